@@ -1,0 +1,40 @@
+"""lowlight_tf: brighten dark pictures; train on a workstation, run on a camera.
+
+The names of the public face are loaded on first use, so that `import lowlight_tf` costs nothing and
+a camera never meets TensorFlow.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_FACE = {
+    "UsageError": "checks",
+    "Contract": "contract",
+    "Port": "contract",
+    "Card": "contract",
+    "Recipe": "config",
+    "MODELS": "catalog",
+    "LOSSES": "catalog",
+    "METRICS": "catalog",
+    "open_engine": "runtime.engine",
+    "enhance": "runtime.enhance",
+    "load": "imaging.files",
+    "save": "imaging.files",
+    "evaluate": "evaluation.evaluate",
+    "train": "training.run",
+    "export_run": "export.bundle",
+}
+
+__all__ = [*_FACE, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FACE:
+        raise AttributeError(f"module 'lowlight_tf' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"lowlight_tf.{_FACE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

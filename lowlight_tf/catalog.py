@@ -1,0 +1,57 @@
+"""Every name the house knows, one line each. The only file that names rooms by string."""
+
+import dataclasses
+
+from lowlight_tf.contract import ENHANCE, Contract
+from lowlight_tf.registry import Entry, Registry
+
+
+@dataclasses.dataclass(frozen=True)
+class Model(Entry):
+    """A function that builds a Keras model, and what that model takes and gives."""
+
+    contract: Contract
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss(Entry):
+    """A function of images, and which images of a batch it is called with."""
+
+    takes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric(Entry):
+    """A function of (target, enhanced), 8-bit rounded in [0, 1], to one number; its unit."""
+
+    unit: str
+    digits: int = 3
+
+
+MODELS = Registry(
+    "model",
+    driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
+)
+
+LOSSES = Registry(
+    "loss",
+    charbonnier=Loss("lowlight_tf.losses.fidelity:charbonnier", ("target", "enhanced")),
+    l1=Loss("lowlight_tf.losses.fidelity:l1", ("target", "enhanced")),
+    ssim=Loss("lowlight_tf.losses.fidelity:ssim", ("target", "enhanced")),
+    ms_ssim=Loss("lowlight_tf.losses.fidelity:ms_ssim", ("target", "enhanced")),
+    log_ms_ssim=Loss("lowlight_tf.losses.fidelity:log_ms_ssim", ("target", "enhanced")),
+    psnr=Loss("lowlight_tf.losses.fidelity:psnr", ("target", "enhanced")),
+    inverse_psnr=Loss("lowlight_tf.losses.fidelity:inverse_psnr", ("target", "enhanced")),
+)
+
+METRICS = Registry(
+    "metric",
+    psnr=Metric("lowlight_tf.metrics.fidelity:psnr", "dB", 2),
+    ssim=Metric("lowlight_tf.metrics.fidelity:ssim", "", 4),
+    mae=Metric("lowlight_tf.metrics.fidelity:mae", "", 4),
+)
+
+ENGINES = Registry(
+    "engine",
+    keras=Entry("lowlight_tf.export.keras_engine:KerasEngine"),
+)

@@ -1,0 +1,90 @@
+"""`lowlight-tf`: one parser, one module per verb."""
+
+import argparse
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from lowlight_tf import __version__
+from lowlight_tf.checks import UsageError
+from lowlight_tf.registry import nearest
+
+COMMANDS = ("train", "evaluate", "enhance", "export", "verify", "catalog", "download")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that reports an error in one line, and takes whole flags only."""
+
+    def __init__(self, **options) -> None:
+        options.setdefault("allow_abbrev", False)
+        options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        super().__init__(**options)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line, and leave with status 2."""
+        self.exit(2, f"{self.prog}: {message}. See `{self.prog} --help`.\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the whole command line. Nothing heavy is imported for it."""
+    top = Parser(prog="lowlight-tf", description="Brighten dark pictures, and train what does it.")
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    words = top.add_subparsers(dest="command", required=True, metavar="VERB", parser_class=Parser)
+    for word in COMMANDS:
+        command = importlib.import_module(f"lowlight_tf.cli.{word}")
+        verb = words.add_parser(word, help=command.HELP, description=command.HELP)
+        command.add_arguments(verb)
+        verb.set_defaults(run_command=command.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` (default: the command line) names; return its exit status.
+
+    Flags may be written with hyphens or underscores. Status 0 is success, 1 a check that did not
+    hold or an input that failed among others, 2 a command that could not be carried out.
+    """
+    words = [_hyphened(word) for word in (sys.argv[1:] if argv is None else argv)]
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        print(
+            f"lowlight-tf: no verb is called {words[0]!r}. Known: {nearest(words[0], COMMANDS)}.",
+            file=sys.stderr,
+        )
+        return 2
+    args = parser().parse_args(words)
+    try:
+        return args.run_command(args)
+    except UsageError as error:
+        print(f"lowlight-tf {args.command}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("lowlight_tf"):
+            raise
+        print(
+            f"lowlight-tf {args.command}: needs the package {error.name!r}, which is not "
+            f"installed. Run: pip install 'lowlight_tf[{_extra(error.name)}]'",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        print(f"lowlight-tf {args.command}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def _hyphened(word: str) -> str:
+    """Return a flag with hyphens for underscores, its value as it is."""
+    if not word.startswith("--"):
+        return word
+    flag, equals, value = word.partition("=")
+    return flag.replace("_", "-") + equals + value
+
+
+def _extra(module: str) -> str:
+    """Return the extra of the package that brings `module`."""
+    return {"imgaug": "augment", "rawpy": "raw", "av": "video"}.get(module, "train")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

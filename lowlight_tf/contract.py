@@ -1,0 +1,147 @@
+"""What a model takes and what it gives. Read by training, export and the device."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lowlight_tf.checks import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Port:
+    """One named image going into or out of a model, float32 in [0, 1].
+
+    Attributes:
+        name: Key of the image in every batch, every signature and every card.
+        channels: 3 for color, 1 for infrared or luma, 4 for packed Bayer.
+        space: "srgb", "linear", "bayer" or "thermal".
+    """
+
+    name: str
+    channels: int
+    space: str = "srgb"
+
+
+@dataclasses.dataclass(frozen=True)
+class Contract:
+    """The ports of a model and the sizes that it accepts.
+
+    Attributes:
+        inputs: Ports in, all of the same height and width (pixels).
+        outputs: Ports out. Whatever else the net returns serves its losses only.
+        multiple_of: Height and width must be multiples of this (pixels).
+        scale: Output size divided by input size; 2 for packed Bayer.
+    """
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    multiple_of: int = 1
+    scale: int = 1
+
+    def save(self, path: Path) -> None:
+        """Write the contract as JSON into a run folder."""
+        write_json(path, dataclasses.asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "Contract":
+        """Read back what `save` wrote."""
+        if not path.exists():
+            raise UsageError(f"No contract at {path}. Train or export writes one; pass its folder.")
+        return cls.from_fields(read_json(path))
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "Contract":
+        """Build a contract from the plain dictionary that JSON gives."""
+        sides = {side: tuple(Port(**port) for port in fields[side]) for side in ("inputs", "outputs")}
+        return cls(**{**fields, **sides})
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What lies beside a .tflite file, as JSON: all that a device must know of it.
+
+    Attributes:
+        name: What the file is called by.
+        model: Name of the architecture in the catalog.
+        contract: Ports, their color spaces, and the scale.
+        height: Height that the file takes (pixels).
+        width: Width that the file takes (pixels).
+        quantization: "none", "float16", "dynamic", "int8" or "int16x8".
+        dtype: Type of the arrays at the ports, "float32" or "uint8".
+        value_range: What black and white are at the ports: [0, 1], or [0, 255] for uint8.
+        sha256: Checksum of the .tflite file.
+        size_bytes: Its size.
+        weights: Number of trained weights of the net.
+        parity_db: PSNR (dB) of the file's output against Keras, on the pictures it was checked with.
+        options: What the architecture was built with.
+        training: Data and their terms, recipe, seed, steps, measured results: as the run wrote them.
+    """
+
+    name: str
+    model: str
+    contract: Contract
+    height: int
+    width: int
+    quantization: str
+    dtype: str
+    value_range: tuple[float, float]
+    sha256: str
+    size_bytes: int
+    weights: int
+    parity_db: float | None = None
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the card as JSON."""
+        write_json(path, dataclasses.asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "Card":
+        """Read back what `save` wrote.
+
+        Raises:
+            UsageError: If there is no card, or it is not one.
+        """
+        if not path.exists():
+            raise UsageError(
+                f"No card at {path}. A .tflite file needs the .json that `lowlight-tf export` "
+                "wrote beside it; copy both."
+            )
+        fields = read_json(path)
+        try:
+            fields["contract"] = Contract.from_fields(fields["contract"])
+            fields["value_range"] = tuple(fields["value_range"])
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"{path} is not a card of lowlight_tf: {error}. Export again.") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; a file that holds none is the user's error."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as JSON: {error}.") from None
+    if not isinstance(fields, dict):
+        raise UsageError(f"{path} must hold a JSON object. Received: {type(fields).__name__}.")
+    return fields
+
+
+def write_json(path: Path, fields: dict[str, Any]) -> None:
+    """Write beside, then rename: nobody ever reads half a file."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+    os.replace(beside, path)
+
+
+def sha256(path: Path) -> str:
+    """Return the checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+ENHANCE = Contract((Port("low", 3),), (Port("enhanced", 3),))

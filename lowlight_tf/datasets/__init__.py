@@ -1,0 +1,1 @@
+"""Knows files, not tensors: which picture belongs to which."""

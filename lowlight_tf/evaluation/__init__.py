@@ -1,0 +1,1 @@
+"""Engines x pairs x metrics -> numbers."""

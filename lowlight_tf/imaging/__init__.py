@@ -1,0 +1,1 @@
+"""Pixels in NumPy and OpenCV; nothing learned."""

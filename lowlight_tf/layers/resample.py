@@ -1,0 +1,72 @@
+"""Layers that move between picture sizes without touching what lies on the way."""
+
+import keras
+from keras import KerasTensor, ops
+
+
+@keras.saving.register_keras_serializable("lowlight_tf")
+class SpaceToDepth(keras.layers.Layer):
+    """Fold blocks of `block` x `block` pixels into channels.
+
+    (B, H, W, C) -> (B, ceil(H / block), ceil(W / block), C * block**2). A picture that is no multiple
+    of `block` is first mirrored at its lower and right border; a graph of a fixed size that is a
+    multiple contains no such step.
+    """
+
+    def __init__(self, block: int = 2, **options) -> None:
+        super().__init__(**options)
+        self.block = block
+
+    def call(self, inputs: KerasTensor) -> KerasTensor:
+        """Fold one batch."""
+        x = inputs
+        for axis in (1, 2):
+            length = ops.shape(x)[axis]
+            missing = -length % self.block
+            if not isinstance(missing, int) or missing:
+                mirror = ops.flip(x, axis)
+                mirror = mirror[:, :missing] if axis == 1 else mirror[:, :, :missing]
+                x = ops.concatenate([x, mirror], axis)
+        return ops.space_to_depth(x, self.block)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape after folding."""
+        batch, height, width, channels = shape
+        sides = (None if side is None else -(-side // self.block) for side in (height, width))
+        return (batch, *sides, channels * self.block**2)
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "block": self.block}
+
+
+@keras.saving.register_keras_serializable("lowlight_tf")
+class DepthToSpace(keras.layers.Layer):
+    """Unfold channels into blocks of `block` x `block` pixels, cropped to a model picture.
+
+    Called on [x, like]: (B, H, W, C) -> (B, H', W', C / block**2), where H' and W' are those of `like`
+    and at most `block` times H and W. A transposed convolution of size and stride `block` is a 1x1
+    convolution followed by this, in half the time.
+    """
+
+    def __init__(self, block: int = 2, **options) -> None:
+        super().__init__(**options)
+        self.block = block
+
+    def call(self, inputs: list[KerasTensor]) -> KerasTensor:
+        """Unfold one batch."""
+        x, like = inputs
+        x = ops.depth_to_space(x, self.block)
+        _, height, width, _ = ops.shape(like)
+        if ops.shape(x)[1:3] == (height, width) and isinstance(height, int):
+            return x
+        return x[:, :height, :width]
+
+    def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+        """Return the shape after unfolding."""
+        (batch, _, _, channels), (_, height, width, _) = shapes
+        return (batch, height, width, channels // self.block**2)
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "block": self.block}

@@ -1,0 +1,1 @@
+"""Pairs of files -> batches of tensors."""

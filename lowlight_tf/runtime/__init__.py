@@ -1,0 +1,1 @@
+"""Run anything on a picture."""

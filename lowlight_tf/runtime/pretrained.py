@@ -1,0 +1,36 @@
+"""The nets that come with the package: a name -> a .tflite file, checked by its card."""
+
+from pathlib import Path
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import Card, sha256
+from lowlight_tf.registry import nearest
+
+FOLDER = Path(__file__).parent / "models"
+"""Each net is NAME.tflite, its card NAME.json and a golden input and output, NAME.npz."""
+
+BEST = "driving_unet"
+"""The net that is taken where none is named: the best by validation."""
+
+
+def names() -> list[str]:
+    """Return the names of all shipped nets."""
+    return sorted(path.stem for path in FOLDER.glob("*.tflite"))
+
+
+def find(name: str) -> Path:
+    """Return the .tflite file called `name`.
+
+    Raises:
+        UsageError: If none is called so (the nearest names are offered), or its bytes are not those
+            that its card was written for.
+    """
+    if name not in names():
+        raise UsageError(
+            f"No shipped net is called {name!r}. Known: {nearest(name, names())}. "
+            "A .tflite file or a run folder will do too."
+        )
+    path = FOLDER / f"{name}.tflite"
+    if sha256(path) != Card.load(path.with_suffix(".json")).sha256:
+        raise UsageError(f"{path} is damaged: its checksum is not its card's. Install again.")
+    return path

@@ -1,0 +1,56 @@
+"""The only metadata of the package. `pip install .` is what a camera needs; extras add the rest."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "lowlight_tf/__init__.py").read_text())[1]
+
+EXTRAS = {
+    "train": [
+        "tensorflow>=2.19,<3",
+        "keras>=3.10,<4",
+        "matplotlib>=3.8",
+        "tensorboard>=2.19",
+        "scikit-image>=0.24",  # its photographs are the embedded pairs
+    ],
+    "gpu": ["tensorflow[and-cuda]>=2.19,<3"],
+    "augment": ["pyimgaug>=0.5"],  # imgaug's API for NumPy 2
+    "notebooks": ["jupyterlab>=4", "nbclient>=0.10", "ipykernel>=6"],
+}
+EXTRAS["dev"] = [
+    *EXTRAS["train"],
+    *EXTRAS["notebooks"],
+    "pytest>=8",
+    "ruff>=0.9",
+    "Pillow>=10",
+]
+
+setup(
+    name="lowlight_tf",
+    version=VERSION,
+    description="Brighten dark pictures on cameras: Keras training, quantized LiteRT files, proof",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE", "THIRD_PARTY_NOTICES.md"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["lowlight_tf", "lowlight_tf.*"]),
+    package_data={
+        "lowlight_tf": [
+            "py.typed",
+            "datasets/cards/*.toml",
+            "recipes/*.toml",
+            "runtime/models/*",
+        ]
+    },
+    install_requires=[
+        "numpy>=1.26",
+        "opencv-python-headless>=4.12",
+        "ai-edge-litert>=2.0",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["lowlight-tf = lowlight_tf.cli.main:main"]},
+)

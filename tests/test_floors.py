@@ -1,0 +1,58 @@
+"""The house keeps its floors: imports go down, and the field wing never meets TensorFlow."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parents[1] / "lowlight_tf"
+FLOORS = (  # from the ground up; a room uses only rooms of lower lines
+    {"__init__", "checks"},
+    {"contract", "registry", "config", "imaging", "layers", "losses"},
+    {"catalog", "metrics", "datasets", "models"},
+    {"runtime", "pipeline"},
+    {"evaluation", "export", "training"},
+    {"cli"},
+    {"__main__"},
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+SAME_FLOOR = {  # within a floor: who may use whom
+    ("config", "registry"),
+    ("catalog", "contract"),
+    ("export", "evaluation"),
+    ("training", "evaluation"),
+}
+WORKSHOP = {"layers", "losses", "models", "pipeline", "export", "training"}
+FILES = {file.relative_to(HOUSE): file for file in HOUSE.rglob("*.py")}
+
+
+def imports(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("place", FILES, ids=str)
+def test_imports_go_down(place):
+    room = place.parts[0].removesuffix(".py")
+    for name in imports(FILES[place]):
+        package, _, rest = name.partition(".")
+        other = rest.split(".")[0]
+        if package != "lowlight_tf" or other == room:
+            continue
+        if other not in FLOOR:  # a name of lowlight_tf/__init__.py itself
+            other = "__init__"
+        below = FLOOR[other] < FLOOR[room] or (room, other) in SAME_FLOOR
+        assert below, f"{place} reaches up to {name}"
+
+
+def test_the_field_wing_starts_without_tensorflow():
+    field = [p for p in FILES if p.parts[0].removesuffix(".py") not in WORKSHOP | {"__main__"}]
+    names = [".".join(("lowlight_tf", *p.with_suffix("").parts)) for p in field]
+    code = "import importlib, sys; sys.modules.update(keras=None, tensorflow=None)\n"
+    code += f"for name in {names}: importlib.import_module(name)"
+    subprocess.run([sys.executable, "-c", code], check=True)
