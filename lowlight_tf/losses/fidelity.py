@@ -1,0 +1,200 @@
+"""Losses that judge an enhanced image against its target. All are 0 or lowest for equal images."""
+
+import math
+
+import numpy as np
+from keras import KerasTensor, ops
+
+from lowlight_tf.checks import UsageError
+
+WINDOW, SIGMA = 11, 1.5  # pixels; Wang et al. 2004, section III-C
+SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
+
+
+def l1(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+    """Mean absolute difference.
+
+    Args:
+        target: (B, H, W, C) in [0, 1].
+        enhanced: Same shape and range as `target`.
+
+    Returns:
+        (B,); lower is better, 0 for equal images.
+    """
+    return ops.mean(ops.abs(target - enhanced), axis=(1, 2, 3))
+
+
+def charbonnier(
+    target: KerasTensor, enhanced: KerasTensor, *, epsilon: float = 1e-3
+) -> KerasTensor:
+    """Mean of sqrt(difference^2 + epsilon^2): L1 with a smooth bottom.
+
+    Args:
+        target: (B, H, W, C) in [0, 1].
+        enhanced: Same shape and range as `target`.
+        epsilon: Half-width of the bottom, in [0, 1] units.
+
+    Returns:
+        (B,); lower is better, `epsilon` for equal images.
+
+    Reference:
+        Charbonnier et al., "Two deterministic half-quadratic regularization algorithms", ICIP 1994.
+
+    Differences from the paper:
+        The mean over pixels, not the sum.
+    """
+    return ops.mean(ops.sqrt(ops.square(target - enhanced) + epsilon**2), axis=(1, 2, 3))
+
+
+def psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+    """PSNR in dB with its sign turned, so that going down is getting better.
+
+    Args:
+        target: (B, H, W, C) in [0, 1]; the peak is 1.
+        enhanced: Same shape and range as `target`.
+
+    Returns:
+        (B,) -PSNR; lower is better, -100 for equal images.
+
+    Differences from the definition:
+        The mean squared error is held above 1e-10, so that equal images have a finite value.
+    """
+    return 10 / math.log(10) * ops.log(_squared_error(target, enhanced))
+
+
+def inverse_psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+    """One over the PSNR (dB), as the night-driving U-Net was trained with.
+
+    Args:
+        target: (B, H, W, C) in [0, 1]; the peak is 1.
+        enhanced: Same shape and range as `target`.
+
+    Returns:
+        (B,) 1 / PSNR; lower is better, 0.01 for equal images.
+
+    Reference:
+        `loss_3` of https://github.com/YoungYoung619/Make-vehicles-see-in-the-dark, 2020.
+
+    Differences from the reference:
+        A PSNR below 1 dB counts as 1 dB: at 0 dB the quotient would change its sign.
+    """
+    return 1 / ops.maximum(-psnr(target, enhanced), 1.0)
+
+
+def ssim(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+    """One minus the structural similarity, Gaussian window of 11 pixels, sigma 1.5.
+
+    Args:
+        target: (B, H, W, C) in [0, 1]; H and W at least 11.
+        enhanced: Same shape and range as `target`.
+
+    Returns:
+        (B,) 1 - SSIM; lower is better, 0 for equal images.
+
+    Raises:
+        UsageError: If a side is shorter than the window.
+
+    Reference:
+        Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity",
+        IEEE TIP 2004.
+
+    Differences from the paper:
+        Per color channel, then averaged; only windows wholly inside the image count.
+    """
+    similarity, _ = _similarities(target, enhanced)
+    return 1 - similarity
+
+
+def ms_ssim(target: KerasTensor, enhanced: KerasTensor, *, scales: int = 5) -> KerasTensor:
+    """One minus the multi-scale structural similarity.
+
+    Args:
+        target: (B, H, W, C) in [0, 1].
+        enhanced: Same shape and range as `target`.
+        scales: How many scales at most; each next one has half the size. A crop too small for the
+            window at a scale is judged on fewer, with the weights of the rest made to sum to 1.
+
+    Returns:
+        (B,) 1 - MS-SSIM; lower is better, 0 for equal images.
+
+    Raises:
+        UsageError: If a side is shorter than the window.
+
+    Reference:
+        Wang et al., "Multiscale Structural Similarity for Image Quality Assessment", Asilomar 2003.
+
+    Differences from the paper:
+        Contrast and structure below 1e-4 count as 1e-4: a negative number has no such power.
+    """
+    return 1 - _multi_scale(target, enhanced, scales)
+
+
+def log_ms_ssim(target: KerasTensor, enhanced: KerasTensor, *, scales: int = 5) -> KerasTensor:
+    """Minus the logarithm of MS-SSIM, as the night-driving U-Net was trained with.
+
+    Args and errors as `ms_ssim`.
+
+    Returns:
+        (B,) -log(MS-SSIM); lower is better, 0 for equal images.
+
+    Reference:
+        `loss_3` of https://github.com/YoungYoung619/Make-vehicles-see-in-the-dark, 2020.
+    """
+    return -ops.log(_multi_scale(target, enhanced, scales))
+
+
+def _squared_error(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+    return ops.maximum(ops.mean(ops.square(target - enhanced), axis=(1, 2, 3)), 1e-10)
+
+
+def _multi_scale(target: KerasTensor, enhanced: KerasTensor, scales: int) -> KerasTensor:
+    shortest = min(target.shape[1:3])
+    _refuse_small(shortest)
+    scales = min(scales, 1 + int(math.log2(shortest / WINDOW)))
+    weights = np.array(SCALES[:scales]) / sum(SCALES[:scales])
+    product = 1.0
+    for scale, weight in enumerate(weights):
+        similarity, contrast = _similarities(target, enhanced)
+        judged = similarity if scale == scales - 1 else contrast
+        product = product * ops.power(ops.maximum(judged, 1e-4), float(weight))
+        target, enhanced = (ops.average_pool(image, 2, 2) for image in (target, enhanced))
+    return product
+
+
+def _similarities(target: KerasTensor, enhanced: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """Return SSIM and its contrast-structure part, each (B,)."""
+    _refuse_small(min(target.shape[1:3]))
+    tall, wide = (ops.convert_to_tensor(_windows(side)) for side in target.shape[1:3])
+
+    def blur(image: KerasTensor) -> KerasTensor:
+        # Two products with a band matrix: on a CPU, several times faster than a convolution of one
+        # channel, and its gradient too.
+        rows = ops.einsum("bhwc,hi->biwc", image, tall)
+        return ops.einsum("biwc,wj->bijc", rows, wide)
+
+    mean_t, mean_e = blur(target), blur(enhanced)
+    product, squares = mean_t * mean_e, ops.square(mean_t) + ops.square(mean_e)
+    covariance = blur(target * enhanced) - product
+    variances = blur(ops.square(target) + ops.square(enhanced)) - squares
+    c1, c2 = 0.01**2, 0.03**2
+    contrast = (2 * covariance + c2) / (variances + c2)
+    similarity = (2 * product + c1) / (squares + c1) * contrast
+    return ops.mean(similarity, axis=(1, 2, 3)), ops.mean(contrast, axis=(1, 2, 3))
+
+
+def _windows(side: int) -> np.ndarray:
+    """Return the (side, side - 10) matrix whose columns are the Gaussian at every place."""
+    offsets = np.arange(WINDOW) - WINDOW // 2
+    gaussian = np.exp(-(offsets**2) / (2 * SIGMA**2))
+    windows = np.zeros((side, side - WINDOW + 1), "float32")
+    for place in range(windows.shape[1]):
+        windows[place : place + WINDOW, place] = gaussian / gaussian.sum()
+    return windows
+
+
+def _refuse_small(side: int) -> None:
+    if side < WINDOW:
+        raise UsageError(
+            f"SSIM needs images of at least {WINDOW} pixels a side. Received: {side}. "
+            "Take a larger crop, or a loss without SSIM."
+        )

@@ -1,0 +1,103 @@
+"""Each loss has the value worked out by hand, or that of scikit-image."""
+
+import numpy as np
+import pytest
+from keras import ops
+from skimage.metrics import structural_similarity
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.losses.fidelity import (
+    charbonnier,
+    inverse_psnr,
+    l1,
+    log_ms_ssim,
+    ms_ssim,
+    psnr,
+    ssim,
+)
+
+
+def numpy(value):
+    return np.asarray(ops.convert_to_numpy(value))
+
+
+@pytest.fixture()
+def images(rng):
+    target = rng.random((2, 48, 64, 3), dtype=np.float32)
+    noisy = target + rng.normal(0, 0.1, target.shape).astype(np.float32)
+    return target, noisy.clip(0, 1)
+
+
+def test_a_constant_difference_has_its_own_value():
+    target, enhanced = np.full((1, 4, 4, 3), 0.5, np.float32), np.full((1, 4, 4, 3), 0.4, np.float32)
+    np.testing.assert_allclose(numpy(l1(target, enhanced)), [0.1], rtol=1e-5)
+    np.testing.assert_allclose(
+        numpy(charbonnier(target, enhanced, epsilon=0.1)), [0.02**0.5], rtol=1e-5
+    )
+    # 10 log10(1 / 0.1^2) = 20 dB
+    np.testing.assert_allclose(numpy(psnr(target, enhanced)), [-20], rtol=1e-5)
+    np.testing.assert_allclose(numpy(inverse_psnr(target, enhanced)), [1 / 20], rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [l1, charbonnier, psnr, inverse_psnr, ssim, ms_ssim, log_ms_ssim])
+def test_more_noise_costs_more(loss, images):
+    target, noisy = images
+    noisier = target + 2 * (noisy - target)
+    equal, little, much = (numpy(loss(target, x)) for x in (target, noisy, noisier))
+    assert (equal < little).all()
+    assert (little < much).all()
+
+
+@pytest.mark.parametrize("loss", [ssim, ms_ssim, log_ms_ssim])
+def test_equal_images_cost_nothing(loss, images):
+    np.testing.assert_allclose(numpy(loss(images[0], images[0])), [0, 0], atol=1e-5)
+
+
+def test_ssim_is_that_of_scikit_image(images):
+    expected = [
+        1
+        - structural_similarity(
+            t, e, channel_axis=-1, data_range=1, gaussian_weights=True, sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for t, e in zip(*images, strict=True)
+    ]  # fmt: skip
+    np.testing.assert_allclose(numpy(ssim(*images)), expected, atol=2e-5)
+
+
+def test_one_scale_of_ms_ssim_is_ssim(images):
+    np.testing.assert_allclose(
+        numpy(ms_ssim(*images, scales=1)), numpy(ssim(*images)), atol=1e-6
+    )
+
+
+def test_two_scales_are_the_weighted_product_of_the_paper(images):
+    target, noisy = images
+    halves = [i.reshape(2, 24, 2, 32, 2, 3).mean((2, 4)) for i in images]
+    _, full = structural_similarity_parts(target, noisy)
+    half, _ = structural_similarity_parts(*halves)
+    a, b = 0.0448, 0.2856  # Wang et al. 2003
+    expected = full ** (a / (a + b)) * half ** (b / (a + b))
+    np.testing.assert_allclose(1 - numpy(ms_ssim(target, noisy, scales=2)), expected, atol=1e-4)
+
+
+def structural_similarity_parts(target, enhanced):
+    """SSIM and its contrast-structure part with plain Gaussian filters, worked out in float64."""
+    from scipy.ndimage import gaussian_filter
+
+    def blur(image):
+        return gaussian_filter(image, (0, 1.5, 1.5, 0), truncate=3.5)[:, 5:-5, 5:-5]
+
+    t, e = target.astype(np.float64), enhanced.astype(np.float64)
+    mt, me = blur(t), blur(e)
+    contrast = (2 * (blur(t * e) - mt * me) + 9e-4) / (
+        blur(t * t) - mt * mt + blur(e * e) - me * me + 9e-4
+    )
+    whole = contrast * (2 * mt * me + 1e-4) / (mt**2 + me**2 + 1e-4)
+    return whole.mean((1, 2, 3)), contrast.mean((1, 2, 3))
+
+
+def test_a_crop_smaller_than_the_window_is_refused():
+    tiny = np.zeros((1, 10, 20, 3), np.float32)
+    with pytest.raises(UsageError, match=r"at least 11 pixels a side\. Received: 10"):
+        ssim(tiny, tiny)
