@@ -1,14 +1,90 @@
-"""`lowlight-tf train`."""
+"""`lowlight-tf train`: a recipe and pairs -> a run folder."""
 
 import argparse
+from pathlib import Path
 
-HELP = "train"
+from lowlight_tf.catalog import MODELS
+from lowlight_tf.config import Recipe
+
+HELP = "train a net on pairs of dark and bright pictures"
+
+SETTINGS = {  # flag -> key of the recipe
+    "seed": "seed",
+    "batch_size": "pipeline.batch",
+    "crop": "pipeline.crop",
+    "augmenter": "pipeline.augmenter",
+    "steps": "training.steps",
+    "learning_rate": "training.learning_rate",
+    "precision": "training.precision",
+    "f_log_step": "training.log_every",
+    "f_summary_step": "training.summary_every",
+    "f_save_step": "training.save_every",
+    "f_validate_step": "training.validate_every",
+    "data_root": "data_root",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
+    add = parser.add_argument
+    add("--model", help="name of the catalog (default: the recipe's)")
+    add("--recipe", help="a recipe of the package or a .toml file (default: MODEL_embedded)")
+    add(
+        "--data",
+        nargs="+",
+        help="folders with low/ and high/, or names of datasets (default: the recipe's)",
+    )
+    add("--data-root", help="folder that holds the datasets named by --data")
+    add("--night", action="store_true", help="--data holds day pictures: make their dark twins")
+    add("--output", type=Path, help="run folder to write (default: runs/RECIPE)")
+    add("--resume", action="store_true", help="go on from the newest checkpoint in --output")
+    add("--batch-size", type=int, help="pairs in a batch")
+    add("--learning-rate", type=float, help="of Adam, at its highest")
+    add("--steps", type=int, help="batches to learn from")
+    add("--crop", type=int, help="side of the square cut from each picture (pixels); 0: whole")
+    add("--seed", type=int, help="of weights, order and augmentation")
+    add("--f-log-step", type=int, help="steps between two lines of progress")
+    add("--f-summary-step", type=int, help="steps between two TensorBoard summaries")
+    add("--f-save-step", type=int, help="steps between two checkpoints")
+    add("--f-validate-step", type=int, help="steps between two validations")
+    add("--augmenter", help="native, imgaug, or imgaug:MODULE:OBJECT ([augment] extra)")
+    add("--precision", help="float32, mixed_float16 or mixed_bfloat16")
+    add("--strategy", choices=("single", "mirrored"), default="single", help="which devices")
+    add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="any other key of the recipe")
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """Return the recipe that the flags ask for."""
+    model = args.model or "driving_unet"
+    MODELS.find(model)
+    recipe = Recipe.load(args.recipe or f"{model}_embedded")
+    settings = [
+        f"{key}={getattr(args, flag)!r}"
+        for flag, key in SETTINGS.items()
+        if getattr(args, flag) is not None
+    ]
+    if args.model:
+        settings.append(f"model={args.model!r}")
+    if args.data:
+        settings.append(f"data={args.data!r}")
+    if args.night:
+        settings.append("pipeline.night=true")
+    return recipe.replace([*settings, *args.set])
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it."""
-    raise SystemExit("not yet")
+    """Train; return 0."""
+    recipe = recipe_of(args)
+    output = args.output or Path("runs") / (args.recipe or f"{recipe.model}_embedded")
+    if recipe.data == ("embedded",):
+        print("no data named: the embedded pairs, photographs inside scikit-image, darkened")
+
+    from lowlight_tf.training.processor import hasten
+
+    print(hasten())
+
+    from lowlight_tf.training.run import train
+
+    train(recipe, output, resume=args.resume, mirrored=args.strategy == "mirrored")
+    print(f"{output}: model.keras, curves.png, history.csv, samples/")
+    return 0

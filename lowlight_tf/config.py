@@ -1,0 +1,249 @@
+"""A training run as plain data: TOML in, TOML out, every value checked at the door."""
+
+import dataclasses
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.registry import nearest
+
+FOLDER = Path(__file__).parent / "recipes"
+"""The recipes that come with the package, MODEL_DATASET.toml."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """How batches are made.
+
+    Attributes:
+        crop: Side of the square that is cut from each picture (pixels); 0 takes pictures whole.
+        batch: Pictures in a batch.
+        turned: Flip and turn at random, eight ways.
+        exposure_ev: Expose the input more or less at random, by at most this many stops.
+        blur: Share of the inputs that a Gaussian blurs, with `blur_sigma` drawn from a range (pixels).
+        noise: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
+        night: Make the input from the target, as for day pictures, even where a pair has one.
+        night_gamma: Range of the exponent that darkens a day picture.
+        night_gain: Range of the factor that darkens it further.
+        night_histogram: Share of the nights that take on the histogram of a dark picture instead.
+        night_pools: Share of the nights with pools of light in them.
+        night_headlights: Share of the nights with headlights, kept lit in the target too.
+        augmenter: "native", or "imgaug", or "imgaug:MODULE:OBJECT" for an augmenter of one's own.
+        cache_mb: How much decoded data is kept in memory (MB).
+    """
+
+    crop: int = 128
+    batch: int = 10
+    turned: bool = True
+    exposure_ev: float = 0.0
+    blur: float = 0.0
+    blur_sigma: tuple[float, float] = (0.0, 0.5)
+    noise: float = 0.0
+    night: bool = False
+    night_gamma: tuple[float, float] = (2.0, 6.0)
+    night_gain: tuple[float, float] = (0.1, 0.5)
+    night_histogram: float = 0.6
+    night_pools: float = 0.3
+    night_headlights: float = 0.3
+    augmenter: str = "native"
+    cache_mb: int = 4000
+
+    def __post_init__(self) -> None:
+        """Refuse what no batch can be made of."""
+        checks.at_least("batch_size", self.batch, 1)
+        checks.at_least("crop", self.crop, 0)
+        for share in ("blur", "night_histogram", "night_pools", "night_headlights"):
+            if not 0 <= getattr(self, share) <= 1:
+                raise UsageError(
+                    f"`{share}` must be a share in [0, 1]. Received: {getattr(self, share)}."
+                )
+        if self.augmenter.partition(":")[0] not in ("native", "imgaug"):
+            raise UsageError(
+                "`augmenter` must be native, imgaug or imgaug:MODULE:OBJECT. "
+                f"Received: augmenter={self.augmenter!r}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How the weights are found.
+
+    Attributes:
+        steps: Batches to learn from.
+        learning_rate: Of Adam, at its highest.
+        schedule: "constant", "third" (a tenth after a third of the steps) or "cosine" (to a hundredth).
+        warmup: Steps in which the learning rate rises from 0.
+        weight_decay: Decoupled from the gradient, as AdamW does; 0 is plain Adam.
+        clip_value: Largest absolute value of a gradient's element; 0 clips nothing.
+        clip_norm: Largest norm of the whole gradient; 0 clips nothing.
+        ema: Momentum of the running average of the weights that is validated and kept; 0 averages
+            nothing.
+        precision: "float32", "mixed_float16" or "mixed_bfloat16".
+        compiled: Compile the step with XLA: slower to begin, faster to run.
+        log_every: Steps between two lines of progress and of the history.
+        summary_every: Steps between two sets of TensorBoard scalars.
+        save_every: Steps between two checkpoints.
+        validate_every: Steps between two validations; 0 makes twenty in a run.
+        validation: Share of a folder's pairs that is held back, where it has no `val/` of its own.
+    """
+
+    steps: int = 50_000
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    warmup: int = 0
+    weight_decay: float = 0.0
+    clip_value: float = 0.0
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    precision: str = "float32"
+    compiled: bool = False
+    log_every: int = 20
+    summary_every: int = 100
+    save_every: int = 1000
+    validate_every: int = 0
+    validation: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can be made of."""
+        for count in ("steps", "log_every", "summary_every", "save_every"):
+            checks.at_least(count, getattr(self, count), 1)
+        checks.positive("learning_rate", self.learning_rate)
+        checks.one_of("schedule", self.schedule, ("constant", "third", "cosine"))
+        checks.one_of("precision", self.precision, ("float32", "mixed_float16", "mixed_bfloat16"))
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"`ema` must be in [0, 1). Received: ema={self.ema}.")
+        if not 0 < self.validation < 1:
+            raise UsageError(
+                f"`validation` must be a share between 0 and 1. Received: {self.validation}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Everything that a run needs to be repeated.
+
+    Attributes:
+        model: A name of the catalog.
+        data: Names of dataset cards, folders with `low/` and `high/`, or "embedded".
+        data_root: Folder that holds the datasets named in `data`; "" for the current one.
+        seed: Of weights, order and augmentation.
+        options: What the model is built with.
+        pipeline: How batches are made.
+        objective: Loss -> weight.
+        training: How the weights are found.
+    """
+
+    model: str = "driving_unet"
+    data: tuple[str, ...] = ("embedded",)
+    data_root: str = ""
+    seed: int = 1
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    pipeline: Pipeline = Pipeline()
+    objective: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"charbonnier": 1.0})
+    training: Training = Training()
+
+    @classmethod
+    def load(cls, source: str | Path) -> "Recipe":
+        """Read a recipe that comes with the package, by name, or any TOML file.
+
+        Raises:
+            UsageError: If there is none, or something in it is not a recipe's.
+        """
+        path = Path(source)
+        if path.suffix != ".toml":
+            known = [file.stem for file in FOLDER.glob("*.toml")]
+            if str(source) not in known:
+                raise UsageError(
+                    f"No recipe is called {str(source)!r}. Known: {nearest(str(source), known)}. "
+                    "A .toml file will do too."
+                )
+            path = FOLDER / f"{source}.toml"
+        try:
+            fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UsageError(f"No recipe at {path}. Name a .toml file that exists.") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} is not TOML: {error}.") from None
+        return _build(cls, fields, path.name)
+
+    def dump(self) -> str:
+        """Return the recipe as TOML that `load` reads back."""
+        fields = dataclasses.asdict(self)
+        tables = {key: value for key, value in fields.items() if isinstance(value, dict)}
+        lines = [_line(key, value) for key, value in fields.items() if key not in tables]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *(_line(key, value) for key, value in table.items())]
+        return "\n".join(lines) + "\n"
+
+    def replace(self, settings: Sequence[str]) -> "Recipe":
+        """Return the recipe with settings such as "training.steps=300" in place.
+
+        The value is TOML; a bare word is taken as a string.
+
+        Raises:
+            UsageError: If a setting is no key=value, or the recipe has no such key.
+        """
+        fields = tomllib.loads(self.dump())
+        for setting in settings:
+            key, equals, text = setting.partition("=")
+            if not equals:
+                raise UsageError(f"A setting must be key=value. Received: {setting!r}.")
+            *tables, last = key.strip().replace("-", "_").split(".")
+            place = fields
+            for table in tables:
+                place = place.get(table)
+                if not isinstance(place, dict):
+                    raise UsageError(f"A recipe has no table {table!r}. Received: {setting!r}.")
+            place[last] = _value(text.strip())
+        return _build(Recipe, fields, "the settings")
+
+
+def _build(kind: type, fields: Mapping[str, Any], source: str) -> Any:
+    """Build a dataclass from plain fields, naming what does not fit."""
+    known = {field.name: field.type for field in dataclasses.fields(kind)}
+    for name in fields:
+        if name not in known:
+            raise UsageError(f"{source}: no key is called {name!r}. Known: {nearest(name, known)}.")
+    return kind(
+        **{name: _fit(known[name], value, name, source) for name, value in fields.items()}
+    )
+
+
+def _fit(kind: Any, value: Any, name: str, source: str) -> Any:
+    """Return `value` as `kind`; whole numbers pass as fractions, lists as tuples."""
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return _build(kind, value, source)
+    origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if origin is tuple:
+        value = [value] if isinstance(value, str) else value
+        right_length = Ellipsis in inner or (isinstance(value, list) and len(value) == len(inner))
+        if isinstance(value, list) and right_length:
+            return tuple(_fit(inner[0], item, name, source) for item in value)
+    elif origin is Mapping and isinstance(value, dict):
+        if name == "objective":
+            return {loss: _fit(float, weight, loss, source) for loss, weight in value.items()}
+        return value
+    elif origin is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    elif type(value) is origin:
+        return value
+    expected = kind if isinstance(kind, types.GenericAlias) else getattr(kind, "__name__", kind)
+    raise UsageError(f"{source}: `{name}` must be of type {expected}. Received: {value!r}.")
+
+
+def _line(key: str, value: Any) -> str:
+    # JSON's strings, numbers, booleans and lists are TOML's too.
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

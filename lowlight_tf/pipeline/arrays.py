@@ -1,0 +1,73 @@
+"""Batches without TensorFlow, for machines that train under JAX or PyTorch alone."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import Contract
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.pipeline.decode import PairStore
+
+
+class ArrayFeed(keras.utils.PyDataset):
+    """Cropped, turned and exposed batches in NumPy, the same for the same seed and step.
+
+    Of the recipe's pipeline `crop`, `turned`, `exposure_ev` and `noise` are honoured; blur, imgaug
+    and night synthesis need TensorFlow's pipeline and are refused.
+
+    Args:
+        pairs: What to learn from.
+        recipe: Its `pipeline`, `seed` and `training.steps` are read.
+        contract: The model's ports; one input port.
+        start: The step whose batch comes first.
+
+    Raises:
+        UsageError: If the recipe asks for what is not made here.
+    """
+
+    def __init__(
+        self, pairs: Sequence[Pair], recipe: Recipe, contract: Contract, *, start: int = 0
+    ) -> None:
+        super().__init__()
+        options = recipe.pipeline
+        (self._port,) = (port.name for port in contract.inputs)
+        self._store = PairStore(pairs, port=self._port, cache_mb=options.cache_mb)
+        days = any(self._store.is_day(index) for index in range(len(pairs)))
+        if options.blur or options.augmenter != "native" or options.night or days:
+            raise UsageError(
+                "Without TensorFlow only crops, turns, exposure and noise are made. Received a "
+                "recipe with blur, imgaug or night; set pipeline.blur=0 or install TensorFlow."
+            )
+        self._recipe, self._start = recipe, start
+
+    def __len__(self) -> int:
+        return self._recipe.training.steps - self._start
+
+    def __getitem__(self, step: int) -> tuple[dict, dict]:
+        """Return the batch of a step counted from `start`."""
+        batch = self._recipe.pipeline.batch
+        first = (self._start + step) * batch
+        pairs = [self._sample(number) for number in range(first, first + batch)]
+        low, target = (np.stack(images) for images in zip(*pairs, strict=True))
+        return {self._port: low}, {"target": target}
+
+    def _sample(self, number: int) -> list[np.ndarray]:
+        options = self._recipe.pipeline
+        epoch, place = divmod(number, len(self._store))
+        order = np.random.default_rng([self._recipe.seed, epoch]).permutation(len(self._store))
+        draw = np.random.default_rng([self._recipe.seed, epoch, place])
+        images = self._store.read(int(order[place]))
+        if options.crop:
+            height, width, _ = images[0].shape
+            top, left = (int(draw.integers(side - options.crop + 1)) for side in (height, width))
+            images = [i[top : top + options.crop, left : left + options.crop] for i in images]
+            if options.turned:
+                way = int(draw.integers(8))
+                images = [np.rot90(i[:, :: 1 - 2 * (way // 4)], way % 4) for i in images]
+        low, target = (np.float32(image) / 255 for image in images)
+        low = low * np.float32(2 ** draw.uniform(-options.exposure_ev, options.exposure_ev))
+        grain = draw.standard_normal(low.shape, np.float32) * np.float32(draw.uniform(0, options.noise))
+        return [np.clip(low + grain, 0, 1), target]

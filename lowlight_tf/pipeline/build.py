@@ -1,0 +1,98 @@
+"""Pairs + recipe -> batches of ({port: images}, {"target": images})."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import Contract
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.pipeline import augment
+from lowlight_tf.pipeline.decode import PairStore, dark_quantiles
+from lowlight_tf.pipeline.imgaug import augmenter
+from lowlight_tf.pipeline.night import night
+
+DRAWS = ("crop", "night", "turn", "expose", "blur", "noise", "imgaug")
+
+
+def training_feed(
+    pairs: Sequence[Pair], recipe: Recipe, contract: Contract, *, start: int = 0
+) -> tf.data.Dataset:
+    """Return the endless stream of training batches, from step `start` on.
+
+    The order and every random draw follow from the recipe's seed and the number of the sample alone,
+    so the stream that begins at a step is the rest of the one that begins at 0.
+
+    Args:
+        pairs: What to learn from; a pair without inputs is a day picture.
+        recipe: Its `pipeline` and `seed` are read.
+        contract: The model's ports; one input port.
+        start: The step whose batch comes first.
+
+    Returns:
+        Batches ({port: (B, h, w, C)}, {"target": (B, h, w, C)}), float32 sRGB in [0, 1].
+
+    Reference:
+        Random blur, noise and night as in the night-driving U-Net, see `pipeline.night`.
+    """
+    options = recipe.pipeline
+    (port,) = contract.inputs
+    store = PairStore(pairs, port=port.name, cache_mb=options.cache_mb)
+    days = tf.constant([options.night or store.is_day(index) for index in range(len(store))])
+    nights = bool(tf.reduce_any(days))
+    quantiles = tf.constant(dark_quantiles(store)) if nights else None
+    change = augmenter(options.augmenter) if options.augmenter != "native" else None
+    key = tf.constant([recipe.seed, 0], tf.int32)
+
+    def sample(count: tf.Tensor, index: tf.Tensor) -> tuple[dict, dict]:
+        own = tf.random.fold_in(key, tf.cast(count, tf.int32))
+        seeds = dict(zip(DRAWS, tf.unstack(tf.random.split(own, len(DRAWS))), strict=True))
+        low, target = tf.numpy_function(store.read, [index], [tf.uint8, tf.uint8], stateful=False)
+        low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
+        low, target = augment.crop([low, target], options.crop, seeds["crop"])
+        low, target = (tf.cast(image, tf.float32) / 255 for image in (low, target))
+        if nights:
+            low, target = tf.cond(
+                days[index],
+                lambda: night(target, quantiles, options, seeds["night"]),
+                lambda: (low, target),
+            )
+        if options.turned and options.crop:
+            low, target = augment.turn([low, target], seeds["turn"])
+        if options.exposure_ev:
+            low = augment.expose(low, options.exposure_ev, seeds["expose"])
+        if options.blur:
+            low = augment.blur(low, options.blur, options.blur_sigma, seeds["blur"])
+        if options.noise:
+            low = augment.noise(low, options.noise, seeds["noise"])
+        if change:
+            low = _through_imgaug(low, change, seeds["imgaug"])
+        low, target = (tf.ensure_shape(image, target.shape) for image in (low, target))
+        return {port.name: low}, {"target": target}
+
+    return (
+        _order(len(pairs), recipe.seed)
+        .skip(start * options.batch)
+        .map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .batch(options.batch, drop_remainder=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _order(count: int, seed: int) -> tf.data.Dataset:
+    """Return (number of the sample, index of its pair) for ever: each epoch in an order of its own."""
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        shuffled = tf.random.experimental.stateless_shuffle(
+            tf.range(count, dtype=tf.int64), seed=tf.stack([tf.cast(seed, tf.int64), number])
+        )
+        return tf.data.Dataset.from_tensor_slices(shuffled)
+
+    return tf.data.Dataset.range(np.iinfo(np.int64).max).flat_map(epoch).enumerate()
+
+
+def _through_imgaug(low: tf.Tensor, change, seed: tf.Tensor) -> tf.Tensor:
+    eight_bit = tf.cast(tf.round(low * 255), tf.uint8)
+    changed = tf.numpy_function(change, [eight_bit, seed[0]], tf.uint8, stateful=False)
+    return tf.ensure_shape(tf.cast(changed, tf.float32) / 255, low.shape)

@@ -1,0 +1,79 @@
+"""Paths -> arrays, kept in memory as far as there is room."""
+
+import threading
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.imaging import files
+
+
+class PairStore:
+    """The pictures of a list of pairs, decoded when asked for and kept as 8 bit while room lasts.
+
+    Args:
+        pairs: What to read. A pair without inputs is a day picture: its input is its target.
+        port: Which input is read.
+        cache_mb: Room for decoded pictures (MB); what does not fit is decoded each time.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], *, port: str = "low", cache_mb: int = 4000) -> None:
+        self._pairs = pairs
+        self._port = port
+        self._room = cache_mb * 10**6
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def is_day(self, index: int) -> bool:
+        """Say whether the pair's input has to be made from its target."""
+        return not self._pairs[index].inputs
+
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (input, target) of one pair, each (H, W, 3) uint8 sRGB."""
+        kept = self._kept.get(index)
+        if kept is None:
+            kept = self._decode(self._pairs[index])
+            with self._lock:
+                size = sum(image.nbytes for image in {id(image): image for image in kept}.values())
+                if index not in self._kept and size <= self._room:
+                    self._room -= size
+                    self._kept[index] = kept
+        return kept
+
+    def _decode(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+        target = _eight_bit(files.load(pair.target).pixels)
+        if not pair.inputs:
+            return target, target
+        return _eight_bit(files.load(pair.inputs[self._port]).pixels), target
+
+
+def dark_quantiles(store: PairStore, *, most: int = 32) -> np.ndarray:
+    """Return what a dark picture's tones are distributed like.
+
+    Args:
+        store: Pairs; the inputs of at most `most` of them are looked at.
+        most: How many.
+
+    Returns:
+        (256, 3) float32 in [0, 1], rising: the tone below which 0, 1/255, ... 1 of the pixels lie.
+        Without any dark picture, an exponential distribution of mean 0.05, which is what night
+        streets come close to.
+    """
+    shares = np.linspace(0, 1, 256)
+    dark = [index for index in range(len(store)) if not store.is_day(index)]
+    if not dark:
+        tones = -0.05 * np.log1p(-np.minimum(shares, 1 - 1e-6))
+        return np.repeat(tones.clip(0, 1)[:, None], 3, axis=1).astype("float32")
+    chosen = dark[:: -(-len(dark) // most)]
+    small = [cv2.resize(store.read(i)[0], (96, 64), interpolation=cv2.INTER_AREA) for i in chosen]
+    pixels = np.stack(small).reshape(-1, 3) / 255
+    return np.quantile(pixels, shares, axis=0).astype("float32")
+
+
+def _eight_bit(pixels: np.ndarray) -> np.ndarray:
+    return pixels if pixels.dtype == np.uint8 else np.uint8(np.round(pixels / 257))

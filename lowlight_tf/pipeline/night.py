@@ -1,0 +1,100 @@
+"""Night out of day: darken a picture the way night streets are lit, inside the tf.data graph."""
+
+import tensorflow as tf
+
+from lowlight_tf.config import Pipeline
+
+LAMPS = 4  # most headlights in a picture
+POOLS = 3  # most pools of light
+
+
+def night(
+    day: tf.Tensor, quantiles: tf.Tensor, options: Pipeline, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Make a pair (dark, target) out of a day picture.
+
+    The picture is darkened by a power and a factor, or takes on the histogram of a dark picture.
+    Some nights have pools of light in which the day shows through, and some have headlights: small
+    saturated discs with a halo, which are lit in the target as well, so that a net neither puts them
+    out nor blows them up.
+
+    Args:
+        day: (H, W, 3) sRGB in [0, 1].
+        quantiles: (256, 3): tones of a dark picture, as `pipeline.decode.dark_quantiles` gives.
+        options: The fields that begin with `night_`.
+        seed: (2,) int64.
+
+    Returns:
+        (dark, target), shaped as `day`, in [0, 1].
+
+    Reference:
+        Data synthesis of https://github.com/YoungYoung619/Make-vehicles-see-in-the-dark, 2019, 2020.
+
+    Differences from the reference:
+        Its blobs are dark inside and bright outside; pools of light are the other way round. Their
+        radius follows the picture's size. Headlights are ours. The dark picture whose histogram is
+        taken is all the dark pictures of the training set together.
+    """
+    uniform = tf.random.stateless_uniform
+    shape = tf.shape(day)
+    gain = uniform([], seed, *options.night_gain)
+    gamma = uniform([], seed + [0, 1], *options.night_gamma)
+    matched = uniform([], seed + [0, 2]) < options.night_histogram
+    dark = tf.cond(
+        matched,
+        lambda: match_histogram(day, quantiles) * uniform([], seed + [0, 3], 0.5, 1.0),
+        lambda: gain * tf.pow(day, gamma),
+    )
+
+    count = tf.cast(uniform([], seed + [0, 4]) < options.night_pools, tf.float32)
+    pools = _spots(shape, POOLS, (0.1, 0.4), seed + [1, 0]) * count
+    dark += tf.minimum(pools, 1) * (day - dark) * uniform([], seed + [0, 5], 0.2, 0.8)
+
+    count = tf.cast(uniform([], seed + [0, 6]) < options.night_headlights, tf.float32)
+    lamps = _spots(shape, LAMPS, (0.01, 0.03), seed + [2, 0])
+    halos = 0.15 * _spots(shape, LAMPS, (0.04, 0.1), seed + [2, 0])
+    glow = tf.minimum(2 * lamps, 1) * count
+    warm = tf.stack([1.0, uniform([], seed + [0, 7], 0.8, 1.0), uniform([], seed + [0, 8], 0.6, 1.0)])
+    lit = tf.minimum(dark + count * halos * warm, 1)
+    return tf.maximum(lit, glow * warm), tf.maximum(day, glow * warm)
+
+
+def match_histogram(image: tf.Tensor, quantiles: tf.Tensor) -> tf.Tensor:
+    """Give each color the tones of `quantiles`, keeping the order of tones.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        quantiles: (256, 3), rising.
+
+    Returns:
+        (H, W, 3) in [0, 1].
+    """
+
+    def one(color: int) -> tf.Tensor:
+        tones = tf.cast(tf.round(image[..., color] * 255), tf.int32)
+        counts = tf.math.bincount(tf.reshape(tones, [-1]), minlength=256, maxlength=256)
+        below = tf.cast(tf.cumsum(counts) - counts // 2, tf.float32)
+        share = below / tf.cast(tf.reduce_sum(counts), tf.float32)
+        place = tf.cast(tf.round(share * 255), tf.int32)
+        return tf.gather(tf.gather(quantiles[:, color], place), tones)
+
+    return tf.stack([one(color) for color in range(3)], axis=-1)
+
+
+def _spots(
+    shape: tf.Tensor, most: int, radius: tuple[float, float], seed: tf.Tensor
+) -> tf.Tensor:
+    """Return (H, W, 1): the sum of Gaussian spots, at most `most`, radii as shares of the side."""
+    count = tf.random.stateless_uniform([], seed, 1, most + 1, tf.int32)
+    centres = tf.random.stateless_uniform([most, 2], seed + [0, 1])
+    side = tf.cast(tf.minimum(shape[0], shape[1]), tf.float32)
+    radii = tf.random.stateless_uniform([most], seed + [0, 2], *radius) * side
+    rows, columns = (
+        tf.exp(
+            -tf.square(tf.range(shape[axis], dtype=tf.float32)[:, None]
+                - centres[:, axis] * tf.cast(shape[axis], tf.float32)) / (2 * tf.square(radii))
+        )
+        for axis in (0, 1)
+    )  # fmt: skip
+    lit = tf.cast(tf.range(most) < count, tf.float32)
+    return tf.einsum("hn,wn,n->hw", rows, columns, lit)[..., None]

@@ -1,0 +1,198 @@
+"""What happens between the steps: progress, history, TensorBoard, checkpoints, validation."""
+
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging import files
+from lowlight_tf.training import state
+from lowlight_tf.training.history import History
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a run stands; saved with every checkpoint.
+
+    Attributes:
+        step: Steps made.
+        best: Best validation PSNR so far (dB), or None before the first.
+        best_step: Where it was reached.
+        seconds: Time spent training, over all sessions.
+        history: What was measured.
+    """
+
+    step: int = 0
+    best: float | None = None
+    best_step: int = 0
+    seconds: float = 0.0
+    history: History = dataclasses.field(default_factory=History)
+
+    def fields(self) -> dict[str, Any]:
+        """Return plain data for a checkpoint."""
+        return {
+            "best": self.best,
+            "best_step": self.best_step,
+            "seconds": self.seconds,
+            "rows": self.history.rows,
+        }
+
+
+class StepCallback(keras.callbacks.Callback):
+    """Something that is done every so many steps, and after the last one.
+
+    Args:
+        progress: Shared by all; the first callback of the list counts the steps.
+        every: Steps between two calls.
+        last: The last step of the run, after which it is done too.
+    """
+
+    def __init__(self, progress: Progress, every: int, last: int) -> None:
+        super().__init__()
+        self.progress, self.every, self.last = progress, every, last
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Do it if it is time."""
+        if self.progress.step % self.every == 0 or self.progress.step == self.last:
+            self.on_step(logs or {})
+
+    def on_step(self, logs: dict) -> None:
+        """Do it."""
+        raise NotImplementedError
+
+
+class Count(StepCallback):
+    """Count the steps and stop on a loss that is no number. Comes first in the list."""
+
+    def __init__(self, progress: Progress, checkpoints: Path) -> None:
+        super().__init__(progress, 1, 0)
+        self.checkpoints = checkpoints
+        self._since = time.monotonic()
+
+    def on_step(self, logs: dict) -> None:
+        """Count one."""
+        now = time.monotonic()
+        self.progress.seconds += now - self._since
+        self._since = now
+        self.progress.step += 1
+        if not math.isfinite(logs["loss"]):
+            good = state.latest(self.checkpoints)
+            kept = f"The last good checkpoint is {good}." if good else "There is no checkpoint yet."
+            raise UsageError(
+                f"The loss became {logs['loss']} at step {self.progress.step}. {kept} "
+                "Lower learning_rate or set training.clip_norm, and resume."
+            )
+
+
+class Log(StepCallback):
+    """Print a line of progress, and add one to the history: means since the last one."""
+
+    def __init__(self, progress: Progress, every: int, last: int, path: Path, epoch: int) -> None:
+        super().__init__(progress, every, last)
+        self.path, self.epoch = path, epoch
+        self._begun = time.monotonic(), progress.step
+
+    def on_step(self, logs: dict) -> None:
+        """Print, keep, and begin the next means."""
+        progress, (begun, first) = self.progress, self._begun
+        rate = (progress.step - first) / max(time.monotonic() - begun, 1e-9)
+        left = (self.last - progress.step) / rate
+        numbers = {name: round(float(value), 6) for name, value in logs.items()}
+        progress.history.add(progress.step, epoch=round(progress.step / self.epoch, 3), **numbers)
+        print(
+            f"step {progress.step:>6}/{self.last}  loss {logs['loss']:.4f}  "
+            f"psnr {logs['psnr_batch']:5.2f} dB (crops)  {rate:.1f} steps/s  "
+            f"{int(left) // 60}:{int(left) % 60:02} left",
+            end="\r" if sys.stdout.isatty() and progress.step != self.last else "\n",
+            flush=True,
+        )
+        progress.history.save(self.path)
+        self.model.reset_metrics()
+
+
+class Summary(StepCallback):
+    """Write TensorBoard scalars of what the history's last row holds."""
+
+    def __init__(self, progress: Progress, every: int, last: int, folder: Path) -> None:
+        super().__init__(progress, every, last)
+        import tensorflow as tf
+
+        self.tf, self.writer = tf, tf.summary.create_file_writer(str(folder))
+
+    def on_step(self, logs: dict) -> None:
+        """Write them."""
+        with self.writer.as_default(self.progress.step):
+            for name, value in self.progress.history.rows[-1].items():
+                self.tf.summary.scalar(name, value)
+        self.writer.flush()
+
+    def image(self, name: str, picture: np.ndarray) -> None:
+        """Write one picture, (H, W, 3) float32 in [0, 1]."""
+        with self.writer.as_default(self.progress.step):
+            self.tf.summary.image(name, picture[None])
+        self.writer.flush()
+
+
+class Checkpoint(StepCallback):
+    """Save all that is needed to go on."""
+
+    def __init__(self, progress: Progress, every: int, last: int, folder: Path) -> None:
+        super().__init__(progress, every, last)
+        self.folder = folder
+
+    def on_step(self, logs: dict) -> None:
+        """Save it."""
+        state.save(self.folder, self.progress.step, self.model, self.progress.fields())
+
+
+class Validate(StepCallback):
+    """Measure the averaged net on whole pictures, and keep it if none was better.
+
+    Args:
+        progress: See `StepCallback`.
+        every: See `StepCallback`.
+        last: See `StepCallback`.
+        net: A net in float32, which is given the averaged weights.
+        measure: net -> ({metric: mean}, before/after picture (H, W, 3) in [0, 1]).
+        run: Where `model.keras` and `samples/` are written.
+        summary: Where the pictures go as well, or None.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        every: int,
+        last: int,
+        *,
+        net: keras.Model,
+        measure: Callable[[keras.Model], tuple[dict[str, float], np.ndarray]],
+        run: Path,
+        summary: Summary | None,
+    ) -> None:
+        super().__init__(progress, every, last)
+        self.net, self.measure, self.run, self.summary = net, measure, run, summary
+
+    def on_step(self, logs: dict) -> None:
+        """Measure, keep, and show."""
+        progress = self.progress
+        self.net.set_weights(state.averaged(self.model))
+        means, sample = self.measure(self.net)
+        progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})
+        best = progress.best is None or means["psnr"] > progress.best
+        if best:
+            progress.best, progress.best_step = means["psnr"], progress.step
+            beside = self.run / ".model.part.keras"
+            self.net.save(beside)
+            beside.replace(self.run / "model.keras")
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+        print(f"step {progress.step:>6}  validation  {numbers}{'  (best)' if best else ''}")
+        files.write(self.run / "samples" / f"step_{progress.step:08d}.png", sample)
+        if self.summary:
+            self.summary.image("before_after_target", sample)

@@ -1,0 +1,105 @@
+"""From the names in a recipe to the pairs of a run: what is learned from, what is judged by."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import write_json
+from lowlight_tf.datasets import card, pairing, synthetic
+from lowlight_tf.datasets.leaks import refuse_leaks
+from lowlight_tf.datasets.pairing import Pair
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """The pairs of a run.
+
+    Attributes:
+        train: What is learned from; pairs without inputs are day pictures.
+        val: What is judged by, never learned from.
+        terms: What each source is and under which terms it may be used.
+    """
+
+    train: list[Pair]
+    val: list[Pair]
+    terms: dict[str, str]
+
+    def save(self, run: Path) -> None:
+        """Write both lists into the run folder, as `read_pairs` reads them."""
+        for name, pairs in (("training", self.train), ("validation", self.val)):
+            write_json(
+                run / f"{name}.json",
+                {
+                    "pairs": [
+                        {
+                            "name": pair.name,
+                            "inputs": {port: str(p.resolve()) for port, p in pair.inputs.items()},
+                            "target": str(pair.target.resolve()),
+                        }
+                        for pair in pairs
+                    ]
+                },
+            )
+
+
+def gather(recipe: Recipe, run: Path) -> Material:
+    """Find all pairs that a recipe names, and refuse what must not be learned from.
+
+    Args:
+        recipe: Its `data`, `data_root`, `seed`, `pipeline` and `training.validation` are read.
+        run: Run folder; the embedded pairs are written into it.
+
+    Raises:
+        UsageError: If something named is missing, unpaired, of unequal size, smaller than the crop,
+            or if a picture for judging is found among those for learning.
+    """
+    train: list[Pair] = []
+    val: list[Pair] = []
+    terms: dict[str, str] = {}
+    for source in recipe.data:
+        more, held, terms[source] = _source(source, recipe, run)
+        if not held:
+            continue_with = pairing.split(more, recipe.training.validation, recipe.seed)
+            # A source without pictures to judge by gives some of its own, unless another has them.
+            more, held = continue_with if len(recipe.data) == 1 else (more, [])
+        train += more
+        val += held
+    if not val:
+        train, val = pairing.split(train, recipe.training.validation, recipe.seed)
+    pairing.check_sizes(train, crop=recipe.pipeline.crop or None)
+    pairing.check_sizes(val)
+    refuse_leaks(train, val)
+    return Material(train, val, terms)
+
+
+def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pair], str]:
+    """Return the pairs of one source for learning and for judging, and its terms."""
+    if source == "embedded":
+        folder = synthetic.embedded(run / "embedded")
+        halves = (pairing.pair_folder(folder / half) for half in ("train", "val"))
+        return *halves, "photographs inside scikit-image, darkened; see its data README"
+    folder = Path(source)
+    if folder.is_dir():
+        read = pairing.day_folder if recipe.pipeline.night else pairing.pair_folder
+        if (folder / "train").is_dir() and (folder / "val").is_dir():
+            return read(folder / "train"), read(folder / "val"), "the user's own"
+        return read(folder), [], "the user's own"
+    if folder.exists() or len(folder.parts) > 1:
+        raise UsageError(
+            f"`data` must be a folder with low/ and high/, or a dataset's name. Received: {source}."
+        )
+    known = card.find(source)
+    root = Path(recipe.data_root or ".")
+    held = known.pairs(root, "val") if "val" in known.splits else []
+    return known.pairs(root, "train"), held, known.terms
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Read a list that `Material.save` wrote."""
+    fields = json.loads(path.read_text(encoding="utf-8"))["pairs"]
+    return [
+        Pair(f["name"], {port: Path(p) for port, p in f["inputs"].items()}, Path(f["target"]))
+        for f in fields
+    ]

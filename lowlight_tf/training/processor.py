@@ -1,0 +1,23 @@
+"""What the processor can do faster, asked before TensorFlow is loaded."""
+
+import os
+from pathlib import Path
+
+
+def hasten() -> str:
+    """Let oneDNN compute in bfloat16 where the processor has instructions for it.
+
+    Must be called before TensorFlow is loaded. A value that the user has set stays.
+
+    Returns:
+        What was decided, in words.
+    """
+    chosen = os.environ.get("ONEDNN_DEFAULT_FPMATH_MODE")
+    if chosen:
+        return f"oneDNN computes in {chosen}, as ONEDNN_DEFAULT_FPMATH_MODE says"
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text().split() if info.exists() else []
+    if not {"amx_bf16", "avx512_bf16"} & set(flags):
+        return "oneDNN computes in float32"
+    os.environ["ONEDNN_DEFAULT_FPMATH_MODE"] = "bf16"
+    return "oneDNN computes in bfloat16 (ONEDNN_DEFAULT_FPMATH_MODE=strict turns it off)"

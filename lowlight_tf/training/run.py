@@ -1,0 +1,239 @@
+"""Recipe -> run folder: everything that is needed to export, evaluate, repeat or go on."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import inspect
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+
+from lowlight_tf.catalog import MODELS
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import write_json
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.evaluation.evaluate import evaluate
+from lowlight_tf.export.keras_engine import KerasEngine
+from lowlight_tf.imaging import files
+from lowlight_tf.pipeline.dusk import dusk
+from lowlight_tf.registry import nearest
+from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.training import callbacks, state
+from lowlight_tf.training.history import History, draw_curves
+from lowlight_tf.training.learner import Learner
+from lowlight_tf.training.material import Material, gather
+from lowlight_tf.training.objective import Objective
+from lowlight_tf.training.schedule import adam
+
+SAMPLES = 3  # pictures in a before/after sample
+
+
+def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = False) -> Path:
+    """Train a net as a recipe says, into a folder that explains itself.
+
+    The folder holds `recipe.toml`, `contract.json`, `model.keras` (the best net by validation, its
+    running average where the recipe has one), `history.csv`, `curves.png`, `samples/`,
+    `tensorboard/`, `checkpoints/`, `training.json`, `training_pairs` and `validation` lists.
+
+    Args:
+        recipe: What to do.
+        run: Folder to write; must not hold a run yet, unless `resume` is given.
+        resume: Go on from the newest checkpoint; the weights become those of a run without a stop.
+        mirrored: Share each batch among all accelerators of the machine (TensorFlow only).
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UsageError: If the recipe asks for what there is not, the data are not fit to learn from, the
+            folder is in use, or the loss is no number; the last good checkpoint is kept then.
+    """
+    entry = MODELS.find(recipe.model)
+    objective = Objective(recipe.objective)
+    _refuse_unknown_options(entry.load(), recipe)
+    _open(run, recipe, resume)
+    keras.utils.set_random_seed(recipe.seed)
+    scope = _mirrored() if mirrored else contextlib.nullcontext()
+    with scope:
+        net = _build(entry.load(), recipe, recipe.training.precision)
+        learner = Learner(net, objective)
+        learner.compile(
+            optimizer=adam(recipe.training), jit_compile=recipe.training.compiled
+        )
+        learner.optimizer.build(learner.trainable_variables)
+    plain = _build(entry.load(), recipe, "float32")
+
+    material = gather(recipe, run)
+    progress = callbacks.Progress()
+    checkpoint = state.latest(run / "checkpoints") if resume else None
+    if checkpoint:
+        progress.step, saved = state.restore(checkpoint, learner)
+        progress.history = History(saved.pop("rows"))
+        progress.__dict__.update(saved)
+        print(f"resuming at step {progress.step} from {checkpoint}")
+    for folder in ("samples", "checkpoints"):
+        (run / folder).mkdir(parents=True, exist_ok=True)
+    (run / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
+    entry.contract.save(run / "contract.json")
+    material.save(run)
+    val = dusk(material.val, run / "dusk", recipe)
+
+    print(
+        f"{recipe.model}: {net.count_params():,} weights; {len(material.train)} pairs to learn "
+        f"from, {len(val)} to judge by; {recipe.training.steps} steps of {recipe.pipeline.batch}"
+    )
+    steps = recipe.training.steps
+    if progress.step < steps:
+        learner.fit(
+            _feed(material.train, recipe, entry.contract, progress.step),
+            epochs=1,
+            steps_per_epoch=steps - progress.step,
+            shuffle=False,
+            verbose=0,
+            callbacks=_callbacks(recipe, run, progress, plain, entry.contract, material, val),
+        )
+    draw_curves(progress.history, run / "curves.png")
+    _tell(recipe, run, progress, plain, material)
+    return run
+
+
+def _refuse_unknown_options(build: Callable, recipe: Recipe) -> None:
+    known = set(inspect.signature(build).parameters) - {"name"}
+    for option in recipe.options:
+        if option not in known:
+            raise UsageError(
+                f"{recipe.model} has no option {option!r}. Known: {nearest(option, known)}."
+            )
+
+
+def _open(run: Path, recipe: Recipe, resume: bool) -> None:
+    """Refuse a folder that holds another run, or none where one is to go on."""
+    written = run / "recipe.toml"
+    if run.is_file():
+        raise UsageError(f"`output` must be a folder. Received: {run} (a file).")
+    if written.exists() and not resume:
+        raise UsageError(
+            f"{run} already holds a run. Add --resume to go on with it, or name another --output."
+        )
+    if written.exists():
+        before = Recipe.load(written)
+        changed = [
+            field
+            for field in ("model", "options", "data", "seed", "pipeline", "objective")
+            if getattr(before, field) != getattr(recipe, field)
+        ]
+        if changed:
+            raise UsageError(
+                f"{run} was begun with another {', '.join(changed)} ({written}). Resume with the "
+                "command that began it, or name another --output."
+            )
+
+
+def _build(build: Callable, recipe: Recipe, precision: str) -> keras.Model:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        return build(**recipe.options)
+    except TypeError as error:
+        raise UsageError(f"`options` of {recipe.model} do not fit: {error}.") from None
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _mirrored() -> Any:
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(
+            "`strategy` mirrored needs the TensorFlow backend. "
+            f"Received: KERAS_BACKEND={keras.backend.backend()}."
+        )
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy().scope()
+
+
+def _feed(pairs: list[Pair], recipe: Recipe, contract: Any, start: int) -> Any:
+    if importlib.util.find_spec("tensorflow"):
+        from lowlight_tf.pipeline.build import training_feed
+    else:
+        from lowlight_tf.pipeline.arrays import ArrayFeed as training_feed
+    return training_feed(pairs, recipe, contract, start=start)
+
+
+def _callbacks(recipe, run, progress, plain, contract, material, val) -> list:
+    plan = recipe.training
+    last = plan.steps
+    epoch = max(len(material.train) // recipe.pipeline.batch, 1)
+    summary = None
+    if importlib.util.find_spec("tensorflow"):
+        summary = callbacks.Summary(progress, plan.summary_every, last, run / "tensorboard")
+
+    def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
+        engine = KerasEngine.of(net, contract, name=recipe.model)
+        results = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain")
+        return results.means, _sample(engine, val[:SAMPLES])
+
+    validate = callbacks.Validate(
+        progress, plan.validate_every or max(last // 20, 1), last,
+        net=plain, measure=measure, run=run, summary=summary,
+    )  # fmt: skip
+    return [
+        callbacks.Count(progress, run / "checkpoints"),
+        callbacks.Log(progress, plan.log_every, last, run / "history.csv", epoch),
+        validate,
+        *([summary] if summary else []),
+        callbacks.Checkpoint(progress, plan.save_every, last, run / "checkpoints"),
+    ]
+
+
+def _sample(engine: KerasEngine, pairs: list[Pair]) -> np.ndarray:
+    """Return before, after and target side by side, a row for each pair, 160 pixels high."""
+    rows = []
+    for pair in pairs:
+        (port,) = engine.contract.inputs
+        low, target = files.read(pair.inputs[port.name]), files.read(pair.target)
+        enhanced = enhance(engine, low)
+        rows.append(np.concatenate([_small(image) for image in (low, enhanced, target)], axis=1))
+    width = min(row.shape[1] for row in rows)
+    return np.concatenate([row[:, :width] for row in rows])
+
+
+def _small(image: np.ndarray, *, height: int = 160) -> np.ndarray:
+    width = max(round(image.shape[1] * height / image.shape[0]), 1)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).clip(0, 1)
+
+
+def _tell(
+    recipe: Recipe, run: Path, progress: callbacks.Progress, net: keras.Model, material: Material
+) -> None:
+    """Write what the card of every exported file will say of its training."""
+    row = next(
+        (row for row in progress.history.rows if row["step"] == progress.best_step), {}
+    )
+    write_json(
+        run / "training.json",
+        {
+            "data": {name: terms for name, terms in material.terms.items()},
+            "pairs": len(material.train),
+            "validation_pairs": len(material.val),
+            "seed": recipe.seed,
+            "steps": progress.step,
+            "best_step": progress.best_step,
+            "seconds": round(progress.seconds),
+            "validation": {
+                name.removeprefix("val_"): value
+                for name, value in row.items()
+                if name.startswith("val_")
+            },
+            "protocol": "plain, mean over whole pictures",
+            "weights": net.count_params(),
+            "recipe": dataclasses.asdict(recipe),
+            "versions": {"keras": keras.__version__, "python": platform.python_version()},
+            "backend": keras.backend.backend(),
+        },
+    )

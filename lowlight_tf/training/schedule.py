@@ -1,0 +1,46 @@
+"""How the learning rate goes from the first step to the last, and the optimizer that follows it."""
+
+import keras
+from keras import ops
+
+from lowlight_tf.config import Training
+
+
+@keras.saving.register_keras_serializable("lowlight_tf")
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Warm-up, then constant, a tenth after a third of the steps, or half a cosine to a hundredth.
+
+    Args:
+        training: Its `learning_rate`, `schedule`, `warmup` and `steps` are read.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+
+    def __call__(self, step):
+        """Return the learning rate of a step, counted from 0."""
+        plan = self.training
+        step = ops.cast(step, "float32")
+        rate = ops.convert_to_tensor(plan.learning_rate, "float32")
+        if plan.schedule == "third":
+            rate = ops.where(step < plan.steps // 3, rate, rate / 10)
+        elif plan.schedule == "cosine":
+            share = ops.clip((step - plan.warmup) / max(plan.steps - plan.warmup, 1), 0, 1)
+            rate = rate * (0.01 + 0.99 * 0.5 * (1 + ops.cos(3.14159265 * share)))
+        return rate * ops.minimum(1.0, (step + 1) / max(plan.warmup, 1))
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the schedule."""
+        return {"training": self.training}
+
+
+def adam(training: Training) -> keras.optimizers.Optimizer:
+    """Build Adam as the recipe wants it: decay, clipping, running average of the weights."""
+    return keras.optimizers.AdamW(
+        Schedule(training),
+        weight_decay=training.weight_decay,
+        clipvalue=training.clip_value or None,
+        global_clipnorm=training.clip_norm or None,
+        use_ema=training.ema > 0,
+        ema_momentum=training.ema or 0.99,
+    )

@@ -1,0 +1,107 @@
+"""All that a run needs to go on as if it had never stopped, in one file a checkpoint."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+
+KEPT = 3  # checkpoints; older ones are removed
+
+
+def save(folder: Path, step: int, learner: keras.Model, progress: dict[str, Any]) -> Path:
+    """Write the weights, the optimizer's state and `progress`, beside, then rename.
+
+    Args:
+        folder: Where checkpoints lie.
+        step: How many steps have been made.
+        learner: A compiled `Learner`.
+        progress: Plain data to come back with: history, best result.
+
+    Raises:
+        UsageError: If a weight is not finite; nothing is written then.
+    """
+    arrays = {
+        f"{kind}/{place}": keras.ops.convert_to_numpy(variable)
+        for kind, variables in _variables(learner).items()
+        for place, variable in enumerate(variables)
+    }
+    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if broken:
+        raise UsageError(
+            f"{len(broken)} weights are no longer finite at step {step}; no checkpoint was written. "
+            "Lower learning_rate or set training.clip_norm."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step_{step:08d}.npz"
+    beside = folder / f".{path.name}.part"
+    with beside.open("wb") as file:
+        np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
+    os.replace(beside, path)
+    for old in sorted(folder.glob("step_*.npz"))[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def latest(folder: Path) -> Path | None:
+    """Return the newest checkpoint, if there is any."""
+    return max(folder.glob("step_*.npz"), default=None)
+
+
+def restore(path: Path, learner: keras.Model) -> tuple[int, dict[str, Any]]:
+    """Put a checkpoint's values into a compiled learner.
+
+    Returns:
+        The number of steps made, and the progress that was saved with them.
+
+    Raises:
+        UsageError: If the checkpoint is damaged, or is one of another model.
+    """
+    learner.optimizer.build(learner.trainable_variables)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            saved = {name: file[name] for name in file.files}
+        progress = json.loads(str(saved.pop("progress")))
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise UsageError(f"{path} cannot be read ({error}). Remove it to go on from the one before.")
+    variables = {
+        f"{kind}/{place}": variable
+        for kind, group in _variables(learner).items()
+        for place, variable in enumerate(group)
+    }
+    shapes = {name: tuple(array.shape) for name, array in saved.items()}
+    wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
+    if shapes != wanted:
+        differing = [name for name in wanted if shapes.get(name) != wanted[name]]
+        raise UsageError(
+            f"{path} is a checkpoint of another model or optimizer: {len(shapes)} arrays, "
+            f"{len(differing)} of the {len(wanted)} wanted ones missing or of another shape. "
+            "Resume with the recipe that it was made with, or train into another folder."
+        )
+    for name, variable in variables.items():
+        variable.assign(saved[name])
+    return int(path.stem.split("_")[1]), progress
+
+
+def averaged(learner: keras.Model) -> list[np.ndarray]:
+    """Return the net's weights in order, the running average where there is one."""
+    net, optimizer = learner.net, learner.optimizer
+    values = {id(variable): variable for variable in net.weights}
+    if optimizer.use_ema:
+        average = dict(
+            zip(
+                map(id, learner.trainable_variables),
+                optimizer._model_variables_moving_average,
+                strict=True,
+            )
+        )
+        values |= average
+    return [keras.ops.convert_to_numpy(values[id(variable)]) for variable in net.weights]
+
+
+def _variables(learner: keras.Model) -> dict[str, list]:
+    return {"net": learner.net.weights, "optimizer": learner.optimizer.variables}
