@@ -24,9 +24,14 @@ class Pipeline:
     Attributes:
         crop: Side of the square that is cut from each picture (pixels); 0 takes pictures whole.
         batch: Pictures in a batch.
+        late_from: Share of the steps after which `late_crop` and `late_batch` hold; exposure is
+            learned from large crops, structure sooner from small ones. 1 keeps `crop` to the end.
+        late_crop: As `crop`.
+        late_batch: As `batch`.
         turned: Flip and turn at random, eight ways.
         exposure_ev: Expose the input more or less at random, by at most this many stops.
-        blur: Share of the inputs that a Gaussian blurs, with `blur_sigma` drawn from a range (pixels).
+        blur: Share of the inputs that a Gaussian blurs.
+        blur_sigma: Range of its standard deviation (pixels).
         noise: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
         night: Make the input from the target, as for day pictures, even where a pair has one.
         night_gamma: Range of the exponent that darkens a day picture.
@@ -40,6 +45,9 @@ class Pipeline:
 
     crop: int = 128
     batch: int = 10
+    late_from: float = 1.0
+    late_crop: int = 256
+    late_batch: int = 4
     turned: bool = True
     exposure_ev: float = 0.0
     blur: float = 0.0
@@ -58,7 +66,9 @@ class Pipeline:
         """Refuse what no batch can be made of."""
         checks.at_least("batch_size", self.batch, 1)
         checks.at_least("crop", self.crop, 0)
-        for share in ("blur", "night_histogram", "night_pools", "night_headlights"):
+        checks.at_least("late_batch", self.late_batch, 1)
+        checks.at_least("late_crop", self.late_crop, 0)
+        for share in ("late_from", "blur", "night_histogram", "night_pools", "night_headlights"):
             if not 0 <= getattr(self, share) <= 1:
                 raise UsageError(
                     f"`{share}` must be a share in [0, 1]. Received: {getattr(self, share)}."
@@ -77,7 +87,8 @@ class Training:
     Attributes:
         steps: Batches to learn from.
         learning_rate: Of Adam, at its highest.
-        schedule: "constant", "third" (a tenth after a third of the steps) or "cosine" (to a hundredth).
+        schedule: "constant", "third" (a tenth after a third of the steps) or "cosine" (to a
+            hundredth).
         warmup: Steps in which the learning rate rises from 0.
         weight_decay: Decoupled from the gradient, as AdamW does; 0 is plain Adam.
         clip_value: Largest absolute value of a gradient's element; 0 clips nothing.
@@ -210,9 +221,7 @@ def _build(kind: type, fields: Mapping[str, Any], source: str) -> Any:
     for name in fields:
         if name not in known:
             raise UsageError(f"{source}: no key is called {name!r}. Known: {nearest(name, known)}.")
-    return kind(
-        **{name: _fit(known[name], value, name, source) for name, value in fields.items()}
-    )
+    return kind(**{name: _fit(known[name], value, name, source) for name, value in fields.items()})
 
 
 def _fit(kind: Any, value: Any, name: str, source: str) -> Any:

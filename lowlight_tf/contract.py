@@ -55,7 +55,9 @@ class Contract:
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Contract":
         """Build a contract from the plain dictionary that JSON gives."""
-        sides = {side: tuple(Port(**port) for port in fields[side]) for side in ("inputs", "outputs")}
+        sides = {
+            side: tuple(Port(**port) for port in fields[side]) for side in ("inputs", "outputs")
+        }
         return cls(**{**fields, **sides})
 
 
@@ -75,9 +77,9 @@ class Card:
         sha256: Checksum of the .tflite file.
         size_bytes: Its size.
         weights: Number of trained weights of the net.
-        parity_db: PSNR (dB) of the file's output against Keras, on the pictures it was checked with.
+        parity_db: PSNR (dB) of the file's output against Keras, on the pictures of its check.
         options: What the architecture was built with.
-        training: Data and their terms, recipe, seed, steps, measured results: as the run wrote them.
+        training: Data and their terms, recipe, seed, steps, measured results, from the run.
     """
 
     name: str
@@ -117,7 +119,9 @@ class Card:
             fields["value_range"] = tuple(fields["value_range"])
             return cls(**fields)
         except (KeyError, TypeError) as error:
-            raise UsageError(f"{path} is not a card of lowlight_tf: {error}. Export again.") from None
+            raise UsageError(
+                f"{path} is not a card of lowlight_tf: {error}. Export again."
+            ) from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

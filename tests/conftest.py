@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture()
+@pytest.fixture
 def rng():
     """A random generator that begins the same in every test."""
     return np.random.default_rng(0)

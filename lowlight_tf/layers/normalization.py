@@ -12,9 +12,9 @@ class GroupNormalization(keras.layers.Layer):
     """Group normalization in 4-D operations only, equal to Keras's own to 1e-5.
 
     Keras reshapes (B, H, W, C) to five dimensions, which the LiteRT GPU delegate and the int16x8
-    quantizer refuse. Here every channel is averaged over (H, W), and a 1x1 convolution by a constant
-    block matrix then averages inside the groups. The mean is taken off before squaring (two passes),
-    so that float16 does not overflow.
+    quantizer refuse. Here every channel is averaged over (H, W), and a 1x1 convolution by a
+    constant block matrix then averages inside the groups. The mean is taken off before squaring
+    (two passes), so that float16 does not overflow.
 
     Args:
         groups: Into how many groups the channels are divided; must divide their number.

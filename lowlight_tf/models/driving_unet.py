@@ -1,4 +1,4 @@
-"""The night-driving U-Net: 1x1 convolutions for half of the 3x3, GroupNorm before every activation."""
+"""The night-driving U-Net: half of the 3x3 convolutions are 1x1, all are group-normalized."""
 
 import keras
 from keras import KerasTensor, layers
@@ -36,7 +36,8 @@ def driving_unet(
         name: Name of the Keras model.
 
     Returns:
-        A model from {"low": (B, H, W, 3)} to {"enhanced": (B, H, W, 3)}; sRGB in [0, 1], any H and W.
+        A model from {"low": (B, H, W, 3)} to {"enhanced": (B, H, W, 3)}; sRGB in [0, 1], any
+        H and W.
 
     Raises:
         UsageError: If a number is less than 1, or `groups` does not divide the filters.
@@ -48,8 +49,9 @@ def driving_unet(
     Differences from the reference:
         Images are in [0, 1], not [-1, 1]; its tanh is therefore written as the sigmoid of twice the
         argument, the same curve. Transposed convolutions are written as a 1x1 convolution and
-        depth-to-space, the same sums. `patch`, and tail filters of at least a folded picture's
-        channels, are ours. Its second convolution activated twice; here once.
+        depth-to-space, the same sums. `patch` is ours; with it the tail keeps all filters of the
+        first level, where half of them could not carry a folded picture. The code activates its
+        second convolution twice; here once.
     """
     for option, value in {
         "filters": filters, "depth": depth, "groups": groups, "patch": patch,
@@ -82,7 +84,7 @@ def driving_unet(
         x = block(x, channels, 1, f"dec{level}a")
         x = block(x, channels, 3, f"dec{level}b")
 
-    tail = max(filters // 2, colors if patch > 1 else 1)
+    tail = max(filters // 2, min(filters, colors))
     x = block(x, tail, 1, "tail_a")
     x = block(x, tail, 3, "tail_b")
     x = block(x, colors, 1, "tail_c")

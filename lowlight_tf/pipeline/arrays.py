@@ -22,14 +22,23 @@ class ArrayFeed(keras.utils.PyDataset):
         pairs: What to learn from.
         recipe: Its `pipeline`, `seed` and `training.steps` are read.
         contract: The model's ports; one input port.
-        start: The step whose batch comes first.
+        first: Number of the first sample.
+        crop: Side of the crops (pixels), 0 for whole pictures; None takes the recipe's.
+        batch: Pictures in a batch; None takes the recipe's.
 
     Raises:
         UsageError: If the recipe asks for what is not made here.
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], recipe: Recipe, contract: Contract, *, start: int = 0
+        self,
+        pairs: Sequence[Pair],
+        recipe: Recipe,
+        contract: Contract,
+        *,
+        first: int = 0,
+        crop: int | None = None,
+        batch: int | None = None,
     ) -> None:
         super().__init__()
         options = recipe.pipeline
@@ -41,16 +50,17 @@ class ArrayFeed(keras.utils.PyDataset):
                 "Without TensorFlow only crops, turns, exposure and noise are made. Received a "
                 "recipe with blur, imgaug or night; set pipeline.blur=0 or install TensorFlow."
             )
-        self._recipe, self._start = recipe, start
+        self._recipe, self._first = recipe, first
+        self._crop = options.crop if crop is None else crop
+        self._batch = batch or options.batch
 
     def __len__(self) -> int:
-        return self._recipe.training.steps - self._start
+        return self._recipe.training.steps
 
     def __getitem__(self, step: int) -> tuple[dict, dict]:
-        """Return the batch of a step counted from `start`."""
-        batch = self._recipe.pipeline.batch
-        first = (self._start + step) * batch
-        pairs = [self._sample(number) for number in range(first, first + batch)]
+        """Return the batch of a step counted from `first`."""
+        first = self._first + step * self._batch
+        pairs = [self._sample(number) for number in range(first, first + self._batch)]
         low, target = (np.stack(images) for images in zip(*pairs, strict=True))
         return {self._port: low}, {"target": target}
 
@@ -60,14 +70,16 @@ class ArrayFeed(keras.utils.PyDataset):
         order = np.random.default_rng([self._recipe.seed, epoch]).permutation(len(self._store))
         draw = np.random.default_rng([self._recipe.seed, epoch, place])
         images = self._store.read(int(order[place]))
-        if options.crop:
+        if self._crop:
             height, width, _ = images[0].shape
-            top, left = (int(draw.integers(side - options.crop + 1)) for side in (height, width))
-            images = [i[top : top + options.crop, left : left + options.crop] for i in images]
+            top, left = (int(draw.integers(side - self._crop + 1)) for side in (height, width))
+            images = [i[top : top + self._crop, left : left + self._crop] for i in images]
             if options.turned:
                 way = int(draw.integers(8))
                 images = [np.rot90(i[:, :: 1 - 2 * (way // 4)], way % 4) for i in images]
         low, target = (np.float32(image) / 255 for image in images)
         low = low * np.float32(2 ** draw.uniform(-options.exposure_ev, options.exposure_ev))
-        grain = draw.standard_normal(low.shape, np.float32) * np.float32(draw.uniform(0, options.noise))
+        grain = draw.standard_normal(low.shape, np.float32) * np.float32(
+            draw.uniform(0, options.noise)
+        )
         return [np.clip(low + grain, 0, 1), target]

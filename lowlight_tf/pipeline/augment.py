@@ -1,6 +1,7 @@
-"""Random changes of a pair, inside the tf.data graph; every draw comes from the sample's own seed."""
+"""Random changes of a pair, inside the tf.data graph; every draw has the sample's own seed."""
 
 import tensorflow as tf
+from tensorflow.random import fold_in as fold
 
 TAPS = 13  # of the Gaussian blur (pixels): three deviations of 2 to either side
 
@@ -20,7 +21,7 @@ def crop(images: list[tf.Tensor], size: int, seed: tf.Tensor) -> list[tf.Tensor]
         return images
     room = tf.shape(images[0])[:2] - size + 1
     top, left = (
-        tf.random.stateless_uniform([], seed + [0, axis], 0, room[axis], tf.int32)
+        tf.random.stateless_uniform([], fold(seed, axis), 0, room[axis], tf.int32)
         for axis in (0, 1)
     )
     return [
@@ -69,9 +70,9 @@ def blur(low: tf.Tensor, share: float, sigma: tuple[float, float], seed: tf.Tens
 def noise(low: tf.Tensor, most: float, seed: tf.Tensor) -> tf.Tensor:
     """Add Gaussian noise of random deviation, at most `most` in [0, 1] units; clip to [0, 1]."""
     deviation = tf.random.stateless_uniform([], seed, 0, most)
-    grain = tf.random.stateless_normal(tf.shape(low), seed + [0, 1])
+    grain = tf.random.stateless_normal(tf.shape(low), fold(seed, 1))
     return tf.clip_by_value(low + deviation * grain, 0, 1)
 
 
 def _happens(share: float, seed: tf.Tensor) -> tf.Tensor:
-    return tf.random.stateless_uniform([], seed + [0, 7]) < share
+    return tf.random.stateless_uniform([], fold(seed, 7)) < share

@@ -17,18 +17,26 @@ DRAWS = ("crop", "night", "turn", "expose", "blur", "noise", "imgaug")
 
 
 def training_feed(
-    pairs: Sequence[Pair], recipe: Recipe, contract: Contract, *, start: int = 0
+    pairs: Sequence[Pair],
+    recipe: Recipe,
+    contract: Contract,
+    *,
+    first: int = 0,
+    crop: int | None = None,
+    batch: int | None = None,
 ) -> tf.data.Dataset:
-    """Return the endless stream of training batches, from step `start` on.
+    """Return the endless stream of training batches, from sample `first` on.
 
-    The order and every random draw follow from the recipe's seed and the number of the sample alone,
-    so the stream that begins at a step is the rest of the one that begins at 0.
+    The order and every random draw follow from the recipe's seed and the number of the sample
+    alone, so the stream that begins at a sample is the rest of the one that begins at 0.
 
     Args:
         pairs: What to learn from; a pair without inputs is a day picture.
         recipe: Its `pipeline` and `seed` are read.
         contract: The model's ports; one input port.
-        start: The step whose batch comes first.
+        first: Number of the first sample.
+        crop: Side of the crops (pixels), 0 for whole pictures; None takes the recipe's.
+        batch: Pictures in a batch; None takes the recipe's.
 
     Returns:
         Batches ({port: (B, h, w, C)}, {"target": (B, h, w, C)}), float32 sRGB in [0, 1].
@@ -37,6 +45,8 @@ def training_feed(
         Random blur, noise and night as in the night-driving U-Net, see `pipeline.night`.
     """
     options = recipe.pipeline
+    crop = options.crop if crop is None else crop
+    batch = batch or options.batch
     (port,) = contract.inputs
     store = PairStore(pairs, port=port.name, cache_mb=options.cache_mb)
     days = tf.constant([options.night or store.is_day(index) for index in range(len(store))])
@@ -50,7 +60,7 @@ def training_feed(
         seeds = dict(zip(DRAWS, tf.unstack(tf.random.split(own, len(DRAWS))), strict=True))
         low, target = tf.numpy_function(store.read, [index], [tf.uint8, tf.uint8], stateful=False)
         low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
-        low, target = augment.crop([low, target], options.crop, seeds["crop"])
+        low, target = augment.crop([low, target], crop, seeds["crop"])
         low, target = (tf.cast(image, tf.float32) / 255 for image in (low, target))
         if nights:
             low, target = tf.cond(
@@ -58,7 +68,7 @@ def training_feed(
                 lambda: night(target, quantiles, options, seeds["night"]),
                 lambda: (low, target),
             )
-        if options.turned and options.crop:
+        if options.turned and crop:
             low, target = augment.turn([low, target], seeds["turn"])
         if options.exposure_ev:
             low = augment.expose(low, options.exposure_ev, seeds["expose"])
@@ -73,15 +83,15 @@ def training_feed(
 
     return (
         _order(len(pairs), recipe.seed)
-        .skip(start * options.batch)
+        .skip(first)
         .map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(options.batch, drop_remainder=True)
+        .batch(batch, drop_remainder=True)
         .prefetch(tf.data.AUTOTUNE)
     )
 
 
 def _order(count: int, seed: int) -> tf.data.Dataset:
-    """Return (number of the sample, index of its pair) for ever: each epoch in an order of its own."""
+    """Return (number of the sample, index of its pair) for ever, each epoch in its own order."""
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         shuffled = tf.random.experimental.stateless_shuffle(

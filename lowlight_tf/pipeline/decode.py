@@ -23,7 +23,7 @@ class PairStore:
         self._pairs = pairs
         self._port = port
         self._room = cache_mb * 10**6
-        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._kept: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -35,14 +35,16 @@ class PairStore:
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return (input, target) of one pair, each (H, W, 3) uint8 sRGB."""
-        kept = self._kept.get(index)
+        pair = self._pairs[index]
+        place = str(pair.target), str(pair.inputs.get(self._port))  # a pair may be listed twice
+        kept = self._kept.get(place)
         if kept is None:
-            kept = self._decode(self._pairs[index])
+            kept = self._decode(pair)
+            size = sum(image.nbytes for image in kept)
             with self._lock:
-                size = sum(image.nbytes for image in {id(image): image for image in kept}.values())
-                if index not in self._kept and size <= self._room:
+                if place not in self._kept and size <= self._room:
                     self._room -= size
-                    self._kept[index] = kept
+                    self._kept[place] = kept
         return kept
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Dark twins of day pictures, written down once, so that a net is always judged by the same ones."""
+"""Dark twins of day pictures, written down once: a net is always judged by the same ones."""
 
 from collections.abc import Sequence
 from pathlib import Path

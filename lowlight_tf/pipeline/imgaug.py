@@ -30,7 +30,8 @@ def augmenter(name: str) -> Augment:
             chosen = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError, ValueError) as error:
             raise UsageError(
-                f"`augmenter` must name an object as imgaug:MODULE:OBJECT. Received: {name!r} ({error})."
+                "`augmenter` must name an object as imgaug:MODULE:OBJECT. "
+                f"Received: {name!r} ({error})."
             ) from None
     else:
         chosen = augmenters.SomeOf(
@@ -42,7 +43,9 @@ def augmenter(name: str) -> Augment:
             random_order=True,
         )
     if not isinstance(chosen, augmenters.Augmenter):
-        raise UsageError(f"{name!r} must be an imgaug augmenter. Received: {type(chosen).__name__}.")
+        raise UsageError(
+            f"{name!r} must be an imgaug augmenter. Received: {type(chosen).__name__}."
+        )
 
     def augment(image: np.ndarray, seed: int) -> np.ndarray:
         # A copy seeded by the sample: the same sample is changed alike in every run and thread.

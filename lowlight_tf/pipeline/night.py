@@ -1,6 +1,7 @@
 """Night out of day: darken a picture the way night streets are lit, inside the tf.data graph."""
 
 import tensorflow as tf
+from tensorflow.random import fold_in as fold
 
 from lowlight_tf.config import Pipeline
 
@@ -15,8 +16,8 @@ def night(
 
     The picture is darkened by a power and a factor, or takes on the histogram of a dark picture.
     Some nights have pools of light in which the day shows through, and some have headlights: small
-    saturated discs with a halo, which are lit in the target as well, so that a net neither puts them
-    out nor blows them up.
+    saturated discs with a halo, which are lit in the target as well, so that a net neither puts
+    them out nor blows them up.
 
     Args:
         day: (H, W, 3) sRGB in [0, 1].
@@ -38,23 +39,25 @@ def night(
     uniform = tf.random.stateless_uniform
     shape = tf.shape(day)
     gain = uniform([], seed, *options.night_gain)
-    gamma = uniform([], seed + [0, 1], *options.night_gamma)
-    matched = uniform([], seed + [0, 2]) < options.night_histogram
+    gamma = uniform([], fold(seed, 1), *options.night_gamma)
+    matched = uniform([], fold(seed, 2)) < options.night_histogram
     dark = tf.cond(
         matched,
-        lambda: match_histogram(day, quantiles) * uniform([], seed + [0, 3], 0.5, 1.0),
+        lambda: match_histogram(day, quantiles) * uniform([], fold(seed, 3), 0.5, 1.0),
         lambda: gain * tf.pow(day, gamma),
     )
 
-    count = tf.cast(uniform([], seed + [0, 4]) < options.night_pools, tf.float32)
-    pools = _spots(shape, POOLS, (0.1, 0.4), seed + [1, 0]) * count
-    dark += tf.minimum(pools, 1) * (day - dark) * uniform([], seed + [0, 5], 0.2, 0.8)
+    count = tf.cast(uniform([], fold(seed, 4)) < options.night_pools, tf.float32)
+    pools = _spots(shape, POOLS, (0.1, 0.4), fold(seed, 100)) * count
+    dark += tf.minimum(pools, 1) * (day - dark) * uniform([], fold(seed, 5), 0.2, 0.8)
 
-    count = tf.cast(uniform([], seed + [0, 6]) < options.night_headlights, tf.float32)
-    lamps = _spots(shape, LAMPS, (0.01, 0.03), seed + [2, 0])
-    halos = 0.15 * _spots(shape, LAMPS, (0.04, 0.1), seed + [2, 0])
+    count = tf.cast(uniform([], fold(seed, 6)) < options.night_headlights, tf.float32)
+    lamps = _spots(shape, LAMPS, (0.01, 0.03), fold(seed, 200))
+    halos = 0.15 * _spots(shape, LAMPS, (0.04, 0.1), fold(seed, 200))
     glow = tf.minimum(2 * lamps, 1) * count
-    warm = tf.stack([1.0, uniform([], seed + [0, 7], 0.8, 1.0), uniform([], seed + [0, 8], 0.6, 1.0)])
+    warm = tf.stack(
+        [1.0, uniform([], fold(seed, 7), 0.8, 1.0), uniform([], fold(seed, 8), 0.6, 1.0)]
+    )
     lit = tf.minimum(dark + count * halos * warm, 1)
     return tf.maximum(lit, glow * warm), tf.maximum(day, glow * warm)
 
@@ -81,14 +84,12 @@ def match_histogram(image: tf.Tensor, quantiles: tf.Tensor) -> tf.Tensor:
     return tf.stack([one(color) for color in range(3)], axis=-1)
 
 
-def _spots(
-    shape: tf.Tensor, most: int, radius: tuple[float, float], seed: tf.Tensor
-) -> tf.Tensor:
+def _spots(shape: tf.Tensor, most: int, radius: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:
     """Return (H, W, 1): the sum of Gaussian spots, at most `most`, radii as shares of the side."""
     count = tf.random.stateless_uniform([], seed, 1, most + 1, tf.int32)
-    centres = tf.random.stateless_uniform([most, 2], seed + [0, 1])
+    centres = tf.random.stateless_uniform([most, 2], fold(seed, 1))
     side = tf.cast(tf.minimum(shape[0], shape[1]), tf.float32)
-    radii = tf.random.stateless_uniform([most], seed + [0, 2], *radius) * side
+    radii = tf.random.stateless_uniform([most], fold(seed, 2), *radius) * side
     rows, columns = (
         tf.exp(
             -tf.square(tf.range(shape[axis], dtype=tf.float32)[:, None]

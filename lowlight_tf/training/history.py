@@ -10,7 +10,7 @@ from lowlight_tf.checks import UsageError
 
 
 class History:
-    """Rows of numbers by step. A row is what was measured at one step; not every row has all columns.
+    """Rows of numbers by step. A row holds what was measured at one step, not always all columns.
 
     Attributes:
         rows: Each a dictionary with "step" and "epoch" and what was measured then.

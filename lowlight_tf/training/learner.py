@@ -34,7 +34,7 @@ class Learner(keras.Model):
         losses = self.objective({**x, **y, **y_pred})
         for name, value in losses.items():
             self.trackers[name].update_state(value)
-        # The PSNR (dB) of the batch's crops, not of whole pictures: for watching, not for reporting.
+        # PSNR (dB) of the batch's crops, not of whole pictures: for watching, not for reporting.
         (enhanced,) = y_pred.values()
         enhanced = ops.clip(ops.cast(enhanced, "float32"), 0, 1)
         quality = -fidelity.psnr(y["target"], ops.stop_gradient(enhanced))

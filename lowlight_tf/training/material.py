@@ -30,7 +30,7 @@ class Material:
         """Write both lists into the run folder, as `read_pairs` reads them."""
         for name, pairs in (("training", self.train), ("validation", self.val)):
             write_json(
-                run / f"{name}.json",
+                run / f"pairs_{name}.json",
                 {
                     "pairs": [
                         {
@@ -58,14 +58,10 @@ def gather(recipe: Recipe, run: Path) -> Material:
     train: list[Pair] = []
     val: list[Pair] = []
     terms: dict[str, str] = {}
-    for source in recipe.data:
+    for source in recipe.data:  # A source that is named twice is learned from twice as often.
         more, held, terms[source] = _source(source, recipe, run)
-        if not held:
-            continue_with = pairing.split(more, recipe.training.validation, recipe.seed)
-            # A source without pictures to judge by gives some of its own, unless another has them.
-            more, held = continue_with if len(recipe.data) == 1 else (more, [])
         train += more
-        val += held
+        val += [pair for pair in held if pair not in val]
     if not val:
         train, val = pairing.split(train, recipe.training.validation, recipe.seed)
     pairing.check_sizes(train, crop=recipe.pipeline.crop or None)

@@ -32,7 +32,7 @@ class Objective:
         """Return each loss, averaged over the batch and not yet weighted.
 
         Args:
-            images: Everything that is known of a batch by name: ports, outputs, target; (B, H, W, C).
+            images: All that is known of a batch by name: ports, outputs, target; (B, H, W, C).
         """
         # A net in half precision answers in it; differences of images do not fit there.
         images = {name: ops.cast(image, "float32") for name, image in images.items()}

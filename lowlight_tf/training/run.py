@@ -7,7 +7,7 @@ import inspect
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import keras
@@ -16,7 +16,7 @@ import numpy as np
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import write_json
+from lowlight_tf.contract import Contract, write_json
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluate import evaluate
 from lowlight_tf.export.keras_engine import KerasEngine
@@ -39,7 +39,8 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
 
     The folder holds `recipe.toml`, `contract.json`, `model.keras` (the best net by validation, its
     running average where the recipe has one), `history.csv`, `curves.png`, `samples/`,
-    `tensorboard/`, `checkpoints/`, `training.json`, `training_pairs` and `validation` lists.
+    `tensorboard/`, `checkpoints/`, `training.json` (what an exported card says of the run), and the
+    lists of pairs `pairs_training.json` and `pairs_validation.json`.
 
     Args:
         recipe: What to do.
@@ -51,8 +52,8 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
         The run folder.
 
     Raises:
-        UsageError: If the recipe asks for what there is not, the data are not fit to learn from, the
-            folder is in use, or the loss is no number; the last good checkpoint is kept then.
+        UsageError: If the recipe asks for what there is not, the data are not fit to learn from,
+            the folder is in use, or the loss is no number; the last good checkpoint is kept then.
     """
     entry = MODELS.find(recipe.model)
     objective = Objective(recipe.objective)
@@ -63,9 +64,7 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
     with scope:
         net = _build(entry.load(), recipe, recipe.training.precision)
         learner = Learner(net, objective)
-        learner.compile(
-            optimizer=adam(recipe.training), jit_compile=recipe.training.compiled
-        )
+        learner.compile(optimizer=adam(recipe.training), jit_compile=recipe.training.compiled)
         learner.optimizer.build(learner.trainable_variables)
     plain = _build(entry.load(), recipe, "float32")
 
@@ -88,16 +87,17 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
         f"{recipe.model}: {net.count_params():,} weights; {len(material.train)} pairs to learn "
         f"from, {len(val)} to judge by; {recipe.training.steps} steps of {recipe.pipeline.batch}"
     )
-    steps = recipe.training.steps
-    if progress.step < steps:
-        learner.fit(
-            _feed(material.train, recipe, entry.contract, progress.step),
-            epochs=1,
-            steps_per_epoch=steps - progress.step,
-            shuffle=False,
-            verbose=0,
-            callbacks=_callbacks(recipe, run, progress, plain, entry.contract, material, val),
-        )
+    hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val)
+    for stage in _stages(recipe):
+        if progress.step < stage.end:
+            learner.fit(
+                _feed(material.train, recipe, entry.contract, stage, progress.step),
+                epochs=1,
+                steps_per_epoch=stage.end - progress.step,
+                shuffle=False,
+                verbose=0,
+                callbacks=hooks,
+            )
     draw_curves(progress.history, run / "curves.png")
     _tell(recipe, run, progress, plain, material)
     return run
@@ -157,12 +157,33 @@ def _mirrored() -> Any:
     return tf.distribute.MirroredStrategy().scope()
 
 
-def _feed(pairs: list[Pair], recipe: Recipe, contract: Any, start: int) -> Any:
+class _Stage(NamedTuple):
+    """Steps that share a crop and a batch: from `begin` to before `end`, samples from `first`."""
+
+    begin: int
+    end: int
+    crop: int
+    batch: int
+    first: int
+
+
+def _stages(recipe: Recipe) -> list[_Stage]:
+    plan, steps = recipe.pipeline, recipe.training.steps
+    late = round(plan.late_from * steps)
+    return [
+        _Stage(0, late, plan.crop, plan.batch, 0),
+        _Stage(late, steps, plan.late_crop, plan.late_batch, late * plan.batch),
+    ]
+
+
+def _feed(pairs: list[Pair], recipe: Recipe, contract: Contract, stage: _Stage, step: int) -> Any:
+    """Return the batches of a stage, from `step` on."""
     if importlib.util.find_spec("tensorflow"):
-        from lowlight_tf.pipeline.build import training_feed
+        from lowlight_tf.pipeline.build import training_feed as feed
     else:
-        from lowlight_tf.pipeline.arrays import ArrayFeed as training_feed
-    return training_feed(pairs, recipe, contract, start=start)
+        from lowlight_tf.pipeline.arrays import ArrayFeed as feed
+    first = stage.first + (step - stage.begin) * stage.batch
+    return feed(pairs, recipe, contract, first=first, crop=stage.crop, batch=stage.batch)
 
 
 def _callbacks(recipe, run, progress, plain, contract, material, val) -> list:
@@ -212,9 +233,7 @@ def _tell(
     recipe: Recipe, run: Path, progress: callbacks.Progress, net: keras.Model, material: Material
 ) -> None:
     """Write what the card of every exported file will say of its training."""
-    row = next(
-        (row for row in progress.history.rows if row["step"] == progress.best_step), {}
-    )
+    row = next((row for row in progress.history.rows if row["step"] == progress.best_step), {})
     write_json(
         run / "training.json",
         {

@@ -34,9 +34,16 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"training": self.training}
 
 
+class Adam(keras.optimizers.AdamW):
+    """AdamW that leaves the weights alone when `fit` ends; the running average is kept apart."""
+
+    def finalize_variable_values(self, var_list) -> None:
+        """Do nothing: a run may go on, and validation asks for the average itself."""
+
+
 def adam(training: Training) -> keras.optimizers.Optimizer:
     """Build Adam as the recipe wants it: decay, clipping, running average of the weights."""
-    return keras.optimizers.AdamW(
+    return Adam(
         Schedule(training),
         weight_decay=training.weight_decay,
         clipvalue=training.clip_value or None,

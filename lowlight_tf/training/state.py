@@ -33,8 +33,8 @@ def save(folder: Path, step: int, learner: keras.Model, progress: dict[str, Any]
     broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if broken:
         raise UsageError(
-            f"{len(broken)} weights are no longer finite at step {step}; no checkpoint was written. "
-            "Lower learning_rate or set training.clip_norm."
+            f"{len(broken)} arrays of weights are no longer finite at step {step}; no checkpoint was "
+            "written. Lower learning_rate or set training.clip_norm."
         )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step_{step:08d}.npz"
@@ -67,7 +67,9 @@ def restore(path: Path, learner: keras.Model) -> tuple[int, dict[str, Any]]:
             saved = {name: file[name] for name in file.files}
         progress = json.loads(str(saved.pop("progress")))
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise UsageError(f"{path} cannot be read ({error}). Remove it to go on from the one before.")
+        raise UsageError(
+            f"{path} cannot be read ({error}). Remove it to go on from the one before."
+        )
     variables = {
         f"{kind}/{place}": variable
         for kind, group in _variables(learner).items()
@@ -92,14 +94,9 @@ def averaged(learner: keras.Model) -> list[np.ndarray]:
     net, optimizer = learner.net, learner.optimizer
     values = {id(variable): variable for variable in net.weights}
     if optimizer.use_ema:
-        average = dict(
-            zip(
-                map(id, learner.trainable_variables),
-                optimizer._model_variables_moving_average,
-                strict=True,
-            )
-        )
-        values |= average
+        ids = map(id, learner.trainable_variables)
+        # Keras has no public name for the averages that it keeps.
+        values |= dict(zip(ids, optimizer._model_variables_moving_average, strict=True))
     return [keras.ops.convert_to_numpy(values[id(variable)]) for variable in net.weights]
 
 

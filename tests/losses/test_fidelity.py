@@ -21,7 +21,7 @@ def numpy(value):
     return np.asarray(ops.convert_to_numpy(value))
 
 
-@pytest.fixture()
+@pytest.fixture
 def images(rng):
     target = rng.random((2, 48, 64, 3), dtype=np.float32)
     noisy = target + rng.normal(0, 0.1, target.shape).astype(np.float32)
@@ -29,7 +29,10 @@ def images(rng):
 
 
 def test_a_constant_difference_has_its_own_value():
-    target, enhanced = np.full((1, 4, 4, 3), 0.5, np.float32), np.full((1, 4, 4, 3), 0.4, np.float32)
+    target, enhanced = (
+        np.full((1, 4, 4, 3), 0.5, np.float32),
+        np.full((1, 4, 4, 3), 0.4, np.float32),
+    )
     np.testing.assert_allclose(numpy(l1(target, enhanced)), [0.1], rtol=1e-5)
     np.testing.assert_allclose(
         numpy(charbonnier(target, enhanced, epsilon=0.1)), [0.02**0.5], rtol=1e-5
@@ -66,9 +69,7 @@ def test_ssim_is_that_of_scikit_image(images):
 
 
 def test_one_scale_of_ms_ssim_is_ssim(images):
-    np.testing.assert_allclose(
-        numpy(ms_ssim(*images, scales=1)), numpy(ssim(*images)), atol=1e-6
-    )
+    np.testing.assert_allclose(numpy(ms_ssim(*images, scales=1)), numpy(ssim(*images)), atol=1e-6)
 
 
 def test_two_scales_are_the_weighted_product_of_the_paper(images):

@@ -1,0 +1,59 @@
+"""A recipe comes back from TOML as it was, and says what does not fit."""
+
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import FOLDER, Recipe
+
+
+@pytest.mark.parametrize("name", [path.stem for path in FOLDER.glob("*.toml")])
+def test_every_shipped_recipe_comes_back_as_it_was(name, tmp_path):
+    recipe = Recipe.load(name)
+    (tmp_path / "again.toml").write_text(recipe.dump())
+    assert Recipe.load(tmp_path / "again.toml") == recipe
+
+
+def test_a_setting_replaces_one_key():
+    recipe = Recipe.load("driving_unet_embedded").replace(
+        ["training.steps=7", "options.filters=4", "data=['a', 'b']", "training.schedule=third"]
+    )
+    assert recipe.training.steps == 7
+    assert recipe.options["filters"] == 4
+    assert recipe.data == ("a", "b")
+    assert recipe.training.schedule == "third"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("pipeline.batch=0", "`batch_size` must be at least 1. Received: batch_size=0"),
+        ("pipeline.crop=-1", "`crop` must be at least 0"),
+        ("training.learning_rate=0", "`learning_rate` must be a positive number"),
+        ("training.learning_rate=nan", "`learning_rate` must be a positive number"),
+        ("training.ema=1.0", r"`ema` must be in \[0, 1\)"),
+        ("training.stepz=3", "no key is called 'stepz'. Known: steps"),
+        ("training.steps=many", "`steps` must be of type int. Received: 'many'"),
+        ("traning.steps=3", "A recipe has no table 'traning'"),
+        ("steps", "A setting must be key=value. Received: 'steps'"),
+        ("pipeline.blur_sigma=[1.0]", "`blur_sigma` must be of type"),
+        ("pipeline.augmenter=imgog", "`augmenter` must be native, imgaug"),
+        ("training.schedule=cosin", "`schedule` must be one of: constant, cosine, third"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(setting, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        Recipe().replace([setting])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_recipe_is_answered_with_the_nearest():
+    with pytest.raises(UsageError, match="Known: driving_unet"):
+        Recipe.load("driving_unt")
+
+
+def test_a_broken_file_is_named(tmp_path):
+    (tmp_path / "x.toml").write_text("model = ")
+    with pytest.raises(UsageError, match=r"x\.toml is not TOML"):
+        Recipe.load(tmp_path / "x.toml")
+    with pytest.raises(UsageError, match=r"No recipe at .*y\.toml"):
+        Recipe.load(tmp_path / "y.toml")

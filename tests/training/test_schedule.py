@@ -1,0 +1,32 @@
+"""The learning rate goes where the recipe says."""
+
+import numpy as np
+import pytest
+
+from lowlight_tf.config import Training
+from lowlight_tf.training.schedule import Schedule
+
+
+def rates(steps, **options):
+    schedule = Schedule(Training(steps=300, learning_rate=1e-3, **options))
+    return [float(schedule(step)) for step in steps]
+
+
+def test_a_third_of_the_steps_are_made_at_the_full_rate_and_the_rest_at_a_tenth():
+    np.testing.assert_allclose(
+        rates([0, 99, 100, 299], schedule="third"), [1e-3, 1e-3, 1e-4, 1e-4], rtol=1e-6
+    )
+
+
+def test_the_cosine_ends_at_a_hundredth():
+    first, middle, last = rates([0, 150, 300], schedule="cosine")
+    np.testing.assert_allclose([first, middle, last], [1e-3, 0.505e-3, 1e-5], rtol=1e-4)
+
+
+def test_the_rate_rises_evenly_during_the_warm_up():
+    np.testing.assert_allclose(rates([0, 4, 9, 10], warmup=10), [1e-4, 5e-4, 1e-3, 1e-3], rtol=1e-5)
+
+
+def test_a_schedule_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="`schedule` must be one of"):
+        Training(schedule="linear")
