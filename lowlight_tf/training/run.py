@@ -90,6 +90,7 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
     hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val)
     for stage in _stages(recipe):
         if progress.step < stage.end:
+            learner.train_function = None  # traced anew: each stage has a size of its own
             learner.fit(
                 _feed(material.train, recipe, entry.contract, stage, progress.step),
                 epochs=1,

@@ -12,10 +12,10 @@ def test_the_total_is_the_weighted_sum():
         "target": np.full((2, 16, 16, 3), 0.5, np.float32),
         "enhanced": np.full((2, 16, 16, 3), 0.4, np.float16),
     }
-    objective = Objective({"l1": 2.0, "psnr": 0.01})
+    objective = Objective({"l1": 3.0, "psnr": 0.01})
     losses = objective(images)
     np.testing.assert_allclose(float(losses["l1"]), 0.1, rtol=1e-3)
-    np.testing.assert_allclose(float(objective.total(losses)), 2 * 0.1 - 0.01 * 20, rtol=5e-3)
+    np.testing.assert_allclose(float(objective.total(losses)), 3 * 0.1 - 0.01 * 20, rtol=5e-3)
 
 
 @pytest.mark.parametrize(
