@@ -58,8 +58,8 @@ class DepthToSpace(keras.layers.Layer):
         x, like = inputs
         x = ops.depth_to_space(x, self.block)
         _, height, width, _ = ops.shape(like)
-        if ops.shape(x)[1:3] == (height, width) and isinstance(height, int):
-            return x
+        if x.shape[1:3] == like.shape[1:3] and None not in x.shape[1:3]:
+            return x  # nothing to crop, and no step for it in the graph
         return x[:, :height, :width]
 
     def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:

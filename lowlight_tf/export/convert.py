@@ -1,0 +1,97 @@
+"""Keras model -> .tflite file of one size, built-in operations only."""
+
+import contextlib
+import io
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import Contract
+from lowlight_tf.export.quantize import QUANTIZATIONS, Sample, quantized
+
+TINY = 1e-30
+"""Weights smaller than this are set to zero: denormal floats make processors 30 times slower."""
+
+
+def convert(
+    model: keras.Model,
+    contract: Contract,
+    path: Path,
+    *,
+    size: tuple[int, int],
+    quantization: str = "none",
+    samples: Sequence[Sample] = (),
+) -> Path:
+    """Write `model` as a .tflite file that takes one picture of one size.
+
+    The signature keeps the ports' names, and only the contract's outputs are kept. Only built-in
+    operations are allowed, so that the file runs on a device without TensorFlow kernels.
+
+    Args:
+        model: A net on the TensorFlow backend; its weights below `TINY` become zero.
+        contract: Its ports.
+        path: The file to write.
+        size: Height and width (pixels), multiples of `contract.multiple_of`.
+        quantization: One of `QUANTIZATIONS`.
+        samples: Pictures of that size for "int8" and "int16x8", as `quantize.calibration` makes.
+
+    Returns:
+        `path`.
+
+    Raises:
+        UsageError: If the size or the quantization is none that will do.
+    """
+    checks.one_of("quantize", quantization, QUANTIZATIONS)
+    if any(side < 1 or side % contract.multiple_of for side in size):
+        raise UsageError(
+            f"`size` must be multiples of {contract.multiple_of} above zero. "
+            f"Received: {size[0]}x{size[1]}."
+        )
+    for weight in model.weights:
+        value = np.asarray(weight)
+        weight.assign(np.where(np.abs(value) < TINY, 0, value))
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        tf.saved_model.save(*_module(model, contract, size, folder))
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=["serving_default"]
+        )
+        content = quantized(converter, quantization, samples)
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_bytes(content)
+    os.replace(beside, path)
+    return path
+
+
+def _module(model: keras.Model, contract: Contract, size: tuple[int, int], folder: str) -> tuple:
+    """Return what `tf.saved_model.save` takes: the net at one size, its ports by name."""
+    module = tf.Module()
+    module.weights = [weight.value for weight in model.weights]
+    ports = [
+        tf.TensorSpec((1, *size, port.channels), tf.float32, name=port.name)
+        for port in contract.inputs
+    ]
+
+    @tf.function(input_signature=ports)
+    def serve(*images: tf.Tensor) -> dict[str, tf.Tensor]:
+        named = {port.name: image for port, image in zip(contract.inputs, images, strict=True)}
+        results = model(named, training=False)
+        return {port.name: results[port.name] for port in contract.outputs}
+
+    module.serve = serve
+    return module, folder, serve.get_concrete_function()
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keep back what the converter says of itself: it is no news to whoever exports a net."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
