@@ -1,0 +1,232 @@
+"""Picture files: upright 8-bit or 16-bit RGB in memory, everything else kept for the way back."""
+
+import contextlib
+import dataclasses
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging import integrity, tiff
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+DEEP = (".png", ".tif", ".tiff")  # these hold 16 bits
+CLEAR = (*DEEP, ".webp")  # these hold an alpha channel
+JPEG = [
+    *(cv2.IMWRITE_JPEG_QUALITY, 95),
+    *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+]
+STRIP = 256  # rows that are worked on at once
+EXIF, ICC = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP
+TURNS = {  # EXIF orientation -> what makes the picture upright
+    2: lambda image: cv2.flip(image, 1),
+    3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
+    4: lambda image: cv2.flip(image, 0),
+    5: cv2.transpose,
+    6: lambda image: cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda image: cv2.flip(cv2.transpose(image), -1),
+    8: lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture and what its file said of it.
+
+    Attributes:
+        pixels: (H, W, 3) sRGB, uint8 or uint16; upright, whatever the camera was.
+        alpha: (H, W) of the same type, or None.
+        gray: The file is gray: its three channels are equal, and one is written.
+        exif: EXIF without its head, saying "upright"; or None.
+        icc: Color profile of the pixels; or None.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    gray: bool = False
+    exif: bytes | None = None
+    icc: bytes | None = None
+
+
+def load(path: Path) -> Picture:
+    """Read a JPEG, PNG, WebP, TIFF or BMP file.
+
+    No second copy of the pixels is made, unless EXIF says that the picture must be turned.
+
+    Raises:
+        UsageError: If the file is missing, empty, truncated, damaged or no such picture.
+    """
+    kind = integrity.check(path)
+    if kind == "tiff":
+        image, exif, icc, turn = _decode_tiff(path)
+    else:
+        image, exif, icc, turn = _decode(path)
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        what = (
+            "truncated or damaged" if image is None else f"of type {image.dtype}, not 8 or 16 bit"
+        )
+        raise UsageError(f"{path} cannot be decoded: it is {what}.")
+    if turn in TURNS:
+        image = TURNS[turn](image)
+    if image.ndim == 2:
+        return Picture(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), None, True, exif, icc)
+    _swap_red_and_blue(image)
+    if image.shape[2] == 3:
+        return Picture(image, None, False, exif, icc)
+    return Picture(image[..., :3], image[..., 3], kind == "png" and _is_gray(path), exif, icc)
+
+
+def save(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
+    """Write a picture in the format that the suffix of `path` names, with its EXIF and profile.
+
+    JPEG is written at quality 95 with its colors at full size, all others without loss. The pixels
+    are written from where they lie: for that time their red and blue are swapped.
+
+    Raises:
+        UsageError: If the file is there already, or its format cannot hold 16 bits or alpha, or
+            writing fails; then nothing is left of it.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path} must end in one of: {', '.join(SUFFIXES)}.")
+    if picture.pixels.dtype == np.uint16 and suffix not in DEEP:
+        raise UsageError(f"{path} cannot hold 16 bits. Name it .png or .tif.")
+    if picture.alpha is not None and suffix not in CLEAR:
+        raise UsageError(f"{path} cannot hold alpha. Name it .png, .tif or .webp.")
+    with _beside(path, overwrite) as part, _quiet():
+        written = _encode(part, picture)
+        if not written:
+            raise UsageError(f"{path} cannot be written: the encoder refused the picture.")
+        integrity.check(part)
+
+
+def read(path: Path) -> np.ndarray:
+    """Read a picture file as (H, W, 3) float32 sRGB in [0, 1]. Alpha is left out."""
+    pixels = load(path).pixels
+    return np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32)
+
+
+def write(path: Path, image: np.ndarray) -> None:
+    """Write (H, W, 3) float32 sRGB in [0, 1] as an 8-bit file, over whatever is there."""
+    save(path, Picture(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)), overwrite=True)
+
+
+def find(folder: Path, *, recursive: bool = True) -> list[Path]:
+    """Return the picture files of a folder, sorted; hidden ones and other files are passed over."""
+    names = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(
+        path
+        for path in names
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _decode(path: Path) -> tuple[np.ndarray | None, bytes | None, bytes | None, int]:
+    with _quiet():
+        image, kinds, chunks = cv2.imreadWithMetadata(str(path), flags=cv2.IMREAD_UNCHANGED)
+    found = {
+        int(kind): np.asarray(chunk).tobytes() for kind, chunk in zip(kinds, chunks, strict=True)
+    }
+    exif = found.get(EXIF, b"").removeprefix(b"Exif\0\0")
+    try:
+        return image, tiff.upright(exif), found.get(ICC), tiff.orientation(exif)
+    except ValueError:  # none, or damaged: the picture is good without
+        return image, None, found.get(ICC), 1
+
+
+def _decode_tiff(path: Path) -> tuple[np.ndarray | None, bytes | None, bytes | None, int]:
+    """Decode what OpenCV knows of TIFF only by half: it fails on pictures that lie on a side."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
+        known = tiff.tags(data)
+        if known[tiff.PHOTOMETRIC].number == tiff.CMYK:
+            raise UsageError(f"{path} is CMYK. Convert it to RGB first.")
+        if tiff.SAMPLES in known and known[tiff.SAMPLES].number == 2:
+            raise UsageError(f"{path} is gray with alpha, which TIFF readers drop. Make it a PNG.")
+        icc = known[tiff.PROFILE].payload if tiff.PROFILE in known else None
+        turn = tiff.orientation(data)
+        tiff.set_upright(data)
+        exif = tiff.exif_of(data)
+        with _quiet():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return image, exif, icc, turn
+
+
+def _encode(path: Path, picture: Picture) -> bool:
+    with _arranged(picture) as image:
+        space = b"GRAY" if image.ndim == 2 else b"RGB "
+        icc = picture.icc if picture.icc and picture.icc[16:20] == space else None
+        if path.suffix.lower() in (".tif", ".tiff"):
+            written = cv2.imwrite(str(path), image)
+            if written and (picture.exif or icc):
+                tiff.add_tags(path, exif=picture.exif, profile=icc)
+            return written
+        known = {EXIF: picture.exif, ICC: icc} if path.suffix.lower() != ".bmp" else {}
+        kinds = [kind for kind, chunk in known.items() if chunk]
+        chunks = [np.frombuffer(known[kind], np.uint8) for kind in kinds]
+        quality = JPEG if path.suffix.lower() in (".jpg", ".jpeg") else []
+        return cv2.imwriteWithMetadata(str(path), image, kinds, chunks, quality)
+
+
+@contextlib.contextmanager
+def _arranged(picture: Picture) -> Iterator[np.ndarray]:
+    """Lend the pixels as OpenCV writes them: gray, or blue first."""
+    pixels, alpha = picture.pixels, picture.alpha
+    if picture.gray:
+        gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        yield gray if alpha is None else np.dstack([gray, gray, gray, alpha])
+    elif alpha is not None:
+        yield np.dstack([pixels[..., ::-1], alpha])
+    elif pixels.flags.writeable and pixels.flags.c_contiguous:
+        _swap_red_and_blue(pixels)
+        try:
+            yield pixels
+        finally:
+            _swap_red_and_blue(pixels)
+    else:
+        yield np.ascontiguousarray(pixels[..., ::-1])
+
+
+@contextlib.contextmanager
+def _beside(path: Path, overwrite: bool) -> Iterator[Path]:
+    """Lend a name beside `path`, and rename it to `path` if all went well."""
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists. Pass --overwrite to replace it, or another folder.")
+    part = path.with_name(f".part-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except (OSError, cv2.error) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "err", None) or error
+        raise UsageError(f"{path} cannot be written: {reason}.") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep OpenCV from printing what an exception is about to say."""
+    log = cv2.utils.logging
+    level = log.setLogLevel(log.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        log.setLogLevel(level)
+
+
+def _swap_red_and_blue(image: np.ndarray) -> None:
+    """Swap in place, a strip at a time."""
+    code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    for top in range(0, len(image), STRIP):
+        strip = image[top : top + STRIP]
+        cv2.cvtColor(strip, code, dst=strip)
+
+
+def _is_gray(png: Path) -> bool:
+    """Tell gray with alpha, which OpenCV decodes as color with alpha."""
+    with png.open("rb") as file:
+        return file.read(26)[25] == 4
