@@ -49,6 +49,8 @@ def augmenter(name: str) -> Augment:
 
     def augment(image: np.ndarray, seed: int) -> np.ndarray:
         # A copy seeded by the sample: the same sample is changed alike in every run and thread.
-        return chosen.deepcopy().seed_(int(seed) % 2**31).augment_image(image)
+        own = chosen.deepcopy()
+        own.seed_(int(seed) % 2**31)
+        return own.augment_image(image)
 
     return augment

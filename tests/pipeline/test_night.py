@@ -1,0 +1,57 @@
+"""Nights are dark, keep the order of tones, and leave the lamps lit."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lowlight_tf.config import Pipeline
+from lowlight_tf.pipeline.night import match_histogram, night
+
+SEED = tf.constant([3, 4], tf.int32)
+RAMP = np.linspace(0, 1, 256, dtype=np.float32)
+
+
+def options(**shares):
+    off = dict.fromkeys(("night_histogram", "night_pools", "night_headlights"), 0.0)
+    return Pipeline(**{**off, **shares})
+
+
+@pytest.fixture
+def day(rng):
+    return tf.constant(rng.uniform(0.2, 0.9, (48, 64, 3)).astype(np.float32))
+
+
+def test_without_anything_else_a_night_is_a_power_and_a_factor(day):
+    dark, target = night(day, None, options(night_gamma=(2.0, 2.0), night_gain=(0.5, 0.5)), SEED)
+    np.testing.assert_allclose(dark, 0.5 * day**2, rtol=1e-5)
+    np.testing.assert_array_equal(target, day)
+
+
+def test_a_matched_picture_has_the_tones_that_it_is_given(rng):
+    image = rng.random((64, 64, 3), dtype=np.float32)
+    quantiles = np.repeat((0.2 * RAMP**2)[:, None], 3, axis=1)
+    matched = match_histogram(tf.constant(image), tf.constant(quantiles)).numpy()
+    shares = np.linspace(0.05, 0.95, 10)
+    np.testing.assert_allclose(
+        np.quantile(matched[..., 0], shares), np.quantile(quantiles[:, 0], shares), atol=0.005
+    )
+    order = np.argsort(image[..., 1], axis=None)
+    assert (np.diff(matched[..., 1].ravel()[order]) >= 0).all()
+
+
+def test_pools_of_light_show_the_day_and_nothing_brighter(day):
+    dark, target = night(day, None, options(night_pools=1.0), SEED)
+    darker, _ = night(day, None, options(), SEED)
+    assert (dark >= darker - 1e-6).numpy().all()
+    assert (dark <= day + 1e-6).numpy().all()
+    assert float(tf.reduce_max(dark - darker)) > 0.05
+    np.testing.assert_array_equal(target, day)
+
+
+def test_headlights_are_lit_in_the_dark_picture_and_in_the_target():
+    gray = tf.fill([96, 128, 3], 0.4)
+    dark, target = night(gray, None, options(night_headlights=1.0), SEED)
+    lit = target[..., 0] > 0.95
+    assert 4 < int(tf.reduce_sum(tf.cast(lit, tf.int32))) < 2000
+    assert float(tf.reduce_min(dark[..., 0][lit])) > 0.9
+    assert float(tf.reduce_mean(dark)) < 0.3
