@@ -64,7 +64,8 @@ def gather(recipe: Recipe, run: Path) -> Material:
         val += [pair for pair in held if pair not in val]
     if not val:
         train, val = pairing.split(train, recipe.training.validation, recipe.seed)
-    pairing.check_sizes(train, crop=recipe.pipeline.crop or None)
+    late = recipe.pipeline.late_crop if recipe.pipeline.late_from < 1 else 0
+    pairing.check_sizes(train, crop=max(recipe.pipeline.crop, late))
     pairing.check_sizes(val)
     refuse_leaks(train, val)
     return Material(train, val, terms)
