@@ -1,0 +1,179 @@
+"""Dataset cards: where pictures come from, on what terms, how they lie and which are for what."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets.pairing import SHOWN, Pair, pair_folder
+from lowlight_tf.registry import nearest
+
+FOLDER = Path(__file__).parent / "cards"
+"""The cards that come with the package, NAME.toml."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Some of a dataset's pairs.
+
+    Attributes:
+        folder: Where the subfolders of `DatasetCard.inputs` and `.target` lie, below the dataset.
+        only: Names of the pairs of the split; none means all. Each of them must be there.
+        exclude: Names of pairs that must be left out.
+        pixels: Subfolder -> `checksums.digest` of its pictures of this split, where it is known.
+    """
+
+    folder: str = "."
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    pixels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """A zip or tar file of a dataset.
+
+    Attributes:
+        file: Its name.
+        sha256: Its checksum; "" where nobody has published one.
+        url: Where it is fetched; "" if that takes a browser.
+        folder: Where it is unpacked, below the dataset.
+        strip: How many leading folders of its members are left out.
+    """
+
+    file: str
+    sha256: str = ""
+    url: str = ""
+    folder: str = "."
+    strip: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetCard:
+    """All that is known of a dataset before its files are there.
+
+    Attributes:
+        name: What it is called by, and its folder below the root.
+        title: What it shows.
+        home: Page of its makers.
+        paper: Reference.
+        terms: What its pictures may be used for.
+        by_hand: What its user must do where no archive has an address of its own.
+        inputs: Subfolders of the inputs, called like the ports; none for day pictures.
+        target: Subfolder of the targets; "" where there are none.
+        splits: Name -> which pairs.
+        archives: What to fetch and unpack.
+    """
+
+    name: str
+    title: str
+    home: str
+    paper: str
+    terms: str
+    inputs: tuple[str, ...]
+    target: str
+    splits: Mapping[str, Split]
+    by_hand: str = ""
+    archives: tuple[Archive, ...] = ()
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Subfolders of the inputs and of the target."""
+        return (*self.inputs, self.target) if self.target else self.inputs
+
+    def place(self, root: Path) -> Path:
+        """Return the dataset's folder: `root/NAME`, or `root` where it is that folder itself.
+
+        Raises:
+            UsageError: If neither holds the subfolders of any split.
+        """
+        for folder in (root / self.name, root):
+            for split in self.splits.values():
+                if all((folder / split.folder / side).is_dir() for side in self.sides):
+                    return folder
+        split = next(iter(self.splits.values()))
+        expected = " and ".join(
+            str((root / self.name / split.folder / side).relative_to(root)) for side in self.sides
+        )
+        raise UsageError(
+            f"{self.name} is not in {root}. Expected there: {expected}. "
+            f"`lowlight-tf download {self.name} --data-root {root}` fetches it or says how."
+        )
+
+    def pairs(self, root: Path, split: str) -> list[Pair]:
+        """Return the pairs of one split.
+
+        Args:
+            root: Folder that holds the dataset's folder, or that folder.
+            split: One of `splits`.
+
+        Raises:
+            UsageError: If the dataset has no such split, is not there, misses a picture that the
+                split names, or has a picture without its partner.
+        """
+        if split not in self.splits:
+            raise UsageError(
+                f"{self.name} has no split {split!r}. Known: {nearest(split, self.splits)}."
+            )
+        chosen = self.splits[split]
+        place = self.place(root)
+        found = pair_folder(place / chosen.folder, inputs=self.inputs, target=self.target or None)
+        missing = sorted(set(chosen.only) - {pair.name for pair in found})
+        if missing:
+            raise UsageError(
+                f"The split {split} of {self.name} has {len(chosen.only)} pairs. Missing in "
+                f"{place / chosen.folder}: {len(missing)}, such as {', '.join(missing[:SHOWN])}. "
+                "Add them; a number made without them compares with no other."
+            )
+        return [
+            pair
+            for pair in found
+            if pair.name not in chosen.exclude and (not chosen.only or pair.name in chosen.only)
+        ]
+
+
+def names() -> list[str]:
+    """Return the names of all cards that come with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def find(name: str) -> DatasetCard:
+    """Return the card called `name`, or read one of your own.
+
+    Args:
+        name: One of `names()`, or a path that ends in .toml.
+
+    Raises:
+        UsageError: If there is no such card (the nearest names are offered), or it is not one.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        if name not in names():
+            raise UsageError(
+                f"No dataset is called {name!r}. Known: {nearest(name, names())}. "
+                "A card of your own, a .toml file, will do too."
+            )
+        path = FOLDER / f"{name}.toml"
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _card(path.stem, fields)
+    except FileNotFoundError:
+        raise UsageError(f"No card at {path}. Name a .toml file that exists.") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(f"{path} is not the card of a dataset: {error}.") from None
+
+
+def _card(name: str, fields: dict[str, Any]) -> DatasetCard:
+    splits = {key: Split(**_tuples(split)) for key, split in fields.pop("splits").items()}
+    archives = tuple(Archive(**archive) for archive in fields.pop("archives", ()))
+    if not splits:
+        raise ValueError("it has no splits")
+    return DatasetCard(name=name, splits=splits, archives=archives, **_tuples(fields))
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+    }

@@ -1,0 +1,178 @@
+"""Which dark picture belongs to which bright one: by name, whatever the suffix."""
+
+import dataclasses
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets.sizes import size
+from lowlight_tf.imaging import files
+
+SHOWN = 3  # how many culprits an error names
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Pictures of one scene.
+
+    Attributes:
+        name: What the pictures share: the stem of their files.
+        inputs: Port -> picture. Empty for a day picture, whose dark twin the pipeline makes.
+        target: What a net should make of the inputs; None where nobody knows.
+    """
+
+    name: str
+    inputs: dict[str, Path]
+    target: Path | None
+
+
+def pair_folder(
+    folder: Path, *, inputs: Sequence[str] = ("low",), target: str | None = "high"
+) -> list[Pair]:
+    """Pair the pictures of a folder's subfolders by the stems of their names.
+
+    Args:
+        folder: Holds one subfolder for each input and one for the target.
+        inputs: Subfolders of the inputs, called like the ports that they feed.
+        target: Subfolder of the targets; None where there are none.
+
+    Returns:
+        The pairs, sorted by name.
+
+    Raises:
+        UsageError: If a subfolder is missing or empty, two files of one share their stem, or a
+            picture has no partner.
+    """
+    checks.folder("data", folder)
+    sides = [*inputs, *([] if target is None else [target])]
+    missing = [side for side in sides if not (folder / side).is_dir()]
+    if missing:
+        found = sorted(path.name for path in folder.iterdir() if path.is_dir()) or ["none"]
+        raise UsageError(
+            f"{folder} must have the subfolders {', '.join(sides)}. Missing: {', '.join(missing)}; "
+            f"found: {', '.join(found[:8])}. Pass the folder that has them."
+        )
+    pictures = {side: by_stem(folder / side) for side in sides}
+    names = sorted(set().union(*pictures.values()))
+    for side in sides:
+        lone = [name for name in names if name not in pictures[side]]
+        if lone:
+            raise UsageError(
+                f"{len(lone)} of {len(names)} pictures in {folder} have no partner in {side}/: "
+                f"{_some(lone)}. Partners must have the same name; its suffix may differ. "
+                "Add the missing files or remove their partners."
+            )
+    return [
+        Pair(
+            name,
+            {side: pictures[side][name] for side in inputs},
+            None if target is None else pictures[target][name],
+        )
+        for name in names
+    ]
+
+
+def day_folder(folder: Path) -> list[Pair]:
+    """Return the pictures of `folder/high`, or else of `folder` itself, as day pictures.
+
+    Raises:
+        UsageError: If there are none, or two of them share their stem.
+    """
+    checks.folder("data", folder)
+    place = folder / "high" if (folder / "high").is_dir() else folder
+    return [Pair(name, {}, path) for name, path in sorted(by_stem(place).items())]
+
+
+def by_stem(folder: Path) -> dict[str, Path]:
+    """Return stem -> picture for the pictures directly inside `folder`.
+
+    Raises:
+        UsageError: If there are none, or two of them share their stem.
+    """
+    paths = files.find(folder, recursive=False)
+    if not paths:
+        raise UsageError(
+            f"{folder} holds no pictures. Expected files that end in {', '.join(files.SUFFIXES)}."
+        )
+    stems: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in stems:
+            raise UsageError(
+                f"{folder} holds two pictures called {path.stem}: {stems[path.stem].name} and "
+                f"{path.name}. Remove or rename one, so that names pair without doubt."
+            )
+        stems[path.stem] = path
+    return stems
+
+
+def check_sizes(pairs: Sequence[Pair], *, crop: int | None = None) -> None:
+    """Refuse pairs whose pictures differ in size, or from which no crop can be cut.
+
+    Mostly reads the heads of files only: thousands of pairs take about a second.
+
+    Args:
+        pairs: What to look at.
+        crop: Side of the square that will be cut from each picture (pixels).
+
+    Raises:
+        UsageError: Naming the first such pair and both sizes.
+    """
+    with ThreadPoolExecutor() as pool:
+        for pair, sizes in zip(pairs, pool.map(_sizes, pairs), strict=True):
+            (first, (height, width)), *rest = sizes.items()
+            for other, (rows, columns) in rest:
+                if (rows, columns) != (height, width):
+                    raise UsageError(
+                        f"The pictures of pair {pair.name} must have one size. Received: "
+                        f"{first} is {height}x{width}, {other} is {rows}x{columns} "
+                        "(height x width). Resize or remove them."
+                    )
+            if crop and crop > min(height, width):
+                raise UsageError(
+                    f"`crop` must fit into every picture. Received: crop={crop}, but {first} is "
+                    f"{height}x{width} (height x width). Pass a crop of at most "
+                    f"{min(height, width)}, or remove the small pictures."
+                )
+
+
+def split(pairs: Sequence[Pair], fraction: float, seed: int = 1) -> tuple[list[Pair], list[Pair]]:
+    """Hold back a share of the pairs, chosen by their names and the seed alone.
+
+    The order in which the pairs come does not matter, nor where their files lie.
+
+    Args:
+        pairs: At least two.
+        fraction: Share that is held back, in (0, 1); at least one pair.
+        seed: Another seed holds back others.
+
+    Returns:
+        (kept, held back), each sorted by name.
+
+    Raises:
+        UsageError: If there are too few pairs or the share is none.
+    """
+    if not 0 < fraction < 1:
+        raise UsageError(f"The share held back must be between 0 and 1. Received: {fraction}.")
+    if len(pairs) < 2:
+        raise UsageError(
+            f"At least 2 pairs are needed to hold one back. Received: {len(pairs)}. Add pairs."
+        )
+    ordered = sorted(pairs, key=lambda pair: pair.name)
+    count = min(max(1, round(fraction * len(ordered))), len(ordered) - 1)
+    held = set(random.Random(seed).sample(range(len(ordered)), count))
+    return (
+        [pair for index, pair in enumerate(ordered) if index not in held],
+        [pair for index, pair in enumerate(ordered) if index in held],
+    )
+
+
+def _sizes(pair: Pair) -> dict[Path, tuple[int, int]]:
+    paths = [*pair.inputs.values(), *([] if pair.target is None else [pair.target])]
+    return {path: size(path) for path in paths}
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
