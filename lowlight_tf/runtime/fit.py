@@ -1,0 +1,70 @@
+"""Any picture into the one size and the one range that a net takes, and back."""
+
+import cv2
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import Contract
+
+WHOLE = 2**21
+"""Pixels up to which a net of any size takes the picture whole."""
+
+TILE = 1024
+"""Side of its tiles above that (pixels)."""
+
+
+def check(contract: Contract, image: np.ndarray) -> None:
+    """Refuse a net that is not from one color image to another, and what is no color image."""
+    ports = (*contract.inputs, *contract.outputs)
+    if len(ports) != 2 or {port.channels for port in ports} != {3} or contract.scale != 1:
+        words = " to ".join(
+            ", ".join(f"{port.name} ({port.channels} channels)" for port in side)
+            for side in (contract.inputs, contract.outputs)
+        )
+        raise UsageError(f"Enhancing takes a net from one color image to one. Received: {words}.")
+    kinds = (np.uint8, np.uint16, np.float32)
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype not in kinds:
+        raise UsageError(
+            "A picture must be (H, W, 3), uint8, uint16 or float32 in [0, 1]. "
+            f"Received: {image.shape}, {image.dtype}."
+        )
+
+
+def size_for(
+    size: tuple[int, int] | None, multiple_of: int, shape: tuple[int, ...]
+) -> tuple[int, int]:
+    """Return the (height, width) that a net is run at for a picture of `shape`."""
+    if size is not None:
+        return size
+    height, width = shape[:2] if shape[0] * shape[1] <= WHOLE else (TILE, TILE)
+    return -(-height // multiple_of) * multiple_of, -(-width // multiple_of) * multiple_of
+
+
+def across(size: tuple[int, int], shape: tuple[int, ...]) -> bool:
+    """Tell whether the picture stands and the net's image lies, or the other way round."""
+    return (size[0] - size[1]) * (shape[0] - shape[1]) < 0
+
+
+def pad(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return an image mirrored beyond its lower and right sides, up to `size`."""
+    down, right = size[0] - image.shape[0], size[1] - image.shape[1]
+    image = np.ascontiguousarray(image)
+    if not down and not right:
+        return image
+    return cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REFLECT_101)
+
+
+def to_float(image: np.ndarray) -> np.ndarray:
+    """Return an image as float32 in [0, 1]."""
+    if image.dtype == np.float32:
+        return image
+    return np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32)
+
+
+def put(target: np.ndarray, image: np.ndarray) -> None:
+    """Write float32 values in [0, 1] into an image of any type, rounded to its steps."""
+    if target.dtype == np.float32:
+        target[...] = image
+    else:
+        scaled = image * np.float32(np.iinfo(target.dtype).max)
+        target[...] = np.rint(scaled, out=scaled)
