@@ -1,0 +1,103 @@
+"""Pairs without a download: photographs inside scikit-image, darkened as a sensor would."""
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import read_json, write_json
+from lowlight_tf.imaging import files
+from lowlight_tf.imaging.noise import darken
+
+PHOTOGRAPHS = {
+    "train": ("astronaut.png", "motorcycle_left.png", "motorcycle_right.png", "rocket.jpg"),
+    "val": ("chelsea.png", "coffee.png"),
+}
+"""What each half is cut from. The motorcycles are one scene: they stay together."""
+
+TERMS = (
+    "photographs inside scikit-image: astronaut (NASA) and rocket (SpaceX) public domain, chelsea "
+    "and coffee CC0, motorcycle_left and motorcycle_right from the Middlebury 2014 stereo benchmark"
+)
+HEIGHT, WIDTH = 288, 384  # pixels; the smallest photograph is 300x451
+EXPOSURE = (0.02, 0.15)  # of the light that was there: 5.6 to 2.7 stops less
+SHOT = (1e-4, 1e-3)  # white is 10000 to 1000 electrons
+READ = (5e-4, 2e-3)  # of white
+MARK = "embedded.json"  # written last: what it says is there is all there
+
+
+def embedded(folder: Path, *, seed: int = 1) -> Path:
+    """Write the embedded pairs: FOLDER/train/{low,high} and FOLDER/val/{low,high}, PNG.
+
+    Each photograph gives its four corners, each darkened once, by an exposure and with a noise of
+    its own. The same seed gives the same bytes. Nothing is done where they are there already.
+
+    Args:
+        folder: New, empty, or what this function wrote.
+        seed: Of exposures and noise.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: If scikit-image is not installed, or the folder holds something else.
+    """
+    source = _photographs()
+    mark = {"seed": seed, "photographs": [*PHOTOGRAPHS["train"], *PHOTOGRAPHS["val"]]}
+    if (folder / MARK).exists():
+        if read_json(folder / MARK) == mark:
+            return folder
+        shutil.rmtree(folder)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(
+            f"The embedded pairs need a folder that is new or empty. Received: {folder}. "
+            "Pass another, or remove it."
+        )
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    rng = np.random.default_rng(seed)
+    for half, names in PHOTOGRAPHS.items():
+        for side in ("low", "high"):
+            (part / half / side).mkdir(parents=True)
+        for name in names:
+            day = files.read(source / name)
+            for number, corner in enumerate(_corners(day)):
+                low = darken(
+                    corner,
+                    exposure=_between(EXPOSURE, rng),
+                    shot=_between(SHOT, rng),
+                    read=_between(READ, rng),
+                    rng=rng,
+                )
+                file = f"{Path(name).stem}_{number}.png"
+                files.write(part / half / "low" / file, low)
+                files.write(part / half / "high" / file, corner)
+    write_json(part / MARK, mark)
+    os.replace(part, folder)
+    return folder
+
+
+def _photographs() -> Path:
+    """Return the folder of scikit-image's photographs; it is not imported for that."""
+    package = importlib.util.find_spec("skimage")
+    if package is None:
+        raise UsageError(
+            "The embedded pairs are photographs inside scikit-image, which is not installed. "
+            "Run: pip install 'lowlight_tf[train]', or name data of your own."
+        )
+    return Path(package.submodule_search_locations[0]) / "data"
+
+
+def _corners(image: np.ndarray) -> list[np.ndarray]:
+    bottom, right = image.shape[0] - HEIGHT, image.shape[1] - WIDTH
+    return [
+        image[top : top + HEIGHT, left : left + WIDTH] for top in (0, bottom) for left in (0, right)
+    ]
+
+
+def _between(limits: tuple[float, float], rng: np.random.Generator) -> float:
+    """Draw a number whose logarithm is uniform."""
+    return float(np.exp(rng.uniform(*np.log(limits))))
