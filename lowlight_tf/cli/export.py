@@ -1,14 +1,74 @@
-"""`lowlight-tf export`."""
+"""`lowlight-tf export`: a trained run -> .tflite files, each with its card."""
 
 import argparse
+import re
+from pathlib import Path
 
-HELP = "export"
+from lowlight_tf.checks import UsageError
+
+HELP = "write a trained run as .tflite files for devices, each compared with Keras"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
+    parser.add_argument("run", type=Path, help="run folder, as `lowlight-tf train` writes it")
+    parser.add_argument("--size", required=True, help="HEIGHTxWIDTH that the files take (pixels)")
+    parser.add_argument(
+        "--quantize",
+        default="float16,int8",
+        help="a file for each of these, by commas: none, float16, dynamic, int8, int16x8",
+    )
+    parser.add_argument("--output", type=Path, help="folder to write into (RUN/export if absent)")
+    parser.add_argument("--name", help="what files and cards call the net (its model if absent)")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        help="folder of dark pictures that int8 and int16x8 take their ranges from "
+        "(the run's training pictures if absent)",
+    )
+    parser.add_argument(
+        "--golden",
+        action="store_true",
+        help="write a picture and its output beside each file, for `lowlight-tf verify`",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it."""
-    raise SystemExit("not yet")
+    """Export, compare, report. Return 0 if every file is faithful to its net, else 1."""
+    size = image_size(args.size)
+    kinds = [kind for kind in args.quantize.split(",") if kind]
+    if not kinds:
+        raise UsageError("`quantize` must name at least one kind of file. Received: none.")
+
+    from lowlight_tf.contract import Card
+    from lowlight_tf.export.bundle import export_run
+    from lowlight_tf.export.parity import FAITHFUL_DB
+
+    paths = export_run(
+        args.run,
+        size=size,
+        quantize=kinds,
+        output=args.output or args.run / "export",
+        name=args.name,
+        calibration_folder=args.calibration,
+        golden=args.golden,
+    )
+    faithful = True
+    for path in paths:
+        card = Card.load(path.with_suffix(".json"))
+        least = FAITHFUL_DB[card.quantization]
+        verdict = "" if card.parity_db >= least else f", NOT faithful (at least {least:.0f} dB)"
+        faithful = faithful and not verdict
+        print(
+            f"{path}: {card.size_bytes / 1000:.0f} kB, {card.quantization}, "
+            f"{card.parity_db:.1f} dB from Keras{verdict}"
+        )
+    return 0 if faithful else 1
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Read "400x600" as (height, width)."""
+    match = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
+    if not match:
+        raise UsageError(f"`size` must be HEIGHTxWIDTH, such as 400x600. Received: {text}.")
+    return int(match[1]), int(match[2])

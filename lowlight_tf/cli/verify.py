@@ -1,14 +1,108 @@
-"""`lowlight-tf verify`."""
+"""`lowlight-tf verify`: is a .tflite file what its card says, and does a GPU take it whole?"""
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
 
-HELP = "verify"
+from lowlight_tf.checks import UsageError
+
+HELP = "check .tflite files: card, golden output, Keras, and the real GPU delegate"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
+    parser.add_argument("files", nargs="+", type=Path, help=".tflite files, each with its card")
+    parser.add_argument(
+        "--run", type=Path, help="run folder to compare with (the one around the file if absent)"
+    )
+    parser.add_argument(
+        "--require-delegate",
+        action="store_true",
+        help="fail where no Vulkan driver lets the GPU delegate run",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it."""
-    raise SystemExit("not yet")
+    """Check each file, all of them. Return 0 if everything holds, else 1."""
+    for path in args.files:
+        if path.suffix != ".tflite" or not path.is_file():
+            raise UsageError(f"`files` must be .tflite files that exist. Received: {path}.")
+    failed = 0
+    for path in args.files:
+        print(path)
+        try:
+            for holds, line in findings(path, args.run, required=args.require_delegate):
+                print(f"  {'ok    ' if holds else 'FAILED' if holds is False else 'open  '} {line}")
+                failed += holds is False
+        except UsageError as error:
+            print(f"  FAILED {error}")
+            failed += 1
+    return 1 if failed else 0
+
+
+def findings(
+    path: Path, run: Path | None, *, required: bool = False
+) -> Iterator[tuple[bool | None, str]]:
+    """Check one file.
+
+    Args:
+        path: The .tflite file.
+        run: Run folder that it came from, or None to look around the file.
+        required: A missing Vulkan driver is a failure.
+
+    Yields:
+        Whether a check holds (None where it could not be made), and a line on it.
+    """
+    from lowlight_tf.export import parity, pictures
+    from lowlight_tf.runtime.litert import LiteRTEngine
+
+    engine = LiteRTEngine(path)
+    card = engine.card
+    wrong = parity.mismatches(path, card)
+    yield not wrong, "card: " + ("; ".join(wrong) or "checksum, ports and types are the file's")
+
+    golden = path.with_suffix(".npz")
+    if golden.is_file():
+        agreement = parity.golden_db(engine, golden)
+        yield agreement >= parity.GOLDEN_DB, f"golden output: reproduced to {agreement:.1f} dB"
+
+    run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
+    sources = pictures.dark_pictures(card.contract, run=run, most=4)
+    compared = pictures.comparison(sources, engine.size)
+    if run:
+        from lowlight_tf.export.bundle import open_run
+
+        _, reference = open_run(run)
+        least = parity.FAITHFUL_DB[card.quantization]
+        floats = [pictures.as_floats(picture) for picture in compared]
+        agreement = parity.parity_db(reference, engine, floats)
+        yield (
+            agreement >= least,
+            f"Keras: {agreement:.1f} dB from {run} (at least {least:.0f})",
+        )
+    else:
+        yield None, "Keras: not compared; name the run folder with --run"
+    yield _delegate(path, compared[0], card.dtype, required)
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "model.keras").is_file()
+
+
+def _delegate(path, picture, dtype: str, required: bool) -> tuple[bool | None, str]:
+    from lowlight_tf.export import delegate, pictures
+
+    images = picture if dtype == "uint8" else pictures.as_floats(picture)
+    try:
+        proof = delegate.prove(path, images)
+    except delegate.NoDriver as error:
+        return (False if required else None), f"GPU delegate: not run. {error}"
+    except RuntimeError as error:
+        return False, f"GPU delegate: {error}"
+    if proof.refused:
+        lines = "".join(f"\n           {line}" for line in proof.refused)
+        return False, f"GPU delegate ({proof.device}): {proof.count}{lines}"
+    return True, (
+        f"GPU delegate ({proof.device}): takes every operation; differs from the CPU by at most "
+        f"{proof.difference:.1e}, {proof.agreement_db:.1f} dB"
+    )

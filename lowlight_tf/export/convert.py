@@ -41,7 +41,7 @@ def convert(
         path: The file to write.
         size: Height and width (pixels), multiples of `contract.multiple_of`.
         quantization: One of `QUANTIZATIONS`.
-        samples: Pictures of that size for "int8" and "int16x8", as `quantize.calibration` makes.
+        samples: Pictures of that size for "int8" and "int16x8", as `pictures.calibration` makes.
 
     Returns:
         `path`.

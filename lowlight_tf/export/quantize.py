@@ -1,19 +1,13 @@
-"""Fewer bits: how each kind of .tflite file is made, and the pictures that its ranges come from."""
+"""Fewer bits: how each kind of .tflite file is made, and what of it stays in float."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import cv2
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 
-from lowlight_tf.contract import Contract
-
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
-
-GAINS = (0.5, 1.0, 2.0, 4.0)
-"""Exposures that a net must bear, as factors on the calibration pictures."""
 
 FLOAT_OPERATIONS = {"MEAN", "SUB", "MUL", "ADD", "RSQRT", "LEAKY_RELU"}
 """What a normalization and its activation are made of."""
@@ -62,47 +56,6 @@ def quantized(
         denylisted_ops=FLOAT_OPERATIONS,
         denylisted_nodes=_fragile(calibrated),
     )
-
-
-def calibration(
-    pictures: Sequence[Mapping[str, np.ndarray]], contract: Contract, size: tuple[int, int]
-) -> list[Sample]:
-    """Return samples of one size that span exposures.
-
-    Each picture is cut to the size around its center, and exposed by the next of `GAINS`; fewer
-    pictures than 16 are taken again with other gains. One pixel is black and one white, so that the
-    range of each input is exactly [0, 1], whose eight bits are the camera's own.
-
-    Args:
-        pictures: Port name -> (H, W, C) float32 in [0, 1], any size.
-        contract: The ports.
-        size: Height and width (pixels).
-    """
-    rounds = max(1, min(len(GAINS), -(-16 // len(pictures))))
-    samples = []
-    for turn in range(rounds):
-        for index, picture in enumerate(pictures):
-            gain = GAINS[(index + turn) % len(GAINS)]
-            samples.append(
-                {
-                    port.name: np.clip(centered(picture[port.name], size) * gain, 0, 1)[None]
-                    for port in contract.inputs
-                }
-            )
-    for image in samples[0].values():
-        image[0, 0, 0], image[0, -1, -1] = 0, 1
-    return samples
-
-
-def centered(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return the middle of a picture, (H, W, C) -> (*size, C), enlarged first if it is too small."""
-    enlarged = max(size[0] / image.shape[0], size[1] / image.shape[1])
-    if enlarged > 1:
-        height, width = (round(side * enlarged) for side in image.shape[:2])
-        image = cv2.resize(image, (max(width, size[1]), max(height, size[0])))
-        image = image.reshape(*image.shape[:2], -1)
-    top, left = ((have - want) // 2 for have, want in zip(image.shape, size, strict=False))
-    return image[top : top + size[0], left : left + size[1]]
 
 
 def _fragile(calibrated: bytes) -> set[str]:

@@ -8,9 +8,9 @@ from keras import KerasTensor, ops
 class SpaceToDepth(keras.layers.Layer):
     """Fold blocks of `block` x `block` pixels into channels.
 
-    (B, H, W, C) -> (B, ceil(H / block), ceil(W / block), C * block**2). A picture that is no multiple
-    of `block` is first mirrored at its lower and right border; a graph of a fixed size that is a
-    multiple contains no such step.
+    (B, H, W, C) -> (B, ceil(H / block), ceil(W / block), C * block**2). A picture that is no
+    multiple of `block` is first mirrored at its lower and right border; a graph of a fixed size
+    that is a multiple contains no such step.
     """
 
     def __init__(self, block: int = 2, **options) -> None:
@@ -24,10 +24,20 @@ class SpaceToDepth(keras.layers.Layer):
             length = ops.shape(x)[axis]
             missing = -length % self.block
             if not isinstance(missing, int) or missing:
-                mirror = ops.flip(x, axis)
-                mirror = mirror[:, :missing] if axis == 1 else mirror[:, :, :missing]
-                x = ops.concatenate([x, mirror], axis)
+                x = ops.concatenate([x, self._mirror(x, axis, missing)], axis)
         return ops.space_to_depth(x, self.block)
+
+    def _mirror(self, x: KerasTensor, axis: int, missing: int | KerasTensor) -> KerasTensor:
+        """Return the first `missing` rows or columns of what a mirror at the far border shows."""
+
+        def first(image: KerasTensor, count: int | KerasTensor) -> KerasTensor:
+            return image[:, :count] if axis == 1 else image[:, :, :count]
+
+        seen = ops.flip(x, axis)
+        if x.shape[axis] is None or x.shape[axis] < missing:  # it may show the near border too
+            sides = [first(seen, self.block), first(x, self.block)]
+            seen = ops.concatenate(sides * -(-self.block // 2), axis)
+        return first(seen, missing)
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape after folding."""
@@ -44,9 +54,9 @@ class SpaceToDepth(keras.layers.Layer):
 class DepthToSpace(keras.layers.Layer):
     """Unfold channels into blocks of `block` x `block` pixels, cropped to a model picture.
 
-    Called on [x, like]: (B, H, W, C) -> (B, H', W', C / block**2), where H' and W' are those of `like`
-    and at most `block` times H and W. A transposed convolution of size and stride `block` is a 1x1
-    convolution followed by this, in half the time.
+    Called on [x, like]: (B, H, W, C) -> (B, H', W', C / block**2), where H' and W' are those of
+    `like` and at most `block` times H and W. A transposed convolution of size and stride `block` is
+    a 1x1 convolution followed by this, in half the time.
     """
 
     def __init__(self, block: int = 2, **options) -> None:

@@ -1,0 +1,134 @@
+"""A run folder -> .tflite files, each with its card: all that a device needs."""
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lowlight_tf import checks
+from lowlight_tf.catalog import MODELS
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import Card, read_json, sha256
+from lowlight_tf.export.convert import convert
+from lowlight_tf.export.keras_engine import KerasEngine
+from lowlight_tf.export.parity import parity_db
+from lowlight_tf.export.pictures import as_floats, calibration, comparison, dark_pictures
+from lowlight_tf.export.quantize import QUANTIZATIONS
+from lowlight_tf.runtime.engine import Images
+from lowlight_tf.runtime.litert import LiteRTEngine
+
+
+def open_run(run: Path) -> tuple[Recipe, KerasEngine]:
+    """Return the recipe and the net of a run folder.
+
+    Raises:
+        UsageError: If the folder is not a whole run, or its net is not the one that its recipe
+            builds.
+    """
+    checks.folder("run", run)
+    recipe = Recipe.load(run / "recipe.toml")
+    engine = KerasEngine(run)
+    expected = MODELS.find(recipe.model).contract
+    if engine.contract != expected:
+        raise UsageError(
+            f"{run}/contract.json is not that of {recipe.model}, which {run}/recipe.toml names. "
+            "Pass an unmixed run folder."
+        )
+    built = MODELS.find(recipe.model).load()(**recipe.options)
+    if [w.shape for w in built.weights] != [w.shape for w in engine.net.weights]:
+        raise UsageError(
+            f"{run}/model.keras is a checkpoint of another model: {run}/recipe.toml builds "
+            f"{recipe.model} with {built.count_params()} weights, the file has "
+            f"{engine.net.count_params()}. Pass an unmixed run folder."
+        )
+    return recipe, engine
+
+
+def export_run(
+    run: Path,
+    *,
+    size: tuple[int, int],
+    quantize: Sequence[str],
+    output: Path,
+    name: str | None = None,
+    calibration_folder: Path | None = None,
+    golden: bool = False,
+) -> list[Path]:
+    """Write the net of a run as one .tflite file for each quantization, with its card.
+
+    Args:
+        run: A folder that `lowlight-tf train` wrote.
+        size: Height and width of the pictures that the files take (pixels).
+        quantize: Some of `quantize.QUANTIZATIONS`.
+        output: Folder for NAME_HEIGHTxWIDTH_QUANTIZATION.tflite and .json; made if absent.
+        name: What stands for NAME, and what the cards call the net; by default the model's name.
+        calibration_folder: Dark pictures to take ranges from. By default the training pictures of
+            the run, or the embedded ones where these are gone.
+        golden: Write a picture and what the file makes of it beside each file, as .npz.
+
+    Returns:
+        The .tflite files.
+
+    Raises:
+        UsageError: If the folder is no whole run, or what is asked for cannot be had. Nothing is
+            written then.
+    """
+    for quantization in quantize:
+        checks.one_of("quantize", quantization, QUANTIZATIONS)
+    recipe, engine = open_run(run)
+    contract = engine.contract
+    pictures = dark_pictures(contract, run=run, folder=calibration_folder)
+    samples = calibration(pictures, contract, size)
+    compared = comparison(pictures, size)
+    training = run / "training.json"
+    facts = read_json(training) if training.is_file() else {}
+
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as folder:
+        for quantization in quantize:
+            suffix = "float32" if quantization == "none" else quantization
+            stem = f"{name or recipe.model}_{size[0]}x{size[1]}_{suffix}"
+            path = convert(
+                engine.net,
+                contract,
+                Path(folder) / f"{stem}.tflite",
+                size=size,
+                quantization=quantization,
+                samples=samples,
+            )
+            whole = quantization == "int8"
+            card = Card(
+                name=name or stem,
+                model=recipe.model,
+                contract=contract,
+                height=size[0],
+                width=size[1],
+                quantization=quantization,
+                dtype="uint8" if whole else "float32",
+                value_range=(0, 255) if whole else (0, 1),
+                sha256=sha256(path),
+                size_bytes=path.stat().st_size,
+                weights=engine.net.count_params(),
+                options=dict(recipe.options),
+                training=facts,
+            )
+            card.save(path.with_suffix(".json"))
+            made = LiteRTEngine(path)
+            parity = parity_db(engine, made, [as_floats(picture) for picture in compared])
+            dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
+            if golden:
+                _save_golden(made, compared[0], path.with_suffix(".npz"))
+        written = sorted(Path(folder).iterdir(), key=lambda path: path.suffix != ".tflite")
+        for path in written:
+            os.replace(path, output / path.name)
+    return [output / path.name for path in written if path.suffix == ".tflite"]
+
+
+def _save_golden(engine: LiteRTEngine, picture: Images, path: Path) -> None:
+    """Write one 8-bit picture and its output, (H, W, C) each, under the names of their ports."""
+    arrays = {**picture, **engine(picture)}
+    np.savez_compressed(path, **{name: image[0] for name, image in arrays.items()})

@@ -1,0 +1,78 @@
+"""A Keras net as an engine: what a run folder holds, before it is exported."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import Contract
+from lowlight_tf.runtime.engine import Images
+
+
+class KerasEngine:
+    """An `Engine` over the best net of a run folder. Takes pictures of any size.
+
+    Args:
+        run: A folder that `lowlight-tf train` wrote.
+
+    Attributes:
+        net: The Keras model.
+
+    Raises:
+        UsageError: If the folder holds no net, or one whose ports are not its contract's.
+    """
+
+    size: tuple[int, int] | None = None
+
+    def __init__(self, run: Path) -> None:
+        self.contract = Contract.load(run / "contract.json")
+        self.name = run.resolve().name
+        self.net = _load(run / "model.keras")
+        _check(self.net, self.contract, run)
+
+    @classmethod
+    def of(cls, net: keras.Model, contract: Contract, *, name: str) -> "KerasEngine":
+        """Return an engine over a net that is in memory already."""
+        engine = cls.__new__(cls)
+        engine.net, engine.contract, engine.name = net, contract, name
+        return engine
+
+    def __call__(self, images: Images) -> Images:
+        """Run one batch. See `Engine`."""
+        named = {port.name: images[port.name] for port in self.contract.inputs}
+        whole = any(image.dtype == np.uint8 for image in named.values())
+        batch = {
+            name: np.divide(image, 255, dtype=np.float32) if image.dtype == np.uint8 else image
+            for name, image in named.items()
+        }
+        results = self.net.predict_on_batch(batch)
+        answers = {}
+        for port in self.contract.outputs:
+            image = np.clip(np.asarray(results[port.name], np.float32), 0, 1)
+            answers[port.name] = np.rint(image * 255).astype(np.uint8) if whole else image
+        return answers
+
+
+def _load(path: Path) -> keras.Model:
+    if not path.is_file():
+        raise UsageError(f"No net at {path}. Pass a run folder that `lowlight-tf train` finished.")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises a dozen types; all mean that the file is no net.
+        reason = str(error).strip().splitlines()[0][:200]
+        raise UsageError(
+            f"{path} cannot be loaded as a Keras net: {reason}. Train again."
+        ) from None
+
+
+def _check(net: keras.Model, contract: Contract, run: Path) -> None:
+    """Refuse a net that takes or gives other images than the contract says."""
+    for side, ports in ((net.input, contract.inputs), (net.output, contract.outputs)):
+        found = {name: image.shape[-1] for name, image in side.items()}
+        expected = {port.name: port.channels for port in ports}
+        if not expected.items() <= found.items():
+            raise UsageError(
+                f"{run}/model.keras is not the net of {run}/contract.json: expected the images "
+                f"{expected}, found {found}. Pass an unmixed run folder."
+            )

@@ -1,0 +1,163 @@
+"""The pictures that an export is calibrated and compared with."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import Contract, Port, read_json
+from lowlight_tf.imaging import color, files
+
+NIGHT_GAMMA = 3.0
+"""Exponent that makes a night of a day picture, dark enough to take ranges from."""
+
+GAINS = (0.5, 1.0, 2.0, 4.0)
+"""Exposures that a net must bear, as factors on the calibration pictures."""
+
+Images = Mapping[str, np.ndarray]
+"""Port name -> (H, W, C) float32 in [0, 1]."""
+
+
+def dark_pictures(
+    contract: Contract, *, run: Path | None = None, folder: Path | None = None, most: int = 32
+) -> list[Images]:
+    """Return pictures like those that the net will see.
+
+    They come from `folder` (one picture folder, or a folder for each port), else from the training
+    pairs of `run`, else from the photographs that come with the [train] extra.
+
+    Raises:
+        UsageError: If `folder` has no pictures, or its ports' folders do not match.
+    """
+    if folder is not None:
+        sources = _folder(folder, contract)
+    else:
+        sources = (run and _listed(run / "pairs_training.json", contract)) or None
+    if sources is None:
+        from lowlight_tf.datasets import synthetic  # brings scikit-image
+
+        with tempfile.TemporaryDirectory() as place:
+            dark = synthetic.embedded(Path(place)) / "train" / "low"
+            return _read(_folder(dark, contract), contract, most)
+    return _read(sources, contract, most)
+
+
+def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int, int]) -> list:
+    """Return samples of one size that span exposures: port name -> (1, H, W, C).
+
+    Each picture is cut to the size around its center and exposed by the next of `GAINS`; where
+    there are few, they are taken again with other gains. One pixel is black and one white, so that
+    the range of each input is exactly [0, 1], whose eight bits are the camera's own.
+
+    Args:
+        pictures: Of any size, at least one.
+        contract: The ports.
+        size: Height and width (pixels).
+    """
+    turns = min(len(GAINS), -(-16 // len(pictures)))
+    samples = []
+    for turn in range(turns):
+        for index, picture in enumerate(pictures):
+            gain = GAINS[(index + turn) % len(GAINS)]
+            samples.append(
+                {
+                    port.name: np.clip(centered(picture[port.name], size) * gain, 0, 1)[None]
+                    for port in contract.inputs
+                }
+            )
+    for image in samples[0].values():
+        image[0, 0, 0], image[0, -1, -1] = 0, 1
+    return samples
+
+
+def comparison(pictures: Sequence[Images], size: tuple[int, int], *, most: int = 4) -> list[Images]:
+    """Return some of the pictures as 8-bit batches of one size: port name -> (1, H, W, C)."""
+    return [
+        {
+            name: np.rint(centered(image, size)[None].clip(0, 1) * 255).astype(np.uint8)
+            for name, image in picture.items()
+        }
+        for picture in _spread(pictures, most)
+    ]
+
+
+def as_floats(picture: Images) -> Images:
+    """Return an 8-bit picture as float32 in [0, 1]."""
+    return {name: np.divide(image, 255, dtype=np.float32) for name, image in picture.items()}
+
+
+def centered(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the middle of a picture, (H, W, C) -> (*size, C); a smaller one is enlarged first."""
+    enlarged = max(size[0] / image.shape[0], size[1] / image.shape[1])
+    if enlarged > 1:
+        height, width = (
+            max(round(have * enlarged), want)
+            for have, want in zip(image.shape[:2], size, strict=True)
+        )
+        image = cv2.resize(image, (width, height)).reshape(height, width, -1)
+    top, left = ((have - want) // 2 for have, want in zip(image.shape[:2], size, strict=True))
+    return image[top : top + size[0], left : left + size[1]]
+
+
+class _Source(NamedTuple):
+    """A picture file; `day` if the net is to see its night, which is not on disk."""
+
+    path: Path
+    day: bool = False
+
+    def image(self, port: Port) -> np.ndarray:
+        image = files.read(self.path)
+        if self.day:
+            image = image**NIGHT_GAMMA
+        return image if port.channels == 3 else color.luma(image)[..., None]
+
+
+def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
+    checks.folder("calibration", folder)
+    found = {}
+    for port in contract.inputs:
+        own = folder / port.name
+        place = own if own.is_dir() else folder
+        found[port.name] = [_Source(path) for path in files.find(place)]
+    counts = {name: len(paths) for name, paths in found.items()}
+    if min(counts.values()) < 1 or len(set(counts.values())) > 1:
+        raise UsageError(
+            f"`calibration` must hold pictures ({', '.join(files.SUFFIXES)}), as many for each "
+            f"port. Received: {folder} with {counts}."
+        )
+    return [dict(zip(found, paths, strict=True)) for paths in zip(*found.values(), strict=True)]
+
+
+def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
+    """Return the pictures of a run's list that are still there."""
+    if not path.is_file():
+        return []
+    pairs = read_json(path)["pairs"]
+    sources = [
+        {
+            port.name: _Source(
+                Path(pair["inputs"].get(port.name, pair["target"])), not pair["inputs"]
+            )
+            for port in contract.inputs
+        }
+        for pair in pairs
+    ]
+    return [source for source in sources if all(each.path.is_file() for each in source.values())]
+
+
+def _read(sources: Sequence[dict[str, _Source]], contract: Contract, most: int) -> list[Images]:
+    return [
+        {port.name: source[port.name].image(port) for port in contract.inputs}
+        for source in _spread(sources, most)
+    ]
+
+
+def _spread(items: Sequence, most: int) -> list:
+    """Return at most so many, evenly spread."""
+    indices = np.unique(np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int))
+    return [items[index] for index in indices]

@@ -1,0 +1,66 @@
+"""GroupNormalization in four dimensions is Keras's own, in numbers and in gradient."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.layers.normalization import GroupNormalization
+
+
+def twins(groups, channels, rng):
+    """Return ours and Keras's layer with the same random scale and shift."""
+    ours, theirs = GroupNormalization(groups), keras.layers.GroupNormalization(groups, epsilon=1e-5)
+    for layer in (ours, theirs):
+        layer.build((None, None, None, channels))
+    weights = [rng.normal(size=channels), rng.normal(size=channels)]
+    ours.set_weights(weights)
+    theirs.set_weights(weights)
+    return ours, theirs
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 12])
+def test_equals_that_of_keras_in_value_and_gradient(groups, rng):
+    ours, theirs = twins(groups, 12, rng)
+    x = tf.constant(rng.normal(3, 2, (2, 7, 5, 12)).astype(np.float32))
+    weight = rng.normal(size=x.shape).astype(np.float32)
+    results = []
+    for layer in (ours, theirs):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            total = tf.reduce_sum(y * weight)
+        variables = [v.value for v in layer.trainable_variables]
+        results.append([y, *tape.gradient(total, [x, *variables])])
+    for actual, expected in zip(*results, strict=True):
+        scale = float(np.abs(expected).max())
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * max(scale, 1))
+
+
+def test_does_not_overflow_in_float16(rng):
+    layer = GroupNormalization(2, dtype="mixed_float16")
+    x = rng.normal(0, 300, (1, 16, 16, 4)).astype(np.float16)  # squares reach beyond 65504
+    y = layer(x)
+    assert y.dtype == "float16"
+    exact = GroupNormalization(2)(x.astype(np.float32))
+    np.testing.assert_allclose(np.float32(y), exact, atol=2e-3)
+
+
+def test_averages_within_each_group_and_picture(rng):
+    x = rng.normal(size=(2, 6, 4, 6)).astype(np.float32)
+    y = np.asarray(GroupNormalization(3)(x)).reshape(2, 24, 3, 2)
+    np.testing.assert_allclose(y.mean((1, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(y.var((1, 3)), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("groups", [0, 4])
+def test_refuses_groups_that_do_not_divide_the_channels(groups):
+    with pytest.raises(UsageError, match="must divide the number of channels, 6"):
+        GroupNormalization(groups)(np.zeros((1, 2, 2, 6), np.float32))
+
+
+def test_is_rebuilt_from_its_config():
+    layer = GroupNormalization(3, epsilon=1e-3)
+    again = GroupNormalization.from_config(layer.get_config())
+    assert (again.groups, again.epsilon) == (3, 1e-3)

@@ -1,0 +1,74 @@
+"""Folding pixels into channels and back, at any size."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 12), (7, 9), (1, 2), (6, 11)])
+@pytest.mark.parametrize("block", [2, 3, 4, 7])
+def test_unfolding_undoes_folding_at_odd_sizes_too(block, height, width, rng):
+    x = rng.random((2, height, width, 3), dtype=np.float32)
+    folded = SpaceToDepth(block)(x)
+    assert folded.shape == (2, -(-height // block), -(-width // block), 3 * block**2)
+    np.testing.assert_array_equal(DepthToSpace(block)([folded, x]), x)
+
+
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize(("height", "width", "block"), [(3, 3, 2), (1, 2, 4), (9, 2, 7)])
+def test_mirrors_the_lower_and_right_border(height, width, block, free, rng):
+    x = rng.random((1, height, width, 3), dtype=np.float32)
+    missing = ((0, 0), (0, -height % block), (0, -width % block), (0, 0))
+    mirrored = np.pad(x, missing, "symmetric")
+    signature = [tf.TensorSpec([None] * 3 + [3])] if free else None
+    fold = tf.function(SpaceToDepth(block), input_signature=signature)
+    np.testing.assert_array_equal(fold(x), tf.nn.space_to_depth(mirrored, block))
+
+
+def test_crops_to_the_picture_it_is_told(rng):
+    x, like = rng.random((1, 3, 4, 8), dtype=np.float32), np.zeros((1, 5, 7, 1), np.float32)
+    whole = tf.nn.depth_to_space(x, 2)
+    np.testing.assert_array_equal(DepthToSpace(2)([x, like]), whole[:, :5, :7])
+
+
+def test_a_graph_of_free_size_can_be_traced(rng):
+    fold, unfold = SpaceToDepth(4), DepthToSpace(4)
+    free = tf.function(lambda x: unfold([fold(x), x]), input_signature=[tf.TensorSpec([None] * 4)])
+    for height, width in ((8, 8), (5, 10), (1, 2)):
+        x = rng.random((1, height, width, 3), dtype=np.float32)
+        np.testing.assert_array_equal(free(x), x)
+
+
+def operations(height, width):
+    fold, unfold = SpaceToDepth(2), DepthToSpace(2)
+    fixed = tf.function(lambda x: unfold([fold(x), x]))
+    graph = fixed.get_concrete_function(tf.TensorSpec((1, height, width, 3))).graph
+    return {operation.type for operation in graph.get_operations()}
+
+
+def test_a_graph_of_a_fitting_size_neither_mirrors_nor_crops():
+    assert not operations(4, 6) & {"ReverseV2", "ConcatV2", "StridedSlice"}
+    assert operations(5, 6) >= {"ReverseV2", "ConcatV2", "StridedSlice"}
+
+
+def test_a_transposed_convolution_is_a_convolution_and_unfolding(rng):
+    x = rng.normal(size=(1, 3, 4, 5)).astype(np.float32)
+    kernel = rng.normal(size=(2, 2, 7, 5)).astype(np.float32)  # row, column, out, in
+    transposed = keras.layers.Conv2DTranspose(7, 2, strides=2, use_bias=False)
+    pointwise = keras.layers.Conv2D(28, 1, use_bias=False)
+    for layer in (transposed, pointwise):
+        layer.build(x.shape)
+    transposed.set_weights([kernel])
+    pointwise.set_weights([kernel.transpose(3, 0, 1, 2).reshape(1, 1, 5, 28)])
+    like = np.zeros((1, 6, 8, 1), np.float32)
+    np.testing.assert_allclose(
+        DepthToSpace(2)([pointwise(x), like]), transposed(x), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("layer", [SpaceToDepth, DepthToSpace])
+def test_is_rebuilt_from_its_config(layer):
+    assert layer.from_config(layer(4).get_config()).block == 4

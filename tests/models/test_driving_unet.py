@@ -1,0 +1,93 @@
+"""What its authors' code says of the night-driving U-Net. The rest is in test_every_model.py."""
+
+import keras
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.layers.normalization import GroupNormalization
+from lowlight_tf.models.driving_unet import driving_unet
+
+PUBLISHED = [  # kernel side, channels in, channels out; in the order of the graph
+    (3, 3, 32), (3, 32, 32),
+    (3, 32, 64), (1, 64, 64),
+    (3, 64, 128), (1, 128, 128),
+    (3, 128, 256), (1, 256, 256),
+    (3, 256, 512), (1, 512, 512),
+    (2, 512, 256), (1, 512, 256), (3, 256, 256),  # 2: transposed, as 1x1 and depth-to-space
+    (2, 256, 128), (1, 256, 128), (3, 128, 128),
+    (2, 128, 64), (1, 128, 64), (3, 64, 64),
+    (2, 64, 32), (1, 64, 32), (3, 32, 32),
+    (1, 32, 16), (3, 16, 16), (1, 16, 3), (3, 3, 3),
+]  # fmt: skip
+
+
+def convolutions(net):
+    return [layer for layer in net.layers if isinstance(layer, keras.layers.Conv2D)]
+
+
+@pytest.fixture(scope="module")
+def published():
+    return driving_unet()
+
+
+def test_has_the_published_convolutions_in_order(published):
+    found = []
+    for layer in convolutions(published):
+        side, _, before, after = layer.kernel.shape
+        found.append((2, before, after // 4) if "up" in layer.name else (side, before, after))
+    assert found == PUBLISHED
+
+
+def test_has_the_published_number_of_weights(published):
+    kernels = sum(int(np.prod(layer.kernel.shape)) for layer in convolutions(published))
+    assert kernels == sum(side**2 * before * after for side, before, after in PUBLISHED)
+    assert round(kernels / 1e6, 2) == 3.58
+
+
+def test_normalizes_before_every_activation_in_at_most_32_groups(published):
+    norms = [layer for layer in published.layers if isinstance(layer, GroupNormalization)]
+    for norm in norms:
+        assert norm.groups == min(32, norm.gamma.shape[0])
+        assert norm.epsilon == 1e-5
+    norm_of = {id(norm.output): norm for norm in norms}
+    leaky = [layer for layer in published.layers if isinstance(layer, keras.layers.LeakyReLU)]
+    assert all(layer.negative_slope == pytest.approx(0.2) for layer in leaky)
+    assert all(id(layer.input) in norm_of for layer in leaky)
+    assert len(leaky) == len([c for c in PUBLISHED if c[0] != 2]) - 1  # all but the last
+    assert len(norms) == len(leaky) + 1  # the last is normalized, then the range
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+@pytest.mark.parametrize("size", [(1, 1), (13, 22), (17, 9), (16, 32)])
+def test_takes_any_size(patch, size, rng):
+    net = driving_unet(filters=4, depth=2, groups=2, patch=patch)
+    low = rng.random((1, *size, 3), dtype=np.float32)
+    enhanced = np.asarray(net({"low": low})["enhanced"])
+    assert enhanced.shape == low.shape
+    assert 0 <= enhanced.min() <= enhanced.max() <= 1
+
+
+def test_a_folded_net_is_smaller_work_at_the_same_weights_below():
+    plain, folded = (driving_unet(filters=4, depth=1, groups=2, patch=p) for p in (1, 4))
+    names = {"enc0b_conv", "enc1a_conv", "dec0b_conv"}
+    for name in names:
+        assert plain.get_layer(name).kernel.shape == folded.get_layer(name).kernel.shape
+    assert folded.get_layer("enc0a_conv").kernel.shape == (3, 3, 48, 4)
+
+
+def test_without_its_last_normalization_brightness_is_free(rng):
+    low = rng.random((1, 16, 16, 3), dtype=np.float32)
+    means = []
+    for normalized in (True, False):
+        net = driving_unet(filters=4, depth=1, groups=2, output_normalized=normalized)
+        net.get_layer("color").bias.assign([1.0, 1.0, 1.0])
+        means.append(float(np.mean(net({"low": low})["enhanced"])))
+    assert means[0] == pytest.approx(0.5, abs=0.05)
+    assert means[1] > 0.7
+
+
+@pytest.mark.parametrize("option", ["filters", "depth", "groups", "patch"])
+def test_refuses_less_than_one(option):
+    with pytest.raises(UsageError, match=option):
+        driving_unet(**{option: 0})

@@ -1,0 +1,62 @@
+"""What every model of the catalog must keep. A new line in the catalog is tested here."""
+
+import keras
+import numpy as np
+import pytest
+
+from lowlight_tf.catalog import MODELS
+from lowlight_tf.contract import Card, sha256
+from lowlight_tf.export.convert import convert
+from lowlight_tf.export.parity import largest_difference
+
+SMALL = {"driving_unet": {"filters": 4, "depth": 2, "groups": 2}}
+
+
+@pytest.fixture(params=MODELS)
+def case(request, rng):
+    """A small model of each name, its contract, and one batch at an uneven size."""
+    entry = MODELS.find(request.param)
+    height, width = 11 * entry.contract.multiple_of, 13 * entry.contract.multiple_of
+    batch = {
+        port.name: rng.random((2, height, width, port.channels), dtype=np.float32)
+        for port in entry.contract.inputs
+    }
+    keras.utils.set_random_seed(1)
+    return entry.load()(**SMALL.get(request.param, {"filters": 4})), entry.contract, batch
+
+
+def test_is_called_as_in_the_catalog(case):
+    assert case[0].name in MODELS
+
+
+def test_keeps_its_contract(case):
+    model, contract, batch = case
+    outputs = model(batch)
+    _, height, width, _ = next(iter(batch.values())).shape
+    for port in contract.outputs:
+        image = np.asarray(outputs[port.name])
+        assert image.shape == (2, height * contract.scale, width * contract.scale, port.channels)
+        assert image.dtype == np.float32
+        assert np.isfinite(image).all()
+
+
+def test_comes_back_from_disk_unchanged(case, tmp_path):
+    model, contract, batch = case
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    for port in contract.outputs:
+        np.testing.assert_array_equal(model(batch)[port.name], again(batch)[port.name])
+
+
+@pytest.mark.slow
+def test_is_the_same_model_on_the_device(case, tmp_path):
+    model, contract, batch = case
+    _, height, width, _ = next(iter(batch.values())).shape
+    path = convert(model, contract, tmp_path / "m.tflite", size=(height, width))
+    card = Card(
+        name="m", model=model.name, contract=contract, height=height, width=width,
+        quantization="none", dtype="float32", value_range=(0, 1), sha256=sha256(path),
+        size_bytes=path.stat().st_size, weights=model.count_params(),
+    )  # fmt: skip
+    card.save(path.with_suffix(".json"))
+    assert largest_difference(model, contract, path) < 1e-5
