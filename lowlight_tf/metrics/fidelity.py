@@ -110,10 +110,7 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
         `gt_mean` came with Zhang et al., "Kindling the Darkness" (KinD), ACM MM 2019, in the code
         that evaluated it. Differences: there the lumas were rounded before their mean was taken.
     """
-    if protocol not in PROTOCOLS:
-        raise UsageError(
-            f"No protocol is called {protocol!r}. Known: {nearest(protocol, PROTOCOLS)}."
-        )
+    check(protocol)
     target, enhanced = _levels(target, enhanced)
     if protocol == "gt_mean":
         mean = luma(enhanced).mean()
@@ -121,6 +118,14 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
     elif protocol == "luma":
         target, enhanced = luma(target)[..., None], luma(enhanced)[..., None]
     return _bytes(target), _bytes(enhanced)
+
+
+def check(protocol: str) -> None:
+    """Refuse a protocol that is not there, offering the nearest."""
+    if protocol not in PROTOCOLS:
+        raise UsageError(
+            f"No protocol is called {protocol!r}. Known: {nearest(protocol, PROTOCOLS)}."
+        )
 
 
 def _levels(target: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,297 @@
+"""Engine x pairs x metrics -> numbers, each with the protocol that it goes by."""
+
+import dataclasses
+import importlib.metadata
+import math
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lowlight_tf import __version__
+from lowlight_tf.catalog import METRICS
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import ENHANCE, read_json, write_json
+from lowlight_tf.datasets.pairing import Pair, check_sizes
+from lowlight_tf.imaging import files
+from lowlight_tf.metrics import fidelity
+from lowlight_tf.runtime.engine import Engine, Images
+from lowlight_tf.runtime.enhance import enhance
+
+PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "keras", "tensorflow")
+"""Whose versions are written beside the numbers, where they are installed."""
+
+
+class Score(NamedTuple):
+    """What was measured on one picture.
+
+    Attributes:
+        name: The pair's.
+        values: Metric -> number.
+        ms: Time inside the engine (milliseconds), all tiles together.
+    """
+
+    name: str
+    values: dict[str, float]
+    ms: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """What one engine reached on some pairs, under one protocol.
+
+    Attributes:
+        model: What tables call the engine.
+        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.under`. No number here means
+            anything without it.
+        scores: One for each picture, in the order of the pairs.
+        data: What the pairs are called.
+        sha256: Checksum of the .tflite file, if it was one.
+    """
+
+    model: str
+    protocol: str
+    scores: tuple[Score, ...]
+    data: str = ""
+    sha256: str | None = None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what was measured."""
+        return tuple(self.scores[0].values)
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Metric -> mean over the pictures; infinite if it is for one of them."""
+        return {metric: float(np.mean(self._of(metric))) for metric in self.metrics}
+
+    @property
+    def deviations(self) -> dict[str, float]:
+        """Metric -> standard deviation over the pictures; NaN where a picture's is infinite."""
+        return {
+            metric: float(np.std(values)) if np.isfinite(values).all() else math.nan
+            for metric, values in ((metric, self._of(metric)) for metric in self.metrics)
+        }
+
+    @property
+    def ms(self) -> float:
+        """Median time inside the engine for one picture (milliseconds)."""
+        return float(np.median([score.ms for score in self.scores]))
+
+    def _of(self, metric: str) -> list[float]:
+        return [score.values[metric] for score in self.scores]
+
+
+class Unchanged:
+    """An `Engine` that leaves a picture as it is: what every model has to beat."""
+
+    name = "input"
+    contract = ENHANCE
+    size = None
+
+    def __call__(self, images: Images) -> Images:
+        """Give back what came. See `Engine`."""
+        return {"enhanced": images["low"]}
+
+
+def evaluate(
+    engine: Engine,
+    pairs: Sequence[Pair],
+    *,
+    metrics: Sequence[str] = ("psnr", "ssim"),
+    protocol: str = "plain",
+    data: str = "",
+    progress: Callable[[float], None] | None = None,
+) -> Results:
+    """Enhance the dark pictures of some pairs and measure how near they come to their targets.
+
+    Pictures are enhanced whole, in the 8 or 16 bits of their files and through `enhance`, as any
+    user's would be; what is measured is the 8-bit result.
+
+    Args:
+        engine: What enhances; from one color image to one.
+        pairs: Pictures and their targets, of any sizes.
+        metrics: Names of the catalog.
+        protocol: One of `metrics.fidelity.PROTOCOLS`.
+        data: What the pairs are called in the results.
+        progress: Called with the share done, in (0, 1].
+
+    Returns:
+        The numbers of each picture, and their means.
+
+    Raises:
+        UsageError: If there is no such metric or protocol; if there are no pairs, or one lacks its
+            dark picture or target, or has them in different sizes; if a file cannot be read.
+    """
+    protocols = (protocol,)
+    return measure(
+        engine, pairs, metrics=metrics, protocols=protocols, data=data, progress=progress
+    )[0]
+
+
+def measure(
+    engine: Engine,
+    pairs: Sequence[Pair],
+    *,
+    metrics: Sequence[str],
+    protocols: Sequence[str],
+    data: str = "",
+    progress: Callable[[float], None] | None = None,
+) -> list[Results]:
+    """Do as `evaluate` for several protocols, and enhance each picture only once."""
+    functions = {metric: METRICS.find(metric).load() for metric in metrics}
+    for protocol in protocols:
+        fidelity.check(protocol)
+    port = engine.contract.inputs[0].name
+    _check(pairs, port)
+    scores: dict[str, list[Score]] = {protocol: [] for protocol in protocols}
+    watch = _Stopwatch(engine)
+    for done, pair in enumerate(pairs, 1):
+        watch.ms = 0.0
+        enhanced = enhance(watch, files.load(pair.inputs[port]).pixels)
+        target = files.load(pair.target).pixels
+        for protocol in protocols:
+            values = _compare(pair, protocol, functions, target, enhanced)
+            scores[protocol].append(Score(pair.name, values, watch.ms))
+        if progress:
+            progress(done / len(pairs))
+    checksum = getattr(getattr(engine, "card", None), "sha256", None)
+    return [
+        Results(engine.name, protocol, tuple(found), data, checksum)
+        for protocol, found in scores.items()
+    ]
+
+
+def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
+    """Write results as JSON: beside, then renamed.
+
+    JSON knows no infinity: an infinite PSNR is written as the string "inf", which `float` reads,
+    and what is undefined as null.
+
+    Args:
+        path: File to write, over whatever is there.
+        results: What `evaluate` gave.
+        command: What a reader types to make the same numbers.
+    """
+    versions = {"lowlight_tf": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    fields = {
+        "command": command,
+        "versions": versions,
+        "machine": platform.machine(),
+        "results": [_to_json(one) for one in results],
+    }
+    write_json(path, fields)
+
+
+def load(path: Path) -> list[Results]:
+    """Read back what `save` wrote.
+
+    Raises:
+        UsageError: If there is no such file, or it holds something else.
+    """
+    fields = read_json(path)
+    try:
+        return [_from_json(one) for one in fields["results"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{path} holds no results of `lowlight-tf evaluate`: {error!r}. Evaluate again."
+        ) from None
+
+
+class _Stopwatch:
+    """An engine, and how long it has been running."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.name, self.contract, self.size = engine.name, engine.contract, engine.size
+        self.ms = 0.0
+        self._engine = engine
+
+    def __call__(self, images: Images) -> Images:
+        begin = time.perf_counter()
+        results = self._engine(images)
+        self.ms += 1000 * (time.perf_counter() - begin)
+        return results
+
+
+def _check(pairs: Sequence[Pair], port: str) -> None:
+    if not pairs:
+        raise UsageError("Evaluating needs at least one pair of pictures. Received: none.")
+    for pair in pairs:
+        if port not in pair.inputs or pair.target is None:
+            missing = f"picture for {port!r}" if pair.target else "target"
+            raise UsageError(
+                f"Pair {pair.name} has no {missing}. Evaluating needs both: pass a folder with "
+                f"{port}/ and high/."
+            )
+    check_sizes(pairs)
+
+
+def _compare(
+    pair: Pair,
+    protocol: str,
+    functions: dict[str, Callable[[np.ndarray, np.ndarray], float]],
+    target: np.ndarray,
+    enhanced: np.ndarray,
+) -> dict[str, float]:
+    try:
+        both = fidelity.under(protocol, _eight(target), _eight(enhanced))
+        return {metric: function(*both) for metric, function in functions.items()}
+    except UsageError as error:
+        raise UsageError(f"Pair {pair.name}: {error}") from None
+
+
+def _eight(pixels: np.ndarray) -> np.ndarray:
+    """Return 16-bit pixels as floats in [0, 1], which metrics round; 8-bit ones as they are."""
+    return pixels / np.float64(65535) if pixels.dtype == np.uint16 else pixels
+
+
+def _to_json(results: Results) -> dict[str, Any]:
+    means, deviations = results.means, results.deviations
+    return {
+        "model": results.model,
+        "sha256": results.sha256,
+        "data": results.data,
+        "pictures": len(results.scores),
+        "protocol": results.protocol,
+        "metrics": {
+            metric: {
+                "unit": METRICS.find(metric).unit,
+                "mean": _strict(means[metric]),
+                "std": _strict(deviations[metric]),
+            }
+            for metric in results.metrics
+        },
+        "median_ms": round(results.ms, 3),
+        "each": [
+            {
+                "name": score.name,
+                **{metric: _strict(value) for metric, value in score.values.items()},
+                "ms": round(score.ms, 3),
+            }
+            for score in results.scores
+        ],
+    }
+
+
+def _from_json(fields: dict[str, Any]) -> Results:
+    scores = tuple(
+        Score(each["name"], {name: float(each[name]) for name in fields["metrics"]}, each["ms"])
+        for each in fields["each"]
+    )
+    if not scores:
+        raise ValueError("no pictures")
+    return Results(fields["model"], fields["protocol"], scores, fields["data"], fields["sha256"])
+
+
+def _strict(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)

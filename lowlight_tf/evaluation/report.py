@@ -1,0 +1,83 @@
+"""Many results -> one Markdown table. No number stands there without its protocol."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lowlight_tf.catalog import METRICS
+from lowlight_tf.evaluation.evaluate import Results
+
+
+def table(results: Sequence[Results]) -> str:
+    """Return a Markdown table of means: a row for each model and data, a column for each number.
+
+    The head of a column names metric, unit and protocol, as in `PSNR dB (plain)`. What was not
+    measured is a dash.
+    """
+    columns = dict.fromkeys((metric, one.protocol) for one in results for metric in one.metrics)
+    rows: dict[tuple[str, str, int], dict[tuple[str, str], str]] = {}
+    times: dict[tuple[str, str, int], float] = {}
+    for one in results:
+        key = (one.model, one.data, len(one.scores))
+        times[key] = one.ms
+        for metric, mean in one.means.items():
+            rows.setdefault(key, {})[metric, one.protocol] = _number(metric, mean)
+    return _markdown(
+        ["model", "data", "pictures", *(_head(*column) for column in columns), "ms per picture"],
+        [
+            [*key[:2], str(key[2]), *(row.get(c, "-") for c in columns), f"{times[key]:.1f}"]
+            for key, row in rows.items()
+        ],
+        words=2,
+    )
+
+
+def each(results: Sequence[Results]) -> str:
+    """Return a Markdown table of every picture of every model."""
+    columns = dict.fromkeys((metric, one.protocol) for one in results for metric in one.metrics)
+    rows: dict[tuple[str, str, int], dict[tuple[str, str], str]] = {}
+    for one in results:
+        for index, score in enumerate(one.scores):  # names may repeat: pairs of several folders
+            row = rows.setdefault((one.model, score.name, index), {})
+            for metric, value in score.values.items():
+                row[metric, one.protocol] = _number(metric, value)
+    return _markdown(
+        ["model", "picture", *(_head(*column) for column in columns)],
+        [[*key[:2], *(row.get(c, "-") for c in columns)] for key, row in rows.items()],
+        words=2,
+    )
+
+
+def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
+    """Write the table of means, and below it the line that makes it: beside, then renamed."""
+    beside = path.with_name(f".{path.name}.part")
+    made_by = f"\n`{command}`\n" if command else ""
+    beside.write_text(table(results) + made_by, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _head(metric: str, protocol: str) -> str:
+    unit = METRICS.find(metric).unit
+    return f"{metric.upper()}{' ' + unit if unit else ''} ({protocol})"
+
+
+def _number(metric: str, value: float) -> str:
+    return f"{value:.{METRICS.find(metric).digits}f}"
+
+
+def _markdown(head: list[str], rows: list[list[str]], *, words: int) -> str:
+    """Return a table whose first columns hold words, set left, and the others numbers."""
+    lines = [head, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rule = [
+        "-" * width if index < words else "-" * (width - 1) + ":"
+        for index, width in enumerate(widths)
+    ]
+    padded = (
+        [
+            cell.ljust(width) if index < words else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        for line in (lines[0], rule, *lines[1:])
+    )
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded) + "\n"
