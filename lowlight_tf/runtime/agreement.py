@@ -53,7 +53,7 @@ class Agreement:
         at its ends, so that neither lamps nor the night around them get halos.
 
         Args:
-            tile: (h, w, 3) float32 in [0, 1]; it is changed.
+            tile: (h, w, 3) float32 in [0, 1].
             top: Where it lies in the picture (pixels).
             left: Likewise.
         """
@@ -90,8 +90,9 @@ class Agreement:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        tile += shift * _give(tile)
-        return np.clip(tile, 0, 1, out=tile)
+        shift *= _give(tile)
+        shift += tile
+        return np.clip(shift, 0, 1, out=shift)
 
 
 def _give(image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,189 @@
+"""Enhancing pictures of any size with engines of one size."""
+
+import tracemalloc
+
+import cv2
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import ENHANCE, Contract, Port
+from lowlight_tf.imaging import tiling
+from lowlight_tf.runtime.enhance import enhance
+
+SIZE = (32, 48)
+
+
+class Curve:
+    """An engine made of one function of an image in [0, 1]; it counts its runs."""
+
+    name = "curve"
+    contract = ENHANCE
+
+    def __init__(self, curve, size=SIZE):
+        self.curve, self.size, self.runs = curve, size, 0
+
+    def __call__(self, images):
+        """Run, and check what an engine may rely on."""
+        low = images["low"]
+        assert self.size is None or low.shape == (1, *self.size, 3)
+        assert low.flags.c_contiguous
+        self.runs += 1
+        if low.dtype == np.uint8:
+            result = np.rint(self.curve(low.astype(np.float32) / 255).clip(0, 1) * 255)
+            return {"enhanced": result.astype(np.uint8)}
+        return {"enhanced": self.curve(low).clip(0, 1).astype(np.float32)}
+
+
+def expose(low):
+    """Bring the mean to a middle gray: as a net that normalizes, it sees its image only."""
+    return low * (0.4 / low.mean())
+
+
+def smooth(rng, height, width):
+    """Return a picture without edges, dark on the left, lit at the lower right."""
+    small = rng.random((4, 5, 3)) * 0.1
+    image = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    light = np.linspace(0, 1, height)[:, None] * np.linspace(0, 1, width)
+    return (image + 0.3 * light[..., None] ** 2 + 0.03).clip(0, 1).astype(np.float32)
+
+
+def steepest_at_seams(result, size=SIZE):
+    """Return how much steeper the picture is where a tile begins or ends than beside it."""
+    worst = 0.0
+    for axis in (0, 1):
+        slope = np.abs(np.diff(result.astype(np.float64), axis=axis)).mean((1 - axis, 2))
+        length, side = result.shape[axis], size[axis]
+        starts = tiling.starts(length, side, int(side / 6))
+        for seam in [*starts[1:], *(start + side for start in starts[:-1])]:
+            near = np.r_[slope[seam - 6 : seam - 2], slope[seam + 2 : seam + 6]]
+            worst = max(worst, slope[seam - 2 : seam + 2].max() / near.max())
+    return worst
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(100, 130), (130, 100), (20, 130), (90, 30), (32, 48), (7, 5)])
+def test_a_curve_gives_the_same_in_tiles_and_at_once(rng, dtype, shape):
+    image = rng.random((*shape, 3), dtype=np.float32)
+    if dtype != np.float32:
+        image = (image * np.iinfo(dtype).max).astype(dtype)
+    tiled = enhance(Curve(np.sqrt), image)
+    whole = enhance(Curve(np.sqrt, size=None), image)
+    assert tiled.dtype == dtype
+    np.testing.assert_array_equal(tiled, whole)
+
+
+def test_sixteen_bits_are_not_rounded_to_eight(rng):
+    image = rng.integers(0, 65535, (40, 60, 3), dtype=np.uint16)
+    result = enhance(Curve(lambda low: low), image)
+    np.testing.assert_array_equal(result, image)
+
+
+@pytest.mark.parametrize("shape", [(150, 220), (220, 150)])
+def test_tiles_that_expose_by_themselves_show_no_seams(rng, shape):
+    image = smooth(rng, *shape)
+    result = enhance(Curve(expose), image)
+    size = SIZE if shape[1] > shape[0] else SIZE[::-1]
+    assert steepest_at_seams(result, size) < 1.3
+    np.testing.assert_allclose(result, expose(image).clip(0, 1), atol=0.05)
+
+
+def test_lamps_get_no_halo(rng):
+    image = np.full((150, 220, 3), 0.02, np.float32)
+    image[70:80, 100:112] = 1
+    result = enhance(Curve(expose), image)
+    assert result[70:80, 100:112].min() > 0.95
+    around = np.ones(image.shape[:2], bool)
+    around[70:80, 100:112] = False
+    np.testing.assert_allclose(result[around], result[40, 20, 0], atol=0.05)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(150, 220), (220, 150), (300, 40)])
+def test_a_picture_is_enhanced_in_its_own_place(rng, shape, dtype):
+    image = smooth(rng, *shape)
+    if dtype != np.float32:
+        image = (image * np.iinfo(dtype).max).astype(dtype)
+    expected = enhance(Curve(expose), image)
+    result = enhance(Curve(expose), image, out=image)
+    assert result is image
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_the_colors_beside_an_alpha_channel_are_enhanced_in_their_place(rng):
+    image = rng.integers(0, 255, (60, 90, 4), dtype=np.uint8)
+    alpha, expected = image[..., 3].copy(), enhance(Curve(np.sqrt), image[..., :3].copy())
+    enhance(Curve(np.sqrt), image[..., :3], out=image[..., :3])
+    np.testing.assert_array_equal(image[..., :3], expected)
+    np.testing.assert_array_equal(image[..., 3], alpha)
+
+
+def test_memory_is_bounded_by_the_tile():
+    image = np.zeros((3000, 2000, 3), np.uint8)
+    engine = Curve(lambda low: low)
+    tracemalloc.start()
+    enhance(engine, image, out=image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    band = SIZE[1] * 2000 * 3 * 4
+    assert peak < 4 * band < image.nbytes
+
+
+def test_a_standing_picture_is_run_once_on_its_side(rng):
+    engine = Curve(np.sqrt)
+    image = rng.random((48, 32, 3), dtype=np.float32)
+    np.testing.assert_array_equal(enhance(engine, image), np.sqrt(image))
+    assert engine.runs == 1
+
+
+def test_a_small_picture_is_mirrored_up_to_the_size(rng):
+    seen = []
+    engine = Curve(lambda low: seen.append(low[0]) or low)
+    image = rng.random((20, 30, 3), dtype=np.float32)
+    np.testing.assert_array_equal(enhance(engine, image), image)
+    np.testing.assert_array_equal(seen[0], np.pad(image, ((0, 12), (0, 18), (0, 0)), "reflect"))
+
+
+def test_an_engine_of_any_size_takes_the_picture_whole_at_its_multiple(rng):
+    seen = []
+    engine = Curve(lambda low: seen.append(low.shape) or low, size=None)
+    engine.contract = Contract(ENHANCE.inputs, ENHANCE.outputs, multiple_of=16)
+    image = rng.random((50, 33, 3), dtype=np.float32)
+    np.testing.assert_array_equal(enhance(engine, image), image)
+    assert seen == [(1, 64, 48, 3)]
+
+
+def test_an_engine_of_any_size_gets_tiles_of_a_very_large_picture():
+    shapes = set()
+    engine = Curve(lambda low: shapes.add(low.shape) or low, size=None)
+    enhance(engine, np.zeros((1500, 1500, 3), np.float32))
+    assert shapes == {(1, 1024, 1024, 3)}
+
+
+def test_progress_rises_to_one(rng):
+    shares = []
+    enhance(Curve(np.sqrt), rng.random((80, 90, 3), dtype=np.float32), progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert len(shares) > 4
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.float64),
+    ],
+)
+def test_what_is_no_color_image_is_refused(image):
+    with pytest.raises(UsageError, match="A picture must be"):
+        enhance(Curve(np.sqrt), image)
+
+
+def test_a_net_of_two_inputs_is_refused():
+    engine = Curve(np.sqrt)
+    engine.contract = Contract((Port("visible", 1), Port("infrared", 1)), (Port("fused", 1),))
+    with pytest.raises(UsageError, match="visible"):
+        enhance(engine, np.zeros((4, 4, 3), np.uint8))
