@@ -154,19 +154,26 @@ def split(pairs: Sequence[Pair], fraction: float, seed: int = 1) -> tuple[list[P
     Raises:
         UsageError: If there are too few pairs or the share is none.
     """
-    if not 0 < fraction < 1:
-        raise UsageError(f"The share held back must be between 0 and 1. Received: {fraction}.")
-    if len(pairs) < 2:
-        raise UsageError(
-            f"At least 2 pairs are needed to hold one back. Received: {len(pairs)}. Add pairs."
-        )
     ordered = sorted(pairs, key=lambda pair: pair.name)
-    count = min(max(1, round(fraction * len(ordered))), len(ordered) - 1)
+    count = held_back(len(ordered), fraction)
     held = set(random.Random(seed).sample(range(len(ordered)), count))
     return (
         [pair for index, pair in enumerate(ordered) if index not in held],
         [pair for index, pair in enumerate(ordered) if index in held],
     )
+
+
+def held_back(count: int, fraction: float) -> int:
+    """Return how many of `count` pairs a share is: at least one, and not all.
+
+    Raises:
+        UsageError: If there are fewer than two, or the share is not between 0 and 1.
+    """
+    if not 0 < fraction < 1:
+        raise UsageError(f"The share held back must be between 0 and 1. Received: {fraction}.")
+    if count < 2:
+        raise UsageError(f"At least 2 pairs are needed to hold one back. Received: {count}.")
+    return min(max(1, round(fraction * count)), count - 1)
 
 
 def _sizes(pair: Pair) -> dict[Path, tuple[int, int]]:
