@@ -8,7 +8,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import write_json
 from lowlight_tf.datasets import card, pairing, synthetic
-from lowlight_tf.datasets.leaks import refuse_leaks
+from lowlight_tf.datasets.leaks import refuse_leaks, split_apart
 from lowlight_tf.datasets.pairing import Pair
 
 
@@ -63,7 +63,7 @@ def gather(recipe: Recipe, run: Path) -> Material:
         train += more
         val += [pair for pair in held if pair not in val]
     if not val:
-        train, val = pairing.split(train, recipe.training.validation, recipe.seed)
+        train, val = split_apart(train, recipe.training.validation, recipe.seed)
     late = recipe.pipeline.late_crop if recipe.pipeline.late_from < 1 else 0
     pairing.check_sizes(train, crop=max(recipe.pipeline.crop, late))
     pairing.check_sizes(val)
