@@ -1,0 +1,124 @@
+"""`lowlight-tf evaluate` prints a table, writes JSON, and refuses what it cannot measure."""
+
+import json
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.contract import ENHANCE
+from lowlight_tf.datasets.pairing import pair_folder
+from lowlight_tf.imaging import files
+
+
+@pytest.fixture
+def folder(tmp_path, rng):
+    """Two pairs of 12x15 pixels: the bright one is one level above the dark one."""
+    for name in ("a", "b"):
+        low = rng.integers(0, 200, (12, 15, 3), dtype=np.uint8)
+        for side, image in (("low", low), ("high", low + 1)):
+            path = tmp_path / "pairs" / side / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.save(path, files.Picture(image))
+    return tmp_path / "pairs"
+
+
+def test_the_dark_picture_itself_is_measured(folder, tmp_path, capsys):
+    table, numbers = tmp_path / "table.md", tmp_path / "results.json"
+    words = ["--model", "input", "--data", str(folder), "--metrics=psnr,mae", "--each"]
+    words += ["--protocol", "plain,luma", "--json", str(numbers), "--markdown", str(table)]
+    assert main(["evaluate", *words]) == 0
+    out = capsys.readouterr().out
+    assert "PSNR dB (plain)" in out
+    assert "PSNR dB (luma)" in out
+    assert out.count("| input |") == 3  # each picture, and the mean
+    assert "48.13" in table.read_text()
+    fields = json.loads(numbers.read_text())
+    assert [one["protocol"] for one in fields["results"]] == ["plain", "luma"]
+    assert [each["name"] for each in fields["results"][0]["each"]] == ["a", "b"]
+
+
+def test_the_command_in_the_json_makes_the_same_numbers(folder, tmp_path):
+    first, second = tmp_path / "1.json", tmp_path / "2.json"
+    main(["evaluate", "--model=input", f"--data={folder}", "--metrics=mae", f"--json={first}"])
+    command = shlex.split(json.loads(first.read_text())["command"])
+    assert command[0] == "lowlight-tf"
+    main([*command[1:], "--json", str(second)])
+    metrics = [json.loads(p.read_text())["results"][0]["metrics"] for p in (first, second)]
+    assert metrics[0] == metrics[1]
+
+
+def test_a_folder_with_splits_is_read_at_the_split(folder, tmp_path, capsys):
+    split = tmp_path / "data" / "val"
+    shutil.copytree(folder, split)
+    (split / "low" / "b.png").unlink()
+    (split / "high" / "b.png").unlink()
+    assert main(["evaluate", "--model", "input", "--data", str(split.parent)]) == 0
+    assert " 1 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--model": "driving_unett"}, "driving_unett"),
+        ({"--data": "lol_v2"}, "lol_v1"),
+        ({"--data": "no/such/folder"}, "no/such/folder"),
+        ({"--metrics": "psnrr"}, "Known: psnr"),
+        ({"--metrics": ","}, "at least one"),
+        ({"--protocol": "plain,gtmean"}, "Known: gt_mean"),
+        ({"--markdown": "no/such/table.md"}, "no/such/table.md"),
+        ({"--threads": "0", "--model": "none.tflite"}, "none.tflite"),
+        ({"--checkpoint_dir": "no/such/run"}, "no/such/run"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(change, message, folder, tmp_path, capsys):
+    numbers = tmp_path / "results.json"
+    flags = {"--model": "input", "--data": str(folder), "--json": str(numbers), **change}
+    assert main(["evaluate", *(word for flag in flags.items() for word in flag)]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not numbers.exists()
+
+
+def test_what_to_evaluate_and_on_what_must_be_said(folder, capsys):
+    assert main(["evaluate", "--data", str(folder)]) == 2
+    assert main(["evaluate", "--model", "input"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert "--checkpoint-dir" in errors[0]
+    assert "--data" in errors[1]
+
+
+def test_unpaired_names_are_said(folder, capsys):
+    (folder / "high" / "b.png").unlink()
+    assert main(["evaluate", "--model", "input", "--data", str(folder)]) == 2
+    assert "no partner in high/: b" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_is_measured_on_what_it_was_validated_with(folder, tmp_path, capsys):
+    pytest.importorskip("keras")
+    from lowlight_tf.models.driving_unet import driving_unet
+    from lowlight_tf.training.material import Material
+
+    run = tmp_path / "run"
+    run.mkdir()
+    ENHANCE.save(run / "contract.json")
+    driving_unet(filters=4, depth=1, groups=2).save(run / "model.keras")
+    assert main(["evaluate", f"--checkpoint_dir={run}"]) == 2
+    assert "pairs_validation.json" in capsys.readouterr().err
+
+    Material([], pair_folder(folder), {}).save(run)
+    assert main(["evaluate", f"--checkpoint_dir={run}"]) == 0
+    (one,) = json.loads((run / "results.json").read_text())["results"]
+    assert (one["model"], one["data"], one["pictures"]) == ("run", "run validation", 2)
+    assert 0 < one["metrics"]["psnr"]["mean"] < 48
+
+    shutil.copytree(run, tmp_path / "other" / "run")
+    both = [str(run), str(tmp_path / "other" / "run")]
+    capsys.readouterr()
+    assert main(["evaluate", "--model", *both, "--data", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert all(f"| {name} " in out for name in both)  # two of one name are told apart

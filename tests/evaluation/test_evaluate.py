@@ -1,0 +1,170 @@
+"""Numbers of engines on pairs: worked out by hand, kept in strict JSON."""
+
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import ENHANCE, Card
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.evaluation.evaluate import Results, Score, Unchanged, evaluate, load, measure, save
+
+ONE, TWO = 20 * math.log10(255), 20 * math.log10(255 / 2)  # dB, of errors of one and two levels
+
+
+class Lift:
+    """An engine of one size that adds ten levels, and takes its time."""
+
+    name = "lift"
+    contract = ENHANCE
+    size = (16, 16)
+    card = Card("lift", "lift", ENHANCE, 16, 16, "none", "uint8", (0, 255), "abc", 1, 0)
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, images):
+        """Lift every picture of the batch."""
+        self.calls += 1
+        time.sleep(0.005)
+        ten = 10 if images["low"].dtype == np.uint8 else 10 / 255
+        return {"enhanced": (images["low"] + ten).astype(images["low"].dtype)}
+
+
+def strict(path):
+    def refuse(word):
+        raise ValueError(f"{word} is no JSON")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_the_mean_is_the_mean_of_the_pictures(pair_of):
+    results = evaluate(
+        Unchanged(), [pair_of("a", 30, 31), pair_of("b", 50, 48)], metrics=("psnr", "mae")
+    )
+    assert [score.name for score in results.scores] == ["a", "b"]
+    assert [score.values["psnr"] for score in results.scores] == pytest.approx([ONE, TWO])
+    assert results.means == pytest.approx({"psnr": (ONE + TWO) / 2, "mae": 1.5 / 255})
+    assert results.deviations["psnr"] == pytest.approx((ONE - TWO) / 2)
+    assert (results.model, results.protocol) == ("input", "plain")
+
+
+def test_psnr_and_ssim_are_measured_where_nothing_is_named(pair_of):
+    assert evaluate(Unchanged(), [pair_of("a", 30, 31)]).metrics == ("psnr", "ssim")
+
+
+@pytest.mark.parametrize("size", [(12, 15), (16, 16), (23, 41)])
+def test_pictures_of_any_size_go_through_the_engine(size, pair_of):
+    results = evaluate(Lift(), [pair_of("a", 20, 31, size=size)], metrics=("psnr",))
+    assert results.means["psnr"] == pytest.approx(ONE)
+    assert results.sha256 == "abc"
+
+
+def test_the_time_is_the_engines_own_and_the_median(pair_of):
+    results = evaluate(Lift(), [pair_of("a", 20, 31)])
+    assert results.scores[0].ms >= 5
+    scores = tuple(Score("a", {"psnr": 1.0}, ms) for ms in (900.0, 2.0, 3.0))
+    assert Results("m", "plain", scores).ms == 3
+
+
+def test_protocols_share_one_run_of_the_engine(pair_of):
+    pairs, engine = [pair_of("a", 20, 60), pair_of("b", 20, 31)], Lift()
+    protocols = ("plain", "gt_mean", "luma")
+    together = measure(engine, pairs, metrics=("psnr",), protocols=protocols)
+    assert engine.calls == 2
+    for protocol, results in zip(protocols, together, strict=True):
+        alone = evaluate(Lift(), pairs, metrics=("psnr",), protocol=protocol)
+        assert (results.protocol, results.means) == (protocol, alone.means)
+    assert together[1].means["psnr"] == math.inf  # a flat picture is exposed wrong, no more
+
+
+def test_16_bit_pictures_are_measured_at_8_bits(pair_of):
+    pair = pair_of("deep", 30 * 257 + 100, 31 * 257 - 100, dtype=np.uint16)
+    assert evaluate(Unchanged(), [pair]).means["psnr"] == pytest.approx(ONE)
+
+
+def test_progress_ends_at_one(pair_of):
+    shares = []
+    evaluate(Unchanged(), [pair_of("a", 1, 2), pair_of("b", 1, 2)], progress=shares.append)
+    assert shares == [0.5, 1.0]
+
+
+def test_an_infinite_psnr_is_kept_in_strict_json(pair_of, tmp_path):
+    results = evaluate(Unchanged(), [pair_of("a", 30, 30), pair_of("b", 30, 31)])
+    save(tmp_path / "results.json", [results])
+    (fields,) = strict(tmp_path / "results.json")["results"]
+    assert fields["metrics"]["psnr"] == {"unit": "dB", "mean": "inf", "std": None}
+    assert [each["psnr"] for each in fields["each"]] == ["inf", pytest.approx(ONE)]
+    (again,) = load(tmp_path / "results.json")
+    assert again.means == results.means
+
+
+def test_results_come_back_as_they_were_saved(pair_of, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("older")
+    results = measure(
+        Lift(),
+        [pair_of("a", 20, 31), pair_of("b", 20, 40)],
+        metrics=("psnr", "ssim"),
+        protocols=("plain", "luma"),
+        data="flats",
+    )
+    save(path, results, command="lowlight-tf evaluate")
+    fields = strict(path)
+    assert fields["command"] == "lowlight-tf evaluate"
+    assert fields["versions"]["numpy"] == np.__version__
+    assert [one["pictures"] for one in fields["results"]] == [2, 2]
+    assert fields["results"][0]["metrics"]["psnr"]["mean"] == results[0].means["psnr"]
+    again = load(path)
+    assert [(r.model, r.protocol, r.data, r.sha256) for r in again] == [
+        ("lift", "plain", "flats", "abc"),
+        ("lift", "luma", "flats", "abc"),
+    ]
+    assert [r.means for r in again] == [r.means for r in results]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["high", "low", "results.json"]
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "not json", '{"results": [{"model": "m"}]}'])
+def test_other_files_are_no_results(text, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"results\.json"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ("psnrr",)}, "No metric is called 'psnrr'. Known: psnr"),
+        ({"protocol": "plane"}, "No protocol is called 'plane'. Known: plain"),
+    ],
+)
+def test_unknown_names_are_offered_the_nearest(options, message, pair_of):
+    with pytest.raises(UsageError, match=message):
+        evaluate(Unchanged(), [pair_of("a", 1, 2)], **options)
+
+
+def test_pairs_that_cannot_be_judged_are_refused(pair_of):
+    pair = pair_of("a", 1, 2)
+    with pytest.raises(UsageError, match="at least one pair"):
+        evaluate(Unchanged(), [])
+    with pytest.raises(UsageError, match="Pair a has no target"):
+        evaluate(Unchanged(), [Pair("a", pair.inputs, None)])
+    with pytest.raises(UsageError, match="Pair a has no picture for 'low'"):
+        evaluate(Unchanged(), [Pair("a", {}, pair.target)])
+
+
+def test_a_target_of_another_size_is_refused_before_anything_runs(pair_of):
+    engine = Lift()
+    wrong = pair_of("b", 1, 2, size=(12, 15), target_size=(15, 12))
+    with pytest.raises(UsageError, match=r"pair b .*12x15.*15x12"):
+        evaluate(engine, [pair_of("a", 1, 2), wrong])
+    assert engine.calls == 0
+
+
+def test_a_picture_too_small_for_a_metric_is_named(pair_of):
+    with pytest.raises(UsageError, match=r"Pair tiny: SSIM .*Received: 9x9"):
+        evaluate(Unchanged(), [pair_of("tiny", 1, 2, size=(9, 9))])

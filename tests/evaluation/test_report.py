@@ -1,0 +1,48 @@
+"""Tables name the protocol of every number."""
+
+from lowlight_tf.evaluation import report
+from lowlight_tf.evaluation.evaluate import Results, Score
+
+
+def results(model, protocol, *values, data="lol"):
+    scores = (Score(f"p{i}", {"psnr": v, "ssim": v / 100}, 4.0) for i, v in enumerate(values))
+    return Results(model, protocol, tuple(scores), data)
+
+
+def test_a_model_has_one_row_and_a_protocol_its_own_columns():
+    found = [
+        results("net", "plain", 20.0, 21.0),
+        results("net", "luma", 22.0, 23.5),
+        results("in|put", "plain", 8.0, float("inf")),
+    ]
+    assert report.table(found).splitlines() == [
+        "| model   | data | pictures | PSNR dB (plain) | SSIM (plain) | PSNR dB (luma) "
+        "| SSIM (luma) | ms per picture |",
+        "| ------- | ---- | -------: | --------------: | -----------: | -------------: "
+        "| ----------: | -------------: |",
+        "| net     | lol  |        2 |           20.50 |       0.2050 |          22.75 "
+        "|      0.2275 |            4.0 |",
+        "| in\\|put | lol  |        2 |             inf |          inf |              - "
+        "|           - |            4.0 |",
+    ]
+
+
+def test_other_data_have_a_row_of_their_own():
+    lines = report.table([results("net", "plain", 20.0), results("net", "plain", 9.0, data="sice")])
+    assert [line.split()[3] for line in lines.splitlines()[2:]] == ["lol", "sice"]
+
+
+def test_every_picture_has_a_row_where_each_is_asked_for():
+    lines = report.each([results("net", "plain", 20.0, 21.0), results("net", "luma", 22.0, 23.0)])
+    assert [line.split()[1::2] for line in lines.splitlines()[2:]] == [
+        ["net", "p0", "20.00", "0.2000", "22.00", "0.2200"],
+        ["net", "p1", "21.00", "0.2100", "23.00", "0.2300"],
+    ]
+
+
+def test_the_saved_table_says_what_made_it(tmp_path):
+    found = [results("net", "plain", 20.0)]
+    report.save(tmp_path / "table.md", found, command="lowlight-tf evaluate --model net")
+    text = (tmp_path / "table.md").read_text()
+    assert text == report.table(found) + "\n`lowlight-tf evaluate --model net`\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.md"]

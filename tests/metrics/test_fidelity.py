@@ -1,0 +1,159 @@
+"""Metrics are scikit-image's, on 8-bit pictures; protocols do what they say."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.metrics.fidelity import PROTOCOLS, mae, psnr, ssim, under
+
+
+def picture(*pixels):
+    return np.array([pixels], np.uint8)
+
+
+def flat(level, *, size=(12, 13)):
+    return np.full((*size, 3), level, np.uint8)
+
+
+def real_pair(height, width, rng):
+    """Return a piece of a photograph and a darker, noisier one of it."""
+    data = pytest.importorskip("skimage.data")
+    target = data.chelsea()[40 : 40 + height, 60 : 60 + width]
+    dark = (target / 255) ** 1.7 * 255 + rng.normal(0, 6, target.shape)
+    return target, np.clip(np.rint(dark), 0, 255).astype(np.uint8)
+
+
+def random_pair(height, width, rng):
+    return tuple(rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("pair", [random_pair, real_pair])
+@pytest.mark.parametrize("size", [(11, 11), (11, 40), (37, 53), (128, 97)])
+def test_psnr_and_ssim_are_those_of_scikit_image(pair, size, rng):
+    metrics = pytest.importorskip("skimage.metrics")
+    target, enhanced = pair(*size, rng)
+    similarity = metrics.structural_similarity(
+        target,
+        enhanced,
+        channel_axis=-1,
+        data_range=255,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    ratio = metrics.peak_signal_noise_ratio(target, enhanced, data_range=255)
+    assert ssim(target, enhanced) == pytest.approx(similarity, abs=1e-6)
+    assert psnr(target, enhanced) == pytest.approx(ratio, abs=1e-6)
+
+
+def test_one_level_everywhere_is_48_db():
+    assert psnr(flat(7), flat(8)) == pytest.approx(20 * math.log10(255))
+    assert mae(flat(7), flat(8)) == pytest.approx(1 / 255)
+
+
+def test_black_for_white_is_0_db():
+    assert psnr(flat(255), flat(0)) == pytest.approx(0)
+    assert mae(flat(255), flat(0)) == 1
+
+
+def test_psnr_pools_the_channels_before_the_logarithm():
+    target, enhanced = picture((50, 50, 50)), picture((60, 50, 50))
+    assert psnr(target, enhanced) == pytest.approx(10 * math.log10(255**2 / (100 / 3)))
+
+
+def test_ssim_of_flat_pictures_is_its_term_of_luminance():
+    c1 = (0.01 * 255) ** 2
+    expected = (2 * 100 * 50 + c1) / (100**2 + 50**2 + c1)
+    assert ssim(flat(100), flat(50)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_equal_pictures_are_infinitely_near(rng):
+    target, _ = random_pair(20, 30, rng)
+    assert psnr(target, target) == math.inf
+    assert ssim(target, target) == pytest.approx(1, abs=1e-12)
+    assert mae(target, target) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "level"), [(0.4 / 255, 0), (0.6 / 255, 1), (-0.5, 0), (1.5, 255), (99.6 / 255, 100)]
+)
+def test_floats_are_clipped_and_rounded_to_8_bits(value, level):
+    floats = np.full((12, 13, 3), value, np.float32)
+    assert psnr(flat(level), floats) == math.inf
+
+
+@pytest.mark.parametrize("metric", [psnr, mae, ssim])
+@pytest.mark.parametrize(
+    ("enhanced", "message"),
+    [
+        (flat(0, size=(13, 12)), r"12x13x3\. Received: 13x12x3"),
+        (flat(0).astype(np.uint16), "uint16"),
+        (np.full((12, 13, 3), np.nan, np.float32), "NaN"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(metric, enhanced, message):
+    with pytest.raises(UsageError, match=message):
+        metric(flat(0), enhanced)
+
+
+def test_pictures_smaller_than_the_window_have_no_ssim():
+    with pytest.raises(UsageError, match="11x11"):
+        ssim(flat(0, size=(10, 40)), flat(0, size=(10, 40)))
+
+
+def test_plain_changes_nothing_but_rounds():
+    target, enhanced = under("plain", picture((1, 2, 3)), np.full((1, 1, 3), 0.5, np.float32))
+    assert target.tolist() == [[[1, 2, 3]]]
+    assert enhanced.dtype == np.uint8
+    assert enhanced.tolist() == [[[128, 128, 128]]]
+
+
+def test_gt_mean_scales_by_the_ratio_of_mean_lumas():
+    # Lumas of the enhanced: 2.99 and 5.87, mean 4.43; 60 / 4.43 = 13.54.
+    target = picture((60, 60, 60), (60, 60, 60))
+    kept, scaled = under("gt_mean", target, picture((10, 0, 0), (0, 10, 0)))
+    assert kept.tolist() == target.tolist()
+    assert scaled.tolist() == [[[135, 0, 0], [0, 135, 0]]]
+
+
+def test_gt_mean_rounds_before_it_scales():
+    # 0.4 of a level is none in an 8-bit file: no factor brings it back.
+    faint = np.full((1, 2, 3), 0.4 / 255, np.float32)
+    _, scaled = under("gt_mean", picture((60, 60, 60), (60, 60, 60)), faint)
+    assert not scaled.any()
+
+
+def test_gt_mean_clips_what_grows_too_bright():
+    _, scaled = under(
+        "gt_mean", picture((90, 90, 90), (90, 90, 90)), picture((90, 90, 90), (0,) * 3)
+    )
+    assert scaled.tolist() == [[[180] * 3, [0] * 3]]
+    _, scaled = under("gt_mean", picture((200,) * 3, (200,) * 3), picture((90, 90, 90), (0,) * 3))
+    assert scaled.tolist() == [[[255] * 3, [0] * 3]]
+
+
+def test_gt_mean_forgives_a_wrong_exposure(rng):
+    target = 2 * rng.integers(0, 128, (20, 30, 3), dtype=np.uint8)
+    assert psnr(*under("plain", target, target // 2)) < 20
+    assert psnr(*under("gt_mean", target, target // 2)) == math.inf
+
+
+def test_luma_compares_rounded_full_range_grays():
+    target, enhanced = under("luma", picture((255, 0, 0)), picture((0, 255, 0)))
+    assert (target.tolist(), enhanced.tolist()) == ([[[76]]], [[[150]]])
+    assert psnr(target, enhanced) == pytest.approx(20 * math.log10(255 / 74))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_metric_takes_what_a_protocol_gives(protocol, rng):
+    target, enhanced = under(protocol, *real_pair(30, 20, rng))
+    assert 0 < psnr(target, enhanced) < 100
+    assert 0 < ssim(target, enhanced) < 1
+    assert 0 < mae(target, enhanced) < 1
+
+
+def test_an_unknown_protocol_is_offered_the_nearest():
+    with pytest.raises(UsageError, match=r"'gtmean'\. Known: gt_mean\."):
+        under("gtmean", flat(0), flat(0))
