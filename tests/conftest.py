@@ -13,3 +13,31 @@ import pytest
 def rng():
     """A random generator that begins the same in every test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def untrained_run(tmp_path_factory):
+    """A run folder around a tiny net that learned nothing, with eight dark pictures. Read only."""
+    import keras
+
+    from lowlight_tf.config import Recipe
+    from lowlight_tf.contract import ENHANCE, write_json
+    from lowlight_tf.imaging import files
+    from lowlight_tf.models.driving_unet import driving_unet
+
+    run = tmp_path_factory.mktemp("run")
+    options = {"filters": 8, "depth": 1, "groups": 2, "patch": 4, "output_normalized": False}
+    keras.utils.set_random_seed(1)
+    driving_unet(**options).save(run / "model.keras")
+    ENHANCE.save(run / "contract.json")
+    (run / "recipe.toml").write_text(Recipe(options=options).dump(), encoding="utf-8")
+    write_json(run / "training.json", {"seed": 1, "steps": 0})
+    pairs, rng = [], np.random.default_rng(2)
+    (run / "pictures").mkdir()
+    for index in range(8):
+        path = run / "pictures" / f"{index}.png"
+        coarse = rng.random((6, 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
+        files.write(path, (0.2 * coarse + 0.02 * rng.random(coarse.shape)).astype(np.float32))
+        pairs.append({"name": str(index), "inputs": {"low": str(path)}, "target": str(path)})
+    write_json(run / "pairs_training.json", {"pairs": pairs})
+    return run

@@ -67,6 +67,14 @@ def driver() -> str | None:
     return named or next(iter(found), None)
 
 
+def loader() -> None:
+    """Raise NoDriver if the library that loads Vulkan drivers is not here."""
+    try:
+        ctypes.CDLL("libvulkan.so.1")
+    except OSError:
+        raise NoDriver(f"The Vulkan loader, libvulkan.so.1, was not found. {ADVICE}") from None
+
+
 def prove(path: Path, images: Mapping[str, np.ndarray], *, limit_s: float = 600) -> Proof:
     """Run a .tflite file on the GPU delegate and on the CPU.
 
@@ -85,10 +93,7 @@ def prove(path: Path, images: Mapping[str, np.ndarray], *, limit_s: float = 600)
     chosen = driver()
     if chosen is None:
         raise NoDriver(f"No Vulkan driver was found. {ADVICE}")
-    try:
-        ctypes.CDLL("libvulkan.so.1")
-    except OSError:
-        raise NoDriver(f"The Vulkan loader, libvulkan.so.1, was not found. {ADVICE}") from None
+    loader()
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "images.npz"
         np.savez(arrays, **images)
@@ -111,7 +116,7 @@ def prove(path: Path, images: Mapping[str, np.ndarray], *, limit_s: float = 600)
 def _read(status: int, said: str, log: str) -> Proof:
     """Return what a finished process says of the delegate."""
     device = re.search(r"Selected adapter: ([^,\n]+)", log)
-    if device is None and "adapter" in log:
+    if device is None and re.search("No adapters found|initialize WebGPU environment", log):
         raise NoDriver(f"The delegate takes none of the Vulkan drivers here. {ADVICE}")
     name = device[1] if device else "unknown"
     refused = re.search(

@@ -1,0 +1,58 @@
+"""`lowlight-tf export`: from a run to files with cards, said in one line each."""
+
+import shutil
+
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.contract import Card
+
+
+@pytest.mark.slow
+def test_writes_a_file_for_each_quantization_and_says_how_faithful(untrained_run, tmp_path, capsys):
+    words = ["export", str(untrained_run), "--size=16x24", "--quantize", "none,int8"]
+    assert main([*words, "--output", str(tmp_path), "--name=night"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "night_16x24_float32.tflite" in lines[0]
+    assert "dB from Keras" in lines[1]
+    card = Card.load(tmp_path / "night_16x24_int8.json")
+    assert f"{card.parity_db:.1f} dB" in lines[1]
+    assert "NOT" not in "".join(lines)
+
+
+@pytest.mark.slow
+def test_writes_into_the_run_where_no_folder_is_named(untrained_run, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(untrained_run, run)
+    assert main(["export", str(run), "--size", "8x8", "--quantize=float16", "--golden"]) == 0
+    names = sorted(path.name for path in (run / "export").iterdir())
+    assert names == [f"driving_unet_8x8_float16.{end}" for end in ("json", "npz", "tflite")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--size=400"], "`size` must be HEIGHTxWIDTH, such as 400x600. Received: 400."),
+        (["--size=0x600"], "Received: 0x600."),
+        (["--size=8x8", "--quantize=int4"], "`quantize` must be one of: dynamic, float16"),
+        (["--size=8x8", "--quantize="], "must name at least one kind"),
+        (["--size=8x8", "--calibration=nowhere"], "nowhere (nothing there)"),
+        ([], "the following arguments are required: --size"),
+    ],
+)
+def test_refuses_in_one_line_and_writes_nothing(words, said, untrained_run, tmp_path, capsys):
+    try:
+        status = main(["export", str(untrained_run), "--output", str(tmp_path / "out"), *words])
+    except SystemExit as stop:  # argparse leaves by itself
+        status = stop.code
+    assert status == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_the_missing_run(tmp_path, capsys):
+    assert main(["export", str(tmp_path / "nowhere"), "--size=8x8"]) == 2
+    assert "nowhere (nothing there)" in capsys.readouterr().err

@@ -1,0 +1,143 @@
+"""`lowlight-tf verify`: everything that can be said of a file, and an exit status that is right."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.contract import Card, sha256
+from lowlight_tf.export import delegate
+from lowlight_tf.export.bundle import export_run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def exported(untrained_run, tmp_path_factory):
+    """A folder with a float and an int8 file, cards and golden outputs."""
+    folder = tmp_path_factory.mktemp("exported")
+    export_run(untrained_run, size=(16, 24), quantize=["none", "int8"], output=folder, golden=True)
+    return folder
+
+
+@pytest.fixture
+def driverless(monkeypatch):
+    """A machine without a Vulkan driver."""
+    for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(delegate, "DRIVERS", ())
+
+
+def verify(capsys, *words):
+    status = main(["verify", *map(str, words)])
+    return status, capsys.readouterr().out
+
+
+def test_all_that_holds_is_said(exported, untrained_run, capsys):
+    files = sorted(exported.glob("*.tflite"))
+    status, said = verify(capsys, *files, "--run", untrained_run)
+    assert status == 0
+    assert said.count("ok     card: checksum, ports and types are the file's") == 2
+    assert said.count("ok     golden output: reproduced") == 2
+    assert said.count("ok     Keras: ") == 2
+    try:
+        delegate.loader()
+        found = delegate.driver()
+    except delegate.NoDriver:
+        found = None
+    if found:
+        assert said.count("takes every operation; differs from the CPU by at most") == 2
+    else:
+        assert said.count("open   GPU delegate: not run.") == 2
+
+
+def test_a_missing_driver_fails_only_where_it_is_required(exported, driverless, capsys):
+    file = exported / "driving_unet_16x24_float32.tflite"
+    status, said = verify(capsys, file)
+    assert status == 0
+    assert "open   GPU delegate: not run. No Vulkan driver was found. On Debian run: apt" in said
+    assert "open   Keras: not compared; name the run folder with --run" in said
+    status, said = verify(capsys, file, "--require-delegate")
+    assert status == 1
+    assert "FAILED GPU delegate: not run." in said
+
+
+def test_the_run_around_a_file_is_found(exported, untrained_run, driverless, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(untrained_run, run)
+    shutil.copytree(exported, run / "export")
+    status, said = verify(capsys, run / "export" / "driving_unet_16x24_int8.tflite")
+    assert status == 0
+    assert "ok     Keras: " in said
+
+
+def test_a_changed_file_fails_and_the_others_are_still_checked(
+    exported, driverless, tmp_path, capsys
+):
+    folder = tmp_path / "copy"
+    shutil.copytree(exported, folder)
+    first, second = sorted(folder.glob("*.tflite"))
+    first.write_bytes(first.read_bytes()[:-1] + b"x")
+    status, said = verify(capsys, first, second)
+    assert status == 1
+    assert "FAILED" in said.split(str(second))[0]
+    assert "the checksums differ" in said
+    assert "ok     golden output" in said.split(str(second))[1]
+
+
+def test_a_golden_output_of_another_net_fails(exported, driverless, tmp_path, capsys):
+    folder = tmp_path / "copy"
+    shutil.copytree(exported, folder)
+    golden = folder / "driving_unet_16x24_float32.npz"
+    with np.load(golden) as arrays:
+        low, enhanced = arrays["low"], arrays["enhanced"]
+    np.savez(golden, low=low, enhanced=255 - enhanced)
+    status, said = verify(capsys, golden.with_suffix(".tflite"))
+    assert status == 1
+    assert "FAILED golden output" in said
+
+
+def test_a_run_with_other_weights_fails(exported, untrained_run, driverless, tmp_path, capsys):
+    from lowlight_tf.export.keras_engine import KerasEngine
+
+    run = tmp_path / "run"
+    shutil.copytree(untrained_run, run)
+    net = KerasEngine(run).net
+    net.get_layer("color").bias.assign_add(np.ones(48, np.float32))
+    net.save(run / "model.keras")
+    status, said = verify(capsys, exported / "driving_unet_16x24_float32.tflite", "--run", run)
+    assert status == 1
+    assert "FAILED Keras: " in said
+
+
+def test_operations_that_leave_the_delegate_are_named(untrained_run, tmp_path, capsys):
+    import keras
+
+    from lowlight_tf.contract import ENHANCE
+    from lowlight_tf.export.convert import convert
+
+    low = keras.Input((None, None, 3), name="low")
+    x = keras.layers.Conv2D(4, 3, padding="same")(low)
+    x = keras.layers.GroupNormalization(2)(x)
+    net = keras.Model({"low": low}, {"enhanced": keras.layers.Conv2D(3, 1)(x)})
+    path = convert(net, ENHANCE, tmp_path / "keras.tflite", size=(8, 8))
+    Card(
+        name="keras", model="driving_unet", contract=ENHANCE, height=8, width=8,
+        quantization="none", dtype="float32", value_range=(0, 1), sha256=sha256(path),
+        size_bytes=path.stat().st_size, weights=net.count_params(),
+    ).save(path.with_suffix(".json"))  # fmt: skip
+    status, said = verify(capsys, path)
+    if "GPU delegate: not run" in said:
+        pytest.skip(said.split("not run. ")[1].strip())
+    assert status == 1
+    assert "FAILED GPU delegate" in said
+    assert "RSQRT: Tensor dimensions must be less than 5" in said
+
+
+@pytest.mark.parametrize("name", ["nowhere.tflite", "recipe.toml"])
+def test_refuses_what_is_no_file_of_ours(name, untrained_run, capsys):
+    assert main(["verify", str(untrained_run / name)]) == 2
+    error = capsys.readouterr().err
+    assert "must be .tflite files that exist" in error
+    assert error.count("\n") == 1

@@ -1,0 +1,155 @@
+"""A Keras net becomes a .tflite file of one size that says the same."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import ENHANCE, Contract, Port
+from lowlight_tf.export.convert import convert
+from lowlight_tf.export.pictures import calibration
+from lowlight_tf.models.driving_unet import driving_unet
+
+SIZE = (16, 24)
+TYPES = {value: name for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
+CODES = {v: name for name, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+
+
+@pytest.fixture(scope="module")
+def net():
+    keras.utils.set_random_seed(1)
+    return driving_unet(filters=8, depth=1, groups=2, patch=4, output_normalized=False)
+
+
+@pytest.fixture(scope="module")
+def converted(net, tmp_path_factory):
+    """Return a function from a quantization to the file; each is made once."""
+    rng = np.random.default_rng(0)
+    dark = [{"low": 0.2 * rng.random((32, 32, 3), dtype=np.float32)} for _ in range(4)]
+    samples = calibration(dark, ENHANCE, SIZE)
+
+    @functools.cache
+    def make(quantization):
+        path = tmp_path_factory.mktemp(quantization) / "net.tflite"
+        return convert(net, ENHANCE, path, size=SIZE, quantization=quantization, samples=samples)
+
+    return make
+
+
+def operators(path):
+    """Return the name of each operation and the type of what it gives."""
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    graph = model.subgraphs[0]
+    return [
+        (
+            CODES[model.operatorCodes[operator.opcodeIndex].builtinCode],
+            TYPES[graph.tensors[operator.outputs[0]].type],
+            tuple(graph.tensors[operator.outputs[0]].shape),
+        )
+        for operator in graph.operators
+    ]
+
+
+def test_ports_keep_their_names_and_one_fixed_size(converted):
+    path = converted("none")
+    runner = Interpreter(model_path=str(path)).get_signature_runner()
+    assert list(runner.get_input_details()["low"]["shape"]) == [1, *SIZE, 3]
+    assert list(runner.get_output_details()["enhanced"]["shape"]) == [1, *SIZE, 3]
+    assert [file.name for file in path.parent.iterdir()] == ["net.tflite"]
+
+
+def test_only_builtin_operations_are_used(converted):
+    names = {name for name, _, _ in operators(converted("none"))}
+    assert not names & {"CUSTOM", "DELEGATE"}
+
+
+def test_a_size_that_fits_the_folding_needs_no_padding(converted):
+    names = {name for name, _, _ in operators(converted("none"))}
+    assert not names & {"REVERSE_V2", "PAD", "MIRROR_PAD", "STRIDED_SLICE"}
+
+
+@pytest.mark.slow
+def test_float16_halves_the_file(converted):
+    whole = converted("none").read_bytes()
+    half = converted("float16").read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(half, 0)
+    assert "FLOAT16" in {TYPES[tensor.type] for tensor in model.subgraphs[0].tensors}
+    assert len(half) < 0.75 * len(whole)  # a net so tiny is half operations
+
+
+@pytest.mark.slow
+def test_dynamic_keeps_weights_in_eight_bits(converted):
+    path = converted("dynamic")
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    assert "INT8" in {TYPES[tensor.type] for tensor in model.subgraphs[0].tensors}
+    assert all(type_ == "FLOAT32" for _, type_, _ in operators(path))
+
+
+@pytest.mark.slow
+def test_int8_takes_and_gives_the_bytes_of_a_camera(converted):
+    interpreter = Interpreter(model_path=str(converted("int8")))
+    (low,), (enhanced,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert low["dtype"] == enhanced["dtype"] == np.uint8
+    assert low["quantization"] == (pytest.approx(1 / 255), 0)
+    assert enhanced["quantization"][1] == 0
+
+
+@pytest.mark.slow
+def test_int8_convolves_in_integers_and_normalizes_in_float(converted):
+    found = operators(converted("int8"))
+    for name, type_, _ in found:
+        if name in ("MEAN", "RSQRT", "LEAKY_RELU", "SUB", "ADD"):
+            assert type_ == "FLOAT32"
+        if name in ("SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "MAX_POOL_2D", "CONCATENATION"):
+            assert type_ == "INT8"
+    convolutions = [(type_, shape) for name, type_, shape in found if name == "CONV_2D"]
+    assert convolutions[0][0] == "FLOAT32"  # between dark and bright its outputs differ most
+    assert all(type_ == "FLOAT32" for type_, shape in convolutions if shape[1:3] == (1, 1))
+    # enc0b, enc1a, enc1b, up0, dec0b, tail_b, color; not enc0a, dec0a, tail_a, tail_c
+    assert sum(type_ == "INT8" for type_, _ in convolutions) == 7
+
+
+@pytest.mark.slow
+def test_int16x8_has_wide_activations(converted):
+    found = operators(converted("int16x8"))
+    assert {type_ for name, type_, _ in found if name == "CONV_2D"} == {"INT16"}
+
+
+def test_denormal_weights_become_zero(tmp_path):
+    low = keras.Input((None, None, 3), name="low")
+    layer = keras.layers.Conv2D(3, 1, name="color")
+    net = keras.Model({"low": low}, {"enhanced": layer(low)})
+    layer.kernel.assign(np.full((1, 1, 3, 3), 1e-35))
+    layer.bias.assign([0.5, 1e-31, 2e-30])
+    convert(net, ENHANCE, tmp_path / "net.tflite", size=(4, 4))
+    assert not np.any(layer.kernel)
+    np.testing.assert_array_equal(layer.bias, np.float32([0.5, 0, 2e-30]))
+
+
+def test_ports_are_found_by_name_whatever_their_order(tmp_path):
+    inputs = {name: keras.Input((None, None, 1), name=name) for name in ("visible", "infrared")}
+    fused = keras.layers.Subtract()([inputs["visible"], inputs["infrared"]])
+    net = keras.Model(inputs, {"fused": fused, "features": fused})
+    contract = Contract((Port("infrared", 1, "thermal"), Port("visible", 1)), (Port("fused", 1),))
+    path = convert(net, contract, tmp_path / "fuse.tflite", size=(4, 4))
+    runner = Interpreter(model_path=str(path)).get_signature_runner()
+    ones = np.ones((1, 4, 4, 1), np.float32)
+    answer = runner(visible=ones, infrared=0.25 * ones)
+    assert list(answer) == ["fused"]
+    np.testing.assert_allclose(answer["fused"], 0.75)
+
+
+def test_refuses_a_size_that_the_contract_does_not_allow(net, tmp_path):
+    contract = Contract(ENHANCE.inputs, ENHANCE.outputs, multiple_of=8)
+    with pytest.raises(UsageError, match=r"multiples of 8 above zero\. Received: 16x20"):
+        convert(net, contract, tmp_path / "net.tflite", size=(16, 20))
+    assert not list(tmp_path.iterdir())
+
+
+def test_refuses_an_unknown_quantization(net, tmp_path):
+    with pytest.raises(UsageError, match="must be one of: dynamic, float16, int16x8, int8, none"):
+        convert(net, ENHANCE, tmp_path / "net.tflite", size=SIZE, quantization="int4")

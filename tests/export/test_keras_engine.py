@@ -1,0 +1,60 @@
+"""A run folder as an engine."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import ENHANCE, Contract, Port
+from lowlight_tf.export.keras_engine import KerasEngine
+from lowlight_tf.runtime.engine import open_engine
+
+
+def test_gives_what_the_net_gives_at_any_size(untrained_run, rng):
+    engine = open_engine(untrained_run)
+    assert (engine.size, engine.contract) == (None, ENHANCE)
+    for size in ((16, 24), (9, 13)):
+        low = rng.random((2, *size, 3), dtype=np.float32)
+        answer = engine({"low": low})
+        np.testing.assert_allclose(
+            answer["enhanced"], engine.net({"low": low})["enhanced"], atol=1e-5
+        )
+        assert answer["enhanced"].dtype == np.float32
+
+
+def test_answers_bytes_with_bytes(untrained_run, rng):
+    engine = KerasEngine(untrained_run)
+    low = rng.integers(0, 256, (1, 8, 8, 3), np.uint8)
+    answer = engine({"low": low})["enhanced"]
+    exact = engine({"low": np.float32(low) / 255})["enhanced"]
+    assert answer.dtype == np.uint8
+    np.testing.assert_array_equal(answer, np.rint(exact * 255))
+
+
+def test_keeps_to_its_range():
+    import keras
+
+    low = keras.Input((None, None, 3), name="low")
+    net = keras.Model({"low": low}, {"enhanced": 3.0 * low - 1.0})
+    engine = KerasEngine.of(net, ENHANCE, name="steep")
+    answer = engine({"low": np.linspace(0, 1, 48, dtype=np.float32).reshape(1, 4, 4, 3)})
+    assert (answer["enhanced"].min(), answer["enhanced"].max()) == (0, 1)
+
+
+def test_names_what_a_broken_run_lacks(untrained_run, tmp_path):
+    with pytest.raises(UsageError, match="No contract at"):
+        KerasEngine(tmp_path)
+    shutil.copy(untrained_run / "contract.json", tmp_path)
+    with pytest.raises(UsageError, match="No net at"):
+        KerasEngine(tmp_path)
+    (tmp_path / "model.keras").write_bytes(b"half a file")
+    with pytest.raises(UsageError, match=r"cannot be loaded as a Keras net: .*\. Train again"):
+        KerasEngine(tmp_path)
+
+
+def test_refuses_a_net_with_other_ports_than_its_contract(untrained_run, tmp_path):
+    shutil.copy(untrained_run / "model.keras", tmp_path)
+    Contract((Port("visible", 1),), (Port("enhanced", 3),)).save(tmp_path / "contract.json")
+    with pytest.raises(UsageError, match=r"expected the images {'visible': 1}, found {'low': 3}"):
+        KerasEngine(tmp_path)

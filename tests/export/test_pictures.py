@@ -1,0 +1,95 @@
+"""Calibration spans exposures, whatever pictures there are."""
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import ENHANCE, Contract, Port, write_json
+from lowlight_tf.export.pictures import calibration, centered, comparison, dark_pictures
+from lowlight_tf.imaging import files
+
+
+def flat(value, size=(8, 8)):
+    return {"low": np.full((*size, 3), value, np.float32)}
+
+
+def test_every_picture_is_seen_at_several_exposures_where_there_are_few():
+    samples = calibration([flat(0.1), flat(0.2)], ENHANCE, (4, 4))
+    means = sorted({round(float(s["low"][0, 1, 1, 0]), 3) for s in samples})
+    assert means == [0.05, 0.1, 0.2, 0.4, 0.8]
+    assert len(samples) == 8
+
+
+def test_many_pictures_are_seen_once_each_at_exposures_in_turn():
+    samples = calibration([flat(0.1)] * 32, ENHANCE, (4, 4))
+    means = [round(float(s["low"][0, 1, 1, 0]), 3) for s in samples]
+    assert means == [0.05, 0.1, 0.2, 0.4] * 8
+
+
+def test_the_range_of_the_input_is_exactly_from_black_to_white():
+    samples = calibration([flat(0.3), flat(0.9)], ENHANCE, (4, 6))
+    assert all(sample["low"].shape == (1, 4, 6, 3) for sample in samples)
+    assert min(sample["low"].min() for sample in samples) == 0
+    assert max(sample["low"].max() for sample in samples) == 1
+
+
+def test_the_middle_is_cut_out_without_scaling(rng):
+    image = rng.random((9, 12, 3), dtype=np.float32)
+    np.testing.assert_array_equal(centered(image, (5, 6)), image[2:7, 3:9])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_too_small_is_enlarged_to_cover_the_size(channels, rng):
+    image = rng.random((3, 10, channels), dtype=np.float32)
+    assert centered(image, (8, 8)).shape == (8, 8, channels)
+
+
+def test_compared_pictures_are_spread_and_of_eight_bits():
+    pictures = [flat(index / 255) for index in range(10)]
+    compared = comparison(pictures, (4, 4), most=4)
+    assert [int(picture["low"].max()) for picture in compared] == [0, 3, 6, 9]
+    assert compared[0]["low"].dtype == np.uint8
+
+
+def test_pictures_come_from_the_training_pairs_of_the_run(untrained_run):
+    pictures = dark_pictures(ENHANCE, run=untrained_run, most=3)
+    first = files.read(untrained_run / "pictures" / "0.png")
+    assert len(pictures) == 3
+    np.testing.assert_array_equal(pictures[0]["low"], first)
+
+
+def test_a_day_picture_is_darkened_first(tmp_path):
+    day = tmp_path / "day.png"
+    files.write(day, np.full((4, 4, 3), 0.6, np.float32))
+    pair = {"name": "day", "inputs": {}, "target": str(day)}
+    write_json(tmp_path / "pairs_training.json", {"pairs": [pair]})
+    (picture,) = dark_pictures(ENHANCE, run=tmp_path)
+    np.testing.assert_allclose(picture["low"], 0.6**3, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_where_the_pictures_are_gone_the_embedded_ones_stand_in(tmp_path):
+    pair = {"name": "a", "inputs": {"low": str(tmp_path / "gone.png")}, "target": "gone.png"}
+    write_json(tmp_path / "pairs_training.json", {"pairs": [pair]})
+    pictures = dark_pictures(ENHANCE, run=tmp_path, most=2)
+    assert len(pictures) == 2
+    assert 0 < pictures[0]["low"].mean() < 0.4
+
+
+def test_each_port_may_have_its_own_folder(tmp_path, rng):
+    for port in ("visible", "infrared"):
+        (tmp_path / port).mkdir()
+        files.write(tmp_path / port / "a.png", rng.random((4, 4, 3), dtype=np.float32))
+    contract = Contract((Port("visible", 3), Port("infrared", 1, "thermal")), (Port("fused", 1),))
+    (picture,) = dark_pictures(contract, folder=tmp_path)
+    assert {name: image.shape[-1] for name, image in picture.items()} == {
+        "visible": 3,
+        "infrared": 1,
+    }
+
+
+def test_refuses_a_folder_without_pictures(tmp_path):
+    with pytest.raises(UsageError, match="must hold pictures"):
+        dark_pictures(ENHANCE, folder=tmp_path)
+    with pytest.raises(UsageError, match="nothing there"):
+        dark_pictures(ENHANCE, folder=tmp_path / "nowhere")
