@@ -15,6 +15,7 @@ def driving_unet(
     groups: int = 32,
     patch: int = 1,
     output_normalized: bool = True,
+    gained: bool = False,
     name: str = "driving_unet",
 ) -> keras.Model:
     """Build the U-Net that brightens night-driving pictures.
@@ -33,6 +34,9 @@ def driving_unet(
             unfolded after the last; 4 makes the net about sixteen times cheaper per level.
         output_normalized: Normalize the last convolution too, as published. It gives every picture
             the same mean and spread per color, so shipped nets go without.
+        gained: Let the tail predict a gain and an offset for the normalized picture, under the same
+            sigmoid, instead of the picture: detail need not pass through the net, and light sources
+            saturate softly. Goes with `output_normalized=False`.
         name: Name of the Keras model.
 
     Returns:
@@ -49,7 +53,7 @@ def driving_unet(
     Differences from the reference:
         Images are in [0, 1], not [-1, 1]; its tanh is therefore written as the sigmoid of twice the
         argument, the same curve. Transposed convolutions are written as a 1x1 convolution and
-        depth-to-space, the same sums. `patch` is ours; with it the tail keeps all filters of the
+        depth-to-space, the same sums. `patch` and `gained` are ours; with `patch` the tail keeps all filters of the
         first level, where half of them could not carry a folded picture. The code activates its
         second convolution twice; here once.
     """
@@ -66,7 +70,8 @@ def driving_unet(
 
     low = keras.Input((None, None, 3), name="low")
     colors = 3 * patch**2
-    x = SpaceToDepth(patch, name="fold")(low) if patch > 1 else low
+    folded = SpaceToDepth(patch, name="fold")(low) if patch > 1 else low
+    x = folded
 
     skips = []
     for level in range(depth + 1):
@@ -88,10 +93,13 @@ def driving_unet(
     x = block(x, tail, 1, "tail_a")
     x = block(x, tail, 3, "tail_b")
     x = block(x, colors, 1, "tail_c")
-    x = layers.Conv2D(colors, 3, padding="same", name="color")(x)
+    color = layers.Conv2D(colors, 3, padding="same", name="color")(x)
     if output_normalized:
-        x = GroupNormalization(_groups(colors, groups), name="color_norm")(x)
-    enhanced = layers.Activation("sigmoid", name="range")(2.0 * x)
+        color = GroupNormalization(_groups(colors, groups), name="color_norm")(color)
+    if gained:
+        gain = layers.Conv2D(colors, 3, padding="same", bias_initializer="ones", name="gain")(x)
+        color += gain * GroupNormalization(1, name="low_norm")(folded)
+    enhanced = layers.Activation("sigmoid", name="range")(2.0 * color)
     if patch > 1:
         enhanced = DepthToSpace(patch, name="unfold")([enhanced, low])
     return keras.Model({"low": low}, {"enhanced": enhanced}, name=name)

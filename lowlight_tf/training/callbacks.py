@@ -161,7 +161,7 @@ class Validate(StepCallback):
         last: See `StepCallback`.
         net: A net in float32, which is given the averaged weights.
         measure: net -> ({metric: mean}, before/after picture (H, W, 3) in [0, 1]).
-        run: Where `model.keras` and `samples/` are written.
+        run: Where `model.keras`, `history.csv` and `samples/` are written.
         summary: Where the pictures go as well, or None.
     """
 
@@ -185,6 +185,7 @@ class Validate(StepCallback):
         self.net.set_weights(state.averaged(self.model))
         means, sample = self.measure(self.net)
         progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})
+        progress.history.save(self.run / "history.csv")
         best = progress.best is None or means["psnr"] > progress.best
         if best:
             progress.best, progress.best_step = means["psnr"], progress.step

@@ -1,0 +1,91 @@
+"""The command line as a whole: flags in any spelling, one-line errors, quick help."""
+
+import subprocess
+import sys
+
+import pytest
+
+from lowlight_tf.cli.main import COMMANDS, main, parser
+from lowlight_tf.cli.train import recipe_of
+
+
+def settings(words):
+    return recipe_of(parser().parse_args(words))
+
+
+@pytest.mark.parametrize("word", COMMANDS)
+def test_every_verb_has_help(word, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([word, "--help"])
+    assert left.value.code == 0
+    assert "usage: lowlight-tf " + word in capsys.readouterr().out
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom lowlight_tf.cli.main import parser\nparser().format_help()\n"
+        "heavy = {'tensorflow', 'keras', 'cv2', 'numpy', 'ai_edge_litert', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--batch_size=7", "--learning_rate=1e-3"],
+        ["--batch-size", "7", "--learning-rate", "1e-3"],
+        ["--batch-size=7", "--learning_rate", "0.001"],
+    ],
+)
+def test_flags_are_spelled_with_hyphen_or_underscore_with_equals_or_a_space(words, monkeypatch):
+    seen = []
+    monkeypatch.setattr("lowlight_tf.cli.train.run", lambda args: seen.append(recipe_of(args)) or 0)
+    assert main(["train", *words]) == 0
+    assert seen[0].pipeline.batch == 7
+    assert seen[0].training.learning_rate == 1e-3
+
+
+def test_the_command_of_the_seed_is_understood(monkeypatch):
+    seen = []
+    monkeypatch.setattr("lowlight_tf.cli.train.run", lambda args: seen.append(recipe_of(args)) or 0)
+    line = "--batch_size=10 --learning_rate=1e-3 --f_log_step=20 --f_summary_step=20"
+    assert main(["train", *line.split(), "--f_save_step=2000"]) == 0
+    assert seen[0].data == ("embedded",)
+    assert (seen[0].training.log_every, seen[0].training.save_every) == (20, 2000)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trian"], "no verb is called 'trian'. Known: train"),
+        (["train", "--batch_size=0"], "`batch_size` must be at least 1. Received: batch_size=0"),
+        (["train", "--batch_size=ten"], "argument --batch-size: invalid int value: 'ten'"),
+        (["train", "--model", "driving_unt"], "No model is called 'driving_unt'. Known: driving_u"),
+        (["train", "--recipe", "driving"], "No recipe is called 'driving'. Known: driving_unet"),
+        (["train", "--data", "no/such/folder"], "Received: no/such/folder"),
+        (["train", "--set", "training.stops=3"], "no key is called 'stops'. Known: steps"),
+        (["train", "--f_log_stop=3"], "unrecognized arguments: --f-log-stop=3"),
+        (["evaluate", "--model", "driving_unet", "--data", "nowhere"], "nowhere"),
+        (["enhance", "x.png", "--model", "driving_unt", "--output", "y"], "driving_unt"),
+        (["export", "nowhere", "--size", "64x64", "--output", "y"], "nowhere"),
+        (["verify", "nowhere.tflite"], "nowhere.tflite"),
+        (["download", "lol_v2"], "lol_v1"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line_with_status_2(words, message, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "lowlight_tf", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(__import__("lowlight_tf").__path__[0].rsplit("/", 1)[0])},
+    )
+    said = [line for line in done.stderr.splitlines() if line.startswith("lowlight-tf")]
+    assert done.returncode == 2, done.stderr
+    assert len(said) == 1
+    assert message in said[0]
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []  # nothing was written
