@@ -1,14 +1,146 @@
-"""`lowlight-tf enhance`."""
+"""`lowlight-tf enhance`: dark pictures -> bright pictures."""
 
 import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-HELP = "enhance"
+from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.progress import Bar
+
+if TYPE_CHECKING:
+    from lowlight_tf.runtime.engine import Engine
+
+HELP = "brighten pictures"
+
+Job = tuple[Path, Path]
+"""The picture to read, and where the result goes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
+    add = parser.add_argument
+    add("pictures", nargs="*", type=Path, metavar="IN", help="pictures, or folders of pictures")
+    add("--input", nargs="+", type=Path, default=[], help="the same, by a flag")
+    add(
+        "--output",
+        type=Path,
+        help="folder of the results: each has its input's name and format, and below a folder "
+        "given as input its place there (default with --checkpoint-dir: RUN/predictions)",
+    )
+    add("--model", help="shipped name, .tflite file or run folder (default: the best that ships)")
+    add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN")
+    add("--overwrite", action="store_true", help="replace results that are there already")
+    add("--threads", type=int, default=2, help="processor threads of a .tflite file")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it."""
-    raise SystemExit("not yet")
+    """Enhance all that can be; return 0, or 1 if some failed, or 2 if all did."""
+    run_folder = args.checkpoint_dir
+    if run_folder and args.model:
+        raise UsageError("Pass either --model or --checkpoint-dir, not both.")
+    if run_folder and not run_folder.is_dir():
+        raise UsageError(f"--checkpoint-dir must be a run folder. No folder {run_folder}.")
+    inputs = [*args.pictures, *args.input]
+    if not inputs and not run_folder:
+        raise UsageError("No picture is named. Pass pictures or folders of pictures.")
+    output = args.output or (run_folder and run_folder / "predictions")
+    if not output:
+        raise UsageError("Pass --output, the folder that the results go to.")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output must be a folder. Received: {output} (a file).")
+
+    from lowlight_tf.runtime import fit, pretrained
+    from lowlight_tf.runtime.engine import open_engine
+
+    jobs = plan(inputs, output) if inputs else []
+    engine = open_engine(run_folder or args.model or pretrained.BEST, threads=args.threads)
+    fit.check_ports(engine.contract)
+    if not inputs:
+        jobs = plan([_embedded(run_folder)], output)
+    done = _enhance_all(engine, jobs, overwrite=args.overwrite)
+    print(f"{done} of {len(jobs)} pictures enhanced by {engine.name}, in {output}")
+    return 0 if done == len(jobs) else 1 if done else 2
+
+
+def plan(inputs: list[Path], output: Path) -> list[Job]:
+    """Return what is read and where each result goes.
+
+    A picture goes into `output` under its own name; one that was found in a folder keeps its place
+    below that folder. Results of an earlier run that lie inside an input folder are passed over.
+
+    Raises:
+        UsageError: If a folder holds no picture, two results would be the same file, or a result
+            would replace an input.
+    """
+    from lowlight_tf.imaging import files
+
+    jobs = []
+    inside = output.resolve()
+    for source in dict.fromkeys(inputs):
+        if not source.is_dir():
+            jobs.append((source, output / source.name))
+            continue
+        found = [
+            path
+            for path in files.find(source)
+            if inside == source.resolve() or not path.resolve().is_relative_to(inside)
+        ]
+        if not found:
+            raise UsageError(f"No picture in {source}. Expected: {', '.join(files.SUFFIXES)}.")
+        jobs += [(path, output / path.relative_to(source)) for path in found]
+    sources = {source.resolve() for source, _ in jobs}
+    taken: dict[Path, Job] = {}
+    for source, target in jobs:
+        if target.resolve() in sources:
+            raise UsageError(f"{target} is an input itself. Pass another --output folder.")
+        other, _ = taken.setdefault(target.resolve(), (source, target))
+        if other.resolve() != source.resolve():
+            raise UsageError(
+                f"{other} and {source} would both be written to {target}. "
+                "Enhance them into different folders."
+            )
+    return list(taken.values())
+
+
+def _embedded(run_folder: Path) -> Path:
+    """Return the dark validation pictures that come with the package."""
+    from lowlight_tf.datasets import synthetic
+
+    folder = synthetic.embedded(run_folder / "embedded") / "val" / "low"
+    print(f"No picture is named: enhancing the embedded validation pictures, {folder}")
+    return folder
+
+
+def _enhance_all(engine: "Engine", jobs: list[Job], *, overwrite: bool) -> int:
+    """Return how many pictures were enhanced; say of each other one what is wrong with it."""
+    done = 0
+    with Bar(len(jobs)) as bar:
+        for index, (source, target) in enumerate(jobs):
+            bar.show(index, source.name)
+            try:
+                _enhance_one(engine, source, target, overwrite, bar, index)
+                done += 1
+            except (UsageError, OSError, MemoryError) as error:
+                bar.clear()
+                reason = str(error) or "not enough memory"
+                where = "" if str(source) in reason or str(target) in reason else f"{source}: "
+                print(f"lowlight-tf enhance: {where}{reason}", file=sys.stderr)
+    return done
+
+
+def _enhance_one(
+    engine: "Engine", source: Path, target: Path, overwrite: bool, bar: Bar, index: int
+) -> None:
+    from lowlight_tf.imaging import files
+    from lowlight_tf.runtime.enhance import enhance
+
+    files.refuse_existing(target, overwrite=overwrite)
+    picture = files.load(source)
+    enhance(
+        engine,
+        picture.pixels,
+        out=picture.pixels,
+        progress=lambda share: bar.show(index + share, source.name),
+    )
+    files.save(target, picture, overwrite=overwrite)

@@ -61,10 +61,10 @@ def load(path: Path) -> Picture:
         UsageError: If the file is missing, empty, truncated, damaged or no such picture.
     """
     kind = integrity.check(path)
-    if kind == "tiff":
-        image, exif, icc, turn = _decode_tiff(path)
-    else:
-        image, exif, icc, turn = _decode(path)
+    try:
+        image, exif, icc, turn = (_decode_tiff if kind == "tiff" else _decode)(path)
+    except cv2.error as error:
+        raise UsageError(f"{path} cannot be decoded: {error.err}.") from None
     if image is None or image.dtype not in (np.uint8, np.uint16):
         what = (
             "truncated or damaged" if image is None else f"of type {image.dtype}, not 8 or 16 bit"
@@ -102,6 +102,12 @@ def save(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
         if not written:
             raise UsageError(f"{path} cannot be written: the encoder refused the picture.")
         integrity.check(part)
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Refuse a path where something lies, unless it may be overwritten."""
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists. Pass --overwrite to replace it, or another folder.")
 
 
 def read(path: Path) -> np.ndarray:
@@ -193,8 +199,7 @@ def _arranged(picture: Picture) -> Iterator[np.ndarray]:
 @contextlib.contextmanager
 def _beside(path: Path, overwrite: bool) -> Iterator[Path]:
     """Lend a name beside `path`, and rename it to `path` if all went well."""
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists. Pass --overwrite to replace it, or another folder.")
+    refuse_existing(path, overwrite=overwrite)
     part = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,8 @@ def enhance(
     Raises:
         UsageError: If the engine's ports or the image's shape or type do not fit.
     """
-    fit.check(engine.contract, image)
+    fit.check_ports(engine.contract)
+    fit.check_image(image)
     result = np.empty_like(image) if out is None else out
     size = fit.size_for(engine.size, engine.contract.multiple_of, image.shape)
     source, target = image, result

@@ -13,8 +13,8 @@ TILE = 1024
 """Side of its tiles above that (pixels)."""
 
 
-def check(contract: Contract, image: np.ndarray) -> None:
-    """Refuse a net that is not from one color image to another, and what is no color image."""
+def check_ports(contract: Contract) -> None:
+    """Refuse a net that is not from one color image to another of its size."""
     ports = (*contract.inputs, *contract.outputs)
     if len(ports) != 2 or {port.channels for port in ports} != {3} or contract.scale != 1:
         words = " to ".join(
@@ -22,6 +22,10 @@ def check(contract: Contract, image: np.ndarray) -> None:
             for side in (contract.inputs, contract.outputs)
         )
         raise UsageError(f"Enhancing takes a net from one color image to one. Received: {words}.")
+
+
+def check_image(image: np.ndarray) -> None:
+    """Refuse what is no color image."""
     kinds = (np.uint8, np.uint16, np.float32)
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype not in kinds:
         raise UsageError(
