@@ -1,10 +1,13 @@
 """A Keras net as an engine: what a run folder holds, before it is exported."""
 
+import importlib
+import pkgutil
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from lowlight_tf import layers
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.runtime.engine import Images
@@ -57,6 +60,8 @@ class KerasEngine:
 def _load(path: Path) -> keras.Model:
     if not path.is_file():
         raise UsageError(f"No net at {path}. Pass a run folder that `lowlight-tf train` finished.")
+    for module in pkgutil.iter_modules(layers.__path__):  # a saved net knows its layers by name
+        importlib.import_module(f"{layers.__name__}.{module.name}")
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises a dozen types; all mean that the file is no net.

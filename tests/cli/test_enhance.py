@@ -1,0 +1,178 @@
+"""`lowlight-tf enhance`, from files to files."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.enhance import plan
+from lowlight_tf.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+SHAPE = (48, 64)  # of the pictures of the run, so that the net is traced once
+
+
+def picture(path, rng, dtype=np.uint8, channels=3):
+    """Write a dark picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    most = np.iinfo(dtype).max // 5
+    pixels = rng.integers(0, most, (*SHAPE, channels)[: 3 if channels > 1 else 2], dtype=dtype)
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+@pytest.fixture
+def enhance(untrained_run, tmp_path):
+    """Run the command with the untrained net into tmp_path/out."""
+    out = tmp_path / "out"
+    return lambda *words: main(
+        ["enhance", *map(str, words), "--model", str(untrained_run), "--output", str(out)]
+    )
+
+
+def test_each_result_lies_under_its_inputs_name(enhance, tmp_path, rng, capsys):
+    single = picture(tmp_path / "one.jpg", rng)
+    picture(tmp_path / "many/deep/two.png", rng)
+    picture(tmp_path / "many/three.webp", rng)
+    (tmp_path / "many/notes.txt").write_text("not asked for")
+    assert enhance(single, tmp_path / "many") == 0
+    out = tmp_path / "out"
+    found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    assert found == ["deep/two.png", "one.jpg", "three.webp"]
+    assert "3 of 3 pictures" in capsys.readouterr().out
+    before, after = (cv2.imread(str(f / "deep/two.png")) for f in (tmp_path / "many", out))
+    assert before.shape == after.shape
+    assert (before != after).mean() > 0.5
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 1), (np.uint16, 3), (np.uint8, 4)])
+def test_the_kind_of_picture_stays(enhance, tmp_path, rng, dtype, channels):
+    source = picture(tmp_path / "in.png", rng, dtype, channels)
+    assert enhance(source) == 0
+    before, after = (
+        cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (source, tmp_path / "out/in.png")
+    )
+    assert (after.shape, after.dtype) == (before.shape, before.dtype)
+    if channels == 4:
+        np.testing.assert_array_equal(after[..., 3], before[..., 3])
+    if dtype == np.uint16:
+        assert len(np.unique(after)) > 256
+
+
+def test_bad_pictures_get_a_line_each_and_the_others_are_done(enhance, tmp_path, rng, capsys):
+    folder = tmp_path / "in"
+    good = picture(folder / "good.jpg", rng)
+    (folder / "cut.jpg").write_bytes(good.read_bytes()[:-40])
+    (folder / "empty.png").touch()
+    (folder / "text.png").write_text("hello")
+    assert enhance(folder, tmp_path / "none.png") == 1
+    said = capsys.readouterr()
+    lines = [line for line in said.err.splitlines() if line.startswith("lowlight-tf enhance: ")]
+    for name in ("cut.jpg is truncated", "empty.png is empty", "text.png is not", "none.png"):
+        assert sum(name in line for line in lines) == 1
+    assert len(lines) == 4
+    assert "Traceback" not in said.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.jpg"]
+
+
+def test_where_nothing_can_be_done_the_status_is_2_and_nothing_is_written(enhance, tmp_path):
+    (tmp_path / "empty.png").touch()
+    assert enhance(tmp_path / "empty.png") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_overwritten_unasked(enhance, tmp_path, rng, capsys):
+    one, two = picture(tmp_path / "one.png", rng), picture(tmp_path / "two.png", rng)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/one.png").write_bytes(b"precious")
+    assert enhance(one, two) == 1
+    assert "one.png exists. Pass --overwrite" in capsys.readouterr().err
+    assert (tmp_path / "out/one.png").read_bytes() == b"precious"
+    assert enhance(one, two, "--overwrite") == 0
+    assert cv2.imread(str(tmp_path / "out/one.png")).shape == (*SHAPE, 3)
+
+
+def test_two_results_of_one_name_are_refused_before_anything_is_done(tmp_path, rng):
+    pictures = [picture(tmp_path / folder / "a.png", rng) for folder in "xy"]
+    with pytest.raises(UsageError, match="would both be written"):
+        plan(pictures, tmp_path / "out")
+
+
+def test_a_picture_named_twice_is_done_once(tmp_path, rng):
+    path = picture(tmp_path / "x/a.png", rng)
+    assert plan([path, path.parent, tmp_path / "x/../x/a.png"], tmp_path / "out") == [
+        (path, tmp_path / "out/a.png")
+    ]
+
+
+def test_an_input_is_never_replaced(tmp_path, rng):
+    path = picture(tmp_path / "a.png", rng)
+    with pytest.raises(UsageError, match="is an input itself"):
+        plan([path], tmp_path)
+
+
+def test_earlier_results_inside_the_input_folder_are_passed_over(tmp_path, rng):
+    path = picture(tmp_path / "a.png", rng)
+    picture(tmp_path / "out/a.png", rng)
+    assert plan([tmp_path], tmp_path / "out") == [(path, tmp_path / "out/a.png")]
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="No picture in"):
+        plan([tmp_path], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([], "No picture is named"),
+        (["a.png"], "Pass --output"),
+        (["a.png", "--output", "o", "--model", "m", "--checkpoint-dir", "r"], "not both"),
+        (["a.png", "--output", "o", "--checkpoint-dir", "r"], "No folder r"),
+        (["a.png", "--output", "o", "--model", "drivin_unet"], "No shipped net"),
+        (["a.png", "--output", "o", "--model", "x.tflite"], "No file x.tflite"),
+        (["a.png", "--output", "file"], "must be a folder"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_one_line(tmp_path, monkeypatch, capsys, words, reason):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert main(["enhance", *words]) == 2
+    said = capsys.readouterr().err
+    assert reason in said
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.slow
+def test_predict_loads_a_run_in_a_process_that_knows_nothing(untrained_run, tmp_path, rng):
+    source = picture(tmp_path / "in.png", rng)
+    command = [sys.executable, ROOT / "scripts/predict.py", f"--checkpoint_dir={untrained_run}"]
+    command += [f"--input={source}", "--output", tmp_path / "out"]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/in.png").exists()
+
+
+@pytest.mark.slow
+def test_a_run_alone_enhances_the_embedded_pictures(untrained_run, tmp_path, capsys):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("model.keras", "contract.json"):
+        (run / name).write_bytes((untrained_run / name).read_bytes())
+    assert main(["enhance", "--checkpoint_dir", str(run)]) == 0
+    assert "embedded validation pictures" in capsys.readouterr().out
+    sources = sorted(path.name for path in (run / "embedded/val/low").iterdir())
+    assert sources
+    assert sorted(path.name for path in (run / "predictions").iterdir()) == sources
