@@ -153,3 +153,21 @@ def test_refuses_a_size_that_the_contract_does_not_allow(net, tmp_path):
 def test_refuses_an_unknown_quantization(net, tmp_path):
     with pytest.raises(UsageError, match="must be one of: dynamic, float16, int16x8, int8, none"):
         convert(net, ENHANCE, tmp_path / "net.tflite", size=SIZE, quantization="int4")
+
+
+@pytest.mark.slow
+def test_one_lamp_in_the_dark_does_not_coarsen_the_rest(tmp_path, rng):
+    low = keras.Input((None, None, 1), name="low")
+    copies = [keras.layers.Conv2D(1, 3, padding="same", use_bias=False) for _ in range(2)]
+    net = keras.Model({"low": low}, {"enhanced": copies[1](copies[0](low))})
+    for layer in copies:
+        layer.kernel.assign(np.float32([[0, 0, 0], [0, 1, 0], [0, 0, 0]])[..., None, None])
+    dark = 0.1 * rng.random((1, 400, 400, 1), dtype=np.float32)
+    dark[0, 200, 200] = 1
+    contract = Contract((Port("low", 1),), (Port("enhanced", 1),))
+    path = convert(
+        net, contract, tmp_path / "n.tflite", size=(400, 400), quantization="int8",
+        samples=[{"low": dark}],
+    )  # fmt: skip
+    (enhanced,) = Interpreter(model_path=str(path)).get_output_details()
+    assert enhanced["quantization"][0] == pytest.approx(0.1 / 255, rel=0.02)
