@@ -16,7 +16,7 @@ ONE, TWO = 20 * math.log10(255), 20 * math.log10(255 / 2)  # dB, of errors of on
 
 
 class Lift:
-    """An engine of one size that adds ten levels, and takes its time."""
+    """An engine of one size that adds ten levels; its first picture takes a while."""
 
     name = "lift"
     contract = ENHANCE
@@ -29,7 +29,7 @@ class Lift:
     def __call__(self, images):
         """Lift every picture of the batch."""
         self.calls += 1
-        time.sleep(0.005)
+        time.sleep(0.05 if self.calls == 1 else 0)
         ten = 10 if images["low"].dtype == np.uint8 else 10 / 255
         return {"enhanced": (images["low"] + ten).astype(images["low"].dtype)}
 
@@ -64,8 +64,8 @@ def test_pictures_of_any_size_go_through_the_engine(size, pair_of):
 
 
 def test_the_time_is_the_engines_own_and_the_median(pair_of):
-    results = evaluate(Lift(), [pair_of("a", 20, 31)])
-    assert results.scores[0].ms >= 5
+    results = evaluate(Lift(), [pair_of("a", 20, 31), pair_of("b", 20, 31)])
+    assert results.scores[1].ms < 50 <= results.scores[0].ms
     scores = tuple(Score("a", {"psnr": 1.0}, ms) for ms in (900.0, 2.0, 3.0))
     assert Results("m", "plain", scores).ms == 3
 
