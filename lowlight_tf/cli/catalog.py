@@ -1,14 +1,114 @@
-"""`lowlight-tf catalog`."""
+"""`lowlight-tf catalog`: every name that can be asked for."""
 
 import argparse
+import json
+from collections.abc import Iterable
+from typing import Any
 
-HELP = "catalog"
+HELP = "list models, losses, metrics, datasets, shipped nets and recipes"
+KINDS = ("models", "losses", "metrics", "datasets", "nets", "recipes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
+    parser.add_argument("kind", nargs="?", metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it."""
-    raise SystemExit("not yet")
+    """Print the tables; return 0."""
+    from lowlight_tf import checks
+
+    if args.kind:
+        checks.one_of("KIND", args.kind, KINDS)
+    kinds = [args.kind] if args.kind else KINDS
+    tables = {kind: list(globals()[f"_{kind}"]()) for kind in kinds}
+    if args.json:
+        print(json.dumps(tables, indent=2))
+        return 0
+    for kind, rows in tables.items():
+        print(f"{kind}" if rows else f"{kind}: none")
+        for line in _aligned(rows):
+            print(f"  {line}")
+    return 0
+
+
+def _models() -> Iterable[dict[str, Any]]:
+    from lowlight_tf.catalog import MODELS
+
+    for name in MODELS:
+        contract = MODELS.find(name).contract
+        sides = (contract.inputs, contract.outputs)
+        ports = [[f"{p.name} ({p.channels}, {p.space})" for p in side] for side in sides]
+        yield {"name": name, "takes": ", ".join(ports[0]), "gives": ", ".join(ports[1])}
+
+
+def _losses() -> Iterable[dict[str, Any]]:
+    from lowlight_tf.catalog import LOSSES
+
+    for name in LOSSES:
+        yield {"name": name, "takes": ", ".join(LOSSES.find(name).takes)}
+
+
+def _metrics() -> Iterable[dict[str, Any]]:
+    from lowlight_tf.catalog import METRICS
+
+    for name in METRICS:
+        yield {"name": name, "unit": METRICS.find(name).unit}
+
+
+def _datasets() -> Iterable[dict[str, Any]]:
+    from lowlight_tf.datasets import card, synthetic
+
+    embedded = {"train": synthetic.COUNTS["train"], "val": synthetic.COUNTS["val"]}
+    yield {"name": "embedded", "splits": _splits(embedded), "terms": synthetic.TERMS, "home": ""}
+    for name in card.names():
+        one = card.find(name)
+        splits = _splits({key: split.count for key, split in one.splits.items()})
+        yield {"name": name, "splits": splits, "terms": one.terms, "home": one.home}
+
+
+def _nets() -> Iterable[dict[str, Any]]:
+    from lowlight_tf.contract import Card
+    from lowlight_tf.runtime import pretrained
+
+    for name in pretrained.names():
+        card = Card.load(pretrained.FOLDER / f"{name}.json")
+        results = card.training.get("validation", {})
+        yield {
+            "name": name,
+            "model": card.model,
+            "takes": f"{card.height}x{card.width} {card.dtype}",
+            "quantization": card.quantization,
+            "weights": card.weights,
+            "kb": round(card.size_bytes / 1000),
+            "validation": ", ".join(f"{key} {value}" for key, value in results.items()),
+        }
+
+
+def _recipes() -> Iterable[dict[str, Any]]:
+    from lowlight_tf.config import FOLDER, Recipe
+
+    for path in sorted(FOLDER.glob("*.toml")):
+        recipe = Recipe.load(path)
+        yield {
+            "name": path.stem,
+            "model": recipe.model,
+            "data": ", ".join(recipe.data),
+            "steps": recipe.training.steps,
+        }
+
+
+def _splits(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" if count else name for name, count in counts.items())
+
+
+def _aligned(rows: list[dict[str, Any]]) -> Iterable[str]:
+    """Return the rows as lines, a heading first, columns flush."""
+    if not rows:
+        return
+    lines = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield "  ".join(cells).rstrip()

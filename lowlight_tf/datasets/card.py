@@ -19,12 +19,14 @@ class Split:
     """Some of a dataset's pairs.
 
     Attributes:
+        count: How many pairs it has when it is complete; 0 where that is open.
         folder: Where the subfolders of `DatasetCard.inputs` and `.target` lie, below the dataset.
         only: Names of the pairs of the split; none means all. Each of them must be there.
         exclude: Names of pairs that must be left out.
         pixels: Subfolder -> `checksums.digest` of its pictures of this split, where it is known.
     """
 
+    count: int = 0
     folder: str = "."
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -37,17 +39,13 @@ class Archive:
 
     Attributes:
         file: Its name.
-        sha256: Its checksum; "" where nobody has published one.
         url: Where it is fetched; "" if that takes a browser.
-        folder: Where it is unpacked, below the dataset.
-        strip: How many leading folders of its members are left out.
+        sha256: Its checksum; "" where nobody has published one, which no `url` may go without.
     """
 
     file: str
-    sha256: str = ""
     url: str = ""
-    folder: str = "."
-    strip: int = 0
+    sha256: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +80,12 @@ class DatasetCard:
     def sides(self) -> tuple[str, ...]:
         """Subfolders of the inputs and of the target."""
         return (*self.inputs, self.target) if self.target else self.inputs
+
+    @property
+    def tops(self) -> set[str]:
+        """The first folders below the dataset's."""
+        places = (Path(s.folder) / side for s in self.splits.values() for side in self.sides)
+        return {place.parts[0] for place in places}
 
     def place(self, root: Path) -> Path:
         """Return the dataset's folder: `root/NAME`, or `root` where it is that folder itself.
@@ -168,6 +172,9 @@ def find(name: str) -> DatasetCard:
 def _card(name: str, fields: dict[str, Any]) -> DatasetCard:
     splits = {key: Split(**_tuples(split)) for key, split in fields.pop("splits").items()}
     archives = tuple(Archive(**archive) for archive in fields.pop("archives", ()))
+    unproven = [archive.file for archive in archives if archive.url and not archive.sha256]
+    if unproven:
+        raise ValueError(f"the archive {unproven[0]} has an address, but no sha256")
     if not splits:
         raise ValueError("it has no splits")
     return DatasetCard(name=name, splits=splits, archives=archives, **_tuples(fields))

@@ -18,6 +18,9 @@ PHOTOGRAPHS = {
 }
 """What each half is cut from. The motorcycles are one scene: they stay together."""
 
+COUNTS = {half: 4 * len(names) for half, names in PHOTOGRAPHS.items()}
+"""Pairs of each half: four corners of each photograph."""
+
 TERMS = (
     "photographs inside scikit-image: astronaut (NASA) and rocket (SpaceX) public domain, chelsea "
     "and coffee CC0, motorcycle_left and motorcycle_right from the Middlebury 2014 stereo benchmark"

@@ -1,0 +1,79 @@
+"""Are these the pictures that the card speaks of? By their pixels: a lossless copy will do."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lowlight_tf.datasets.card import DatasetCard
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.imaging import files
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """Return one SHA-256 (hexadecimal) for pictures, their names without suffix and their sizes.
+
+    Raises:
+        UsageError: If one of them cannot be read.
+    """
+    ordered = sorted(paths, key=lambda path: path.stem)
+    whole = hashlib.sha256()
+    with ThreadPoolExecutor() as pool:
+        for path, (size, one) in zip(ordered, pool.map(_pixels, ordered), strict=True):
+            whole.update(f"{path.stem} {size} {one}\n".encode())
+    return whole.hexdigest()
+
+
+def side(pairs: Iterable[Pair], name: str, card: DatasetCard) -> list[Path]:
+    """Return the pictures of one of the card's sides."""
+    return [pair.target if name == card.target else pair.inputs[name] for pair in pairs]
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What was found of one side of a split.
+
+    Attributes:
+        split: Name of the split.
+        side: Subfolder.
+        count: Pictures that are there.
+        expected: Pictures of the complete split; 0 where the card does not say.
+        right: Whether they are the card's; None where the card does not know.
+    """
+
+    split: str
+    side: str
+    count: int
+    expected: int
+    right: bool | None
+
+
+def check(card: DatasetCard, root: Path) -> list[Verdict]:
+    """Compare a dataset with its card.
+
+    Args:
+        card: Its card.
+        root: As in `DatasetCard.pairs`.
+
+    Returns:
+        A verdict for each side of each split whose folder is there.
+
+    Raises:
+        UsageError: If the dataset is not there, or not paired.
+    """
+    place = card.place(root)
+    verdicts = []
+    for name, split in card.splits.items():
+        if (place / split.folder).is_dir():
+            pairs = card.pairs(root, name)
+            for part in card.sides:
+                known = split.pixels.get(part)
+                right = digest(side(pairs, part, card)) == known if known else None
+                verdicts.append(Verdict(name, part, len(pairs), split.count, right))
+    return verdicts
+
+
+def _pixels(path: Path) -> tuple[str, str]:
+    pixels = files.load(path).pixels
+    return "x".join(map(str, pixels.shape)), hashlib.sha256(pixels.tobytes()).hexdigest()
