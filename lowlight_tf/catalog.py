@@ -22,7 +22,7 @@ class Loss(Entry):
 
 @dataclasses.dataclass(frozen=True)
 class Metric(Entry):
-    """A function of (target, enhanced), 8-bit rounded in [0, 1], to one number; its unit."""
+    """A function of (target, enhanced), uint8 or float in [0, 1], to one number; its unit."""
 
     unit: str
     digits: int = 3

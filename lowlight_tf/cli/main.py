@@ -14,12 +14,21 @@ from lowlight_tf.registry import nearest
 COMMANDS = ("train", "evaluate", "enhance", "export", "verify", "catalog", "download")
 
 
+class Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Tell defaults, but not that there is none."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False, []) or "default" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that reports an error in one line, and takes whole flags only."""
 
     def __init__(self, **options) -> None:
         options.setdefault("allow_abbrev", False)
-        options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        options.setdefault("formatter_class", Formatter)
         super().__init__(**options)
 
     def error(self, message: str) -> NoReturn:
