@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import integrity, tiff
+from lowlight_tf.imaging import headers, tiff
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 DEEP = (".png", ".tif", ".tiff")  # these hold 16 bits
@@ -60,9 +60,10 @@ def load(path: Path) -> Picture:
     Raises:
         UsageError: If the file is missing, empty, truncated, damaged or no such picture.
     """
-    kind = integrity.check(path)
+    header = headers.read(path)
     try:
-        image, exif, icc, turn = (_decode_tiff if kind == "tiff" else _decode)(path)
+        with _quiet():
+            image = _decode(path, header)
     except cv2.error as error:
         raise UsageError(f"{path} cannot be decoded: {error.err}.") from None
     if image is None or image.dtype not in (np.uint8, np.uint16):
@@ -70,14 +71,15 @@ def load(path: Path) -> Picture:
             "truncated or damaged" if image is None else f"of type {image.dtype}, not 8 or 16 bit"
         )
         raise UsageError(f"{path} cannot be decoded: it is {what}.")
-    if turn in TURNS:
-        image = TURNS[turn](image)
+    if header.orientation in TURNS:
+        image = TURNS[header.orientation](image)
     if image.ndim == 2:
-        return Picture(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), None, True, exif, icc)
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        return Picture(image, None, True, header.exif, header.icc)
     _swap_red_and_blue(image)
     if image.shape[2] == 3:
-        return Picture(image, None, False, exif, icc)
-    return Picture(image[..., :3], image[..., 3], kind == "png" and _is_gray(path), exif, icc)
+        return Picture(image, None, False, header.exif, header.icc)
+    return Picture(image[..., :3], image[..., 3], header.gray, header.exif, header.icc)
 
 
 def save(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
@@ -101,7 +103,7 @@ def save(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
         written = _encode(part, picture)
         if not written:
             raise UsageError(f"{path} cannot be written: the encoder refused the picture.")
-        integrity.check(part)
+        headers.read(part)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -131,34 +133,17 @@ def find(folder: Path, *, recursive: bool = True) -> list[Path]:
     )
 
 
-def _decode(path: Path) -> tuple[np.ndarray | None, bytes | None, bytes | None, int]:
-    with _quiet():
-        image, kinds, chunks = cv2.imreadWithMetadata(str(path), flags=cv2.IMREAD_UNCHANGED)
-    found = {
-        int(kind): np.asarray(chunk).tobytes() for kind, chunk in zip(kinds, chunks, strict=True)
-    }
-    exif = found.get(EXIF, b"").removeprefix(b"Exif\0\0")
-    try:
-        return image, tiff.upright(exif), found.get(ICC), tiff.orientation(exif)
-    except ValueError:  # none, or damaged: the picture is good without
-        return image, None, found.get(ICC), 1
-
-
-def _decode_tiff(path: Path) -> tuple[np.ndarray | None, bytes | None, bytes | None, int]:
-    """Decode what OpenCV knows of TIFF only by half: it fails on pictures that lie on a side."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
-        known = tiff.tags(data)
-        if known[tiff.PHOTOMETRIC].number == tiff.CMYK:
-            raise UsageError(f"{path} is CMYK. Convert it to RGB first.")
-        if tiff.SAMPLES in known and known[tiff.SAMPLES].number == 2:
-            raise UsageError(f"{path} is gray with alpha, which TIFF readers drop. Make it a PNG.")
-        icc = known[tiff.PROFILE].payload if tiff.PROFILE in known else None
-        turn = tiff.orientation(data)
-        tiff.set_upright(data)
-        exif = tiff.exif_of(data)
-        with _quiet():
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    return image, exif, icc, turn
+def _decode(path: Path, header: headers.Header) -> np.ndarray | None:
+    if header.kind == "tiff" and header.orientation != 1:
+        # OpenCV turns a TIFF by itself, and fails on one that lies on its side: call it upright.
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
+            tiff.set_upright(data)
+            return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if header.shape is not None:  # into an array of our own: OpenCV would make two
+        room = np.empty(header.shape, header.dtype)
+        with contextlib.suppress(cv2.error):  # it is of another kind than its header says
+            return cv2.imread(str(path), room, cv2.IMREAD_UNCHANGED)
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
 def _encode(path: Path, picture: Picture) -> bool:
@@ -229,9 +214,3 @@ def _swap_red_and_blue(image: np.ndarray) -> None:
     for top in range(0, len(image), STRIP):
         strip = image[top : top + STRIP]
         cv2.cvtColor(strip, code, dst=strip)
-
-
-def _is_gray(png: Path) -> bool:
-    """Tell gray with alpha, which OpenCV decodes as color with alpha."""
-    with png.open("rb") as file:
-        return file.read(26)[25] == 4

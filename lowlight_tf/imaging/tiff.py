@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-ORIENTATION, PROFILE, PHOTOMETRIC, SAMPLES = 274, 34675, 262, 277
+WIDTH, HEIGHT, BITS, PHOTOMETRIC, SAMPLES = 256, 257, 258, 262, 277
+ORIENTATION, PROFILE = 274, 34675
 CMYK = 5
 POINTERS = {34665, 34853, 40965}  # EXIF, GPS and interoperability: tags that lead to more tags
 DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 33432}  # title, camera, program, time, artist, rights

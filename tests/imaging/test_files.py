@@ -277,3 +277,28 @@ def test_a_broken_file_prints_nothing(tmp_path):
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, env=os.environ
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_a_large_picture_is_held_once(tmp_path, suffix):
+    path = tmp_path / f"large.{suffix}"
+    pixels = np.zeros((4000, 6000, 3), np.uint8)
+    cv2.imwrite(str(path), pixels)
+    code = (
+        "import resource, sys; from pathlib import Path; from lowlight_tf.imaging import files\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "path = Path(sys.argv[1]); before = peak(); picture = files.load(path)\n"
+        "files.save(path, picture, overwrite=True); print(peak() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
+    assert int(done.stdout) * 1024 < 1.5 * pixels.nbytes, done.stderr
+
+
+def test_a_profile_of_gray_goes_with_gray_only(tmp_path):
+    gray = PROFILE[:16] + b"GRAY" + PROFILE[20:]
+    pixels = np.full((8, 8, 3), 90, np.uint8)
+    files.save(tmp_path / "gray.jpg", Picture(pixels, gray=True, icc=gray))
+    assert files.load(tmp_path / "gray.jpg").icc == gray
+    files.save(tmp_path / "color.jpg", Picture(pixels, icc=gray))
+    assert files.load(tmp_path / "color.jpg").icc is None
