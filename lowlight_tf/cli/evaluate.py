@@ -3,13 +3,14 @@
 import argparse
 import dataclasses
 import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.progress import Bar
 from lowlight_tf.registry import nearest
+
+SHEET = 4  # rows of a contact sheet
 
 HELP = "measure how near enhanced pictures come to their targets"
 
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--protocol", default="plain", help="plain, gt_mean, luma: one or more, by commas")
     add("--json", type=Path, help="file to write all numbers into")
     add("--markdown", type=Path, help="file to write the table into")
+    add("--sheet", type=Path, help="picture to write: before, after and target of the first four")
     add("--each", action="store_true", help="print every picture's numbers too")
     add("--threads", type=int, default=2, help="processor threads of a .tflite file")
 
@@ -48,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
     from lowlight_tf.catalog import METRICS
     from lowlight_tf.evaluation import evaluate, report
+    from lowlight_tf.evaluation.sheet import contact_sheet
+    from lowlight_tf.imaging import files
     from lowlight_tf.metrics import fidelity
     from lowlight_tf.runtime.engine import open_engine
 
@@ -66,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     json = args.json
     if json is None and args.checkpoint_dir:
         json = args.checkpoint_dir / "results.json"
-    for path in filter(None, (json, args.markdown)):
+    for path in filter(None, (json, args.markdown, args.sheet)):
         if path.is_dir() or not path.parent.is_dir():
             raise UsageError(
                 f"Results must go into a file of an existing folder. Received: {path}."
@@ -76,9 +80,15 @@ def run(args: argparse.Namespace) -> int:
     for model, engine in zip(models, engines, strict=True):
         alike = [other.name for other in engines].count(engine.name) > 1
         name = model if alike else engine.name
-        measured = evaluate.measure(
-            engine, pairs, metrics=metrics, protocols=protocols, data=data, progress=_bar(name)
-        )
+        with Bar(len(pairs)) as bar:
+            measured = evaluate.measure(
+                engine,
+                pairs,
+                metrics=metrics,
+                protocols=protocols,
+                data=data,
+                progress=lambda share, bar=bar, name=name: bar.show(share * len(pairs), name),
+            )
         results += [dataclasses.replace(one, model=name) for one in measured]
 
     if args.each:
@@ -90,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{json}: every number, and how it was made")
     if args.markdown:
         report.save(args.markdown, results, command=command)
+    if args.sheet:
+        files.write(args.sheet, contact_sheet(engines, pairs[:SHEET]))
     return 0
 
 
@@ -134,19 +146,6 @@ def _words(name: str, text: str) -> list[str]:
     if not words:
         raise UsageError(f"`{name}` must name at least one, by commas. Received: {text!r}.")
     return list(dict.fromkeys(words))
-
-
-def _bar(name: str) -> Callable[[float], None] | None:
-    """Return what shows progress on a terminal, and nothing in a log."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(share: float) -> None:
-        filled = round(30 * share)
-        end = "\r\033[K" if share == 1 else ""
-        print(f"\r{name} [{'#' * filled:<30}] {share:4.0%}{end}", end="", file=sys.stderr)
-
-    return show
 
 
 def _command(args: argparse.Namespace) -> str:

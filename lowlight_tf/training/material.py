@@ -76,7 +76,7 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
     if source == "embedded":
         folder = synthetic.embedded(run / "embedded")
         halves = (pairing.pair_folder(folder / half) for half in ("train", "val"))
-        return *halves, "photographs inside scikit-image, darkened; see its data README"
+        return *halves, synthetic.TERMS
     folder = Path(source)
     if folder.is_dir():
         read = pairing.day_folder if recipe.pipeline.night else pairing.pair_folder

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import keras
 import numpy as np
 
@@ -19,11 +18,10 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, write_json
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluate import evaluate
+from lowlight_tf.evaluation.sheet import contact_sheet
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.imaging import files
 from lowlight_tf.pipeline.dusk import dusk
 from lowlight_tf.registry import nearest
-from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.training import callbacks, state
 from lowlight_tf.training.history import History, draw_curves
 from lowlight_tf.training.learner import Learner
@@ -198,7 +196,7 @@ def _callbacks(recipe, run, progress, plain, contract, material, val) -> list:
     def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
         engine = KerasEngine.of(net, contract, name=recipe.model)
         results = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain")
-        return results.means, _sample(engine, val[:SAMPLES])
+        return results.means, contact_sheet([engine], val[:SAMPLES])
 
     validate = callbacks.Validate(
         progress, plan.validate_every or max(last // 20, 1), last,
@@ -211,23 +209,6 @@ def _callbacks(recipe, run, progress, plain, contract, material, val) -> list:
         *([summary] if summary else []),
         callbacks.Checkpoint(progress, plan.save_every, last, run / "checkpoints"),
     ]
-
-
-def _sample(engine: KerasEngine, pairs: list[Pair]) -> np.ndarray:
-    """Return before, after and target side by side, a row for each pair, 160 pixels high."""
-    rows = []
-    for pair in pairs:
-        (port,) = engine.contract.inputs
-        low, target = files.read(pair.inputs[port.name]), files.read(pair.target)
-        enhanced = enhance(engine, low)
-        rows.append(np.concatenate([_small(image) for image in (low, enhanced, target)], axis=1))
-    width = min(row.shape[1] for row in rows)
-    return np.concatenate([row[:, :width] for row in rows])
-
-
-def _small(image: np.ndarray, *, height: int = 160) -> np.ndarray:
-    width = max(round(image.shape[1] * height / image.shape[0]), 1)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).clip(0, 1)
 
 
 def _tell(
