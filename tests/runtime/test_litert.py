@@ -1,13 +1,12 @@
 """Files of every precision answer alike, in the kind that they are asked in."""
 
 import dataclasses
-import warnings
 
 import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, Card, sha256
+from lowlight_tf.contract import Card, sha256
 from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.litert import LiteRTEngine
 
@@ -17,45 +16,6 @@ SIZE = (8, 12)
 def brighten(x):
     """Return what the net of these files does: a curve from [0, 1] to [0, 1]."""
     return 1 - (1 - x) ** 2
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Write one small net as float32 and as uint8, each with its card."""
-    tf = pytest.importorskip("tensorflow")
-    folder = tmp_path_factory.mktemp("nets")
-    image = tf.TensorSpec((1, *SIZE, 3), tf.float32, name="low")
-    net = tf.function(lambda low: {"enhanced": low + low - low * low}, [image])
-    rng = np.random.default_rng(0)
-    for name in ("float", "bytes"):
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [net.get_concrete_function()], net
-        )
-        if name == "bytes":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: (
-                [rng.random((1, *SIZE, 3), dtype=np.float32)] for _ in range(4)
-            )
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = converter.inference_output_type = tf.uint8
-        path = folder / f"{name}.tflite"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the converter's own
-            path.write_bytes(converter.convert())
-        Card(
-            name=name,
-            model="curve",
-            contract=ENHANCE,
-            height=SIZE[0],
-            width=SIZE[1],
-            quantization="none" if name == "float" else "int8",
-            dtype="float32" if name == "float" else "uint8",
-            value_range=(0, 1) if name == "float" else (0, 255),
-            sha256=sha256(path),
-            size_bytes=path.stat().st_size,
-            weights=0,
-        ).save(path.with_suffix(".json"))
-    return folder
 
 
 @pytest.mark.parametrize("name", ["float", "bytes"])
