@@ -1,0 +1,77 @@
+"""How fast pictures are enhanced, beside the bare interpreter: python benchmarks/enhance.py [NET].
+
+NET is a shipped name or a .tflite file with its card. The same pixels go through every way.
+"""
+
+import sys
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from side_by_side import side_by_side
+
+from lowlight_tf.runtime import pretrained
+from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.enhance import enhance
+
+THREADS = 2
+MEGA = 1e6
+
+
+def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else pretrained.BEST
+    path = name if name.endswith(".tflite") else str(pretrained.find(name))
+    engine = open_engine(path, threads=THREADS)
+    bare = Interpreter(path, num_threads=THREADS)
+    bare.allocate_tensors()
+    given, wanted = bare.get_input_details()[0], bare.get_output_details()[0]
+    height, width = engine.size
+    coarse = np.random.default_rng(0).integers(0, 60, (40, 60, 3), dtype=np.uint8)
+
+    def run(tile: np.ndarray) -> np.ndarray:
+        """Do the least: convert, run, convert; a net of bytes gets the bytes as they are."""
+        if given["dtype"] == np.float32:
+            tile = tile.astype(np.float32) / 255
+        bare.set_tensor(given["index"], tile[None])
+        bare.invoke()
+        result = bare.get_tensor(wanted["index"])[0]
+        return (result * 255).astype(np.uint8) if result.dtype == np.float32 else result
+
+    def tile_by_tile(image: np.ndarray) -> np.ndarray:
+        """Do the least with a large picture: tiles side by side, seams and all."""
+        result = np.empty_like(image)
+        for top in range(0, image.shape[0], height):
+            for left in range(0, image.shape[1], width):
+                place = np.s_[top : top + height, left : left + width]
+                result[place] = run(image[place])
+        return result
+
+    def compare(title: str, plain: Callable[[np.ndarray], np.ndarray], across: int) -> None:
+        image = cv2.resize(coarse, (across * width, across * height))
+        repeats = 16 // across**2
+
+        def work(way: Callable[[np.ndarray], np.ndarray]) -> float:
+            for _ in range(repeats):
+                way(image)
+            return repeats * image.shape[0] * image.shape[1] / MEGA
+
+        print(f"\n{title}, {image.shape[1]}x{image.shape[0]}, {engine.name}, {THREADS} threads\n")
+        rates = side_by_side(
+            {
+                "bare interpreter": lambda: work(plain),
+                "enhance": lambda: work(lambda image: enhance(engine, image)),
+            },
+            unit="megapixels",
+            rounds=7,
+        )
+        print(
+            "; ".join(f"{way}: {1000 / rate:.0f} ms per megapixel" for way, rate in rates.items())
+        )
+
+    compare("One frame of the net's size", run, 1)
+    compare("A picture of 4x4 frames", tile_by_tile, 4)
+
+
+if __name__ == "__main__":
+    main()
