@@ -18,11 +18,13 @@ EXTRAS = {
     ],
     "gpu": ["tensorflow[and-cuda]>=2.19,<3"],
     "augment": ["pyimgaug>=0.5"],  # imgaug's API for NumPy 2
-    "notebooks": ["jupyterlab>=4", "nbclient>=0.10", "ipykernel>=6"],
+    "notebooks": ["jupyterlab>=4"],
 }
 EXTRAS["dev"] = [
     *EXTRAS["train"],
-    *EXTRAS["notebooks"],
+    "ipykernel>=6",
+    "nbclient>=0.10",
+    "nbformat>=5",
     "pytest>=8",
     "ruff>=0.9",
     "Pillow>=10",

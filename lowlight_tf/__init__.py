@@ -18,6 +18,8 @@ _FACE = {
     "MODELS": "catalog",
     "LOSSES": "catalog",
     "METRICS": "catalog",
+    "embedded": "datasets.synthetic",
+    "pair_folder": "datasets.pairing",
     "open_engine": "runtime.engine",
     "enhance": "runtime.enhance",
     "load": "imaging.files",
