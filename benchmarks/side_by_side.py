@@ -1,4 +1,4 @@
-"""Time several ways of doing one thing, in turn, in one process: medians, and ratios to the first."""
+"""Time several ways of doing one thing, in turn, in one process: medians, ratios to the first."""
 
 import platform
 import statistics

@@ -61,11 +61,11 @@ def _datasets() -> Iterable[dict[str, Any]]:
     from lowlight_tf.datasets import card, synthetic
 
     embedded = {"train": synthetic.COUNTS["train"], "val": synthetic.COUNTS["val"]}
-    yield {"name": "embedded", "splits": _splits(embedded), "terms": synthetic.TERMS, "home": ""}
+    yield {"name": "embedded", "splits": _splits(embedded), "home": "", "terms": synthetic.TERMS}
     for name in card.names():
         one = card.find(name)
         splits = _splits({key: split.count for key, split in one.splits.items()})
-        yield {"name": name, "splits": splits, "terms": one.terms, "home": one.home}
+        yield {"name": name, "splits": splits, "home": one.home, "terms": one.terms}
 
 
 def _nets() -> Iterable[dict[str, Any]]:
@@ -82,7 +82,7 @@ def _nets() -> Iterable[dict[str, Any]]:
             "quantization": card.quantization,
             "weights": card.weights,
             "kb": round(card.size_bytes / 1000),
-            "validation": ", ".join(f"{key} {value}" for key, value in results.items()),
+            "validation": ", ".join(f"{key} {value:.4g}" for key, value in results.items()),
         }
 
 

@@ -12,7 +12,11 @@ HELP = "write a trained run as .tflite files for devices, each compared with Ker
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("run", type=Path, help="run folder, as `lowlight-tf train` writes it")
-    parser.add_argument("--size", required=True, help="HEIGHTxWIDTH that the files take (pixels)")
+    parser.add_argument(
+        "--size",
+        required=True,
+        help="HEIGHTxWIDTH that the files take (pixels), or several, by commas",
+    )
     parser.add_argument(
         "--quantize",
         default="float16,int8",
@@ -35,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export, compare, report. Return 0 if every file is faithful to its net, else 1."""
-    size = image_size(args.size)
+    sizes = [image_size(size) for size in args.size.split(",")]
     kinds = [kind for kind in args.quantize.split(",") if kind]
     if not kinds:
         raise UsageError("`quantize` must name at least one kind of file. Received: none.")
@@ -44,15 +48,19 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.export.bundle import export_run
     from lowlight_tf.export.parity import FAITHFUL_DB
 
-    paths = export_run(
-        args.run,
-        size=size,
-        quantize=kinds,
-        output=args.output or args.run / "export",
-        name=args.name,
-        calibration_folder=args.calibration,
-        golden=args.golden,
-    )
+    paths = [
+        path
+        for size in sizes
+        for path in export_run(
+            args.run,
+            size=size,
+            quantize=kinds,
+            output=args.output or args.run / "export",
+            name=args.name,
+            calibration_folder=args.calibration,
+            golden=args.golden,
+        )
+    ]
     faithful = True
     for path in paths:
         card = Card.load(path.with_suffix(".json"))

@@ -68,7 +68,8 @@ def export_run(
         name: What stands for NAME, and what the cards call the net; by default the model's name.
         calibration_folder: Dark pictures to take ranges from. By default the training pictures of
             the run, or the embedded ones where these are gone.
-        golden: Write a picture and what the file makes of it beside each file, as .npz.
+        golden: Write a picture and what the file makes of it beside each file, as .npz; it is one
+            of the embedded photographs, never one of the run's.
 
     Returns:
         The .tflite files.
@@ -84,6 +85,8 @@ def export_run(
     pictures = dark_pictures(contract, run=run, folder=calibration_folder)
     samples = calibration(pictures, contract, size)
     compared = comparison(pictures, size)
+    # What travels with a file is a photograph that may, not one of the run's.
+    (shown,) = comparison(dark_pictures(contract, most=1), size) if golden else (None,)
     training = run / "training.json"
     facts = read_json(training) if training.is_file() else {}
 
@@ -121,7 +124,7 @@ def export_run(
             parity = parity_db(engine, made, [as_floats(picture) for picture in compared])
             dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
             if golden:
-                _save_golden(made, compared[0], path.with_suffix(".npz"))
+                _save_golden(made, shown, path.with_suffix(".npz"))
         written = sorted(Path(folder).iterdir(), key=lambda path: path.suffix != ".tflite")
         for path in written:
             os.replace(path, output / path.name)

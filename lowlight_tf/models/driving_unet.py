@@ -53,9 +53,9 @@ def driving_unet(
     Differences from the reference:
         Images are in [0, 1], not [-1, 1]; its tanh is therefore written as the sigmoid of twice the
         argument, the same curve. Transposed convolutions are written as a 1x1 convolution and
-        depth-to-space, the same sums. `patch` and `gained` are ours; with `patch` the tail keeps all filters of the
-        first level, where half of them could not carry a folded picture. The code activates its
-        second convolution twice; here once.
+        depth-to-space, the same sums. `patch` and `gained` are ours; with `patch` the tail keeps
+        all filters of the first level, where half of them could not carry a folded picture. The
+        code activates its second convolution twice; here once.
     """
     for option, value in {
         "filters": filters, "depth": depth, "groups": groups, "patch": patch,

@@ -29,7 +29,8 @@ def night(
         (dark, target), shaped as `day`, in [0, 1].
 
     Reference:
-        Data synthesis of https://github.com/YoungYoung619/Make-vehicles-see-in-the-dark, 2019, 2020.
+        Data synthesis of https://github.com/YoungYoung619/Make-vehicles-see-in-the-dark, 2019
+        and 2020.
 
     Differences from the reference:
         Its blobs are dark inside and bright outside; pools of light are the other way round. Their

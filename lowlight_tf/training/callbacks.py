@@ -11,7 +11,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import files
 from lowlight_tf.training import state
 from lowlight_tf.training.history import History
@@ -83,12 +82,7 @@ class Count(StepCallback):
         self._since = now
         self.progress.step += 1
         if not math.isfinite(logs["loss"]):
-            good = state.latest(self.checkpoints)
-            kept = f"The last good checkpoint is {good}." if good else "There is no checkpoint yet."
-            raise UsageError(
-                f"The loss became {logs['loss']} at step {self.progress.step}. {kept} "
-                "Lower learning_rate or set training.clip_norm, and resume."
-            )
+            raise state.diverged("The loss", self.progress.step, self.checkpoints)
 
 
 class Log(StepCallback):
@@ -182,7 +176,10 @@ class Validate(StepCallback):
     def on_step(self, logs: dict) -> None:
         """Measure, keep, and show."""
         progress = self.progress
-        self.net.set_weights(state.averaged(self.model))
+        weights = state.averaged(self.model)
+        if not all(np.isfinite(array).all() for array in weights):
+            raise state.diverged("Weights", progress.step, self.run / "checkpoints")
+        self.net.set_weights(weights)
         means, sample = self.measure(self.net)
         progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})
         progress.history.save(self.run / "history.csv")

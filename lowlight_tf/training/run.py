@@ -216,10 +216,12 @@ def _tell(
 ) -> None:
     """Write what the card of every exported file will say of its training."""
     row = next((row for row in progress.history.rows if row["step"] == progress.best_step), {})
+    told = dataclasses.asdict(recipe)
+    del told["data_root"]  # the card travels; where its data lay stays here
     write_json(
         run / "training.json",
         {
-            "data": {name: terms for name, terms in material.terms.items()},
+            "data": {Path(name).name: terms for name, terms in material.terms.items()},
             "pairs": len(material.train),
             "validation_pairs": len(material.val),
             "seed": recipe.seed,
@@ -233,7 +235,7 @@ def _tell(
             },
             "protocol": "plain, mean over whole pictures",
             "weights": net.count_params(),
-            "recipe": dataclasses.asdict(recipe),
+            "recipe": told,
             "versions": {"keras": keras.__version__, "python": platform.python_version()},
             "backend": keras.backend.backend(),
         },

@@ -30,12 +30,8 @@ def save(folder: Path, step: int, learner: keras.Model, progress: dict[str, Any]
         for kind, variables in _variables(learner).items()
         for place, variable in enumerate(variables)
     }
-    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
-    if broken:
-        raise UsageError(
-            f"{len(broken)} arrays of weights are no longer finite at step {step}; no checkpoint was "
-            "written. Lower learning_rate or set training.clip_norm."
-        )
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise diverged("Weights", step, folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step_{step:08d}.npz"
     beside = folder / f".{path.name}.part"
@@ -45,6 +41,16 @@ def save(folder: Path, step: int, learner: keras.Model, progress: dict[str, Any]
     for old in sorted(folder.glob("step_*.npz"))[:-KEPT]:
         old.unlink()
     return path
+
+
+def diverged(what: str, step: int, folder: Path) -> UsageError:
+    """Return the error that stops a run whose numbers are no numbers any more."""
+    good = latest(folder)
+    kept = f"The last good checkpoint is {good}." if good else "There is no checkpoint yet."
+    return UsageError(
+        f"{what} became nan or infinite at step {step}. {kept} "
+        "Lower learning_rate or set training.clip_norm, and resume."
+    )
 
 
 def latest(folder: Path) -> Path | None:
@@ -69,7 +75,7 @@ def restore(path: Path, learner: keras.Model) -> tuple[int, dict[str, Any]]:
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise UsageError(
             f"{path} cannot be read ({error}). Remove it to go on from the one before."
-        )
+        ) from None
     variables = {
         f"{kind}/{place}": variable
         for kind, group in _variables(learner).items()

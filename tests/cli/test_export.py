@@ -10,10 +10,11 @@ from lowlight_tf.contract import Card
 
 @pytest.mark.slow
 def test_writes_a_file_for_each_quantization_and_says_how_faithful(untrained_run, tmp_path, capsys):
-    words = ["export", str(untrained_run), "--size=16x24", "--quantize", "none,int8"]
+    words = ["export", str(untrained_run), "--size=16x24,8x8", "--quantize", "none,int8"]
     assert main([*words, "--output", str(tmp_path), "--name=night"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 4
+    assert "night_8x8_int8.tflite" in lines[3]
     assert "night_16x24_float32.tflite" in lines[0]
     assert "dB from Keras" in lines[1]
     card = Card.load(tmp_path / "night_16x24_int8.json")

@@ -10,7 +10,7 @@ from lowlight_tf.imaging import files
 
 @pytest.fixture
 def pairs(tmp_path, rng):
-    """Five pairs of 40 x 56 pixels; the target of number i is everywhere brighter than its input."""
+    """Five pairs of 40 x 56 pixels; every target is twice its input and a little more."""
     made = []
     for number in range(5):
         low = rng.uniform(0, 0.3, (40, 56, 3)).astype(np.float32)
