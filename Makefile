@@ -6,7 +6,18 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 .PHONY: demo test venv lint clean
 
 demo: venv
-	$(BIN)/python scripts/demo.py
+	rm -rf demo && mkdir demo
+	$(BIN)/python scripts/train.py --batch_size=10 --learning_rate=1e-3 --steps=600 \
+	    --f_log_step=20 --f_summary_step=100 --f_save_step=200 --output=demo/run
+	$(BIN)/python scripts/eval.py --checkpoint_dir=demo/run
+	$(BIN)/lowlight-tf export demo/run --size 288x384 --quantize float16,int8 --output demo/device
+	$(BIN)/lowlight-tf verify demo/device/*.tflite --run demo/run
+	$(BIN)/lowlight-tf evaluate --data demo/run/embedded --json demo/results.json \
+	    --markdown demo/table.md --sheet demo/before_after.png \
+	    --model input demo/run demo/device/*.tflite driving_unet
+	$(BIN)/lowlight-tf enhance demo/run/embedded/val/low/coffee_0.png --output demo/enhanced
+	cp demo/run/curves.png demo/
+	@echo 'demo/: before_after.png, curves.png, table.md, results.json, enhanced/, device/, run/'
 
 test: venv
 	$(BIN)/python -m pytest
