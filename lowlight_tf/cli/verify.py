@@ -82,7 +82,10 @@ def findings(
         )
     else:
         yield None, "Keras: not compared; name the run folder with --run"
-    yield _delegate(path, compared[0], card.dtype, required)
+    if card.quantization == "int16x8":
+        yield None, "GPU delegate: not run; it has no 16-bit integers. Take float16 or int8 there"
+    else:
+        yield _delegate(path, compared[0], card.dtype, required)
 
 
 def _is_run(folder: Path) -> bool:
@@ -100,8 +103,8 @@ def _delegate(path, picture, dtype: str, required: bool) -> tuple[bool | None, s
     except RuntimeError as error:
         return False, f"GPU delegate: {error}"
     if proof.refused:
-        lines = "".join(f"\n           {line}" for line in proof.refused)
-        return False, f"GPU delegate ({proof.device}): {proof.count}{lines}"
+        lines = "\n           ".join((proof.count, *proof.refused))
+        return False, f"GPU delegate ({proof.device}): {lines}"
     return True, (
         f"GPU delegate ({proof.device}): takes every operation; differs from the CPU by at most "
         f"{proof.difference:.1e}, {proof.agreement_db:.1f} dB"

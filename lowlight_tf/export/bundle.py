@@ -90,6 +90,7 @@ def export_run(
     training = run / "training.json"
     facts = read_json(training) if training.is_file() else {}
 
+    written = []
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as folder:
         for quantization in quantize:
@@ -125,10 +126,10 @@ def export_run(
             dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
             if golden:
                 _save_golden(made, shown, path.with_suffix(".npz"))
-        written = sorted(Path(folder).iterdir(), key=lambda path: path.suffix != ".tflite")
-        for path in written:
+            written.append(output / path.name)
+        for path in Path(folder).iterdir():
             os.replace(path, output / path.name)
-    return [output / path.name for path in written if path.suffix == ".tflite"]
+    return written
 
 
 def _save_golden(engine: LiteRTEngine, picture: Images, path: Path) -> None:

@@ -15,7 +15,10 @@ FLOAT_OPERATIONS = {"MEAN", "SUB", "MUL", "ADD", "RSQRT", "LEAKY_RELU", "LOGISTI
 """What normalizations and activations are made of."""
 
 OUTLIERS = 1e-5
-"""Share of a convolution's outputs that may lie beyond either end of its eight bits."""
+"""Share of the values of one picture that may lie beyond either end of eight bits."""
+
+ODD_PICTURES = 5.0
+"""Share of the pictures (percent) whose values may lie there, however many they are."""
 
 Sample = Mapping[str, np.ndarray]
 """Port name -> (1, H, W, C) float32 in [0, 1]."""
@@ -80,47 +83,66 @@ def _fragile(calibrated: bytes) -> set[str]:
 
 
 def _trimmed(calibrated: bytes, samples: Sequence[Sample], fragile: set[str]) -> bytes:
-    """Return the calibrated file with the `OUTLIERS` of its convolutions out of range.
+    """Return the calibrated file with outliers left out of the ranges of what gets eight bits.
 
-    One lamp in the dark can be 30 deviations away from all else; were the range to reach it, 256
-    steps would be too coarse for the rest.
+    One lamp in the dark lies 30 deviations away from all else, and a picture that is all but black
+    is noise made large by normalization: were the ranges to reach them, 256 steps would be too
+    coarse for the rest.
     """
     model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
-    names = {name for _, _, name in _convolutions(model)} - fragile
+    ranged = {tensor.name.decode(): tensor for tensor in _integer(model, fragile)}
     interpreter = Interpreter(
         model_content=calibrated,
         experimental_preserve_all_tensors=True,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     runner = interpreter.get_signature_runner("serving_default")
-    indices = {
-        t["name"]: t["index"] for t in interpreter.get_tensor_details() if t["name"] in names
-    }
-    ranges = {name: (0.0, 0.0) for name in indices}
+    indices = {detail["name"]: detail["index"] for detail in interpreter.get_tensor_details()}
+    ends: dict[str, list] = {name: [] for name in ranged}
     for sample in samples:
         runner(**sample)
-        for name, index in indices.items():
-            low, high = np.quantile(interpreter.get_tensor(index), (OUTLIERS, 1 - OUTLIERS))
-            ranges[name] = (min(low, ranges[name][0]), max(high, ranges[name][1]))
-    for tensor in model.subgraphs[0].tensors:
-        if tensor.name.decode() in ranges:
-            low, high = ranges[tensor.name.decode()]
-            tensor.quantization.min, tensor.quantization.max = [np.float32(low)], [np.float32(high)]
+        for name, found in ends.items():
+            values = interpreter.get_tensor(indices[name])
+            found.append(np.quantile(values, (OUTLIERS, 1 - OUTLIERS)))
+    for name, tensor in ranged.items():
+        low, high = np.float32(ends[name]).T
+        tensor.quantization.min = [min(np.percentile(low, ODD_PICTURES), 0)]
+        tensor.quantization.max = [max(np.percentile(high, 100 - ODD_PICTURES), 0)]
     builder = flatbuffers.Builder(len(calibrated))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
+def _integer(model: schema.ModelT, fragile: set[str]) -> Iterator[schema.TensorT]:
+    """Return the tensors that get eight bits, but pictures in [0, 1]: those have all they need."""
+    tensors = model.subgraphs[0].tensors
+    indices = set()
+    for operator, code in _operators(model):
+        if (
+            code not in FLOAT_OPERATIONS
+            and tensors[operator.outputs[0]].name.decode() not in fragile
+        ):
+            indices.update((*operator.inputs, *operator.outputs))
+    for index in sorted(indices - {-1}):
+        ends = tensors[index].quantization
+        if ends is None or ends.min is None or len(ends.min) != 1:
+            continue  # a constant
+        if ends.min[0] < 0 or ends.max[0] > 1:
+            yield tensors[index]
+
+
 def _convolutions(model: schema.ModelT) -> Iterator[tuple[int, int, str]]:
     """Return kernel area, output area (pixels) and output name of each convolution, in order."""
-    graph = model.subgraphs[0]
-    for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex].builtinCode
-        if code == schema.BuiltinOperator.CONV_2D:
-            kernel = graph.tensors[operator.inputs[1]].shape
-            output = graph.tensors[operator.outputs[0]]
-            yield (
-                int(kernel[1] * kernel[2]),
-                int(output.shape[1] * output.shape[2]),
-                output.name.decode(),
-            )
+    tensors = model.subgraphs[0].tensors
+    for operator, code in _operators(model):
+        if code == "CONV_2D":
+            kernel, output = tensors[operator.inputs[1]], tensors[operator.outputs[0]]
+            areas = (int(shape[1] * shape[2]) for shape in (kernel.shape, output.shape))
+            yield (*areas, output.name.decode())
+
+
+def _operators(model: schema.ModelT) -> Iterator[tuple[schema.OperatorT, str]]:
+    """Return each operation of a file and what it is called, in order."""
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+    for operator in model.subgraphs[0].operators:
+        yield operator, names[model.operatorCodes[operator.opcodeIndex].builtinCode]

@@ -135,6 +135,13 @@ def test_operations_that_leave_the_delegate_are_named(untrained_run, tmp_path, c
     assert "RSQRT: Tensor dimensions must be less than 5" in said
 
 
+def test_sixteen_bits_are_not_for_the_delegate(untrained_run, tmp_path, capsys):
+    (path,) = export_run(untrained_run, size=(8, 8), quantize=["int16x8"], output=tmp_path)
+    status, said = verify(capsys, path)
+    assert status == 0
+    assert "open   GPU delegate: not run; it has no 16-bit integers" in said
+
+
 @pytest.mark.parametrize("name", ["nowhere.tflite", "recipe.toml"])
 def test_refuses_what_is_no_file_of_ours(name, untrained_run, capsys):
     assert main(["verify", str(untrained_run / name)]) == 2

@@ -160,8 +160,8 @@ def test_one_lamp_in_the_dark_does_not_coarsen_the_rest(tmp_path, rng):
     low = keras.Input((None, None, 1), name="low")
     copies = [keras.layers.Conv2D(1, 3, padding="same", use_bias=False) for _ in range(2)]
     net = keras.Model({"low": low}, {"enhanced": copies[1](copies[0](low))})
-    for layer in copies:
-        layer.kernel.assign(np.float32([[0, 0, 0], [0, 1, 0], [0, 0, 0]])[..., None, None])
+    for layer, gain in zip(copies, (1, 2), strict=True):
+        layer.kernel.assign(np.float32([[0, 0, 0], [0, gain, 0], [0, 0, 0]])[..., None, None])
     dark = 0.1 * rng.random((1, 400, 400, 1), dtype=np.float32)
     dark[0, 200, 200] = 1
     contract = Contract((Port("low", 1),), (Port("enhanced", 1),))
@@ -170,4 +170,30 @@ def test_one_lamp_in_the_dark_does_not_coarsen_the_rest(tmp_path, rng):
         samples=[{"low": dark}],
     )  # fmt: skip
     (enhanced,) = Interpreter(model_path=str(path)).get_output_details()
-    assert enhanced["quantization"][0] == pytest.approx(0.1 / 255, rel=0.02)
+    assert enhanced["quantization"][0] == pytest.approx(0.2 / 255, rel=0.02)
+
+
+@pytest.mark.slow
+def test_one_odd_picture_does_not_coarsen_the_rest(net, tmp_path, rng):
+    size = (64, 96)
+    dark = [{"low": 0.2 * rng.random((1, *size, 3), dtype=np.float32)} for _ in range(24)]
+    odd = {"low": np.zeros((1, *size, 3), np.float32)}
+    odd["low"][0, 32, 48] = 1  # all but black: normalization makes its one lamp huge
+
+    def scales(samples):
+        path = convert(
+            net, ENHANCE, tmp_path / "n.tflite", size=size, quantization="int8", samples=samples
+        )
+        model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+        tensors = model.subgraphs[0].tensors
+        return {
+            tensor.name: tensor.quantization.scale[0]
+            for tensor in tensors
+            if TYPES[tensor.type] == "INT8" and len(tensor.quantization.scale) == 1
+        }
+
+    without, with_it = scales(dark), scales([*dark, odd])
+    activations = [name for name in without if b"LeakyRelu" in name]
+    assert activations
+    for name in activations:
+        assert with_it[name] < 1.25 * without[name]
