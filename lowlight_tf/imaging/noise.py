@@ -19,7 +19,8 @@ def darken(
 
     The light of a pixel, x in [0, 1], becomes y = exposure * x. The sensor counts photons, adds the
     noise of its amplifier, and rounds, so that what is read has the mean y and the variance
-    shot * y + read^2 + (2^bits - 1)^-2 / 12, as long as nothing is cut off at black or white.
+    shot * y + read^2 + (2^bits - 1)^-2 / 12, as long as nothing is cut off at black or white and
+    the noise spans a step of the digits.
 
     Args:
         image: (H, W, C) sRGB in [0, 1].

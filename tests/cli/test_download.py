@@ -1,0 +1,135 @@
+"""`lowlight-tf download`, against a server on this machine."""
+
+import hashlib
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.datasets import card
+from lowlight_tf.imaging import files
+from tests.datasets.server import Site
+
+CARD = """\
+title = "Two pictures"
+home = "https://example.org/pets"
+paper = ""
+terms = "CC0"
+by_hand = "Ask the cat."
+inputs = ["low"]
+target = "high"
+[splits.train]
+[splits.test]
+folder = "test"
+"""
+
+
+@pytest.fixture
+def archive(tmp_path, rng):
+    """The bytes of a zip of two pairs, inside a folder that does not matter."""
+    box = io.BytesIO()
+    with zipfile.ZipFile(box, "w") as file:
+        for side in ("low", "high"):
+            for name in ("1.png", "2.png"):
+                path = tmp_path / name
+                files.write(path, rng.random((8, 9, 3), dtype=np.float32))
+                file.writestr(f"pets-main/{side}/{name}", path.read_bytes())
+                path.unlink()
+    return box.getvalue()
+
+
+@pytest.fixture
+def site(archive, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Site(archive).running() as site:
+        yield site
+
+
+def written(tmp_path, text, *, url="", sha256=""):
+    path = tmp_path / "pets.toml"
+    entry = f'[[archives]]\nfile = "pets.zip"\nurl = "{url}"\nsha256 = "{sha256}"\n'
+    path.write_text(text + entry, encoding="utf-8")
+    return str(path)
+
+
+def test_fetches_unpacks_and_counts(site, archive, tmp_path, capsys):
+    own = written(tmp_path, CARD, url=site.url, sha256=hashlib.sha256(archive).hexdigest())
+    root = tmp_path / "data"
+    site.breaks_after = 100
+    assert main(["download", own, "--data-root", str(root)]) == 2
+    assert "Run the same command again" in capsys.readouterr().err
+    site.breaks_after = None
+    assert main(["download", own, "--data-root", str(root)]) == 0
+    said = capsys.readouterr()
+    assert "terms  CC0" in said.out
+    assert "train  2 pairs" in said.out
+    assert "test   not there" in said.out
+    assert "pets.zip" in said.err
+    assert site.asked == [None, "bytes=100-"]
+    assert [path.name for path in root.iterdir()] == ["pets"]
+    assert len(card.find(own).pairs(root, "train")) == 2
+    assert main(["download", own, "--data-root", str(root)]) == 0
+    assert "is there already" in capsys.readouterr().out
+    assert len(site.asked) == 2
+
+
+def test_a_wrong_checksum_unpacks_nothing(site, tmp_path, capsys):
+    own = written(tmp_path, CARD, url=site.url, sha256="0" * 64)
+    assert main(["download", own, "--data-root", str(tmp_path / "data")]) == 2
+    assert "is not the expected file" in capsys.readouterr().err
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_says_what_to_fetch_by_hand(tmp_path, capsys):
+    assert main(["download", "lol_v1", "--data-root", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "daooshee" in said.out
+    assert "Google Drive" in said.err
+    assert "--archive LOLdataset.zip" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unpacks_what_was_fetched_by_hand(archive, tmp_path, capsys):
+    own = written(tmp_path, CARD, sha256=hashlib.sha256(archive).hexdigest())
+    (tmp_path / "pets (1).zip").write_bytes(archive)
+    command = ["download", own, "--data-root", str(tmp_path / "data"), "--archive"]
+    assert main([*command, str(tmp_path / "pets (1).zip")]) == 0
+    assert "4 files unpacked" in capsys.readouterr().out
+    assert (tmp_path / "pets (1).zip").exists()
+    (tmp_path / "other.zip").write_bytes(archive[:-1])
+    assert main([*command, str(tmp_path / "other.zip")]) == 2
+    assert "is not the expected file" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "missing.zip")]) == 2
+    assert "a file that exists" in capsys.readouterr().err
+
+
+def test_a_dataset_without_archive_says_so(tmp_path, capsys):
+    assert main(["download", "camvid", "--archive", str(tmp_path / "a.zip")]) == 2
+    assert "ROOT/camvid/image" in capsys.readouterr().err
+
+
+def test_check_tells_the_cards_pictures_from_others(archive, tmp_path, capsys):
+    from lowlight_tf.datasets import checksums
+
+    place = tmp_path / "data" / "pets"
+    with zipfile.ZipFile(io.BytesIO(archive)) as box:
+        box.extractall(tmp_path)
+    place.parent.mkdir()
+    (tmp_path / "pets-main").rename(place)
+    known = checksums.digest((place / "low").iterdir())
+    path = written(tmp_path, CARD + f'[splits.train.pixels]\nlow = "{known}"\n')
+    command = ["download", path, "--data-root", str(place.parent), "--check"]
+    assert main(command) == 0
+    assert "train/low: 2 pictures, as on the card" in capsys.readouterr().out
+    files.write(place / "low" / "1.png", np.zeros((8, 9, 3), np.float32))
+    assert main(command) == 1
+    said = capsys.readouterr().out
+    assert "train/low: 2 pictures, NOT as on the card" in said
+    assert "train/high: 2 pictures, of which the card has no checksum" in said
+
+
+def test_an_unknown_dataset_is_offered_the_nearest(capsys):
+    assert main(["download", "lol_v3"]) == 2
+    assert "Known: lol_v1" in capsys.readouterr().err

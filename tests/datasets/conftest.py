@@ -1,0 +1,40 @@
+"""Pictures to pair, and real ones where there are any."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lowlight_tf.imaging import files
+from tests.datasets.server import Site
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+@pytest.fixture
+def shared():
+    """The folder of real pictures beside the repository."""
+    if not (SHARED / "lol_v1").is_dir():
+        pytest.skip("needs the real pictures of ../shared/data, which are not here")
+    return SHARED
+
+
+@pytest.fixture
+def picture(tmp_path, rng):
+    """Write a random picture, by a path below the test's folder; return its path."""
+
+    def write(name, *, size=(12, 20), image=None):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, rng.random((*size, 3), dtype=np.float32) if image is None else image)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def site(rng, monkeypatch):
+    """A web server that has one file of 100 kB."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Site(rng.bytes(100_000)).running() as site:
+        yield site

@@ -1,0 +1,122 @@
+"""Cards know which pictures are for what; those of the package are whole."""
+
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets import card
+
+OWN = """\
+title = "Two pictures"
+home = "https://example.org"
+paper = ""
+terms = "CC0"
+inputs = ["low"]
+target = "high"
+[splits.train]
+folder = "all"
+exclude = ["b"]
+[splits.val]
+folder = "all"
+only = ["b"]
+"""
+
+
+@pytest.fixture
+def own(tmp_path, picture):
+    """A card of one's own, named pets, and its pictures in tmp_path/pets."""
+    path = tmp_path / "pets.toml"
+    path.write_text(OWN)
+    for name in "abc":
+        picture(f"pets/all/low/{name}.png"), picture(f"pets/all/high/{name}.png")
+    return card.find(str(path))
+
+
+@pytest.mark.parametrize("name", card.names())
+def test_every_card_says_what_its_user_must_know(name):
+    one = card.find(name)
+    assert one.name == name
+    assert one.home.startswith("http")
+    assert one.paper
+    assert one.terms
+    assert "train" in one.splits
+    assert all(archive.sha256 for archive in one.archives if archive.url)
+    assert one.by_hand or all(archive.url for archive in one.archives)
+
+
+def test_splits_take_what_they_name_and_leave_what_they_exclude(own, tmp_path):
+    assert [pair.name for pair in own.pairs(tmp_path, "train")] == ["a", "c"]
+    assert [pair.name for pair in own.pairs(tmp_path, "val")] == ["b"]
+
+
+def test_the_root_may_be_the_dataset_itself(own, tmp_path):
+    assert own.pairs(tmp_path / "pets", "val") == own.pairs(tmp_path, "val")
+
+
+def test_a_missing_dataset_is_told_where_it_belongs(own, tmp_path):
+    with pytest.raises(UsageError, match=r"pets/all/low and pets/all/high.*download pets"):
+        own.pairs(tmp_path / "elsewhere", "train")
+
+
+def test_a_split_that_is_not_whole_is_refused(own, tmp_path):
+    for side in ("low", "high"):
+        (tmp_path / "pets" / "all" / side / "b.png").unlink()
+    with pytest.raises(UsageError, match=r"val of pets has 1 pairs. Missing in .*: 1, such as b"):
+        own.pairs(tmp_path, "val")
+
+
+def test_unknown_names_are_offered_the_nearest(own, tmp_path):
+    with pytest.raises(UsageError, match=r"'lolv1'\. Known: lol_v1"):
+        card.find("lolv1")
+    with pytest.raises(UsageError, match=r"'vall'\. Known: val"):
+        own.pairs(tmp_path, "vall")
+    with pytest.raises(UsageError, match=r"No card at .*gone\.toml"):
+        card.find(str(tmp_path / "gone.toml"))
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ('terms = "CC0"', ""),
+        ('terms = "CC0"', 'license = "CC0"'),
+        ("[splits.train]", "[splits.train"),
+        ('only = ["b"]', 'names = ["b"]'),
+    ],
+)
+def test_what_is_no_card_is_refused(tmp_path, line, instead):
+    (tmp_path / "pets.toml").write_text(OWN.replace(line, instead))
+    with pytest.raises(UsageError, match="is not the card of a dataset"):
+        card.find(str(tmp_path / "pets.toml"))
+
+
+def test_an_address_without_checksum_is_refused(tmp_path):
+    archive = '[[archives]]\nfile = "pets.zip"\nurl = "https://example.org/pets.zip"\n'
+    (tmp_path / "pets.toml").write_text(OWN + archive)
+    with pytest.raises(UsageError, match=r"pets\.zip has an address, but no sha256"):
+        card.find(str(tmp_path / "pets.toml"))
+
+
+def test_lol_trains_on_no_scene_that_it_is_judged_by():
+    splits = card.find("lol_v1").splits
+    train, val = splits["train"], splits["val"]
+    assert len(val.only) == len(set(val.only)) == val.count == 30
+    assert 485 - len(set(train.exclude)) == train.count == 401
+    assert set(val.only) <= set(train.exclude)
+    assert "648" in train.exclude  # its two pictures are 27 pixels apart
+    assert {"2", "21", "779"} <= set(train.exclude)  # scenes of the official test
+
+
+def test_lol_is_found_as_its_makers_named_it(shared):
+    lol = card.find("lol_v1")
+    val = lol.pairs(shared, "val")
+    assert {pair.name for pair in val} == set(
+        (shared / "lol_v1" / "val.txt").read_text(encoding="utf-8").split()
+    )
+    train = lol.pairs(shared, "train")
+    assert not {pair.name for pair in train} & {pair.name for pair in val}
+    assert len(train) == 230  # of 401: the folder holds 260 pairs of 485
+
+
+def test_camvid_is_day(shared):
+    pairs = card.find("camvid").pairs(shared, "train")
+    assert pairs[0].inputs == {}
+    assert pairs[0].target.is_file()

@@ -1,0 +1,30 @@
+"""The card's pictures are known by their pixels."""
+
+import pytest
+
+from lowlight_tf.datasets import card, checksums
+from lowlight_tf.imaging import files
+
+
+def test_a_lossless_copy_has_the_same_digest(picture, tmp_path):
+    first, second = picture("a/1.png"), picture("a/2.png")
+    copy = tmp_path / "b" / "1.webp"
+    copy.parent.mkdir()
+    files.save(copy, files.load(first))
+    assert checksums.digest([first, second]) == checksums.digest([second, copy])
+
+
+def test_other_pixels_and_other_names_have_another(picture, tmp_path):
+    first, second = picture("a/1.png"), picture("a/2.png")
+    renamed = tmp_path / "a" / "3.png"
+    renamed.write_bytes(first.read_bytes())
+    assert len({checksums.digest([path]) for path in (first, second, renamed)}) == 3
+
+
+@pytest.mark.slow
+def test_copies_that_lost_something_are_told_from_those_that_did_not(shared):
+    verdicts = checksums.check(card.find("lol_v1"), shared)
+    found = {(v.split, v.side): (v.count, v.right) for v in verdicts}
+    assert found["val", "low"] == (30, True)  # lossless WebP of the original PNG
+    assert found["val", "high"] == (30, False)  # JPEG
+    assert found["train", "low"] == (230, False)  # not all of them

@@ -1,0 +1,94 @@
+"""Pictures pair by name, and what does not pair is named."""
+
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets.pairing import Pair, check_sizes, day_folder, pair_folder, split
+
+
+def test_names_pair_whatever_their_suffix(picture, tmp_path):
+    low, high = picture("low/b.webp"), picture("high/b.jpg")
+    picture("low/a.png"), picture("high/a.PNG")
+    (tmp_path / "low" / "._b.png").write_bytes(b"left by a file browser")
+    (tmp_path / "high" / "notes.txt").write_text("no picture")
+    pairs = pair_folder(tmp_path)
+    assert [pair.name for pair in pairs] == ["a", "b"]
+    assert pairs[1] == Pair("b", {"low": low}, high)
+
+
+def test_inputs_are_called_like_their_folders(picture, tmp_path):
+    visible, infrared = picture("visible/1.png"), picture("infrared/1.png")
+    (pair,) = pair_folder(tmp_path, inputs=("visible", "infrared"), target=None)
+    assert pair == Pair("1", {"visible": visible, "infrared": infrared}, None)
+
+
+def test_day_pictures_have_no_input(picture, tmp_path):
+    path = picture("high/a.png")
+    assert day_folder(tmp_path) == day_folder(tmp_path / "high") == [Pair("a", {}, path)]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(UsageError, match="nowhere"):
+        pair_folder(tmp_path / "nowhere")
+
+
+def test_a_folder_without_low_and_high_is_told_what_it_has(picture, tmp_path):
+    picture("our485/high/1.png")
+    with pytest.raises(UsageError, match=r"low, high.*found: our485"):
+        pair_folder(tmp_path)
+
+
+def test_a_folder_without_pictures_is_refused(picture, tmp_path):
+    picture("high/1.png")
+    (tmp_path / "low").mkdir()
+    with pytest.raises(UsageError, match=r"low holds no pictures.*\.png"):
+        pair_folder(tmp_path)
+
+
+def test_lone_pictures_are_counted_and_some_named(picture, tmp_path):
+    for name in "abcde":
+        picture(f"low/{name}.png")
+    picture("high/a.png")
+    with pytest.raises(UsageError, match=r"4 of 5 .* no partner in high/: b, c, d, \.\.\."):
+        pair_folder(tmp_path)
+
+
+def test_two_pictures_of_one_name_are_refused(picture, tmp_path):
+    picture("low/a.png"), picture("low/a.jpg"), picture("high/a.png")
+    with pytest.raises(UsageError, match=r"called a: a\.jpg and a\.png"):
+        pair_folder(tmp_path)
+
+
+def test_pairs_of_unequal_size_are_refused_with_both_sizes(picture, tmp_path):
+    picture("low/a.png", size=(12, 20)), picture("high/a.jpg", size=(12, 24))
+    with pytest.raises(UsageError, match=r"pair a must.*a\.png is 12x20.*a\.jpg is 12x24"):
+        check_sizes(pair_folder(tmp_path))
+
+
+def test_a_crop_larger_than_a_picture_is_refused(picture, tmp_path):
+    picture("low/a.png"), picture("high/a.png")
+    check_sizes(pair_folder(tmp_path), crop=12)
+    with pytest.raises(UsageError, match=r"crop=13.*12x20.*at most 12"):
+        check_sizes(pair_folder(tmp_path), crop=13)
+
+
+def some(count):
+    return [Pair(f"{index}", {}, None) for index in range(count)]
+
+
+def test_a_split_depends_on_names_and_seed_alone():
+    pairs = some(40)
+    kept, held = split(pairs, 0.25, 1)
+    assert split(pairs[::-1], 0.25, 1) == (kept, held)
+    assert split(pairs, 0.25, 2) != (kept, held)
+    assert len(held) == 10
+    assert sorted([*kept, *held], key=lambda p: p.name) == sorted(pairs, key=lambda p: p.name)
+
+
+def test_a_split_leaves_something_on_both_sides():
+    assert [len(side) for side in split(some(2), 0.01)] == [1, 1]
+    assert [len(side) for side in split(some(2), 0.99)] == [1, 1]
+    with pytest.raises(UsageError, match="At least 2 pairs"):
+        split(some(1), 0.5)
+    with pytest.raises(UsageError, match=r"between 0 and 1. Received: 1\.5"):
+        split(some(2), 1.5)
