@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from lowlight_tf.checks import UsageError
 
+CHUNK = 1 << 20  # bytes
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
 LOCKED = (RuntimeError, NotImplementedError)  # zip members with a password, or of an odd method
 
@@ -89,6 +90,8 @@ def _entries(archive: Path) -> Iterator[tuple[str, str, Callable[[], BinaryIO]]]
             for info in box:
                 kind = "folder" if info.isdir() else "file" if info.isreg() else "link or device"
                 yield info.name, kind, lambda info=info: box.extractfile(info)
+            while box.fileobj.read(CHUNK):  # a compressed stream has its checksum at its very end
+                pass
     else:
         raise UsageError(f"{archive} is neither a zip nor a tar file. Fetch it again.")
 
@@ -98,7 +101,7 @@ def _write(part: Path, path: PurePosixPath, content: Callable[[], BinaryIO]) -> 
     place = part / path
     place.parent.mkdir(parents=True, exist_ok=True)
     with content() as source, place.open("wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
+        shutil.copyfileobj(source, target, CHUNK)
     return path
 
 
