@@ -7,6 +7,7 @@ import pytest
 from lowlight_tf.catalog import LOSSES, METRICS, MODELS
 from lowlight_tf.cli.main import main
 from lowlight_tf.config import FOLDER
+from lowlight_tf.contract import ENHANCE, Card
 from lowlight_tf.datasets import card
 from lowlight_tf.runtime import pretrained
 
@@ -41,3 +42,26 @@ def test_the_tables_say_what_matters(capsys):
 def test_an_unknown_kind_is_refused(capsys):
     assert main(["catalog", "cats"]) == 2
     assert "models" in capsys.readouterr().err
+
+
+def test_a_net_is_listed_with_its_size_and_its_result(tmp_path, capsys, monkeypatch):
+    (tmp_path / "tiny.tflite").write_bytes(b"")
+    Card(
+        name="tiny",
+        model="driving_unet",
+        contract=ENHANCE,
+        height=40,
+        width=60,
+        quantization="int8",
+        dtype="uint8",
+        value_range=(0, 255),
+        sha256="",
+        size_bytes=123_456,
+        weights=1000,
+        training={"validation": {"psnr": 20.54321, "ssim": 0.80123}},
+    ).save(tmp_path / "tiny.json")
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    assert main(["catalog", "nets"]) == 0
+    row = capsys.readouterr().out.splitlines()[-1].split()
+    assert row[:6] == ["tiny", "driving_unet", "40x60", "uint8", "int8", "1000"]
+    assert row[6:] == ["123", "psnr", "20.54,", "ssim", "0.8012"]
