@@ -19,9 +19,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         pairs = pairing.pair_folder(synthetic.embedded(Path(place)) / "train")
         recipe = Recipe.load("driving_unet_embedded")
-        plain = recipe.replace(
-            ["pipeline.exposure_ev=0", "pipeline.blur=0", "pipeline.noise=0"]
-        )
+        plain = recipe.replace(["pipeline.exposure_ev=0", "pipeline.blur=0", "pipeline.noise=0"])
         paths = [path for pair in pairs for path in (*pair.inputs.values(), pair.target)]
 
         def decode() -> int:

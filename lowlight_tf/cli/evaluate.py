@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--protocol", default="plain", help="plain, gt_mean, luma: one or more, by commas")
     add("--json", type=Path, help="file to write all numbers into")
     add("--markdown", type=Path, help="file to write the table into")
-    add("--sheet", type=Path, help="picture to write: before, after and target of the first four")
+    add("--sheet", type=Path, help="picture to write: before, after and target of up to four")
     add("--each", action="store_true", help="print every picture's numbers too")
     add("--threads", type=int, default=2, help="processor threads of a .tflite file")
 
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     if args.markdown:
         report.save(args.markdown, results, command=command)
     if args.sheet:
-        files.write(args.sheet, contact_sheet(engines, pairs[:SHEET]))
+        files.write(args.sheet, contact_sheet(engines, pairs[:: -(-len(pairs) // SHEET)]))
     return 0
 
 

@@ -38,7 +38,10 @@ def proof(net, low, folder, quantization):
 @pytest.mark.parametrize("patch", [1, 4])
 def test_takes_every_operation_of_the_driving_unet(patch, quantization, low, tmp_path):
     keras.utils.set_random_seed(1)
-    net = driving_unet(filters=4, depth=1, groups=2, patch=patch, output_normalized=patch == 1)
+    ours = patch > 1
+    net = driving_unet(
+        filters=4, depth=1, groups=2, patch=patch, output_normalized=not ours, gained=ours
+    )
     done = proof(net, low, tmp_path, quantization)
     assert done.refused == ()
     if quantization == "int8":  # the delegate computes in float what the CPU does in integers
