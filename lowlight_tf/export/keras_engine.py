@@ -13,6 +13,10 @@ from lowlight_tf.contract import Contract
 from lowlight_tf.runtime.engine import Images
 
 
+class NotFinite(UsageError):
+    """A net answers with numbers that are none: its weights have diverged."""
+
+
 class KerasEngine:
     """An `Engine` over the best net of a run folder. Takes pictures of any size.
 
@@ -24,6 +28,7 @@ class KerasEngine:
 
     Raises:
         UsageError: If the folder holds no net, or one whose ports are not its contract's.
+        NotFinite: When called, if the net's weights have diverged.
     """
 
     size: tuple[int, int] | None = None
@@ -53,6 +58,11 @@ class KerasEngine:
         answers = {}
         for port in self.contract.outputs:
             image = np.clip(np.asarray(results[port.name], np.float32), 0, 1)
+            if np.isnan(image).any():
+                raise NotFinite(
+                    f"{self.name} gives images that are not finite. Train it again, from an "
+                    "earlier checkpoint or with a lower learning_rate."
+                )
             answers[port.name] = np.rint(image * 255).astype(np.uint8) if whole else image
         return answers
 

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from lowlight_tf.export.keras_engine import NotFinite
 from lowlight_tf.imaging import files
 from lowlight_tf.training import state
 from lowlight_tf.training.history import History
@@ -176,11 +177,12 @@ class Validate(StepCallback):
     def on_step(self, logs: dict) -> None:
         """Measure, keep, and show."""
         progress = self.progress
-        weights = state.averaged(self.model)
-        if not all(np.isfinite(array).all() for array in weights):
-            raise state.diverged("Weights", progress.step, self.run / "checkpoints")
-        self.net.set_weights(weights)
-        means, sample = self.measure(self.net)
+        self.net.set_weights(state.averaged(self.model))
+        try:
+            means, sample = self.measure(self.net)
+        except NotFinite:
+            place = self.run / "checkpoints"
+            raise state.diverged("What the net gives", progress.step, place) from None
         progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})
         progress.history.save(self.run / "history.csv")
         best = progress.best is None or means["psnr"] > progress.best

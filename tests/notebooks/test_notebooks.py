@@ -18,7 +18,8 @@ def plots(notebook):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the kernel's own libraries
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_from_top_to_bottom_and_keeps_its_plots(path, tmp_path):
+def test_runs_from_top_to_bottom_and_keeps_its_plots(path, tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # a notebook draws into itself
     notebook = nbformat.read(path, as_version=4)
     kept = plots(notebook)
     NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}, timeout=300).execute()
