@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from lowlight_tf.contract import ENHANCE, Contract
+from lowlight_tf.contract import ENHANCE, EXPOSE, Contract
 from lowlight_tf.registry import Entry, Registry
 
 
@@ -30,6 +30,7 @@ class Metric(Entry):
 
 MODELS = Registry(
     "model",
+    dashcam_net=Model("lowlight_tf.models.dashcam_net:dashcam_net", EXPOSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
 )
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,19 @@ class Port:
         name: Key of the image in every batch, every signature and every card.
         channels: 3 for color, 1 for infrared or luma, 4 for packed Bayer.
         space: "srgb", "linear", "bayer" or "thermal".
+        size: Height and width (pixels) of a thumbnail: a port that is always shown the whole
+            picture, shrunk to this size, however large the picture and whatever part of it the
+            other ports see. None for a port that sees the pixels themselves.
     """
 
     name: str
     channels: int
     space: str = "srgb"
+    size: tuple[int, int] | None = None
+
+    def shape(self, size: tuple[int | None, int | None]) -> tuple[int | None, int | None, int]:
+        """Return (height, width, channels) of its image when the other ports see `size`."""
+        return (*(self.size or size), self.channels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Contract:
     """The ports of a model and the sizes that it accepts.
 
     Attributes:
-        inputs: Ports in, all of the same height and width (pixels).
+        inputs: Ports in; those that are no thumbnails are of the same height and width (pixels).
         outputs: Ports out. Whatever else the net returns serves its losses only.
         multiple_of: Height and width must be multiples of this (pixels).
         scale: Output size divided by input size; 2 for packed Bayer.
@@ -40,6 +49,16 @@ class Contract:
     outputs: tuple[Port, ...]
     multiple_of: int = 1
     scale: int = 1
+
+    @property
+    def pictures(self) -> tuple[Port, ...]:
+        """The inputs that see the pixels themselves."""
+        return tuple(port for port in self.inputs if not port.size)
+
+    @property
+    def thumbnails(self) -> tuple[Port, ...]:
+        """The inputs that see the whole picture, small; each is made of the first picture."""
+        return tuple(port for port in self.inputs if port.size)
 
     def save(self, path: Path) -> None:
         """Write the contract as JSON into a run folder."""
@@ -55,10 +74,13 @@ class Contract:
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Contract":
         """Build a contract from the plain dictionary that JSON gives."""
-        sides = {
-            side: tuple(Port(**port) for port in fields[side]) for side in ("inputs", "outputs")
-        }
+        sides = {side: tuple(map(_port, fields[side])) for side in ("inputs", "outputs")}
         return cls(**{**fields, **sides})
+
+
+def _port(fields: Mapping[str, Any]) -> Port:
+    size = fields.get("size")
+    return Port(**{**fields, "size": size and tuple(size)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,3 +171,6 @@ def sha256(path: Path) -> str:
 
 
 ENHANCE = Contract((Port("low", 3),), (Port("enhanced", 3),))
+EXPOSE = Contract(
+    (Port("low", 3), Port("thumbnail", 3, size=(64, 96))), (Port("enhanced", 3),), multiple_of=8
+)

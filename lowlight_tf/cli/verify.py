@@ -68,7 +68,7 @@ def findings(
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
     sources = pictures.dark_pictures(card.contract, run=run, most=4)
-    compared = pictures.comparison(sources, engine.size)
+    compared = pictures.comparison(sources, card.contract, engine.size)
     if run:
         from lowlight_tf.export.bundle import open_run
 

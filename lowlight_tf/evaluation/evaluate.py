@@ -145,7 +145,7 @@ def measure(
     functions = {metric: METRICS.find(metric).load() for metric in metrics}
     for protocol in protocols:
         fidelity.check(protocol)
-    port = engine.contract.inputs[0].name
+    port = engine.contract.pictures[0].name
     _check(pairs, port)
     scores: dict[str, list[Score]] = {protocol: [] for protocol in protocols}
     watch = _Stopwatch(engine)

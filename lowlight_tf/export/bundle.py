@@ -84,9 +84,9 @@ def export_run(
     contract = engine.contract
     pictures = dark_pictures(contract, run=run, folder=calibration_folder)
     samples = calibration(pictures, contract, size)
-    compared = comparison(pictures, size)
+    compared = comparison(pictures, contract, size)
     # What travels with a file is a photograph that may, not one of the run's.
-    (shown,) = comparison(dark_pictures(contract, most=1), size) if golden else (None,)
+    (shown,) = comparison(dark_pictures(contract, most=1), contract, size) if golden else (None,)
     training = run / "training.json"
     facts = read_json(training) if training.is_file() else {}
 

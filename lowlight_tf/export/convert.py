@@ -16,6 +16,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.export.quantize import QUANTIZATIONS, Sample, quantized
+from lowlight_tf.layers.reparameterization import fold
 
 TINY = 1e-30
 """Weights smaller than this are set to zero: denormal floats make processors 30 times slower."""
@@ -30,7 +31,7 @@ def convert(
     quantization: str = "none",
     samples: Sequence[Sample] = (),
 ) -> Path:
-    """Write `model` as a .tflite file that takes one picture of one size.
+    """Write `model`, folded, as a .tflite file that takes one picture of one size.
 
     The signature keeps the ports' names, and only the contract's outputs are kept. Only built-in
     operations are allowed, so that the file runs on a device without TensorFlow kernels.
@@ -55,6 +56,7 @@ def convert(
             f"`size` must be multiples of {contract.multiple_of} above zero. "
             f"Received: {size[0]}x{size[1]}."
         )
+    model = fold(model)
     for weight in model.weights:
         value = np.asarray(weight)
         weight.assign(np.where(np.abs(value) < TINY, 0, value))
@@ -75,7 +77,7 @@ def _module(model: keras.Model, contract: Contract, size: tuple[int, int], folde
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     ports = [
-        tf.TensorSpec((1, *size, port.channels), tf.float32, name=port.name)
+        tf.TensorSpec((1, *port.shape(size)), tf.float32, name=port.name)
         for port in contract.inputs
     ]
 

@@ -49,7 +49,7 @@ def largest_difference(net: keras.Model, contract: Contract, path: Path) -> floa
     engine = LiteRTEngine(path)
     rng = np.random.default_rng(0)
     noise = {
-        port.name: rng.random((1, *engine.size, port.channels), dtype=np.float32)
+        port.name: rng.random((1, *port.shape(engine.size)), dtype=np.float32)
         for port in contract.inputs
     }
     expected = KerasEngine.of(net, contract, name=net.name)(noise)
@@ -74,8 +74,11 @@ def mismatches(path: Path, card: Card) -> list[str]:
     interpreter = Interpreter(model_path=str(path))
     runner = interpreter.get_signature_runner(next(iter(interpreter.get_signature_list())))
     found = []
-    scales = {"inputs": 1, "outputs": card.contract.scale}
-    for side, scale in scales.items():
+    sizes = {
+        side: (card.height * scale, card.width * scale)
+        for side, scale in (("inputs", 1), ("outputs", card.contract.scale))
+    }
+    for side, size in sizes.items():
         details = getattr(runner, f"get_{side[:-1]}_details")()
         for port in getattr(card.contract, side):
             if port.name not in details:
@@ -83,7 +86,7 @@ def mismatches(path: Path, card: Card) -> list[str]:
                 continue
             shape = tuple(int(n) for n in details[port.name]["shape"])
             dtype = np.dtype(details[port.name]["dtype"]).name
-            expected = (1, card.height * scale, card.width * scale, port.channels)
+            expected = (1, *port.shape(size))
             if (shape, dtype) != (expected, card.dtype):
                 found.append(
                     f"{port.name!r} is {dtype} {shape}, the card says {card.dtype} {expected}"

@@ -12,6 +12,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract, Port, read_json
 from lowlight_tf.imaging import color, files
+from lowlight_tf.runtime import fit
 
 NIGHT_GAMMA = 3.0
 """Exponent that makes a night of a day picture, dark enough to take ranges from."""
@@ -66,8 +67,8 @@ def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int,
             gain = GAINS[(index + turn) % len(GAINS)]
             samples.append(
                 {
-                    port.name: np.clip(centered(picture[port.name], size) * gain, 0, 1)[None]
-                    for port in contract.inputs
+                    name: np.clip(image * gain, 0, 1)
+                    for name, image in _cut(picture, contract, size).items()
                 }
             )
     for image in samples[0].values():
@@ -75,15 +76,24 @@ def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int,
     return samples
 
 
-def comparison(pictures: Sequence[Images], size: tuple[int, int], *, most: int = 4) -> list[Images]:
+def comparison(
+    pictures: Sequence[Images], contract: Contract, size: tuple[int, int], *, most: int = 4
+) -> list[Images]:
     """Return some of the pictures as 8-bit batches of one size: port name -> (1, H, W, C)."""
     return [
         {
-            name: np.rint(centered(image, size)[None].clip(0, 1) * 255).astype(np.uint8)
-            for name, image in picture.items()
+            name: np.rint(image.clip(0, 1) * 255).astype(np.uint8)
+            for name, image in _cut(picture, contract, size).items()
         }
         for picture in _spread(pictures, most)
     ]
+
+
+def _cut(picture: Images, contract: Contract, size: tuple[int, int]) -> Images:
+    """Return the middle of a picture as a batch of one, and the thumbnails of the whole of it."""
+    batch = {port.name: centered(picture[port.name], size)[None] for port in contract.pictures}
+    whole = picture[contract.pictures[0].name]
+    return {**batch, **fit.thumbnails(contract, whole)}
 
 
 def as_floats(picture: Images) -> Images:
@@ -120,7 +130,7 @@ class _Source(NamedTuple):
 def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
     checks.folder("calibration", folder)
     found = {}
-    for port in contract.inputs:
+    for port in contract.pictures:
         own = folder / port.name
         place = own if own.is_dir() else folder
         found[port.name] = [_Source(path) for path in files.find(place)]
@@ -143,7 +153,7 @@ def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
             port.name: _Source(
                 Path(pair["inputs"].get(port.name, pair["target"])), not pair["inputs"]
             )
-            for port in contract.inputs
+            for port in contract.pictures
         }
         for pair in pairs
     ]
@@ -152,7 +162,7 @@ def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
 
 def _read(sources: Sequence[dict[str, _Source]], contract: Contract, most: int) -> list[Images]:
     return [
-        {port.name: source[port.name].image(port) for port in contract.inputs}
+        {port.name: source[port.name].image(port) for port in contract.pictures}
         for source in _spread(sources, most)
     ]
 

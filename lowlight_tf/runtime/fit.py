@@ -15,7 +15,7 @@ TILE = 1024
 
 def check_ports(contract: Contract) -> None:
     """Refuse a net that is not from one color image to another of its size."""
-    ports = (*contract.inputs, *contract.outputs)
+    ports = (*contract.pictures, *contract.outputs)
     if len(ports) != 2 or {port.channels for port in ports} != {3} or contract.scale != 1:
         words = " to ".join(
             ", ".join(f"{port.name} ({port.channels} channels)" for port in side)
@@ -47,6 +47,23 @@ def size_for(
 def across(size: tuple[int, int], shape: tuple[int, ...]) -> bool:
     """Tell whether the picture stands and the net's image lies, or the other way round."""
     return (size[0] - size[1]) * (shape[0] - shape[1]) < 0
+
+
+def thumbnails(contract: Contract, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what the thumbnail ports of a net are shown of a picture.
+
+    Args:
+        contract: The net's ports.
+        image: The whole picture, (H, W, 3).
+
+    Returns:
+        Port name -> (1, h, w, 3) in the picture's type: each pixel the mean of what it stands for.
+        Empty if the net has no such port.
+    """
+    return {
+        port.name: cv2.resize(image, port.size[::-1], interpolation=cv2.INTER_AREA)[None]
+        for port in contract.thumbnails
+    }
 
 
 def pad(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

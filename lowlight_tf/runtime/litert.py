@@ -91,7 +91,7 @@ class LiteRTEngine:
         return {port.name: named[port.name] for port in ports}
 
     def _check(self, port: Port, image: np.ndarray | None) -> None:
-        expected = (*self.size, port.channels)
+        expected = port.shape(self.size)
         if image is None:
             raise UsageError(f"{self.name} needs an image called {port.name!r}. Received none.")
         if image.ndim != 4 or image.shape[1:] != expected:

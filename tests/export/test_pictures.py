@@ -46,7 +46,7 @@ def test_a_picture_too_small_is_enlarged_to_cover_the_size(channels, rng):
 
 def test_compared_pictures_are_spread_and_of_eight_bits():
     pictures = [flat(index / 255) for index in range(10)]
-    compared = comparison(pictures, (4, 4), most=4)
+    compared = comparison(pictures, ENHANCE, (4, 4), most=4)
     assert [int(picture["low"].max()) for picture in compared] == [0, 3, 6, 9]
     assert compared[0]["low"].dtype == np.uint8
 

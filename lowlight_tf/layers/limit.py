@@ -1,0 +1,23 @@
+"""Values kept between black and white."""
+
+import keras
+from keras import KerasTensor, ops
+
+
+@keras.saving.register_keras_serializable("lowlight_tf")
+class Limit(keras.layers.Layer):
+    """Clip to [0, 1]; in training the gradient passes as if nothing were clipped.
+
+    A plain clip has no gradient where a pixel is beyond the ends, and what is once too bright stays
+    so. On the device it is next to free: half of it becomes part of the operation before it, and in
+    eight bits the other half is what the scale of that operation's result does already.
+    """
+
+    def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
+        """Clip one batch."""
+        clipped = ops.minimum(ops.relu(inputs), 1.0)  # `ops.clip` is two operations on a device
+        return inputs + ops.stop_gradient(clipped - inputs) if training else clipped
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the same shape."""
+        return shape
