@@ -30,6 +30,8 @@ class Pipeline:
         late_batch: As `batch`.
         turned: Flip and turn at random, eight ways.
         exposure_ev: Expose the input more or less at random, by at most this many stops.
+        bend: Raise the input to a random power, at most 1 + this and at least 1 / (1 + this).
+        mixed: Lay each picture over another of its batch, transparent to a random degree.
         blur: Share of the inputs that a Gaussian blurs.
         blur_sigma: Range of its standard deviation (pixels).
         noise: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
@@ -50,6 +52,8 @@ class Pipeline:
     late_batch: int = 4
     turned: bool = True
     exposure_ev: float = 0.0
+    bend: float = 0.0
+    mixed: bool = False
     blur: float = 0.0
     blur_sigma: tuple[float, float] = (0.0, 0.5)
     noise: float = 0.0

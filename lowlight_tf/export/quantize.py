@@ -14,6 +14,9 @@ QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
 FLOAT_OPERATIONS = {"MEAN", "SUB", "MUL", "ADD", "RSQRT", "LEAKY_RELU", "LOGISTIC"}
 """What normalizations and activations are made of."""
 
+NORMALIZING = {"RSQRT", "SQRT", "DIV"}
+"""What tells a net with normalizations: their results span more than eight bits hold."""
+
 OUTLIERS = 1e-5
 """Share of the values of one picture that may lie beyond either end of eight bits."""
 
@@ -29,8 +32,8 @@ def quantized(
 ) -> bytes:
     """Convert with the weights and activations of the kind asked for.
 
-    "int8" takes and gives uint8 and keeps in float32 what eight bits cannot hold, which costs no
-    time: see `_fragile`. "int16x8" has 16-bit activations where the operation has such a kernel.
+    "int8" takes and gives uint8. A net without normalizations becomes integer altogether; of one
+    with normalizations, what eight bits cannot hold stays in float32: see `_fragile`. "int16x8" has 16-bit activations where the operation has such a kernel.
 
     Args:
         converter: A converter of a graph of fixed size.
@@ -42,8 +45,9 @@ def quantized(
     """
     sets = tf.lite.OpsSet
     converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS]
+    plain = converter.convert() if quantization in ("none", "int8") else b""
     if quantization == "none":
-        return converter.convert()
+        return plain
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
@@ -52,7 +56,10 @@ def quantized(
     if quantization == "int16x8":
         wide = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         converter.target_spec.supported_ops = [wide, sets.TFLITE_BUILTINS]
-    if quantization != "int8":
+    if quantization == "int8":
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+        operations = {code for _, code in _operators(schema.ModelT.InitFromPackedBuf(plain, 0))}
+    if quantization != "int8" or not operations & NORMALIZING:
         return converter.convert()
     # The public converter cannot leave single operations in float; the function under it can.
     converter._experimental_calibrate_only = True

@@ -10,12 +10,12 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.color import luma
+from lowlight_tf.metrics.pixels import PEAK, levels, size
 from lowlight_tf.registry import nearest
 
 PROTOCOLS = ("plain", "gt_mean", "luma")
 """What may be done to the two pictures before they are compared; see `under`."""
 
-PEAK = 255.0
 WINDOW, SIGMA = 11, 1.5  # pixels
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
@@ -33,7 +33,7 @@ def psnr(target: np.ndarray, enhanced: np.ndarray) -> float:
     Raises:
         UsageError: If the shapes differ, or the pixels are of another type or not finite.
     """
-    error = np.square(np.subtract(*_levels(target, enhanced))).mean()
+    error = np.square(np.subtract(*levels(target, enhanced))).mean()
     return float(10 * np.log10(PEAK**2 / error)) if error else float("inf")
 
 
@@ -58,9 +58,9 @@ def ssim(target: np.ndarray, enhanced: np.ndarray) -> float:
     if min(target.shape[:2]) < WINDOW:
         raise UsageError(
             f"SSIM needs pictures of at least {WINDOW}x{WINDOW} pixels. "
-            f"Received: {_size(target)}. Leave out `ssim` for such small pictures."
+            f"Received: {size(target)}. Leave out `ssim` for such small pictures."
         )
-    target, enhanced = _levels(target, enhanced)
+    target, enhanced = levels(target, enhanced)
     mean_t, mean_e = _blur(target), _blur(enhanced)
     product = mean_t * mean_e
     power = mean_t * mean_t + mean_e * mean_e
@@ -81,7 +81,7 @@ def mae(target: np.ndarray, enhanced: np.ndarray) -> float:
     Raises:
         UsageError: If the shapes differ, or the pixels are of another type or not finite.
     """
-    return float(np.abs(np.subtract(*_levels(target, enhanced))).mean() / PEAK)
+    return float(np.abs(np.subtract(*levels(target, enhanced))).mean() / PEAK)
 
 
 def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +111,7 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
         that evaluated it. Differences: there the lumas were rounded before their mean was taken.
     """
     check(protocol)
-    target, enhanced = _levels(target, enhanced)
+    target, enhanced = levels(target, enhanced)
     if protocol == "gt_mean":
         mean = luma(enhanced).mean()
         enhanced = enhanced * (luma(target).mean() / mean if mean else 1.0)
@@ -128,26 +128,6 @@ def check(protocol: str) -> None:
         )
 
 
-def _levels(target: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both pictures as float64 in whole levels of 0 to 255, once they can be compared."""
-    if target.shape != enhanced.shape:
-        raise UsageError(
-            "The enhanced picture must have the size and channels of its target, "
-            f"{_size(target)}. Received: {_size(enhanced)}."
-        )
-    return _rounded(target), _rounded(enhanced)
-
-
-def _rounded(image: np.ndarray) -> np.ndarray:
-    if image.dtype == np.uint8:
-        return image.astype(np.float64)
-    if not np.issubdtype(image.dtype, np.floating):
-        raise UsageError(f"Pixels must be uint8, or float in [0, 1]. Received: {image.dtype}.")
-    if not np.isfinite(image).all():
-        raise UsageError("Pixels must be finite numbers. Received: a picture with NaN or infinity.")
-    return np.rint(np.clip(image, 0, 1) * PEAK).astype(np.float64)
-
-
 def _bytes(levels: np.ndarray) -> np.ndarray:
     return np.rint(np.minimum(levels, PEAK)).astype(np.uint8)
 
@@ -158,6 +138,3 @@ def _blur(image: np.ndarray) -> np.ndarray:
     inside = slice(WINDOW // 2, -(WINDOW // 2))
     return cv2.sepFilter2D(image, cv2.CV_64F, kernel, kernel)[inside, inside]
 
-
-def _size(image: np.ndarray) -> str:
-    return "x".join(map(str, image.shape))

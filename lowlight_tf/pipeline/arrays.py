@@ -15,13 +15,13 @@ from lowlight_tf.pipeline.decode import PairStore
 class ArrayFeed(keras.utils.PyDataset):
     """Cropped, turned and exposed batches in NumPy, the same for the same seed and step.
 
-    Of the recipe's pipeline `crop`, `turned`, `exposure_ev` and `noise` are honoured; blur, imgaug
-    and night synthesis need TensorFlow's pipeline and are refused.
+    Of the recipe's pipeline `crop`, `turned`, `exposure_ev`, `bend` and `noise` are honoured; blur, imgaug,
+    mixing and night synthesis need TensorFlow's pipeline and are refused.
 
     Args:
         pairs: What to learn from.
         recipe: Its `pipeline`, `seed` and `training.steps` are read.
-        contract: The model's ports; one input port.
+        contract: The model's ports: one picture, and thumbnails of it.
         first: Number of the first sample.
         crop: Side of the crops (pixels), 0 for whole pictures; None takes the recipe's.
         batch: Pictures in a batch; None takes the recipe's.
@@ -42,10 +42,11 @@ class ArrayFeed(keras.utils.PyDataset):
     ) -> None:
         super().__init__()
         options = recipe.pipeline
-        (self._port,) = (port.name for port in contract.inputs)
+        (self._port,) = (port.name for port in contract.pictures)
+        self._thumbnails = contract.thumbnails
         self._store = PairStore(pairs, port=self._port, cache_mb=options.cache_mb)
         days = any(self._store.is_day(index) for index in range(len(pairs)))
-        if options.blur or options.augmenter != "native" or options.night or days:
+        if options.blur or options.mixed or options.augmenter != "native" or options.night or days:
             raise UsageError(
                 "Without TensorFlow only crops, turns, exposure and noise are made. Received a "
                 "recipe with blur, imgaug or night; set pipeline.blur=0 or install TensorFlow."
@@ -60,16 +61,18 @@ class ArrayFeed(keras.utils.PyDataset):
     def __getitem__(self, step: int) -> tuple[dict, dict]:
         """Return the batch of a step counted from `first`."""
         first = self._first + step * self._batch
-        pairs = [self._sample(number) for number in range(first, first + self._batch)]
-        low, target = (np.stack(images) for images in zip(*pairs, strict=True))
-        return {self._port: low}, {"target": target}
+        samples = [self._sample(number) for number in range(first, first + self._batch)]
+        batch = {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+        target = batch.pop("target")
+        return batch, {"target": target}
 
-    def _sample(self, number: int) -> list[np.ndarray]:
+    def _sample(self, number: int) -> dict[str, np.ndarray]:
         options = self._recipe.pipeline
         epoch, place = divmod(number, len(self._store))
         order = np.random.default_rng([self._recipe.seed, epoch]).permutation(len(self._store))
         draw = np.random.default_rng([self._recipe.seed, epoch, place])
-        images = self._store.read(int(order[place]))
+        index = int(order[place])
+        images = self._store.read(index)
         if self._crop:
             height, width, _ = images[0].shape
             top, left = (int(draw.integers(side - self._crop + 1)) for side in (height, width))
@@ -78,8 +81,17 @@ class ArrayFeed(keras.utils.PyDataset):
                 way = int(draw.integers(8))
                 images = [np.rot90(i[:, :: 1 - 2 * (way // 4)], way % 4) for i in images]
         low, target = (np.float32(image) / 255 for image in images)
-        low = low * np.float32(2 ** draw.uniform(-options.exposure_ev, options.exposure_ev))
+        seen = {port.name: self._store.glance(index, port.size) for port in self._thumbnails}
+        gain = np.float32(2 ** draw.uniform(-options.exposure_ev, options.exposure_ev))
+        power = np.float32((1 + options.bend) ** draw.uniform(-1, 1)) if options.bend else 1
         grain = draw.standard_normal(low.shape, np.float32) * np.float32(
             draw.uniform(0, options.noise)
         )
-        return [np.clip(low + grain, 0, 1), target]
+        exposed = {
+            name: np.clip(image * gain, 0, 1) ** power
+            for name, image in {
+                self._port: low, **{name: np.float32(image) / 255 for name, image in seen.items()},
+            }.items()
+        }  # fmt: skip
+        exposed[self._port] = np.clip(exposed[self._port] + grain, 0, 1)
+        return {**exposed, "target": target}

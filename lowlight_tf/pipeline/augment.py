@@ -1,12 +1,14 @@
 """Random changes of a pair, inside the tf.data graph; every draw has the sample's own seed."""
 
+import math
+
 import tensorflow as tf
 from tensorflow.random import fold_in as fold
 
 TAPS = 13  # of the Gaussian blur (pixels): three deviations of 2 to either side
 
 
-def crop(images: list[tf.Tensor], size: int, seed: tf.Tensor) -> list[tf.Tensor]:
+def crop(images: list[tf.Tensor], size: int, seed: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
     """Cut the same random square out of every image.
 
     Args:
@@ -15,19 +17,21 @@ def crop(images: list[tf.Tensor], size: int, seed: tf.Tensor) -> list[tf.Tensor]
         seed: (2,) int64.
 
     Returns:
-        Images of (size, size, C).
+        Images of (size, size, C), and where they lay: (top, left, H, W), int32.
     """
+    whole = tf.shape(images[0])[:2]
     if not size:
-        return images
+        return images, tf.concat([[0, 0], whole], 0)
     room = tf.shape(images[0])[:2] - size + 1
     top, left = (
         tf.random.stateless_uniform([], fold(seed, axis), 0, room[axis], tf.int32)
         for axis in (0, 1)
     )
-    return [
+    cut = [
         tf.ensure_shape(image[top : top + size, left : left + size], [size, size, image.shape[2]])
         for image in images
     ]
+    return cut, tf.concat([[top, left], whole], 0)
 
 
 def turn(images: list[tf.Tensor], seed: tf.Tensor) -> list[tf.Tensor]:
@@ -46,6 +50,33 @@ def expose(low: tf.Tensor, stops: float, seed: tf.Tensor) -> tf.Tensor:
     """Scale an image by 2 to the power of a random number in [-stops, stops]; clip to [0, 1]."""
     gain = 2.0 ** tf.random.stateless_uniform([], seed, -stops, stops)
     return tf.clip_by_value(low * gain, 0, 1)
+
+
+def bend(low: tf.Tensor, most: float, seed: tf.Tensor) -> tf.Tensor:
+    """Raise an image in [0, 1] to a random power in [1 / (1 + most), 1 + most]."""
+    most = math.log1p(most)
+    return tf.pow(low, tf.exp(tf.random.stateless_uniform([], seed, -most, most)))
+
+
+def mix(images: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Lay each picture of a batch over its neighbour, transparent to a random degree.
+
+    Args:
+        images: (B, H, W, C) each; all are mixed alike.
+        seed: (2,) int64.
+
+    Reference:
+        Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, with the Beta(1.2, 1.2)
+        of Zamir et al., "Learning Enriched Features for Fast Image Restoration", TPAMI 2022.
+
+    Differences from the reference:
+        The partner is the neighbour in the batch; batches are shuffled already.
+    """
+    parts = tf.random.stateless_gamma([2], seed, alpha=1.2)
+    share = parts[0] / tf.reduce_sum(parts)
+    return {
+        name: share * image + (1 - share) * tf.roll(image, 1, 0) for name, image in images.items()
+    }
 
 
 def blur(low: tf.Tensor, share: float, sigma: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:

@@ -1,19 +1,20 @@
 """Pairs + recipe -> batches of ({port: images}, {"target": images})."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import Contract
+from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.pipeline import augment
 from lowlight_tf.pipeline.decode import PairStore, dark_quantiles
 from lowlight_tf.pipeline.imgaug import augmenter
 from lowlight_tf.pipeline.night import night
 
-DRAWS = ("crop", "night", "turn", "expose", "blur", "noise", "imgaug")
+DRAWS = ("crop", "night", "turn", "expose", "blur", "noise", "imgaug", "bend", "mix")
 
 
 def training_feed(
@@ -33,7 +34,7 @@ def training_feed(
     Args:
         pairs: What to learn from; a pair without inputs is a day picture.
         recipe: Its `pipeline` and `seed` are read.
-        contract: The model's ports; one input port.
+        contract: The model's ports: one picture, and thumbnails of it.
         first: Number of the first sample.
         crop: Side of the crops (pixels), 0 for whole pictures; None takes the recipe's.
         batch: Pictures in a batch; None takes the recipe's.
@@ -47,7 +48,7 @@ def training_feed(
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
     batch = batch or options.batch
-    (port,) = contract.inputs
+    (port,) = contract.pictures
     store = PairStore(pairs, port=port.name, cache_mb=options.cache_mb)
     days = tf.constant([options.night or store.is_day(index) for index in range(len(store))])
     nights = bool(tf.reduce_any(days))
@@ -60,18 +61,29 @@ def training_feed(
         seeds = dict(zip(DRAWS, tf.unstack(tf.random.split(own, len(DRAWS))), strict=True))
         low, target = tf.numpy_function(store.read, [index], [tf.uint8, tf.uint8], stateful=False)
         low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
-        low, target = augment.crop([low, target], crop, seeds["crop"])
+        (low, target), window = augment.crop([low, target], crop, seeds["crop"])
         low, target = (tf.cast(image, tf.float32) / 255 for image in (low, target))
+        glances = {small.name: glance(small, index) for small in contract.thumbnails}
         if nights:
+            whole = next(iter(glances.values()), None)
+            window = window if glances else None
+            dark = functools.partial(night, quantiles=quantiles, options=options)
+            draw = {"seed": seeds["night"], "whole": whole}
+            glances = {
+                name: tf.cond(days[index], lambda g=image: dark(g, **draw)[0], lambda g=image: g)
+                for name, image in glances.items()
+            }
             low, target = tf.cond(
-                days[index],
-                lambda: night(target, quantiles, options, seeds["night"]),
-                lambda: (low, target),
+                days[index], lambda: dark(target, window=window, **draw), lambda: (low, target)
             )
         if options.turned and crop:
             low, target = augment.turn([low, target], seeds["turn"])
+        seen = {port.name: low, **glances}
         if options.exposure_ev:
-            low = augment.expose(low, options.exposure_ev, seeds["expose"])
+            seen = _each(seen, augment.expose, options.exposure_ev, seeds["expose"])
+        if options.bend:
+            seen = _each(seen, augment.bend, options.bend, seeds["bend"])
+        low = seen[port.name]
         if options.blur:
             low = augment.blur(low, options.blur, options.blur_sigma, seeds["blur"])
         if options.noise:
@@ -79,15 +91,35 @@ def training_feed(
         if change:
             low = _through_imgaug(low, change, seeds["imgaug"])
         low, target = (tf.ensure_shape(image, target.shape) for image in (low, target))
-        return {port.name: low}, {"target": target}
+        return {**seen, port.name: low}, {"target": target}
 
-    return (
+    def glance(small: Port, index: tf.Tensor) -> tf.Tensor:
+        """Return a thumbnail of the whole input (or, for a night to be made, of the day)."""
+        image = tf.numpy_function(
+            lambda i, day: store.glance(int(i), small.size, day=bool(day)),
+            [index, days[index]], tf.uint8, stateful=False,
+        )  # fmt: skip
+        return tf.cast(tf.ensure_shape(image, small.shape(small.size)), tf.float32) / 255
+
+    def mixed(count: tf.Tensor, inputs: dict, targets: dict) -> tuple[dict, dict]:
+        seed = tf.random.fold_in(key, tf.cast(count, tf.int32))
+        both = augment.mix({**inputs, **targets}, tf.random.split(seed, len(DRAWS))[-1])
+        return {name: both[name] for name in inputs}, {name: both[name] for name in targets}
+
+    batches = (
         _order(len(pairs), recipe.seed)
         .skip(first)
         .map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .batch(batch, drop_remainder=True)
-        .prefetch(tf.data.AUTOTUNE)
     )
+    if options.mixed:
+        batches = batches.enumerate(first // batch).map(lambda count, both: mixed(count, *both))
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _each(images: dict, change: Callable, amount: float, seed: tf.Tensor) -> dict:
+    """Change all images alike."""
+    return {name: change(image, amount, seed) for name, image in images.items()}
 
 
 def _order(count: int, seed: int) -> tf.data.Dataset:

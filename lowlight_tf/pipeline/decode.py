@@ -24,6 +24,7 @@ class PairStore:
         self._port = port
         self._room = cache_mb * 10**6
         self._kept: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
+        self._glances: dict[tuple[int, tuple[int, int], bool], np.ndarray] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -46,6 +47,17 @@ class PairStore:
                     self._room -= size
                     self._kept[place] = kept
         return kept
+
+    def glance(self, index: int, size: tuple[int, int], *, day: bool = False) -> np.ndarray:
+        """Return a pair's whole input, or its target if `day`, as a thumbnail port sees it.
+
+        (h, w, 3) uint8 sRGB, each pixel the mean of what it stands for.
+        """
+        key = index, size, day
+        if key not in self._glances:
+            image = self.read(index)[day]
+            self._glances[key] = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+        return self._glances[key]
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
         target = _eight_bit(files.load(pair.target).pixels)

@@ -10,7 +10,13 @@ POOLS = 3  # most pools of light
 
 
 def night(
-    day: tf.Tensor, quantiles: tf.Tensor, options: Pipeline, seed: tf.Tensor
+    day: tf.Tensor,
+    quantiles: tf.Tensor,
+    options: Pipeline,
+    seed: tf.Tensor,
+    *,
+    window: tf.Tensor | None = None,
+    whole: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Make a pair (dark, target) out of a day picture.
 
@@ -24,6 +30,10 @@ def night(
         quantiles: (256, 3): tones of a dark picture, as `pipeline.decode.dark_quantiles` gives.
         options: The fields that begin with `night_`.
         seed: (2,) int64.
+        window: Where `day` was cut out of a whole picture: (top, left, height, width) as `crop`
+            gives, so that the same seed makes the same night of a part and of the whole. None if it
+            is the whole.
+        whole: The whole day picture, of any size, whose tones are matched; None takes `day`.
 
     Returns:
         (dark, target), shaped as `day`, in [0, 1].
@@ -38,23 +48,28 @@ def night(
         taken is all the dark pictures of the training set together.
     """
     uniform = tf.random.stateless_uniform
-    shape = tf.shape(day)
+    if window is None:
+        window = tf.concat([[0, 0], tf.shape(day)[:2]], 0)
+    place = window, tf.shape(day)
     gain = uniform([], seed, *options.night_gain)
     gamma = uniform([], fold(seed, 1), *options.night_gamma)
     matched = uniform([], fold(seed, 2)) < options.night_histogram
     dark = tf.cond(
         matched,
-        lambda: match_histogram(day, quantiles) * uniform([], fold(seed, 3), 0.5, 1.0),
+        lambda: (
+            match_histogram(day, quantiles, day if whole is None else whole)
+            * uniform([], fold(seed, 3), 0.5, 1.0)
+        ),
         lambda: gain * tf.pow(day, gamma),
     )
 
     count = tf.cast(uniform([], fold(seed, 4)) < options.night_pools, tf.float32)
-    pools = _spots(shape, POOLS, (0.1, 0.4), fold(seed, 100)) * count
+    pools = _spots(place, POOLS, (0.1, 0.4), fold(seed, 100)) * count
     dark += tf.minimum(pools, 1) * (day - dark) * uniform([], fold(seed, 5), 0.2, 0.8)
 
     count = tf.cast(uniform([], fold(seed, 6)) < options.night_headlights, tf.float32)
-    lamps = _spots(shape, LAMPS, (0.01, 0.03), fold(seed, 200))
-    halos = 0.15 * _spots(shape, LAMPS, (0.04, 0.1), fold(seed, 200))
+    lamps = _spots(place, LAMPS, (0.01, 0.03), fold(seed, 200))
+    halos = 0.15 * _spots(place, LAMPS, (0.04, 0.1), fold(seed, 200))
     glow = tf.minimum(2 * lamps, 1) * count
     warm = tf.stack(
         [1.0, uniform([], fold(seed, 7), 0.8, 1.0), uniform([], fold(seed, 8), 0.6, 1.0)]
@@ -63,20 +78,23 @@ def night(
     return tf.maximum(lit, glow * warm), tf.maximum(day, glow * warm)
 
 
-def match_histogram(image: tf.Tensor, quantiles: tf.Tensor) -> tf.Tensor:
+def match_histogram(image: tf.Tensor, quantiles: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
     """Give each color the tones of `quantiles`, keeping the order of tones.
 
     Args:
         image: (H, W, 3) in [0, 1].
         quantiles: (256, 3), rising.
+        whole: (h, w, 3): what the image is a part of; its tones become those of `quantiles`.
 
     Returns:
         (H, W, 3) in [0, 1].
     """
 
     def one(color: int) -> tf.Tensor:
-        tones = tf.cast(tf.round(image[..., color] * 255), tf.int32)
-        counts = tf.math.bincount(tf.reshape(tones, [-1]), minlength=256, maxlength=256)
+        tones, seen = (
+            tf.cast(tf.round(picture[..., color] * 255), tf.int32) for picture in (image, whole)
+        )
+        counts = tf.math.bincount(tf.reshape(seen, [-1]), minlength=256, maxlength=256)
         below = tf.cast(tf.cumsum(counts) - counts // 2, tf.float32)
         share = below / tf.cast(tf.reduce_sum(counts), tf.float32)
         place = tf.cast(tf.round(share * 255), tf.int32)
@@ -85,18 +103,23 @@ def match_histogram(image: tf.Tensor, quantiles: tf.Tensor) -> tf.Tensor:
     return tf.stack([one(color) for color in range(3)], axis=-1)
 
 
-def _spots(shape: tf.Tensor, most: int, radius: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:
-    """Return (H, W, 1): the sum of Gaussian spots, at most `most`, radii as shares of the side."""
+def _spots(
+    place: tuple[tf.Tensor, tf.Tensor], most: int, radius: tuple[float, float], seed: tf.Tensor
+) -> tf.Tensor:
+    """Return (H, W, 1): the sum of Gaussian spots, at most `most`, radii as shares of the side.
+
+    They are strewn over the whole picture; `place` is the window in it and the shape of the result.
+    """
+    window, shape = place
     count = tf.random.stateless_uniform([], seed, 1, most + 1, tf.int32)
     centres = tf.random.stateless_uniform([most, 2], fold(seed, 1))
-    side = tf.cast(tf.minimum(shape[0], shape[1]), tf.float32)
+    side = tf.cast(tf.minimum(window[2], window[3]), tf.float32)
     radii = tf.random.stateless_uniform([most], fold(seed, 2), *radius) * side
-    rows, columns = (
-        tf.exp(
-            -tf.square(tf.range(shape[axis], dtype=tf.float32)[:, None]
-                - centres[:, axis] * tf.cast(shape[axis], tf.float32)) / (2 * tf.square(radii))
-        )
-        for axis in (0, 1)
-    )  # fmt: skip
+
+    def along(axis: int) -> tf.Tensor:
+        points = tf.range(shape[axis], dtype=tf.float32) + tf.cast(window[axis], tf.float32)
+        centre = centres[:, axis] * tf.cast(window[2 + axis], tf.float32)
+        return tf.exp(-tf.square(points[:, None] - centre) / (2 * tf.square(radii)))
+
     lit = tf.cast(tf.range(most) < count, tf.float32)
-    return tf.einsum("hn,wn,n->hw", rows, columns, lit)[..., None]
+    return tf.einsum("hn,wn,n->hw", along(0), along(1), lit)[..., None]

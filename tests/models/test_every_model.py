@@ -18,7 +18,7 @@ def case(request, rng):
     entry = MODELS.find(request.param)
     height, width = 11 * entry.contract.multiple_of, 13 * entry.contract.multiple_of
     batch = {
-        port.name: rng.random((2, height, width, port.channels), dtype=np.float32)
+        port.name: rng.random((2, *port.shape((height, width))), dtype=np.float32)
         for port in entry.contract.inputs
     }
     keras.utils.set_random_seed(1)

@@ -1,0 +1,59 @@
+"""How like two pictures look to a net that has learned to see: LPIPS. TensorFlow is not needed."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.metrics.pixels import PEAK, levels, size
+
+FILE = Path(__file__).parents[1] / "weights" / "lpips_alex.tflite"
+"""Trunk and heads, made by scripts/make_lpips.py: (2, H, W, 3), scaled, to (1, 1)."""
+
+SMALLEST = 31  # pixels; below, the second pooling has nothing left
+SHIFT, SCALE = np.array([[-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]])  # of RGB in [-1, 1]
+GAIN, OFFSET = np.float32(2 / PEAK / SCALE), np.float32((-1 - SHIFT) / SCALE)  # of 8-bit levels
+THREADS = 2
+
+
+def lpips(target: np.ndarray, enhanced: np.ndarray) -> float:
+    """Return the learned perceptual distance, AlexNet, version 0.1: 0 for equal pictures.
+
+    Args:
+        target: (H, W, 3), or (H, W, 1) for gray, with H and W at least 31 pixels; uint8, or float
+            in [0, 1], which is rounded to 8 bits.
+        enhanced: The same shape; its type may differ.
+
+    Returns:
+        The distance, at least 0; seldom above 1. Lower is better.
+
+    Raises:
+        UsageError: If the shapes differ, a side is below 31 pixels, or the pixels are of another
+            type or not finite.
+
+    Reference:
+        Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
+        CVPR 2018. Differences: weights rounded to float16; features shorter than 1e-4 count as
+        none, where others add 1e-10 to their length; gray stands for three equal channels.
+    """
+    if min(target.shape[:2]) < SMALLEST:
+        raise UsageError(
+            f"LPIPS needs pictures of at least {SMALLEST}x{SMALLEST} pixels. "
+            f"Received: {size(target)}. Leave out `lpips` for such small pictures."
+        )
+    pictures = np.stack(levels(target, enhanced)).astype(np.float32)
+    net = _net(*target.shape[:2])
+    port = net.get_input_details()[0]["index"]
+    net.set_tensor(port, pictures * GAIN + OFFSET)
+    net.invoke()
+    return float(net.get_tensor(net.get_output_details()[0]["index"])[0, 0])
+
+
+@functools.lru_cache(maxsize=1)  # the pictures of a set mostly have one size
+def _net(height: int, width: int) -> Interpreter:
+    net = Interpreter(model_path=str(FILE), num_threads=THREADS)
+    net.resize_tensor_input(net.get_input_details()[0]["index"], (2, height, width, 3))
+    net.allocate_tensors()
+    return net
