@@ -46,6 +46,7 @@ setup(
             "datasets/cards/*.toml",
             "recipes/*.toml",
             "runtime/models/*",
+            "weights/*",
         ]
     },
     install_requires=[

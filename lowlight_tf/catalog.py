@@ -22,10 +22,24 @@ class Loss(Entry):
 
 @dataclasses.dataclass(frozen=True)
 class Metric(Entry):
-    """A function of (target, enhanced), uint8 or float in [0, 1], to one number; its unit."""
+    """A function of images, uint8 or float in [0, 1], to one number, and how that is written.
+
+    Attributes:
+        unit: Of the number; "" where it has none.
+        digits: How many decimals a table shows.
+        takes: Which images it is called with: "target", "low" (the dark picture), "enhanced".
+            With a target among them it goes by a protocol, see `metrics.fidelity.under`; without,
+            it is always that of the 8-bit pictures as they are.
+    """
 
     unit: str
     digits: int = 3
+    takes: tuple[str, ...] = ("target", "enhanced")
+
+    @property
+    def judges_alone(self) -> bool:
+        """Whether it needs no target."""
+        return "target" not in self.takes
 
 
 MODELS = Registry(
@@ -43,6 +57,9 @@ LOSSES = Registry(
     log_ms_ssim=Loss("lowlight_tf.losses.fidelity:log_ms_ssim", ("target", "enhanced")),
     psnr=Loss("lowlight_tf.losses.fidelity:psnr", ("target", "enhanced")),
     inverse_psnr=Loss("lowlight_tf.losses.fidelity:inverse_psnr", ("target", "enhanced")),
+    lpips=Loss("lowlight_tf.losses.perceptual:lpips", ("target", "enhanced")),
+    half_lpips=Loss("lowlight_tf.losses.perceptual:half_lpips", ("target", "enhanced")),
+    frequency=Loss("lowlight_tf.losses.frequency:frequency", ("target", "enhanced")),
 )
 
 METRICS = Registry(
@@ -50,6 +67,7 @@ METRICS = Registry(
     psnr=Metric("lowlight_tf.metrics.fidelity:psnr", "dB", 2),
     ssim=Metric("lowlight_tf.metrics.fidelity:ssim", "", 4),
     mae=Metric("lowlight_tf.metrics.fidelity:mae", "", 4),
+    lpips=Metric("lowlight_tf.metrics.perceptual:lpips", "", 4),
 )
 
 ENGINES = Registry(

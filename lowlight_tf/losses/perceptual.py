@@ -1,4 +1,4 @@
-"""A loss that looks as a net has learned to see: LPIPS, with the weights of the metric's own file."""
+"""A loss that looks as a net has learned to see: LPIPS, with the weights of the metric's file."""
 
 import functools
 import re

@@ -137,4 +137,3 @@ def _blur(image: np.ndarray) -> np.ndarray:
     kernel = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_64F)
     inside = slice(WINDOW // 2, -(WINDOW // 2))
     return cv2.sepFilter2D(image, cv2.CV_64F, kernel, kernel)[inside, inside]
-
