@@ -11,7 +11,17 @@ from lowlight_tf import __version__
 from lowlight_tf.checks import UsageError
 from lowlight_tf.registry import nearest
 
-COMMANDS = ("train", "evaluate", "enhance", "export", "verify", "catalog", "download")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "enhance",
+    "export",
+    "verify",
+    "selftest",
+    "benchmark",
+    "catalog",
+    "download",
+)
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter):

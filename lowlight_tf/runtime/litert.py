@@ -1,6 +1,5 @@
 """Run a .tflite file with the LiteRT interpreter. TensorFlow is never loaded here."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -12,16 +11,25 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Card, Port, sha256
 from lowlight_tf.runtime.engine import Images
 
+CODES = np.arange(256)
+"""All values of a byte."""
+
 
 class LiteRTEngine:
     """An `Engine` over a .tflite file and the card beside it.
 
-    Whatever type the file takes, images go in and come out as float32 in [0, 1] or as uint8: a
-    quantized file is served by tables of 256 values, made from its own scales and zero points.
+    Whatever type the file takes, images go in and come out as float32 in [0, 1] or as uint8. A
+    picture is written where the interpreter reads it and its result read where it lies: in passing
+    they are converted by tables of 256 values, made of the file's own scales and zero points, and
+    merely copied where a table says nothing, as in a file whose steps are 1/255.
 
     Args:
         path: The .tflite file; its card is the .json beside it.
         threads: Processor threads for the interpreter.
+
+    Attributes:
+        path: The file.
+        card: What its card says.
 
     Raises:
         UsageError: If the file or its card is missing, damaged, or not of the other.
@@ -31,64 +39,93 @@ class LiteRTEngine:
         checks.at_least("threads", threads, 1)
         if not path.is_file():
             raise UsageError(f"No file {path}. Pass a .tflite file that exists, with its card.")
+        self.path = path
         self.card = Card.load(path.with_suffix(".json"))
         if sha256(path) != self.card.sha256:
             raise UsageError(
                 f"{path} is not the file that its card was written for: the checksums differ. "
                 "Copy both again, or export again."
             )
-        try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UsageError(f"{path} cannot be run: {reason}. Export again.") from None
+        checks.one_of("dtype of the card", self.card.dtype, ("float32", "uint8"))
         self.name = self.card.name
         self.contract = self.card.contract
         self.size = (self.card.height, self.card.width)
-        self._inputs = self._ports("inputs", self.contract.inputs)
-        self._outputs = self._ports("outputs", self.contract.outputs)
+        self._interpreter = _interpreter(path, threads)
+        height, width = (self.contract.scale * side for side in self.size)
+        self._inputs = self._ports("inputs", self.contract.inputs, self.size)
+        self._outputs = self._ports("outputs", self.contract.outputs, (height, width))
 
-    def __call__(self, images: Images) -> Images:
+    def __call__(self, images: Images, *, out: Images | None = None) -> Images:
         """Run one batch, picture by picture. See `Engine`.
 
+        Args:
+            images: What each input port is shown. The first one decides about the answer's type.
+            out: Where to write the answer, by name of port: contiguous arrays that fit it. A loop
+                that passes the same ones each time allocates nothing.
+
+        Returns:
+            `out`, or arrays that are the caller's: nobody writes into them afterwards.
+
         Raises:
-            UsageError: If a port's image is missing, or of another size, channels or type.
+            UsageError: If an image is missing, or is of another size, type or number than it must.
         """
-        ports = self.contract.inputs
-        for port in ports:
+        first = self.contract.inputs[0].name
+        for port in self.contract.inputs:
             self._check(port, images.get(port.name))
-        whole = images[ports[0].name].dtype == np.uint8
-        results = [
-            self._run({port.name: images[port.name][index] for port in ports}, whole)
-            for index in range(len(images[ports[0].name]))
-        ]
-        return {name: np.stack([one[name] for one in results]) for name in self._outputs}
+            if len(images[port.name]) != len(images[first]):
+                raise UsageError(
+                    f"{self.name} needs as many {port.name!r} as {first!r}. "
+                    f"Received: {len(images[port.name])} and {len(images[first])}."
+                )
+        count, dtype = len(images[first]), images[first].dtype
+        if out is None:
+            out = {
+                name: np.empty((count, *tensor.shape), dtype)
+                for name, tensor in self._outputs.items()
+            }
+        for name, tensor in self._outputs.items():
+            _check_out(name, out.get(name), (count, *tensor.shape), dtype)
+        for index in range(count):
+            for name, tensor in self._inputs.items():
+                tensor.write(images[name][index])
+            self._interpreter.invoke()
+            for name, tensor in self._outputs.items():
+                tensor.read(out[name][index])
+        return out
 
-    def _run(self, images: Images, whole: bool) -> Images:
-        for name, details in self._inputs.items():
-            self._interpreter.set_tensor(details["index"], _into(images[name], details)[None])
-        self._interpreter.invoke()
-        return {
-            name: _out_of(self._interpreter.get_tensor(details["index"])[0], details, whole)
-            for name, details in self._outputs.items()
-        }
-
-    def _ports(self, side: str, ports: tuple[Port, ...]) -> dict[str, dict]:
-        """Return the interpreter's details of each port, found by name in the file's signature."""
+    def _ports(
+        self, side: str, ports: tuple[Port, ...], size: tuple[int, int]
+    ) -> dict[str, "_Tensor"]:
+        """Return the tensor of each port, found by name in the file's signature."""
         details = getattr(self._interpreter, f"get_{side[:-1]}_details")()
         if len(ports) == len(details) == 1:
-            return {ports[0].name: details[0]}
-        signature = next(iter(self._interpreter.get_signature_list()), "serving_default")
-        runner = self._interpreter.get_signature_runner(signature)
-        named = getattr(runner, f"get_{side[:-1]}_details")()
+            named = {ports[0].name: details[0]}
+        else:
+            signature = next(iter(self._interpreter.get_signature_list()), "serving_default")
+            runner = self._interpreter.get_signature_runner(signature)
+            named = getattr(runner, f"get_{side[:-1]}_details")()
         missing = [port.name for port in ports if port.name not in named]
         if missing:
             raise UsageError(
-                f"{self.name}: the card names the {side} {', '.join(missing)}; the file has "
+                f"{self.path}: its card names the {side} {', '.join(missing)}; the file has "
                 f"{', '.join(named)}. Export again."
             )
-        return {port.name: named[port.name] for port in ports}
+        return {port.name: self._tensor(port, named[port.name], size) for port in ports}
+
+    def _tensor(self, port: Port, details: dict, size: tuple[int, int]) -> "_Tensor":
+        """Return one port of the file, if it is as the card says."""
+        shape, dtype = tuple(map(int, details["shape"])), np.dtype(details["dtype"]).name
+        expected = (1, *port.shape(size))
+        if (shape, dtype) != (expected, self.card.dtype):
+            raise UsageError(
+                f"{self.path}: {port.name!r} is {dtype} {shape}, its card says {self.card.dtype} "
+                f"{expected}. Export again."
+            )
+        if dtype == "uint8" and not 0 < details["quantization"][0] < np.inf:
+            raise UsageError(
+                f"{self.path}: {port.name!r} does not say what its steps are worth. Export again."
+            )
+        return _Tensor(self._interpreter, details)
 
     def _check(self, port: Port, image: np.ndarray | None) -> None:
         expected = port.shape(self.size)
@@ -105,33 +142,82 @@ class LiteRTEngine:
             )
 
 
-def _into(image: np.ndarray, details: dict) -> np.ndarray:
-    """Return an image as the type that the file takes."""
-    if details["dtype"] == np.float32:
-        return image if image.dtype == np.float32 else np.divide(image, 255, dtype=np.float32)
-    scale, zero = details["quantization"]
-    if image.dtype == np.uint8:
-        return _look_up(image, _table(lambda grey: grey / 255 / scale + zero))
-    return np.clip(np.rint(image / np.float32(scale) + zero), 0, 255).astype(np.uint8)
+def _check_out(
+    name: str, image: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype
+) -> None:
+    if image is None or (image.shape, image.dtype) != (shape, dtype):
+        received = "none" if image is None else f"{image.dtype} {image.shape}"
+        raise UsageError(f"`out` must hold {name!r}, {dtype} {shape}. Received: {received}.")
+    if not image.flags.c_contiguous or not image.flags.writeable:
+        raise UsageError(f"`out` must hold {name!r} contiguous and writeable. Pass another array.")
 
 
-def _out_of(image: np.ndarray, details: dict, whole: bool) -> np.ndarray:
-    """Return what the file gave as uint8 if `whole`, else as float32 in [0, 1]."""
-    scale, zero = details["quantization"]
-    if details["dtype"] == np.float32:
-        image = np.clip(image, 0, 1, out=image)
-        return np.rint(np.multiply(image, 255, out=image)).astype(np.uint8) if whole else image
-    if whole:
-        return _look_up(image, _table(lambda code: (code - zero) * scale * 255))
-    values = np.clip((np.arange(256) - zero) * scale, 0, 1)
-    return _look_up(image, values.astype(np.float32))
+def _interpreter(path: Path, threads: int) -> Interpreter:
+    """Open a file, or say in one line why it cannot be."""
+    try:
+        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        # LiteRT checks that a file hangs together. Where zeros were written over a part of it, it
+        # still does, with tensors that have lost all; on some of these LiteRT ends the process.
+        if not all(details["name"] for details in interpreter.get_tensor_details()):
+            raise ValueError("tensors have lost their names: the file is damaged")
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"{path} cannot be run: {reason}. Export again.") from None
+    return interpreter
 
 
-def _table(curve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return the 8-bit values that a curve gives to all 8-bit values."""
-    return np.clip(np.rint(curve(np.arange(256))), 0, 255).astype(np.uint8)
+class _Tensor:
+    """One port of the file: where its numbers lie, and what they mean."""
+
+    def __init__(self, interpreter: Interpreter, details: dict) -> None:
+        # No view may be alive while the interpreter runs: each is made when it is needed.
+        self._view = interpreter.tensor(details["index"])
+        self.shape = tuple(map(int, details["shape"][1:]))
+        self._whole = details["dtype"] == np.uint8
+        self._scale, self._zero = details["quantization"]
+        if self._whole:
+            self._codes = _bytes(CODES / 255 / self._scale + self._zero)
+            self._greys = _bytes((CODES - self._zero) * self._scale * 255)
+            values = np.clip((CODES - self._zero) * self._scale, 0, 1)
+        else:
+            values = CODES / np.float32(255)
+        self._values = values.astype(np.float32)
+
+    def write(self, image: np.ndarray) -> None:
+        """Write an image, float32 in [0, 1] or uint8, as the numbers of the file."""
+        tensor = self._view()[0]
+        if image.dtype == np.uint8:
+            _look_up(image, self._codes if self._whole else self._values, tensor)
+        elif self._whole:
+            codes = np.rint(image / np.float32(self._scale) + self._zero)
+            np.copyto(tensor, np.clip(codes, 0, 255), casting="unsafe")
+        else:
+            np.copyto(tensor, image)
+
+    def read(self, image: np.ndarray) -> None:
+        """Write the numbers of the file into an image, float32 in [0, 1] or uint8."""
+        tensor = self._view()[0]
+        if self._whole:
+            _look_up(tensor, self._greys if image.dtype == np.uint8 else self._values, image)
+        elif image.dtype == np.uint8:  # rounded and cut to a byte in one pass
+            cv2.multiply(_flat(tensor), 255, _flat(image), dtype=cv2.CV_8U)
+        else:
+            np.clip(tensor, 0, 1, out=image)
 
 
-def _look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Return what `table` says of each 8-bit value, without 64-bit indices as NumPy makes."""
-    return cv2.LUT(image, table).reshape(image.shape)
+def _bytes(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _look_up(image: np.ndarray, table: np.ndarray, target: np.ndarray) -> None:
+    """Write what `table` says of each 8-bit value into `target`."""
+    if table.dtype == np.uint8 and np.array_equal(table, CODES):
+        np.copyto(target, image)
+    else:
+        cv2.LUT(_flat(image), table, _flat(target))
+
+
+def _flat(image: np.ndarray) -> np.ndarray:
+    """Return an image of one channel, as wide as its rows are long."""
+    return image.reshape(len(image), -1)

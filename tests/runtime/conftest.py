@@ -1,49 +1,78 @@
-"""Two small .tflite files."""
+"""Small .tflite files."""
 
+import tempfile
 import warnings
 
 import numpy as np
 import pytest
 
-from lowlight_tf.contract import ENHANCE, Card, sha256
+from lowlight_tf.contract import ENHANCE, Card, Contract, Port, sha256
 
 SIZE = (8, 12)
+THUMBNAIL = (4, 6)
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """Write 1 - (1 - x)**2 as a net of float32 and one of uint8, each with its card."""
+    """Write small nets of float32 and of uint8, each with its card.
+
+    "float" and "bytes" are 1 - (1 - x)**2; "exposed" and "exposed_bytes" add the mean of a
+    thumbnail to the picture and take away a half, which may leave [0, 1].
+    """
     tf = pytest.importorskip("tensorflow")
     folder = tmp_path_factory.mktemp("nets")
-    image = tf.TensorSpec((1, *SIZE, 3), tf.float32, name="low")
-    net = tf.function(lambda low: {"enhanced": low + low - low * low}, [image])
-    rng = np.random.default_rng(0)
-    for name in ("float", "bytes"):
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [net.get_concrete_function()], net
-        )
-        if name == "bytes":
+    low = tf.TensorSpec((1, *SIZE, 3), tf.float32, name="low")
+    thumbnail = tf.TensorSpec((1, *THUMBNAIL, 3), tf.float32, name="thumbnail")
+    curve = tf.function(lambda low: {"enhanced": low + low - low * low}, [low])
+
+    @tf.function(input_signature=[low, thumbnail])
+    def exposed(low, thumbnail):
+        mean = tf.reduce_mean(thumbnail, (1, 2, 3), keepdims=True)
+        return {"enhanced": low + mean - 0.5}
+
+    expose = Contract((Port("low", 3), Port("thumbnail", 3, size=THUMBNAIL)), ENHANCE.outputs)
+    _write(tf, folder / "float.tflite", curve, ENHANCE)
+    _write(tf, folder / "bytes.tflite", curve, ENHANCE, whole=True)
+    _write(tf, folder / "exposed.tflite", exposed, expose)
+    _write(tf, folder / "exposed_bytes.tflite", exposed, expose, whole=True)
+    return folder
+
+
+def _write(tf, path, net, contract, *, whole=False):
+    module = tf.Module()
+    module.serve = net
+    function = net.get_concrete_function()
+    with tempfile.TemporaryDirectory() as saved, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the converter's own
+        tf.saved_model.save(module, saved, function)
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved)
+        if whole:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: (
-                [rng.random((1, *SIZE, 3), dtype=np.float32)] for _ in range(4)
-            )
+            converter.representative_dataset = lambda: _samples(contract)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = converter.inference_output_type = tf.uint8
-        path = folder / f"{name}.tflite"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the converter's own
-            path.write_bytes(converter.convert())
-        Card(
-            name=name,
-            model="curve",
-            contract=ENHANCE,
-            height=SIZE[0],
-            width=SIZE[1],
-            quantization="none" if name == "float" else "int8",
-            dtype="float32" if name == "float" else "uint8",
-            value_range=(0, 1) if name == "float" else (0, 255),
-            sha256=sha256(path),
-            size_bytes=path.stat().st_size,
-            weights=0,
-        ).save(path.with_suffix(".json"))
-    return folder
+        path.write_bytes(converter.convert())
+    Card(
+        name=path.stem,
+        model="curve",
+        contract=contract,
+        height=SIZE[0],
+        width=SIZE[1],
+        quantization="int8" if whole else "none",
+        dtype="uint8" if whole else "float32",
+        value_range=(0, 255) if whole else (0, 1),
+        sha256=sha256(path),
+        size_bytes=path.stat().st_size,
+        weights=0,
+    ).save(path.with_suffix(".json"))
+
+
+def _samples(contract):
+    """Yield pictures; those beside a thumbnail reach 0 and 1, so that a step is 1/255."""
+    rng = np.random.default_rng(0)
+    for brightness in (0, 0.4, 0.7, 1):
+        sample = {"low": rng.random((1, *SIZE, 3), dtype=np.float32)}
+        for port in contract.thumbnails:
+            sample[port.name] = np.full((1, *port.size, 3), brightness, np.float32)
+            sample["low"][0, 0, 0], sample["low"][0, 0, 1] = 0, 1
+        yield "serving_default", sample

@@ -1,12 +1,13 @@
 """Files of every precision answer alike, in the kind that they are asked in."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Card, sha256
+from lowlight_tf.contract import ENHANCE, Card, Contract, Port, sha256
 from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.litert import LiteRTEngine
 
@@ -52,6 +53,94 @@ def test_what_goes_in_is_not_changed(folder, rng):
     np.testing.assert_array_equal(first, kept)
 
 
+@pytest.fixture
+def exposing(rng):
+    """Return a picture and a thumbnail, uint8, and what the exposing nets make of them."""
+    low = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+    thumbnail = rng.integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
+    thumbnail[0] //= 4  # the first is made darker, the second brighter, both beyond their ends
+    thumbnail[1] |= 192
+    enhanced = low / 255 + thumbnail.mean((1, 2, 3), keepdims=True) / 255 - 0.5
+    return {"low": low, "thumbnail": thumbnail}, enhanced
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("exposed", 0.51), ("exposed_bytes", 3)])
+def test_a_thumbnail_is_shown_at_its_port_and_results_are_cut_to_a_byte(
+    folder, exposing, name, tolerance
+):
+    images, expected = exposing
+    assert expected.min() < -0.2
+    assert expected.max() > 1.2
+    result = LiteRTEngine(folder / f"{name}.tflite")(images)["enhanced"]
+    assert result.dtype == np.uint8
+    np.testing.assert_allclose(result, 255 * expected.clip(0, 1), atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["exposed", "exposed_bytes"])
+def test_a_thumbnail_may_be_finer_than_bytes(folder, exposing, name):
+    images, _ = exposing
+    engine = LiteRTEngine(folder / f"{name}.tflite")
+    expected = engine(images)["enhanced"]
+    fine = images["thumbnail"] / np.float32(255)
+    result = engine({"low": images["low"], "thumbnail": fine})["enhanced"]
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_bytes_worth_a_255th_go_in_as_they_are(folder, exposing):
+    images, _ = exposing
+    engine = LiteRTEngine(folder / "exposed_bytes.tflite")
+    scale, zero = engine._interpreter.get_input_details()[0]["quantization"]
+    assert (scale, zero) == (pytest.approx(1 / 255, rel=1e-4), 0)
+    engine(images)
+    seen = engine._interpreter.get_tensor(engine._interpreter.get_input_details()[0]["index"])
+    np.testing.assert_array_equal(seen, images["low"][-1:])
+
+
+def test_an_answer_for_each_picture_of_a_batch_needs_its_thumbnail(folder, exposing):
+    images, _ = exposing
+    with pytest.raises(UsageError, match=r"as many 'thumbnail' as 'low'\. Received: 1 and 2"):
+        LiteRTEngine(folder / "exposed.tflite")({**images, "thumbnail": images["thumbnail"][:1]})
+
+
+@pytest.mark.parametrize("name", ["float", "bytes"])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_the_answer_is_written_where_it_is_wanted(folder, rng, name, dtype):
+    engine = LiteRTEngine(folder / f"{name}.tflite")
+    low = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+    low = low if dtype == np.uint8 else low / np.float32(255)
+    out = {"enhanced": np.empty((2, *SIZE, 3), dtype)}
+    assert engine({"low": low}, out=out)["enhanced"] is out["enhanced"]
+    np.testing.assert_array_equal(out["enhanced"], engine({"low": low})["enhanced"])
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ({}, "must hold 'enhanced', uint8"),
+        ({"enhanced": np.empty((1, *SIZE, 3), np.float32)}, "Received: float32"),
+        ({"enhanced": np.empty((2, *SIZE, 3), np.uint8)}, "Received: uint8"),
+        ({"enhanced": np.empty((1, *SIZE, 6), np.uint8)[..., ::2]}, "contiguous"),
+    ],
+)
+def test_an_answer_has_to_fit_where_it_is_wanted(folder, out, reason):
+    low = np.zeros((1, *SIZE, 3), np.uint8)
+    with pytest.raises(UsageError, match=reason):
+        LiteRTEngine(folder / "float.tflite")({"low": low}, out=out)
+
+
+@pytest.mark.parametrize("name", ["driving_unet", "driving_unet_int8"])
+def test_a_loop_over_frames_allocates_no_frame(name):
+    engine = open_engine(name)
+    low = np.zeros((1, *engine.size, 3), np.uint8)
+    out = {"enhanced": np.empty_like(low)}
+    engine({"low": low}, out=out)
+    tracemalloc.start()
+    engine({"low": low}, out=out)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < low.nbytes / 10
+
+
 @pytest.mark.parametrize(
     ("images", "reason"),
     [
@@ -79,13 +168,63 @@ def test_a_card_of_another_file_is_refused(folder, tmp_path):
         LiteRTEngine(tmp_path / "x.tflite")
 
 
-def test_a_file_that_is_no_net_is_refused(folder, tmp_path):
+def copied(folder, tmp_path, content=None, **changes):
+    """Copy a file with other contents or a changed card, whose checksum holds."""
     path = tmp_path / "x.tflite"
-    path.write_bytes(b"not a net at all")
+    path.write_bytes((folder / "float.tflite").read_bytes() if content is None else content)
     card = Card.load(folder / "float.json")
-    dataclasses.replace(card, sha256=sha256(path)).save(tmp_path / "x.json")
-    with pytest.raises(UsageError, match="cannot be run"):
+    dataclasses.replace(card, sha256=sha256(path), **changes).save(tmp_path / "x.json")
+    return path
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda net: b"",
+        lambda net: b"not a net at all",
+        lambda net: bytes(4) + b"TFL3",
+        lambda net: net[:4] + b"TFL3" + bytes(len(net) - 8),
+        lambda net: net[: len(net) // 2],
+        lambda net: net[:-100],
+    ],
+)
+def test_a_damaged_file_is_refused_even_if_its_card_was_made_for_it(folder, tmp_path, damage):
+    path = copied(folder, tmp_path, damage((folder / "float.tflite").read_bytes()))
+    with pytest.raises(UsageError, match="cannot be run") as refused:
         LiteRTEngine(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_whose_tensors_lost_their_names_is_refused_before_it_ends_the_process(
+    folder, tmp_path
+):
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf((folder / "float.tflite").read_bytes(), 0)
+    model.subgraphs[0].tensors[-1] = schema.TensorT()
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    with pytest.raises(UsageError, match="cannot be run: tensors have lost their names"):
+        LiteRTEngine(copied(folder, tmp_path, bytes(builder.Output())))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dtype": "uint8"}, r"'low' is float32 \(1, 8, 12, 3\), its card says uint8"),
+        ({"dtype": "int8"}, "`dtype of the card` must be one of"),
+        ({"height": 32}, r"its card says float32 \(1, 32, 12, 3\)"),
+        ({"contract": Contract(ENHANCE.inputs, ENHANCE.outputs, scale=2)}, "'enhanced' is float32"),
+        (
+            {"contract": Contract((*ENHANCE.inputs, Port("dark", 3)), ENHANCE.outputs)},
+            "its card names the inputs dark; the file has low",
+        ),
+    ],
+)
+def test_a_card_that_says_otherwise_is_refused(folder, tmp_path, changes, said):
+    with pytest.raises(UsageError, match=said):
+        LiteRTEngine(copied(folder, tmp_path, **changes))
 
 
 def test_a_missing_file_is_refused(tmp_path):

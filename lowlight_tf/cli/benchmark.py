@@ -1,0 +1,96 @@
+"""`lowlight-tf benchmark`: how long a frame takes on this machine."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from lowlight_tf.checks import UsageError
+
+HELP = "time a net on this machine: p50, p90, p99, first run, peak memory"
+
+COLUMNS = {
+    "threads": "threads",
+    "p50 ms": "p50_ms",
+    "p90 ms": "p90_ms",
+    "p99 ms": "p99_ms",
+    "first ms": "first_ms",
+    "load ms": "load_ms",
+    "peak MB": "peak_mb",
+    "copies": "times_copy",
+}
+"""Heading -> attribute of a `Timing`."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="shipped name, or .tflite file with its card")
+    add("--size", help="HEIGHTxWIDTH of the frames; a file takes one size (default: that one)")
+    add("--threads", default="1,2,4", help="numbers of processor threads, by commas")
+    add("--runs", type=int, default=100, help="frames to time with each")
+    add("--json", type=Path, help="file to write all numbers into")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Time, print a table, write what is asked for; return 0."""
+    from lowlight_tf import checks
+    from lowlight_tf.cli.export import image_size
+    from lowlight_tf.cli.selftest import net_file
+    from lowlight_tf.contract import write_json
+    from lowlight_tf.runtime import benchmark
+    from lowlight_tf.runtime.litert import LiteRTEngine
+
+    counts = thread_counts(args.threads)
+    checks.at_least("runs", args.runs, 1)
+    if args.json and (args.json.is_dir() or not args.json.parent.is_dir()):
+        raise UsageError(f"--json must be a file of an existing folder. Received: {args.json}.")
+    wanted = image_size(args.size) if args.size else None
+    path = net_file(args.model)
+    engine = LiteRTEngine(path)
+    height, width = engine.size
+    if wanted and wanted != engine.size:
+        raise UsageError(
+            f"{args.model} takes frames of {height}x{width} and no other. Received: --size "
+            f"{args.size}. Export the net with `lowlight-tf export RUN --size {args.size}`."
+        )
+
+    facts = benchmark.machine()
+    print(
+        f"{engine.name}, {engine.card.quantization}, {height}x{width}, uint8 frames in and out, "
+        f"{args.runs} runs"
+    )
+    print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    timings = []
+    print("| " + " | ".join(COLUMNS) + " |")
+    print("|---:" * len(COLUMNS) + "|")
+    for threads in counts:
+        timing = benchmark.measure(path, threads=threads, runs=args.runs)
+        cells = (getattr(timing, attribute) for attribute in COLUMNS.values())
+        print("| " + " | ".join(_cell(value) for value in cells) + " |", flush=True)
+        timings.append(timing)
+    print(f"copies: p50 in copies of such a frame by NumPy, {timings[-1].copy_ms:.3g} ms each")
+    if args.json:
+        results = {
+            "model": engine.name,
+            "sha256": engine.card.sha256,
+            "quantization": engine.card.quantization,
+            "height": height,
+            "width": width,
+            "machine": facts,
+            "timings": [dataclasses.asdict(timing) for timing in timings],
+        }
+        write_json(args.json, results)
+        print(f"{args.json}: every number")
+    return 0
+
+
+def thread_counts(text: str) -> list[int]:
+    """Read "1,2,4"."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and int(word) for word in words):
+        raise UsageError(f"`threads` must be numbers above zero, by commas. Received: {text}.")
+    return list(dict.fromkeys(map(int, words)))
+
+
+def _cell(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.1f}"

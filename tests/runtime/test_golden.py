@@ -1,0 +1,79 @@
+"""A file does on this machine what it did where it was made."""
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.runtime import pretrained
+from lowlight_tf.runtime.golden import GOLDEN_DB, agreement_db, golden_db
+from lowlight_tf.runtime.litert import LiteRTEngine
+
+
+@pytest.fixture
+def engine(folder):
+    """A file of uint8."""
+    return LiteRTEngine(folder / "bytes.tflite")
+
+
+@pytest.fixture
+def golden(engine, rng, tmp_path):
+    """Return what writes a golden pair of that file, with some of its images replaced."""
+
+    def write(**replaced):
+        low = rng.integers(0, 256, (1, *engine.size, 3), dtype=np.uint8)
+        images = {"low": low[0], "enhanced": engine({"low": low})["enhanced"][0], **replaced}
+        path = tmp_path / "pair.npz"
+        np.savez(path, **{name: image for name, image in images.items() if image is not None})
+        return path
+
+    return write
+
+
+def test_a_thousandth_squared_is_30_decibels_and_nothing_ends_the_scale():
+    assert agreement_db(0.001) == pytest.approx(30)
+    assert agreement_db(0) == 120
+
+
+def test_what_the_file_made_is_reproduced(engine, golden):
+    assert golden_db(engine, golden()) == 120
+
+
+def test_another_output_is_noticed(engine, golden):
+    with np.load(golden()) as arrays:
+        enhanced = arrays["enhanced"]
+    assert golden_db(engine, golden(enhanced=enhanced ^ 16)) < GOLDEN_DB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", pretrained.names())
+def test_every_net_that_ships_reproduces_its_pair(name):
+    path = pretrained.find(name)
+    assert golden_db(LiteRTEngine(path), path.with_suffix(".npz")) >= GOLDEN_DB
+
+
+@pytest.mark.parametrize(
+    ("replaced", "reason"),
+    [
+        ({"enhanced": None}, "no golden pair of low, enhanced"),
+        ({"low": np.zeros((8, 12, 3), np.float32)}, "'low' is float32, not uint8"),
+        ({"low": np.zeros((9, 12, 3), np.uint8)}, "takes 'low' as"),
+        ({"enhanced": np.zeros((1, 1, 1), np.uint8)}, r"'enhanced' is \(1, 1, 1\), bytes gives"),
+    ],
+)
+def test_a_pair_of_another_net_is_refused(engine, golden, replaced, reason):
+    with pytest.raises(UsageError, match=reason):
+        golden_db(engine, golden(**replaced))
+
+
+def test_a_missing_pair_is_refused(engine, tmp_path):
+    with pytest.raises(UsageError, match="No golden pair at"):
+        golden_db(engine, tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.95])
+def test_a_damaged_pair_is_refused(engine, golden, part):
+    path = golden()
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(UsageError, match="no golden pair of"):
+        golden_db(engine, path)
