@@ -1,0 +1,35 @@
+"""Timings are of the process that was timed."""
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.runtime import benchmark
+
+
+@pytest.mark.slow
+def test_the_peak_of_memory_is_the_nets_own_and_not_its_callers(folder):
+    hoard = np.ones(4 * 10**8, np.uint8)
+    timing = benchmark.measure(folder / "bytes.tflite", threads=1, runs=3)
+    assert 20 < timing.peak_mb < hoard.nbytes / 1e6 / 2
+
+
+@pytest.mark.slow
+def test_a_net_with_a_thumbnail_is_timed(folder):
+    timing = benchmark.measure(folder / "exposed_bytes.tflite", threads=2, runs=4)
+    assert (timing.threads, timing.runs) == (2, 4)
+    assert 0 < timing.p50_ms <= timing.p90_ms <= timing.p99_ms
+    assert timing.times_copy == pytest.approx(timing.p50_ms / timing.copy_ms, rel=0.2)
+
+
+@pytest.mark.slow
+def test_what_is_wrong_in_the_other_process_is_said_here(tmp_path):
+    with pytest.raises(UsageError, match=r"could not be timed: No file .*none\.tflite"):
+        benchmark.measure(tmp_path / "none.tflite", threads=1, runs=1)
+
+
+def test_the_machine_is_named():
+    facts = benchmark.machine()
+    assert facts["cpu"]
+    assert facts["cores"] >= 1
+    assert facts["memory_gb"] > 0
