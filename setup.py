@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "lowlight_tf/__init__.py").read_text())[1]
 
 EXTRAS = {
+    "video": ["av>=17"],  # brings FFmpeg
     "train": [
         "tensorflow>=2.19,<3",
         "keras>=3.10,<4",
@@ -22,6 +23,7 @@ EXTRAS = {
 }
 EXTRAS["dev"] = [
     *EXTRAS["train"],
+    *EXTRAS["video"],
     "ipykernel>=6",
     "nbclient>=0.10",
     "nbformat>=5",

@@ -1,4 +1,4 @@
-"""`lowlight-tf enhance`: dark pictures -> bright pictures."""
+"""`lowlight-tf enhance`: dark pictures and videos -> bright ones."""
 
 import argparse
 import sys
@@ -6,32 +6,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli import video
 from lowlight_tf.cli.progress import Bar
 
 if TYPE_CHECKING:
     from lowlight_tf.runtime.engine import Engine
 
-HELP = "brighten pictures"
+HELP = "brighten pictures and videos"
 
-Job = tuple[Path, Path]
-"""The picture to read, and where the result goes."""
+Job = tuple[video.Source, Path]
+"""What to read, and where the result goes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add = parser.add_argument
-    add("pictures", nargs="*", type=Path, metavar="IN", help="pictures, or folders of pictures")
-    add("--input", nargs="+", type=Path, default=[], help="the same, by a flag")
+    add(
+        "pictures",
+        nargs="*",
+        type=video.source,
+        metavar="IN",
+        help="pictures, videos, or folders of them; a camera (/dev/video0), an address "
+        "(rtsp://, udp://, http://), a named pipe, or - for the standard input",
+    )
+    add("--input", nargs="+", type=video.source, default=[], help="the same, by a flag")
     add(
         "--output",
         type=Path,
         help="folder of the results: each has its input's name and format, and below a folder "
-        "given as input its place there (default with --checkpoint-dir: RUN/predictions)",
+        "given as input its place there (default with --checkpoint-dir: RUN/predictions); "
+        "for one video also a file, as out.mp4",
     )
     add("--model", help="shipped name, .tflite file or run folder (default: the best that ships)")
     add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN")
     add("--overwrite", action="store_true", help="replace results that are there already")
     add("--threads", type=int, default=2, help="processor threads of a .tflite file")
+    video.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,43 +57,48 @@ def run(args: argparse.Namespace) -> int:
     output = args.output or (run_folder and run_folder / "predictions")
     if not output:
         raise UsageError("Pass --output, the folder that the results go to.")
-    if output.exists() and not output.is_dir():
+    one = len(inputs) == 1 and video.is_video(inputs[0]) and _is_file(output)
+    if output.exists() and not output.is_dir() and not one:
         raise UsageError(f"--output must be a folder. Received: {output} (a file).")
 
     from lowlight_tf.runtime import fit, pretrained
     from lowlight_tf.runtime.engine import open_engine
 
-    jobs = plan(inputs, output) if inputs else []
+    jobs = _plan_one(inputs[0], output) if one else plan(inputs, output) if inputs else []
     engine = open_engine(run_folder or args.model or pretrained.BEST, threads=args.threads)
     fit.check_ports(engine.contract)
     if not inputs:
         jobs = plan([_embedded(run_folder)], output)
-    done = _enhance_all(engine, jobs, overwrite=args.overwrite)
-    print(f"{done} of {len(jobs)} pictures enhanced by {engine.name}, in {output}")
-    return 0 if done == len(jobs) else 1 if done else 2
+    whole, broken = _enhance_all(engine, jobs, args)
+    things = "files" if any(video.is_video(source) for source, _ in jobs) else "pictures"
+    print(f"{whole} of {len(jobs)} {things} enhanced by {engine.name}, in {output}")
+    return 0 if whole == len(jobs) else 1 if whole or broken else 2
 
 
-def plan(inputs: list[Path], output: Path) -> list[Job]:
+def plan(inputs: list[video.Source], output: Path) -> list[Job]:
     """Return what is read and where each result goes.
 
-    A picture goes into `output` under its own name; one that was found in a folder keeps its place
-    below that folder. Results of an earlier run that lie inside an input folder are passed over.
+    A picture or video goes into `output` under its own name; one that was found in a folder keeps
+    its place below that folder. Results of an earlier run that lie inside an input folder are
+    passed over.
 
     Raises:
-        UsageError: If a folder holds no picture, two results would be the same file, or a result
-            would replace an input.
+        UsageError: If a folder holds no picture, two results would be the same file, a result
+            would replace an input, or a live stream has no name that a file could have.
     """
     from lowlight_tf.imaging import files
 
     jobs = []
     inside = output.resolve()
     for source in dict.fromkeys(inputs):
+        if video.is_video(source) and (isinstance(source, str) or not source.is_file()):
+            raise UsageError(f"{source} is no file: name the result, as --output FILE.mp4.")
         if not source.is_dir():
             jobs.append((source, output / source.name))
             continue
         found = [
             path
-            for path in files.find(source)
+            for path in sorted([*files.find(source), *video.find(source)])
             if inside == source.resolve() or not path.resolve().is_relative_to(inside)
         ]
         if not found:
@@ -103,6 +118,17 @@ def plan(inputs: list[Path], output: Path) -> list[Job]:
     return list(taken.values())
 
 
+def _is_file(output: Path) -> bool:
+    """Tell whether the output is named as a video file, not as a folder."""
+    return output.suffix.lower() in video.SUFFIXES and not output.is_dir()
+
+
+def _plan_one(source: video.Source, target: Path) -> list[Job]:
+    if isinstance(source, Path) and source.resolve() == target.resolve():
+        raise UsageError(f"{target} is the input itself. Pass another --output.")
+    return [(source, target)]
+
+
 def _embedded(run_folder: Path) -> Path:
     """Return the dark validation pictures that come with the package."""
     from lowlight_tf.datasets import synthetic
@@ -112,21 +138,25 @@ def _embedded(run_folder: Path) -> Path:
     return folder
 
 
-def _enhance_all(engine: "Engine", jobs: list[Job], *, overwrite: bool) -> int:
-    """Return how many pictures were enhanced; say of each other one what is wrong with it."""
-    done = 0
+def _enhance_all(engine: "Engine", jobs: list[Job], args: argparse.Namespace) -> tuple[int, int]:
+    """Return how many were enhanced whole and in part; say of each other one what is wrong."""
+    whole = broken = 0
     with Bar(len(jobs)) as bar:
         for index, (source, target) in enumerate(jobs):
-            bar.show(index, source.name)
+            bar.show(index, getattr(source, "name", source))
             try:
-                _enhance_one(engine, source, target, overwrite, bar, index)
-                done += 1
+                if video.is_video(source):
+                    good = video.enhance_one(engine, source, target, args, bar, index)
+                    whole, broken = whole + good, broken + (not good)
+                else:
+                    _enhance_one(engine, source, target, args.overwrite, bar, index)
+                    whole += 1
             except (UsageError, OSError, MemoryError) as error:
                 bar.clear()
                 reason = str(error) or "not enough memory"
                 where = "" if str(source) in reason or str(target) in reason else f"{source}: "
                 print(f"lowlight-tf enhance: {where}{reason}", file=sys.stderr)
-    return done
+    return whole, broken
 
 
 def _enhance_one(

@@ -1,0 +1,191 @@
+"""The video part of `lowlight-tf enhance`: files, cameras, addresses and pipes."""
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lowlight_tf.cli.progress import Bar
+
+if TYPE_CHECKING:
+    from lowlight_tf.imaging.video import Reader
+    from lowlight_tf.runtime.engine import Engine
+
+SUFFIXES = (
+    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+    *(".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv"),
+)
+GLANCE = 0.1  # seconds
+
+Source = Path | str
+"""A file or a device, or what is no path: an address, or "-" for the standard input."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that concern video only."""
+    add = parser.add_argument_group("video").add_argument
+    add(
+        "--steady",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="for how long exposure is averaged, so that it does not flicker; 0: not at all",
+    )
+    add("--when-dark", action="store_true", help="leave bright scenes as they are")
+    add(
+        "--dark-below",
+        type=float,
+        default=0.2,
+        metavar="LUMA",
+        help="with --when-dark: mean luma in [0, 1] below which enhancing begins",
+    )
+    add(
+        "--bright-above",
+        type=float,
+        default=0.28,
+        metavar="LUMA",
+        help="with --when-dark: mean luma above which it ends",
+    )
+    add(
+        "--codec",
+        help="encoder and its options, as libx264:preset=medium:crf=18 (default: "
+        "libx264:preset=superfast:crf=20, or what the container is made for)",
+    )
+    add(
+        "--reconnect",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="for how long a lost live stream is called again",
+    )
+
+
+def source(word: str) -> Source:
+    """Return what the user named: an address and "-" as they are, all else as a path."""
+    return word if word == "-" or "://" in word else Path(word)
+
+
+def is_video(source: Source) -> bool:
+    """Tell whether it is video: by its name, or because it is no ordinary file."""
+    if isinstance(source, str) or source.suffix.lower() in SUFFIXES:
+        return True
+    return source.is_fifo() or source.is_char_device()
+
+
+def find(folder: Path) -> list[Path]:
+    """Return the video files of a folder, sorted; hidden ones are passed over."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def enhance_one(
+    engine: "Engine",
+    source: Source,
+    target: Path,
+    args: argparse.Namespace,
+    bar: Bar,
+    index: int,
+) -> bool:
+    """Enhance one video; say what is wrong with it, and return whether it is whole.
+
+    Raises:
+        UsageError: If it cannot be enhanced at all, or not any further.
+        KeyboardInterrupt: If a file was interrupted, once what was done of it is finished. For a
+            live stream, that is how it ends.
+    """
+    from lowlight_tf.imaging.recording import Recorder
+    from lowlight_tf.runtime.steady import NightSwitch
+    from lowlight_tf.runtime.stream import Stream
+
+    night = None
+    if args.when_dark:
+        night = NightSwitch(below=args.dark_below, above=args.bright_above)
+    with _stoppable() as stop:
+        reader = _opened(source, stop, args.reconnect)
+        recorder = Recorder(target, reader, codec=args.codec, overwrite=args.overwrite)
+        stream = Stream(engine, reader, recorder, seconds=args.steady, night=night, stop=stop)
+        begun = time.monotonic()
+
+        def progress(frames: int) -> None:
+            rate = frames / (time.monotonic() - begun)
+            lost = f", {stream.dropped} dropped" if stream.dropped else ""
+            share = min(frames / reader.frames, 1) if reader.frames else 0
+            bar.show(index + share, f"{reader.name[-16:]}: {frames} frames, {rate:.1f}/s{lost}")
+
+        stream.run(progress)
+    bar.clear()
+    return _report(reader, recorder.frames, stream.dropped, target, stopped=stop.is_set())
+
+
+def _report(reader: "Reader", frames: int, dropped: int, target: Path, *, stopped: bool) -> bool:
+    """Say what happened; return whether the video is whole."""
+    troubles = []
+    if reader.damaged:
+        troubles.append(f"{reader.name}: {reader.damaged} damaged packets were left out")
+    if reader.problem and not stopped:
+        troubles.append(reader.problem)
+    for trouble in troubles:
+        _say(f"{trouble}. {target} has {frames} frames, and plays.")
+    if dropped or reader.reopened:
+        _say(f"{reader.name}: {dropped} frames dropped, reopened {reader.reopened} times")
+    if stopped:
+        _say(f"{target}: stopped after {frames} frames")
+        if not reader.live:
+            raise KeyboardInterrupt
+    return not troubles
+
+
+def _say(line: str) -> None:
+    print(f"lowlight-tf enhance: {line}", file=sys.stderr)
+
+
+def _opened(source: Source, stop: threading.Event, patience: float) -> "Reader":
+    """Open the source on another thread: this one can be interrupted while a pipe is silent."""
+    from lowlight_tf.imaging.video import Reader
+
+    results: list[Reader | BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(Reader(source, patience=patience, stop=stop))
+        except BaseException as error:  # raised by the thread that waits
+            results.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(GLANCE)
+        if stop.is_set():
+            raise KeyboardInterrupt
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    return results[0]
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Lend an event that Ctrl-C (or a request to terminate) sets; a second one interrupts."""
+    stop = threading.Event()
+
+    def handle(*_) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
