@@ -31,7 +31,8 @@ class Pipeline:
         turned: Flip and turn at random, eight ways.
         exposure_ev: Expose the input more or less at random, by at most this many stops.
         bend: Raise the input to a random power, at most 1 + this and at least 1 / (1 + this).
-        mixed: Lay each picture over another of its batch, transparent to a random degree.
+        mixed: Share of the batches whose pictures are laid over each other, transparent to a random
+            degree (MixUp).
         blur: Share of the inputs that a Gaussian blurs.
         blur_sigma: Range of its standard deviation (pixels).
         noise: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
@@ -53,7 +54,7 @@ class Pipeline:
     turned: bool = True
     exposure_ev: float = 0.0
     bend: float = 0.0
-    mixed: bool = False
+    mixed: float = 0.0
     blur: float = 0.0
     blur_sigma: tuple[float, float] = (0.0, 0.5)
     noise: float = 0.0
@@ -72,7 +73,14 @@ class Pipeline:
         checks.at_least("crop", self.crop, 0)
         checks.at_least("late_batch", self.late_batch, 1)
         checks.at_least("late_crop", self.late_crop, 0)
-        for share in ("late_from", "blur", "night_histogram", "night_pools", "night_headlights"):
+        for share in (
+            "late_from",
+            "mixed",
+            "blur",
+            "night_histogram",
+            "night_pools",
+            "night_headlights",
+        ):
             if not 0 <= getattr(self, share) <= 1:
                 raise UsageError(
                     f"`{share}` must be a share in [0, 1]. Received: {getattr(self, share)}."

@@ -1,89 +1,137 @@
-"""Ours: night pictures on a camera board, wholly in blocks of 4 x 4 pixels, exposure from afar."""
+"""Ours: night pictures on a camera board, in blocks of 4 x 4 pixels, exposed from afar."""
 
 import keras
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
-from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import EXPOSE
 from lowlight_tf.layers.limit import Limit
 from lowlight_tf.layers.reparameterization import CollapsibleConv2D
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
-PATCH = 4
+BLOCK = 4
+"""Side of the blocks of pixels that are folded into channels (pixels)."""
+
+FIRST_LEVEL = 8.0
+"""How much brighter the trunk sees the picture before anything is learned."""
+
+FIRST_GAIN = 4.0
+"""How much brighter the result is than the picture before anything is learned."""
 
 
 def dashcam_net(
     *,
     filters: int = 24,
     blocks: int = 2,
-    deep_filters: int = 40,
+    deep_filters: int = 36,
     deep_blocks: int = 1,
     context: int = 16,
     expansion: int = 2,
-    residual_input: bool = False,
     name: str = "dashcam_net",
 ) -> keras.Model:
-    low = keras.Input((None, None, 3), name="low")
-    thumbnail = keras.Input((64, 96, 3), name="thumbnail")
-    colors = 3 * PATCH**2
-    folded = SpaceToDepth(PATCH, name="fold")(low)
+    """Build the net that brightens a camera's frames for the fewest bytes moved.
 
-    def conv(x, channels, size=3, place="", strides=1, active=True, residual=False):
-        x = CollapsibleConv2D(
-            channels,
-            size,
-            strides=strides,
-            expansion=expansion,
-            residual=residual,
-            name=f"{place}_conv" if active else place,
+    The picture is folded into blocks of 4 x 4 pixels and is not unfolded before the end: nothing is
+    computed at full size, not even the product of picture and gain. A trunk of residual blocks at a
+    quarter of the size, with a few more at an eighth, predicts a gain and an offset for every value
+    of the folded picture: enhanced = limit(limit(picture x gain) + offset).
+
+    How bright the result becomes is decided from afar. A thumbnail of the whole picture goes
+    through four convolutions and a mean to one vector, which sets how bright the trunk sees the
+    picture, and how strongly each of its last feature maps speaks. Whatever part of a picture the
+    net is run on, the thumbnail is that of the whole: tiles agree. In a video the thumbnail can be
+    a running mean, and exposure is steady.
+
+    What runs on a device (after `layers.reparameterization.fold`) is space-to-depth, convolutions
+    with ReLU, sum, product, minimum with 1, sigmoid, mean over height and width, depth-to-space;
+    every value has a fixed small range, so that eight bits hold it.
+
+    Args:
+        filters: Feature maps of the trunk.
+        blocks: Residual blocks at a quarter of the size.
+        deep_filters: Feature maps at an eighth of the size.
+        deep_blocks: Residual blocks there.
+        context: Feature maps of the thumbnail's first convolutions; its vector is twice as long.
+        expansion: Of the collapsible convolutions in training; without meaning on the device.
+        name: Name of the Keras model.
+
+    Returns:
+        A model from {"low": (B, H, W, 3), "thumbnail": (B, 64, 96, 3)} to
+        {"enhanced": (B, H, W, 3)}; sRGB in [0, 1], any H and W; multiples of 8 need no padding.
+
+    Raises:
+        UsageError: If a number is too small.
+
+    Reference:
+        Ours. The gain and offset follow Cui et al., "You Only Need 90K Parameters to Adapt Light",
+        BMVC 2022; the convolutions Bhardwaj et al., MLSys 2022.
+
+    Differences from the reference:
+        No attention and no normalization; gain and offset are applied to blocks; the global branch
+        sees a thumbnail instead of features.
+    """
+    for option, value in {
+        "filters": filters, "deep_filters": deep_filters, "context": context,
+    }.items():  # fmt: skip
+        checks.at_least(option, value, 1)
+    for option, value in {
+        "blocks": blocks, "deep_blocks": deep_blocks, "expansion": expansion,
+    }.items():  # fmt: skip
+        checks.at_least(option, value, 0)
+
+    def conv(x: KerasTensor, channels: int, place: str, size: int = 3, strides: int = 1):
+        return CollapsibleConv2D(
+            channels, size, strides=strides, expansion=expansion, name=f"{place}_conv"
         )(x)
-        return (
-            layers.PReLU(
-                shared_axes=[1, 2],
-                alpha_initializer=keras.initializers.Constant(0.2),
-                name=f"{place}_act",
-            )(x)
-            if active
-            else x
-        )
 
-    def block(x, channels, place):
-        y = conv(x, channels, 3, f"{place}_a")
-        return conv(y, channels, 3, f"{place}_b", residual=False) + x
+    def active(x: KerasTensor, place: str) -> KerasTensor:
+        return layers.ReLU(name=f"{place}_act")(x)
 
-    # exposure
-    v = SpaceToDepth(PATCH, name="thumb_fold")(thumbnail)
-    v = conv(v, context, 1, "thumb_a")
-    v = conv(v, context, 3, "thumb_b", strides=2)
-    v = conv(v, 2 * context, 3, "thumb_c", strides=2)
-    v = keras.ops.mean(v, axis=(1, 2), keepdims=True)
-    v = conv(v, 2 * context, 1, "thumb_d")
+    def block(x: KerasTensor, channels: int, place: str) -> KerasTensor:
+        y = active(conv(x, channels, f"{place}_a"), f"{place}_a")
+        y = conv(y, channels, f"{place}_b")
+        return active(layers.Add(name=place)([x, y]), f"{place}_b")
+
+    small, picture = EXPOSE.thumbnails[0], EXPOSE.pictures[0]
+    low = keras.Input((None, None, picture.channels), name=picture.name)
+    thumbnail = keras.Input(small.shape(small.size), name=small.name)
+    colors = picture.channels * BLOCK**2
+
+    v = SpaceToDepth(BLOCK, name="glance")(thumbnail)
+    for place, channels, size, strides in (
+        ("glance_a", context, 1, 1),
+        ("glance_b", context, 3, 2),
+        ("glance_c", 2 * context, 3, 2),
+    ):
+        v = active(conv(v, channels, place, size, strides), place)
+    v = layers.GlobalAveragePooling2D(keepdims=True, name="glance_mean")(v)
+    v = active(conv(v, 2 * context, "glance_d", 1), "glance_d")
     level = layers.Conv2D(
-        colors,
-        1,
-        bias_initializer=keras.initializers.Constant(1.0),
-        activation="relu",
-        name="level",
-    )(v)
-    x = Limit(name="exposed")(folded * (level * 8.0))
+        1, 1, activation="relu", name="level",
+        bias_initializer=keras.initializers.Constant(FIRST_LEVEL),
+    )(v)  # fmt: skip
+    weight = layers.Conv2D(filters, 1, activation="sigmoid", name="weight")(v)
 
-    x = conv(x, filters, 3, "enter")
-    if deep_filters:
-        d = conv(x, deep_filters, 3, "down", strides=2)
-        for i in range(deep_blocks):
-            d = block(d, deep_filters, f"deep{i}")
-        d = layers.Conv2D(4 * filters, 1, name="up_conv")(d)
-        d = DepthToSpace(2, name="up")([d, x])
-        x = x + d
-    for i in range(blocks):
-        x = block(x, filters, f"block{i}")
-    gate = layers.Conv2D(filters, 1, activation="sigmoid", name="gate")(v)
-    x = x * (gate * 2.0)
+    folded = SpaceToDepth(BLOCK, name="fold")(low)
+    seen = Limit(name="seen")(layers.Multiply(name="seen_raw")([folded, level]))
+    x = active(conv(seen, filters, "enter"), "enter")
+    y = active(conv(x, deep_filters, "down", strides=2), "down")
+    for number in range(deep_blocks):
+        y = block(y, deep_filters, f"deep{number}")
+    y = conv(y, 4 * filters, "up", 1)
+    x = layers.Add(name="join")([x, DepthToSpace(2, name="up")([y, x])])
+    for number in range(blocks):
+        x = block(x, filters, f"block{number}")
+    x = layers.Multiply(name="weighted")([x, weight])
+
     gain = layers.Conv2D(
-        colors, 1, bias_initializer=keras.initializers.Constant(4.0), activation="relu", name="gain"
-    )(x)
+        colors, 1, activation="relu", name="gain",
+        bias_initializer=keras.initializers.Constant(FIRST_GAIN),
+    )(x)  # fmt: skip
     offset = layers.Conv2D(colors, 1, name="offset")(x)
-    bright = Limit(name="gained")(folded * gain)
-    bright = Limit(name="range")(bright + offset)
-    enhanced = DepthToSpace(PATCH, name="unfold")([bright, low])
-    return keras.Model({"low": low, "thumbnail": thumbnail}, {"enhanced": enhanced}, name=name)
+    bright = Limit(name="bright")(layers.Multiply(name="bright_raw")([folded, gain]))
+    whole = Limit(name="whole")(layers.Add(name="whole_raw")([bright, offset]))
+    enhanced = DepthToSpace(BLOCK, name="unfold")([whole, low])
+    return keras.Model(
+        {picture.name: low, small.name: thumbnail}, {EXPOSE.outputs[0].name: enhanced}, name=name
+    )

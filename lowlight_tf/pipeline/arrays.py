@@ -15,8 +15,8 @@ from lowlight_tf.pipeline.decode import PairStore
 class ArrayFeed(keras.utils.PyDataset):
     """Cropped, turned and exposed batches in NumPy, the same for the same seed and step.
 
-    Of the recipe's pipeline `crop`, `turned`, `exposure_ev`, `bend` and `noise` are honoured; blur, imgaug,
-    mixing and night synthesis need TensorFlow's pipeline and are refused.
+    Of the recipe's pipeline `crop`, `turned`, `exposure_ev`, `bend` and `noise` are honoured; blur,
+    imgaug, mixing and night synthesis need TensorFlow's pipeline and are refused.
 
     Args:
         pairs: What to learn from.

@@ -58,25 +58,24 @@ def bend(low: tf.Tensor, most: float, seed: tf.Tensor) -> tf.Tensor:
     return tf.pow(low, tf.exp(tf.random.stateless_uniform([], seed, -most, most)))
 
 
-def mix(images: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Lay each picture of a batch over its neighbour, transparent to a random degree.
+def mix(images: dict[str, tf.Tensor], share: float, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Lay each picture over its neighbour in the batch, transparent to a random degree.
 
     Args:
         images: (B, H, W, C) each; all are mixed alike.
+        share: Of the batches that this is done to.
         seed: (2,) int64.
 
     Reference:
-        Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, with the Beta(1.2, 1.2)
-        of Zamir et al., "Learning Enriched Features for Fast Image Restoration", TPAMI 2022.
+        Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, with the
+        Beta(1.2, 1.2) of Cai et al., "Retinexformer", ICCV 2023.
 
     Differences from the reference:
         The partner is the neighbour in the batch; batches are shuffled already.
     """
     parts = tf.random.stateless_gamma([2], seed, alpha=1.2)
-    share = parts[0] / tf.reduce_sum(parts)
-    return {
-        name: share * image + (1 - share) * tf.roll(image, 1, 0) for name, image in images.items()
-    }
+    own = tf.where(_happens(share, seed), parts[0] / tf.reduce_sum(parts), 1.0)
+    return {name: own * image + (1 - own) * tf.roll(image, 1, 0) for name, image in images.items()}
 
 
 def blur(low: tf.Tensor, share: float, sigma: tuple[float, float], seed: tf.Tensor) -> tf.Tensor:

@@ -103,7 +103,8 @@ def training_feed(
 
     def mixed(count: tf.Tensor, inputs: dict, targets: dict) -> tuple[dict, dict]:
         seed = tf.random.fold_in(key, tf.cast(count, tf.int32))
-        both = augment.mix({**inputs, **targets}, tf.random.split(seed, len(DRAWS))[-1])
+        draw = tf.random.split(seed, len(DRAWS))[-1]
+        both = augment.mix({**inputs, **targets}, options.mixed, draw)
         return {name: both[name] for name in inputs}, {name: both[name] for name in targets}
 
     batches = (
