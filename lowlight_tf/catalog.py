@@ -68,6 +68,11 @@ METRICS = Registry(
     ssim=Metric("lowlight_tf.metrics.fidelity:ssim", "", 4),
     mae=Metric("lowlight_tf.metrics.fidelity:mae", "", 4),
     lpips=Metric("lowlight_tf.metrics.perceptual:lpips", "", 4),
+    niqe=Metric("lowlight_tf.metrics.naturalness:niqe", "", 2, ("enhanced",)),
+    loe=Metric("lowlight_tf.metrics.naturalness:loe", "", 0, ("low", "enhanced")),
+    brightness=Metric("lowlight_tf.metrics.naturalness:brightness", "", 3, ("enhanced",)),
+    clipped=Metric("lowlight_tf.metrics.glare:clipped", "%", 2, ("enhanced",)),
+    glare=Metric("lowlight_tf.metrics.glare:glare", "", 2, ("low", "enhanced")),
 )
 
 ENGINES = Registry(

@@ -1,18 +1,21 @@
-"""`lowlight-tf evaluate`: models x pairs x metrics -> a table, and JSON."""
+"""`lowlight-tf evaluate`: models x pictures x metrics -> a table, JSON, and a contact sheet."""
 
 import argparse
 import dataclasses
+import functools
 import shlex
 from pathlib import Path
+from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.progress import Bar
 from lowlight_tf.registry import nearest
 
-SHEET = 4  # rows of a contact sheet
+SHEET = 8  # rows of a contact sheet
+HEIGHT = {True: 160, False: 270}  # pixels of its pictures, with a column of targets or without
 
-HELP = "measure how near enhanced pictures come to their targets"
+HELP = "measure enhanced pictures, against their targets or alone"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,16 +30,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN --json RUN/results.json")
     add(
         "--data",
-        help="folder with low/ and high/, or the name of a dataset "
-        "(default: what the one run folder was validated with)",
+        nargs="+",
+        default=[],
+        help="folders with low/ and high/, or names of datasets; for metrics that need no target, "
+        "folders of pictures too (default: what the one run folder was validated with)",
     )
     add("--data-root", type=Path, default=Path("."), help="folder that holds the dataset")
-    add("--split", default="val", help="which pairs: of a dataset, or a folder's subfolder")
+    add(
+        "--split",
+        help="which pairs: of a dataset, or a folder's subfolder "
+        "(default: val where there is one, else all)",
+    )
     add("--metrics", default="psnr,ssim", help="names of the catalog, by commas")
     add("--protocol", default="plain", help="plain, gt_mean, luma: one or more, by commas")
     add("--json", type=Path, help="file to write all numbers into")
     add("--markdown", type=Path, help="file to write the table into")
-    add("--sheet", type=Path, help="picture to write: before, after and target of up to four")
+    add("--sheet", type=Path, help="picture to write: before, after and target of some")
     add("--each", action="store_true", help="print every picture's numbers too")
     add("--threads", type=int, default=2, help="processor threads of a .tflite file")
 
@@ -44,29 +53,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the table, write what is asked for; return 0."""
     models = [*args.model, *([str(args.checkpoint_dir)] if args.checkpoint_dir else [])]
+    models = list(dict.fromkeys(models))
     if not models:
         raise UsageError("Pass --model or --checkpoint-dir to say what to evaluate.")
     metrics, protocols = _words("metrics", args.metrics), _words("protocol", args.protocol)
 
     from lowlight_tf.catalog import METRICS
     from lowlight_tf.evaluation import evaluate, report
-    from lowlight_tf.evaluation.sheet import contact_sheet
     from lowlight_tf.imaging import files
     from lowlight_tf.metrics import fidelity
     from lowlight_tf.runtime.engine import open_engine
 
     # All that can be wrong is said before the first picture is enhanced.
-    for metric in metrics:
-        METRICS.find(metric)
     for protocol in protocols:
         fidelity.check(protocol)
     if args.checkpoint_dir:
         checks.folder("checkpoint_dir", args.checkpoint_dir)
-    pairs, data = _pairs(args, models)
-    engines = [
+    against = not all(METRICS.find(metric).judges_alone for metric in metrics)
+    sets = _sets(args, models, against)
+    opened = [
         evaluate.Unchanged() if model == "input" else open_engine(model, threads=args.threads)
         for model in models
     ]
+    short = [engine.name for engine in opened]
+    engines = {
+        model if short.count(engine.name) > 1 else engine.name: engine
+        for model, engine in zip(models, opened, strict=True)
+    }
+    for pairs in sets.values():
+        for engine in opened:
+            evaluate.check(engine, pairs, metrics=metrics, protocols=protocols)
     json = args.json
     if json is None and args.checkpoint_dir:
         json = args.checkpoint_dir / "results.json"
@@ -77,19 +93,18 @@ def run(args: argparse.Namespace) -> int:
             )
 
     results = []
-    for model, engine in zip(models, engines, strict=True):
-        alike = [other.name for other in engines].count(engine.name) > 1
-        name = model if alike else engine.name
-        with Bar(len(pairs)) as bar:
-            measured = evaluate.measure(
-                engine,
-                pairs,
-                metrics=metrics,
-                protocols=protocols,
-                data=data,
-                progress=lambda share, bar=bar, name=name: bar.show(share * len(pairs), name),
-            )
-        results += [dataclasses.replace(one, model=name) for one in measured]
+    for name, engine in engines.items():
+        for data, pairs in sets.items():
+            with Bar(len(pairs)) as bar:
+                measured = evaluate.measure(
+                    engine,
+                    pairs,
+                    metrics=metrics,
+                    protocols=protocols,
+                    data=data,
+                    progress=functools.partial(_show, bar, len(pairs), name),
+                )
+            results += [dataclasses.replace(one, model=name) for one in measured]
 
     if args.each:
         print(report.each(results))
@@ -101,31 +116,66 @@ def run(args: argparse.Namespace) -> int:
     if args.markdown:
         report.save(args.markdown, results, command=command)
     if args.sheet:
-        files.write(args.sheet, contact_sheet(engines, pairs[:: -(-len(pairs) // SHEET)]))
+        files.write(args.sheet, _sheet(engines, sets, results))
+        print(f"{args.sheet}: some of the pictures")
     return 0
 
 
-def _pairs(args: argparse.Namespace, models: list[str]) -> tuple[list, str]:
-    """Return the pairs that the flags name, and what to call them."""
+def _show(bar: Bar, count: int, name: str, share: float) -> None:
+    bar.show(share * count, name)
+
+
+def _sheet(engines: dict[str, Any], sets: dict[str, list], results: list) -> Any:
+    """Return pictures spread over the sets, with the numbers that were measured of each."""
+    from lowlight_tf.evaluation import report
+    from lowlight_tf.evaluation.sheet import contact_sheet
+
+    measured = {}  # of several protocols the first
+    for one in results:
+        measured.setdefault((one.model, one.data), one)
+    columns = [name for name in engines if name != "input"]
+    shown, captions = [], []
+    for data, pairs in sets.items():
+        step = -(-len(pairs) * len(sets) // SHEET)
+        for index in range(0, len(pairs), step):
+            row = [measured.get((name, data)) for name in ("input", *columns)]
+            shown.append(pairs[index])
+            captions.append([report.caption(one.scores[index]) if one else "" for one in row])
+    height = HEIGHT[any(pair.target for pair in shown)]
+    chosen = [engines[name] for name in columns]
+    return contact_sheet(chosen, shown, captions=captions, height=height)
+
+
+def _sets(args: argparse.Namespace, models: list[str], against: bool) -> dict[str, list]:
+    """Return the pairs that the flags name, by what to call them."""
+    if args.data:
+        return dict(_named(data, args, against) for data in args.data)
+    runs = [Path(model) for model in models if Path(model).is_dir()]
+    if len(runs) != 1:
+        raise UsageError(
+            "Pass --data: a folder with low/ and high/, or a dataset's name. Only one run "
+            f"folder brings pairs of its own. Received: {len(runs)} run folders."
+        )
+    return {f"{runs[0].resolve().name} validation": _own_pairs(runs[0])}
+
+
+def _named(data: str, args: argparse.Namespace, against: bool) -> tuple[str, list]:
     from lowlight_tf.datasets import card, pairing
 
-    if args.data is None:
-        runs = [Path(model) for model in models if Path(model).is_dir()]
-        if len(runs) != 1:
-            raise UsageError(
-                "Pass --data: a folder with low/ and high/, or a dataset's name. Only one run "
-                f"folder brings pairs of its own. Received: {len(runs)} run folders."
-            )
-        return _own_pairs(runs[0]), f"{runs[0].resolve().name} validation"
-    folder = Path(args.data)
-    if folder.is_dir():
-        split = folder / args.split
-        return pairing.pair_folder(split if split.is_dir() else folder), args.data
-    if folder.suffix == ".toml" or args.data in card.names():
-        return card.find(args.data).pairs(args.data_root, args.split), f"{args.data} {args.split}"
+    path = Path(data)
+    if path.is_dir():
+        split = path / (args.split or "val")
+        path = split if split.is_dir() else path
+        if against or ((path / "low").is_dir() and (path / "high").is_dir()):
+            return data, pairing.pair_folder(path)
+        return data, pairing.dark_folder(path)
+    if path.suffix == ".toml" or data in card.names():
+        known = card.find(data)
+        split = args.split or ("val" if "val" in known.splits else next(iter(known.splits)))
+        return f"{data} {split}", known.pairs(args.data_root, split)
     raise UsageError(
         "`data` must be a folder with low/ and high/, or the name of a dataset: "
-        f"{nearest(args.data, card.names())}. Received: {args.data} (no such folder or dataset)."
+        f"{nearest(data, card.names())}. Received: {data} (no such folder or dataset)."
     )
 
 
@@ -156,5 +206,7 @@ def _command(args: argparse.Namespace) -> str:
     if args.checkpoint_dir:
         words += ["--checkpoint-dir", str(args.checkpoint_dir)]
     if args.data:
-        words += ["--data", args.data, "--data-root", str(args.data_root), "--split", args.split]
+        words += ["--data", *args.data, "--data-root", str(args.data_root)]
+    if args.split:
+        words += ["--split", args.split]
     return shlex.join([*words, "--metrics", args.metrics, "--protocol", args.protocol])

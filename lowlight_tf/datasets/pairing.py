@@ -28,6 +28,10 @@ class Pair:
     inputs: dict[str, Path]
     target: Path | None
 
+    def picture(self, port: str) -> Path | None:
+        """Return what a port is shown; of two cameras, "low" is shown what the visible one saw."""
+        return self.inputs.get(port, self.inputs.get("visible") if port == "low" else None)
+
 
 def pair_folder(
     folder: Path, *, inputs: Sequence[str] = ("low",), target: str | None = "high"
@@ -84,6 +88,18 @@ def day_folder(folder: Path) -> list[Pair]:
     checks.folder("data", folder)
     place = folder / "high" if (folder / "high").is_dir() else folder
     return [Pair(name, {}, path) for name, path in sorted(by_stem(place).items())]
+
+
+def dark_folder(folder: Path) -> list[Pair]:
+    """Return dark pictures without targets: of `folder/low`, of `folder/visible`, or of `folder`.
+
+    Raises:
+        UsageError: If there are none, or two of them share their stem.
+    """
+    checks.folder("data", folder)
+    places = [place for place in (folder / "low", folder / "visible") if place.is_dir()]
+    found = by_stem(places[0] if places else folder)
+    return [Pair(name, {"low": path}, None) for name, path in sorted(found.items())]
 
 
 def by_stem(folder: Path) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Engine x pairs x metrics -> numbers, each with the protocol that it goes by."""
+"""Engine x pictures x metrics -> numbers, each with the protocol that it goes by."""
 
 import dataclasses
 import importlib.metadata
@@ -30,7 +30,7 @@ class Score(NamedTuple):
 
     Attributes:
         name: The pair's.
-        values: Metric -> number.
+        values: Metric -> number; NaN where the picture has none.
         ms: Time inside the engine (milliseconds), all tiles together.
     """
 
@@ -45,8 +45,8 @@ class Results:
 
     Attributes:
         model: What tables call the engine.
-        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.under`. No number here means
-            anything without it.
+        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.under`. No number that was
+            measured against a target means anything without it; the others know none.
         scores: One for each picture, in the order of the pairs.
         data: What the pairs are called.
         sha256: Checksum of the .tflite file, if it was one.
@@ -65,14 +65,17 @@ class Results:
 
     @property
     def means(self) -> dict[str, float]:
-        """Metric -> mean over the pictures; infinite if it is for one of them."""
-        return {metric: float(np.mean(self._of(metric))) for metric in self.metrics}
+        """Metric -> mean over the pictures that have it; infinite if it is for one of them."""
+        return {
+            metric: float(np.mean(values)) if values else math.nan
+            for metric, values in ((metric, self._of(metric)) for metric in self.metrics)
+        }
 
     @property
     def deviations(self) -> dict[str, float]:
-        """Metric -> standard deviation over the pictures; NaN where a picture's is infinite."""
+        """Metric -> standard deviation over those pictures; NaN where a picture's is infinite."""
         return {
-            metric: float(np.std(values)) if np.isfinite(values).all() else math.nan
+            metric: float(np.std(values)) if values and np.isfinite(values).all() else math.nan
             for metric, values in ((metric, self._of(metric)) for metric in self.metrics)
         }
 
@@ -82,7 +85,8 @@ class Results:
         return float(np.median([score.ms for score in self.scores]))
 
     def _of(self, metric: str) -> list[float]:
-        return [score.values[metric] for score in self.scores]
+        values = (score.values[metric] for score in self.scores)
+        return [value for value in values if not math.isnan(value)]
 
 
 class Unchanged:
@@ -106,14 +110,14 @@ def evaluate(
     data: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> Results:
-    """Enhance the dark pictures of some pairs and measure how near they come to their targets.
+    """Enhance the dark pictures of some pairs and measure what becomes of them.
 
     Pictures are enhanced whole, in the 8 or 16 bits of their files and through `enhance`, as any
     user's would be; what is measured is the 8-bit result.
 
     Args:
         engine: What enhances; from one color image to one.
-        pairs: Pictures and their targets, of any sizes.
+        pairs: Pictures of any sizes, with their targets if one of the metrics takes a target.
         metrics: Names of the catalog.
         protocol: One of `metrics.fidelity.PROTOCOLS`.
         data: What the pairs are called in the results.
@@ -124,7 +128,8 @@ def evaluate(
 
     Raises:
         UsageError: If there is no such metric or protocol; if there are no pairs, or one lacks its
-            dark picture or target, or has them in different sizes; if a file cannot be read.
+            dark picture or a target that is asked for, or has them in different sizes; if a file
+            cannot be read.
     """
     protocols = (protocol,)
     return measure(
@@ -141,20 +146,27 @@ def measure(
     data: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> list[Results]:
-    """Do as `evaluate` for several protocols, and enhance each picture only once."""
-    functions = {metric: METRICS.find(metric).load() for metric in metrics}
-    for protocol in protocols:
-        fidelity.check(protocol)
+    """Do as `evaluate` for several protocols, and enhance each picture only once.
+
+    Metrics that take no target know no protocol: they stand in the first of the results.
+    """
+    check(engine, pairs, metrics=metrics, protocols=protocols)
+    judges = {metric: METRICS.find(metric) for metric in metrics}
+    with_target = [metric for metric, judge in judges.items() if not judge.judges_alone]
     port = engine.contract.pictures[0].name
-    _check(pairs, port)
-    scores: dict[str, list[Score]] = {protocol: [] for protocol in protocols}
+    asked = {protocol: with_target for protocol in protocols if with_target}
+    asked[protocols[0]] = list(metrics)
+    functions = {metric: (judge.load(), judge.takes) for metric, judge in judges.items()}
+    scores: dict[str, list[Score]] = {protocol: [] for protocol in asked}
     watch = _Stopwatch(engine)
     for done, pair in enumerate(pairs, 1):
         watch.ms = 0.0
-        enhanced = enhance(watch, files.load(pair.inputs[port]).pixels)
-        target = files.load(pair.target).pixels
-        for protocol in protocols:
-            values = _compare(pair, protocol, functions, target, enhanced)
+        low = files.load(pair.picture(port)).pixels
+        images = {"low": _eight(low), "enhanced": _eight(enhance(watch, low))}
+        if with_target:
+            images["target"] = _eight(files.load(pair.target).pixels)
+        for protocol, chosen in asked.items():
+            values = _judge(pair, protocol, {name: functions[name] for name in chosen}, images)
             scores[protocol].append(Score(pair.name, values, watch.ms))
         if progress:
             progress(done / len(pairs))
@@ -163,6 +175,32 @@ def measure(
         Results(engine.name, protocol, tuple(found), data, checksum)
         for protocol, found in scores.items()
     ]
+
+
+def check(
+    engine: Engine, pairs: Sequence[Pair], *, metrics: Sequence[str], protocols: Sequence[str]
+) -> None:
+    """Refuse what `measure` cannot do, before any picture is enhanced; errors as `evaluate`."""
+    for protocol in protocols:
+        fidelity.check(protocol)
+    with_target = [name for name in metrics if not METRICS.find(name).judges_alone]
+    if not pairs:
+        raise UsageError("Evaluating needs at least one pair of pictures. Received: none.")
+    port, used = engine.contract.pictures[0].name, []
+    for pair in pairs:
+        low = pair.picture(port)
+        if low is None:
+            raise UsageError(
+                f"Pair {pair.name} has no picture for {port!r}. Pass a folder with {port}/."
+            )
+        if with_target and pair.target is None:
+            alone = ", ".join(name for name in METRICS if METRICS.find(name).judges_alone)
+            raise UsageError(
+                f"Pair {pair.name} has no target, which {', '.join(with_target)} must have. Pass "
+                f"a folder with {port}/ and high/, or metrics that need none: {alone}."
+            )
+        used.append(Pair(pair.name, {port: low}, pair.target if with_target else None))
+    check_sizes(used)
 
 
 def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
@@ -221,29 +259,22 @@ class _Stopwatch:
         return results
 
 
-def _check(pairs: Sequence[Pair], port: str) -> None:
-    if not pairs:
-        raise UsageError("Evaluating needs at least one pair of pictures. Received: none.")
-    for pair in pairs:
-        if port not in pair.inputs or pair.target is None:
-            missing = f"picture for {port!r}" if pair.target else "target"
-            raise UsageError(
-                f"Pair {pair.name} has no {missing}. Evaluating needs both: pass a folder with "
-                f"{port}/ and high/."
-            )
-    check_sizes(pairs)
-
-
-def _compare(
+def _judge(
     pair: Pair,
     protocol: str,
-    functions: dict[str, Callable[[np.ndarray, np.ndarray], float]],
-    target: np.ndarray,
-    enhanced: np.ndarray,
+    functions: dict[str, tuple[Callable[..., float], tuple[str, ...]]],
+    images: dict[str, np.ndarray],
 ) -> dict[str, float]:
+    """Return metric -> number; what takes a target goes by the protocol, the rest by none."""
     try:
-        both = fidelity.under(protocol, _eight(target), _eight(enhanced))
-        return {metric: function(*both) for metric, function in functions.items()}
+        under = {}
+        if "target" in images:
+            both = fidelity.under(protocol, images["target"], images["enhanced"])
+            under = dict(zip(("target", "enhanced"), both, strict=True))
+        return {
+            metric: function(*((under if "target" in takes else images)[name] for name in takes))
+            for metric, (function, takes) in functions.items()
+        }
     except UsageError as error:
         raise UsageError(f"Pair {pair.name}: {error}") from None
 
@@ -283,7 +314,7 @@ def _to_json(results: Results) -> dict[str, Any]:
 
 def _from_json(fields: dict[str, Any]) -> Results:
     scores = tuple(
-        Score(each["name"], {name: float(each[name]) for name in fields["metrics"]}, each["ms"])
+        Score(each["name"], {name: _number(each[name]) for name in fields["metrics"]}, each["ms"])
         for each in fields["each"]
     )
     if not scores:
@@ -295,3 +326,7 @@ def _strict(value: float) -> float | str | None:
     if math.isnan(value):
         return None
     return value if math.isfinite(value) else str(value)
+
+
+def _number(value: float | str | None) -> float:
+    return math.nan if value is None else float(value)

@@ -1,27 +1,28 @@
 """Many results -> one Markdown table. No number stands there without its protocol."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from lowlight_tf.catalog import METRICS
-from lowlight_tf.evaluation.evaluate import Results
+from lowlight_tf.evaluation.evaluate import Results, Score
 
 
 def table(results: Sequence[Results]) -> str:
     """Return a Markdown table of means: a row for each model and data, a column for each number.
 
-    The head of a column names metric, unit and protocol, as in `PSNR dB (plain)`. What was not
-    measured is a dash.
+    The head of a column names metric, unit and protocol, as in `PSNR dB (plain)`; a metric that
+    takes no target has no protocol. What was not measured, or cannot be, is a dash.
     """
-    columns = dict.fromkeys((metric, one.protocol) for one in results for metric in one.metrics)
+    columns = dict.fromkeys(_column(metric, one) for one in results for metric in one.metrics)
     rows: dict[tuple[str, str, int], dict[tuple[str, str], str]] = {}
     times: dict[tuple[str, str, int], float] = {}
     for one in results:
         key = (one.model, one.data, len(one.scores))
         times[key] = one.ms
         for metric, mean in one.means.items():
-            rows.setdefault(key, {})[metric, one.protocol] = _number(metric, mean)
+            rows.setdefault(key, {})[_column(metric, one)] = number(metric, mean)
     return _markdown(
         ["model", "data", "pictures", *(_head(*column) for column in columns), "ms per picture"],
         [
@@ -34,18 +35,23 @@ def table(results: Sequence[Results]) -> str:
 
 def each(results: Sequence[Results]) -> str:
     """Return a Markdown table of every picture of every model."""
-    columns = dict.fromkeys((metric, one.protocol) for one in results for metric in one.metrics)
-    rows: dict[tuple[str, str, int], dict[tuple[str, str], str]] = {}
+    columns = dict.fromkeys(_column(metric, one) for one in results for metric in one.metrics)
+    rows: dict[tuple[str, str, str, int], dict[tuple[str, str], str]] = {}
     for one in results:
         for index, score in enumerate(one.scores):  # names may repeat: pairs of several folders
-            row = rows.setdefault((one.model, score.name, index), {})
+            row = rows.setdefault((one.model, score.name, one.data, index), {})
             for metric, value in score.values.items():
-                row[metric, one.protocol] = _number(metric, value)
+                row[_column(metric, one)] = number(metric, value)
     return _markdown(
         ["model", "picture", *(_head(*column) for column in columns)],
         [[*key[:2], *(row.get(c, "-") for c in columns)] for key, row in rows.items()],
         words=2,
     )
+
+
+def caption(score: Score) -> str:
+    """Return a picture's numbers in a few words: `niqe 5.57  glare 1.31`."""
+    return "  ".join(f"{metric} {number(metric, v)}" for metric, v in score.values.items())
 
 
 def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
@@ -56,13 +62,19 @@ def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
     os.replace(beside, path)
 
 
+def number(metric: str, value: float) -> str:
+    """Return a number as tables show it: with the metric's digits, or a dash if it is none."""
+    return "-" if math.isnan(value) else f"{value:.{METRICS.find(metric).digits}f}"
+
+
+def _column(metric: str, results: Results) -> tuple[str, str]:
+    return metric, "" if METRICS.find(metric).judges_alone else results.protocol
+
+
 def _head(metric: str, protocol: str) -> str:
     unit = METRICS.find(metric).unit
-    return f"{metric.upper()}{' ' + unit if unit else ''} ({protocol})"
-
-
-def _number(metric: str, value: float) -> str:
-    return f"{value:.{METRICS.find(metric).digits}f}"
+    words = (metric.upper(), unit, f"({protocol})" if protocol else "")
+    return " ".join(filter(None, words))
 
 
 def _markdown(head: list[str], rows: list[list[str]], *, words: int) -> str:

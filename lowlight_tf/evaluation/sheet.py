@@ -11,36 +11,64 @@ from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
 
 HEAD = 24  # pixels above the pictures, for the names of the columns
+LINE = 18  # pixels below each row, for its captions
+LETTER = 0.45  # size of letters, of OpenCV's font; smaller where words are too long
 
 
 def contact_sheet(
-    engines: Sequence[Engine], pairs: Sequence[Pair], *, height: int = 160
+    engines: Sequence[Engine],
+    pairs: Sequence[Pair],
+    *,
+    captions: Sequence[Sequence[str]] = (),
+    height: int = 160,
 ) -> np.ndarray:
     """Lay the dark picture, what each engine makes of it, and the target side by side.
 
     Args:
         engines: The columns between the dark picture and the target.
-        pairs: The rows; a pair without a target has no last picture.
-        height: Of each picture (pixels); all are as wide as the first.
+        pairs: The rows. Where no pair has a target, there is no last column.
+        captions: For each row what stands below its pictures, from the dark one on; none for rows
+            without captions.
+        height: Of each picture (pixels); all cells are as wide as the first picture, and another
+            shape has black margins.
 
     Returns:
-        (HEAD + rows * height, width, 3) float32 sRGB in [0, 1].
+        (HEAD + rows * (height + LINE), width, 3) float32 sRGB in [0, 1], without LINE if there are
+        no captions.
     """
-    rows = []
-    for pair in pairs:
-        low = files.read(next(iter(pair.inputs.values())))
+    targets = any(pair.target for pair in pairs)
+    names = ["before", *(engine.name for engine in engines), *(["target"] if targets else [])]
+    lines, width = [], 0
+    for index, pair in enumerate(pairs):
+        low = files.read(pair.picture("low") or next(iter(pair.inputs.values())))
+        width = width or max(round(low.shape[1] * height / low.shape[0]), 1)
         row = [low, *(enhance(engine, low) for engine in engines)]
-        rows.append([*row, files.read(pair.target) if pair.target else np.zeros_like(low)])
-    first = rows[0][0]
-    width = max(round(first.shape[1] * height / first.shape[0]), 1)
-    names = ["before", *(engine.name for engine in engines), "target"]
-    head = np.zeros((HEAD, width * len(names), 3), np.uint8)
-    for column, name in enumerate(names):
-        place = (column * width + 6, HEAD - 8)
-        cv2.putText(head, name, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1)
-    lines = [np.hstack([_shrunk(image, width, height) for image in row]) for row in rows]
-    return np.vstack([np.float32(head) / 255, *lines])
+        if targets:
+            row.append(files.read(pair.target) if pair.target else np.zeros_like(low))
+        lines.append(np.hstack([_fitted(image, width, height) for image in row]))
+        if captions:
+            lines.append(_words(captions[index], LINE, width, len(names)))
+    return np.vstack([_words(names, HEAD, width, len(names)), *lines])
 
 
-def _shrunk(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).clip(0, 1)
+def _fitted(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return an image shrunk into a cell, in the middle of it."""
+    share = min(width / image.shape[1], height / image.shape[0])
+    sides = [max(round(side * share), 1) for side in image.shape[1::-1]]
+    small = cv2.resize(image, sides, interpolation=cv2.INTER_AREA).clip(0, 1)
+    cell = np.zeros((height, width, 3), np.float32)
+    left, top = (width - sides[0]) // 2, (height - sides[1]) // 2
+    cell[top : top + sides[1], left : left + sides[0]] = small
+    return cell
+
+
+def _words(words: Sequence[str], height: int, width: int, columns: int) -> np.ndarray:
+    """Return a black line with a few words for each column, as large as they fit."""
+    line = np.zeros((height, width * columns, 3), np.uint8)
+    font, margin = cv2.FONT_HERSHEY_SIMPLEX, 6
+    for column, word in enumerate(words):
+        wide = cv2.getTextSize(word, font, LETTER, 1)[0][0]
+        letter = LETTER * min(1, (width - 2 * margin) / max(wide, 1))
+        place = (column * width + margin, height - 6)
+        cv2.putText(line, word, place, font, letter, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.float32(line) / 255

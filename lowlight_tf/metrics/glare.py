@@ -1,0 +1,57 @@
+"""Headlights and lamps: does enhancing blow them up?"""
+
+import math
+
+import cv2
+import numpy as np
+
+from lowlight_tf.imaging.color import luma
+from lowlight_tf.metrics.pixels import PEAK, levels, rounded
+
+BRIGHT = 0.98  # of white: luma from which a pixel counts as a light, or as dazzling
+REACH = 1 / 20  # of the shorter side: how far around a light its glare is sought
+
+
+def glare(low: np.ndarray, enhanced: np.ndarray) -> float:
+    """Return how many times as large the dazzling area around lights is after enhancing.
+
+    Definition card: a light is a pixel of the dark picture with a luma (BT.601) of at least 0.98
+    of white. Around the lights lies all that is within a twentieth of the shorter side (rounded,
+    at least one pixel) of one of them, in a disk. Dazzling is a pixel of the enhanced picture with
+    a luma of at least 0.98 of white. The number is
+
+        dazzling pixels around the lights / lights
+
+    over the whole picture. 1: headlights are as large as they were. 4: they cover four times the
+    area. Below 1: they are dimmed. NaN: the dark picture has no light. A sky that is white already
+    counts as a light; what grows white far from any light does not count here but in `clipped`.
+
+    Args:
+        low: The dark picture: (H, W, 3), uint8, or float in [0, 1], which is rounded to 8 bits.
+        enhanced: What was made of it, of the same shape; its type may differ.
+
+    Raises:
+        UsageError: If the shapes differ, or the pixels are of another type or not finite.
+
+    Reference:
+        Our own.
+    """
+    lights, dazzling = (luma(picture) >= BRIGHT * PEAK for picture in levels(low, enhanced))
+    count = np.count_nonzero(lights)
+    if not count:
+        return math.nan
+    reach = max(round(REACH * min(lights.shape)), 1)
+    distance = cv2.distanceTransform(np.uint8(~lights), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return float(np.count_nonzero(dazzling & (distance <= reach)) / count)
+
+
+def clipped(enhanced: np.ndarray) -> float:
+    """Return the share of pixels, in percent, of which a channel is at 255: detail that is lost.
+
+    Args:
+        enhanced: (H, W, 3), uint8, or float in [0, 1], which is rounded to 8 bits.
+
+    Raises:
+        UsageError: If the pixels are of another type or not finite.
+    """
+    return float(100 * (rounded(enhanced).max(-1) == PEAK).mean())

@@ -1,0 +1,69 @@
+"""Glare and clipping, counted by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.metrics.glare import clipped, glare
+
+
+def night(*lights, size=(100, 120)):
+    """A gray night with white squares: (top, left, side)."""
+    picture = np.full((*size, 3), 40, np.uint8)
+    for top, left, side in lights:
+        picture[top : top + side, left : left + side] = 255
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("side", "times"), [(4, 1), (8, 4), (2, 1 / 4), (0, 0)], ids=["kept", "grown", "dim", "out"]
+)
+def test_it_is_the_growth_of_a_light(side, times):
+    before, after = night((40, 40, 4)), night((42 - side // 2, 42 - side // 2, side))
+    assert glare(before, after) == times
+
+
+def test_two_lights_are_counted_together():
+    before = night((20, 20, 2), (70, 80, 4))
+    after = night((19, 19, 4), (70, 80, 4))  # 16 and 16 of 4 and 16
+    assert glare(before, after) == 32 / 20
+
+
+def test_only_what_is_near_a_light_is_its_glare():
+    # A twentieth of 100 pixels: five to the right of column 43 is 48; 49 to 52 are beyond.
+    before = night((40, 40, 4))
+    after = before.copy()
+    after[41, 44:53] = 255
+    after[80:, 80:] = 255
+    assert glare(before, after) == (16 + 5) / 16
+
+
+def test_around_a_light_is_a_disk():
+    before = night((50, 50, 1))
+    after = np.full_like(before, 255)
+    rows, columns = np.mgrid[-5:6, -5:6]
+    assert glare(before, after) == np.count_nonzero(rows**2 + columns**2 <= 25)
+
+
+def test_bright_is_a_luma_of_98_percent():
+    before, after = night((40, 40, 4)), night()
+    after[41, 41:43] = 250  # 0.9804
+    after[42, 41:43] = 249  # 0.9765
+    after[43, 41:43] = (255, 255, 0)  # yellow: a luma of 0.886
+    assert glare(before, after) == 2 / 16
+
+
+def test_a_picture_without_lights_has_no_glare():
+    assert math.isnan(glare(night(), night((40, 40, 8))))
+
+
+def test_pictures_of_two_sizes_are_refused():
+    with pytest.raises(UsageError, match=r"100x120x3\. Received: 100x121x3"):
+        glare(night(), night(size=(100, 121)))
+
+
+def test_a_pixel_is_clipped_when_one_channel_is_full():
+    assert clipped(np.uint8([[[255, 0, 0], [254, 254, 254], [9, 9, 9], [255, 255, 255]]])) == 50
+    assert clipped(np.full((2, 2, 3), 1.2)) == 100
