@@ -1,0 +1,98 @@
+"""How long a frame takes, beside the least that can be done: python benchmarks/device.py NET...
+
+NET are .tflite files. The least is a file that only multiplies a frame, bytes in and bytes out,
+made here with TensorFlow. All run in turn, in one process. `bare` is the interpreter alone, with
+XNNPACK, its input written once; `engine` is what a camera calls, for files with a card: a frame of
+bytes in, another out.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from side_by_side import side_by_side
+
+from lowlight_tf.cli.export import image_size
+from lowlight_tf.runtime import fit
+from lowlight_tf.runtime.litert import LiteRTEngine
+
+REPEATS = 8  # frames of each in one round
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("nets", nargs="*", type=Path)
+    parser.add_argument("--size", type=image_size, default=(1080, 1920), help="of the multiplied")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        least = multiplication(args.size, Path(folder))
+        runs = {f"multiply, bare, {'x'.join(map(str, args.size))}": bare(least, args.threads)}
+        for net in args.nets:
+            runs[f"{net.stem}, bare"] = bare(net, args.threads)
+            if net.with_suffix(".json").is_file():
+                runs[f"{net.stem}, engine"] = called(net, args.threads)
+        print(f"\n{args.threads} threads, LiteRT with XNNPACK\n")
+        rates = side_by_side(
+            {name: lambda run=run: repeated(run) for name, run in runs.items()},
+            unit="frames",
+            rounds=args.rounds,
+        )
+    first = next(iter(rates.values()))
+    print("\n| way | ms, median | times the multiplication |\n|---|---:|---:|")
+    for name, rate in rates.items():
+        print(f"| {name} | {1000 / rate:.1f} | {first / rate:.2f} |")
+
+
+def multiplication(size: tuple[int, int], folder: Path) -> Path:
+    """Write a file that halves a frame: uint8 in and out, one 8-bit multiplication."""
+    frame = tf.TensorSpec((1, *size, 3), tf.float32)
+    half = tf.function(lambda low: low * 0.5, input_signature=[frame])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([half.get_concrete_function()])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: samples(size)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    path = folder / "multiply.tflite"
+    path.write_bytes(converter.convert())
+    return path
+
+
+def samples(size: tuple[int, int]) -> Iterator[list[np.ndarray]]:
+    yield [np.random.default_rng(0).random((1, *size, 3), dtype=np.float32)]
+
+
+def bare(path: Path, threads: int) -> Callable[[], object]:
+    interpreter = Interpreter(str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    rng = np.random.default_rng(0)
+    for details in interpreter.get_input_details():
+        noise = rng.random(details["shape"], dtype=np.float32)
+        if details["dtype"] == np.uint8:
+            noise *= 255
+        interpreter.set_tensor(details["index"], noise.astype(details["dtype"]))
+    return interpreter.invoke
+
+
+def called(path: Path, threads: int) -> Callable[[], object]:
+    engine = LiteRTEngine(path, threads=threads)
+    frame = np.random.default_rng(0).integers(0, 256, (*engine.size, 3), dtype=np.uint8)
+    (given,), (wanted,) = engine.contract.pictures, engine.contract.outputs
+    images = {given.name: frame[None], **fit.thumbnails(engine.contract, frame)}
+    out = {wanted.name: np.empty_like(images[given.name])}
+    return lambda: engine(images, out=out)
+
+
+def repeated(run: Callable[[], object]) -> float:
+    for _ in range(REPEATS):
+        run()
+    return REPEATS
+
+
+if __name__ == "__main__":
+    main()
