@@ -22,6 +22,7 @@ def picture(step, size=SIZE, level=60):
 
 def clip(path, pictures=None, **more):
     """Write a video; see `encode`."""
+    path.parent.mkdir(exist_ok=True, parents=True)
     with av.open(str(path), "w", options=more.pop("container", {})) as container:
         encode(container, pictures, **more)
     return path
@@ -45,7 +46,9 @@ def encode(
     Raw planes may be given instead of a picture, as a tuple of three arrays.
     """
     pictures = [picture(step) for step in range(10)] if pictures is None else pictures
-    stamps = [round(step / 25 / tick) for step in range(len(pictures))] if stamps is None else stamps
+    stamps = (
+        [round(step / 25 / tick) for step in range(len(pictures))] if stamps is None else stamps
+    )
     video = container.add_stream(codec, 25)
     shape = pictures[0][0].shape if isinstance(pictures[0], tuple) else pictures[0].shape
     video.height, video.width = shape[:2]
@@ -65,7 +68,9 @@ def encode(
         if isinstance(pixels, tuple):
             frame = av.VideoFrame(shape[1], shape[0], fmt)
             for plane, source in zip(frame.planes, pixels, strict=True):
-                rows = np.ndarray((plane.height, plane.width), np.uint8, plane, 0, (plane.line_size, 1))
+                rows = np.ndarray(
+                    (plane.height, plane.width), np.uint8, plane, 0, (plane.line_size, 1)
+                )
                 rows[...] = source
         else:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.progress import Bar
 
 if TYPE_CHECKING:
@@ -101,9 +102,16 @@ def enhance_one(
         KeyboardInterrupt: If a file was interrupted, once what was done of it is finished. For a
             live stream, that is how it ends.
     """
-    from lowlight_tf.imaging.recording import Recorder
-    from lowlight_tf.runtime.steady import NightSwitch
-    from lowlight_tf.runtime.stream import Stream
+    try:
+        from lowlight_tf.imaging.recording import Recorder
+        from lowlight_tf.runtime.steady import NightSwitch
+        from lowlight_tf.runtime.stream import Stream
+    except ModuleNotFoundError as error:
+        if error.name != "av":
+            raise
+        raise UsageError(
+            f"{source} is a video, which needs PyAV. Run: pip install 'lowlight_tf[video]'"
+        ) from None
 
     night = None
     if args.when_dark:

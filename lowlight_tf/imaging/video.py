@@ -214,7 +214,7 @@ class Reader:
         )
         self.colors = Colors.of(frame.colorspace, full=full, lines=frame.height)
         self.tags = (
-            frame.color_range,
+            ColorRange.JPEG if full else frame.color_range,
             frame.colorspace,
             frame.color_primaries,
             frame.color_trc,

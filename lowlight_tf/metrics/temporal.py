@@ -19,9 +19,9 @@ def luma_jitter(clip: Sequence[np.ndarray]) -> float:
     """Return the jitter of the mean luma, in 8-bit levels: 0 where it is constant or drifts evenly.
 
     It is the standard deviation, over time, of the second difference m[t-1] - 2 m[t] + m[t+1] of
-    the frames' mean luma m. A mean that trembles by s levels, each frame for itself, gives sqrt(6) s
-    or 2.45 s; one that is a level above and below its middle in turn gives 4; a slow swing hardly
-    counts.
+    the frames' mean luma m. A mean that trembles by s levels, each frame by itself, gives 2.45 s
+    (the root of 6); one that is a level above and below its middle in turn gives 4; a slow swing
+    hardly counts.
 
     Args:
         clip: At least four frames, each (H, W, 3) uint8.
