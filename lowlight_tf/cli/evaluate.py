@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     models = list(dict.fromkeys(models))
     if not models:
         raise UsageError("Pass --model or --checkpoint-dir to say what to evaluate.")
-    metrics, protocols = _words("metrics", args.metrics), _words("protocol", args.protocol)
+    metrics, protocols = words_of("metrics", args.metrics), words_of("protocol", args.protocol)
 
     from lowlight_tf.catalog import METRICS
     from lowlight_tf.evaluation import evaluate, report
@@ -149,17 +149,24 @@ def _sheet(engines: dict[str, Any], sets: dict[str, list], results: list) -> Any
 def _sets(args: argparse.Namespace, models: list[str], against: bool) -> dict[str, list]:
     """Return the pairs that the flags name, by what to call them."""
     if args.data:
-        return dict(_named(data, args, against) for data in args.data)
+        return dict(named_pairs(data, args, against) for data in args.data)
     runs = [Path(model) for model in models if Path(model).is_dir()]
     if len(runs) != 1:
         raise UsageError(
             "Pass --data: a folder with low/ and high/, or a dataset's name. Only one run "
             f"folder brings pairs of its own. Received: {len(runs)} run folders."
         )
-    return {f"{runs[0].resolve().name} validation": _own_pairs(runs[0])}
+    return {f"{runs[0].resolve().name} validation": own_pairs(runs[0])}
 
 
-def _named(data: str, args: argparse.Namespace, against: bool) -> tuple[str, list]:
+def named_pairs(data: str, args: argparse.Namespace, against: bool) -> tuple[str, list]:
+    """Return what to call the pairs of a folder or dataset, and the pairs.
+
+    Args:
+        data: A folder, or the name of a dataset.
+        args: Its `split` and `data_root` are read.
+        against: Whether targets are needed.
+    """
     from lowlight_tf.datasets import card, pairing
 
     path = Path(data)
@@ -179,7 +186,8 @@ def _named(data: str, args: argparse.Namespace, against: bool) -> tuple[str, lis
     )
 
 
-def _own_pairs(run: Path) -> list:
+def own_pairs(run: Path) -> list:
+    """Return the pairs that a run was validated with."""
     from lowlight_tf.training.material import read_pairs
 
     path = run / "pairs_validation.json"
@@ -191,7 +199,8 @@ def _own_pairs(run: Path) -> list:
     return read_pairs(path)
 
 
-def _words(name: str, text: str) -> list[str]:
+def words_of(name: str, text: str) -> list[str]:
+    """Return the words that a flag names by commas."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise UsageError(f"`{name}` must name at least one, by commas. Received: {text!r}.")

@@ -9,6 +9,7 @@ from lowlight_tf.imaging.color import luma
 from lowlight_tf.metrics.pixels import PEAK, levels, rounded
 
 BRIGHT = 0.98  # of white: luma from which a pixel counts as a light, or as dazzling
+FEWEST = 1e-4  # of all pixels: what must be lights, or a few specks would decide
 REACH = 1 / 20  # of the shorter side: how far around a light its glare is sought
 
 
@@ -23,8 +24,9 @@ def glare(low: np.ndarray, enhanced: np.ndarray) -> float:
         dazzling pixels around the lights / lights
 
     over the whole picture. 1: headlights are as large as they were. 4: they cover four times the
-    area. Below 1: they are dimmed. NaN: the dark picture has no light. A sky that is white already
-    counts as a light; what grows white far from any light does not count here but in `clipped`.
+    area. Below 1: they are dimmed. NaN: less than a ten-thousandth of the dark picture is lights. A
+    sky that is white already counts as a light; what grows white far from any light does not count
+    here but in `clipped`.
 
     Args:
         low: The dark picture: (H, W, 3), uint8, or float in [0, 1], which is rounded to 8 bits.
@@ -38,7 +40,7 @@ def glare(low: np.ndarray, enhanced: np.ndarray) -> float:
     """
     lights, dazzling = (luma(picture) >= BRIGHT * PEAK for picture in levels(low, enhanced))
     count = np.count_nonzero(lights)
-    if not count:
+    if count < max(FEWEST * lights.size, 1):
         return math.nan
     reach = max(round(REACH * min(lights.shape)), 1)
     distance = cv2.distanceTransform(np.uint8(~lights), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -67,6 +67,7 @@ def test_a_folder_with_splits_is_read_at_the_split(folder, tmp_path, capsys):
         ({"--data": "no/such/folder"}, "no/such/folder"),
         ({"--metrics": "psnrr"}, "Known: psnr"),
         ({"--metrics": ","}, "at least one"),
+        ({"--metrics": "niqe"}, "Pair a: NIQE needs"),
         ({"--protocol": "plain,gtmean"}, "Known: gt_mean"),
         ({"--markdown": "no/such/table.md"}, "no/such/table.md"),
         ({"--threads": "0", "--model": "none.tflite"}, "none.tflite"),
@@ -89,6 +90,55 @@ def test_what_to_evaluate_and_on_what_must_be_said(folder, capsys):
     errors = capsys.readouterr().err.splitlines()
     assert "--checkpoint-dir" in errors[0]
     assert "--data" in errors[1]
+
+
+@pytest.mark.parametrize("place", ["", "low", "visible"])
+def test_pictures_without_targets_are_measured_alone(place, folder, tmp_path, capsys):
+    night, sheet = tmp_path / "night", tmp_path / "sheet.png"
+    (night / place).mkdir(parents=True)
+    for path in sorted((folder / "low").iterdir()):
+        shutil.copy(path, night / place)
+    words = ["--model", "input", "--data", str(night), "--metrics=loe,brightness"]
+    assert main(["evaluate", *words, f"--sheet={sheet}"]) == 0
+    assert "| LOE | BRIGHTNESS |" in capsys.readouterr().out
+    height, width, _ = files.load(sheet).pixels.shape
+    assert width == round(270 * 15 / 12)  # one column: before
+    assert height > 2 * 270
+    assert main(["evaluate", *words[:4], "--metrics=psnr"]) == 2
+    assert "must have the subfolders low, high" in capsys.readouterr().err
+
+
+def test_several_sets_have_rows_of_their_own(folder, tmp_path, capsys):
+    other = shutil.copytree(folder / "low", tmp_path / "other")
+    words = ["--model", "input", "--data", str(folder), str(other), "--metrics=brightness"]
+    numbers = tmp_path / "results.json"
+    assert main(["evaluate", *words, f"--json={numbers}"]) == 0
+    fields = json.loads(numbers.read_text())
+    assert [one["data"] for one in fields["results"]] == [str(folder), str(other)]
+    assert shlex.split(fields["command"])[4:7] == ["--data", str(folder), str(other)]
+
+
+def test_a_dataset_of_two_cameras_is_measured_by_its_visible_pictures(folder, tmp_path, capsys):
+    for side in ("visible", "infrared"):
+        shutil.copytree(folder / "low", tmp_path / "root" / "llvip" / side)
+    words = ["--model=input", "--data=llvip", f"--data-root={tmp_path / 'root'}"]
+    assert main(["evaluate", *words, "--metrics=brightness"]) == 0
+    assert "| llvip all |        2 |" in capsys.readouterr().out
+    assert main(["evaluate", *words]) == 2
+    assert "no target, which psnr, ssim must have" in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_the_last_set_is_said_before_the_first_is_measured(
+    folder, tmp_path, capsys, monkeypatch
+):
+    from lowlight_tf.evaluation.evaluate import Unchanged
+
+    monkeypatch.setattr(Unchanged, "__call__", lambda self, images: pytest.fail("it ran"))
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "broken.png").write_bytes(b"no picture")
+    words = ["--model=input", "--metrics=brightness", "--data", str(folder), str(tmp_path / "bad")]
+    assert main(["evaluate", *words]) == 2
+    assert "broken.png" in capsys.readouterr().err
 
 
 def test_unpaired_names_are_said(folder, capsys):

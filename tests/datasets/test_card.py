@@ -120,3 +120,11 @@ def test_camvid_is_day(shared):
     pairs = card.find("camvid").pairs(shared, "train")
     assert pairs[0].inputs == {}
     assert pairs[0].target.is_file()
+
+
+@pytest.mark.parametrize("name", ["llvip", "msrs", "roadscene"])
+def test_night_streets_have_two_cameras_and_no_target(name, shared):
+    pairs = card.find(name).pairs(shared, "all")
+    assert len(pairs) >= 30
+    assert all(set(pair.inputs) == {"visible", "infrared"} for pair in pairs)
+    assert {pair.target for pair in pairs} == {None}

@@ -3,7 +3,14 @@
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.pairing import Pair, check_sizes, day_folder, pair_folder, split
+from lowlight_tf.datasets.pairing import (
+    Pair,
+    check_sizes,
+    dark_folder,
+    day_folder,
+    pair_folder,
+    split,
+)
 
 
 def test_names_pair_whatever_their_suffix(picture, tmp_path):
@@ -25,6 +32,26 @@ def test_inputs_are_called_like_their_folders(picture, tmp_path):
 def test_day_pictures_have_no_input(picture, tmp_path):
     path = picture("high/a.png")
     assert day_folder(tmp_path) == day_folder(tmp_path / "high") == [Pair("a", {}, path)]
+
+
+@pytest.mark.parametrize("place", ["", "low/", "visible/"])
+def test_dark_pictures_alone_have_no_target(place, picture, tmp_path):
+    path = picture(f"{place}a.png")
+    picture("infrared/a.png")
+    assert dark_folder(tmp_path) == [Pair("a", {"low": path}, None)]
+
+
+def test_what_a_port_is_shown(tmp_path):
+    visible, infrared, low = (tmp_path / name for name in ("visible", "infrared", "low"))
+    cameras = Pair("1", {"visible": visible, "infrared": infrared}, None)
+    assert [cameras.picture(port) for port in ("visible", "infrared", "low")] == [
+        visible,
+        infrared,
+        visible,
+    ]
+    assert cameras.picture("thermal") is None
+    assert Pair("1", {"low": low, "visible": visible}, None).picture("low") == low
+    assert Pair("1", {"low": low}, None).picture("visible") is None
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -11,6 +11,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Card
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluate import Results, Score, Unchanged, evaluate, load, measure, save
+from lowlight_tf.imaging import files
 
 ONE, TWO = 20 * math.log10(255), 20 * math.log10(255 / 2)  # dB, of errors of one and two levels
 
@@ -86,6 +87,51 @@ def test_16_bit_pictures_are_measured_at_8_bits(pair_of):
     assert evaluate(Unchanged(), [pair]).means["psnr"] == pytest.approx(ONE)
 
 
+def test_metrics_that_need_no_target_know_no_protocol(pair_of):
+    pair = pair_of("a", 51, 60)
+    plain, luma = measure(
+        Lift(), [pair], metrics=("brightness", "psnr"), protocols=("plain", "luma")
+    )
+    assert plain.means == pytest.approx({"brightness": 61 / 255, "psnr": ONE})
+    assert luma.metrics == ("psnr",)
+    (alone,) = measure(Lift(), [pair], metrics=("brightness",), protocols=("gt_mean", "luma"))
+    assert alone.means == pytest.approx({"brightness": 61 / 255})
+
+
+def test_a_metric_gets_what_it_takes(pair_of, tmp_path):
+    ramp = np.arange(20, 80, dtype=np.uint8).reshape(5, 12, 1).repeat(3, -1)
+    files.save(tmp_path / "ramp.png", files.Picture(ramp))
+
+    class Negative(Lift):
+        def __call__(self, images):
+            return {"enhanced": 255 - images["low"]}
+
+    pair = Pair("ramp", {"low": tmp_path / "ramp.png"}, None)
+    assert evaluate(Lift(), [pair], metrics=("loe",)).means["loe"] == 0
+    assert evaluate(Negative(), [pair], metrics=("loe",)).means["loe"] == 59
+
+
+def test_an_enhancer_is_shown_what_the_visible_camera_saw(pair_of):
+    dark, other = pair_of("a", 51, 0), pair_of("b", 0, 0, size=(3, 4))
+    pair = Pair("a", {"visible": dark.inputs["low"], "infrared": other.inputs["low"]}, None)
+    means = evaluate(Unchanged(), [pair], metrics=("brightness",)).means
+    assert means == pytest.approx({"brightness": 0.2})
+
+
+def test_a_mean_is_over_the_pictures_that_have_the_number(tmp_path):
+    values = (math.nan, 2.0, 4.0)
+    scores = tuple(Score("a", {"glare": value, "niqe": math.nan}, 1.0) for value in values)
+    results = Results("m", "plain", scores)
+    assert results.means["glare"] == 3
+    assert results.deviations["glare"] == 1
+    assert math.isnan(results.means["niqe"])
+    assert math.isnan(results.deviations["niqe"])
+    save(tmp_path / "results.json", [results])
+    fields = strict(tmp_path / "results.json")["results"][0]
+    assert [each["glare"] for each in fields["each"]] == [None, 2, 4]
+    assert load(tmp_path / "results.json")[0].means["glare"] == 3
+
+
 def test_progress_ends_at_one(pair_of):
     shares = []
     evaluate(Unchanged(), [pair_of("a", 1, 2), pair_of("b", 1, 2)], progress=shares.append)
@@ -151,8 +197,8 @@ def test_pairs_that_cannot_be_judged_are_refused(pair_of):
     pair = pair_of("a", 1, 2)
     with pytest.raises(UsageError, match="at least one pair"):
         evaluate(Unchanged(), [])
-    with pytest.raises(UsageError, match="Pair a has no target"):
-        evaluate(Unchanged(), [Pair("a", pair.inputs, None)])
+    with pytest.raises(UsageError, match=r"Pair a has no target, which psnr must .*: niqe, loe"):
+        evaluate(Unchanged(), [Pair("a", pair.inputs, None)], metrics=("psnr", "loe"))
     with pytest.raises(UsageError, match="Pair a has no picture for 'low'"):
         evaluate(Unchanged(), [Pair("a", {}, pair.target)])
 

@@ -40,6 +40,22 @@ def test_every_picture_has_a_row_where_each_is_asked_for():
     ]
 
 
+def test_what_needs_no_target_has_one_column_and_what_is_none_a_dash():
+    alone = [
+        Results("net", protocol, (Score("p0", {"niqe": 5.0, "glare": float("nan")}, 4.0),), "night")
+        for protocol in ("plain", "luma")
+    ]
+    head, _, row = report.table(alone).splitlines()
+    assert head.split(" | ")[3:-1] == ["NIQE", "GLARE"]
+    assert row.split()[7:10:2] == ["5.00", "-"]
+    assert report.caption(alone[0].scores[0]) == "niqe 5.00  glare -"
+
+
+def test_pictures_of_one_name_in_two_sets_have_two_rows():
+    both = [results("net", "plain", 20.0), results("net", "plain", 9.0, data="sice")]
+    assert len(report.each(both).splitlines()) == 4
+
+
 def test_the_saved_table_says_what_made_it(tmp_path):
     found = [results("net", "plain", 20.0)]
     report.save(tmp_path / "table.md", found, command="lowlight-tf evaluate --model net")

@@ -4,7 +4,7 @@ import numpy as np
 
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation.sheet import HEAD, contact_sheet
+from lowlight_tf.evaluation.sheet import HEAD, LINE, contact_sheet
 from lowlight_tf.imaging import files
 
 
@@ -24,3 +24,28 @@ def test_before_after_and_target_lie_side_by_side(tmp_path):
     tones = sheet[HEAD:].reshape(2, 40, 3, 60, 3).mean((0, 1, 3, 4))
     np.testing.assert_allclose(tones, [0.2, 0.4, 0.8], atol=0.003)
     assert sheet[:HEAD].max() == 1  # the names of the columns
+
+
+def test_without_targets_there_is_no_column_for_them_and_captions_stand_below(tmp_path):
+    files.write(tmp_path / "low.png", np.full((20, 30, 3), 0.2, np.float32))
+    pair = Pair("a", {"visible": tmp_path / "low.png", "infrared": tmp_path / "none.png"}, None)
+    sheet = contact_sheet([Doubled()], [pair], captions=[["", "niqe 5.57  " * 20]], height=40)
+    assert sheet.shape == (HEAD + 40 + LINE, 2 * 60, 3)
+    tones = sheet[HEAD : HEAD + 40].reshape(40, 2, 60, 3).mean((0, 2, 3))
+    np.testing.assert_allclose(tones, [0.2, 0.4], atol=0.003)
+    below = sheet[HEAD + 40 :]
+    assert below[:, :60].max() == 0
+    assert below[:, 60:].max() > 0.1
+    assert below[:, -4:].max() == 0  # words that are too long are written smaller
+
+
+def test_a_picture_of_another_shape_keeps_it(tmp_path):
+    pairs = []
+    for name, size in (("wide", (20, 40)), ("tall", (40, 20))):
+        files.write(tmp_path / f"{name}.png", np.full((*size, 3), 1.0, np.float32))
+        pairs.append(Pair(name, {"low": tmp_path / f"{name}.png"}, None))
+    sheet = contact_sheet([], pairs, height=40)
+    wide, tall = sheet[HEAD:].reshape(2, 40, 80, 3)
+    assert wide.min() == 1
+    assert tall[:, 30:50].min() == 1
+    assert tall[:, :30].max() == tall[:, 50:].max() == 0

@@ -41,7 +41,7 @@ def test_only_what_is_near_a_light_is_its_glare():
 
 
 def test_around_a_light_is_a_disk():
-    before = night((50, 50, 1))
+    before = night((50, 50, 1), size=(100, 100))
     after = np.full_like(before, 255)
     rows, columns = np.mgrid[-5:6, -5:6]
     assert glare(before, after) == np.count_nonzero(rows**2 + columns**2 <= 25)
@@ -57,6 +57,12 @@ def test_bright_is_a_luma_of_98_percent():
 
 def test_a_picture_without_lights_has_no_glare():
     assert math.isnan(glare(night(), night((40, 40, 8))))
+
+
+def test_a_few_specks_are_no_lights():
+    large = {"size": (100, 300)}  # a ten-thousandth: three pixels
+    assert math.isnan(glare(night((9, 9, 1), (40, 40, 1), **large), night(**large)))
+    assert glare(night((40, 40, 2), **large), night(**large)) == 0
 
 
 def test_pictures_of_two_sizes_are_refused():
