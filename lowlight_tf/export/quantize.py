@@ -9,6 +9,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tensorflow.lite.python.convert import mlir_quantize
 
+from lowlight_tf.export.limits import limited, without_idle_limits
+
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
 
 FLOAT_OPERATIONS = {"MEAN", "SUB", "MUL", "ADD", "RSQRT", "LEAKY_RELU", "LOGISTIC"}
@@ -33,7 +35,8 @@ def quantized(
     """Convert with the weights and activations of the kind asked for.
 
     "int8" takes and gives uint8. A net without normalizations becomes integer altogether; of one
-    with normalizations, what eight bits cannot hold stays in float32: see `_fragile`. "int16x8" has 16-bit activations where the operation has such a kernel.
+    with normalizations, what eight bits cannot hold stays in float32: see `_fragile`. "int16x8" has
+    16-bit activations where the operation has such a kernel.
 
     Args:
         converter: A converter of a graph of fixed size.
@@ -45,9 +48,8 @@ def quantized(
     """
     sets = tf.lite.OpsSet
     converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS]
-    plain = converter.convert() if quantization in ("none", "int8") else b""
     if quantization == "none":
-        return plain
+        return converter.convert()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
@@ -56,14 +58,20 @@ def quantized(
     if quantization == "int16x8":
         wide = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         converter.target_spec.supported_ops = [wide, sets.TFLITE_BUILTINS]
-    if quantization == "int8":
-        converter.inference_input_type = converter.inference_output_type = tf.uint8
-        operations = {code for _, code in _operators(schema.ModelT.InitFromPackedBuf(plain, 0))}
-    if quantization != "int8" or not operations & NORMALIZING:
+    if quantization != "int8":
         return converter.convert()
-    # The public converter cannot leave single operations in float; the function under it can.
+    # The public converter can neither leave single operations in float nor be told a range; the
+    # function under it can.
     converter._experimental_calibrate_only = True
     calibrated = converter.convert()
+    graph = schema.ModelT.InitFromPackedBuf(calibrated, 0)
+    if not NORMALIZING & {code for _, code in _operators(graph)}:
+        integer = mlir_quantize(
+            limited(_trimmed(calibrated, samples, set())),
+            input_data_type=tf.uint8,
+            output_data_type=tf.uint8,
+        )
+        return without_idle_limits(integer)
     fragile = _fragile(calibrated)
     return mlir_quantize(
         _trimmed(calibrated, samples, fragile),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE
+from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import files
 from lowlight_tf.pipeline.arrays import ArrayFeed
@@ -113,3 +113,29 @@ def test_the_feed_without_tensorflow_is_seeded_and_can_begin_anywhere(pairs, rec
         assert low["low"].dtype == np.float32
     with pytest.raises(UsageError, match="Without TensorFlow only"):
         ArrayFeed(pairs, recipe, ENHANCE)
+
+
+def test_a_thumbnail_is_of_the_whole_input_and_exposed_alike(pairs, recipe):
+    contract = Contract((Port("low", 3), Port("thumbnail", 3, size=(4, 6))), (Port("enhanced", 3),))
+    exposed = recipe.replace(["pipeline.exposure_ev=1.0", "pipeline.turned=false"])
+    whole = exposed.replace(["pipeline.crop=0", "pipeline.batch=1"])
+    for inputs, _ in training_feed(pairs, whole, contract).take(3):
+        assert inputs["thumbnail"].shape == (1, 4, 6, 3)
+        np.testing.assert_allclose(
+            inputs["thumbnail"].numpy().mean(), inputs["low"].numpy().mean(), atol=0.01
+        )
+
+
+def test_mixed_batches_are_between_their_pictures(pairs, recipe):
+    plain, mixed = (
+        next(iter(training_feed(pairs, recipe.replace([f"pipeline.mixed={share}"]), ENHANCE)))
+        for share in (0.0, 1.0)
+    )
+    own, other = plain[1]["target"], np.roll(plain[1]["target"], 1, 0)
+    low = plain[0]["low"]
+    share = (mixed[1]["target"] - other) / np.where(own == other, np.inf, own - other)
+    share = float(np.median(share[own != other]))
+    assert 0 < share < 1
+    np.testing.assert_allclose(
+        mixed[0]["low"], share * low + (1 - share) * np.roll(low, 1, 0), atol=1e-4
+    )

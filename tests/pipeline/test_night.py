@@ -55,3 +55,16 @@ def test_headlights_are_lit_in_the_dark_picture_and_in_the_target():
     assert 4 < int(tf.reduce_sum(tf.cast(lit, tf.int32))) < 2000
     assert float(tf.reduce_min(dark[..., 0][lit])) > 0.9
     assert float(tf.reduce_mean(dark)) < 0.3
+
+
+def test_the_night_of_a_part_is_that_part_of_the_night(day):
+    lit = options(night_pools=1.0, night_headlights=1.0, night_histogram=1.0)
+    quantiles = np.linspace(0, 0.3, 256, dtype=np.float32)[:, None].repeat(3, 1)
+    part = tf.constant(day)[4:12, 6:20]
+    window = tf.constant([4, 6, *day.shape[:2]])
+    for whole, cut in zip(
+        night(day, quantiles, lit, SEED),
+        night(part, quantiles, lit, SEED, window=window, whole=tf.constant(day)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(cut, whole[4:12, 6:20], atol=1e-6)

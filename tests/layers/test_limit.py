@@ -1,0 +1,21 @@
+"""Limits: what is clipped, and what still learns."""
+
+import numpy as np
+import tensorflow as tf
+
+from lowlight_tf.layers.limit import Limit
+
+VALUES = np.float32([[-0.5, 0.25, 1.0, 1.75]])
+
+
+def test_values_end_at_black_and_white():
+    np.testing.assert_array_equal(Limit()(VALUES), [[0, 0.25, 1, 1]])
+    np.testing.assert_allclose(Limit()(VALUES, training=True), [[0, 0.25, 1, 1]], atol=1e-6)
+
+
+def test_what_is_beyond_the_ends_still_learns():
+    values = tf.constant(VALUES)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        total = tf.reduce_sum(Limit()(values, training=True))
+    np.testing.assert_array_equal(tape.gradient(total, values), np.ones_like(VALUES))
