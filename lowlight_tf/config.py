@@ -33,6 +33,8 @@ class Pipeline:
         bend: Raise the input to a random power, at most 1 + this and at least 1 / (1 + this).
         mixed: Share of the batches whose pictures are laid over each other, transparent to a random
             degree (MixUp).
+        glance: Show a thumbnail port a random part of the picture, at least this share of each side,
+            flipped at random; 0 shows it the whole as it is.
         blur: Share of the inputs that a Gaussian blurs.
         blur_sigma: Range of its standard deviation (pixels).
         noise: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
@@ -55,6 +57,7 @@ class Pipeline:
     exposure_ev: float = 0.0
     bend: float = 0.0
     mixed: float = 0.0
+    glance: float = 0.0
     blur: float = 0.0
     blur_sigma: tuple[float, float] = (0.0, 0.5)
     noise: float = 0.0

@@ -58,6 +58,27 @@ def bend(low: tf.Tensor, most: float, seed: tf.Tensor) -> tf.Tensor:
     return tf.pow(low, tf.exp(tf.random.stateless_uniform([], seed, -most, most)))
 
 
+def glance(thumbnail: tf.Tensor, least: float, seed: tf.Tensor) -> tf.Tensor:
+    """Show a random part of a thumbnail in its place, flipped at random.
+
+    A few hundred whole pictures are soon known by heart, and with them how bright each is to be.
+
+    Args:
+        thumbnail: (h, w, C).
+        least: Share of the sides that is shown at least, in (0, 1].
+        seed: (2,) int64.
+    """
+    share = tf.random.stateless_uniform([2], seed, least, 1)
+    begin = tf.random.stateless_uniform([2], fold(seed, 1)) * (1 - share)
+    ways = tf.random.stateless_uniform([2], fold(seed, 2)) < 0.5
+    first, last = (
+        tf.where(ways, a, b) for a, b in ((begin + share, begin), (begin, begin + share))
+    )
+    box = tf.concat([first, last], 0)[None]  # a box whose end comes first is flipped
+    size = thumbnail.shape[:2]
+    return tf.image.crop_and_resize(thumbnail[None], box, [0], size)[0]
+
+
 def mix(images: dict[str, tf.Tensor], share: float, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     """Lay each picture over its neighbour in the batch, transparent to a random degree.
 

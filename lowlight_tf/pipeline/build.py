@@ -14,7 +14,7 @@ from lowlight_tf.pipeline.decode import PairStore, dark_quantiles
 from lowlight_tf.pipeline.imgaug import augmenter
 from lowlight_tf.pipeline.night import night
 
-DRAWS = ("crop", "night", "turn", "expose", "blur", "noise", "imgaug", "bend", "mix")
+DRAWS = ("crop", "night", "turn", "expose", "blur", "noise", "imgaug", "bend", "glance", "mix")
 
 
 def training_feed(
@@ -78,6 +78,8 @@ def training_feed(
             )
         if options.turned and crop:
             low, target = augment.turn([low, target], seeds["turn"])
+        if options.glance:
+            glances = _each(glances, augment.glance, options.glance, seeds["glance"])
         seen = {port.name: low, **glances}
         if options.exposure_ev:
             seen = _each(seen, augment.expose, options.exposure_ev, seeds["expose"])

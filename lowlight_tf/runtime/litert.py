@@ -10,9 +10,13 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Card, Port, sha256
 from lowlight_tf.runtime.engine import Images
+from lowlight_tf.runtime.ports import without_port_copies
 
 CODES = np.arange(256)
 """All values of a byte."""
+
+HIGHEST = np.uint8(128)
+"""The bit that tells a byte from the int8 that means the same."""
 
 
 class LiteRTEngine:
@@ -21,7 +25,8 @@ class LiteRTEngine:
     Whatever type the file takes, images go in and come out as float32 in [0, 1] or as uint8. A
     picture is written where the interpreter reads it and its result read where it lies: in passing
     they are converted by tables of 256 values, made of the file's own scales and zero points, and
-    merely copied where a table says nothing, as in a file whose steps are 1/255.
+    merely copied where a table says nothing, as in a file whose steps are 1/255. An integer file is
+    run without the operations that its uint8 ports stand for: see `runtime.ports`.
 
     Args:
         path: The .tflite file; its card is the .json beside it.
@@ -50,7 +55,7 @@ class LiteRTEngine:
         self.name = self.card.name
         self.contract = self.card.contract
         self.size = (self.card.height, self.card.width)
-        self._interpreter = _interpreter(path, threads)
+        self._interpreter = _interpreter(path, self.card.dtype, threads)
         height, width = (self.contract.scale * side for side in self.size)
         self._inputs = self._ports("inputs", self.contract.inputs, self.size)
         self._outputs = self._ports("outputs", self.contract.outputs, (height, width))
@@ -115,6 +120,7 @@ class LiteRTEngine:
     def _tensor(self, port: Port, details: dict, size: tuple[int, int]) -> "_Tensor":
         """Return one port of the file, if it is as the card says."""
         shape, dtype = tuple(map(int, details["shape"])), np.dtype(details["dtype"]).name
+        dtype = "uint8" if dtype == "int8" else dtype  # see `runtime.ports`
         expected = (1, *port.shape(size))
         if (shape, dtype) != (expected, self.card.dtype):
             raise UsageError(
@@ -152,10 +158,14 @@ def _check_out(
         raise UsageError(f"`out` must hold {name!r} contiguous and writeable. Pass another array.")
 
 
-def _interpreter(path: Path, threads: int) -> Interpreter:
+def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
     """Open a file, or say in one line why it cannot be."""
     try:
-        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        Interpreter(model_path=str(path))  # looks whether the file hangs together
+        content = path.read_bytes()
+        if dtype == "uint8":
+            content = without_port_copies(content)
+        interpreter = Interpreter(model_content=content, num_threads=threads)
         # LiteRT checks that a file hangs together. Where zeros were written over a part of it, it
         # still does, with tensors that have lost all; on some of these LiteRT ends the process.
         if not all(details["name"] for details in interpreter.get_tensor_details()):
@@ -174,36 +184,43 @@ class _Tensor:
         # No view may be alive while the interpreter runs: each is made when it is needed.
         self._view = interpreter.tensor(details["index"])
         self.shape = tuple(map(int, details["shape"][1:]))
-        self._whole = details["dtype"] == np.uint8
+        self._whole = details["dtype"] in (np.uint8, np.int8)
         self._scale, self._zero = details["quantization"]
+        self._flip = HIGHEST if details["dtype"] == np.int8 else 0
+        self._zero += int(self._flip)
         if self._whole:
-            self._codes = _bytes(CODES / 255 / self._scale + self._zero)
-            self._greys = _bytes((CODES - self._zero) * self._scale * 255)
-            values = np.clip((CODES - self._zero) * self._scale, 0, 1)
+            self._codes = _bytes(CODES / 255 / self._scale + self._zero) ^ self._flip
+            codes = (CODES ^ self._flip) - self._zero
+            self._greys = _bytes(codes * self._scale * 255)
+            values = np.clip(codes * self._scale, 0, 1)
         else:
             values = CODES / np.float32(255)
         self._values = values.astype(np.float32)
 
     def write(self, image: np.ndarray) -> None:
         """Write an image, float32 in [0, 1] or uint8, as the numbers of the file."""
-        tensor = self._view()[0]
+        tensor = self._numbers()
         if image.dtype == np.uint8:
             _look_up(image, self._codes if self._whole else self._values, tensor)
         elif self._whole:
             codes = np.rint(image / np.float32(self._scale) + self._zero)
             np.copyto(tensor, np.clip(codes, 0, 255), casting="unsafe")
+            tensor ^= self._flip
         else:
             np.copyto(tensor, image)
 
     def read(self, image: np.ndarray) -> None:
         """Write the numbers of the file into an image, float32 in [0, 1] or uint8."""
-        tensor = self._view()[0]
+        tensor = self._numbers()
         if self._whole:
             _look_up(tensor, self._greys if image.dtype == np.uint8 else self._values, image)
         elif image.dtype == np.uint8:  # rounded and cut to a byte in one pass
             cv2.multiply(_flat(tensor), 255, _flat(image), dtype=cv2.CV_8U)
         else:
             np.clip(tensor, 0, 1, out=image)
+
+    def _numbers(self) -> np.ndarray:
+        return self._view()[0].view(np.uint8) if self._flip else self._view()[0]
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:
@@ -214,6 +231,8 @@ def _look_up(image: np.ndarray, table: np.ndarray, target: np.ndarray) -> None:
     """Write what `table` says of each 8-bit value into `target`."""
     if table.dtype == np.uint8 and np.array_equal(table, CODES):
         np.copyto(target, image)
+    elif table.dtype == np.uint8 and np.array_equal(table, CODES ^ HIGHEST):
+        np.bitwise_xor(image, HIGHEST, out=target)
     else:
         cv2.LUT(_flat(image), table, _flat(target))
 

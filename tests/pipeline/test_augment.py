@@ -63,3 +63,12 @@ def test_noise_has_at_most_its_deviation():
     deviations = [float(tf.math.reduce_std(augment.noise(gray, 0.1, s))) for s in SEEDS]
     assert max(deviations) < 0.105
     assert max(deviations) > 0.05
+
+
+def test_a_glance_shows_a_part_flipped_or_not():
+    rows = np.linspace(0, 1, 33, dtype=np.float32)[:, None, None].repeat(49, 1).repeat(3, 2)
+    shown = [augment.glance(tf.constant(rows), 0.5, seed).numpy() for seed in SEEDS]
+    spans = [abs(float(image[-1, 0, 0] - image[0, 0, 0])) for image in shown]
+    assert 0.49 < min(spans) < 0.8 < max(spans) <= 1.001
+    assert {bool(image[-1, 0, 0] > image[0, 0, 0]) for image in shown} == {True, False}
+    assert all(image.shape == rows.shape for image in shown)
