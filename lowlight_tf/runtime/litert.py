@@ -93,7 +93,10 @@ class LiteRTEngine:
         for index in range(count):
             for name, tensor in self._inputs.items():
                 tensor.write(images[name][index])
-            self._interpreter.invoke()
+            try:
+                self._interpreter.invoke()
+            except RuntimeError as error:
+                raise _broken(self.path, error) from None
             for name, tensor in self._outputs.items():
                 tensor.read(out[name][index])
         return out
@@ -171,10 +174,14 @@ def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
         if not all(details["name"] for details in interpreter.get_tensor_details()):
             raise ValueError("tensors have lost their names: the file is damaged")
         interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"{path} cannot be run: {reason}. Export again.") from None
+    except Exception as error:  # of many types; all mean that the file is damaged
+        raise _broken(path, error) from None
     return interpreter
+
+
+def _broken(path: Path, error: Exception) -> UsageError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return UsageError(f"{path} cannot be run: {reason}. Export again.")
 
 
 class _Tensor:
