@@ -57,7 +57,7 @@ class Average:
 
 
 class Thumbnails:
-    """Shows a net with thumbnail ports their running average: it sets one exposure for all."""
+    """Shows a net with thumbnail ports their running average: tone and color stay the same."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -74,7 +74,7 @@ class Thumbnails:
 
 
 class Gain:
-    """Holds the mean luma of results steady by a factor, for a net without thumbnail ports."""
+    """Holds the mean luma of results steady, by a factor for each."""
 
     def __init__(self, seconds: float) -> None:
         self._average = Average(seconds)

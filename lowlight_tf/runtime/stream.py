@@ -114,8 +114,10 @@ class Belt:
 class Stream:
     """One video through a net, on three threads: one reads, the caller's enhances, one writes.
 
-    The exposure is held steady: a net with thumbnail ports is shown their running average, the
-    results of another are brought to the running average of their mean luma (`runtime.steady`).
+    The exposure is held steady: a net with thumbnail ports is shown their running average, so that
+    its tone and color do not change with each frame, and the results are brought to the running
+    average of their mean luma (`runtime.steady`). It takes both: a net that is shown an average no
+    longer evens out what trembles in the video itself.
     Frames of a file are all enhanced; of a live stream the oldest are dropped that the net has no
     time for. Their buffers are used again.
 
@@ -146,7 +148,7 @@ class Stream:
         self._engine, self._reader, self._recorder = engine, reader, recorder
         self._night, self._stop = night, stop or threading.Event()
         self._thumbnails = steady.Thumbnails(seconds)
-        self._gain = steady.Gain(seconds) if seconds and not engine.contract.thumbnails else None
+        self._gain = steady.Gain(seconds) if seconds else None
         glimpses = [port.size for port in engine.contract.thumbnails] or [GLIMPSE]
         self._shrunk = max(  # by a whole number, and still twice as large as what is made of it
             min(reader.size[side] // (2 * size[side]) for size in glimpses for side in (0, 1)), 1

@@ -10,6 +10,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, EXPOSE
 from lowlight_tf.imaging.recording import Recorder
 from lowlight_tf.imaging.video import Reader, Sound
+from lowlight_tf.metrics.temporal import luma_jitter
 from lowlight_tf.runtime.steady import NightSwitch
 from lowlight_tf.runtime.stream import Belt, Shot, Stream
 from tests.clips import Curve, clip, frames, picture, psnr
@@ -86,9 +87,7 @@ def test_exposure_is_steadier_than_frame_by_frame(tmp_path, contract):
     def jitter(name, **options):
         engine = Exposing(contract=contract)
         pictures, _ = enhanced(source, tmp_path / name, engine, **options)
-        gains = [bright.mean() / dark.mean() for bright, dark in zip(pictures, shots, strict=True)]
-        lumas = [bright.mean() for bright in pictures]
-        return np.std(np.diff(gains if contract is EXPOSE else lumas, 2))
+        return luma_jitter(pictures)
 
     source = clip(tmp_path / "in.mp4", shots)
     assert jitter("steady.mp4", seconds=1.0) < 0.5 * jitter("each.mp4", seconds=0)
