@@ -91,14 +91,16 @@ class Card:
         name: What the file is called by.
         model: Name of the architecture in the catalog.
         contract: Ports, their color spaces, and the scale.
-        height: Height that the file takes (pixels).
-        width: Width that the file takes (pixels).
+        height: Height that the file takes as it is (pixels).
+        width: Width that the file takes as it is (pixels).
         quantization: "none", "float16", "dynamic", "int8" or "int16x8".
         dtype: Type of the arrays at the ports, "float32" or "uint8".
         value_range: What black and white are at the ports: [0, 1], or [0, 255] for uint8.
         sha256: Checksum of the .tflite file.
         size_bytes: Its size.
         weights: Number of trained weights of the net.
+        resizable: On a CPU the file takes pictures of any height and width that are multiples of
+            `contract.multiple_of`; on other processors `lowlight-tf resize` makes it do so.
         parity_db: PSNR (dB) of the file's output against Keras, on the pictures of its check.
         options: What the architecture was built with.
         training: Data and their terms, recipe, seed, steps, measured results, from the run.
@@ -115,6 +117,7 @@ class Card:
     sha256: str
     size_bytes: int
     weights: int
+    resizable: bool = False
     parity_db: float | None = None
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     training: dict[str, Any] = dataclasses.field(default_factory=dict)

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add = parser.add_argument
     add("model", metavar="MODEL", help="shipped name, or .tflite file with its card")
-    add("--size", help="HEIGHTxWIDTH of the frames; a file takes one size (default: that one)")
+    add("--size", help="HEIGHTxWIDTH of the frames (default: what the file was made for)")
     add("--threads", default="1,2,4", help="numbers of processor threads, by commas")
     add("--runs", type=int, default=100, help="frames to time with each")
     add("--json", type=Path, help="file to write all numbers into")
@@ -47,11 +47,12 @@ def run(args: argparse.Namespace) -> int:
     wanted = image_size(args.size) if args.size else None
     path = net_file(args.model)
     engine = LiteRTEngine(path)
-    height, width = engine.size
-    if wanted and wanted != engine.size:
+    size = height, width = wanted or (engine.card.height, engine.card.width)
+    if engine.size not in (None, size):
         raise UsageError(
-            f"{args.model} takes frames of {height}x{width} and no other. Received: --size "
-            f"{args.size}. Export the net with `lowlight-tf export RUN --size {args.size}`."
+            f"{args.model} takes frames of {engine.size[0]}x{engine.size[1]} and no other. "
+            f"Received: --size {args.size}. Export the net with `lowlight-tf export RUN --size "
+            f"{args.size}`."
         )
 
     facts = benchmark.machine()
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     print("| " + " | ".join(COLUMNS) + " |")
     print("|---:" * len(COLUMNS) + "|")
     for threads in counts:
-        timing = benchmark.measure(path, threads=threads, runs=args.runs)
+        timing = benchmark.measure(path, size=size, threads=threads, runs=args.runs)
         cells = (getattr(timing, attribute) for attribute in COLUMNS.values())
         print("| " + " | ".join(_cell(value) for value in cells) + " |", flush=True)
         timings.append(timing)

@@ -16,6 +16,8 @@ COMMANDS = (
     "evaluate",
     "enhance",
     "export",
+    "resize",
+    "ladder",
     "verify",
     "selftest",
     "benchmark",

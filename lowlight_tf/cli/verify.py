@@ -68,7 +68,7 @@ def findings(
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
     sources = pictures.dark_pictures(card.contract, run=run, most=4)
-    compared = pictures.comparison(sources, card.contract, engine.size)
+    compared = pictures.comparison(sources, card.contract, (card.height, card.width))
     if run:
         from lowlight_tf.export.bundle import open_run
 

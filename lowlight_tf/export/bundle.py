@@ -18,8 +18,10 @@ from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.pictures import as_floats, calibration, comparison, dark_pictures
 from lowlight_tf.export.quantize import QUANTIZATIONS
+from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime.resize import is_resizable
 
 
 def open_run(run: Path) -> tuple[Recipe, KerasEngine]:
@@ -87,8 +89,6 @@ def export_run(
     compared = comparison(pictures, contract, size)
     # What travels with a file is a photograph that may, not one of the run's.
     (shown,) = comparison(dark_pictures(contract, most=1), contract, size) if golden else (None,)
-    training = run / "training.json"
-    facts = read_json(training) if training.is_file() else {}
 
     written = []
     output.mkdir(parents=True, exist_ok=True)
@@ -104,21 +104,8 @@ def export_run(
                 quantization=quantization,
                 samples=samples,
             )
-            whole = quantization == "int8"
-            card = Card(
-                name=name or stem,
-                model=recipe.model,
-                contract=contract,
-                height=size[0],
-                width=size[1],
-                quantization=quantization,
-                dtype="uint8" if whole else "float32",
-                value_range=(0, 255) if whole else (0, 1),
-                sha256=sha256(path),
-                size_bytes=path.stat().st_size,
-                weights=engine.net.count_params(),
-                options=dict(recipe.options),
-                training=facts,
+            card = card_of(
+                path, run, recipe, engine, size=size, quantization=quantization, name=name or stem
             )
             card.save(path.with_suffix(".json"))
             made = LiteRTEngine(path)
@@ -130,6 +117,47 @@ def export_run(
         for path in Path(folder).iterdir():
             os.replace(path, output / path.name)
     return written
+
+
+def card_of(
+    path: Path,
+    run: Path,
+    recipe: Recipe,
+    engine: KerasEngine,
+    *,
+    size: tuple[int, int],
+    quantization: str,
+    name: str,
+) -> Card:
+    """Return what is to lie beside a file that was made from a run.
+
+    Args:
+        path: The .tflite file.
+        run: The folder of the run.
+        recipe: Its recipe.
+        engine: Its net.
+        size: Height and width that the file takes (pixels).
+        quantization: One of `quantize.QUANTIZATIONS`.
+        name: What the card calls the file.
+    """
+    training = run / "training.json"
+    whole = quantization == "int8"
+    return Card(
+        name=name,
+        model=recipe.model,
+        contract=engine.contract,
+        height=size[0],
+        width=size[1],
+        quantization=quantization,
+        dtype="uint8" if whole else "float32",
+        value_range=(0, 255) if whole else (0, 1),
+        sha256=sha256(path),
+        size_bytes=path.stat().st_size,
+        weights=fold(engine.net).count_params(),
+        resizable=is_resizable(path, engine.contract),
+        options=dict(recipe.options),
+        training=read_json(training) if training.is_file() else {},
+    )
 
 
 def _save_golden(engine: LiteRTEngine, picture: Images, path: Path) -> None:

@@ -36,9 +36,10 @@ def parity_db(reference: Engine, engine: Engine, pictures: Sequence[Images]) -> 
 def largest_difference(net: keras.Model, contract: Contract, path: Path) -> float:
     """Return how far a file is from its net at most, in [0, 1] units, on one seeded noise."""
     engine = LiteRTEngine(path)
+    card = engine.card
     rng = np.random.default_rng(0)
     noise = {
-        port.name: rng.random((1, *port.shape(engine.size)), dtype=np.float32)
+        port.name: rng.random((1, *port.shape((card.height, card.width))), dtype=np.float32)
         for port in contract.inputs
     }
     expected = KerasEngine.of(net, contract, name=net.name)(noise)

@@ -51,13 +51,16 @@ class Timing:
     times_copy: float
 
 
-def measure(path: Path, *, threads: int, runs: int = 100) -> Timing:
+def measure(
+    path: Path, *, threads: int, runs: int = 100, size: tuple[int, int] | None = None
+) -> Timing:
     """Time a .tflite file in a process of its own, so that its peak of memory is its own.
 
     Args:
         path: The file, its card beside it.
         threads: Processor threads for the interpreter.
         runs: How many frames to time; the 99th percentile wants a hundred.
+        size: Height and width of the frames (pixels); None takes what the file was made for.
 
     Raises:
         UsageError: If the file cannot be run, or its process came to an end by itself.
@@ -65,7 +68,13 @@ def measure(path: Path, *, threads: int, runs: int = 100) -> Timing:
     checks.at_least("threads", threads, 1)
     checks.at_least("runs", runs, 1)
     done = subprocess.run(
-        [sys.executable, "-m", __name__, str(path.resolve()), str(threads), str(runs)],
+        [
+            sys.executable,
+            "-m",
+            __name__,
+            str(path.resolve()),
+            *map(str, (threads, runs, *(size or ()))),
+        ],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -76,13 +85,16 @@ def measure(path: Path, *, threads: int, runs: int = 100) -> Timing:
     return Timing(**json.loads(done.stdout))
 
 
-def measure_here(path: Path, *, threads: int, runs: int) -> Timing:
+def measure_here(
+    path: Path, *, threads: int, runs: int, size: tuple[int, int] | None = None
+) -> Timing:
     """Time a .tflite file in this process, whose peak of memory is taken as it is."""
     begun = time.perf_counter()
     engine = LiteRTEngine(path, threads=threads)
     load = time.perf_counter() - begun
     fit.check_ports(engine.contract)
-    frame = np.random.default_rng(0).integers(0, 256, (*engine.size, 3), dtype=np.uint8)
+    size = size or (engine.card.height, engine.card.width)
+    frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     (given,), (wanted,) = engine.contract.pictures, engine.contract.outputs
     images = {given.name: frame[None], **fit.thumbnails(engine.contract, frame)}
     out = {wanted.name: np.empty_like(frame[None])}
@@ -162,9 +174,9 @@ def _peak_bytes() -> int:
 
 def main() -> int:
     """Time the file that the command line names, here; print it as JSON."""
-    path, threads, runs = sys.argv[1:]
+    path, (threads, runs, *size) = sys.argv[1], map(int, sys.argv[2:])
     try:
-        timing = measure_here(Path(path), threads=int(threads), runs=int(runs))
+        timing = measure_here(Path(path), threads=threads, runs=runs, size=tuple(size))
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2

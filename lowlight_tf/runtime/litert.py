@@ -28,6 +28,9 @@ class LiteRTEngine:
     merely copied where a table says nothing, as in a file whose steps are 1/255. An integer file is
     run without the operations that its uint8 ports stand for: see `runtime.ports`.
 
+    A file whose card calls it resizable takes pictures of any size; where the next picture's is
+    another than the last one's, memory is laid out anew, which takes a few milliseconds.
+
     Args:
         path: The .tflite file; its card is the .json beside it.
         threads: Processor threads for the interpreter.
@@ -35,6 +38,7 @@ class LiteRTEngine:
     Attributes:
         path: The file.
         card: What its card says.
+        size: The (height, width) that the file takes; None if it is resizable.
 
     Raises:
         UsageError: If the file or its card is missing, damaged, or not of the other.
@@ -54,17 +58,16 @@ class LiteRTEngine:
         checks.one_of("dtype of the card", self.card.dtype, ("float32", "uint8"))
         self.name = self.card.name
         self.contract = self.card.contract
-        self.size = (self.card.height, self.card.width)
+        self._laid_out = (self.card.height, self.card.width)
+        self.size = None if self.card.resizable else self._laid_out
         self._interpreter = _interpreter(path, self.card.dtype, threads)
-        height, width = (self.contract.scale * side for side in self.size)
-        self._inputs = self._ports("inputs", self.contract.inputs, self.size)
-        self._outputs = self._ports("outputs", self.contract.outputs, (height, width))
+        self._find_ports()
 
     def __call__(self, images: Images, *, out: Images | None = None) -> Images:
         """Run one batch, picture by picture. See `Engine`.
 
         Args:
-            images: What each input port is shown. The first one decides about the answer's type.
+            images: What each input port is shown. The first picture decides about the answer's type.
             out: Where to write the answer, by name of port: contiguous arrays that fit it. A loop
                 that passes the same ones each time allocates nothing.
 
@@ -74,14 +77,17 @@ class LiteRTEngine:
         Raises:
             UsageError: If an image is missing, or is of another size, type or number than it must.
         """
-        first = self.contract.inputs[0].name
+        first = self.contract.pictures[0].name
+        size = self._size_of(images.get(first))
         for port in self.contract.inputs:
-            self._check(port, images.get(port.name))
+            self._check(port, images.get(port.name), size)
             if len(images[port.name]) != len(images[first]):
                 raise UsageError(
                     f"{self.name} needs as many {port.name!r} as {first!r}. "
                     f"Received: {len(images[port.name])} and {len(images[first])}."
                 )
+        if size != self._laid_out:
+            self._lay_out(size)
         count, dtype = len(images[first]), images[first].dtype
         if out is None:
             out = {
@@ -100,6 +106,34 @@ class LiteRTEngine:
             for name, tensor in self._outputs.items():
                 tensor.read(out[name][index])
         return out
+
+    def _size_of(self, image: np.ndarray | None) -> tuple[int, int]:
+        """Return the size that a picture is run at, if it is one."""
+        if self.size or image is None or image.ndim != 4:
+            return self._laid_out
+        size, step = image.shape[1:3], self.contract.multiple_of
+        if 0 in size or size[0] % step or size[1] % step:
+            raise UsageError(
+                f"{self.name} takes heights and widths that are multiples of {step}. "
+                f"Received: {size[0]}x{size[1]}. `enhance` fits pictures of any size."
+            )
+        return size
+
+    def _lay_out(self, size: tuple[int, int]) -> None:
+        """Make room for pictures of another size."""
+        for port in self.contract.pictures:
+            index = self._inputs[port.name].index
+            self._interpreter.resize_tensor_input(index, (1, *port.shape(size)))
+        self._inputs, self._outputs = {}, {}  # no view of the old memory may be left
+        self._interpreter.allocate_tensors()
+        self._laid_out = size
+        self._find_ports()
+
+    def _find_ports(self) -> None:
+        size = self._laid_out
+        height, width = (self.contract.scale * side for side in size)
+        self._inputs = self._ports("inputs", self.contract.inputs, size)
+        self._outputs = self._ports("outputs", self.contract.outputs, (height, width))
 
     def _ports(
         self, side: str, ports: tuple[Port, ...], size: tuple[int, int]
@@ -136,8 +170,8 @@ class LiteRTEngine:
             )
         return _Tensor(self._interpreter, details)
 
-    def _check(self, port: Port, image: np.ndarray | None) -> None:
-        expected = port.shape(self.size)
+    def _check(self, port: Port, image: np.ndarray | None, size: tuple[int, int]) -> None:
+        expected = port.shape(size)
         if image is None:
             raise UsageError(f"{self.name} needs an image called {port.name!r}. Received none.")
         if image.ndim != 4 or image.shape[1:] != expected:
@@ -189,7 +223,8 @@ class _Tensor:
 
     def __init__(self, interpreter: Interpreter, details: dict) -> None:
         # No view may be alive while the interpreter runs: each is made when it is needed.
-        self._view = interpreter.tensor(details["index"])
+        self.index = details["index"]
+        self._view = interpreter.tensor(self.index)
         self.shape = tuple(map(int, details["shape"][1:]))
         self._whole = details["dtype"] in (np.uint8, np.int8)
         self._scale, self._zero = details["quantization"]

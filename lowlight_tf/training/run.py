@@ -20,6 +20,7 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluate import evaluate
 from lowlight_tf.evaluation.sheet import contact_sheet
 from lowlight_tf.export.keras_engine import KerasEngine
+from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.pipeline.dusk import dusk
 from lowlight_tf.registry import nearest
 from lowlight_tf.training import callbacks, state
@@ -82,7 +83,7 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
     val = dusk(material.val, run / "dusk", recipe)
 
     print(
-        f"{recipe.model}: {net.count_params():,} weights; {len(material.train)} pairs to learn "
+        f"{recipe.model}: {fold(net).count_params():,} weights; {len(material.train)} pairs to learn "
         f"from, {len(val)} to judge by; {recipe.training.steps} steps of {recipe.pipeline.batch}"
     )
     hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val)
@@ -234,7 +235,7 @@ def _tell(
                 if name.startswith("val_")
             },
             "protocol": "plain, mean over whole pictures",
-            "weights": net.count_params(),
+            "weights": fold(net).count_params(),
             "recipe": told,
             "versions": {"keras": keras.__version__, "python": platform.python_version()},
             "backend": keras.backend.backend(),

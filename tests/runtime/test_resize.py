@@ -1,0 +1,87 @@
+"""The same net for another size of frame: only shapes change."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow", reason="the nets of these tests are made with TensorFlow")
+
+import keras  # noqa: E402
+
+from lowlight_tf.checks import UsageError  # noqa: E402
+from lowlight_tf.contract import EXPOSE, Card, sha256  # noqa: E402
+from lowlight_tf.export.convert import convert  # noqa: E402
+from lowlight_tf.models.dashcam_net import dashcam_net  # noqa: E402
+from lowlight_tf.runtime import pretrained  # noqa: E402
+from lowlight_tf.runtime.benchmark import measure  # noqa: E402
+from lowlight_tf.runtime.enhance import enhance  # noqa: E402
+from lowlight_tf.runtime.litert import LiteRTEngine  # noqa: E402
+from lowlight_tf.runtime.resize import is_resizable, resize  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def net():
+    keras.utils.set_random_seed(2)
+    return dashcam_net(filters=8, blocks=1, deep_filters=8, context=4)
+
+
+@pytest.fixture(scope="module", params=["none", "int8"])
+def path(request, net, tmp_path_factory):
+    """A file for 32 x 48, and its card."""
+    rng = np.random.default_rng(0)
+    samples = [
+        {port.name: rng.random((1, *port.shape((32, 48))), np.float32) for port in EXPOSE.inputs}
+    ]
+    path = tmp_path_factory.mktemp("net") / "net.tflite"
+    convert(net, EXPOSE, path, size=(32, 48), quantization=request.param, samples=samples)
+    Card(
+        name="net", model="dashcam_net", contract=EXPOSE, height=32, width=48,
+        quantization=request.param, dtype="uint8" if request.param == "int8" else "float32",
+        value_range=(0, 1), sha256=sha256(path), size_bytes=1, weights=1,
+        resizable=is_resizable(path, EXPOSE),
+    ).save(path.with_suffix(".json"))  # fmt: skip
+    return path
+
+
+def picture(rng, *size):
+    return rng.integers(0, 60, (*size, 3), np.uint8)
+
+
+def test_a_resizable_file_runs_at_any_size_and_a_resized_one_gives_the_same(path, tmp_path, rng):
+    assert LiteRTEngine(path).size is None
+    wide = resize(path, (40, 64), tmp_path)
+    assert wide.name == "net_40x64.tflite"
+    assert (Card.load(wide.with_suffix(".json")).height, LiteRTEngine(wide).size) == (40, None)
+    frame = picture(rng, 40, 64)
+    engine = LiteRTEngine(path)
+    first = enhance(engine, frame)
+    enhance(engine, picture(rng, 16, 24))
+    np.testing.assert_array_equal(enhance(engine, frame), first)
+    np.testing.assert_array_equal(enhance(LiteRTEngine(wide), frame), first)
+
+
+def test_a_file_can_be_timed_at_another_size(path):
+    assert measure(path, threads=1, runs=2, size=(64, 64)).runs == 2
+
+
+def test_a_size_that_does_not_fit_is_refused(path, tmp_path, rng):
+    with pytest.raises(UsageError, match="multiples of 8"):
+        resize(path, (30, 48), tmp_path)
+    frame = picture(rng, 30, 48)[None]
+    with pytest.raises(UsageError, match="multiples of 8"):
+        LiteRTEngine(path)({"low": frame, "thumbnail": frame})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_net_of_one_size_is_not_resized(tmp_path):
+    path = pretrained.find("driving_unet")
+    assert not is_resizable(path, LiteRTEngine(path).contract)
+    with pytest.raises(UsageError, match="one size only"):
+        resize(path, (400, 608), tmp_path)
+    copy = tmp_path / "claims.tflite"
+    copy.write_bytes(path.read_bytes())
+    card = Card.load(path.with_suffix(".json"))
+    dataclasses.replace(card, resizable=True).save(copy.with_suffix(".json"))
+    with pytest.raises(UsageError, match="one size only"):
+        resize(copy, (403, 601), tmp_path / "out")
