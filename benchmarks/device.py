@@ -81,7 +81,8 @@ def bare(path: Path, threads: int) -> Callable[[], object]:
 
 def called(path: Path, threads: int) -> Callable[[], object]:
     engine = LiteRTEngine(path, threads=threads)
-    frame = np.random.default_rng(0).integers(0, 256, (*engine.size, 3), dtype=np.uint8)
+    shape = (engine.card.height, engine.card.width, 3)
+    frame = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     (given,), (wanted,) = engine.contract.pictures, engine.contract.outputs
     images = {given.name: frame[None], **fit.thumbnails(engine.contract, frame)}
     out = {wanted.name: np.empty_like(images[given.name])}

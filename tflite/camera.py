@@ -43,7 +43,7 @@ def main() -> int:
         raise UsageError(f"--output must be a picture in an existing folder, not {args.output}.")
     engine = LiteRTEngine(args.net, threads=args.threads)
     fit.check_ports(engine.contract)
-    capture = opened(args.source, engine.size)
+    capture = opened(args.source, (engine.card.height, engine.card.width))
 
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
