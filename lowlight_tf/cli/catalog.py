@@ -54,7 +54,8 @@ def _metrics() -> Iterable[dict[str, Any]]:
     from lowlight_tf.catalog import METRICS
 
     for name in METRICS:
-        yield {"name": name, "unit": METRICS.find(name).unit}
+        one = METRICS.find(name)
+        yield {"name": name, "takes": ", ".join(one.takes), "unit": one.unit}
 
 
 def _datasets() -> Iterable[dict[str, Any]]:

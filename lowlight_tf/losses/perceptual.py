@@ -47,7 +47,7 @@ def lpips(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
     heads = _weights()[1]
     distance = 0.0
     for head, a, b in zip(heads, _features(target), _features(enhanced), strict=True):
-        distance = distance + ops.mean(ops.square(a - b) @ head, axis=(1, 2, 3))
+        distance = distance + ops.mean(ops.matmul(ops.square(a - b), head), axis=(1, 2, 3))
     return distance
 
 
@@ -62,7 +62,8 @@ def half_lpips(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
 def _features(image: KerasTensor) -> list[KerasTensor]:
     """Return the outputs of the five convolutions, each pixel's of length 1 over the channels."""
     trunk, _ = _weights()
-    features = (2 * image - 1 - np.float32(SHIFT)) / np.float32(SCALE)
+    shift, scale = (ops.convert_to_tensor(np.float32(part)) for part in (SHIFT, SCALE))
+    features = (2 * image - 1 - shift) / scale
     taps = []
     for index, (kernel, bias) in enumerate(trunk):
         if index == 0:
@@ -70,7 +71,7 @@ def _features(image: KerasTensor) -> list[KerasTensor]:
         if index in (1, 2):
             features = ops.max_pool(features, 3, 2)
         stride, padding = (1, "same") if index else (4, "valid")
-        features = ops.relu(ops.conv(features, kernel, stride, padding) + bias)
+        features = ops.relu(ops.add(ops.conv(features, kernel, stride, padding), bias))
         squares = ops.sum(ops.square(features), axis=-1, keepdims=True)
         taps.append(features / ops.sqrt(ops.maximum(squares, SMALL**2)))
     return taps

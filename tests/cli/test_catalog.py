@@ -37,6 +37,7 @@ def test_the_tables_say_what_matters(capsys):
     assert "train 401, val 30, test 15" in said
     assert "CC BY-NC 4.0" in said
     assert "target, enhanced" in said
+    assert "low, enhanced" in said
 
 
 def test_an_unknown_kind_is_refused(capsys):
