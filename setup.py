@@ -18,11 +18,16 @@ EXTRAS = {
         "scikit-image>=0.24",  # its photographs are the embedded pairs
     ],
     "gpu": ["tensorflow[and-cuda]>=2.19,<3"],
+    "qat": [  # quantization-aware training and pruning; both only know the Keras before 3
+        "tensorflow-model-optimization>=0.8",
+        "tf_keras>=2.19,<3",
+    ],
     "augment": ["pyimgaug>=0.5"],  # imgaug's API for NumPy 2
     "notebooks": ["jupyterlab>=4"],
 }
 EXTRAS["dev"] = [
     *EXTRAS["train"],
+    *EXTRAS["qat"],
     *EXTRAS["video"],
     "ipykernel>=6",
     "nbclient>=0.10",

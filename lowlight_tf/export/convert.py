@@ -1,11 +1,12 @@
 """Keras model -> .tflite file of one size, built-in operations only."""
 
 import contextlib
+import functools
 import io
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -51,31 +52,69 @@ def convert(
         UsageError: If the size or the quantization is none that will do.
     """
     checks.one_of("quantize", quantization, QUANTIZATIONS)
+    check_size(size, contract)
+    model = fold(model)
+    for weight in model.weights:
+        value = np.asarray(weight)
+        weight.assign(np.where(np.abs(value) < TINY, 0, value))
+    weights = [weight.value for weight in model.weights]
+    finish = functools.partial(quantized, quantization=quantization, samples=samples)
+    return write(model, weights, contract, path, size=size, finish=finish)
+
+
+def check_size(size: tuple[int, int], contract: Contract) -> None:
+    """Refuse a height and width (pixels) that a net cannot take."""
     if any(side < 1 or side % contract.multiple_of for side in size):
         raise UsageError(
             f"`size` must be multiples of {contract.multiple_of} above zero. "
             f"Received: {size[0]}x{size[1]}."
         )
-    model = fold(model)
-    for weight in model.weights:
-        value = np.asarray(weight)
-        weight.assign(np.where(np.abs(value) < TINY, 0, value))
+
+
+def write(
+    model: Callable[..., Mapping[str, tf.Tensor]],
+    weights: Sequence[tf.Variable],
+    contract: Contract,
+    path: Path,
+    *,
+    size: tuple[int, int],
+    finish: Callable[[tf.lite.TFLiteConverter], bytes],
+) -> Path:
+    """Write whatever runs on tensors as a .tflite file of one size, its ports by name.
+
+    Args:
+        model: Called as (port -> image, training=False); gives port -> image.
+        weights: All that it reads.
+        contract: Its ports.
+        path: The file to write.
+        size: Height and width (pixels).
+        finish: Converts what it is given a converter of.
+
+    Returns:
+        `path`.
+    """
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        tf.saved_model.save(*_module(model, contract, size, folder))
+        tf.saved_model.save(*_module(model, weights, contract, size, folder))
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["serving_default"]
         )
-        content = quantized(converter, quantization, samples)
+        content = finish(converter)
     beside = path.with_name(f".{path.name}.part")
     beside.write_bytes(content)
     os.replace(beside, path)
     return path
 
 
-def _module(model: keras.Model, contract: Contract, size: tuple[int, int], folder: str) -> tuple:
-    """Return what `tf.saved_model.save` takes: the net at one size, its ports by name."""
+def _module(
+    model: Callable[..., Mapping[str, tf.Tensor]],
+    weights: Sequence[tf.Variable],
+    contract: Contract,
+    size: tuple[int, int],
+    folder: str,
+) -> tuple:
+    """Return what `tf.saved_model.save` takes: the net at one size."""
     module = tf.Module()
-    module.weights = [weight.value for weight in model.weights]
+    module.weights = weights
     ports = [
         tf.TensorSpec((1, *port.shape(size)), tf.float32, name=port.name)
         for port in contract.inputs

@@ -1,0 +1,129 @@
+"""`lowlight-tf ladder`: a trained run in every kind of file, and the table of what each costs."""
+
+import argparse
+import dataclasses
+import shlex
+from pathlib import Path
+
+from lowlight_tf import checks
+
+HELP = "write a run as every kind of .tflite file, and the table of what each costs and saves"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    add = parser.add_argument
+    add("run", type=Path, help="run folder, as `lowlight-tf train` writes it")
+    add("--size", required=True, help="HEIGHTxWIDTH that the files take (pixels)")
+    add("--quantize", default="all", help="some rungs, by commas; see the table for their names")
+    add("--data", help="pictures to measure on, as for evaluate (default: the run's validation)")
+    add("--data-root", type=Path, default=Path("."), help="folder that holds the dataset")
+    add("--split", help="which pairs: of a dataset, or a folder's subfolder (val if absent)")
+    add("--metrics", default="psnr,ssim,lpips", help="names of the catalog, by commas")
+    add("--protocol", default="plain", help="plain, gt_mean or luma")
+    add("--qat-steps", type=int, default=300, help="steps of quantization-aware training")
+    add("--prune-steps", type=int, default=600, help="steps of pruning")
+    add("--sparsity", type=float, default=0.5, help="share of the weights that pruning takes")
+    add("--teacher", type=float, default=0.0, help="weight of the float net as a teacher, 0 to 1")
+    add("--calibration", type=Path, help="folder of dark pictures to take ranges from")
+    add("--name", help="what files and cards call the net (its model if absent)")
+    add("--threads", type=int, default=2, help="processor threads")
+    add("--runs", type=int, default=50, help="frames to time of each file")
+    add("--output", type=Path, help="folder to write into (RUN/ladder if absent)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make, measure, write the table; return 0 if every rung was made, else 1."""
+    from lowlight_tf.cli.evaluate import named_pairs, own_pairs, words_of
+    from lowlight_tf.cli.export import image_size
+
+    size = image_size(args.size)
+    checks.folder("run", args.run)
+
+    from lowlight_tf.catalog import METRICS
+    from lowlight_tf.config import Recipe
+    from lowlight_tf.contract import write_json
+    from lowlight_tf.export import ladder
+    from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs
+    from lowlight_tf.metrics import fidelity
+    from lowlight_tf.runtime import benchmark
+    from lowlight_tf.training.material import read_pairs
+    from lowlight_tf.training.objective import Objective
+
+    rungs = RUNGS if args.quantize == "all" else words_of("quantize", args.quantize)
+    for rung in rungs:
+        checks.one_of("quantize", rung, RUNGS)
+    metrics = words_of("metrics", args.metrics)
+    for metric in metrics:
+        METRICS.find(metric)  # what is not there is said before anything is made
+    fidelity.check(args.protocol)
+    checks.at_least("threads", args.threads, 1)
+    checks.at_least("runs", args.runs, 1)
+    if args.data:
+        against = not all(METRICS.find(metric).judges_alone for metric in metrics)
+        data, pairs = named_pairs(args.data, args, against)
+    else:
+        data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
+    recipe = Recipe.load(args.run / "recipe.toml")
+    objective = Objective(recipe.objective)
+    listed = args.run / "pairs_training.json"
+    lesson = Lesson(
+        pairs=read_pairs(listed) if listed.is_file() else (),
+        judge=lambda images: objective.total(objective(images)),
+        qat_steps=args.qat_steps,
+        prune_steps=args.prune_steps,
+        sparsity=args.sparsity,
+        teacher=args.teacher,
+    )
+    maker = Rungs(
+        args.run, size=size, lesson=lesson, name=args.name, calibration_folder=args.calibration
+    )
+
+    output = args.output or args.run / "ladder"
+    output.mkdir(parents=True, exist_ok=True)
+    made = []
+    for rung in ladder.climb(
+        maker,
+        rungs,
+        output,
+        pairs,
+        metrics=metrics,
+        protocol=args.protocol,
+        threads=args.threads,
+        runs=args.runs,
+    ):
+        print(f"{rung.name}: {rung.reason or rung.path}", flush=True)
+        made.append(rung)
+
+    table = ladder.table(made, args.protocol)
+    print(table, end="")
+    command = shlex.join(_command(args))
+    beside = output / ".ladder.md.part"
+    beside.write_text(f"{table}\n`{command}`\n", encoding="utf-8")
+    beside.replace(output / "ladder.md")
+    write_json(
+        output / "ladder.json",
+        {
+            "command": command,
+            "machine": benchmark.machine(),
+            "size": list(size),
+            "data": data,
+            "pictures": len(pairs),
+            "protocol": args.protocol,
+            "threads": args.threads,
+            "rungs": [
+                {**dataclasses.asdict(rung), "path": rung.path and rung.path.name} for rung in made
+            ],
+        },
+    )
+    print(f"{output}/ladder.md, ladder.json: the table, and every number")
+    return 1 if any(rung.reason for rung in made) else 0
+
+
+def _command(args: argparse.Namespace) -> list[str]:
+    """Return the words that make the same files and numbers."""
+    words = ["lowlight-tf", "ladder", str(args.run)]
+    for name, value in vars(args).items():
+        if name not in ("command", "run_command", "run", "output") and value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words

@@ -1,0 +1,163 @@
+"""Quantization-aware training: a net learns for some steps with what eight bits make of it.
+
+The net is rebuilt in tf_keras (`shadow`) and wrapped by tensorflow-model-optimization: every kernel
+and every result is rounded as the device will round it, and the gradient passes as if it were not.
+The ranges of results are those of calibration pictures, as for a file without such training.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from lowlight_tf.contract import Contract
+from lowlight_tf.export.convert import write
+from lowlight_tf.export.quantize import Sample
+from lowlight_tf.export.shadow import Borrowed, Shadow, rebuild, toolkit
+from lowlight_tf.layers.limit import Limit
+from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
+
+Ends = tuple[float, float]
+
+MOVING = (SpaceToDepth, DepthToSpace)
+"""What changes no value, and so keeps the scale that it finds."""
+
+ABSORBED = (keras.layers.ReLU, Limit)
+"""What becomes part of the operation before it: eight bits that span [0, 1] limit by themselves."""
+
+UNIT: Ends = (0.0, 1.0)
+"""The range of pictures."""
+
+SIGMOID: Ends = (0.0, 255 / 256)
+"""The range that LiteRT prescribes for what a sigmoid gives."""
+
+
+def quantization_aware(net: keras.Model, samples: Sequence[Sample]) -> Shadow:
+    """Return a tf_keras model that computes what a net will compute in eight bits.
+
+    Args:
+        net: A functional model, folded, on the TensorFlow backend.
+        samples: Pictures that span what the net will see, as `pictures.calibration` makes.
+
+    Returns:
+        A model of the same ports, to be fine-tuned for a step at least and then converted.
+
+    Raises:
+        UsageError: If the net has a layer that cannot be rebuilt.
+    """
+    tools = toolkit().quantization.keras
+    quantizers = tools.quantizers
+    ends = ranges(net, samples)
+
+    class Rounded(tools.QuantizeConfig):
+        """Kernels rounded for each output channel, results within a range."""
+
+        def __init__(self, ends: Ends | None) -> None:
+            self.ends = ends
+
+        def get_weights_and_quantizers(self, layer):
+            per_channel = quantizers.LastValueQuantizer(
+                num_bits=8, per_axis=True, symmetric=True, narrow_range=True
+            )
+            return [(layer.kernel, per_channel)] if hasattr(layer, "kernel") else []
+
+        def set_quantize_weights(self, layer, quantize_weights):
+            if quantize_weights:
+                (layer.kernel,) = quantize_weights
+
+        def get_activations_and_quantizers(self, layer):
+            return []
+
+        def set_quantize_activations(self, layer, quantize_activations):
+            pass
+
+        def get_output_quantizers(self, layer):
+            return [quantizers.FixedQuantizer(8, *self.ends, False)] if self.ends else []
+
+        def get_config(self):
+            return {"ends": self.ends}
+
+    def rounded(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        if isinstance(operation, Limit):
+            layer = _saturating(layer)
+        return tools.QuantizeWrapperV2(layer, Rounded(ends[layer.name]))
+
+    return rebuild(net, rounded)
+
+
+def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None]:
+    """Return the range of the result of each layer of a net's shadow, None where none is needed.
+
+    What only an `ABSORBED` layer reads needs none: on the device both are one operation.
+    """
+    fixed: dict[str, Ends | None] = {}
+
+    def note(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
+        if isinstance(operation, MOVING):
+            fixed[layer.name] = None
+        elif isinstance(operation, (Limit, keras.layers.InputLayer)):
+            fixed[layer.name] = UNIT
+        elif not layer.weights and _is_sigmoid(operation):
+            fixed[layer.name] = SIGMOID
+        if isinstance(operation, ABSORBED):
+            absorbed.add(layer.name)
+        return layer
+
+    absorbed: set[str] = set()
+    shadow = rebuild(net, note).model
+    for layer in shadow.layers:
+        readers = {node.layer.name for node in layer.outbound_nodes}
+        if readers and readers <= absorbed:
+            fixed[layer.name] = None
+    free = [x for x in shadow.layers if x.name not in fixed and x.name not in shadow.input]
+    probe = tf_keras.Model(shadow.input, [layer.output for layer in free])
+
+    @tf.function(autograph=False)
+    def measure(images: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return tf.stack([(tf.reduce_min(x), tf.reduce_max(x)) for x in probe(images)])
+
+    seen = np.stack([measure(dict(sample)) for sample in samples])
+    lows, highs = np.minimum(seen[..., 0].min(0), 0), np.maximum(seen[..., 1].max(0), 0)
+    found = {
+        layer.name: (float(low), float(high))
+        for layer, low, high in zip(free, lows, highs, strict=True)
+    }
+    return {**found, **fixed}
+
+
+def convert_aware(
+    aware: tf_keras.Model, contract: Contract, path: Path, *, size: tuple[int, int]
+) -> Path:
+    """Write a quantization-aware model as a wholly integer .tflite file, uint8 in and out.
+
+    Args:
+        aware: What `quantization_aware` gave, after some steps.
+        contract: Its ports.
+        path: The file to write.
+        size: Height and width (pixels).
+
+    Returns:
+        `path`.
+    """
+
+    def finish(converter: tf.lite.TFLiteConverter) -> bytes:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+        return converter.convert()
+
+    return write(aware, aware.weights, contract, path, size=size, finish=finish)
+
+
+def _saturating(layer: Borrowed) -> Borrowed:
+    """Return a limit that lets gradients through in training, and else leaves it to the range."""
+    return Borrowed(
+        lambda x, training: layer(x[0], training=True) if training else x[0], name=layer.name
+    )
+
+
+def _is_sigmoid(operation: keras.Operation) -> bool:
+    return getattr(operation, "activation", None) is keras.activations.sigmoid

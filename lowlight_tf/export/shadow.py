@@ -1,0 +1,210 @@
+"""A net rebuilt layer by layer in tf_keras, the only Keras that the optimization toolkit takes.
+
+tensorflow-model-optimization wraps layers of Keras 2. Layers with weights are built anew there, and
+all else is borrowed: a Keras 3 operation runs on TensorFlow's tensors wherever they come from.
+"""
+
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from types import ModuleType
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+import tf_keras
+
+from lowlight_tf.checks import UsageError
+
+Hook = Callable[[keras.Operation, tf_keras.layers.Layer], tf_keras.layers.Layer]
+"""(what stands in the net, its shadow) -> what takes the shadow's place."""
+
+STRUCTURE = {
+    keras.layers.Conv2D: (
+        tf_keras.layers.Conv2D,
+        ("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "use_bias"),
+    ),
+    keras.layers.PReLU: (tf_keras.layers.PReLU, ("shared_axes",)),
+}
+"""Layer with weights -> what stands for it, and what of its configuration makes it the same."""
+
+FUSED = {
+    keras.activations.linear: tf_keras.activations.linear,
+    keras.activations.relu: tf_keras.activations.relu,
+}
+"""What is part of the convolution before it on a device; other activations are layers here."""
+
+Batch = tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]
+"""(port -> images, "target" -> images), (B, H, W, C) in [0, 1]."""
+
+Judge = Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
+"""From all images of a batch, ports, outputs and target by name, to what is made small."""
+
+LEGACY = "TF_USE_LEGACY_KERAS"
+
+_SYMBOL = type(tf_keras.Input(()))  # the class has no public name
+
+
+class Borrowed(tf_keras.layers.Layer):
+    """What Keras 3 computes without weights, as a layer of tf_keras.
+
+    Args:
+        run: (tensors, training) -> tensor.
+    """
+
+    def __init__(self, run: Callable[[list[tf.Tensor], bool], tf.Tensor], *, name: str) -> None:
+        super().__init__(name=name)
+        self._run = tf.autograph.experimental.do_not_convert(run)
+
+    def call(self, inputs: Sequence[tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Run one batch."""
+        return self._run(tf.nest.flatten(inputs), bool(training))
+
+
+def toolkit() -> ModuleType:
+    """Return tensorflow-model-optimization, which leaves no trace in the environment.
+
+    When it is imported it sets a variable that would give Keras 2 to whatever asks TensorFlow for
+    Keras later, in this process or in one that it starts.
+    """
+    before = {name: value for name, value in os.environ.items() if name == LEGACY}
+    getattr(tf.keras, "version", None)  # resolved to Keras 3 now, and so for good
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # it reads versions by distutils
+            import tensorflow_model_optimization as tools
+    finally:
+        os.environ.pop(LEGACY, None)
+        os.environ.update(before)
+    return tools
+
+
+class Shadow(NamedTuple):
+    """A tf_keras model and its weights, by the names of the layers that they came from."""
+
+    model: tf_keras.Model
+    weights: dict[str, list[tf.Variable]]
+
+    def give(self, net: keras.Model) -> None:
+        """Set the weights of the net whose shadow this is to those found here."""
+        for name, weights in self.weights.items():
+            net.get_layer(name).set_weights([weight.numpy() for weight in weights])
+
+
+def rebuild(net: keras.Model, hook: Hook = lambda operation, layer: layer) -> Shadow:
+    """Return a tf_keras model that computes what a net computes, with weights of its own.
+
+    Args:
+        net: A functional model, folded, on the TensorFlow backend.
+        hook: Called for each operation, the inputs among them; it may wrap the layer that will
+            stand for it.
+
+    Returns:
+        A model of the same ports, whose layers have the names of the net's.
+
+    Raises:
+        UsageError: If the net has a layer with weights that is not known here.
+    """
+    known = ", ".join(kind.__name__ for kind in STRUCTURE)
+    for layer in net.layers:
+        if layer.weights and type(layer) not in STRUCTURE:
+            raise UsageError(
+                f"{net.name} cannot be rebuilt in tf_keras: its layer {layer.name!r} is a "
+                f"{type(layer).__name__}; with weights only {known} are known. Leave out "
+                "quantization-aware training and pruning for this model."
+            )
+    weights: dict[str, list[tf.Variable]] = {}
+
+    def follow(operation: keras.Operation, *args, **kwargs):
+        tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, _SYMBOL)]
+        inputs = tensors[0] if len(tensors) == 1 else tensors
+        if type(operation) not in STRUCTURE:
+            layer = Borrowed(_filled(operation, args, kwargs), name=operation.name)
+            return hook(operation, layer)(inputs)
+        layer = _twin(operation, inputs.shape)
+        weights[operation.name] = layer.weights
+        result = hook(operation, layer)(inputs)
+        activation = getattr(operation, "activation", None)
+        if activation in (None, *FUSED):
+            return result
+        return follow(keras.layers.Activation(activation, name=f"{operation.name}_active"), result)
+
+    inputs = {name: tf_keras.Input(port.shape[1:], name=name) for name, port in net.input.items()}
+    taken = {
+        name: hook(net.get_layer(name), Borrowed(lambda x, training: x[0], name=f"{name}_taken"))(x)
+        for name, x in inputs.items()
+    }
+    # Keras has no public name for walking over its graph.
+    outputs = net._run_through_graph(taken, lambda operation: partial(follow, operation))
+    return Shadow(tf_keras.Model(inputs, outputs, name=net.name), weights)
+
+
+def _twin(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tf_keras.layers.Layer:
+    """Return a layer with weights as one of tf_keras, built, with the same weights."""
+    kind, fields = STRUCTURE[type(layer)]
+    config = layer.get_config()
+    twin = kind(name=layer.name, **{field: config[field] for field in fields})
+    if getattr(layer, "activation", None) in FUSED:
+        twin.activation = FUSED[layer.activation]
+    twin.build(shape)
+    twin.set_weights(layer.get_weights())
+    return twin
+
+
+def _filled(operation: keras.Operation, args: tuple, kwargs: dict) -> Callable:
+    """Return an operation as a function of its tensors; all else is as it stands in the net."""
+    holes = object()
+    pattern = keras.tree.map_structure(
+        lambda x: holes if isinstance(x, _SYMBOL) else x, (args, kwargs)
+    )
+    called = getattr(operation, "call", operation)
+    learns = "training" in inspect.signature(called).parameters
+
+    def run(tensors: list[tf.Tensor], training: bool) -> tf.Tensor:
+        left = iter(tensors)
+        args, kwargs = keras.tree.map_structure(lambda x: next(left) if x is holes else x, pattern)
+        return operation(*args, **{**kwargs, **({"training": training} if learns else {})})
+
+    return run
+
+
+def fine_tune(
+    shadow: Shadow,
+    batches: Iterable[Batch],
+    judge: Judge,
+    *,
+    steps: int,
+    learning_rate: float,
+    callback: tf_keras.callbacks.Callback | None = None,
+) -> None:
+    """Let a shadow learn for some steps, by Adam, the rate falling by half a cosine to nothing.
+
+    Args:
+        shadow: What learns.
+        batches: At least as many as steps.
+        judge: What it learns to please.
+        steps: How many batches to learn from.
+        learning_rate: At the first step.
+        callback: Told of each step and of the end, as `fit` would tell it.
+    """
+    model, callback = shadow.model, callback or tf_keras.callbacks.Callback()
+    variables = [weight for weights in shadow.weights.values() for weight in weights]
+    rates = tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    optimizer = tf_keras.optimizers.Adam(rates, global_clipnorm=1.0)
+    optimizer.build(variables)
+
+    @tf.function(autograph=False)
+    def step(inputs: Mapping[str, tf.Tensor], targets: Mapping[str, tf.Tensor]) -> None:
+        with tf.GradientTape() as tape:
+            loss = judge({**inputs, **targets, **model(inputs, training=True)})
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    model.optimizer = optimizer  # callbacks read the step from it
+    callback.set_model(model)
+    callback.on_train_begin()
+    for number, (inputs, targets) in zip(range(steps), batches, strict=False):
+        callback.on_train_batch_begin(number)
+        step(inputs, targets)
+    callback.on_epoch_end(0)

@@ -1,0 +1,61 @@
+"""`lowlight-tf ladder`: a table and files, or one line on what is wrong."""
+
+import json
+
+import pytest
+
+from lowlight_tf.cli.main import main
+
+
+@pytest.mark.slow
+def test_writes_the_files_the_table_and_every_number(untrained_run, tmp_path, capsys):
+    pairs = json.loads((untrained_run / "pairs_training.json").read_text())["pairs"][:2]
+    for side in ("low", "high"):
+        (tmp_path / side).mkdir()
+        for pair in pairs:
+            picture = (untrained_run / "pictures" / f"{pair['name']}.png").read_bytes()
+            (tmp_path / side / f"{pair['name']}.png").write_bytes(picture)
+    words = ["ladder", str(untrained_run), "--size=48x64", "--quantize", "float16,int8"]
+    words += ["--data", str(tmp_path), "--metrics=mae", "--runs=2", "--output", str(tmp_path / "o")]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    names = sorted(path.name for path in (tmp_path / "o").iterdir())
+    stems = [f"driving_unet_48x64_{kind}" for kind in ("float16", "float32", "int8")]
+    assert names == [*(f"{s}.{end}" for s in stems for end in ("json", "tflite")),
+                     "ladder.json", "ladder.md"]  # fmt: skip
+    table = (tmp_path / "o" / "ladder.md").read_text()
+    assert table.partition("\n`lowlight-tf ladder ")[0] in out
+    assert "--metrics mae" in table
+    told = json.loads((tmp_path / "o" / "ladder.json").read_text())
+    assert [rung["name"] for rung in told["rungs"]] == ["none", "float16", "int8"]
+    assert told["rungs"][1]["path"] == "driving_unet_48x64_float16.tflite"
+    assert told["size"] == [48, 64]
+    assert told["pictures"] == 2
+    assert told["machine"]["cores"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--size=400"], "`size` must be HEIGHTxWIDTH"),
+        (["--size=8x8", "--quantize=int4"], "`quantize` must be one of: dynamic, float16, "),
+        (["--size=8x8", "--quantize="], "`quantize` must name at least one"),
+        (["--size=8x8", "--metrics=beauty"], "No metric is called 'beauty'"),
+        (["--size=8x8", "--protocol=kind"], "No protocol is called 'kind'"),
+        (["--size=8x8", "--data=nowhere"], "nowhere (no such folder or dataset)"),
+        (["--size=8x8"], "names no validation pairs"),
+        (["--size=8x8", "--runs=0"], "`runs` must be at least 1"),
+    ],
+)
+def test_refuses_in_one_line_and_writes_nothing(words, said, untrained_run, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert main(["ladder", str(untrained_run), "--output", str(output), *words]) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+    assert not output.exists()
+
+
+def test_names_the_missing_run(tmp_path, capsys):
+    assert main(["ladder", str(tmp_path / "nowhere"), "--size=8x8"]) == 2
+    assert "nowhere (nothing there)" in capsys.readouterr().err

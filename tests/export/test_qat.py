@@ -1,0 +1,94 @@
+"""A net that learns with eight bits becomes a wholly integer file that does what it learned."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from lowlight_tf.contract import EXPOSE
+
+pytestmark = [pytest.mark.usefixtures("qat"), pytest.mark.slow]
+
+
+def judge(images):
+    return tf.reduce_mean(tf.abs(images["target"] - images["enhanced"]))
+
+
+@pytest.fixture(scope="module")
+def aware(qat, exposing_net, dark_samples):
+    """The net, rounded, after three steps; and its loss before and after."""
+    from lowlight_tf.export.qat import quantization_aware
+    from lowlight_tf.export.shadow import fine_tune
+
+    shadow = quantization_aware(exposing_net, dark_samples)
+    batches = [(sample, {"target": tf.sqrt(sample["low"])}) for sample in dark_samples]
+    fine_tune(shadow, batches, judge, steps=3, learning_rate=1e-3)
+    return shadow
+
+
+@pytest.fixture(scope="module")
+def interpreter(aware, tmp_path_factory):
+    from lowlight_tf.export.qat import convert_aware
+
+    path = tmp_path_factory.mktemp("qat") / "net.tflite"
+    convert_aware(aware.model, EXPOSE, path, size=(16, 24))
+    found = Interpreter(
+        model_path=str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    found.allocate_tensors()
+    return found
+
+
+def test_every_tensor_is_an_integer(interpreter):
+    types = {np.dtype(tensor["dtype"]).name for tensor in interpreter.get_tensor_details()}
+    assert types == {"uint8", "int8", "int32"}
+
+
+def test_ports_take_and_give_the_bytes_of_a_camera(interpreter):
+    runner = interpreter.get_signature_runner()
+    ports = {**runner.get_input_details(), **runner.get_output_details()}
+    assert set(ports) == {"low", "thumbnail", "enhanced"}
+    for port in ports.values():
+        assert port["dtype"] == np.uint8
+        assert port["quantization"] == (pytest.approx(1 / 255), 0)
+
+
+def test_limits_cost_nothing_on_the_device(interpreter):
+    names = [operation["op_name"] for operation in interpreter._get_ops_details()]
+    assert "CONV_2D" in names
+    assert not {"MINIMUM", "RELU", "DEQUANTIZE"} & set(names)
+
+
+def test_the_file_does_what_was_learned(aware, interpreter, dark_samples):
+    runner = interpreter.get_signature_runner()
+    for sample in dark_samples:
+        eight = {name: np.rint(image * 255).astype(np.uint8) for name, image in sample.items()}
+        answer = np.float32(runner(**eight)["enhanced"])
+        floats = {name: np.float32(image) / 255 for name, image in eight.items()}
+        expected = 255 * aware.model(floats)["enhanced"].numpy()
+        assert expected.std() > 10
+        assert np.abs(answer - expected).mean() < 1.5  # a step here and there
+
+
+def test_ranges_are_those_of_what_the_device_computes(exposing_net, dark_samples):
+    from lowlight_tf.export.qat import SIGMOID, UNIT, ranges
+
+    found = ranges(exposing_net, dark_samples)
+    assert found["low_taken"] == found["thumbnail_taken"] == found["whole"] == UNIT
+    assert found["weight_active"] == SIGMOID
+    for absorbed in ("enter_conv", "seen_raw", "whole_raw", "fold", "unfold"):
+        assert found[absorbed] is None
+    low, high = found["enter_act"]
+    assert low == 0 < high
+    low, high = found["offset"]
+    assert low < 0 < high
+
+
+def test_the_net_itself_is_left_alone(exposing_net, dark_samples):
+    from lowlight_tf.export.qat import quantization_aware
+
+    before = [weight.copy() for weight in exposing_net.get_weights()]
+    quantization_aware(exposing_net, dark_samples)
+    for old, new in zip(before, exposing_net.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

@@ -1,0 +1,84 @@
+"""A net's shadow in tf_keras computes the same, learns, and gives back what it learned."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.models.driving_unet import driving_unet
+
+pytestmark = pytest.mark.usefixtures("qat")
+
+
+@pytest.fixture
+def shadow():
+    """The module, imported only where its packages are."""
+    from lowlight_tf.export import shadow
+
+    return shadow
+
+
+def enhanced(net, sample):
+    return np.asarray(net(sample)["enhanced"])
+
+
+def test_a_shadow_computes_what_its_net_computes(shadow, exposing_net, dark_samples):
+    twin = shadow.rebuild(exposing_net).model
+    expected = enhanced(exposing_net, dark_samples[0])
+    assert expected.std() > 0.05
+    np.testing.assert_allclose(enhanced(twin, dark_samples[0]), expected, atol=1e-6)
+
+
+def test_a_shadow_takes_other_sizes_too(shadow, exposing_net, dark_samples):
+    twin = shadow.rebuild(exposing_net).model
+    sample = {**dark_samples[0], "low": dark_samples[0]["low"][:, :9, :14]}
+    np.testing.assert_allclose(enhanced(twin, sample), enhanced(exposing_net, sample), atol=1e-6)
+
+
+def test_activations_inside_convolutions_are_kept(shadow, rng):
+    low = keras.Input((None, None, 3), name="low")
+    x = low
+    for activation in ("relu", "sigmoid", "tanh", None):
+        x = keras.layers.Conv2D(3, 3, padding="same", activation=activation)(x)
+    net = keras.Model({"low": low}, {"enhanced": keras.layers.PReLU(shared_axes=[1, 2])(x)})
+    sample = {"low": rng.random((1, 6, 6, 3), dtype=np.float32)}
+    twin = shadow.rebuild(net).model
+    np.testing.assert_allclose(enhanced(twin, sample), enhanced(net, sample), atol=1e-6)
+
+
+def test_what_a_shadow_learns_is_given_back(shadow, exposing_net, dark_samples):
+    net = keras.models.clone_model(exposing_net)
+    net.set_weights(exposing_net.get_weights())
+    twin = shadow.rebuild(net)
+    target = {"target": tf.sqrt(dark_samples[0]["low"])}
+
+    def judge(images):
+        return tf.reduce_mean(tf.abs(images["target"] - images["enhanced"]))
+
+    before = judge({**target, **net(dark_samples[0])})
+    batches = [(dark_samples[0], target)] * 8
+    shadow.fine_tune(twin, batches, judge, steps=8, learning_rate=3e-3)
+    untouched = judge({**target, **net(dark_samples[0])})
+    twin.give(net)
+    after = judge({**target, **net(dark_samples[0])})
+    assert untouched == before
+    assert after < 0.9 * before
+    np.testing.assert_allclose(
+        enhanced(twin.model, dark_samples[0]), enhanced(net, dark_samples[0]), atol=1e-6
+    )
+
+
+def test_refuses_a_layer_with_weights_that_it_does_not_know(shadow):
+    net = driving_unet(filters=8, depth=1, groups=2, patch=4)
+    with pytest.raises(UsageError, match=r"driving_unet .* is a GroupNormalization; with weights"):
+        shadow.rebuild(net)
+
+
+def test_the_toolkit_leaves_keras_as_it_was(shadow, monkeypatch):
+    monkeypatch.delenv(shadow.LEGACY, raising=False)
+    assert shadow.toolkit().__name__ == "tensorflow_model_optimization"
+    assert shadow.LEGACY not in os.environ
+    assert tf.keras.Model is keras.Model
