@@ -51,6 +51,7 @@ MODELS = Registry(
 LOSSES = Registry(
     "loss",
     charbonnier=Loss("lowlight_tf.losses.fidelity:charbonnier", ("target", "enhanced")),
+    distilled=Loss("lowlight_tf.losses.fidelity:charbonnier", ("taught", "enhanced")),
     l1=Loss("lowlight_tf.losses.fidelity:l1", ("target", "enhanced")),
     ssim=Loss("lowlight_tf.losses.fidelity:ssim", ("target", "enhanced")),
     ms_ssim=Loss("lowlight_tf.losses.fidelity:ms_ssim", ("target", "enhanced")),

@@ -110,6 +110,7 @@ class Training:
         clip_norm: Largest norm of the whole gradient; 0 clips nothing.
         ema: Momentum of the running average of the weights that is validated and kept; 0 averages
             nothing.
+        teacher: Folder of a run whose net the loss `distilled` compares with; "" for none.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         compiled: Compile the step with XLA: slower to begin, faster to run.
         log_every: Steps between two lines of progress and of the history.
@@ -127,6 +128,7 @@ class Training:
     clip_value: float = 0.0
     clip_norm: float = 0.0
     ema: float = 0.0
+    teacher: str = ""
     precision: str = "float32"
     compiled: bool = False
     log_every: int = 20

@@ -13,12 +13,18 @@ class Learner(keras.Model):
     Args:
         net: From {port: (B, H, W, C)} to {port: (B, H, W, C)}.
         objective: What is made small. It is asked with the ports, the outputs and the target.
+        teacher: A net with the same ports, which does not learn; the objective is asked with what
+            it makes of the batch too, as "taught".
     """
 
-    def __init__(self, net: keras.Model, objective: Objective) -> None:
+    def __init__(
+        self, net: keras.Model, objective: Objective, *, teacher: keras.Model | None = None
+    ) -> None:
         super().__init__()
         self.net = net
         self.objective = objective
+        # Inside a function Keras does not see it: its weights are no part of this one's checkpoints.
+        self._teach = (lambda inputs: teacher(inputs, training=False)) if teacher else None
         self.trackers = {
             name: keras.metrics.Mean(name=name) for name in (*objective.weights, "psnr_batch")
         }
@@ -31,7 +37,11 @@ class Learner(keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ) -> KerasTensor:
         """Judge one batch."""
-        losses = self.objective({**x, **y, **y_pred})
+        images = {**x, **y, **y_pred}
+        if self._teach:
+            (taught,) = self._teach(x).values()
+            images["taught"] = ops.clip(ops.stop_gradient(taught), 0, 1)
+        losses = self.objective(images)
         for name, value in losses.items():
             self.trackers[name].update_state(value)
         # PSNR (dB) of the batch's crops, not of whole pictures: for watching, not for reporting.

@@ -57,12 +57,13 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
     entry = MODELS.find(recipe.model)
     objective = Objective(recipe.objective)
     _refuse_unknown_options(entry.load(), recipe)
+    teacher = _teacher(recipe, entry.contract)
     _open(run, recipe, resume)
     keras.utils.set_random_seed(recipe.seed)
     scope = _mirrored() if mirrored else contextlib.nullcontext()
     with scope:
         net = _build(entry.load(), recipe, recipe.training.precision)
-        learner = Learner(net, objective)
+        learner = Learner(net, objective, teacher=teacher)
         learner.compile(optimizer=adam(recipe.training), jit_compile=recipe.training.compiled)
         learner.optimizer.build(learner.trainable_variables)
     plain = _build(entry.load(), recipe, "float32")
@@ -101,6 +102,25 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
     draw_curves(progress.history, run / "curves.png")
     _tell(recipe, run, progress, plain, material)
     return run
+
+
+def _teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
+    """Return the net to learn from, if the recipe names one."""
+    place, wanted = recipe.training.teacher, "distilled" in recipe.objective
+    if bool(place) != wanted:
+        raise UsageError(
+            "`training.teacher` and the loss `distilled` go together. "
+            f"Received: training.teacher={place!r} and the objective {dict(recipe.objective)}."
+        )
+    if not place:
+        return None
+    engine = KerasEngine(Path(place))
+    if engine.contract != contract:
+        raise UsageError(
+            f"`training.teacher` must have the ports of {recipe.model}. Received: {place}, from "
+            f"{', '.join(port.name for port in engine.contract.inputs)}."
+        )
+    return fold(engine.net)
 
 
 def _refuse_unknown_options(build: Callable, recipe: Recipe) -> None:
