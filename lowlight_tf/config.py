@@ -30,11 +30,13 @@ class Pipeline:
         late_batch: As `batch`.
         turned: Flip and turn at random, eight ways.
         exposure_ev: Expose the input more or less at random, by at most this many stops.
+        lit: Share of the inputs over which their targets are laid, opaque to a random degree: who
+            has seen pictures of all brightnesses leaves alone what is bright already.
         bend: Raise the input to a random power, at most 1 + this and at least 1 / (1 + this).
         mixed: Share of the batches whose pictures are laid over each other, transparent to a random
             degree (MixUp).
-        glance: Show a thumbnail port a random part of the picture, at least this share of each side,
-            flipped at random; 0 shows it the whole as it is.
+        glance: Show a thumbnail port a random part of the picture, at least this share of each
+            side, flipped at random; 0 shows it the whole as it is.
         blur: Share of the inputs that a Gaussian blurs.
         blur_sigma: Range of its standard deviation (pixels).
         noise: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
@@ -55,6 +57,7 @@ class Pipeline:
     late_batch: int = 4
     turned: bool = True
     exposure_ev: float = 0.0
+    lit: float = 0.0
     bend: float = 0.0
     mixed: float = 0.0
     glance: float = 0.0

@@ -16,7 +16,8 @@ class ArrayFeed(keras.utils.PyDataset):
     """Cropped, turned and exposed batches in NumPy, the same for the same seed and step.
 
     Of the recipe's pipeline `crop`, `turned`, `exposure_ev`, `bend` and `noise` are honoured; blur,
-    imgaug, mixing and night synthesis need TensorFlow's pipeline and are refused.
+    imgaug, mixing, lit inputs, glances and night synthesis need TensorFlow's pipeline and are
+    refused.
 
     Args:
         pairs: What to learn from.
@@ -46,10 +47,12 @@ class ArrayFeed(keras.utils.PyDataset):
         self._thumbnails = contract.thumbnails
         self._store = PairStore(pairs, port=self._port, cache_mb=options.cache_mb)
         days = any(self._store.is_day(index) for index in range(len(pairs)))
-        if options.blur or options.mixed or options.augmenter != "native" or options.night or days:
+        unmade = options.blur or options.mixed or options.lit or options.glance
+        if unmade or options.augmenter != "native" or options.night or days:
             raise UsageError(
                 "Without TensorFlow only crops, turns, exposure and noise are made. Received a "
-                "recipe with blur, imgaug or night; set pipeline.blur=0 or install TensorFlow."
+                "recipe with blur, mixed, lit, glance, imgaug or night; set these to 0 or install "
+                "TensorFlow."
             )
         self._recipe, self._first = recipe, first
         self._crop = options.crop if crop is None else crop

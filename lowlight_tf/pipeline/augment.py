@@ -58,6 +58,12 @@ def bend(low: tf.Tensor, most: float, seed: tf.Tensor) -> tf.Tensor:
     return tf.pow(low, tf.exp(tf.random.stateless_uniform([], seed, -most, most)))
 
 
+def light(share: float, seed: tf.Tensor) -> tf.Tensor:
+    """Return how opaque a target lies over its input: in (0, 1) for a `share`, else 0."""
+    opaque = tf.random.stateless_uniform([], seed)
+    return tf.where(_happens(share, seed), opaque, 0.0)
+
+
 def glance(thumbnail: tf.Tensor, least: float, seed: tf.Tensor) -> tf.Tensor:
     """Show a random part of a thumbnail in its place, flipped at random.
 

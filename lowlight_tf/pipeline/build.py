@@ -14,7 +14,19 @@ from lowlight_tf.pipeline.decode import PairStore, dark_quantiles
 from lowlight_tf.pipeline.imgaug import augmenter
 from lowlight_tf.pipeline.night import night
 
-DRAWS = ("crop", "night", "turn", "expose", "blur", "noise", "imgaug", "bend", "glance", "mix")
+DRAWS = (
+    "crop",
+    "night",
+    "turn",
+    "expose",
+    "blur",
+    "noise",
+    "imgaug",
+    "bend",
+    "glance",
+    "lit",
+    "mix",
+)
 
 
 def training_feed(
@@ -63,7 +75,7 @@ def training_feed(
         low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
         (low, target), window = augment.crop([low, target], crop, seeds["crop"])
         low, target = (tf.cast(image, tf.float32) / 255 for image in (low, target))
-        glances = {small.name: glance(small, index) for small in contract.thumbnails}
+        glances = {small.name: glance(small, index, days[index]) for small in contract.thumbnails}
         if nights:
             whole = next(iter(glances.values()), None)
             window = window if glances else None
@@ -76,6 +88,12 @@ def training_feed(
             low, target = tf.cond(
                 days[index], lambda: dark(target, window=window, **draw), lambda: (low, target)
             )
+        if options.lit:
+            light = augment.light(options.lit, seeds["lit"])
+            low += light * (target - low)
+            for small in contract.thumbnails:
+                bright = glance(small, index, True)
+                glances[small.name] += light * (bright - glances[small.name])
         if options.turned and crop:
             low, target = augment.turn([low, target], seeds["turn"])
         if options.glance:
@@ -95,11 +113,11 @@ def training_feed(
         low, target = (tf.ensure_shape(image, target.shape) for image in (low, target))
         return {**seen, port.name: low}, {"target": target}
 
-    def glance(small: Port, index: tf.Tensor) -> tf.Tensor:
-        """Return a thumbnail of the whole input (or, for a night to be made, of the day)."""
+    def glance(small: Port, index: tf.Tensor, day: tf.Tensor | bool) -> tf.Tensor:
+        """Return a thumbnail of the whole input, or of the whole target if `day`."""
         image = tf.numpy_function(
             lambda i, day: store.glance(int(i), small.size, day=bool(day)),
-            [index, days[index]], tf.uint8, stateful=False,
+            [index, day], tf.uint8, stateful=False,
         )  # fmt: skip
         return tf.cast(tf.ensure_shape(image, small.shape(small.size)), tf.float32) / 255
 

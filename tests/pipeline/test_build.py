@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
@@ -139,3 +140,26 @@ def test_mixed_batches_are_between_their_pictures(pairs, recipe):
     np.testing.assert_allclose(
         mixed[0]["low"], share * low + (1 - share) * np.roll(low, 1, 0), atol=1e-4
     )
+
+
+def test_lit_inputs_and_their_thumbnails_are_between_input_and_target(pairs, recipe):
+    contract = Contract((Port("low", 3), Port("thumbnail", 3, size=(4, 6))), (Port("enhanced", 3),))
+    plain = recipe.replace(
+        ["pipeline.crop=0", "pipeline.batch=1", "pipeline.exposure_ev=0.0", "pipeline.blur=0.0",
+         "pipeline.noise=0.0"]
+    )  # fmt: skip
+    lit = plain.replace(["pipeline.lit=1.0"])
+    opaque = []
+    for (dark, target), (given, _) in zip(
+        training_feed(pairs, plain, contract).take(4),
+        training_feed(pairs, lit, contract).take(4),
+        strict=True,
+    ):
+        low, high = dark["low"], target["target"]
+        share = float(tf.reduce_mean(given["low"] - low) / tf.reduce_mean(high - low))
+        np.testing.assert_allclose(given["low"], low + share * (high - low), atol=1e-4)
+        np.testing.assert_allclose(
+            tf.reduce_mean(given["thumbnail"]), tf.reduce_mean(given["low"]), atol=0.01
+        )
+        opaque.append(share)
+    assert 0 < min(opaque) < max(opaque) < 1
