@@ -30,6 +30,9 @@ class Pipeline:
         late_batch: As `batch`.
         turned: Flip and turn at random, eight ways.
         exposure_ev: Expose the input more or less at random, by at most this many stops.
+        leveled: How far each target is scaled towards the mean brightness of all of them, from 0
+            (not at all) to 1 (to that mean). How bright a photographer made a picture can hardly be
+            told from its dark twin; what cannot be told is only learned by heart.
         lit: Share of the inputs over which their targets are laid, opaque to a random degree: who
             has seen pictures of all brightnesses leaves alone what is bright already.
         bend: Raise the input to a random power, at most 1 + this and at least 1 / (1 + this).
@@ -57,6 +60,7 @@ class Pipeline:
     late_batch: int = 4
     turned: bool = True
     exposure_ev: float = 0.0
+    leveled: float = 0.0
     lit: float = 0.0
     bend: float = 0.0
     mixed: float = 0.0

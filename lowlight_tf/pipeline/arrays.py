@@ -9,15 +9,15 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.pipeline.decode import PairStore
+from lowlight_tf.pipeline.decode import PairStore, levels
 
 
 class ArrayFeed(keras.utils.PyDataset):
     """Cropped, turned and exposed batches in NumPy, the same for the same seed and step.
 
-    Of the recipe's pipeline `crop`, `turned`, `exposure_ev`, `bend` and `noise` are honoured; blur,
-    imgaug, mixing, lit inputs, glances and night synthesis need TensorFlow's pipeline and are
-    refused.
+    Of the recipe's pipeline `crop`, `turned`, `leveled`, `exposure_ev`, `bend` and `noise` are
+    honoured; blur, imgaug, mixing, lit inputs, glances and night synthesis need TensorFlow's
+    pipeline and are refused.
 
     Args:
         pairs: What to learn from.
@@ -54,6 +54,7 @@ class ArrayFeed(keras.utils.PyDataset):
                 "recipe with blur, mixed, lit, glance, imgaug or night; set these to 0 or install "
                 "TensorFlow."
             )
+        self._levels = levels(self._store, options.leveled)
         self._recipe, self._first = recipe, first
         self._crop = options.crop if crop is None else crop
         self._batch = batch or options.batch
@@ -97,4 +98,4 @@ class ArrayFeed(keras.utils.PyDataset):
             }.items()
         }  # fmt: skip
         exposed[self._port] = np.clip(exposed[self._port] + grain, 0, 1)
-        return {**exposed, "target": target}
+        return {**exposed, "target": np.minimum(target * self._levels[index], 1)}

@@ -10,7 +10,7 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.pipeline import augment
-from lowlight_tf.pipeline.decode import PairStore, dark_quantiles
+from lowlight_tf.pipeline.decode import PairStore, dark_quantiles, levels
 from lowlight_tf.pipeline.imgaug import augmenter
 from lowlight_tf.pipeline.night import night
 
@@ -66,6 +66,7 @@ def training_feed(
     nights = bool(tf.reduce_any(days))
     quantiles = tf.constant(dark_quantiles(store)) if nights else None
     change = augmenter(options.augmenter) if options.augmenter != "native" else None
+    factors = tf.constant(levels(store, options.leveled))
     key = tf.constant([recipe.seed, 0], tf.int32)
 
     def sample(count: tf.Tensor, index: tf.Tensor) -> tuple[dict, dict]:
@@ -88,11 +89,13 @@ def training_feed(
             low, target = tf.cond(
                 days[index], lambda: dark(target, window=window, **draw), lambda: (low, target)
             )
+        if options.leveled:
+            target = tf.minimum(target * factors[index], 1)
         if options.lit:
             light = augment.light(options.lit, seeds["lit"])
             low += light * (target - low)
             for small in contract.thumbnails:
-                bright = glance(small, index, True)
+                bright = tf.minimum(glance(small, index, True) * factors[index], 1)
                 glances[small.name] += light * (bright - glances[small.name])
         if options.turned and crop:
             low, target = augment.turn([low, target], seeds["turn"])

@@ -66,6 +66,23 @@ class PairStore:
         return _eight_bit(files.load(pair.inputs[self._port]).pixels), target
 
 
+def levels(store: PairStore, leveled: float) -> np.ndarray:
+    """Return the factors that bring targets towards the geometric mean of their brightnesses.
+
+    Args:
+        store: Pairs; all are read.
+        leveled: How far, from 0 (all factors are 1) to 1 (all come to the same brightness).
+
+    Returns:
+        (pairs,) float32 factors.
+    """
+    if not leveled:
+        return np.ones(len(store), np.float32)
+    means = [store.read(index)[1].mean() for index in range(len(store))]
+    logs = np.log(np.maximum(means, 1))
+    return np.exp(leveled * (logs.mean() - logs)).astype(np.float32)
+
+
 def dark_quantiles(store: PairStore, *, most: int = 32) -> np.ndarray:
     """Return what a dark picture's tones are distributed like.
 

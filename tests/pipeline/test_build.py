@@ -163,3 +163,15 @@ def test_lit_inputs_and_their_thumbnails_are_between_input_and_target(pairs, rec
         )
         opaque.append(share)
     assert 0 < min(opaque) < max(opaque) < 1
+
+
+def test_leveled_targets_come_to_one_brightness(pairs, recipe):
+    level = recipe.replace(
+        ["pipeline.crop=0", "pipeline.batch=1", "pipeline.turned=false", "pipeline.leveled=1.0"]
+    )
+    means = [float(target["target"].numpy().mean()) for _, target in
+             training_feed(pairs, level, ENHANCE).take(5)]  # fmt: skip
+    original = [files.read(pair.target).mean() for pair in pairs]
+    assert np.ptp(original) > 0.15
+    assert np.ptp(means) < 0.02
+    assert min(original) < means[0] < max(original)
