@@ -112,7 +112,7 @@ def export_run(
             parity = parity_db(engine, made, [as_floats(picture) for picture in compared])
             dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
             if golden:
-                _save_golden(made, shown, path.with_suffix(".npz"))
+                save_golden(made, shown, path.with_suffix(".npz"))
             written.append(output / path.name)
         for path in Path(folder).iterdir():
             os.replace(path, output / path.name)
@@ -160,7 +160,7 @@ def card_of(
     )
 
 
-def _save_golden(engine: LiteRTEngine, picture: Images, path: Path) -> None:
+def save_golden(engine: LiteRTEngine, picture: Images, path: Path) -> None:
     """Write one 8-bit picture and its output, (H, W, C) each, under the names of their ports."""
     arrays = {**picture, **engine(picture)}
     np.savez_compressed(path, **{name: image[0] for name, image in arrays.items()})

@@ -9,6 +9,9 @@ from lowlight_tf.registry import nearest
 FOLDER = Path(__file__).parent / "models"
 """Each net is NAME.tflite, its card NAME.json and a golden input and output, NAME.npz."""
 
+FAMILY = "dashcam_net_"
+"""What may be left out of a name."""
+
 BEST = "driving_unet"
 """The net that is taken where none is named: the best by validation."""
 
@@ -19,12 +22,14 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """Return the .tflite file called `name`.
+    """Return the .tflite file called `name`; "tiny" stands for "dashcam_net_tiny".
 
     Raises:
         UsageError: If none is called so (the nearest names are offered), or its bytes are not those
             that its card was written for.
     """
+    if f"{FAMILY}{name}" in names():
+        name = f"{FAMILY}{name}"
     if name not in names():
         raise UsageError(
             f"No shipped net is called {name!r}. Known: {nearest(name, names())}. "

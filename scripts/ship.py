@@ -1,0 +1,36 @@
+"""Put a .tflite file among the nets that ship: python scripts/ship.py FILE.tflite NAME.
+
+Beside the file come its card, under the new name, and a golden pair of a small photograph, which
+`lowlight-tf selftest` reproduces on any machine.
+"""
+
+import dataclasses
+import shutil
+import sys
+from pathlib import Path
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import Card
+from lowlight_tf.export.bundle import save_golden
+from lowlight_tf.export.pictures import comparison, dark_pictures
+from lowlight_tf.runtime import pretrained
+from lowlight_tf.runtime.litert import LiteRTEngine
+
+SMALL = 160, 240
+"""Height and width of the golden picture where any size will do (pixels)."""
+
+if len(sys.argv) != 3:
+    sys.exit("Expected: python scripts/ship.py FILE.tflite NAME, with FILE.json beside the file.")
+source, target = Path(sys.argv[1]), pretrained.FOLDER / f"{sys.argv[2]}.tflite"
+try:
+    engine = LiteRTEngine(source)
+    card = dataclasses.replace(engine.card, name=target.stem)
+    size = engine.size or SMALL
+    (picture,) = comparison(dark_pictures(card.contract, most=1), card.contract, size)
+    save_golden(engine, picture, target.with_suffix(".npz"))
+    card.save(target.with_suffix(".json"))
+    shutil.copyfile(source, target)
+except UsageError as error:
+    sys.exit(f"ship.py: {error}")
+parts = [target.with_suffix(suffix) for suffix in (".tflite", ".json", ".npz")]
+print(f"{target}: {sum(part.stat().st_size for part in parts) / 1000:.0f} kB with card and golden")
