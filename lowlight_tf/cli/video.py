@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--codec",
         help="encoder and its options, as libx264:preset=medium:crf=18 (default: "
-        "libx264:preset=superfast:crf=20, or what the container is made for)",
+        "libx264:preset=ultrafast:crf=20, or what the container is made for)",
     )
     add(
         "--reconnect",

@@ -16,7 +16,7 @@ from lowlight_tf.imaging.yuv import Converter
 
 CODEC = "libx264"
 OPTIONS = {  # encoder -> what it is told where the caller says nothing
-    CODEC: {"preset": "superfast", "crf": "20"},
+    CODEC: {"preset": "ultrafast", "crf": "20"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "31"},
 }
 RATE = 25  # frames per second where a video does not say
