@@ -12,9 +12,6 @@ from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 BLOCK = 4
 """Side of the blocks of pixels that are folded into channels (pixels)."""
 
-HIGHEST = 6.0
-"""What a feature is at most: eight bits are too few for one map that is thirty times the others."""
-
 FIRST_LEVEL = 8.0
 """How much brighter the trunk sees the picture before anything is learned."""
 
@@ -46,8 +43,8 @@ def dashcam_net(
     a running mean, and exposure is steady.
 
     What runs on a device (after `layers.reparameterization.fold`) is space-to-depth, convolutions
-    with ReLU6 or ReLU, sum, product, minimum with 1, sigmoid, mean over height and width, and
-    depth-to-space; features have small ranges, so that eight bits hold them.
+    with ReLU, sum, product, minimum with 1, sigmoid, mean over height and width, and
+    depth-to-space.
 
     Args:
         filters: Feature maps of the trunk.
@@ -88,7 +85,7 @@ def dashcam_net(
         )(x)
 
     def active(x: KerasTensor, place: str) -> KerasTensor:
-        return layers.ReLU(HIGHEST, name=f"{place}_act")(x)
+        return layers.ReLU(name=f"{place}_act")(x)
 
     def block(x: KerasTensor, channels: int, place: str) -> KerasTensor:
         y = active(conv(x, channels, f"{place}_a"), f"{place}_a")
