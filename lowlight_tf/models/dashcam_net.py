@@ -12,11 +12,8 @@ from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 BLOCK = 4
 """Side of the blocks of pixels that are folded into channels (pixels)."""
 
-FIRST_LEVEL = 8.0
-"""How much brighter the trunk sees the picture before anything is learned."""
-
-FIRST_GAIN = 4.0
-"""How much brighter the result is than the picture before anything is learned."""
+MOST = 16.0
+"""How much brighter a picture is made as a whole at most; before anything is learned, half of it."""
 
 
 def dashcam_net(
@@ -34,11 +31,12 @@ def dashcam_net(
     The picture is folded into blocks of 4 x 4 pixels and is not unfolded before the end: nothing is
     computed at full size, not even the product of picture and gain. A trunk of residual blocks at a
     quarter of the size, with a few more at an eighth, predicts a gain and an offset for every value
-    of the folded picture: enhanced = limit(limit(picture x gain) + offset).
+    of the folded picture: enhanced = limit(limit(picture x level x gain) + offset).
 
     How bright the result becomes is decided from afar. A thumbnail of the whole picture goes
-    through four convolutions and a mean to one vector, which sets how bright the trunk sees the
-    picture, and how strongly each of its last feature maps speaks. Whatever part of a picture the
+    through four convolutions and a mean to one vector, which sets the level, by which the picture
+    is brightened before the trunk sees it and in the result, and how strongly each of the trunk's
+    last feature maps speaks. Whatever part of a picture the
     net is run on, the thumbnail is that of the whole: tiles agree. In a video the thumbnail can be
     a running mean, and exposure is steady.
 
@@ -106,14 +104,11 @@ def dashcam_net(
         v = active(conv(v, channels, place, size, strides), place)
     v = layers.GlobalAveragePooling2D(keepdims=True, name="glance_mean")(v)
     v = active(conv(v, 2 * context, "glance_d", 1), "glance_d")
-    level = layers.Conv2D(
-        1, 1, activation="relu", name="level",
-        bias_initializer=keras.initializers.Constant(FIRST_LEVEL),
-    )(v)  # fmt: skip
+    level = MOST * layers.Conv2D(1, 1, activation="sigmoid", name="level")(v)
     weight = layers.Conv2D(filters, 1, activation="sigmoid", name="weight")(v)
 
     folded = SpaceToDepth(BLOCK, name="fold")(low)
-    seen = Limit(name="seen")(layers.Multiply(name="seen_raw")([folded, level]))
+    seen = Limit(strict=True, name="seen")(layers.Multiply(name="seen_raw")([folded, level]))
     x = active(conv(seen, filters, "enter"), "enter")
     y = active(conv(x, deep_filters, "down", strides=2), "down")
     for number in range(deep_blocks):
@@ -124,10 +119,8 @@ def dashcam_net(
         x = block(x, filters, f"block{number}")
     x = layers.Multiply(name="weighted")([x, weight])
 
-    gain = layers.Conv2D(
-        colors, 1, activation="relu", name="gain",
-        bias_initializer=keras.initializers.Constant(FIRST_GAIN),
-    )(x)  # fmt: skip
+    gain = layers.Conv2D(colors, 1, activation="relu", bias_initializer="ones", name="gain")(x)
+    gain = layers.Multiply(name="whole_gain")([gain, level])
     offset = layers.Conv2D(colors, 1, name="offset")(x)
     bright = Limit(name="bright")(layers.Multiply(name="bright_raw")([folded, gain]))
     whole = Limit(name="whole")(layers.Add(name="whole_raw")([bright, offset]))

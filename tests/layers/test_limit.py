@@ -19,3 +19,11 @@ def test_what_is_beyond_the_ends_still_learns():
         tape.watch(values)
         total = tf.reduce_sum(Limit()(values, training=True))
     np.testing.assert_array_equal(tape.gradient(total, values), np.ones_like(VALUES))
+
+
+def test_a_strict_limit_has_the_gradient_of_a_clip():
+    values = tf.constant(VALUES)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        total = tf.reduce_sum(Limit(strict=True)(values, training=True)[:, ::3])
+    np.testing.assert_array_equal(tape.gradient(total, values), np.zeros_like(VALUES))
