@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--name", help="what files and cards call the net (its model if absent)")
     add("--threads", type=int, default=2, help="processor threads")
     add("--runs", type=int, default=50, help="frames to time of each file")
+    add("--no-delegate", action="store_true", help="do not show the files to the GPU delegate")
     add("--output", type=Path, help="folder to write into (RUN/ladder if absent)")
 
 
@@ -91,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
         protocol=args.protocol,
         threads=args.threads,
         runs=args.runs,
+        prove=not args.no_delegate,
     ):
         print(f"{rung.name}: {rung.reason or rung.path}", flush=True)
         made.append(rung)
@@ -124,6 +126,7 @@ def _command(args: argparse.Namespace) -> list[str]:
     """Return the words that make the same files and numbers."""
     words = ["lowlight-tf", "ladder", str(args.run)]
     for name, value in vars(args).items():
-        if name not in ("command", "run_command", "run", "output") and value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+        if name in ("command", "run_command", "run", "output") or value in (None, False):
+            continue
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return words

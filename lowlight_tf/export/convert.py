@@ -16,6 +16,7 @@ import tensorflow as tf
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
+from lowlight_tf.export.equalize import equalized
 from lowlight_tf.export.quantize import QUANTIZATIONS, Sample, quantized
 from lowlight_tf.layers.reparameterization import fold
 
@@ -54,6 +55,8 @@ def convert(
     checks.one_of("quantize", quantization, QUANTIZATIONS)
     check_size(size, contract)
     model = fold(model)
+    if quantization == "int8":
+        model = equalized(model, samples)
     for weight in model.weights:
         value = np.asarray(weight)
         weight.assign(np.where(np.abs(value) < TINY, 0, value))

@@ -18,7 +18,7 @@ from lowlight_tf.export import delegate
 from lowlight_tf.export.pictures import as_floats, calibration, comparison
 from lowlight_tf.export.rungs import RUNGS, Rungs
 from lowlight_tf.runtime import benchmark, fit
-from lowlight_tf.runtime.engine import Images
+from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.litert import LiteRTEngine
 
 DARK = 64
@@ -47,7 +47,7 @@ class Rung:
         p90_ms: What nine of ten frames stay below.
         peak_mb: Most memory of the process that was timed.
         operations: How many the file has.
-        delegated: What the GPU delegate makes of them.
+        delegated: What the GPU delegate makes of them; "" if it was not asked.
     """
 
     name: str
@@ -77,6 +77,7 @@ def climb(
     protocol: str = "plain",
     threads: int = 2,
     runs: int = 50,
+    prove: bool = True,
 ) -> Iterator[Rung]:
     """Make each rung and measure it, the first one of `RUNGS` always and first.
 
@@ -89,6 +90,7 @@ def climb(
         protocol: What the metrics go by.
         threads: Processor threads.
         runs: Frames to time.
+        prove: Show each rung to the real GPU delegate.
 
     Yields:
         Each rung, as soon as it has been measured.
@@ -110,8 +112,8 @@ def climb(
         engine = LiteRTEngine(path, threads=threads)
         beside = Beside(engine, LiteRTEngine(first.path if first else path, threads=threads))
         means = evaluate(beside, pairs, metrics=metrics, protocol=protocol).means
-        timing = benchmark.measure(path, threads=threads, runs=runs)
-        levels, run = banding(engine)
+        timing = benchmark.measure(path, threads=threads, runs=runs, size=maker.size)
+        levels, run = banding(engine, maker.size)
         against = first.metrics if first else {}
         rung = Rung(
             name,
@@ -127,7 +129,7 @@ def climb(
             p90_ms=timing.p90_ms,
             peak_mb=timing.peak_mb,
             operations=count_operations(path),
-            delegated=delegated(maker, name),
+            delegated=delegated(maker, name) if prove else "",
         )
         first = first or rung
         yield rung
@@ -140,9 +142,8 @@ class Beside:
         largest: Largest difference so far, in steps of 8 bits.
     """
 
-    def __init__(self, engine: LiteRTEngine, reference: LiteRTEngine) -> None:
+    def __init__(self, engine: Engine, reference: Engine) -> None:
         self.name, self.contract, self.size = engine.name, engine.contract, engine.size
-        self.card = engine.card
         self._engine, self._reference = engine, reference
         self.largest = 0
 
@@ -156,13 +157,17 @@ class Beside:
         return answers
 
 
-def banding(engine: LiteRTEngine) -> tuple[int, int]:
+def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
     """Return what becomes of a smooth dark ramp: different levels, longest run of one level.
 
     The ramp is grey and rises from black to level `DARK` along a row, in the steps of 8 bits; what
     is counted is the green of the middle row.
+
+    Args:
+        engine: What brightens.
+        size: Height and width of the ramp (pixels).
     """
-    height, width = engine.size
+    height, width = size
     row = np.rint(np.linspace(0, DARK, width)).astype(np.uint8)
     ramp = np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
     (low,), (enhanced,) = engine.contract.pictures, engine.contract.outputs

@@ -5,7 +5,7 @@ and every result is rounded as the device will round it, and the gradient passes
 The ranges of results are those of calibration pictures, as for a file without such training.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -15,7 +15,7 @@ import tf_keras
 
 from lowlight_tf.contract import Contract
 from lowlight_tf.export.convert import write
-from lowlight_tf.export.quantize import Sample
+from lowlight_tf.export.quantize import ODD_PICTURES, OUTLIERS, Sample
 from lowlight_tf.export.shadow import Borrowed, Shadow, rebuild, toolkit
 from lowlight_tf.layers.limit import Limit
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
@@ -91,6 +91,7 @@ def quantization_aware(net: keras.Model, samples: Sequence[Sample]) -> Shadow:
 def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None]:
     """Return the range of the result of each layer of a net's shadow, None where none is needed.
 
+    Outliers are left out, as for a file without such training.
     What only an `ABSORBED` layer reads needs none: on the device both are one operation.
     """
     fixed: dict[str, Ends | None] = {}
@@ -115,12 +116,14 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
     free = [x for x in shadow.layers if x.name not in fixed and x.name not in shadow.input]
     probe = tf_keras.Model(shadow.input, [layer.output for layer in free])
 
-    @tf.function(autograph=False)
-    def measure(images: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        return tf.stack([(tf.reduce_min(x), tf.reduce_max(x)) for x in probe(images)])
-
-    seen = np.stack([measure(dict(sample)) for sample in samples])
-    lows, highs = np.minimum(seen[..., 0].min(0), 0), np.maximum(seen[..., 1].max(0), 0)
+    run = tf.function(probe, autograph=False)
+    seen = [
+        [np.quantile(result, (OUTLIERS, 1 - OUTLIERS)) for result in run(dict(sample))]
+        for sample in samples
+    ]
+    lows, highs = np.moveaxis(seen, -1, 0)
+    lows = np.minimum(np.percentile(lows, ODD_PICTURES, axis=0), 0)
+    highs = np.maximum(np.percentile(highs, 100 - ODD_PICTURES, axis=0), 0)
     found = {
         layer.name: (float(low), float(high))
         for layer, low, high in zip(free, lows, highs, strict=True)

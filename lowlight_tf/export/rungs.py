@@ -13,6 +13,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export.bundle import card_of, open_run
 from lowlight_tf.export.convert import check_size, convert
+from lowlight_tf.export.equalize import equalized
 from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.pictures import as_floats, calibration, comparison, dark_pictures
 from lowlight_tf.layers.reparameterization import fold
@@ -136,7 +137,7 @@ class Rungs:
         from lowlight_tf.export.qat import quantization_aware
         from lowlight_tf.export.shadow import fine_tune
 
-        shadow = quantization_aware(self.net, self.samples)
+        shadow = quantization_aware(equalized(self.net, self.samples), self.samples)
         batches, steps = self._batches(), self.lesson.qat_steps
         fine_tune(shadow, batches, self._judge, steps=steps, learning_rate=self._rate)
         return shadow

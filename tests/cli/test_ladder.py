@@ -16,7 +16,8 @@ def test_writes_the_files_the_table_and_every_number(untrained_run, tmp_path, ca
             picture = (untrained_run / "pictures" / f"{pair['name']}.png").read_bytes()
             (tmp_path / side / f"{pair['name']}.png").write_bytes(picture)
     words = ["ladder", str(untrained_run), "--size=48x64", "--quantize", "float16,int8"]
-    words += ["--data", str(tmp_path), "--metrics=mae", "--runs=2", "--output", str(tmp_path / "o")]
+    words += ["--data", str(tmp_path), "--metrics=mae", "--runs=2", "--no-delegate"]
+    words += ["--output", str(tmp_path / "o")]
     assert main(words) == 0
     out = capsys.readouterr().out
     names = sorted(path.name for path in (tmp_path / "o").iterdir())
@@ -26,6 +27,7 @@ def test_writes_the_files_the_table_and_every_number(untrained_run, tmp_path, ca
     table = (tmp_path / "o" / "ladder.md").read_text()
     assert table.partition("\n`lowlight-tf ladder ")[0] in out
     assert "--metrics mae" in table
+    assert "--runs 2 --no-delegate`" in table
     told = json.loads((tmp_path / "o" / "ladder.json").read_text())
     assert [rung["name"] for rung in told["rungs"]] == ["none", "float16", "int8"]
     assert told["rungs"][1]["path"] == "driving_unet_48x64_float16.tflite"
