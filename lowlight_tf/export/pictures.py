@@ -17,7 +17,7 @@ from lowlight_tf.runtime import fit
 NIGHT_GAMMA = 3.0
 """Exponent that makes a night of a day picture, dark enough to take ranges from."""
 
-GAINS = (0.5, 1.0, 2.0, 4.0)
+GAINS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Exposures that a net must bear, as factors on the calibration pictures."""
 
 Images = Mapping[str, np.ndarray]
