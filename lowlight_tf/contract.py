@@ -175,5 +175,5 @@ def sha256(path: Path) -> str:
 
 ENHANCE = Contract((Port("low", 3),), (Port("enhanced", 3),))
 EXPOSE = Contract(
-    (Port("low", 3), Port("thumbnail", 3, size=(64, 96))), (Port("enhanced", 3),), multiple_of=8
+    (Port("low", 3), Port("thumbnail", 3, size=(128, 192))), (Port("enhanced", 3),), multiple_of=8
 )

@@ -13,7 +13,7 @@ BLOCK = 4
 """Side of the blocks of pixels that are folded into channels (pixels)."""
 
 MOST = 16.0
-"""How much brighter a picture is made as a whole at most; before anything is learned, half of it."""
+"""How much brighter the trunk sees a picture at most; before anything is learned, half of it."""
 
 
 def dashcam_net(
@@ -22,7 +22,7 @@ def dashcam_net(
     blocks: int = 2,
     deep_filters: int = 36,
     deep_blocks: int = 1,
-    context: int = 16,
+    context: int = 12,
     expansion: int = 2,
     name: str = "dashcam_net",
 ) -> keras.Model:
@@ -31,14 +31,15 @@ def dashcam_net(
     The picture is folded into blocks of 4 x 4 pixels and is not unfolded before the end: nothing is
     computed at full size, not even the product of picture and gain. A trunk of residual blocks at a
     quarter of the size, with a few more at an eighth, predicts a gain and an offset for every value
-    of the folded picture: enhanced = limit(limit(picture x level x gain) + offset).
+    of the folded picture: enhanced = limit(limit(picture x level x lift x gain) + offset).
 
-    How bright the result becomes is decided from afar. A thumbnail of the whole picture goes
-    through four convolutions and a mean to one vector, which sets the level, by which the picture
-    is brightened before the trunk sees it and in the result, and how strongly each of the trunk's
-    last feature maps speaks. Whatever part of a picture the
-    net is run on, the thumbnail is that of the whole: tiles agree. In a video the thumbnail can be
-    a running mean, and exposure is steady.
+    How bright the result becomes is decided from afar, on a thumbnail of the whole picture, in two
+    looks of three convolutions and a mean each. The first sets the level at which the picture is
+    seen, by the trunk and by the second look. The second, to which dark pictures are no darker than
+    others, tells by structure and contrast how bright the result should be (lift), and how strongly
+    each of the trunk's last feature maps speaks. Whatever part of a picture the net is run on, the
+    thumbnail is that of the whole: tiles agree. In a video the thumbnail can be a running mean, and
+    exposure is steady.
 
     What runs on a device (after `layers.reparameterization.fold`) is space-to-depth, convolutions
     with ReLU, sum, product, minimum with 1, sigmoid, mean over height and width, and
@@ -49,12 +50,12 @@ def dashcam_net(
         blocks: Residual blocks at a quarter of the size.
         deep_filters: Feature maps at an eighth of the size.
         deep_blocks: Residual blocks there.
-        context: Feature maps of the thumbnail's first convolutions; its vector is twice as long.
+        context: Feature maps of each look's first convolutions; its vector is twice as long.
         expansion: Of the collapsible convolutions in training; without meaning on the device.
         name: Name of the Keras model.
 
     Returns:
-        A model from {"low": (B, H, W, 3), "thumbnail": (B, 64, 96, 3)} to
+        A model from {"low": (B, H, W, 3), "thumbnail": (B, 128, 192, 3)} to
         {"enhanced": (B, H, W, 3)}; sRGB in [0, 1], any H and W; multiples of 8 need no padding.
 
     Raises:
@@ -95,21 +96,29 @@ def dashcam_net(
     thumbnail = keras.Input(small.shape(small.size), name=small.name)
     colors = picture.channels * BLOCK**2
 
-    v = SpaceToDepth(BLOCK, name="glance")(thumbnail)
-    for place, channels, size, strides in (
-        ("glance_a", context, 1, 1),
-        ("glance_b", context, 3, 2),
-        ("glance_c", 2 * context, 3, 2),
-    ):
-        v = active(conv(v, channels, place, size, strides), place)
-    v = layers.GlobalAveragePooling2D(keepdims=True, name="glance_mean")(v)
-    v = active(conv(v, 2 * context, "glance_d", 1), "glance_d")
-    level = MOST * layers.Conv2D(1, 1, activation="sigmoid", name="level")(v)
-    weight = layers.Conv2D(filters, 1, activation="sigmoid", name="weight")(v)
+    def summary(x: KerasTensor, place: str) -> KerasTensor:
+        for step, channels, size, strides in (
+            ("a", context, 1, 1),
+            ("b", context, 3, 2),
+            ("c", 2 * context, 3, 2),
+        ):
+            step = f"{place}_{step}"
+            x = active(conv(x, channels, step, size, strides), step)
+        x = layers.GlobalAveragePooling2D(keepdims=True, name=f"{place}_mean")(x)
+        return active(conv(x, 2 * context, f"{place}_d", 1), f"{place}_d")
+
+    def seen(x: KerasTensor, place: str) -> KerasTensor:
+        return Limit(strict=True, name=place)(layers.Multiply(name=f"{place}_raw")([x, level]))
+
+    glance = SpaceToDepth(BLOCK, name="glance")(thumbnail)
+    dark = summary(glance, "dark")
+    level = MOST * layers.Conv2D(1, 1, activation="sigmoid", name="level")(dark)
+    lit = summary(seen(glance, "glance_seen"), "lit")
+    lift = 2.0 * layers.Conv2D(1, 1, activation="sigmoid", name="lift")(lit)
+    weight = layers.Conv2D(filters, 1, activation="sigmoid", name="weight")(lit)
 
     folded = SpaceToDepth(BLOCK, name="fold")(low)
-    seen = Limit(strict=True, name="seen")(layers.Multiply(name="seen_raw")([folded, level]))
-    x = active(conv(seen, filters, "enter"), "enter")
+    x = active(conv(seen(folded, "seen"), filters, "enter"), "enter")
     y = active(conv(x, deep_filters, "down", strides=2), "down")
     for number in range(deep_blocks):
         y = block(y, deep_filters, f"deep{number}")
@@ -120,7 +129,7 @@ def dashcam_net(
     x = layers.Multiply(name="weighted")([x, weight])
 
     gain = layers.Conv2D(colors, 1, activation="relu", bias_initializer="ones", name="gain")(x)
-    gain = layers.Multiply(name="whole_gain")([gain, level])
+    gain = layers.Multiply(name="whole_gain")([gain, level * lift])
     offset = layers.Conv2D(colors, 1, name="offset")(x)
     bright = Limit(name="bright")(layers.Multiply(name="bright_raw")([folded, gain]))
     whole = Limit(name="whole")(layers.Add(name="whole_raw")([bright, offset]))

@@ -64,25 +64,26 @@ def light(share: float, seed: tf.Tensor) -> tf.Tensor:
     return tf.where(_happens(share, seed), opaque, 0.0)
 
 
-def glance(thumbnail: tf.Tensor, least: float, seed: tf.Tensor) -> tf.Tensor:
-    """Show a random part of a thumbnail in its place, flipped at random.
+def glance(thumbnail: tf.Tensor, size: tuple[int, int], least: float, seed: tf.Tensor) -> tf.Tensor:
+    """Show a random part of a thumbnail at another size, flipped at random.
 
     A few hundred whole pictures are soon known by heart, and with them how bright each is to be.
 
     Args:
-        thumbnail: (h, w, C).
+        thumbnail: (h, w, C), larger than `size` by as much as it will be cut, or it is blurred.
+        size: Height and width of the result (pixels).
         least: Share of the sides that is shown at least, in (0, 1].
         seed: (2,) int64.
     """
-    share = tf.random.stateless_uniform([2], seed, least, 1)
-    begin = tf.random.stateless_uniform([2], fold(seed, 1)) * (1 - share)
+    whole = tf.constant(thumbnail.shape[:2], tf.float32)
+    part = tf.random.stateless_uniform([2], seed, least, 1)
+    begin = tf.random.stateless_uniform([2], fold(seed, 1)) * (1 - part)
+    first, last = (tf.cast(tf.round(edge * whole), tf.int32) for edge in (begin, begin + part))
+    shown = tf.image.resize(thumbnail[first[0] : last[0], first[1] : last[1]], size, "area")
     ways = tf.random.stateless_uniform([2], fold(seed, 2)) < 0.5
-    first, last = (
-        tf.where(ways, a, b) for a, b in ((begin + share, begin), (begin, begin + share))
-    )
-    box = tf.concat([first, last], 0)[None]  # a box whose end comes first is flipped
-    size = thumbnail.shape[:2]
-    return tf.image.crop_and_resize(thumbnail[None], box, [0], size)[0]
+    for axis in (0, 1):
+        shown = tf.where(ways[axis], tf.reverse(shown, [axis]), shown)
+    return shown
 
 
 def mix(images: dict[str, tf.Tensor], share: float, seed: tf.Tensor) -> dict[str, tf.Tensor]:

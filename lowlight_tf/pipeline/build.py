@@ -100,7 +100,12 @@ def training_feed(
         if options.turned and crop:
             low, target = augment.turn([low, target], seeds["turn"])
         if options.glance:
-            glances = _each(glances, augment.glance, options.glance, seeds["glance"])
+            glances = {
+                small.name: augment.glance(
+                    glances[small.name], small.size, options.glance, seeds["glance"]
+                )
+                for small in contract.thumbnails
+            }
         seen = {port.name: low, **glances}
         if options.exposure_ev:
             seen = _each(seen, augment.expose, options.exposure_ev, seeds["expose"])
@@ -118,11 +123,14 @@ def training_feed(
 
     def glance(small: Port, index: tf.Tensor, day: tf.Tensor | bool) -> tf.Tensor:
         """Return a thumbnail of the whole input, or of the whole target if `day`."""
+        larger = 1 / (options.glance or 1)
+        height, width = (round(side * larger) for side in small.size)
         image = tf.numpy_function(
-            lambda i, day: store.glance(int(i), small.size, day=bool(day)),
+            lambda i, day: store.glance(int(i), (height, width), day=bool(day)),
             [index, day], tf.uint8, stateful=False,
         )  # fmt: skip
-        return tf.cast(tf.ensure_shape(image, small.shape(small.size)), tf.float32) / 255
+        image = tf.ensure_shape(image, (height, width, small.channels))
+        return tf.cast(image, tf.float32) / 255
 
     def mixed(count: tf.Tensor, inputs: dict, targets: dict) -> tuple[dict, dict]:
         seed = tf.random.fold_in(key, tf.cast(count, tf.int32))

@@ -36,7 +36,7 @@ def dark_samples():
     return [
         {
             "low": rng.random((1, 16, 24, 3), dtype=np.float32) ** 3,
-            "thumbnail": rng.random((1, 64, 96, 3), dtype=np.float32) ** 3,
+            "thumbnail": rng.random((1, 128, 192, 3), dtype=np.float32) ** 3,
         }
         for _ in range(4)
     ]

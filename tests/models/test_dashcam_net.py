@@ -58,7 +58,7 @@ def test_folding_changes_nothing(rng):
     net = stirred(rng, **SMALL)
     batch = {
         "low": rng.random((2, 24, 40, 3), dtype=np.float32) / 8,
-        "thumbnail": rng.random((2, 64, 96, 3), dtype=np.float32) / 8,
+        "thumbnail": rng.random((2, 128, 192, 3), dtype=np.float32) / 8,
     }
     before, after = (np.asarray(model(batch)["enhanced"]) for model in (net, fold(net)))
     assert 0.01 < before.mean() < 0.99
@@ -81,7 +81,7 @@ def test_another_thumbnail_is_another_exposure(rng):
     engine = KerasEngine.of(stirred(rng, **SMALL), EXPOSE, name="small")
     image = rng.random((32, 32, 3), dtype=np.float32) / 8
     dark, bright = (
-        enhance(engine, image, thumbnails={"thumbnail": np.full((1, 64, 96, 3), v, np.float32)})
+        enhance(engine, image, thumbnails={"thumbnail": np.full((1, 128, 192, 3), v, np.float32)})
         for v in (0.02, 0.9)
     )
     assert np.abs(dark - bright).max() > 0.01
@@ -92,7 +92,7 @@ def test_eight_bits_are_integer_throughout_and_all_operations_are_allowed(rng, t
     samples = [
         {
             "low": rng.random((1, 32, 48, 3), dtype=np.float32) ** 3,
-            "thumbnail": rng.random((1, 64, 96, 3), dtype=np.float32) ** 3,
+            "thumbnail": rng.random((1, 128, 192, 3), dtype=np.float32) ** 3,
         }
         for _ in range(2)
     ]

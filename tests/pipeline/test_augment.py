@@ -66,9 +66,9 @@ def test_noise_has_at_most_its_deviation():
 
 
 def test_a_glance_shows_a_part_flipped_or_not():
-    rows = np.linspace(0, 1, 33, dtype=np.float32)[:, None, None].repeat(49, 1).repeat(3, 2)
-    shown = [augment.glance(tf.constant(rows), 0.5, seed).numpy() for seed in SEEDS]
+    rows = np.linspace(0, 1, 64, dtype=np.float32)[:, None, None].repeat(96, 1).repeat(3, 2)
+    shown = [augment.glance(tf.constant(rows), (32, 48), 0.5, seed).numpy() for seed in SEEDS]
     spans = [abs(float(image[-1, 0, 0] - image[0, 0, 0])) for image in shown]
-    assert 0.49 < min(spans) < 0.8 < max(spans) <= 1.001
+    assert 0.46 < min(spans) < 0.8 < max(spans) <= 1.001
     assert {bool(image[-1, 0, 0] > image[0, 0, 0]) for image in shown} == {True, False}
-    assert all(image.shape == rows.shape for image in shown)
+    assert all(image.shape == (32, 48, 3) for image in shown)

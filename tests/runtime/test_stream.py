@@ -63,7 +63,7 @@ def test_thumbnails_are_those_of_the_picture_and_are_averaged_over_time(tmp_path
     engine = Curve(contract=EXPOSE)
     enhanced(source, tmp_path / "out.mp4", engine, seconds=1.0)
     seen = [images["thumbnail"] for images in engine.seen]
-    assert {thumbnail.shape for thumbnail in seen} == {(1, 64, 96, 3)}
+    assert {thumbnail.shape for thumbnail in seen} == {(1, 128, 192, 3)}
     means = [float(thumbnail.mean() * 255) for thumbnail in seen]
     assert means[0] == pytest.approx(100, abs=1.5)
     steps = np.diff(means)
