@@ -1,11 +1,12 @@
 """A net that learns with eight bits becomes a wholly integer file that does what it learned."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from lowlight_tf.contract import EXPOSE
+from lowlight_tf.contract import ENHANCE, EXPOSE
 
 pytestmark = [pytest.mark.usefixtures("qat"), pytest.mark.slow]
 
@@ -92,3 +93,22 @@ def test_the_net_itself_is_left_alone(exposing_net, dark_samples):
     quantization_aware(exposing_net, dark_samples)
     for old, new in zip(before, exposing_net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_equal_biases_come_through_the_converter(rng, tmp_path):
+    from lowlight_tf.export.qat import convert_aware, quantization_aware
+
+    low = keras.Input((None, None, 3), name="low")
+    ones = keras.initializers.Constant(0.5)
+    color = keras.layers.Conv2D(3, 1, bias_initializer=ones, name="color")
+    net = keras.Model({"low": low}, {"enhanced": color(low)})
+    color.kernel.assign(np.diag(np.float32([0.5, 0.1, 0.02]))[None, None])
+    sample = {"low": rng.random((1, 8, 8, 3), dtype=np.float32)}
+    shadow = quantization_aware(net, [sample])
+    shadow.model(sample, training=True)  # the ranges of kernels
+    path = convert_aware(shadow.model, ENHANCE, tmp_path / "net.tflite", size=(8, 8))
+    eight = np.rint(sample["low"] * 255).astype(np.uint8)
+    runner = Interpreter(model_path=str(path)).get_signature_runner()
+    scale, zero = runner.get_output_details()["enhanced"]["quantization"]
+    answer = (np.float32(runner(low=eight)["enhanced"]) - zero) * scale
+    np.testing.assert_allclose(answer, net(sample)["enhanced"], atol=0.02)
