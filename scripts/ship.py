@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Card
 from lowlight_tf.export.bundle import save_golden
 from lowlight_tf.export.pictures import comparison, dark_pictures
 from lowlight_tf.runtime import pretrained

@@ -9,8 +9,10 @@ class Limit(keras.layers.Layer):
     """Clip to [0, 1]; in training the gradient passes as if nothing were clipped.
 
     A plain clip has no gradient where a pixel is beyond the ends, and what is once too bright stays
-    so. That is right for a result, which is compared with a target; what goes on into a net wants
-    the true gradient (`strict`), or it runs away. On the device it is next to free: half of it becomes part of the operation before it, and in
+    so. Passing it is right for a result, which is compared with a target; what goes on into a net
+    wants the true gradient (`strict`), or it runs away.
+
+    On the device it is next to free: half of it becomes part of the operation before it, and in
     eight bits the other half is what the scale of that operation's result does already.
     """
 

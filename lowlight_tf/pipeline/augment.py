@@ -75,7 +75,7 @@ def glance(thumbnail: tf.Tensor, size: tuple[int, int], least: float, seed: tf.T
         least: Share of the sides that is shown at least, in (0, 1].
         seed: (2,) int64.
     """
-    whole = tf.constant(thumbnail.shape[:2], tf.float32)
+    whole = tf.cast(tf.shape(thumbnail)[:2], tf.float32)
     part = tf.random.stateless_uniform([2], seed, least, 1)
     begin = tf.random.stateless_uniform([2], fold(seed, 1)) * (1 - part)
     first, last = (tf.cast(tf.round(edge * whole), tf.int32) for edge in (begin, begin + part))

@@ -67,7 +67,8 @@ class LiteRTEngine:
         """Run one batch, picture by picture. See `Engine`.
 
         Args:
-            images: What each input port is shown. The first picture decides about the answer's type.
+            images: What each input port is shown. The first picture decides about the answer's
+                type.
             out: Where to write the answer, by name of port: contiguous arrays that fit it. A loop
                 that passes the same ones each time allocates nothing.
 

@@ -23,7 +23,7 @@ class Learner(keras.Model):
         super().__init__()
         self.net = net
         self.objective = objective
-        # Inside a function Keras does not see it: its weights are no part of this one's checkpoints.
+        # Inside a function Keras does not see it: its weights are no part of the checkpoints.
         self._teach = (lambda inputs: teacher(inputs, training=False)) if teacher else None
         self.trackers = {
             name: keras.metrics.Mean(name=name) for name in (*objective.weights, "psnr_batch")

@@ -84,8 +84,9 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
     val = dusk(material.val, run / "dusk", recipe)
 
     print(
-        f"{recipe.model}: {fold(net).count_params():,} weights; {len(material.train)} pairs to learn "
-        f"from, {len(val)} to judge by; {recipe.training.steps} steps of {recipe.pipeline.batch}"
+        f"{recipe.model}: {fold(net).count_params():,} weights; {len(material.train)} pairs to "
+        f"learn from, {len(val)} to judge by; {recipe.training.steps} steps of "
+        f"{recipe.pipeline.batch}"
     )
     hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val)
     for stage in _stages(recipe):

@@ -118,7 +118,9 @@ def test_the_feed_without_tensorflow_is_seeded_and_can_begin_anywhere(pairs, rec
 
 def test_a_thumbnail_is_of_the_whole_input_and_exposed_alike(pairs, recipe):
     contract = Contract((Port("low", 3), Port("thumbnail", 3, size=(4, 6))), (Port("enhanced", 3),))
-    exposed = recipe.replace(["pipeline.exposure_ev=1.0", "pipeline.turned=false"])
+    exposed = recipe.replace(
+        ["pipeline.exposure_ev=1.0", "pipeline.turned=false", "pipeline.glance=0.9"]
+    )
     whole = exposed.replace(["pipeline.crop=0", "pipeline.batch=1"])
     for inputs, _ in training_feed(pairs, whole, contract).take(3):
         assert inputs["thumbnail"].shape == (1, 4, 6, 3)

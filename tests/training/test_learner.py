@@ -35,9 +35,7 @@ def test_the_teacher_is_no_part_of_what_is_saved():
     assert len(learner.trainable_variables) == 1
 
 
-@pytest.mark.parametrize(
-    "setting", [["objective.distilled=1.0"], ["training.teacher='somewhere'"]]
-)
+@pytest.mark.parametrize("setting", [["objective.distilled=1.0"], ["training.teacher='somewhere'"]])
 def test_a_teacher_and_its_loss_go_together(recipe, tmp_path, setting):
     with pytest.raises(UsageError, match="go together"):
         train(recipe.replace(setting), tmp_path / "run")
