@@ -8,6 +8,8 @@ import pytest
 import tensorflow as tf
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.models.dashcam_net import dashcam_net
 from lowlight_tf.models.driving_unet import driving_unet
 
 pytestmark = pytest.mark.usefixtures("qat")
@@ -36,6 +38,14 @@ def test_a_shadow_takes_other_sizes_too(shadow, exposing_net, dark_samples):
     twin = shadow.rebuild(exposing_net).model
     sample = {**dark_samples[0], "low": dark_samples[0]["low"][:, :9, :14]}
     np.testing.assert_allclose(enhanced(twin, sample), enhanced(exposing_net, sample), atol=1e-6)
+
+
+def test_a_dashcam_net_has_a_shadow(shadow, dark_samples):
+    net = fold(dashcam_net(filters=4, blocks=0, deep_filters=4, deep_blocks=0, context=4))
+    twin = shadow.rebuild(net).model
+    expected = enhanced(net, dark_samples[0])
+    assert expected.std() > 0.05
+    np.testing.assert_allclose(enhanced(twin, dark_samples[0]), expected, atol=1e-6)
 
 
 def test_activations_inside_convolutions_are_kept(shadow, rng):
