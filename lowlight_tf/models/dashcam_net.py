@@ -22,7 +22,7 @@ def dashcam_net(
     blocks: int = 2,
     deep_filters: int = 36,
     deep_blocks: int = 1,
-    context: int = 12,
+    context: int = 16,
     expansion: int = 2,
     name: str = "dashcam_net",
 ) -> keras.Model:
@@ -34,12 +34,13 @@ def dashcam_net(
     of the folded picture: enhanced = limit(limit(picture x level x lift x gain) + offset).
 
     How bright the result becomes is decided from afar, on a thumbnail of the whole picture, in two
-    looks of three convolutions and a mean each. The first sets the level at which the picture is
-    seen, by the trunk and by the second look. The second, to which dark pictures are no darker than
-    others, tells by structure and contrast how bright the result should be (lift), and how strongly
-    each of the trunk's last feature maps speaks. Whatever part of a picture the net is run on, the
-    thumbnail is that of the whole: tiles agree. In a video the thumbnail can be a running mean, and
-    exposure is steady.
+    looks. The first, of four convolutions, sets the level at which the picture is seen, by the
+    trunk and by the second look. The second, to which dark pictures are no darker than others,
+    tells how bright the result should be (lift), and how strongly each of the trunk's last feature
+    maps speaks. It is a single convolution within blocks and a mean: contrast and the density of
+    edges say something of how bright a picture is meant to be, and a deeper look learned the
+    pictures by heart. Whatever part of a picture the net is run on, the thumbnail is that of the
+    whole: tiles agree. In a video the thumbnail can be a running mean, and exposure is steady.
 
     What runs on a device (after `layers.reparameterization.fold`) is space-to-depth, convolutions
     with ReLU, sum, product, minimum with 1, sigmoid, mean over height and width, and
@@ -50,7 +51,7 @@ def dashcam_net(
         blocks: Residual blocks at a quarter of the size.
         deep_filters: Feature maps at an eighth of the size.
         deep_blocks: Residual blocks there.
-        context: Feature maps of each look's first convolutions; its vector is twice as long.
+        context: Feature maps of the looks at the thumbnail.
         expansion: Of the collapsible convolutions in training; without meaning on the device.
         name: Name of the Keras model.
 
@@ -96,24 +97,21 @@ def dashcam_net(
     thumbnail = keras.Input(small.shape(small.size), name=small.name)
     colors = picture.channels * BLOCK**2
 
-    def summary(x: KerasTensor, place: str) -> KerasTensor:
-        for step, channels, size, strides in (
-            ("a", context, 1, 1),
-            ("b", context, 3, 2),
-            ("c", 2 * context, 3, 2),
-        ):
-            step = f"{place}_{step}"
-            x = active(conv(x, channels, step, size, strides), step)
-        x = layers.GlobalAveragePooling2D(keepdims=True, name=f"{place}_mean")(x)
-        return active(conv(x, 2 * context, f"{place}_d", 1), f"{place}_d")
-
     def seen(x: KerasTensor, place: str) -> KerasTensor:
         return Limit(strict=True, name=place)(layers.Multiply(name=f"{place}_raw")([x, level]))
 
+    def mean(x: KerasTensor, place: str) -> KerasTensor:
+        return layers.GlobalAveragePooling2D(keepdims=True, name=f"{place}_mean")(x)
+
     glance = SpaceToDepth(BLOCK, name="glance")(thumbnail)
-    dark = summary(glance, "dark")
-    level = MOST * layers.Conv2D(1, 1, activation="sigmoid", name="level")(dark)
-    lit = summary(seen(glance, "glance_seen"), "lit")
+    x = active(conv(glance, context, "dark_a", 1), "dark_a")
+    x = active(conv(x, context, "dark_b", 3, 2), "dark_b")
+    x = mean(active(conv(x, 2 * context, "dark_c", 3, 2), "dark_c"), "dark")
+    x = active(conv(x, 2 * context, "dark_d", 1), "dark_d")
+    level = MOST * layers.Conv2D(1, 1, activation="sigmoid", name="level")(x)
+
+    x = active(conv(seen(glance, "glance_seen"), context, "lit", 1), "lit")
+    lit = mean(x, "lit")
     lift = 2.0 * layers.Conv2D(1, 1, activation="sigmoid", name="lift")(lit)
     weight = layers.Conv2D(filters, 1, activation="sigmoid", name="weight")(lit)
 
