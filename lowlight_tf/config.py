@@ -102,21 +102,37 @@ class Pipeline:
             )
 
 
+def _number(text: str) -> float | None:
+    """Return the number that a text is, if it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
     """How the weights are found.
 
     Attributes:
         steps: Batches to learn from.
+        epochs: Length of the run in passes over the training pairs instead, with a validation after
+            each unless `validate_every` says otherwise; 0 goes by `steps`.
         learning_rate: Of Adam, at its highest.
-        schedule: "constant", "third" (a tenth after a third of the steps) or "cosine" (to a
-            hundredth).
+        schedule: "constant", "third" (a tenth after a third of the steps), "cosine" (to a
+            hundredth) or "plateau" (lower whenever validation stands still, see
+            `training.plateau`; it knows no warm-up).
+        plateau_patience: Validations in a row without a better PSNR, after which the rate is cut.
+        plateau_factor: What a cut multiplies it by.
+        plateau_floor: Learning rate below which it is never cut.
         warmup: Steps in which the learning rate rises from 0.
         weight_decay: Decoupled from the gradient, as AdamW does; 0 is plain Adam.
         clip_value: Largest absolute value of a gradient's element; 0 clips nothing.
         clip_norm: Largest norm of the whole gradient; 0 clips nothing.
         ema: Momentum of the running average of the weights that is validated and kept; 0 averages
             nothing.
+        exposure: After the last step, fit the net's layer `lift` to how bright the targets were
+            before they were leveled, see `training.exposure`.
         teacher: Folder of a run whose net the loss `distilled` compares with; "" for none.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         compiled: Compile the step with XLA: slower to begin, faster to run.
@@ -125,16 +141,24 @@ class Training:
         save_every: Steps between two checkpoints.
         validate_every: Steps between two validations; 0 makes twenty in a run.
         validation: Share of a folder's pairs that is held back, where it has no `val/` of its own.
+        split: The same the other way round: share of the pairs to learn from ("0.7"), or the
+            `split.json` of another run, to learn from what that one learned from. "" goes by
+            `validation`.
     """
 
     steps: int = 50_000
+    epochs: int = 0
     learning_rate: float = 1e-3
     schedule: str = "constant"
+    plateau_patience: int = 5
+    plateau_factor: float = 0.5
+    plateau_floor: float = 1e-6
     warmup: int = 0
     weight_decay: float = 0.0
     clip_value: float = 0.0
     clip_norm: float = 0.0
     ema: float = 0.0
+    exposure: bool = False
     teacher: str = ""
     precision: str = "float32"
     compiled: bool = False
@@ -143,20 +167,50 @@ class Training:
     save_every: int = 1000
     validate_every: int = 0
     validation: float = 0.1
+    split: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what no run can be made of."""
-        for count in ("steps", "log_every", "summary_every", "save_every"):
+        for count in ("steps", "log_every", "summary_every", "save_every", "plateau_patience"):
             checks.at_least(count, getattr(self, count), 1)
+        checks.at_least("epochs", self.epochs, 0)
         checks.positive("learning_rate", self.learning_rate)
-        checks.one_of("schedule", self.schedule, ("constant", "third", "cosine"))
+        checks.one_of("schedule", self.schedule, ("constant", "third", "cosine", "plateau"))
         checks.one_of("precision", self.precision, ("float32", "mixed_float16", "mixed_bfloat16"))
         if not 0 <= self.ema < 1:
             raise UsageError(f"`ema` must be in [0, 1). Received: ema={self.ema}.")
-        if not 0 < self.validation < 1:
+        for name in ("validation", "plateau_factor"):
+            if not 0 < getattr(self, name) < 1:
+                raise UsageError(
+                    f"`{name}` must be a share between 0 and 1. Received: {getattr(self, name)}."
+                )
+        if self.schedule == "plateau":
+            if not 0 <= self.plateau_floor <= self.learning_rate:
+                raise UsageError(
+                    "`plateau_floor` must be at least 0 and at most the learning rate. "
+                    f"Received: {self.plateau_floor}, with learning_rate={self.learning_rate}."
+                )
+            if self.warmup:
+                raise UsageError(
+                    f"`schedule` plateau knows no warm-up. Received: warmup={self.warmup}. "
+                    "Set it to 0, or take the cosine."
+                )
+        if _number(self.split) is not None and not 0 < _number(self.split) < 1:
             raise UsageError(
-                f"`validation` must be a share between 0 and 1. Received: {self.validation}."
+                "`split` must be a share between 0 and 1, such as 0.7, or the split.json of a run. "
+                f"Received: {self.split}."
             )
+
+    @property
+    def held_back(self) -> float:
+        """Share of the pairs that is held back for validation, where no list says which."""
+        share = _number(self.split)
+        return self.validation if share is None else 1 - share
+
+    @property
+    def split_file(self) -> Path | None:
+        """List of a run that says which pairs are held back, if one is named."""
+        return Path(self.split) if self.split and _number(self.split) is None else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,6 +290,8 @@ class Recipe:
                 if not isinstance(place, dict):
                     raise UsageError(f"A recipe has no table {table!r}. Received: {setting!r}.")
             place[last] = _value(text.strip())
+            if place is fields["training"] and last == "steps":
+                place["epochs"] = 0  # of two lengths the one that is said last counts
         return _build(Recipe, fields, "the settings")
 
 

@@ -1,9 +1,11 @@
 """A recipe comes back from TOML as it was, and says what does not fit."""
 
+from pathlib import Path
+
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.config import FOLDER, Recipe
+from lowlight_tf.config import FOLDER, Recipe, Training
 
 
 @pytest.mark.parametrize("name", [path.stem for path in FOLDER.glob("*.toml")])
@@ -23,6 +25,27 @@ def test_a_setting_replaces_one_key():
     assert recipe.training.schedule == "third"
 
 
+def test_of_two_lengths_of_a_run_the_one_that_is_said_last_counts():
+    long = Recipe().replace(["training.epochs=50"])
+    assert long.training.epochs == 50
+    assert long.replace(["training.steps=7"]).training.epochs == 0
+    assert long.replace(["training.steps=7", "training.epochs=2"]).training.epochs == 2
+
+
+def test_a_split_is_a_share_to_learn_from_or_a_file():
+    assert Training().held_back == 0.1
+    assert Training(split="0.7").held_back == pytest.approx(0.3)
+    assert Training(split="0.7").split_file is Training().split_file is None
+    assert Training(split="runs/a/split.json").split_file == Path("runs/a/split.json")
+
+
+def test_a_plateau_has_no_warm_up_and_its_floor_is_below_its_rate():
+    with pytest.raises(UsageError, match=r"plateau knows no warm-up\. Received: warmup=3"):
+        Training(schedule="plateau", warmup=3)
+    with pytest.raises(UsageError, match=r"`plateau_floor` must be .* at most the learning rate"):
+        Training(schedule="plateau", learning_rate=1e-4, plateau_floor=1e-3)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -37,7 +60,12 @@ def test_a_setting_replaces_one_key():
         ("steps", "A setting must be key=value. Received: 'steps'"),
         ("pipeline.blur_sigma=[1.0]", "`blur_sigma` must be of type"),
         ("pipeline.augmenter=imgog", "`augmenter` must be native, imgaug"),
-        ("training.schedule=cosin", "`schedule` must be one of: constant, cosine, third"),
+        ("training.schedule=cosin", "`schedule` must be one of: constant, cosine, plateau, third"),
+        ("training.epochs=-1", "`epochs` must be at least 0"),
+        ("training.plateau_patience=0", "`plateau_patience` must be at least 1"),
+        ("training.plateau_factor=1.0", "`plateau_factor` must be a share between 0 and 1"),
+        ("training.split='1.5'", "`split` must be a share between 0 and 1, such as 0.7, or the"),
+        ("training.split='nan'", "`split` must be a share between 0 and 1, such as 0.7, or the"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(setting, message):
