@@ -25,6 +25,7 @@ class Progress:
         step: Steps made.
         best: Best validation PSNR so far (dB), or None before the first.
         best_step: Where it was reached.
+        in_vain: Validations since the best one, or since the learning rate was cut for them.
         seconds: Time spent training, over all sessions.
         history: What was measured.
     """
@@ -32,6 +33,7 @@ class Progress:
     step: int = 0
     best: float | None = None
     best_step: int = 0
+    in_vain: int = 0
     seconds: float = 0.0
     history: History = dataclasses.field(default_factory=History)
 
@@ -40,6 +42,7 @@ class Progress:
         return {
             "best": self.best,
             "best_step": self.best_step,
+            "in_vain": self.in_vain,
             "seconds": self.seconds,
             "rows": self.history.rows,
         }

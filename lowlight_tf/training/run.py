@@ -28,7 +28,8 @@ from lowlight_tf.training.history import History, draw_curves
 from lowlight_tf.training.learner import Learner
 from lowlight_tf.training.material import Material, gather
 from lowlight_tf.training.objective import Objective
-from lowlight_tf.training.schedule import adam
+from lowlight_tf.training.plateau import PSNRPlateau
+from lowlight_tf.training.schedule import adam, epoch_steps, in_steps
 
 SAMPLES = 3  # pictures in a before/after sample
 
@@ -59,6 +60,9 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
     _refuse_unknown_options(entry.load(), recipe)
     teacher = _teacher(recipe, entry.contract)
     _open(run, recipe, resume)
+    plain = _build(entry.load(), recipe, "float32")
+    material = gather(recipe, run)
+    asked, recipe = recipe, in_steps(recipe, len(material.train))
     keras.utils.set_random_seed(recipe.seed)
     scope = _mirrored() if mirrored else contextlib.nullcontext()
     with scope:
@@ -66,9 +70,7 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
         learner = Learner(net, objective, teacher=teacher)
         learner.compile(optimizer=adam(recipe.training), jit_compile=recipe.training.compiled)
         learner.optimizer.build(learner.trainable_variables)
-    plain = _build(entry.load(), recipe, "float32")
 
-    material = gather(recipe, run)
     progress = callbacks.Progress()
     checkpoint = state.latest(run / "checkpoints") if resume else None
     if checkpoint:
@@ -78,7 +80,7 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
         print(f"resuming at step {progress.step} from {checkpoint}")
     for folder in ("samples", "checkpoints"):
         (run / folder).mkdir(parents=True, exist_ok=True)
-    (run / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
+    (run / "recipe.toml").write_text(asked.dump(), encoding="utf-8")
     entry.contract.save(run / "contract.json")
     material.save(run)
     val = dusk(material.val, run / "dusk", recipe)
@@ -149,6 +151,11 @@ def _open(run: Path, recipe: Recipe, resume: bool) -> None:
             for field in ("model", "options", "data", "seed", "pipeline", "objective")
             if getattr(before, field) != getattr(recipe, field)
         ]
+        changed += [
+            key
+            for key in ("validation", "split")
+            if getattr(before.training, key) != getattr(recipe.training, key)
+        ]
         if changed:
             raise UsageError(
                 f"{run} was begun with another {', '.join(changed)} ({written}). Resume with the "
@@ -210,7 +217,7 @@ def _feed(pairs: list[Pair], recipe: Recipe, contract: Contract, stage: _Stage, 
 def _callbacks(recipe, run, progress, plain, contract, material, val) -> list:
     plan = recipe.training
     last = plan.steps
-    epoch = max(len(material.train) // recipe.pipeline.batch, 1)
+    epoch = epoch_steps(recipe, len(material.train))
     summary = None
     if importlib.util.find_spec("tensorflow"):
         summary = callbacks.Summary(progress, plan.summary_every, last, run / "tensorboard")
@@ -220,14 +227,19 @@ def _callbacks(recipe, run, progress, plain, contract, material, val) -> list:
         results = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain")
         return results.means, contact_sheet([engine], val[:SAMPLES])
 
-    validate = callbacks.Validate(
-        progress, plan.validate_every or max(last // 20, 1), last,
-        net=plain, measure=measure, run=run, summary=summary,
-    )  # fmt: skip
+    every = plan.validate_every or max(last // 20, 1)
+    judges = [
+        callbacks.Validate(
+            progress, every, last, net=plain, measure=measure, run=run, summary=summary
+        )
+    ]
+    if plan.schedule == "plateau":
+        history = run / "history.csv"
+        judges.append(PSNRPlateau(progress, every, last, training=plan, path=history))
     return [
         callbacks.Count(progress, run / "checkpoints"),
         callbacks.Log(progress, plan.log_every, last, run / "history.csv", epoch),
-        validate,
+        *judges,
         *([summary] if summary else []),
         callbacks.Checkpoint(progress, plan.save_every, last, run / "checkpoints"),
     ]

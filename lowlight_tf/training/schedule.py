@@ -1,9 +1,32 @@
 """How the learning rate goes from the first step to the last, and the optimizer that follows it."""
 
+import dataclasses
+
 import keras
 from keras import ops
 
-from lowlight_tf.config import Training
+from lowlight_tf.config import Recipe, Training
+
+
+def epoch_steps(recipe: Recipe, pairs: int) -> int:
+    """Return how many steps one pass over so many training pairs takes, the last rest left out."""
+    return max(pairs // recipe.pipeline.batch, 1)
+
+
+def in_steps(recipe: Recipe, pairs: int) -> Recipe:
+    """Return a recipe whose epochs, if it goes by them, are counted out as steps.
+
+    Args:
+        recipe: Its `training.epochs`, `training.validate_every` and `pipeline.batch` are read.
+        pairs: How many there are to learn from.
+    """
+    plan, epoch = recipe.training, epoch_steps(recipe, pairs)
+    if not plan.epochs:
+        return recipe
+    counted = dataclasses.replace(
+        plan, steps=plan.epochs * epoch, validate_every=plan.validate_every or epoch
+    )
+    return dataclasses.replace(recipe, training=counted)
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
@@ -42,9 +65,12 @@ class Adam(keras.optimizers.AdamW):
 
 
 def adam(training: Training) -> keras.optimizers.Optimizer:
-    """Build Adam as the recipe wants it: decay, clipping, running average of the weights."""
+    """Build Adam as the recipe wants it: decay, clipping, running average of the weights.
+
+    Where the rate waits for a plateau it is a variable of the optimizer, for `PSNRPlateau` to cut.
+    """
     return Adam(
-        Schedule(training),
+        training.learning_rate if training.schedule == "plateau" else Schedule(training),
         weight_decay=training.weight_decay,
         clipvalue=training.clip_value or None,
         global_clipnorm=training.clip_norm or None,
