@@ -32,14 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         nargs="+",
         default=[],
-        help="folders with low/ and high/, or names of datasets; for metrics that need no target, "
-        "folders of pictures too (default: what the one run folder was validated with)",
+        help="folders with low/ and high/, a .zip of one, or names of datasets; for metrics that "
+        "need no target, folders of pictures too (default: what the one run folder was validated "
+        "with)",
     )
     add("--data-root", type=Path, default=Path("."), help="folder that holds the dataset")
     add(
         "--split",
         help="which pairs: of a dataset, or a folder's subfolder "
-        "(default: val where there is one, else all)",
+        "(default: of a dataset val, of a folder test or else val; where there is none, all)",
     )
     add("--metrics", default="psnr,ssim", help="names of the catalog, by commas")
     add("--protocol", default="plain", help="plain, gt_mean, luma: one or more, by commas")
@@ -168,21 +169,24 @@ def named_pairs(data: str, args: argparse.Namespace, against: bool) -> tuple[str
         against: Whether targets are needed.
     """
     from lowlight_tf.datasets import card, pairing
+    from lowlight_tf.datasets.folder import JUDGE, opened, part_of
 
     path = Path(data)
-    if path.is_dir():
-        split = path / (args.split or "val")
-        path = split if split.is_dir() else path
-        if against or ((path / "low").is_dir() and (path / "high").is_dir()):
-            return data, pairing.pair_folder(path)
-        return data, pairing.dark_folder(path)
+    if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
+        whole = opened(path)
+        place = part_of(whole, (args.split,) if args.split else JUDGE)
+        name = data if place == whole else f"{data} {place.name}"
+        if against or ((place / "low").is_dir() and (place / "high").is_dir()):
+            return name, pairing.pair_folder(place)
+        return name, pairing.dark_folder(place)
     if path.suffix == ".toml" or data in card.names():
         known = card.find(data)
         split = args.split or ("val" if "val" in known.splits else next(iter(known.splits)))
         return f"{data} {split}", known.pairs(args.data_root, split)
     raise UsageError(
-        "`data` must be a folder with low/ and high/, or the name of a dataset: "
-        f"{nearest(data, card.names())}. Received: {data} (no such folder or dataset)."
+        "`data` must be a folder with low/ and high/, or with test/{low,high}, a .zip of one, or "
+        f"the name of a dataset: {nearest(data, card.names())}. Received: {data} (no such folder "
+        "or dataset)."
     )
 
 

@@ -14,12 +14,14 @@ SETTINGS = {  # flag -> key of the recipe
     "crop": "pipeline.crop",
     "augmenter": "pipeline.augmenter",
     "steps": "training.steps",
+    "epochs": "training.epochs",
     "learning_rate": "training.learning_rate",
     "precision": "training.precision",
     "f_log_step": "training.log_every",
     "f_summary_step": "training.summary_every",
     "f_save_step": "training.save_every",
     "f_validate_step": "training.validate_every",
+    "split": "training.split",
     "data_root": "data_root",
 }
 
@@ -32,7 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--data",
         nargs="+",
-        help="folders with low/ and high/, or names of datasets (default: the recipe's)",
+        help="folders with low/ and high/ or with train_val/{low,high}, a .zip of one, or names of "
+        "datasets (default: the recipe's)",
+    )
+    add(
+        "--split",
+        help="share of the pairs to learn from, such as 0.7 (the rest is validation), or the "
+        "split.json of another run",
     )
     add("--data-root", help="folder that holds the datasets named by --data")
     add("--night", action="store_true", help="--data holds day pictures: make their dark twins")
@@ -40,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on from the newest checkpoint in --output")
     add("--batch-size", type=int, help="pairs in a batch")
     add("--learning-rate", type=float, help="of Adam, at its highest")
-    add("--steps", type=int, help="batches to learn from")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, help="batches to learn from")
+    length.add_argument("--epochs", type=int, help="passes over the training pairs instead")
     add("--crop", type=int, help="side of the square cut from each picture (pixels); 0: whole")
     add("--seed", type=int, help="of weights, order and augmentation")
     add("--f-log-step", type=int, help="steps between two lines of progress")
@@ -86,5 +96,5 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.training.run import train
 
     train(recipe, output, resume=args.resume, mirrored=args.strategy == "mirrored")
-    print(f"{output}: model.keras, curves.png, history.csv, samples/")
+    print(f"{output}: model.keras, curves.png, history.csv, split.json, samples/")
     return 0

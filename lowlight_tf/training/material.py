@@ -8,8 +8,10 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import write_json
 from lowlight_tf.datasets import card, pairing, synthetic
+from lowlight_tf.datasets.folder import LEARN, opened, part_of
 from lowlight_tf.datasets.leaks import refuse_leaks, split_apart
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.datasets.split import read_split, write_split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Material:
     terms: dict[str, str]
 
     def save(self, run: Path) -> None:
-        """Write both lists into the run folder, as `read_pairs` reads them."""
+        """Write both lists into the run folder, as `read_pairs` reads them, and `split.json`."""
+        write_split(run / "split.json", self.train, self.val)
         for name, pairs in (("training", self.train), ("validation", self.val)):
             write_json(
                 run / f"pairs_{name}.json",
@@ -48,12 +51,14 @@ def gather(recipe: Recipe, run: Path) -> Material:
     """Find all pairs that a recipe names, and refuse what must not be learned from.
 
     Args:
-        recipe: Its `data`, `data_root`, `seed`, `pipeline` and `training.validation` are read.
+        recipe: Its `data`, `data_root`, `seed`, `pipeline`, `training.validation` and
+            `training.split` are read.
         run: Run folder; the embedded pairs are written into it.
 
     Raises:
         UsageError: If something named is missing, unpaired, of unequal size, smaller than the crop,
-            or if a picture for judging is found among those for learning.
+            if a picture for judging is found among those for learning, or if a split is asked for
+            that does not fit.
     """
     train: list[Pair] = []
     val: list[Pair] = []
@@ -62,8 +67,16 @@ def gather(recipe: Recipe, run: Path) -> Material:
         more, held, terms[source] = _source(source, recipe, run)
         train += more
         val += [pair for pair in held if pair not in val]
-    if not val:
-        train, val = split_apart(train, recipe.training.validation, recipe.seed)
+    plan = recipe.training
+    if val and plan.split:
+        raise UsageError(
+            f"`split` is for data without a validation of their own. Received: split={plan.split} "
+            f"and {len(val)} validation pairs of {', '.join(recipe.data)}. Leave it out."
+        )
+    if plan.split_file:
+        train, val = read_split(plan.split_file, train)
+    elif not val:
+        train, val = split_apart(train, plan.held_back, recipe.seed)
     late = recipe.pipeline.late_crop if recipe.pipeline.late_from < 1 else 0
     pairing.check_sizes(train, crop=max(recipe.pipeline.crop, late))
     pairing.check_sizes(val)
@@ -77,15 +90,17 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
         folder = synthetic.embedded(run / "embedded")
         halves = (pairing.pair_folder(folder / half) for half in ("train", "val"))
         return *halves, synthetic.TERMS
-    folder = Path(source)
-    if folder.is_dir():
+    path = Path(source)
+    if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
+        folder = opened(path)
         read = pairing.day_folder if recipe.pipeline.night else pairing.pair_folder
         if (folder / "train").is_dir() and (folder / "val").is_dir():
             return read(folder / "train"), read(folder / "val"), "the user's own"
-        return read(folder), [], "the user's own"
-    if folder.exists() or len(folder.parts) > 1:
+        return read(part_of(folder, LEARN)), [], "the user's own"
+    if path.suffix != ".toml" and (len(path.parts) > 1 or path.suffix == ".zip"):
         raise UsageError(
-            f"`data` must be a folder with low/ and high/, or a dataset's name. Received: {source}."
+            "`data` must be a folder with low/ and high/, or with train_val/{low,high}, a .zip of "
+            f"one, or a dataset's name. Received: {source} (nothing there)."
         )
     known = card.find(source)
     root = Path(recipe.data_root or ".")

@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,24 @@ def test_a_folder_with_splits_is_read_at_the_split(folder, tmp_path, capsys):
     (split / "high" / "b.png").unlink()
     assert main(["evaluate", "--model", "input", "--data", str(split.parent)]) == 0
     assert " 1 |" in capsys.readouterr().out
+
+
+def test_of_a_folder_with_a_test_part_that_is_measured_and_named(folder, tmp_path, capsys):
+    whole = tmp_path / "whole"
+    for part in ("train_val", "test", "val"):
+        shutil.copytree(folder, whole / part)
+    for path in whole.glob("test/*/b.png"):
+        path.unlink()
+    assert main(["evaluate", "--model=input", f"--data={whole}"]) == 0
+    assert f"| {whole} test |        1 |" in capsys.readouterr().out
+    archive = shutil.make_archive(whole, "zip", tmp_path, "whole")
+    assert main(["evaluate", "--model=input", f"--data={archive}", "--split=val"]) == 0
+    assert f"| {archive} val |        2 |" in capsys.readouterr().out
+    Path(archive).write_bytes(b"no archive")
+    assert main(["evaluate", "--model=input", f"--data={archive}"]) == 2
+    error = capsys.readouterr().err
+    assert "is neither a zip nor a tar file" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""`lowlight-tf train` turns flags into a recipe, and says in one line what it cannot do."""
+
+import pytest
+
+from lowlight_tf.cli import train
+from lowlight_tf.cli.main import main, parser
+
+
+def recipe(*words):
+    return train.recipe_of(parser().parse_args(["train", *words]))
+
+
+def test_the_flags_of_a_protocol_reach_the_recipe():
+    made = recipe("--data=some/pairs.zip", "--split=0.7", "--epochs=50", "--learning-rate=1e-4")
+    assert made.data == ("some/pairs.zip",)
+    assert made.training.split == "0.7"
+    assert (made.training.epochs, made.training.learning_rate) == (50, 1e-4)
+
+
+def test_steps_take_the_place_of_the_epochs_of_a_recipe(tmp_path):
+    path = tmp_path / "long.toml"
+    path.write_text("[training]\nepochs = 50\n")
+    assert recipe(f"--recipe={path}").training.epochs == 50
+    short = recipe(f"--recipe={path}", "--steps=3").training
+    assert (short.steps, short.epochs) == (3, 0)
+
+
+def test_steps_and_epochs_exclude_each_other(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parser().parse_args(["train", "--steps=3", "--epochs=1"])
+    assert "not allowed with argument --steps" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--split=1.7"], "`split` must be a share between 0 and 1"),
+        (["--split=no/split.json", "--data={folder}"], "no/split.json (no such file)"),
+        (["--split=0.7"], "`split` is for data without a validation of their own"),
+        (["--data=no/pairs.zip"], "a .zip of one, or a dataset's name"),
+        (["--data={broken}"], "broken.zip is neither a zip nor a tar file"),
+        (["--data={empty}"], "must have the subfolders low, high"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_leaves_no_run(words, message, tmp_path, capsys):
+    places = {name: tmp_path / name for name in ("folder", "empty")}
+    for side in ("low", "high"):
+        (places["folder"] / side).mkdir(parents=True)
+        for name in "ab":
+            (places["folder"] / side / f"{name}.png").touch()
+    places["empty"].mkdir()
+    places["broken"] = tmp_path / "broken.zip"
+    places["broken"].write_bytes(b"PK")
+    words = [word.format(**places) for word in words]
+    assert main(["train", *words, f"--output={tmp_path / 'run'}"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run" / "recipe.toml").exists()

@@ -1,0 +1,73 @@
+"""A user's folder has parts, and an archive of one is unpacked once."""
+
+import os
+import zipfile
+
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets.folder import JUDGE, LEARN, opened, part_of
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A zip whose folders lie two levels deep, with what macOS adds to them."""
+    path = tmp_path / "pairs.zip"
+    with zipfile.ZipFile(path, "w") as box:
+        for part in ("train_val", "test"):
+            for side in ("low", "high"):
+                box.writestr(f"my/pairs/{part}/{side}/1.png", f"{part} {side}")
+        box.writestr("__MACOSX/my/pairs/test/low/._1.png", "no picture")
+    return path
+
+
+def test_an_archive_is_unpacked_beside_itself_without_what_leads_to_its_parts(archive, tmp_path):
+    folder = opened(archive)
+    assert folder == tmp_path / "pairs.zip.unpacked"
+    assert (folder / "train_val" / "high" / "1.png").read_text() == "train_val high"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.zip", folder.name]
+
+
+def test_an_archive_is_unpacked_again_only_if_it_has_changed(archive):
+    marker = opened(archive) / "marker"
+    marker.touch()
+    assert opened(archive) == marker.parent
+    assert marker.exists()
+    os.utime(archive, ns=(1, 1))
+    assert not (opened(archive) / "marker").exists()
+
+
+def test_a_folder_is_what_it_is(tmp_path):
+    assert opened(tmp_path) == tmp_path
+
+
+def test_a_folder_that_is_in_the_way_is_left_alone(archive, tmp_path):
+    mine = tmp_path / "pairs.zip.unpacked" / "mine.txt"
+    mine.parent.mkdir()
+    mine.touch()
+    with pytest.raises(UsageError, match="which holds something else"):
+        opened(archive)
+    assert mine.exists()
+
+
+def test_what_is_no_archive_leaves_nothing_behind(archive, tmp_path):
+    archive.write_bytes(archive.read_bytes()[:200])
+    with pytest.raises(UsageError, match=r"pairs\.zip is neither a zip nor a tar file"):
+        opened(archive)
+    with pytest.raises(UsageError, match=r"other\.zip \(not there\)"):
+        opened(tmp_path / "other.zip")
+    with zipfile.ZipFile(archive, "w") as box:
+        box.writestr("dark/1.png", "of no known folder")
+    with pytest.raises(UsageError, match="holds none of the expected folders: high, low, test"):
+        opened(archive)
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.zip"]
+
+
+def test_the_first_part_that_is_there_is_taken(tmp_path):
+    assert part_of(tmp_path, JUDGE) == tmp_path
+    (tmp_path / "val").mkdir()
+    assert part_of(tmp_path, JUDGE) == tmp_path / "val"
+    (tmp_path / "test").mkdir()
+    assert part_of(tmp_path, JUDGE) == tmp_path / "test"
+    (tmp_path / "train_val").mkdir()
+    assert part_of(tmp_path, LEARN) == tmp_path / "train_val"
