@@ -1,6 +1,7 @@
 """Engine x pictures x metrics -> numbers, each with the protocol that it goes by."""
 
 import dataclasses
+import functools
 import importlib.metadata
 import math
 import platform
@@ -32,11 +33,13 @@ class Score(NamedTuple):
         name: The pair's.
         values: Metric -> number; NaN where the picture has none.
         ms: Time inside the engine (milliseconds), all tiles together.
+        multiply_adds: What the engine computed, all tiles together; None where that is not known.
     """
 
     name: str
     values: dict[str, float]
     ms: float
+    multiply_adds: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Results:
         scores: One for each picture, in the order of the pairs.
         data: What the pairs are called.
         sha256: Checksum of the .tflite file, if it was one.
+        weights: How many trained weights it has, if it is a net.
     """
 
     model: str
@@ -57,6 +61,7 @@ class Results:
     scores: tuple[Score, ...]
     data: str = ""
     sha256: str | None = None
+    weights: int | None = None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -83,6 +88,12 @@ class Results:
     def ms(self) -> float:
         """Median time inside the engine for one picture (milliseconds)."""
         return float(np.median([score.ms for score in self.scores]))
+
+    @property
+    def multiply_adds(self) -> int | None:
+        """Median number of multiply-adds for one picture, where that is known."""
+        known = [score.multiply_adds for score in self.scores if score.multiply_adds is not None]
+        return round(np.median(known)) if known else None
 
     def _of(self, metric: str) -> list[float]:
         values = (score.values[metric] for score in self.scores)
@@ -160,19 +171,20 @@ def measure(
     scores: dict[str, list[Score]] = {protocol: [] for protocol in asked}
     watch = _Stopwatch(engine)
     for done, pair in enumerate(pairs, 1):
-        watch.ms = 0.0
+        watch.reset()
         low = files.load(pair.picture(port)).pixels
         images = {"low": _eight(low), "enhanced": _eight(enhance(watch, low))}
         if with_target:
             images["target"] = _eight(files.load(pair.target).pixels)
         for protocol, chosen in asked.items():
             values = _judge(pair, protocol, {name: functions[name] for name in chosen}, images)
-            scores[protocol].append(Score(pair.name, values, watch.ms))
+            scores[protocol].append(Score(pair.name, values, watch.ms, watch.multiply_adds))
         if progress:
             progress(done / len(pairs))
     checksum = getattr(getattr(engine, "card", None), "sha256", None)
+    weights = getattr(engine, "weights", None)
     return [
-        Results(engine.name, protocol, tuple(found), data, checksum)
+        Results(engine.name, protocol, tuple(found), data, checksum, weights)
         for protocol, found in scores.items()
     ]
 
@@ -245,17 +257,25 @@ def load(path: Path) -> list[Results]:
 
 
 class _Stopwatch:
-    """An engine, and how long it has been running."""
+    """An engine, how long it has been running for a picture, and how much it computed."""
 
     def __init__(self, engine: Engine) -> None:
         self.name, self.contract, self.size = engine.name, engine.contract, engine.size
-        self.ms = 0.0
         self._engine = engine
+        count = getattr(engine, "multiply_adds", None)  # only a graph can be counted
+        self._count = functools.cache(count) if count else None
+        self.reset()
+
+    def reset(self) -> None:
+        self.ms = 0.0
+        self.multiply_adds = 0 if self._count else None
 
     def __call__(self, images: Images) -> Images:
         begin = time.perf_counter()
         results = self._engine(images)
         self.ms += 1000 * (time.perf_counter() - begin)
+        if self._count:
+            self.multiply_adds += self._count(images[self.contract.pictures[0].name].shape[1:3])
         return results
 
 
@@ -300,12 +320,15 @@ def _to_json(results: Results) -> dict[str, Any]:
             }
             for metric in results.metrics
         },
+        "weights": results.weights,
+        "multiply_adds": results.multiply_adds,
         "median_ms": round(results.ms, 3),
         "each": [
             {
                 "name": score.name,
                 **{metric: _strict(value) for metric, value in score.values.items()},
                 "ms": round(score.ms, 3),
+                "multiply_adds": score.multiply_adds,
             }
             for score in results.scores
         ],
@@ -314,12 +337,19 @@ def _to_json(results: Results) -> dict[str, Any]:
 
 def _from_json(fields: dict[str, Any]) -> Results:
     scores = tuple(
-        Score(each["name"], {name: _number(each[name]) for name in fields["metrics"]}, each["ms"])
+        Score(
+            each["name"],
+            {name: _number(each[name]) for name in fields["metrics"]},
+            each["ms"],
+            each.get("multiply_adds"),
+        )
         for each in fields["each"]
     )
     if not scores:
         raise ValueError("no pictures")
-    return Results(fields["model"], fields["protocol"], scores, fields["data"], fields["sha256"])
+    keys = ("model", "protocol", "data", "sha256")
+    named = {key: fields[key] for key in keys}
+    return Results(scores=scores, weights=fields.get("weights"), **named)
 
 
 def _strict(value: float) -> float | str | None:

@@ -1,5 +1,6 @@
 """Many results -> one Markdown table. No number stands there without its protocol."""
 
+import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -8,25 +9,43 @@ from pathlib import Path
 from lowlight_tf.catalog import METRICS
 from lowlight_tf.evaluation.evaluate import Results, Score
 
+COSTS = "weights", "G multiply-adds per picture", "ms per picture"
+"""Columns that tell what a picture costs, the median one."""
+
 
 def table(results: Sequence[Results]) -> str:
     """Return a Markdown table of means: a row for each model and data, a column for each number.
 
     The head of a column names metric, unit and protocol, as in `PSNR dB (plain)`; a metric that
-    takes no target has no protocol. What was not measured, or cannot be, is a dash.
+    takes no target has no protocol. What was not measured, or cannot be, is a dash. Weights and
+    multiply-adds stand there where one of the models has any.
     """
     columns = dict.fromkeys(_column(metric, one) for one in results for metric in one.metrics)
     rows: dict[tuple[str, str, int], dict[tuple[str, str], str]] = {}
-    times: dict[tuple[str, str, int], float] = {}
+    costs: dict[tuple[str, str, int], list[str]] = {}
     for one in results:
         key = (one.model, one.data, len(one.scores))
-        times[key] = one.ms
+        work = one.multiply_adds
+        costs[key] = [
+            "-" if one.weights is None else f"{one.weights:,}",
+            "-" if work is None else f"{work / 1e9:.3f}",
+            f"{one.ms:.1f}",
+        ]
         for metric, mean in one.means.items():
             rows.setdefault(key, {})[_column(metric, one)] = number(metric, mean)
+    known = [any(cost[index] != "-" for cost in costs.values()) for index in range(len(COSTS))]
     return _markdown(
-        ["model", "data", "pictures", *(_head(*column) for column in columns), "ms per picture"],
         [
-            [*key[:2], str(key[2]), *(row.get(c, "-") for c in columns), f"{times[key]:.1f}"]
+            *("model", "data", "pictures"),
+            *(_head(*column) for column in columns),
+            *itertools.compress(COSTS, known),
+        ],
+        [
+            [
+                *(*key[:2], str(key[2])),
+                *(row.get(column, "-") for column in columns),
+                *itertools.compress(costs[key], known),
+            ]
             for key, row in rows.items()
         ],
         words=2,

@@ -10,6 +10,7 @@ import numpy as np
 from lowlight_tf import layers
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
+from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.runtime.engine import Images
 
 
@@ -38,6 +39,11 @@ class KerasEngine:
         self.name = run.resolve().name
         self.net = _load(run / "model.keras")
         _check(self.net, self.contract, run)
+
+    @property
+    def weights(self) -> int:
+        """Number of trained weights, parallel branches folded as in an exported file."""
+        return fold(self.net).count_params()
 
     @classmethod
     def of(cls, net: keras.Model, contract: Contract, *, name: str) -> "KerasEngine":

@@ -9,8 +9,10 @@ from ai_edge_litert.interpreter import Interpreter
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Card, Port, sha256
+from lowlight_tf.runtime.arithmetic import multiply_adds
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.ports import without_port_copies
+from lowlight_tf.runtime.resize import resized
 
 CODES = np.arange(256)
 """All values of a byte."""
@@ -38,6 +40,7 @@ class LiteRTEngine:
     Attributes:
         path: The file.
         card: What its card says.
+        weights: Number of trained weights of the net.
         size: The (height, width) that the file takes; None if it is resizable.
 
     Raises:
@@ -56,7 +59,7 @@ class LiteRTEngine:
                 "Copy both again, or export again."
             )
         checks.one_of("dtype of the card", self.card.dtype, ("float32", "uint8"))
-        self.name = self.card.name
+        self.name, self.weights = self.card.name, self.card.weights
         self.contract = self.card.contract
         self._laid_out = (self.card.height, self.card.width)
         self.size = None if self.card.resizable else self._laid_out
@@ -107,6 +110,13 @@ class LiteRTEngine:
             for name, tensor in self._outputs.items():
                 tensor.read(out[name][index])
         return out
+
+    def multiply_adds(self, size: tuple[int, int]) -> int:
+        """Return how many multiply-adds one picture of a (height, width) costs that it takes."""
+        content = self.path.read_bytes()
+        if size != (self.card.height, self.card.width):
+            content = resized(content, self.contract, size)
+        return multiply_adds(content)
 
     def _size_of(self, image: np.ndarray | None) -> tuple[int, int]:
         """Return the size that a picture is run at, if it is one."""

@@ -71,6 +71,23 @@ def test_the_time_is_the_engines_own_and_the_median(pair_of):
     assert Results("m", "plain", scores).ms == 3
 
 
+def test_what_a_picture_costs_is_that_of_all_its_tiles(pair_of, tmp_path):
+    class Counted(Lift):
+        weights = 7
+
+        def multiply_adds(self, size):
+            return 3 * size[0] * size[1]
+
+    engine = Counted()
+    results = evaluate(engine, [pair_of("a", 20, 31, size=(23, 41))])
+    assert results.multiply_adds == engine.calls * 3 * 16 * 16
+    assert engine.calls > 1
+    save(tmp_path / "results.json", [results])
+    (again,) = load(tmp_path / "results.json")
+    assert (again.weights, again.multiply_adds) == (7, results.multiply_adds)
+    assert evaluate(Lift(), [pair_of("b", 20, 31)]).multiply_adds is None
+
+
 def test_protocols_share_one_run_of_the_engine(pair_of):
     pairs, engine = [pair_of("a", 20, 60), pair_of("b", 20, 31)], Lift()
     protocols = ("plain", "gt_mean", "luma")

@@ -27,6 +27,19 @@ def test_a_model_has_one_row_and_a_protocol_its_own_columns():
     ]
 
 
+def test_what_a_net_costs_stands_beside_what_it_reaches():
+    scores = tuple(Score("p", {"psnr": 20.0}, 4.0, work) for work in (50_000_000, 10**9, 2 * 10**9))
+    net = Results("net", "plain", scores, "lol", None, 1_234_567)
+    head, _, *rows = report.table([results("input", "plain", 8.0), net]).splitlines()
+    assert head.split(" | ")[-3:] == [
+        "  weights",
+        "G multiply-adds per picture",
+        "ms per picture |",
+    ]
+    assert rows[0].split()[-6:-1:2] == ["-", "-", "4.0"]
+    assert rows[1].split()[-6:-1:2] == ["1,234,567", "1.000", "4.0"]
+
+
 def test_other_data_have_a_row_of_their_own():
     lines = report.table([results("net", "plain", 20.0), results("net", "plain", 9.0, data="sice")])
     assert [line.split()[3] for line in lines.splitlines()[2:]] == ["lol", "sice"]

@@ -1,0 +1,50 @@
+"""Multiply-adds are counted as by hand, of files that the converter wrote."""
+
+import pytest
+
+from lowlight_tf.contract import Card
+from lowlight_tf.runtime import pretrained
+from lowlight_tf.runtime.arithmetic import multiply_adds
+from lowlight_tf.runtime.litert import LiteRTEngine
+
+HEIGHT, WIDTH = 12, 16
+
+
+def converted(layer, size=(HEIGHT, WIDTH)):
+    """Return the .tflite file of a single layer on images of three channels."""
+    keras, tf = pytest.importorskip("keras"), pytest.importorskip("tensorflow")
+    shape = (1, *size, 3)
+    net = keras.Sequential([keras.Input(shape[1:]), *layer(keras.layers)])
+    call = tf.function(net, input_signature=[tf.TensorSpec(shape)]).get_concrete_function()
+    return tf.lite.TFLiteConverter.from_concrete_functions([call], net).convert()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (lambda k: [k.Conv2D(5, 3, padding="same")], HEIGHT * WIDTH * 5 * 9 * 3),
+        (lambda k: [k.Conv2D(5, 3, 2, padding="same")], HEIGHT * WIDTH // 4 * 5 * 9 * 3),
+        (lambda k: [k.DepthwiseConv2D(3, padding="same")], HEIGHT * WIDTH * 3 * 9),
+        (lambda k: [k.DepthwiseConv2D(5, 2, padding="same")], HEIGHT * WIDTH // 4 * 3 * 25),
+        (lambda k: [k.Conv2DTranspose(4, 3, 2, padding="same")], HEIGHT * WIDTH * 3 * 9 * 4),
+        (lambda k: [k.Flatten(), k.Dense(7)], HEIGHT * WIDTH * 3 * 7),
+        (lambda k: [k.MaxPooling2D(2)], 0),
+    ],
+    ids=["conv", "strided", "depthwise", "depthwise_strided", "transposed", "dense", "pool"],
+)
+def test_each_kind_of_layer_counts_as_by_hand(layer, expected):
+    assert multiply_adds(converted(layer)) == expected
+
+
+def test_a_shipped_net_costs_the_same_whatever_the_type_of_its_numbers():
+    paths = [pretrained.find(name) for name in ("driving_unet", "driving_unet_int8")]
+    cards = [Card.load(path.with_suffix(".json")) for path in paths]
+    first, second = (
+        LiteRTEngine(path).multiply_adds((card.height, card.width))
+        for path, card in zip(paths, cards, strict=True)
+    )
+    assert first == second == multiply_adds(paths[0].read_bytes())
+    assert LiteRTEngine(paths[0]).weights == cards[0].weights
+    # At least each weight of the convolutions once for each pixel of the coarsest map.
+    assert first > cards[0].weights * cards[0].height * cards[0].width / 32**2
