@@ -24,11 +24,13 @@ EXTRAS = {
     ],
     "augment": ["pyimgaug>=0.5"],  # imgaug's API for NumPy 2
     "notebooks": ["jupyterlab>=4"],
+    "ray": ["ray>=2.50,<3"],  # enhancing on many processors or machines
 }
 EXTRAS["dev"] = [
     *EXTRAS["train"],
     *EXTRAS["qat"],
     *EXTRAS["video"],
+    *EXTRAS["ray"],
     "ipykernel>=6",
     "nbclient>=0.10",
     "nbformat>=5",

@@ -1,6 +1,7 @@
 """What every test may use. Python warnings are errors (pyproject.toml)."""
 
 import os
+import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -41,3 +42,14 @@ def untrained_run(tmp_path_factory):
         pairs.append({"name": str(index), "inputs": {"low": str(path)}, "target": str(path)})
     write_json(run / "pairs_training.json", {"pairs": pairs})
     return run
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A Ray of this machine with two processors."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed ([ray] extra)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL")
+        yield ray
+        ray.shutdown()

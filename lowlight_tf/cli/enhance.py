@@ -1,7 +1,11 @@
 """`lowlight-tf enhance`: dark pictures and videos -> bright ones."""
 
 import argparse
+import contextlib
+import functools
+import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN")
     add("--overwrite", action="store_true", help="replace results that are there already")
     add("--threads", type=int, default=2, help="processor threads of a .tflite file")
+    add(
+        "--runner",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: on all processors, or on the cluster that RAY_ADDRESS names, with --threads "
+        "processors a worker; what is there already is passed over ([ray] extra)",
+    )
     video.add_arguments(parser)
 
 
@@ -65,11 +76,15 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.runtime.engine import open_engine
 
     jobs = _plan_one(inputs[0], output) if one else plan(inputs, output) if inputs else []
-    engine = open_engine(run_folder or args.model or pretrained.BEST, threads=args.threads)
+    model = run_folder or args.model or pretrained.BEST
+    engine = open_engine(model, threads=args.threads)
     fit.check_ports(engine.contract)
     if not inputs:
         jobs = plan([_embedded(run_folder)], output)
-    whole, broken = _enhance_all(engine, jobs, args)
+    if args.runner == "ray":
+        whole, broken = _enhance_by_ray(model, jobs, args)
+    else:
+        whole, broken = _enhance_all(engine, jobs, args)
     things = "files" if any(video.is_video(source) for source, _ in jobs) else "pictures"
     print(f"{whole} of {len(jobs)} {things} enhanced by {engine.name}, in {output}")
     return 0 if whole == len(jobs) else 1 if whole or broken else 2
@@ -140,23 +155,87 @@ def _embedded(run_folder: Path) -> Path:
 
 def _enhance_all(engine: "Engine", jobs: list[Job], args: argparse.Namespace) -> tuple[int, int]:
     """Return how many were enhanced whole and in part; say of each other one what is wrong."""
-    whole = broken = 0
+    outcomes = []
     with Bar(len(jobs)) as bar:
-        for index, (source, target) in enumerate(jobs):
-            bar.show(index, getattr(source, "name", source))
-            try:
-                if video.is_video(source):
-                    good = video.enhance_one(engine, source, target, args, bar, index)
-                    whole, broken = whole + good, broken + (not good)
-                else:
-                    _enhance_one(engine, source, target, args.overwrite, bar, index)
-                    whole += 1
-            except (UsageError, OSError, MemoryError) as error:
-                bar.clear()
-                reason = str(error) or "not enough memory"
-                where = "" if str(source) in reason or str(target) in reason else f"{source}: "
-                print(f"lowlight-tf enhance: {where}{reason}", file=sys.stderr)
-    return whole, broken
+        for index, job in enumerate(jobs):
+            bar.show(index, getattr(job[0], "name", job[0]))
+            outcomes.append(_attempt(engine, job, args, bar, index))
+    return outcomes.count("whole"), outcomes.count("broken")
+
+
+def _attempt(
+    engine: "Engine", job: Job, args: argparse.Namespace, bar: Bar, index: int
+) -> str | None:
+    """Enhance one; return "whole", "broken" if it was in part, or None, and say what is wrong."""
+    source, target = job
+    try:
+        if video.is_video(source):
+            whole = video.enhance_one(engine, source, target, args, bar, index)
+            return "whole" if whole else "broken"
+        _enhance_one(engine, source, target, args.overwrite, bar, index)
+        return "whole"
+    except (UsageError, OSError, MemoryError) as error:
+        bar.clear()
+        reason = str(error) or "not enough memory"
+        where = "" if str(source) in reason or str(target) in reason else f"{source}: "
+        print(f"lowlight-tf enhance: {where}{reason}", file=sys.stderr)
+        return None
+
+
+def _enhance_by_ray(
+    model: str | Path, jobs: list[Job], args: argparse.Namespace
+) -> tuple[int, int]:
+    """As `_enhance_all`, by many workers; what an earlier run has finished counts as enhanced.
+
+    A result bears its name only once it is complete, so that what bears it is finished. What a
+    worker left half done when it was ended lies beside, and is written over.
+    """
+    from lowlight_tf.runtime import ray_runner
+
+    if any(isinstance(source, str) for source, _ in jobs):
+        raise UsageError("--runner ray takes files and folders. Enhance a stream without it.")
+    todo = [(source.absolute(), target.absolute()) for source, target in jobs]
+    if not args.overwrite:
+        todo = [job for job in todo if not job[1].is_file()]
+    if len(todo) < len(jobs):
+        print(f"{len(jobs) - len(todo)} of {len(jobs)} are there already")
+    model = Path(model).absolute() if Path(model).exists() else model
+    options = argparse.Namespace(**{**vars(args), "overwrite": True})
+    answers = ray_runner.run(
+        todo, functools.partial(_open_worker, model, options), cpus=args.threads
+    )
+    outcomes = ["whole"] * (len(jobs) - len(todo))
+    with Bar(len(todo)) as bar, contextlib.closing(answers):
+        bar.show(0, "")
+        for done, ((source, _), answer) in enumerate(answers, start=1):
+            bar.clear()
+            if isinstance(answer, ray_runner.Lost):
+                print(f"lowlight-tf enhance: {source}: {answer.reason}", file=sys.stderr)
+            else:
+                outcome, said = answer
+                print(said, end="", file=sys.stderr)
+                outcomes.append(outcome)
+            bar.show(done, source.name)
+    return outcomes.count("whole"), outcomes.count("broken")
+
+
+def _open_worker(
+    model: str | Path, args: argparse.Namespace
+) -> Callable[[Job], tuple[str | None, str]]:
+    """Load the model; return what enhances one job and tells its outcome and what there is to say.
+
+    Runs in another process.
+    """
+    from lowlight_tf.runtime.engine import open_engine
+
+    engine = open_engine(model, threads=args.threads)
+
+    def work(job: Job) -> tuple[str | None, str]:
+        with contextlib.redirect_stderr(io.StringIO()) as said, Bar(1) as bar:
+            outcome = _attempt(engine, job, args, bar, 0)
+        return outcome, said.getvalue()
+
+    return work
 
 
 def _enhance_one(
