@@ -105,8 +105,7 @@ def _hyphened(word: str) -> str:
 
 def _extra(module: str) -> str:
     """Return the extra of the package that brings `module`."""
-    extras = {"imgaug": "augment", "rawpy": "raw", "av": "video", "ray": "ray"}
-    return extras.get(module, "train")
+    return {"imgaug": "augment", "rawpy": "raw", "av": "video"}.get(module, "train")
 
 
 if __name__ == "__main__":

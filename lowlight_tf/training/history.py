@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,28 @@ class History:
         rows = [row for row in self.rows if row.get(name) is not None]
         return [row["step"] for row in rows], [row[name] for row in rows]
 
+    def epochs(self, steps: Sequence[int]) -> list[float]:
+        """Return how many passes over the training pairs had been made after each of some steps.
+
+        Raises:
+            UsageError: If nothing was written down yet.
+        """
+        known = [row for row in self.rows if row.get("epoch")]
+        if not known:
+            raise UsageError("This history holds no epoch yet. Wait for its run's first lines.")
+        share = known[-1]["epoch"] / known[-1]["step"]
+        return [step * share for step in steps]
+
+    @property
+    def cuts(self) -> list[int]:
+        """Steps after which the learning rate was a lower one, where it waits for a plateau."""
+        steps, rates = self.column("learning_rate")
+        return [
+            step
+            for step, rate, before in zip(steps[1:], rates[1:], rates, strict=False)
+            if rate < before
+        ]
+
     def save(self, path: Path) -> None:
         """Write all rows as CSV, beside, then rename."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
@@ -43,39 +66,69 @@ class History:
 
     @classmethod
     def load(cls, path: Path) -> "History":
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            UsageError: If there is no such file, or it is none of these.
+        """
         if not path.exists():
             raise UsageError(f"No history at {path}. `lowlight-tf train` writes one into its run.")
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [
-                {name: float(value) for name, value in row.items() if value}
-                for row in csv.DictReader(file)
-            ]
-        return cls([{**row, "step": int(row["step"])} for row in rows])
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = [
+                    {name: float(value) for name, value in row.items() if value}
+                    for row in csv.DictReader(file)
+                ]
+            return cls([{**row, "step": int(row["step"])} for row in rows])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{path} is not the history of a run: {error!r}. Pass a folder that "
+                "`lowlight-tf train` wrote."
+            ) from None
 
 
-def draw_curves(history: History, path: Path) -> Path:
-    """Draw loss, PSNR and SSIM against the step; the picture's format follows the suffix.
+def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
+    """Draw loss, PSNR and SSIM against the epoch, of one run or of several over each other.
 
     The PSNR of training is that of batches of crops, the one of validation that of whole pictures.
+    A dotted line stands where the learning rate was cut.
+
+    Args:
+        histories: What the legend calls a run -> its history.
+        paths: Pictures to write, beside, then renamed; their suffix, .png or .svg, says the format.
+
+    Raises:
+        UsageError: If a history has nothing to draw yet.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    figure = Figure(figsize=(13, 3.8), layout="constrained")
     panels = {
-        "loss": [("loss", "training")],
-        "PSNR (dB, plain)": [
-            ("psnr_batch", "training, crops"),
-            ("val_psnr", "validation, whole pictures"),
-        ],
-        "SSIM (plain)": [("val_ssim", "validation, whole pictures")],
+        "loss": {"loss": "training"},
+        "PSNR (dB, plain)": {
+            "psnr_batch": "training, crops",
+            "val_psnr": "validation, whole pictures",
+        },
+        "SSIM (plain)": {"val_ssim": "validation, whole pictures"},
     }
     for axes, (title, curves) in zip(figure.subplots(1, 3), panels.items(), strict=True):
-        for name, label in curves:
-            steps, values = history.column(name)
-            axes.plot(steps, values, marker="." if len(steps) < 50 else "", label=label)
-        axes.set(xlabel="step", title=title)
+        for index, (run, history) in enumerate(histories.items()):
+            for name, kind in curves.items():
+                steps, values = history.column(name)
+                axes.plot(
+                    history.epochs(steps),
+                    values,
+                    color=f"C{index}",
+                    alpha=1 if name.startswith("val_") else 0.45,
+                    marker="." if len(steps) < 50 else "",
+                    label=f"{run}: {kind}" if len(histories) > 1 else kind,
+                )
+            for epoch in history.epochs(history.cuts):
+                axes.axvline(epoch, color=f"C{index}", linestyle=":", linewidth=1)
+        axes.set(xlabel="epoch", title=title)
         axes.grid(alpha=0.3)
-        axes.legend()
-    figure.savefig(path, dpi=100)
-    return path
+        axes.legend(fontsize="small")
+    for path in paths:
+        beside = path.with_name(f".{path.name}.part")
+        figure.savefig(beside, dpi=100, format=path.suffix.removeprefix("."))
+        os.replace(beside, path)

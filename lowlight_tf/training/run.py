@@ -102,7 +102,7 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
                 verbose=0,
                 callbacks=hooks,
             )
-    draw_curves(progress.history, run / "curves.png")
+    draw_curves({run.name: progress.history}, run / "curves.png")
     _tell(recipe, run, progress, plain, material)
     return run
 

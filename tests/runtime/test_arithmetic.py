@@ -16,7 +16,7 @@ def converted(layer, size=(HEIGHT, WIDTH)):
     shape = (1, *size, 3)
     net = keras.Sequential([keras.Input(shape[1:]), *layer(keras.layers)])
     call = tf.function(net, input_signature=[tf.TensorSpec(shape)]).get_concrete_function()
-    return tf.lite.TFLiteConverter.from_concrete_functions([call], net).convert()
+    return tf.lite.TFLiteConverter.from_concrete_functions([call]).convert()  # weights: constants
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The history comes back from its file, and is drawn."""
+"""The history comes back from its file, and is drawn against the epoch."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from lowlight_tf.training.history import History, draw_curves
 def history():
     made = History()
     for step in (10, 20, 30):
-        made.add(step, loss=1 / step, psnr_batch=float(step))
+        made.add(step, epoch=step / 20, loss=1 / step, psnr_batch=float(step))
     made.add(30, val_psnr=20.5, val_ssim=0.8)
     return made
 
@@ -24,12 +24,44 @@ def test_numbers_of_one_step_share_a_row(history, tmp_path):
     assert again.column("val_psnr") == ([30], [20.5])
 
 
+def test_a_step_between_two_lines_of_progress_has_its_epoch_too(history):
+    history.add(35, val_psnr=20.6)
+    assert history.epochs([30, 35]) == pytest.approx([1.5, 1.75])
+    with pytest.raises(UsageError, match="holds no epoch yet"):
+        History().epochs([1])
+
+
+def test_the_cuts_are_the_steps_at_which_the_rate_fell():
+    history = History()
+    for step, rate in ((2, 1e-4), (4, 1e-4), (6, 5e-5), (8, 5e-5), (10, 2.5e-5)):
+        history.add(step, learning_rate=rate)
+    assert history.cuts == [6, 10]
+
+
 def test_the_curves_are_a_picture(history, tmp_path):
-    picture = files.read(draw_curves(history, tmp_path / "curves.png"))
+    draw_curves({"one": history}, tmp_path / "curves.png", tmp_path / "curves.svg")
+    picture = files.read(tmp_path / "curves.png")
     assert picture.shape[1] > 1000
     assert picture.min() < 0.5  # something is drawn
+    assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_another_run_is_drawn_over_the_first_in_another_color(history, tmp_path):
+    draw_curves({"one": history}, tmp_path / "one.svg")
+    draw_curves({"one": history, "two": history}, tmp_path / "both.svg")
+    second = "#ff7f0e"  # matplotlib's
+    assert second not in (tmp_path / "one.svg").read_text()
+    assert second in (tmp_path / "both.svg").read_text()
 
 
 def test_a_missing_history_is_said(tmp_path):
     with pytest.raises(UsageError, match="No history at"):
+        History.load(tmp_path / "history.csv")
+
+
+@pytest.mark.parametrize("text", ["loss\n1\n", "step,loss\n1,low\n", "step,loss\n,\n"])
+def test_what_is_no_history_is_said(text, tmp_path):
+    (tmp_path / "history.csv").write_text(text)
+    with pytest.raises(UsageError, match="is not the history of a run"):
         History.load(tmp_path / "history.csv")

@@ -1,0 +1,104 @@
+"""`lowlight-tf report`: runs -> their curves over each other, and what their nets make of some."""
+
+import argparse
+from pathlib import Path
+
+from lowlight_tf import checks
+
+HELP = "draw the curves of runs, and before and after of some validation pictures"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    add = parser.add_argument
+    add("run", nargs="+", type=Path, metavar="RUN", help="folder of `lowlight-tf train`")
+    add("--output", type=Path, help="folder to write (RUN/report, or report for several runs)")
+    add("--rows", type=int, default=6, help="pictures on the contact sheet; 0 makes none")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw, tell each run's best validation, return 0."""
+    checks.at_least("rows", args.rows, 0)
+    for place in args.run:
+        checks.folder("run", place)
+
+    from lowlight_tf.training.history import History, draw_curves
+
+    runs = {name: place for place, name in zip(args.run, _names(args.run), strict=True)}
+    histories = {name: History.load(place / "history.csv") for name, place in runs.items()}
+    for history in histories.values():
+        history.epochs([])  # what has nothing to draw is said before anything is written
+    output = args.output or (args.run[0] if len(runs) == 1 else Path()) / "report"
+    if output.exists():
+        checks.folder("output", output)
+    output.mkdir(parents=True, exist_ok=True)
+    draw_curves(histories, output / "curves.png", output / "curves.svg")
+    for name, history in histories.items():
+        print(f"{name}: {_best(history)}")
+    print(f"{output / 'curves.png'}, curves.svg")
+    if args.rows:
+        lacking = _contact_sheet(runs, args.rows, output / "before_after.png")
+        print(f"no contact sheet: {lacking}" if lacking else output / "before_after.png")
+    return 0
+
+
+def _names(places: list[Path]) -> list[str]:
+    """Return what legends call runs: their folders' names, or paths where two share one."""
+    short = [place.resolve().name for place in places]
+    return [
+        str(place) if short.count(name) > 1 else name
+        for place, name in zip(places, short, strict=True)
+    ]
+
+
+def _best(history) -> str:
+    """Return the best validation in a few words."""
+    steps, psnr = history.column("val_psnr")
+    if not psnr:
+        return "not validated yet"
+    best = steps[psnr.index(max(psnr))]
+    row = next(row for row in history.rows if row["step"] == best)
+    (epoch,), (last,) = history.epochs([best]), history.epochs([history.rows[-1]["step"]])
+    return (
+        f"best validation PSNR {row['val_psnr']:.2f} dB, SSIM {row['val_ssim']:.4f} (plain) "
+        f"at epoch {epoch:.4g} of {last:.4g}"
+    )
+
+
+def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
+    """Write before, after by each run and target of pictures that none has learned from.
+
+    Returns:
+        "", or why there is no sheet.
+    """
+    from lowlight_tf.config import Recipe
+    from lowlight_tf.training.material import read_pairs
+
+    for name, place in runs.items():
+        for needed in ("model.keras", "recipe.toml", "pairs_validation.json"):
+            if not (place / needed).is_file():
+                return f"{name} has no {needed} yet"
+    first, *others = (read_pairs(place / "pairs_validation.json") for place in runs.values())
+    pairs = [pair for pair in first if all(pair in other for other in others)]
+    if not pairs:
+        return "the runs have no validation picture in common"
+    gone = next(
+        (p for pair in pairs for p in (*pair.inputs.values(), pair.target) if not p.exists()), None
+    )
+    if gone:
+        return f"{gone} is no longer there"
+
+    from lowlight_tf.evaluation.sheet import contact_sheet
+    from lowlight_tf.export.keras_engine import KerasEngine
+    from lowlight_tf.imaging import files
+    from lowlight_tf.pipeline.dusk import dusk
+
+    chosen = pairs[:: -(-len(pairs) // rows)]
+    place = next(iter(runs.values()))
+    chosen = dusk(chosen, place / "dusk", Recipe.load(place / "recipe.toml"))
+    engines = []
+    for name, place in runs.items():
+        engines.append(KerasEngine(place))
+        engines[-1].name = name
+    files.write(path, contact_sheet(engines, chosen))
+    return ""
