@@ -105,7 +105,8 @@ def _hyphened(word: str) -> str:
 
 def _extra(module: str) -> str:
     """Return the extra of the package that brings `module`."""
-    return {"imgaug": "augment", "rawpy": "raw", "av": "video"}.get(module, "train")
+    extras = {"imgaug": "augment", "rawpy": "raw", "av": "video", "ray": "ray"}
+    return extras.get(module, "train")
 
 
 if __name__ == "__main__":
