@@ -59,7 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--f-validate-step", type=int, help="steps between two validations")
     add("--augmenter", help="native, imgaug, or imgaug:MODULE:OBJECT ([augment] extra)")
     add("--precision", help="float32, mixed_float16 or mixed_bfloat16")
-    add("--strategy", choices=("single", "mirrored"), default="single", help="which devices")
+    add(
+        "--strategy",
+        choices=("single", "mirrored", "multiworker"),
+        default="single",
+        help="which devices share a batch: one, all of this machine, or those of all processes "
+        "that TF_CONFIG names, each of which runs this command",
+    )
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="any other key of the recipe")
 
 
@@ -95,6 +101,6 @@ def run(args: argparse.Namespace) -> int:
 
     from lowlight_tf.training.run import train
 
-    train(recipe, output, resume=args.resume, mirrored=args.strategy == "mirrored")
-    print(f"{output}: model.keras, curves.png, history.csv, split.json, samples/")
+    if train(recipe, output, resume=args.resume, strategy=args.strategy):
+        print(f"{output}: model.keras, curves.png, history.csv, split.json, samples/")
     return 0

@@ -37,6 +37,7 @@ def training_feed(
     first: int = 0,
     crop: int | None = None,
     batch: int | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Return the endless stream of training batches, from sample `first` on.
 
@@ -50,6 +51,8 @@ def training_feed(
         first: Number of the first sample.
         crop: Side of the crops (pixels), 0 for whole pictures; None takes the recipe's.
         batch: Pictures in a batch; None takes the recipe's.
+        part: (k, n) gives the k-th of n equal parts of every batch; n must divide `batch`. Beside
+            each other the parts are the batch that one would have got whole.
 
     Returns:
         Batches ({port: (B, h, w, C)}, {"target": (B, h, w, C)}), float32 sRGB in [0, 1].
@@ -60,6 +63,8 @@ def training_feed(
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
     batch = batch or options.batch
+    place, parts = part
+    own = batch // parts
     (port,) = contract.pictures
     store = PairStore(pairs, port=port.name, cache_mb=options.cache_mb)
     days = tf.constant([options.night or store.is_day(index) for index in range(len(store))])
@@ -138,14 +143,17 @@ def training_feed(
         both = augment.mix({**inputs, **targets}, options.mixed, draw)
         return {name: both[name] for name in inputs}, {name: both[name] for name in targets}
 
-    batches = (
-        _order(len(pairs), recipe.seed)
-        .skip(first)
-        .map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch, drop_remainder=True)
-    )
+    numbers = _order(len(pairs), recipe.seed).skip(first)
+    whole = batch if options.mixed else own  # pictures are mixed with those of the whole batch
+    if whole < batch:
+        numbers = numbers.filter(lambda count, _: (count - first) % batch // own == place)
+    batches = numbers.map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    batches = batches.batch(whole, drop_remainder=True)
     if options.mixed:
         batches = batches.enumerate(first // batch).map(lambda count, both: mixed(count, *both))
+    if own < whole:
+        here = slice(place * own, (place + 1) * own)
+        batches = batches.map(lambda *both: tf.nest.map_structure(lambda i: i[here], both))
     return batches.prefetch(tf.data.AUTOTUNE)
 
 

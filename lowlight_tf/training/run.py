@@ -1,7 +1,7 @@
 """Recipe -> run folder: everything that is needed to export, evaluate, repeat or go on."""
 
-import contextlib
 import dataclasses
+import functools
 import importlib.util
 import inspect
 import platform
@@ -24,17 +24,20 @@ from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.pipeline.dusk import dusk
 from lowlight_tf.registry import nearest
 from lowlight_tf.training import callbacks, state
+from lowlight_tf.training.exposure import Exposure, fit_exposure
 from lowlight_tf.training.history import History, draw_curves
-from lowlight_tf.training.learner import Learner
 from lowlight_tf.training.material import Material, gather
 from lowlight_tf.training.objective import Objective
 from lowlight_tf.training.plateau import PSNRPlateau
 from lowlight_tf.training.schedule import adam, epoch_steps, in_steps
+from lowlight_tf.training.strategy import Alone, Forget, join
 
 SAMPLES = 3  # pictures in a before/after sample
 
 
-def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = False) -> Path:
+def train(
+    recipe: Recipe, run: Path, *, resume: bool = False, strategy: str = "single"
+) -> Path | None:
     """Train a net as a recipe says, into a folder that explains itself.
 
     The folder holds `recipe.toml`, `contract.json`, `model.keras` (the best net by validation, its
@@ -46,15 +49,24 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
         recipe: What to do.
         run: Folder to write; must not hold a run yet, unless `resume` is given.
         resume: Go on from the newest checkpoint; the weights become those of a run without a stop.
-        mirrored: Share each batch among all accelerators of the machine (TensorFlow only).
+        strategy: "single", "mirrored" or "multiworker", see `training.strategy`; all but the first
+            need TensorFlow, and the last that nothing was done with it yet in this process.
 
     Returns:
-        The run folder.
+        The run folder; None in a worker that is not the chief, which keeps nothing.
 
     Raises:
         UsageError: If the recipe asks for what there is not, the data are not fit to learn from,
             the folder is in use, or the loss is no number; the last good checkpoint is kept then.
+            If another worker is lost.
     """
+    with join(strategy) as team:
+        team.check(recipe)
+        _train(recipe, team.place(run), resume, team)
+        return run if team.chief else None
+
+
+def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
     entry = MODELS.find(recipe.model)
     objective = Objective(recipe.objective)
     _refuse_unknown_options(entry.load(), recipe)
@@ -64,10 +76,9 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
     material = gather(recipe, run)
     asked, recipe = recipe, in_steps(recipe, len(material.train))
     keras.utils.set_random_seed(recipe.seed)
-    scope = _mirrored() if mirrored else contextlib.nullcontext()
-    with scope:
+    with team.scope():
         net = _build(entry.load(), recipe, recipe.training.precision)
-        learner = Learner(net, objective, teacher=teacher)
+        learner = team.learner(net, objective, teacher=teacher)
         learner.compile(optimizer=adam(recipe.training), jit_compile=recipe.training.compiled)
         learner.optimizer.build(learner.trainable_variables)
 
@@ -78,6 +89,7 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
         progress.history = History(saved.pop("rows"))
         progress.__dict__.update(saved)
         print(f"resuming at step {progress.step} from {checkpoint}")
+    team.agree(learner, progress, asked, material.train)
     for folder in ("samples", "checkpoints"):
         (run / folder).mkdir(parents=True, exist_ok=True)
     (run / "recipe.toml").write_text(asked.dump(), encoding="utf-8")
@@ -90,21 +102,44 @@ def train(recipe: Recipe, run: Path, *, resume: bool = False, mirrored: bool = F
         f"learn from, {len(val)} to judge by; {recipe.training.steps} steps of "
         f"{recipe.pipeline.batch}"
     )
-    hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val)
+    hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val, team)
     for stage in _stages(recipe):
         if progress.step < stage.end:
             learner.train_function = None  # traced anew: each stage has a size of its own
             learner.fit(
-                _feed(material.train, recipe, entry.contract, stage, progress.step),
+                _feed(material.train, recipe, entry.contract, stage, progress.step, team),
                 epochs=1,
                 steps_per_epoch=stage.end - progress.step,
                 shuffle=False,
                 verbose=0,
                 callbacks=hooks,
             )
-    draw_curves({run.name: progress.history}, run / "curves.png")
-    _tell(recipe, run, progress, plain, material)
-    return run
+    if team.chief:
+        exposure = _expose(recipe, run, progress, material, val)
+        draw_curves({run.name: progress.history}, run / "curves.png")
+        _tell(recipe, run, progress, plain, material, exposure)
+
+
+def _expose(
+    recipe: Recipe, run: Path, progress: callbacks.Progress, material: Material, val: list[Pair]
+) -> Exposure | None:
+    """Fit the best net's exposure, if the recipe says so; what is measured then is what counts."""
+    if not recipe.training.exposure:
+        return None
+    engine = KerasEngine(run)
+    found = fit_exposure(engine.net, engine.contract, material.train, recipe.pipeline.leveled)
+    means = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain").means
+    beside = run / ".model.part.keras"
+    engine.net.save(beside)
+    beside.replace(run / "model.keras")
+    row = next(row for row in progress.history.rows if row["step"] == progress.best_step)
+    row.update({f"val_{name}": mean for name, mean in means.items()})
+    print(
+        f"exposure  fitted to {found.pairs} pairs (correlation {found.correlation:.2f}, "
+        f"{found.psnr_before:.2f} -> {found.psnr:.2f} dB)  validation  "
+        + "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+    )
+    return found
 
 
 def _teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
@@ -174,17 +209,6 @@ def _build(build: Callable, recipe: Recipe, precision: str) -> keras.Model:
         keras.config.set_dtype_policy(before)
 
 
-def _mirrored() -> Any:
-    if keras.backend.backend() != "tensorflow":
-        raise UsageError(
-            "`strategy` mirrored needs the TensorFlow backend. "
-            f"Received: KERAS_BACKEND={keras.backend.backend()}."
-        )
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy().scope()
-
-
 class _Stage(NamedTuple):
     """Steps that share a crop and a batch: from `begin` to before `end`, samples from `first`."""
 
@@ -204,19 +228,28 @@ def _stages(recipe: Recipe) -> list[_Stage]:
     ]
 
 
-def _feed(pairs: list[Pair], recipe: Recipe, contract: Contract, stage: _Stage, step: int) -> Any:
-    """Return the batches of a stage, from `step` on."""
+def _feed(
+    pairs: list[Pair], recipe: Recipe, contract: Contract, stage: _Stage, step: int, team: Alone
+) -> Any:
+    """Return this worker's part of the batches of a stage, from `step` on."""
     if importlib.util.find_spec("tensorflow"):
-        from lowlight_tf.pipeline.build import training_feed as feed
+        from lowlight_tf.pipeline.build import training_feed
+
+        feed = functools.partial(training_feed, part=(team.index, team.count))
     else:
         from lowlight_tf.pipeline.arrays import ArrayFeed as feed
     first = stage.first + (step - stage.begin) * stage.batch
     return feed(pairs, recipe, contract, first=first, crop=stage.crop, batch=stage.batch)
 
 
-def _callbacks(recipe, run, progress, plain, contract, material, val) -> list:
+def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> list:
     plan = recipe.training
     last = plan.steps
+    every = plan.validate_every or max(last // 20, 1)
+    count = callbacks.Count(progress, run / "checkpoints")
+    agree = team.hooks(progress, every, last) if plan.schedule == "plateau" else []
+    if not team.chief:
+        return [count, Forget(progress, plan.log_every, last), *agree]
     epoch = epoch_steps(recipe, len(material.train))
     summary = None
     if importlib.util.find_spec("tensorflow"):
@@ -227,7 +260,6 @@ def _callbacks(recipe, run, progress, plain, contract, material, val) -> list:
         results = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain")
         return results.means, contact_sheet([engine], val[:SAMPLES])
 
-    every = plan.validate_every or max(last // 20, 1)
     judges = [
         callbacks.Validate(
             progress, every, last, net=plain, measure=measure, run=run, summary=summary
@@ -237,16 +269,22 @@ def _callbacks(recipe, run, progress, plain, contract, material, val) -> list:
         history = run / "history.csv"
         judges.append(PSNRPlateau(progress, every, last, training=plan, path=history))
     return [
-        callbacks.Count(progress, run / "checkpoints"),
+        count,
         callbacks.Log(progress, plan.log_every, last, run / "history.csv", epoch),
         *judges,
+        *agree,
         *([summary] if summary else []),
         callbacks.Checkpoint(progress, plan.save_every, last, run / "checkpoints"),
     ]
 
 
 def _tell(
-    recipe: Recipe, run: Path, progress: callbacks.Progress, net: keras.Model, material: Material
+    recipe: Recipe,
+    run: Path,
+    progress: callbacks.Progress,
+    net: keras.Model,
+    material: Material,
+    exposure: Exposure | None,
 ) -> None:
     """Write what the card of every exported file will say of its training."""
     row = next((row for row in progress.history.rows if row["step"] == progress.best_step), {})
@@ -267,6 +305,7 @@ def _tell(
                 for name, value in row.items()
                 if name.startswith("val_")
             },
+            **({"exposure": dataclasses.asdict(exposure)} if exposure else {}),
             "protocol": "plain, mean over whole pictures",
             "weights": fold(net).count_params(),
             "recipe": told,

@@ -177,3 +177,14 @@ def test_leveled_targets_come_to_one_brightness(pairs, recipe):
     assert np.ptp(original) > 0.15
     assert np.ptp(means) < 0.02
     assert min(original) < means[0] < max(original)
+
+
+@pytest.mark.parametrize("mixed", [0, 1])
+def test_parts_beside_each_other_are_the_whole_batch(mixed, pairs, recipe):
+    recipe = recipe.replace([f"pipeline.mixed={mixed}", "pipeline.batch=6"])
+    whole = batches(pairs, recipe, 3, first=12)
+    parts = [batches(pairs, recipe, 3, first=12, part=(place, 3)) for place in range(3)]
+    for step, batch in enumerate(whole):
+        for side in range(2):
+            beside = np.concatenate([part[step][side] for part in parts])
+            assert_same([batch[side]], [beside])

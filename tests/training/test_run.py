@@ -158,7 +158,7 @@ def test_mixed_precision_keeps_a_net_in_float32(precision, recipe, tmp_path):
 
 
 def test_the_mirrored_strategy_trains(recipe, tmp_path):
-    run = train(recipe.replace(["training.steps=2"]), tmp_path / "run", mirrored=True)
+    run = train(recipe.replace(["training.steps=2"]), tmp_path / "run", strategy="mirrored")
     assert (run / "model.keras").exists()
 
 
