@@ -25,7 +25,10 @@ _FACE = {
     "load": "imaging.files",
     "save": "imaging.files",
     "evaluate": "evaluation.evaluate",
+    "contact_sheet": "evaluation.sheet",
     "train": "training.run",
+    "History": "training.history",
+    "draw_curves": "training.history",
     "export_run": "export.bundle",
 }
 

@@ -102,7 +102,7 @@ def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 3.8), layout="constrained")
+    figure = Figure(figsize=(12, 3.5), layout="constrained")
     panels = {
         "loss": {"loss": "training"},
         "PSNR (dB, plain)": {
@@ -130,5 +130,5 @@ def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
         axes.legend(fontsize="small")
     for path in paths:
         beside = path.with_name(f".{path.name}.part")
-        figure.savefig(beside, dpi=100, format=path.suffix.removeprefix("."))
+        figure.savefig(beside, dpi=90, format=path.suffix.removeprefix("."))
         os.replace(beside, path)
