@@ -122,14 +122,8 @@ class Workers(Alone):
         self._tf = tf
         muster(self.addresses, self.index)
         gpus = tf.config.list_physical_devices("GPU")
-        try:
-            tf.config.set_visible_devices(gpus[:1], "GPU")
-            self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        except RuntimeError:
-            raise UsageError(
-                "`strategy` multiworker must come before all else that TensorFlow does. Start it "
-                "in a fresh process."
-            ) from None
+        tf.config.set_visible_devices(gpus[:1], "GPU")
+        self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
         self._sum = tf.function(  # one by one: only tensors of one type can go together
             lambda *own: [self._all_reduce(tf.distribute.ReduceOp.SUM, [one])[0] for one in own]
         )
