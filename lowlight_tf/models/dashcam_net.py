@@ -5,12 +5,20 @@ from keras import KerasTensor, layers
 
 from lowlight_tf import checks
 from lowlight_tf.contract import EXPOSE
+from lowlight_tf.layers.cosine import CosineFilters
 from lowlight_tf.layers.limit import Limit
 from lowlight_tf.layers.reparameterization import CollapsibleConv2D
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
 BLOCK = 4
 """Side of the blocks of pixels that are folded into channels (pixels)."""
+
+LEAK = 0.1
+"""Slope of the activations below zero. With plain ReLU two thirds of the units fell silent for good
+within the first thousand steps, up to all 24 of those that see the picture first."""
+
+GRAY = 0.6
+"""What the shade of a picture at its level is like on average."""
 
 MOST = 16.0
 """How much brighter the trunk sees a picture at most; before anything is learned, half of it."""
@@ -29,21 +37,26 @@ def dashcam_net(
     """Build the net that brightens a camera's frames for the fewest bytes moved.
 
     The picture is folded into blocks of 4 x 4 pixels and is not unfolded before the end: nothing is
-    computed at full size, not even the product of picture and gain. A trunk of residual blocks at a
-    quarter of the size, with a few more at an eighth, predicts a gain and an offset for every value
-    of the folded picture: enhanced = limit(limit(picture x level x lift x gain) + offset).
+    computed at full size. What the net works on is the picture's shade, (1 - limit(picture x
+    level))^4, which is 1 in black and 0 in white: a tone curve that brightens the dark four times
+    more than the bright, as gamma does, in one difference and three products. A trunk of residual
+    blocks at a quarter of the size, with a few more at an eighth, predicts from it a white point
+    and a span for every value: enhanced = limit(lift x (white - span x shade)). (On LOL-v1's
+    validation pairs the best white and span for a whole picture come to 26.1 dB; the best gain and
+    offset on the picture itself to 24.6.)
 
     How bright the result becomes is decided from afar, on a thumbnail of the whole picture, in two
     looks. The first, of four convolutions, sets the level at which the picture is seen, by the
     trunk and by the second look. The second, to which dark pictures are no darker than others,
-    tells how bright the result should be (lift), and how strongly each of the trunk's last feature
-    maps speaks. It is a single convolution within blocks and a mean: contrast and the density of
-    edges say something of how bright a picture is meant to be, and a deeper look learned the
-    pictures by heart. Whatever part of a picture the net is run on, the thumbnail is that of the
-    whole: tiles agree. In a video the thumbnail can be a running mean, and exposure is steady.
+    tells how bright the result should be (lift): from the mean strengths of 16 cosine filters on
+    blocks of 4 x 4 pixels, by one weight for each. These filters are not learned, and the lift is
+    not learned along with the rest, but fitted in closed form when the rest is done
+    (`training.exposure`): with a few hundred scenes, whatever had more freedom or more time knew
+    them by heart. Until then it is 1. Whatever part of a picture the net is run on, the thumbnail
+    is that of the whole: tiles agree. In a video it can be a running mean, and exposure is steady.
 
     What runs on a device (after `layers.reparameterization.fold`) is space-to-depth, convolutions
-    with ReLU, sum, product, minimum with 1, sigmoid, mean over height and width, and
+    with leaky ReLU, sum, difference, product, minimum with 1, sigmoid, mean over height and width, and
     depth-to-space.
 
     Args:
@@ -51,7 +64,7 @@ def dashcam_net(
         blocks: Residual blocks at a quarter of the size.
         deep_filters: Feature maps at an eighth of the size.
         deep_blocks: Residual blocks there.
-        context: Feature maps of the looks at the thumbnail.
+        context: Feature maps of the first look at the thumbnail.
         expansion: Of the collapsible convolutions in training; without meaning on the device.
         name: Name of the Keras model.
 
@@ -79,13 +92,13 @@ def dashcam_net(
     }.items():  # fmt: skip
         checks.at_least(option, value, 0)
 
-    def conv(x: KerasTensor, channels: int, place: str, size: int = 3, strides: int = 1):
-        return CollapsibleConv2D(
-            channels, size, strides=strides, expansion=expansion, name=f"{place}_conv"
-        )(x)
+    def conv(x: KerasTensor, channels: int, place: str, size: int = 3, **more):
+        return CollapsibleConv2D(channels, size, expansion=expansion, name=f"{place}_conv", **more)(
+            x
+        )
 
     def active(x: KerasTensor, place: str) -> KerasTensor:
-        return layers.ReLU(name=f"{place}_act")(x)
+        return layers.LeakyReLU(LEAK, name=f"{place}_act")(x)
 
     def block(x: KerasTensor, channels: int, place: str) -> KerasTensor:
         y = active(conv(x, channels, f"{place}_a"), f"{place}_a")
@@ -97,26 +110,36 @@ def dashcam_net(
     thumbnail = keras.Input(small.shape(small.size), name=small.name)
     colors = picture.channels * BLOCK**2
 
-    def seen(x: KerasTensor, place: str) -> KerasTensor:
-        return Limit(strict=True, name=place)(layers.Multiply(name=f"{place}_raw")([x, level]))
+    def shade(x: KerasTensor, place: str) -> KerasTensor:
+        lit = Limit(strict=True, name=f"{place}_seen")(
+            layers.Multiply(name=f"{place}_level")([x, level])
+        )
+        x = 1.0 - lit
+        x = layers.Multiply(name=f"{place}_square")([x, x])
+        return layers.Multiply(name=f"{place}_shade")([x, x])
 
     def mean(x: KerasTensor, place: str) -> KerasTensor:
         return layers.GlobalAveragePooling2D(keepdims=True, name=f"{place}_mean")(x)
 
     glance = SpaceToDepth(BLOCK, name="glance")(thumbnail)
     x = active(conv(glance, context, "dark_a", 1), "dark_a")
-    x = active(conv(x, context, "dark_b", 3, 2), "dark_b")
-    x = mean(active(conv(x, 2 * context, "dark_c", 3, 2), "dark_c"), "dark")
+    x = active(conv(x, context, "dark_b", strides=2), "dark_b")
+    x = mean(active(conv(x, 2 * context, "dark_c", strides=2), "dark_c"), "dark")
     x = active(conv(x, 2 * context, "dark_d", 1), "dark_d")
-    level = MOST * layers.Conv2D(1, 1, activation="sigmoid", name="level")(x)
+    level = layers.Conv2D(
+        1, 1, activation="sigmoid", bias_initializer=keras.initializers.Constant(-2), name="level"
+    )(x)
+    level = MOST * level
 
-    x = active(conv(seen(glance, "glance_seen"), context, "lit", 1), "lit")
-    lit = mean(x, "lit")
-    lift = 2.0 * layers.Conv2D(1, 1, activation="sigmoid", name="lift")(lit)
-    weight = layers.Conv2D(filters, 1, activation="sigmoid", name="weight")(lit)
-
-    folded = SpaceToDepth(BLOCK, name="fold")(low)
-    x = active(conv(seen(folded, "seen"), filters, "enter"), "enter")
+    lit = layers.Conv2D(
+        BLOCK**2, 1, kernel_initializer=CosineFilters(), trainable=False, name="lit_conv"
+    )(shade(glance, "glance"))
+    lit = mean(active(lit, "lit"), "lit")
+    lift = layers.Conv2D(1, 1, activation="sigmoid", kernel_initializer="zeros", trainable=False,
+                         name="lift")(lit)  # fmt: skip
+    lift = 2.0 * lift
+    folded = shade(SpaceToDepth(BLOCK, name="fold")(low), "picture")
+    x = active(conv(folded, filters, "enter", center=GRAY), "enter")
     y = active(conv(x, deep_filters, "down", strides=2), "down")
     for number in range(deep_blocks):
         y = block(y, deep_filters, f"deep{number}")
@@ -124,13 +147,14 @@ def dashcam_net(
     x = layers.Add(name="join")([x, DepthToSpace(2, name="up")([y, x])])
     for number in range(blocks):
         x = block(x, filters, f"block{number}")
-    x = layers.Multiply(name="weighted")([x, weight])
+    x = layers.Multiply(name="lifted")([x, lift])
 
-    gain = layers.Conv2D(colors, 1, activation="relu", bias_initializer="ones", name="gain")(x)
-    gain = layers.Multiply(name="whole_gain")([gain, level * lift])
-    offset = layers.Conv2D(colors, 1, name="offset")(x)
-    bright = Limit(name="bright")(layers.Multiply(name="bright_raw")([folded, gain]))
-    whole = Limit(name="whole")(layers.Add(name="whole_raw")([bright, offset]))
+    def head(sign: int, place: str) -> KerasTensor:
+        start = keras.initializers.RandomNormal(sign / filters, 0.3 / filters)
+        return layers.Conv2D(colors, 1, use_bias=False, kernel_initializer=start, name=place)(x)
+
+    shaded = layers.Multiply(name="shaded")([folded, head(-1, "span")])
+    whole = Limit(name="whole")(layers.Add(name="whole_raw")([head(1, "white"), shaded]))
     enhanced = DepthToSpace(BLOCK, name="unfold")([whole, low])
     return keras.Model(
         {picture.name: low, small.name: thumbnail}, {EXPOSE.outputs[0].name: enhanced}, name=name

@@ -127,7 +127,9 @@ def _expose(
     if not recipe.training.exposure:
         return None
     engine = KerasEngine(run)
-    found = fit_exposure(engine.net, engine.contract, material.train, recipe.pipeline.leveled)
+    found = fit_exposure(
+        engine.net, engine.contract, material.train, val, leveled=recipe.pipeline.leveled
+    )
     means = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain").means
     beside = run / ".model.part.keras"
     engine.net.save(beside)
@@ -135,8 +137,7 @@ def _expose(
     row = next(row for row in progress.history.rows if row["step"] == progress.best_step)
     row.update({f"val_{name}": mean for name, mean in means.items()})
     print(
-        f"exposure  fitted to {found.pairs} pairs (correlation {found.correlation:.2f}, "
-        f"{found.psnr_before:.2f} -> {found.psnr:.2f} dB)  validation  "
+        f"exposure  fitted to {found.pairs} pairs  validation  "
         + "  ".join(f"{name} {value:.4g}" for name, value in means.items())
     )
     return found
