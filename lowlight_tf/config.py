@@ -318,6 +318,8 @@ def _fit(kind: Any, value: Any, name: str, source: str) -> Any:
         if name == "objective":
             return {loss: _fit(float, weight, loss, source) for loss, weight in value.items()}
         return value
+    elif name == "split" and isinstance(value, float):
+        return str(value)  # a share as a number will do
     elif origin is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     elif type(value) is origin:

@@ -35,6 +35,7 @@ def test_of_two_lengths_of_a_run_the_one_that_is_said_last_counts():
 def test_a_split_is_a_share_to_learn_from_or_a_file():
     assert Training().held_back == 0.1
     assert Training(split="0.7").held_back == pytest.approx(0.3)
+    assert Recipe().replace(["training.split=0.7"]).training.split == "0.7"
     assert Training(split="0.7").split_file is Training().split_file is None
     assert Training(split="runs/a/split.json").split_file == Path("runs/a/split.json")
 
@@ -64,7 +65,7 @@ def test_a_plateau_has_no_warm_up_and_its_floor_is_below_its_rate():
         ("training.epochs=-1", "`epochs` must be at least 0"),
         ("training.plateau_patience=0", "`plateau_patience` must be at least 1"),
         ("training.plateau_factor=1.0", "`plateau_factor` must be a share between 0 and 1"),
-        ("training.split='1.5'", "`split` must be a share between 0 and 1, such as 0.7, or the"),
+        ("training.split=1.5", "`split` must be a share between 0 and 1, such as 0.7, or the"),
         ("training.split='nan'", "`split` must be a share between 0 and 1, such as 0.7, or the"),
     ],
 )
