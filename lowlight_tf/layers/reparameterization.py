@@ -124,10 +124,9 @@ def fold(net: keras.Model) -> keras.Model:
         return net
     copy = keras.models.clone_model(net, clone_function=_folded)
     for layer in net.layers:
-        twin = copy.get_layer(layer.name)
-        if twin.weights:
+        if layer.weights and copy.get_layer(layer.name).weights:
             folded = layer.folded_weights() if _is_foldable(layer) else layer.get_weights()
-            twin.set_weights(folded)
+            copy.get_layer(layer.name).set_weights(folded)
     return copy
 
 

@@ -64,3 +64,19 @@ def test_folding_leaves_the_net_and_nets_without_branches_alone(rng):
     for old, weight in zip(before, net.weights, strict=True):
         np.testing.assert_array_equal(old, weight)
     assert fold(folded) is folded
+
+
+def test_a_centered_convolution_is_that_of_what_is_left(rng):
+    layer = CollapsibleConv2D(3, center=0.6)
+    image = rng.random((1, 9, 9, 2), dtype=np.float32)
+    layer.build(image.shape)
+    for weight in layer.weights:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    centered = np.asarray(layer(image))[:, 1:-1, 1:-1]
+    plain = keras.layers.Conv2D(3, 3)
+    plain.build(image.shape)
+    plain.set_weights([np.asarray(layer.folded_kernel()), np.asarray(layer.bias)])
+    np.testing.assert_allclose(centered, np.asarray(plain(image - 0.6)), atol=1e-5)
+    kernel, bias = layer.folded_weights()
+    plain.set_weights([np.asarray(kernel), np.asarray(bias)])
+    np.testing.assert_allclose(centered, np.asarray(plain(image)), atol=1e-5)
