@@ -49,15 +49,16 @@ def dashcam_net(
     looks. The first, of four convolutions, sets the level at which the picture is seen, by the
     trunk and by the second look. The second, to which dark pictures are no darker than others,
     tells how bright the result should be (lift): from the mean strengths of 16 cosine filters on
-    blocks of 4 x 4 pixels, by one weight for each. These filters are not learned, and the lift is
-    not learned along with the rest, but fitted in closed form when the rest is done
-    (`training.exposure`): with a few hundred scenes, whatever had more freedom or more time knew
-    them by heart. Until then it is 1. Whatever part of a picture the net is run on, the thumbnail
-    is that of the whole: tiles agree. In a video it can be a running mean, and exposure is steady.
+    blocks of 4 x 4 pixels, and from what the first look found, by one weight for each. These
+    filters are not learned, and the lift is not learned along with the rest, but fitted in closed
+    form when the rest is done (`training.exposure`): with a few hundred scenes, whatever had more
+    freedom or more time knew them by heart. Until then it is 1. Whatever part of a picture the net
+    is run on, the thumbnail is that of the whole: tiles agree. In a video it can be a running mean,
+    and exposure is steady.
 
     What runs on a device (after `layers.reparameterization.fold`) is space-to-depth, convolutions
-    with leaky ReLU, sum, difference, product, minimum with 1, sigmoid, mean over height and width, and
-    depth-to-space.
+    with leaky ReLU, sum, difference, product, minimum with 1, sigmoid, mean over height and width,
+    and depth-to-space.
 
     Args:
         filters: Feature maps of the trunk.
@@ -125,19 +126,23 @@ def dashcam_net(
     x = active(conv(glance, context, "dark_a", 1), "dark_a")
     x = active(conv(x, context, "dark_b", strides=2), "dark_b")
     x = mean(active(conv(x, 2 * context, "dark_c", strides=2), "dark_c"), "dark")
-    x = active(conv(x, 2 * context, "dark_d", 1), "dark_d")
+    dark = active(conv(x, 2 * context, "dark_d", 1), "dark_d")
     level = layers.Conv2D(
         1, 1, activation="sigmoid", bias_initializer=keras.initializers.Constant(-2), name="level"
-    )(x)
+    )(dark)
     level = MOST * level
 
     lit = layers.Conv2D(
         BLOCK**2, 1, kernel_initializer=CosineFilters(), trainable=False, name="lit_conv"
     )(shade(glance, "glance"))
     lit = mean(active(lit, "lit"), "lit")
-    lift = layers.Conv2D(1, 1, activation="sigmoid", kernel_initializer="zeros", trainable=False,
-                         name="lift")(lit)  # fmt: skip
-    lift = 2.0 * lift
+
+    def fitted(x: KerasTensor, place: str) -> KerasTensor:
+        return layers.Conv2D(1, 1, kernel_initializer="zeros", trainable=False, name=place)(x)
+
+    lift = layers.Add(name="lift")([fitted(lit, "lift_lit"), fitted(dark, "lift_dark")])
+    lift = 2.0 * layers.Activation("sigmoid", name="lift_act")(lift)
+
     folded = shade(SpaceToDepth(BLOCK, name="fold")(low), "picture")
     x = active(conv(folded, filters, "enter", center=GRAY), "enter")
     y = active(conv(x, deep_filters, "down", strides=2), "down")

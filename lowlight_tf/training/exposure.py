@@ -17,9 +17,15 @@ from lowlight_tf.pipeline.decode import PairStore, levels
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fit import thumbnails
 
-LIFT, FEATURES = "lift", "lit_mean"
-"""The layer that is fitted, a 1 x 1 convolution with a sigmoid of which twice is the lift, and the
-layer that it hears."""
+LIFTS = {"lift_lit": "lit_mean", "lift_dark": "dark_d_act"}
+"""The layers that are fitted, 1 x 1 convolutions to one channel, and those that they hear. Twice
+the sigmoid of their sum is the lift."""
+
+STAYS = (1.0, 1.5)
+"""How much brighter than its target a picture is which is to stay as bright as it is."""
+
+STAY_WEIGHT = 0.1
+"""Of such a picture, beside 1 of a pair."""
 
 RIDGES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 """Strengths of the ridge that are tried, for features of variance 1 (in pictures)."""
@@ -58,15 +64,16 @@ def fit_exposure(
     *,
     leveled: float,
 ) -> Exposure:
-    """Fit the layer `lift` of a net by ridge regression, in place.
+    """Fit the lift of a net by ridge regression, in place.
 
     A net that learned from leveled targets brings every picture to one brightness; how bright each
-    target was before it was leveled is what the lift has to tell. It is fitted to that. How strong
-    the ridge is, and how much darker or brighter all come out (PSNR punishes what is too bright
+    target was before it was leveled is what the lift has to tell. It is fitted to that, and to
+    leaving as bright as they are the targets themselves when they are the input. How strong the
+    ridge is, and how much darker or brighter all come out (PSNR punishes what is too bright
     more than what is too dark), is chosen on the validation pairs, as the checkpoint was.
 
     Args:
-        net: Has the layers `lift` and `lit_mean`.
+        net: Has the layers of `LIFTS`.
         contract: Its ports.
         pairs: What it learned from; day pictures, which have no input of their own, tell nothing
             here.
@@ -82,10 +89,9 @@ def fit_exposure(
     Reference:
         Hoerl and Kennard, "Ridge Regression", Technometrics 12, 1970.
     """
-    names = {layer.name for layer in net.layers}
-    if not {LIFT, FEATURES} <= names:
+    if not {*LIFTS, *LIFTS.values()} <= {layer.name for layer in net.layers}:
         raise UsageError(
-            f"`training.exposure` needs a net with the layers {LIFT} and {FEATURES}. "
+            f"`training.exposure` needs a net with the layers {', '.join(LIFTS)}. "
             f"Received: {net.name}."
         )
     factors = levels(PairStore(pairs), leveled)
@@ -93,15 +99,24 @@ def fit_exposure(
     known = [(pair, ratio) for pair, ratio in wanted.values() if pair.inputs]
     if len(known) < LEAST:
         raise UsageError(
-            f"`training.exposure` needs at least {LEAST} pairs with inputs. "
-            f"Received: {len(known)}."
+            f"`training.exposure` needs at least {LEAST} pairs with inputs. Received: {len(known)}."
         )
-    share = np.clip([ratio / 2 for _, ratio in known], 0.05, 0.95)
+    for name in LIFTS:  # all alike, by 1
+        layer = net.get_layer(name)
+        layer.set_weights([np.zeros(weight.shape) for weight in layer.weights])
+    (port,) = contract.pictures
+    hear = _Ear(net, contract)
+    heard, ratios = [], []
+    for pair, ratio in known:
+        low, target = (_unit(files.load(p).pixels) for p in (pair.inputs[port.name], pair.target))
+        stays = [np.minimum(target * np.float32(gain), 1) for gain in STAYS]
+        heard += [hear(low), *map(hear, stays)]
+        ratios += [ratio, *(ratio * stay.mean() / target.mean() for stay in stays)]
+    weight = np.tile([1.0, *[STAY_WEIGHT] * len(STAYS)], len(known))
+    share = np.clip(np.array(ratios) / 2, 0.05, 0.95)
     goal = np.log(share / (1 - share))
-    lift = net.get_layer(LIFT)
-    lift.set_weights([np.zeros(weight.shape) for weight in lift.weights])  # all alike, by 1
-    heard, judged = (_features(net, contract, some) for some in ([pair for pair, _ in known], val))
-    fits = [_ridge(heard, goal, ridge) for ridge in RIDGES]
+    fits = [_ridge(np.array(heard), goal, weight, ridge) for ridge in RIDGES]
+    judged = np.array([hear(_unit(files.load(pair.inputs[port.name]).pixels)) for pair in val])
     tried = list(itertools.product(range(len(fits)), SHIFTS))
     said = [judged @ fits[number][0] + fits[number][1] + shift for number, shift in tried]
     gains = 2 / (1 + np.exp(-np.array(said)))
@@ -109,32 +124,42 @@ def fit_exposure(
     best = int(np.argmax(after))
     number, shift = tried[best]
     weights, bias = fits[number]
-    lift.set_weights([weights.reshape(1, 1, -1, 1), np.array([bias + shift])])
-    return Exposure(len(known), RIDGES[number], shift, float(before), float(after[best]))
+    for name in LIFTS:
+        layer = net.get_layer(name)
+        own, weights = np.split(weights, [layer.kernel.shape[2]])
+        layer.set_weights([own.reshape(layer.kernel.shape), np.array([bias + shift])])
+        bias = shift = 0.0
+    return Exposure(len(known), RIDGES[number], tried[best][1], float(before), float(after[best]))
 
 
-def _features(net: keras.Model, contract: Contract, pairs: Sequence[Pair]) -> np.ndarray:
-    """Return what the layer hears of each pair's input, (pairs, features)."""
-    ear = keras.Model(
-        {port.name: net.input[port.name] for port in contract.thumbnails},
-        {FEATURES: net.get_layer(FEATURES).output},
-    )
-    (port,) = contract.pictures
-    rows = []
-    for pair in pairs:
-        small = thumbnails(contract, files.load(pair.inputs[port.name]).pixels)
-        seen = {name: _unit(image) for name, image in small.items()}
-        rows.append(np.asarray(ear.predict_on_batch(seen)[FEATURES], np.float64).ravel())
-    return np.array(rows)
+class _Ear:
+    """What the fitted layers hear of a picture."""
+
+    def __init__(self, net: keras.Model, contract: Contract) -> None:
+        self._contract = contract
+        self._net = keras.Model(
+            {port.name: net.input[port.name] for port in contract.thumbnails},
+            {name: net.get_layer(heard).output for name, heard in LIFTS.items()},
+        )
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Return the features, those of all layers in a row."""
+        heard = self._net.predict_on_batch(thumbnails(self._contract, picture))
+        return np.concatenate([np.asarray(heard[name], np.float64).ravel() for name in LIFTS])
 
 
-def _ridge(heard: np.ndarray, goal: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:
-    """Return the weights and the bias for features as they come."""
-    middle, spread = heard.mean(0), heard.std(0) + 1e-9
+def _ridge(
+    heard: np.ndarray, goal: np.ndarray, weight: np.ndarray, ridge: float
+) -> tuple[np.ndarray, float]:
+    """Return the weights and the bias for features as they come; each row counts by `weight`."""
+    share = weight / weight.sum()
+    middle, mean = share @ heard, share @ goal
+    spread = np.sqrt(share @ (heard - middle) ** 2) + 1e-6
     x = (heard - middle) / spread
-    weights = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ (goal - goal.mean()))
+    inner = (x * weight[:, None]).T
+    weights = np.linalg.solve(inner @ x + ridge * np.eye(x.shape[1]), inner @ (goal - mean))
     weights /= spread
-    return weights, goal.mean() - middle @ weights
+    return weights, mean - middle @ weights
 
 
 def _mean_psnrs(

@@ -37,13 +37,18 @@ def streets(tmp_path_factory):
 
 @pytest.fixture
 def alike():
-    """A net that makes every picture four times brighter, and hears stripes."""
+    """A net that makes all pictures equally bright, and hears stripes and how dark they were."""
     low = keras.Input((None, None, 3), name="low")
     thumbnail = keras.Input((128, 192, 3), name="thumbnail")
-    stripes = keras.ops.abs(thumbnail[:, :, 2:, :1] - thumbnail[:, :, :-2, :1])
+    mean = keras.ops.mean(thumbnail, (1, 2, 3), keepdims=True)
+    stripes = keras.ops.abs(thumbnail[:, :, 2:, :1] - thumbnail[:, :, :-2, :1]) / mean
     heard = keras.layers.GlobalAveragePooling2D(keepdims=True, name="lit_mean")(stripes)
-    lift = keras.layers.Conv2D(1, 1, activation="sigmoid", name="lift")(heard)
-    enhanced = keras.ops.minimum(low * 8 * lift, 1)
+    dark = keras.layers.Activation("relu", name="dark_d_act")(mean)
+    lift = sum(
+        keras.layers.Conv2D(1, 1, name=name)(x)
+        for name, x in (("lift_lit", heard), ("lift_dark", dark))
+    )
+    enhanced = keras.ops.minimum(low / mean * 0.88 * keras.ops.sigmoid(lift), 1)
     return keras.Model({"low": low, "thumbnail": thumbnail}, {"enhanced": enhanced})
 
 
@@ -55,6 +60,8 @@ def test_a_net_that_makes_all_alike_learns_which_are_bright(streets, alike):
         bright = enhance(engine, files.load(pair.inputs["low"]).pixels)
         wanted = files.load(pair.target).pixels
         assert bright.mean() == pytest.approx(wanted.mean(), rel=0.05)
+        kept = enhance(engine, wanted)
+        assert kept.mean() == pytest.approx(wanted.mean(), rel=0.25)
     assert found.pairs == 20
     assert found.after > found.before + 3
 
@@ -65,7 +72,7 @@ def test_a_run_ends_with_the_fit_and_says_so(streets, tmp_path, capsys):
     more += ["training.compiled=false", "training.validation=0.1", f"data=['{streets}']"]
     run = train(Recipe.load("dashcam_net_nano").replace(small + more), tmp_path / "run")
     net = KerasEngine(run).net
-    assert np.abs(np.asarray(net.get_layer("lift").kernel)).max() > 0
+    assert np.abs(np.asarray(net.get_layer("lift_lit").kernel)).max() > 0
     assert "exposure  fitted to 18 pairs" in capsys.readouterr().out
     assert '"ridge"' in (run / "training.json").read_text()
 
@@ -76,5 +83,5 @@ def test_what_cannot_be_fitted_is_refused(streets):
         fit_exposure(dashcam_net(**SMALL), EXPOSE, pairs[:5], pairs, leveled=1.0)
     from lowlight_tf.models.driving_unet import driving_unet
 
-    with pytest.raises(UsageError, match="layers lift and lit_mean"):
+    with pytest.raises(UsageError, match="layers lift_lit, lift_dark"):
         fit_exposure(driving_unet(filters=4, depth=1), EXPOSE, pairs, pairs, leveled=1.0)
