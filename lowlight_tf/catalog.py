@@ -46,6 +46,7 @@ MODELS = Registry(
     "model",
     dashcam_net=Model("lowlight_tf.models.dashcam_net:dashcam_net", EXPOSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
+    mirnet=Model("lowlight_tf.models.mirnet:mirnet", ENHANCE),
 )
 
 LOSSES = Registry(

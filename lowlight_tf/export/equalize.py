@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from lowlight_tf.export.quantize import Sample
+from lowlight_tf.layers.pyramid import HalfSize
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
 POWER = 0.7
@@ -22,7 +23,7 @@ MOST = 16
 HOMOGENEOUS = (keras.activations.linear, keras.activations.relu)
 """Activations that let a positive factor through."""
 
-PASSING = (layers.ReLU, layers.GlobalAveragePooling2D)
+PASSING = (layers.ReLU, layers.LeakyReLU, layers.GlobalAveragePooling2D, HalfSize)
 """Layers that do, too."""
 
 
@@ -86,7 +87,7 @@ class _Walk:
         self.tensors: dict[str, np.ndarray] = {}
         self._same = [0]  # number -> an older one that is divided alike; 0 is not divided
 
-    def step(self, operation: keras.Operation, *args, **kwargs) -> _Maps:
+    def step(self, operation: keras.Operation, *args, **kwargs) -> _Maps | list[_Maps]:
         """Pass an operation."""
         inputs = [maps for maps in keras.tree.flatten((args, kwargs)) if isinstance(maps, _Maps)]
         free = [maps for maps in inputs if maps.numbers is not None]
@@ -114,7 +115,8 @@ class _Walk:
             self.pin(free)
         if result.numbers is not None:
             self.tensors[operation.name] = result.numbers
-        return result
+        several = len(operation._inbound_nodes[0].output_tensors)
+        return result if several == 1 else [_Maps() for _ in range(several)]
 
     def pin(self, tensors: Iterable[_Maps]) -> None:
         """Say that these maps must stay as they are."""
@@ -141,15 +143,18 @@ class _Walk:
         return np.float32([found[self._root(number)] for number in range(len(self._same))])
 
     def _convolve(self, layer: layers.Conv2D, maps: _Maps) -> _Maps:
-        made = _Maps()
-        if layer.activation in HOMOGENEOUS:
-            made = _Maps(np.arange(layer.filters) + len(self._same))
-            self._same += made.numbers.tolist()
-        kept = np.zeros(1, int)
-        self.convolutions[layer.name] = tuple(
-            kept if each.numbers is None else each.numbers for each in (maps, made)
-        )
-        return made
+        kept = np.zeros(layer.kernel.shape[2], int)
+        read = kept if maps.numbers is None else maps.numbers
+        if layer.name in self.convolutions:  # laid a second time: its kernel is one
+            before, made = self.convolutions[layer.name]
+            self._join(before, read)
+        else:
+            made = np.zeros(layer.filters, int)
+            if layer.activation in HOMOGENEOUS:
+                made = np.arange(layer.filters) + len(self._same)
+                self._same += made.tolist()
+            self.convolutions[layer.name] = read, made
+        return _Maps(made if made.any() else None)
 
     def _root(self, number: int) -> int:
         while self._same[number] != number:

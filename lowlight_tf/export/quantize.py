@@ -25,6 +25,9 @@ OUTLIERS = 1e-5
 ODD_PICTURES = 5.0
 """Share of the pictures (percent) whose values may lie there, however many they are."""
 
+STILL = 1e-6
+"""Width of a range below which a value never moved; runtimes refuse the scale of such a one."""
+
 Sample = Mapping[str, np.ndarray]
 """Port name -> (1, H, W, C) float32 in [0, 1]."""
 
@@ -123,6 +126,11 @@ def _trimmed(calibrated: bytes, samples: Sequence[Sample], fragile: set[str]) ->
         low, high = np.float32(ends[name]).T
         tensor.quantization.min = [min(np.percentile(low, ODD_PICTURES), 0)]
         tensor.quantization.max = [max(np.percentile(high, 100 - ODD_PICTURES), 0)]
+    for tensor in model.subgraphs[0].tensors:
+        ends = tensor.quantization
+        ranged_alone = ends is not None and ends.min is not None and len(ends.min) == 1
+        if ranged_alone and ends.max[0] - ends.min[0] < STILL:
+            ends.max = [1.0]  # always 0: any range will do, but one of no width
     builder = flatbuffers.Builder(len(calibrated))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
