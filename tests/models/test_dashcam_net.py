@@ -16,8 +16,8 @@ from lowlight_tf.runtime.enhance import enhance
 
 BUDGETS = {"nano": (20_000, 1_000), "tiny": (80_000, 4_000), "base": (400_000, 16_000)}
 ALLOWED = {
-    "SPACE_TO_DEPTH", "CONV_2D", "LEAKY_RELU", "RELU", "ADD", "SUB", "MUL", "MINIMUM", "LOGISTIC", "MEAN",
-    "DEPTH_TO_SPACE", "QUANTIZE",
+    "SPACE_TO_DEPTH", "CONV_2D", "LEAKY_RELU", "RELU", "ADD", "SUB", "MUL", "MINIMUM", "LOGISTIC",
+    "MEAN", "DEPTH_TO_SPACE", "QUANTIZE",
 }  # fmt: skip
 SMALL = {"filters": 8, "blocks": 1, "deep_filters": 8, "deep_blocks": 1, "context": 4}
 
