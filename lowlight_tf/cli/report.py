@@ -79,11 +79,11 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
             if not (place / needed).is_file():
                 return f"{name} has no {needed} yet"
     first, *others = (read_pairs(place / "pairs_validation.json") for place in runs.values())
-    pairs = [pair for pair in first if all(pair in other for other in others)]
-    if not pairs:
+    shared = [i for i, pair in enumerate(first) if all(pair in other for other in others)]
+    if not shared:
         return "the runs have no validation picture in common"
     gone = next(
-        (p for pair in pairs for p in (*pair.inputs.values(), pair.target) if not p.exists()), None
+        (p for pair in first for p in (*pair.inputs.values(), pair.target) if not p.exists()), None
     )
     if gone:
         return f"{gone} is no longer there"
@@ -93,9 +93,9 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
     from lowlight_tf.imaging import files
     from lowlight_tf.pipeline.dusk import dusk
 
-    chosen = pairs[:: -(-len(pairs) // rows)]
     place = next(iter(runs.values()))
-    chosen = dusk(chosen, place / "dusk", Recipe.load(place / "recipe.toml"))
+    pairs = dusk(first, place / "dusk", Recipe.load(place / "recipe.toml"))
+    chosen = [pairs[index] for index in shared[:: -(-len(shared) // rows)]]
     engines = []
     for name, place in runs.items():
         engines.append(KerasEngine(place))
