@@ -124,6 +124,7 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
     lows, highs = np.moveaxis(seen, -1, 0)
     lows = np.minimum(np.percentile(lows, ODD_PICTURES, axis=0), 0)
     highs = np.maximum(np.percentile(highs, 100 - ODD_PICTURES, axis=0), 0)
+    highs = np.where(highs > lows, highs, 1.0)  # what is 0 always has a range too
     found = {
         layer.name: (float(low), float(high))
         for layer, low, high in zip(free, lows, highs, strict=True)

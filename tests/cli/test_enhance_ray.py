@@ -105,7 +105,7 @@ def test_an_interrupted_run_leaves_nothing_that_looks_finished_and_is_not(folder
     pytest.importorskip("ray", reason="Ray is not installed ([ray] extra)")
     (folder / "broken.png").unlink()
     pictures = [picture(step) for step in range(20)]
-    clip(folder / "drive.mp4", pictures * 100)  # too long for the grace of an interruption
+    clip(folder / "drive.mp4", pictures * 400)  # too long for the grace of an interruption
     output = folder.parent / "out"
     words = ("enhance", folder, "--output", output, "--runner", "ray", "--threads", "1")
     process = subprocess.Popen(
