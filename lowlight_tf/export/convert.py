@@ -18,6 +18,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.export.equalize import equalized
 from lowlight_tf.export.quantize import QUANTIZATIONS, Sample, quantized
+from lowlight_tf.export.rounding import rounded
 from lowlight_tf.layers.reparameterization import fold
 
 TINY = 1e-30
@@ -56,7 +57,7 @@ def convert(
     check_size(size, contract)
     model = fold(model)
     if quantization == "int8":
-        model = equalized(model, samples)
+        model = rounded(equalized(model, samples), samples)
     for weight in model.weights:
         value = np.asarray(weight)
         weight.assign(np.where(np.abs(value) < TINY, 0, value))

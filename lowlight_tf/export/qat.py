@@ -15,7 +15,7 @@ import tf_keras
 
 from lowlight_tf.contract import Contract
 from lowlight_tf.export.convert import write
-from lowlight_tf.export.quantize import ODD_PICTURES, OUTLIERS, Sample
+from lowlight_tf.export.quantize import Sample, Span
 from lowlight_tf.export.shadow import Borrowed, Shadow, rebuild, toolkit
 from lowlight_tf.layers.limit import Limit
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
@@ -117,18 +117,13 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
     probe = tf_keras.Model(shadow.input, [layer.output for layer in free])
 
     run = tf.function(probe, autograph=False)
-    seen = [
-        [np.quantile(result, (OUTLIERS, 1 - OUTLIERS)) for result in run(dict(sample))]
-        for sample in samples
-    ]
-    lows, highs = np.moveaxis(seen, -1, 0)
-    lows = np.minimum(np.percentile(lows, ODD_PICTURES, axis=0), 0)
-    highs = np.maximum(np.percentile(highs, 100 - ODD_PICTURES, axis=0), 0)
-    highs = np.where(highs > lows, highs, 1.0)  # what is 0 always has a range too
-    found = {
-        layer.name: (float(low), float(high))
-        for layer, low, high in zip(free, lows, highs, strict=True)
-    }
+    spans = {layer.name: Span() for layer in free}
+    for sample in samples:
+        for seen, result in zip(spans.values(), run(dict(sample)), strict=True):
+            seen.add(result.numpy())
+    found = {name: seen.ends() for name, seen in spans.items()}
+    # What is 0 always has a range too.
+    found = {name: ends if ends[1] > ends[0] else (ends[0], 1.0) for name, ends in found.items()}
     return {**found, **fixed}
 
 

@@ -85,6 +85,35 @@ def quantized(
     )
 
 
+class Span:
+    """The range that a tensor gets, from its values for some pictures: without outliers.
+
+    One lamp in the dark lies 30 deviations away from all else, and a picture that is all but black
+    is noise made large by normalization: were the range to reach them, 256 steps would be too
+    coarse for the rest. But values that stand for a whole picture, (1, 1, 1, C), are all spanned:
+    cut there, an odd picture would come out wrong altogether.
+    """
+
+    def __init__(self) -> None:
+        self._lows: list[float] = []
+        self._highs: list[float] = []
+        self._odd = 0.0
+
+    def add(self, values: np.ndarray) -> None:
+        """Take note of one picture's values, (1, ..., C)."""
+        whole = values.size == values.shape[-1]
+        share, self._odd = (0.0, 0.0) if whole else (OUTLIERS, ODD_PICTURES)
+        low, high = np.quantile(values, (share, 1 - share))
+        self._lows.append(low)
+        self._highs.append(high)
+
+    def ends(self) -> tuple[float, float]:
+        """Return the lower and the upper end; 0 lies between them."""
+        low = np.percentile(self._lows, self._odd)
+        high = np.percentile(self._highs, 100 - self._odd)
+        return min(float(low), 0.0), max(float(high), 0.0)
+
+
 def _fragile(calibrated: bytes) -> set[str]:
     """Return the names of the convolutions that lose more in eight bits than they gain.
 
@@ -101,12 +130,7 @@ def _fragile(calibrated: bytes) -> set[str]:
 
 
 def _trimmed(calibrated: bytes, samples: Sequence[Sample], fragile: set[str]) -> bytes:
-    """Return the calibrated file with outliers left out of the ranges of what gets eight bits.
-
-    One lamp in the dark lies 30 deviations away from all else, and a picture that is all but black
-    is noise made large by normalization: were the ranges to reach them, 256 steps would be too
-    coarse for the rest.
-    """
+    """Return the calibrated file with their `Span` as the range of tensors that get eight bits."""
     model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
     ranged = {tensor.name.decode(): tensor for tensor in _integer(model, fragile)}
     interpreter = Interpreter(
@@ -116,16 +140,14 @@ def _trimmed(calibrated: bytes, samples: Sequence[Sample], fragile: set[str]) ->
     )
     runner = interpreter.get_signature_runner("serving_default")
     indices = {detail["name"]: detail["index"] for detail in interpreter.get_tensor_details()}
-    ends: dict[str, list] = {name: [] for name in ranged}
+    spans = {name: Span() for name in ranged}
     for sample in samples:
         runner(**sample)
-        for name, found in ends.items():
-            values = interpreter.get_tensor(indices[name])
-            found.append(np.quantile(values, (OUTLIERS, 1 - OUTLIERS)))
+        for name, seen in spans.items():
+            seen.add(interpreter.get_tensor(indices[name]))
     for name, tensor in ranged.items():
-        low, high = np.float32(ends[name]).T
-        tensor.quantization.min = [min(np.percentile(low, ODD_PICTURES), 0)]
-        tensor.quantization.max = [max(np.percentile(high, 100 - ODD_PICTURES), 0)]
+        low, high = spans[name].ends()
+        tensor.quantization.min, tensor.quantization.max = [low], [high]
     for tensor in model.subgraphs[0].tensors:
         ends = tensor.quantization
         ranged_alone = ends is not None and ends.min is not None and len(ends.min) == 1

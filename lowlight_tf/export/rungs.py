@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras import ops
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
@@ -16,6 +17,7 @@ from lowlight_tf.export.convert import check_size, convert
 from lowlight_tf.export.equalize import equalized
 from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.pictures import as_floats, calibration, comparison, dark_pictures
+from lowlight_tf.export.rounding import rounded
 from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.runtime.litert import LiteRTEngine
 
@@ -137,7 +139,8 @@ class Rungs:
         from lowlight_tf.export.qat import quantization_aware
         from lowlight_tf.export.shadow import fine_tune
 
-        shadow = quantization_aware(equalized(self.net, self.samples), self.samples)
+        net = rounded(equalized(self.net, self.samples), self.samples)
+        shadow = quantization_aware(net, self.samples)
         batches, steps = self._batches(), self.lesson.qat_steps
         fine_tune(shadow, batches, self._judge, steps=steps, learning_rate=self._rate)
         return shadow
@@ -170,11 +173,15 @@ class Rungs:
 
     def _judge(self, images: dict[str, Any]) -> Any:
         weight, judge = self.lesson.teacher, self.lesson.judge
-        if not weight:
+        leveled = self.recipe.training.exposure
+        if not weight and not leveled:
             return judge(images)
-        taught = self.net({port.name: images[port.name] for port in self.contract.inputs})
         (port,) = self.contract.outputs
-        of_teacher = judge({**images, "target": taught[port.name]})
+        taught = self.net({port.name: images[port.name] for port in self.contract.inputs})
+        taught = taught[port.name]
+        if leveled:  # how bright a picture becomes, only the net can tell
+            images = {**images, "target": as_bright(images["target"], taught)}
+        of_teacher = judge({**images, "target": taught}) if weight else 0.0
         return of_teacher if weight == 1 else weight * of_teacher + (1 - weight) * judge(images)
 
     def _learned(self, rung: str) -> dict[str, Any]:
@@ -189,3 +196,9 @@ class Rungs:
         else:
             return {}
         return {kind: {**facts, "learning_rate": self._rate, "teacher": lesson.teacher}}
+
+
+def as_bright(images: Any, others: Any) -> Any:
+    """Return images, (B, H, W, C) in [0, 1], each made as bright on average as its other."""
+    means = [ops.mean(batch, axis=(1, 2, 3), keepdims=True) for batch in (images, others)]
+    return ops.minimum(images * means[1] / ops.maximum(means[0], keras.config.epsilon()), 1.0)

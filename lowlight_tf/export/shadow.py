@@ -82,10 +82,17 @@ def toolkit() -> ModuleType:
 
 
 class Shadow(NamedTuple):
-    """A tf_keras model and its weights, by the names of the layers that they came from."""
+    """A tf_keras model of a net.
+
+    Attributes:
+        model: It.
+        weights: Its weights, by the names of the layers that they came from.
+        fixed: Those of these layers that do not learn.
+    """
 
     model: tf_keras.Model
     weights: dict[str, list[tf.Variable]]
+    fixed: frozenset[str] = frozenset()
 
     def give(self, net: keras.Model) -> None:
         """Set the weights of the net whose shadow this is to those found here."""
@@ -138,7 +145,8 @@ def rebuild(net: keras.Model, hook: Hook = lambda operation, layer: layer) -> Sh
     }
     # Keras has no public name for walking over its graph.
     outputs = net._run_through_graph(taken, lambda operation: partial(follow, operation))
-    return Shadow(tf_keras.Model(inputs, outputs, name=net.name), weights)
+    fixed = frozenset(name for name in weights if not net.get_layer(name).trainable)
+    return Shadow(tf_keras.Model(inputs, outputs, name=net.name), weights, fixed)
 
 
 def _twin(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tf_keras.layers.Layer:
@@ -190,7 +198,8 @@ def fine_tune(
         callback: Told of each step and of the end, as `fit` would tell it.
     """
     model, callback = shadow.model, callback or tf_keras.callbacks.Callback()
-    variables = [weight for weights in shadow.weights.values() for weight in weights]
+    learning = [name for name in shadow.weights if name not in shadow.fixed]
+    variables = [weight for name in learning for weight in shadow.weights[name]]
     rates = tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     optimizer = tf_keras.optimizers.Adam(rates, global_clipnorm=1.0)
     optimizer.build(variables)

@@ -21,6 +21,10 @@ LIFTS = {"lift_lit": "lit_mean", "lift_dark": "dark_d_act"}
 """The layers that are fitted, 1 x 1 convolutions to one channel, and those that they hear. Twice
 the sigmoid of their sum is the lift."""
 
+TRUST = {"lift_lit": 1.0, "lift_dark": 0.1}
+"""How freely each may be fitted. The first look is learned, and so knows the pictures that it
+learned from: on others it misleads."""
+
 STAYS = (1.0, 1.5)
 """How much brighter than its target a picture is which is to stay as bright as it is."""
 
@@ -115,7 +119,10 @@ def fit_exposure(
     weight = np.tile([1.0, *[STAY_WEIGHT] * len(STAYS)], len(known))
     share = np.clip(np.array(ratios) / 2, 0.05, 0.95)
     goal = np.log(share / (1 - share))
-    fits = [_ridge(np.array(heard), goal, weight, ridge) for ridge in RIDGES]
+    trust = np.repeat(
+        [TRUST[name] for name in LIFTS], [net.get_layer(name).kernel.shape[2] for name in LIFTS]
+    )
+    fits = [_ridge(np.array(heard), goal, weight, ridge, trust) for ridge in RIDGES]
     judged = np.array([hear(_unit(files.load(pair.inputs[port.name]).pixels)) for pair in val])
     tried = list(itertools.product(range(len(fits)), SHIFTS))
     said = [judged @ fits[number][0] + fits[number][1] + shift for number, shift in tried]
@@ -149,12 +156,15 @@ class _Ear:
 
 
 def _ridge(
-    heard: np.ndarray, goal: np.ndarray, weight: np.ndarray, ridge: float
+    heard: np.ndarray, goal: np.ndarray, weight: np.ndarray, ridge: float, trust: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Return the weights and the bias for features as they come; each row counts by `weight`."""
+    """Return the weights and the bias for features as they come.
+
+    Each row counts by `weight`; a feature of half the trust has four times the ridge.
+    """
     share = weight / weight.sum()
     middle, mean = share @ heard, share @ goal
-    spread = np.sqrt(share @ (heard - middle) ** 2) + 1e-6
+    spread = (np.sqrt(share @ (heard - middle) ** 2) + 1e-6) / trust
     x = (heard - middle) / spread
     inner = (x * weight[:, None]).T
     weights = np.linalg.solve(inner @ x + ridge * np.eye(x.shape[1]), inner @ (goal - mean))

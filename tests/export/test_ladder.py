@@ -11,7 +11,7 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE, EXPOSE, Card, write_json
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export import ladder
-from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs
+from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs, as_bright
 from lowlight_tf.imaging import files
 from lowlight_tf.runtime.engine import open_engine
 
@@ -55,6 +55,14 @@ def test_the_largest_error_is_in_steps_of_eight_bits(rng):
     np.testing.assert_array_equal(answer["enhanced"], low)
     beside({"low": np.full_like(low, 100)})
     assert beside.largest == 7
+
+
+def test_a_leveled_target_is_made_as_bright_as_the_net_makes_the_picture():
+    leveled = np.float32([0.2, 0.8]).reshape(1, 1, 2, 1)
+    others = np.float32([0.25, 0.55]).reshape(1, 1, 2, 1)
+    np.testing.assert_allclose(np.ravel(as_bright(leveled, others / 2)), [0.08, 0.32], rtol=1e-5)
+    np.testing.assert_allclose(np.ravel(as_bright(leveled, 4 * others)), [0.64, 1.0], rtol=1e-5)
+    np.testing.assert_array_equal(as_bright(0 * leveled, others), 0 * leveled)
 
 
 def rung(name="none", **changed):

@@ -81,6 +81,21 @@ def test_what_a_shadow_learns_is_given_back(shadow, exposing_net, dark_samples):
     )
 
 
+def test_a_layer_that_does_not_learn_stays_as_it_is(shadow, exposing_net, dark_samples):
+    net = keras.models.clone_model(exposing_net)
+    net.get_layer("enter_conv").trainable = False
+    twin = shadow.rebuild(net)
+    before = {name: weights[0].numpy() for name, weights in twin.weights.items()}
+    target = {"target": tf.sqrt(dark_samples[0]["low"])}
+    batches = [(dark_samples[0], target)] * 2
+    judge = lambda images: tf.reduce_mean(tf.abs(images["target"] - images["enhanced"]))  # noqa: E731
+    shadow.fine_tune(twin, batches, judge, steps=2, learning_rate=3e-3)
+    moved = {name for name, kernel in before.items() if np.any(twin.weights[name][0] != kernel)}
+    assert twin.fixed == {"enter_conv"}
+    assert "offset" in moved
+    assert "enter_conv" not in moved
+
+
 def test_refuses_a_layer_with_weights_that_it_does_not_know(shadow):
     net = driving_unet(filters=8, depth=1, groups=2, patch=4)
     with pytest.raises(UsageError, match=r"driving_unet .* is a GroupNormalization; with weights"):
