@@ -179,6 +179,11 @@ class Training:
         checks.one_of("precision", self.precision, ("float32", "mixed_float16", "mixed_bfloat16"))
         if not 0 <= self.ema < 1:
             raise UsageError(f"`ema` must be in [0, 1). Received: ema={self.ema}.")
+        if self.clip_value and self.clip_norm:
+            raise UsageError(
+                "Gradients are clipped by `clip_value` or by `clip_norm`. Received: both, "
+                f"{self.clip_value} and {self.clip_norm}. Set one of them to 0."
+            )
         for name in ("validation", "plateau_factor"):
             if not 0 < getattr(self, name) < 1:
                 raise UsageError(

@@ -47,6 +47,13 @@ def test_a_plateau_has_no_warm_up_and_its_floor_is_below_its_rate():
         Training(schedule="plateau", learning_rate=1e-4, plateau_floor=1e-3)
 
 
+def test_gradients_are_clipped_in_one_way():
+    with pytest.raises(UsageError, match=r"`clip_value` or by `clip_norm`. Received: both, 5.0 an"):
+        Recipe.load("mirnet_slim").replace(["training.clip_value=5"])
+    by_value = ["training.clip_value=5", "training.clip_norm=0"]
+    assert Recipe.load("mirnet_slim").replace(by_value).training.clip_value == 5
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
