@@ -21,6 +21,9 @@ from lowlight_tf.export.quantize import QUANTIZATIONS, Sample, quantized
 from lowlight_tf.export.rounding import rounded
 from lowlight_tf.layers.reparameterization import fold
 
+EIGHT = ("dynamic", "int8", "int16x8")
+"""What has weights of eight bits."""
+
 TINY = 1e-30
 """Weights smaller than this are set to zero: denormal floats make processors 30 times slower."""
 
@@ -45,7 +48,8 @@ def convert(
         path: The file to write.
         size: Height and width (pixels), multiples of `contract.multiple_of`.
         quantization: One of `QUANTIZATIONS`.
-        samples: Pictures of that size for "int8" and "int16x8", as `pictures.calibration` makes.
+        samples: Pictures of that size, as `pictures.calibration` makes; "int8" and "int16x8" need
+            some, and "dynamic" is better with them.
 
     Returns:
         `path`.
@@ -57,7 +61,9 @@ def convert(
     check_size(size, contract)
     model = fold(model)
     if quantization == "int8":
-        model = rounded(equalized(model, samples), samples)
+        model = equalized(model, samples)
+    if quantization in EIGHT and len(samples):
+        model = rounded(model, samples)
     for weight in model.weights:
         value = np.asarray(weight)
         weight.assign(np.where(np.abs(value) < TINY, 0, value))

@@ -9,7 +9,7 @@ import keras
 import tf_keras
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.export.shadow import Batch, Judge, fine_tune, rebuild, toolkit
+from lowlight_tf.export.shadow import Batch, Judge, fine_tune, fixed_layers, rebuild, toolkit
 
 MOMENTS = 20
 """How often the share of zeros grows, in the first half of the steps."""
@@ -24,7 +24,7 @@ def prune(
     steps: int,
     learning_rate: float,
 ) -> keras.Model:
-    """Return a copy of a net with so many of the weights of each convolution zero.
+    """Return a copy of a net with so many of the weights of each convolution that learns zero.
 
     Args:
         net: A functional model, folded, on the TensorFlow backend.
@@ -48,8 +48,10 @@ def prune(
         0.0, sparsity, begin_step=0, end_step=last, frequency=max(last // MOMENTS, 1)
     )
 
+    fixed = fixed_layers(net)
+
     def pruned(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if isinstance(operation, keras.layers.Conv2D):
+        if isinstance(operation, keras.layers.Conv2D) and operation.name not in fixed:
             return tools.prune_low_magnitude(layer, schedule)
         return layer
 

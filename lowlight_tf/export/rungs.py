@@ -26,8 +26,9 @@ RUNGS = (
 )  # fmt: skip
 """Every rung; the first is what the others are compared with."""
 
-GENTLE = 0.05
-"""Learning rate of a fine-tuning, in rates of the recipe."""
+GENTLE, FIRM = 0.05, 0.5
+"""Learning rates of quantization-aware training and of pruning, in rates of the recipe: what is
+rounded moves little, what has lost half of its weights has much to learn again."""
 
 Judge = Callable[[dict[str, Any]], Any]
 """From all images of a batch by name to what training makes small."""
@@ -142,7 +143,7 @@ class Rungs:
         net = rounded(equalized(self.net, self.samples), self.samples)
         shadow = quantization_aware(net, self.samples)
         batches, steps = self._batches(), self.lesson.qat_steps
-        fine_tune(shadow, batches, self._judge, steps=steps, learning_rate=self._rate)
+        fine_tune(shadow, batches, self._judge, steps=steps, learning_rate=self._rates["qat"])
         return shadow
 
     @functools.cached_property
@@ -155,12 +156,13 @@ class Rungs:
             self._judge,
             sparsity=self.lesson.sparsity,
             steps=self.lesson.prune_steps,
-            learning_rate=self._rate,
+            learning_rate=self._rates["pruned"],
         )
 
     @property
-    def _rate(self) -> float:
-        return GENTLE * self.recipe.training.learning_rate
+    def _rates(self) -> dict[str, float]:
+        rate = self.recipe.training.learning_rate
+        return {"qat": GENTLE * rate, "pruned": FIRM * rate}
 
     def _batches(self) -> Any:
         """Return the run's own batches, as they were at its end."""
@@ -195,7 +197,8 @@ class Rungs:
             kind = "pruning"
         else:
             return {}
-        return {kind: {**facts, "learning_rate": self._rate, "teacher": lesson.teacher}}
+        rate = self._rates[rung.rpartition("_")[2]]
+        return {kind: {**facts, "learning_rate": rate, "teacher": lesson.teacher}}
 
 
 def as_bright(images: Any, others: Any) -> Any:

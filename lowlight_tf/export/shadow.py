@@ -87,7 +87,7 @@ class Shadow(NamedTuple):
     Attributes:
         model: It.
         weights: Its weights, by the names of the layers that they came from.
-        fixed: Those of these layers that do not learn.
+        fixed: Those of these layers that do not learn, see `fixed_layers`.
     """
 
     model: tf_keras.Model
@@ -145,8 +145,18 @@ def rebuild(net: keras.Model, hook: Hook = lambda operation, layer: layer) -> Sh
     }
     # Keras has no public name for walking over its graph.
     outputs = net._run_through_graph(taken, lambda operation: partial(follow, operation))
-    fixed = frozenset(name for name in weights if not net.get_layer(name).trainable)
-    return Shadow(tf_keras.Model(inputs, outputs, name=net.name), weights, fixed)
+    return Shadow(tf_keras.Model(inputs, outputs, name=net.name), weights, fixed_layers(net))
+
+
+def fixed_layers(net: keras.Model) -> frozenset[str]:
+    """Return the names of the layers of a net that must stay as they are.
+
+    Those are the ones with weights that do not learn, and all that lies before them: they were
+    fitted to what these give.
+    """
+    still = [layer for layer in net.layers if layer.weights and not layer.trainable]
+    heard = (keras.Model(net.inputs, layer.output).layers for layer in still)
+    return frozenset(layer.name for layers in heard for layer in layers if layer.weights)
 
 
 def _twin(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tf_keras.layers.Layer:

@@ -9,9 +9,8 @@ class CosineFilters(keras.initializers.Initializer):
     """The discrete cosine transform (DCT-II) of a block's luma, as a kernel over folded pixels.
 
     For a 1 x 1 convolution after `SpaceToDepth(size)` of a picture in color: (1, 1, 3 size^2,
-    size^2). The first filter gives an eighth of the block's mean, every other an orthonormal
-    coefficient; luma is the mean of red, green and blue. (Eight bits hold all of them in one range:
-    the mean of a picture must not be much larger than the mean strengths of its textures.)
+    size^2 - 1), orthonormal, without the one that gives the mean. Luma is the mean of red, green
+    and blue.
     """
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray:
@@ -20,13 +19,12 @@ class CosineFilters(keras.initializers.Initializer):
         Raises:
             ValueError: If the shape is not that of such a kernel.
         """
-        size = round(shape[-1] ** 0.5)
-        if shape != (1, 1, 3 * size**2, size**2):
-            raise ValueError(f"`shape` must be (1, 1, 3 n^2, n^2). Received: {shape}.")
+        size = round((shape[-1] + 1) ** 0.5)
+        if shape != (1, 1, 3 * size**2, size**2 - 1):
+            raise ValueError(f"`shape` must be (1, 1, 3 n^2, n^2 - 1). Received: {shape}.")
         place = np.arange(size)
         waves = np.cos(np.pi * (place[None] + 0.5) * place[:, None] / size) * (2 / size) ** 0.5
         waves[0] /= 2**0.5
-        filters = np.einsum("ai,bj->ijab", waves, waves).reshape(size**2, 1, size**2)
-        filters[..., 0] /= 8 * size
+        filters = np.einsum("ai,bj->ijab", waves, waves).reshape(size**2, 1, size**2)[..., 1:]
         kernel = np.repeat(filters / 3, 3, axis=1).reshape(shape)
         return keras.ops.convert_to_tensor(kernel, dtype=dtype)

@@ -48,8 +48,9 @@ def dashcam_net(
     How bright the result becomes is decided from afar, on a thumbnail of the whole picture, in two
     looks. The first, of four convolutions, sets the level at which the picture is seen, by the
     trunk and by the second look. The second, to which dark pictures are no darker than others,
-    tells how bright the result should be (lift): from the mean strengths of 16 cosine filters on
-    blocks of 4 x 4 pixels, and from what the first look found, by one weight for each. These
+    tells how bright the result should be (lift): from its means, from the mean strengths of 15
+    cosine filters on blocks of 4 x 4 pixels, and from what the first look found, by one weight for
+    each. These
     filters are not learned, and the lift is not learned along with the rest, but fitted in closed
     form when the rest is done (`training.exposure`): with a few hundred scenes, whatever had more
     freedom or more time knew them by heart. Until then it is 1. Whatever part of a picture the net
@@ -132,15 +133,17 @@ def dashcam_net(
     )(dark)
     level = MOST * level
 
+    seen = shade(glance, "glance")
     lit = layers.Conv2D(
-        BLOCK**2, 1, kernel_initializer=CosineFilters(), trainable=False, name="lit_conv"
-    )(shade(glance, "glance"))
+        BLOCK**2 - 1, 1, kernel_initializer=CosineFilters(), trainable=False, name="lit_conv"
+    )(seen)
     lit = mean(active(lit, "lit"), "lit")
 
     def fitted(x: KerasTensor, place: str) -> KerasTensor:
         return layers.Conv2D(1, 1, kernel_initializer="zeros", trainable=False, name=place)(x)
 
-    lift = layers.Add(name="lift")([fitted(lit, "lift_lit"), fitted(dark, "lift_dark")])
+    heard = {"lift_shade": mean(seen, "glance"), "lift_lit": lit, "lift_dark": dark}
+    lift = layers.Add(name="lift")([fitted(x, place) for place, x in heard.items()])
     lift = 2.0 * layers.Activation("sigmoid", name="lift_act")(lift)
 
     folded = shade(SpaceToDepth(BLOCK, name="fold")(low), "picture")

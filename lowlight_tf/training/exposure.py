@@ -17,13 +17,17 @@ from lowlight_tf.pipeline.decode import PairStore, levels
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fit import thumbnails
 
-LIFTS = {"lift_lit": "lit_mean", "lift_dark": "dark_d_act"}
+LIFTS = {"lift_shade": "glance_mean", "lift_lit": "lit_mean", "lift_dark": "dark_d_act"}
 """The layers that are fitted, 1 x 1 convolutions to one channel, and those that they hear. Twice
 the sigmoid of their sum is the lift."""
 
-TRUST = {"lift_lit": 1.0, "lift_dark": 0.1}
-"""How freely each may be fitted. The first look is learned, and so knows the pictures that it
-learned from: on others it misleads."""
+ALIKE = "lift_shade"
+"""The one that has the same weight for all that it hears: their mean is what counts. Weights for
+colors only learn the pictures that they are fitted to."""
+
+TRUST = {"lift_dark": 0.1}
+"""How freely a layer may be fitted, where it is not 1. The first look is learned, and so knows the
+pictures that it learned from: on others it misleads."""
 
 STAYS = (1.0, 1.5)
 """How much brighter than its target a picture is which is to stay as bright as it is."""
@@ -31,8 +35,9 @@ STAYS = (1.0, 1.5)
 STAY_WEIGHT = 0.1
 """Of such a picture, beside 1 of a pair."""
 
-RIDGES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
-"""Strengths of the ridge that are tried, for features of variance 1 (in pictures)."""
+RIDGES = (0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
+"""Strengths of the ridge that are tried, for features of variance 1, in shares of the pictures. A
+weaker one makes weights so large that eight bits are too coarse for what they weigh."""
 
 SHIFTS = tuple(shift / 20 for shift in range(-8, 5))
 """What is tried to be added to all lifts, before the sigmoid."""
@@ -112,18 +117,16 @@ def fit_exposure(
     hear = _Ear(net, contract)
     heard, ratios = [], []
     for pair, ratio in known:
-        low, target = (_unit(files.load(p).pixels) for p in (pair.inputs[port.name], pair.target))
-        stays = [np.minimum(target * np.float32(gain), 1) for gain in STAYS]
+        low, target = (files.load(p).pixels for p in (pair.inputs[port.name], pair.target))
+        stays = [_brighter(target, gain) for gain in STAYS]
         heard += [hear(low), *map(hear, stays)]
         ratios += [ratio, *(ratio * stay.mean() / target.mean() for stay in stays)]
     weight = np.tile([1.0, *[STAY_WEIGHT] * len(STAYS)], len(known))
     share = np.clip(np.array(ratios) / 2, 0.05, 0.95)
     goal = np.log(share / (1 - share))
-    trust = np.repeat(
-        [TRUST[name] for name in LIFTS], [net.get_layer(name).kernel.shape[2] for name in LIFTS]
-    )
+    trust = np.repeat([TRUST.get(name, 1.0) for name in LIFTS], hear.counts)
     fits = [_ridge(np.array(heard), goal, weight, ridge, trust) for ridge in RIDGES]
-    judged = np.array([hear(_unit(files.load(pair.inputs[port.name]).pixels)) for pair in val])
+    judged = np.array([hear(files.load(pair.inputs[port.name]).pixels) for pair in val])
     tried = list(itertools.product(range(len(fits)), SHIFTS))
     said = [judged @ fits[number][0] + fits[number][1] + shift for number, shift in tried]
     gains = 2 / (1 + np.exp(-np.array(said)))
@@ -131,16 +134,22 @@ def fit_exposure(
     best = int(np.argmax(after))
     number, shift = tried[best]
     weights, bias = fits[number]
-    for name in LIFTS:
+    for name, count in zip(LIFTS, hear.counts, strict=True):
         layer = net.get_layer(name)
-        own, weights = np.split(weights, [layer.kernel.shape[2]])
+        own, weights = np.split(weights, [count])
+        if name == ALIKE:
+            own = np.full(layer.kernel.shape, own / layer.kernel.shape[2])
         layer.set_weights([own.reshape(layer.kernel.shape), np.array([bias + shift])])
         bias = shift = 0.0
     return Exposure(len(known), RIDGES[number], tried[best][1], float(before), float(after[best]))
 
 
 class _Ear:
-    """What the fitted layers hear of a picture."""
+    """What the fitted layers hear of a picture.
+
+    Attributes:
+        counts: How many features each hears.
+    """
 
     def __init__(self, net: keras.Model, contract: Contract) -> None:
         self._contract = contract
@@ -148,11 +157,15 @@ class _Ear:
             {port.name: net.input[port.name] for port in contract.thumbnails},
             {name: net.get_layer(heard).output for name, heard in LIFTS.items()},
         )
+        self.counts = [1 if x == ALIKE else net.get_layer(x).kernel.shape[2] for x in LIFTS]
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
         """Return the features, those of all layers in a row."""
-        heard = self._net.predict_on_batch(thumbnails(self._contract, picture))
-        return np.concatenate([np.asarray(heard[name], np.float64).ravel() for name in LIFTS])
+        shown = thumbnails(self._contract, picture)
+        heard = self._net.predict_on_batch({name: _unit(image) for name, image in shown.items()})
+        found = {name: np.asarray(heard[name], np.float64).ravel() for name in LIFTS}
+        found[ALIKE] = found[ALIKE].mean(keepdims=True)
+        return np.concatenate(list(found.values()))
 
 
 def _ridge(
@@ -167,7 +180,8 @@ def _ridge(
     spread = (np.sqrt(share @ (heard - middle) ** 2) + 1e-6) / trust
     x = (heard - middle) / spread
     inner = (x * weight[:, None]).T
-    weights = np.linalg.solve(inner @ x + ridge * np.eye(x.shape[1]), inner @ (goal - mean))
+    damping = ridge * weight.sum() * np.eye(x.shape[1])
+    weights = np.linalg.solve(inner @ x + damping, inner @ (goal - mean))
     weights /= spread
     return weights, mean - middle @ weights
 
@@ -184,6 +198,11 @@ def _mean_psnrs(
         target = _unit(files.load(pair.target).pixels)
         sums += [psnr(target, np.minimum(result * np.float32(gain), 1)) for gain in row]
     return sums / len(pairs)
+
+
+def _brighter(pixels: np.ndarray, gain: float) -> np.ndarray:
+    top = np.iinfo(pixels.dtype).max
+    return np.rint(np.minimum(pixels * np.float32(gain), top)).astype(pixels.dtype)
 
 
 def _unit(pixels: np.ndarray) -> np.ndarray:

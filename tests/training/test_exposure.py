@@ -44,10 +44,9 @@ def alike():
     stripes = keras.ops.abs(thumbnail[:, :, 2:, :1] - thumbnail[:, :, :-2, :1]) / mean
     heard = keras.layers.GlobalAveragePooling2D(keepdims=True, name="lit_mean")(stripes)
     dark = keras.layers.Activation("relu", name="dark_d_act")(mean)
-    lift = sum(
-        keras.layers.Conv2D(1, 1, name=name)(x)
-        for name, x in (("lift_lit", heard), ("lift_dark", dark))
-    )
+    shade = keras.layers.GlobalAveragePooling2D(keepdims=True, name="glance_mean")(thumbnail)
+    heard = {"lift_shade": shade, "lift_lit": heard, "lift_dark": dark}
+    lift = sum(keras.layers.Conv2D(1, 1, name=name)(x) for name, x in heard.items())
     enhanced = keras.ops.minimum(low / mean * 0.88 * keras.ops.sigmoid(lift), 1)
     return keras.Model({"low": low, "thumbnail": thumbnail}, {"enhanced": enhanced})
 
@@ -59,7 +58,7 @@ def test_a_net_that_makes_all_alike_learns_which_are_bright(streets, alike):
     for pair in pairs[:4]:
         bright = enhance(engine, files.load(pair.inputs["low"]).pixels)
         wanted = files.load(pair.target).pixels
-        assert bright.mean() == pytest.approx(wanted.mean(), rel=0.05)
+        assert bright.mean() == pytest.approx(wanted.mean(), rel=0.12)  # a ridge gives a little
         kept = enhance(engine, wanted)
         assert kept.mean() == pytest.approx(wanted.mean(), rel=0.25)
     assert found.pairs == 20
@@ -73,6 +72,9 @@ def test_a_run_ends_with_the_fit_and_says_so(streets, tmp_path, capsys):
     run = train(Recipe.load("dashcam_net_nano").replace(small + more), tmp_path / "run")
     net = KerasEngine(run).net
     assert np.abs(np.asarray(net.get_layer("lift_lit").kernel)).max() > 0
+    of_shade = np.asarray(net.get_layer("lift_shade").kernel)
+    assert of_shade.size == 48
+    assert np.ptp(of_shade) == 0 != of_shade[0, 0, 0, 0]
     assert "exposure  fitted to 18 pairs" in capsys.readouterr().out
     assert '"ridge"' in (run / "training.json").read_text()
 
@@ -83,5 +85,5 @@ def test_what_cannot_be_fitted_is_refused(streets):
         fit_exposure(dashcam_net(**SMALL), EXPOSE, pairs[:5], pairs, leveled=1.0)
     from lowlight_tf.models.driving_unet import driving_unet
 
-    with pytest.raises(UsageError, match="layers lift_lit, lift_dark"):
+    with pytest.raises(UsageError, match="layers lift_shade, lift_lit, lift_dark"):
         fit_exposure(driving_unet(filters=4, depth=1), EXPOSE, pairs, pairs, leveled=1.0)
