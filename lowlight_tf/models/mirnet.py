@@ -15,6 +15,9 @@ from lowlight_tf.models import mirnet_keras_io
 REDUCTION = 8
 """By how many times fewer feature maps an attention has inside."""
 
+LEAST = 4
+"""Feature maps that it has at least: every second ReLU without a bias is never heard of again."""
+
 Block = Callable[[KerasTensor], KerasTensor]
 """Layers that are made once; called again, they share their weights."""
 
@@ -64,14 +67,15 @@ def mirnet(
         2020, https://arxiv.org/abs/2003.06792, and the authors' code,
         https://github.com/swz30/MIRNet, from which what the paper leaves open is taken: no biases,
         a unit shared by both columns of a stream, the first fusion used again at the end, reduction
-        to an eighth but no fewer than 4 maps.
+        to an eighth.
 
     Differences from the paper:
         The result is limited to [0, 1] (its code does so when it writes pictures). Zeros, not a
-        mirror, lie around what is blurred before it is halved. `patch` is ours. The same sums in
-        another order: 1 x 1 convolutions before interpolation and before the product with spatial
-        attention, transposed convolutions on the small picture, and what goes down one size is
-        computed once for both columns.
+        mirror, lie around what is blurred before it is halved. `patch` is ours. Attention has at
+        least 4 maps inside, in the code only that of the fusion has; slim nets alone differ. The
+        same sums in another order: 1 x 1 convolutions before interpolation and before the product
+        with spatial attention, transposed convolutions on the small picture, and what goes down
+        one size is computed once for both columns.
     """
     for option, value in {
         "filters": filters, "groups": groups, "blocks": blocks, "patch": patch,
@@ -156,7 +160,8 @@ def _dual_attention(channels: int, place: str) -> Block:
     """Make a dual attention unit (DAU): two convolutions, weighed by map and by pixel, plus x."""
     enter, slope = _conv(channels, 3, f"{place}_a"), _slope(f"{place}_slope")
     leave = _conv(channels, 3, f"{place}_b")
-    squeeze = _conv(max(channels // REDUCTION, 1), 1, f"{place}_squeeze", activation="relu")
+    least = max(channels // REDUCTION, LEAST)
+    squeeze = _conv(least, 1, f"{place}_squeeze", activation="relu")
     excite = _conv(channels, 1, f"{place}_excite", activation="sigmoid")
     look = _conv(1, 5, f"{place}_look", activation="sigmoid")
     by_map, by_pixel = (_conv(channels, 1, f"{place}_by_{axis}") for axis in ("map", "pixel"))
@@ -173,7 +178,7 @@ def _dual_attention(channels: int, place: str) -> Block:
 
 def _selective_fusion(channels: int, streams: int, place: str) -> Callable:
     """Make a selective kernel fusion (SKFF): the sum of all streams, each map in its own shares."""
-    least = max(channels // REDUCTION, 4)
+    least = max(channels // REDUCTION, LEAST)
     squeeze, slope = _conv(least, 1, f"{place}_squeeze"), _slope(f"{place}_slope")
     choose = _conv(channels * streams, 1, f"{place}_choose")
 

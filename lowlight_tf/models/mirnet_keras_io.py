@@ -44,7 +44,7 @@ def build(
            resizing has weights of its own, wherever it goes; each group begins with a convolution.
         6. The result is not limited to [0, 1].
 
-        With 64 filters, 3 groups and 2 blocks it has 36.9 million weights. Its training is another
+        With 64 filters, 3 groups and 2 blocks it has 36.4 million weights. Its training is another
         matter: PSNR there takes the peak to be 255 where it is 1 (48.13 dB too high), validation is
         on random crops, and nothing is augmented.
     """

@@ -98,6 +98,13 @@ def test_dual_attention_by_hand(rng):
     np.testing.assert_allclose(net(x), x + both @ join, atol=1e-3)
 
 
+def test_no_attention_hangs_on_a_single_relu(rng):
+    for channels, inside in {8: 4, 32: 4, 64: 8}.items():
+        net = net_of(room._dual_attention(channels, "u"), channels, rng)
+        assert kernel(net, "u_squeeze").shape == (1, 1, channels, inside)
+        assert kernel(net, "u_excite").shape == (1, 1, inside, channels)
+
+
 def test_selective_fusion_by_hand(rng):
     net = net_of_several(room._selective_fusion(4, 3, "f"), 3, 4, rng)
     tensors = [rng.normal(0, 1, (1, 3, 5, 4)).astype(np.float32) for _ in range(3)]
