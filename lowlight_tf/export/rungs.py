@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,10 @@ RUNGS = (
 GENTLE, FIRM = 0.05, 0.5
 """Learning rates of quantization-aware training and of pruning, in rates of the recipe: what is
 rounded moves little, what has lost half of its weights has much to learn again."""
+
+PLAIN = {"exposure_ev": 0.0, "lit": 0.0, "bend": 0.0, "mixed": 0.0}
+"""What is not done to the inputs: pictures brighter than those that ranges were taken from are cut
+by eight bits, and what makes up for that would brighten all."""
 
 Judge = Callable[[dict[str, Any]], Any]
 """From all images of a batch by name to what training makes small."""
@@ -164,14 +168,17 @@ class Rungs:
         rate = self.recipe.training.learning_rate
         return {"qat": GENTLE * rate, "pruned": FIRM * rate}
 
-    def _batches(self) -> Any:
-        """Return the run's own batches, as they were at its end."""
+    def _batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return the run's own batches, as they were at its end, but `PLAIN`."""
         from lowlight_tf.pipeline.build import training_feed
 
-        plan = self.recipe.pipeline
+        plan = dataclasses.replace(self.recipe.pipeline, **PLAIN)
         late = plan.late_from < 1
         crop, batch = (plan.late_crop, plan.late_batch) if late else (plan.crop, plan.batch)
-        return training_feed(self.lesson.pairs, self.recipe, self.contract, crop=crop, batch=batch)
+        recipe = dataclasses.replace(self.recipe, pipeline=plan)
+        feed = training_feed(self.lesson.pairs, recipe, self.contract, crop=crop, batch=batch)
+        for inputs, targets in feed:  # in the bytes of a camera, for net and file alike
+            yield {name: ops.round(255 * image) / 255 for name, image in inputs.items()}, targets
 
     def _judge(self, images: dict[str, Any]) -> Any:
         weight, judge = self.lesson.teacher, self.lesson.judge
@@ -181,9 +188,9 @@ class Rungs:
         (port,) = self.contract.outputs
         taught = self.net({port.name: images[port.name] for port in self.contract.inputs})
         taught = taught[port.name]
+        of_teacher = judge({**images, "target": taught}) if weight else 0.0
         if leveled:  # how bright a picture becomes, only the net can tell
             images = {**images, "target": as_bright(images["target"], taught)}
-        of_teacher = judge({**images, "target": taught}) if weight else 0.0
         return of_teacher if weight == 1 else weight * of_teacher + (1 - weight) * judge(images)
 
     def _learned(self, rung: str) -> dict[str, Any]:

@@ -142,8 +142,10 @@ def dashcam_net(
     def fitted(x: KerasTensor, place: str) -> KerasTensor:
         return layers.Conv2D(1, 1, kernel_initializer="zeros", trainable=False, name=place)(x)
 
-    heard = {"lift_shade": mean(seen, "glance"), "lift_lit": lit, "lift_dark": dark}
-    lift = layers.Add(name="lift")([fitted(x, place) for place, x in heard.items()])
+    lift = layers.Add(name="lift_look")(
+        [fitted(mean(seen, "glance"), "lift_shade"), fitted(lit, "lift_lit")]
+    )
+    lift = layers.Add(name="lift")([lift, fitted(dark, "lift_dark")])
     lift = 2.0 * layers.Activation("sigmoid", name="lift_act")(lift)
 
     folded = shade(SpaceToDepth(BLOCK, name="fold")(low), "picture")

@@ -125,22 +125,26 @@ def fit_exposure(
     share = np.clip(np.array(ratios) / 2, 0.05, 0.95)
     goal = np.log(share / (1 - share))
     trust = np.repeat([TRUST.get(name, 1.0) for name in LIFTS], hear.counts)
-    fits = [_ridge(np.array(heard), goal, weight, ridge, trust) for ridge in RIDGES]
-    judged = np.array([hear(files.load(pair.inputs[port.name]).pixels) for pair in val])
+    middle = np.average(heard, axis=0, weights=weight)
+    heard = np.array(heard) - middle
+    fits = [_ridge(heard, goal, weight, ridge, trust) for ridge in RIDGES]
+    judged = [hear(files.load(pair.inputs[port.name]).pixels) - middle for pair in val]
     tried = list(itertools.product(range(len(fits)), SHIFTS))
-    said = [judged @ fits[number][0] + fits[number][1] + shift for number, shift in tried]
+    said = [np.array(judged) @ fits[number][0] + fits[number][1] + shift for number, shift in tried]
     gains = 2 / (1 + np.exp(-np.array(said)))
     before, *after = _mean_psnrs(net, contract, val, np.vstack([np.ones(len(val)), gains]))
     best = int(np.argmax(after))
     number, shift = tried[best]
     weights, bias = fits[number]
+    start = 0
     for name, count in zip(LIFTS, hear.counts, strict=True):
-        layer = net.get_layer(name)
-        own, weights = np.split(weights, [count])
-        if name == ALIKE:
-            own = np.full(layer.kernel.shape, own / layer.kernel.shape[2])
-        layer.set_weights([own.reshape(layer.kernel.shape), np.array([bias + shift])])
-        bias = shift = 0.0
+        layer, own = net.get_layer(name), slice(start, start + count)
+        kernel = weights[own] / (layer.kernel.shape[2] if name == ALIKE else 1)
+        # Each says how far a picture is from the middle: eight bits are fine enough for that.
+        offset = bias + shift - middle[own] @ weights[own]
+        kernel = np.broadcast_to(kernel[:, None], layer.kernel.shape)
+        layer.set_weights([kernel, np.array([offset])])
+        start, bias, shift = start + count, 0.0, 0.0
     return Exposure(len(known), RIDGES[number], tried[best][1], float(before), float(after[best]))
 
 
@@ -171,19 +175,17 @@ class _Ear:
 def _ridge(
     heard: np.ndarray, goal: np.ndarray, weight: np.ndarray, ridge: float, trust: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Return the weights and the bias for features as they come.
+    """Return the weights and the bias for features of mean 0.
 
     Each row counts by `weight`; a feature of half the trust has four times the ridge.
     """
     share = weight / weight.sum()
-    middle, mean = share @ heard, share @ goal
-    spread = (np.sqrt(share @ (heard - middle) ** 2) + 1e-6) / trust
-    x = (heard - middle) / spread
-    inner = (x * weight[:, None]).T
-    damping = ridge * weight.sum() * np.eye(x.shape[1])
-    weights = np.linalg.solve(inner @ x + damping, inner @ (goal - mean))
-    weights /= spread
-    return weights, mean - middle @ weights
+    mean = share @ goal
+    spread = (np.sqrt(share @ heard**2) + 1e-6) / trust
+    x = heard / spread
+    inner = (x * share[:, None]).T
+    weights = np.linalg.solve(inner @ x + ridge * np.eye(x.shape[1]), inner @ (goal - mean))
+    return weights / spread, mean
 
 
 def _mean_psnrs(
