@@ -34,7 +34,7 @@ def main() -> None:
     count = int(sys.argv[3]) if len(sys.argv) > 3 else FRAMES
     path = name if name.endswith(".tflite") else str(pretrained.find(name))
     engine = open_engine(path, threads=THREADS)
-    height, width = engine.size
+    height, width = engine.size or (engine.card.height, engine.card.width)
     with av.open(sys.argv[1]) as container:
         found = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     frames = [

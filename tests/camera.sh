@@ -34,8 +34,8 @@ PY
 export PYTHONWARNINGS=error
 "$bin/lowlight-tf" enhance dark.png --output bright
 "$bin/lowlight-tf" selftest
-"$bin/lowlight-tf" benchmark driving_unet_int8 --size 400x600 --threads 1,2 --runs 10 --json t.json
-net=$("$bin/python" -c "from lowlight_tf.runtime.pretrained import find; print(find('driving_unet_int8'))")
+"$bin/lowlight-tf" benchmark tiny_int8 --size 400x600 --threads 1,2 --runs 10 --json t.json
+net=$("$bin/python" -c "from lowlight_tf.runtime.pretrained import find; print(find('tiny_int8'))")
 "$bin/python" "$here/tflite/enhance.py" "$net" dark.png by_script.png
 "$bin/python" "$here/tflite/camera.py" "$net" night.avi --seconds 20 --output last.png
 "$bin/python" - <<'PY'

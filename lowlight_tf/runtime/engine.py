@@ -40,7 +40,7 @@ def open_engine(model: str | Path, *, threads: int = 2) -> Engine:
     """Open whatever `model` names.
 
     Args:
-        model: A shipped net ("driving_unet"), a .tflite file with its card beside it, or a run
+        model: A shipped net ("dashcam_net_tiny"), a .tflite file with its card beside it, or a run
             folder of `lowlight-tf train` (this one needs the [train] extra).
         threads: Processor threads that the engine may use.
 

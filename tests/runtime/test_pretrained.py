@@ -1,0 +1,38 @@
+"""What ships is whole, small, and what its names say."""
+
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import Card
+from lowlight_tf.runtime import pretrained
+
+SIZES = ("nano", "tiny", "base")
+
+
+def test_every_net_has_a_card_and_a_golden_pair_and_all_are_small():
+    files = list(pretrained.FOLDER.iterdir())
+    for name in pretrained.names():
+        assert pretrained.find(name).with_suffix(".npz") in files
+    assert sum(file.stat().st_size for file in files) < 14e6  # of the wheel's 20 MB
+
+
+def test_the_net_that_is_taken_where_none_is_named_ships():
+    assert pretrained.BEST in pretrained.names()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_each_size_ships_in_three_kinds_for_any_frame(size):
+    for end, quantization, dtype in (
+        ("", "float16", "float32"),
+        ("_float32", "none", "float32"),
+        ("_int8", "int8", "uint8"),
+    ):
+        card = Card.load(pretrained.find(f"{size}{end}").with_suffix(".json"))
+        assert (card.name, card.quantization) == (f"dashcam_net_{size}{end}", quantization)
+        assert card.dtype == dtype
+        assert card.resizable
+
+
+def test_a_name_that_is_none_is_told_the_nearest():
+    with pytest.raises(UsageError, match="No shipped net is called 'tiney'"):
+        pretrained.find("tiney")
