@@ -255,7 +255,7 @@ def test_every_operation_stays_on_the_gpu_delegate(quantization, patch, rng, tmp
         assert done.difference < 1e-4
 
 
-@pytest.mark.parametrize("name", ["mirnet_lol_v1", "mirnet_long", "mirnet_slim"])
+@pytest.mark.parametrize("name", ["mirnet_lol_v1", "mirnet_long", "mirnet_slim", "mirnet_keras_io"])
 def test_recipes_name_what_the_net_knows(name):
     recipe = Recipe.load(name)
     assert recipe.model == "mirnet"
