@@ -108,6 +108,7 @@ def test_an_interrupted_run_leaves_nothing_that_looks_finished_and_is_not(folder
     clip(folder / "drive.mp4", pictures * 400)  # too long for the grace of an interruption
     output = folder.parent / "out"
     words = ("enhance", folder, "--output", output, "--runner", "ray", "--threads", "1")
+    words += ("--model", "driving_unet")  # the slowest
     process = subprocess.Popen(
         [sys.executable, "-c", SHORT, *map(str, words)],
         stdout=subprocess.PIPE,
