@@ -21,7 +21,7 @@ GRAY = 0.6
 """What the shade of a picture at its level is like on average."""
 
 MOST = 16.0
-"""How much brighter the trunk sees a picture at most; before anything is learned, half of it."""
+"""How much brighter the trunk sees a picture at most; before anything is learned, about 2."""
 
 
 def dashcam_net(
@@ -50,12 +50,11 @@ def dashcam_net(
     trunk and by the second look. The second, to which dark pictures are no darker than others,
     tells how bright the result should be (lift): from its means, from the mean strengths of 15
     cosine filters on blocks of 4 x 4 pixels, and from what the first look found, by one weight for
-    each. These
-    filters are not learned, and the lift is not learned along with the rest, but fitted in closed
-    form when the rest is done (`training.exposure`): with a few hundred scenes, whatever had more
-    freedom or more time knew them by heart. Until then it is 1. Whatever part of a picture the net
-    is run on, the thumbnail is that of the whole: tiles agree. In a video it can be a running mean,
-    and exposure is steady.
+    each. These filters are not learned, and the lift is not learned along with the rest, but fitted
+    in closed form when the rest is done (`training.exposure`): with a few hundred scenes, whatever
+    had more freedom or more time knew them by heart. Until then it is 1. Whatever part of a picture
+    the net is run on, the thumbnail is that of the whole: tiles agree. In a video it can be a
+    running mean, and exposure is steady.
 
     What runs on a device (after `layers.reparameterization.fold`) is space-to-depth, convolutions
     with leaky ReLU, sum, difference, product, minimum with 1, sigmoid, mean over height and width,
