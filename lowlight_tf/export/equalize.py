@@ -5,8 +5,9 @@ from functools import partial
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
+from lowlight_tf.export.observe import observe
 from lowlight_tf.export.quantize import Sample
 from lowlight_tf.layers.pyramid import HalfSize
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
@@ -16,9 +17,6 @@ POWER = 0.7
 
 LEAST = 1 / 64
 """The least share of its tensor's range that a feature map is taken to have."""
-
-MOST = 16
-"""How many samples are looked at."""
 
 HOMOGENEOUS = (keras.activations.linear, keras.activations.relu)
 """Activations that let a positive factor through."""
@@ -56,7 +54,7 @@ def equalized(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     free = walk.free()
     if not free:
         return net
-    factors = walk.factors(_reach(net, free, samples[:: -(-len(samples) // MOST)]))
+    factors = walk.factors(_reach(net, free, samples))
     copy = keras.models.clone_model(net)
     copy.set_weights(net.get_weights())
     for name, (read, made) in walk.convolutions.items():
@@ -173,14 +171,10 @@ def _reach(
     """Return how far from zero each map of some tensors reaches: name -> one number for each."""
     reach = {name: np.zeros(len(numbers), np.float32) for name, numbers in tensors.items()}
 
-    def noted(operation: keras.Operation, *args, **kwargs):
-        result = operation(*args, **kwargs)
+    def note(operation: keras.Operation, _: tuple, result: KerasTensor) -> None:
         if operation.name in reach:
             far = ops.convert_to_numpy(ops.max(ops.abs(result), axis=(0, 1, 2)))
             reach[operation.name] = np.maximum(reach[operation.name], far)
-        return result
 
-    for sample in samples:
-        images = [sample[port.name] for port in net.inputs]
-        net._run_through_graph(images, lambda operation: partial(noted, operation))
+    observe(net, samples, note)
     return reach

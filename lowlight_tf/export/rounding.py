@@ -1,13 +1,13 @@
 """Kernels rounded to eight bits so that what they make of pictures changes least."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from lowlight_tf.export.observe import observe
 from lowlight_tf.export.quantize import Sample
 
 STEPS = 127
@@ -15,9 +15,6 @@ STEPS = 127
 
 PATCHES = 2_000
 """How many places of each picture are looked at."""
-
-MOST = 16
-"""How many samples are."""
 
 DAMPING = 0.01
 """What is added to each diagonal entry of the second moments, in means of that diagonal."""
@@ -46,7 +43,7 @@ def rounded(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     """
     copy = keras.models.clone_model(net)
     copy.set_weights(net.get_weights())
-    for name, moments in _moments(net, samples[:: -(-len(samples) // MOST)]).items():
+    for name, moments in _moments(net, samples).items():
         kernel = copy.get_layer(name).kernel
         flat = np.asarray(kernel, np.float64).reshape(-1, kernel.shape[-1])
         kernel.assign(_rounded(flat, moments).reshape(kernel.shape))
@@ -76,15 +73,12 @@ def _moments(net: keras.Model, samples: Sequence[Sample]) -> dict[str, np.ndarra
     random = np.random.default_rng(0)
     moments: dict[str, np.ndarray] = {}
 
-    def noted(operation: keras.Operation, *args, **kwargs):
+    def note(operation: keras.Operation, args: tuple, _: tf.Tensor) -> None:
         if isinstance(operation, layers.Conv2D) and operation.groups == 1:
             patches = _patches(operation, args[0], random)
             moments[operation.name] = moments.get(operation.name, 0) + patches.T @ patches
-        return operation(*args, **kwargs)
 
-    for sample in samples:
-        images = [sample[port.name] for port in net.inputs]
-        net._run_through_graph(images, lambda operation: partial(noted, operation))
+    observe(net, samples, note)
     for name, found in moments.items():
         damping = DAMPING * np.trace(found) / len(found)
         moments[name] = found + (damping or 1.0) * np.eye(len(found))
