@@ -2,7 +2,8 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ class Split:
     Attributes:
         count: How many pairs it has when it is complete; 0 where that is open.
         folder: Where the subfolders of `DatasetCard.inputs` and `.target` lie, below the dataset.
-        only: Names of the pairs of the split; none means all. Each of them must be there.
-        exclude: Names of pairs that must be left out.
+        only: Names of the pairs of the split; none means all. Each of them must be there, but for
+            patterns such as 02????, which stand for whatever fits.
+        exclude: Names of pairs, or patterns, that must be left out.
         pixels: Subfolder -> `checksums.digest` of its pictures of this split, where it is known.
     """
 
@@ -31,6 +33,15 @@ class Split:
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     pixels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def named(self) -> set[str]:
+        """The names in `only`, without the patterns."""
+        return {name for name in self.only if not set(name) & set("*?[")}
+
+    def holds(self, name: str) -> bool:
+        """Say whether a pair of this name belongs to the split."""
+        return not _fits(name, self.exclude) and (not self.only or _fits(name, self.only))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,18 +135,14 @@ class DatasetCard:
         chosen = self.splits[split]
         place = self.place(root)
         found = pair_folder(place / chosen.folder, inputs=self.inputs, target=self.target or None)
-        missing = sorted(set(chosen.only) - {pair.name for pair in found})
+        missing = sorted(chosen.named - {pair.name for pair in found})
         if missing:
             raise UsageError(
-                f"The split {split} of {self.name} has {len(chosen.only)} pairs. Missing in "
+                f"The split {split} of {self.name} has {len(chosen.named)} pairs. Missing in "
                 f"{place / chosen.folder}: {len(missing)}, such as {', '.join(missing[:SHOWN])}. "
                 "Add them; a number made without them compares with no other."
             )
-        return [
-            pair
-            for pair in found
-            if pair.name not in chosen.exclude and (not chosen.only or pair.name in chosen.only)
-        ]
+        return [pair for pair in found if chosen.holds(pair.name)]
 
 
 def names() -> list[str]:
@@ -178,6 +185,10 @@ def _card(name: str, fields: dict[str, Any]) -> DatasetCard:
     if not splits:
         raise ValueError("it has no splits")
     return DatasetCard(name=name, splits=splits, archives=archives, **_tuples(fields))
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _tuples(fields: dict[str, Any]) -> dict[str, Any]:

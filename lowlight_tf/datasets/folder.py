@@ -7,6 +7,7 @@ from pathlib import Path
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import read_json, write_json
 from lowlight_tf.datasets.archives import unpack
+from lowlight_tf.datasets.pairing import CAMERAS
 
 LEARN = "train_val", "train"
 """Parts to learn from, where there is no `val/` beside them: validation is split off."""
@@ -21,7 +22,7 @@ def opened(path: Path) -> Path:
     """Return a folder as it is, and an archive as the folder NAME.unpacked beside it.
 
     An archive is unpacked once; whatever leads to the folders `train_val`, `train`, `val`, `test`,
-    `low` and `high` is left out.
+    `low`, `high`, `visible` and `infrared` is left out.
 
     Args:
         path: A folder, or a .zip or .tar file, however compressed.
@@ -43,7 +44,7 @@ def opened(path: Path) -> Path:
         raise UsageError(f"{path} is unpacked into {folder}, which holds something else. Move it.")
     fresh = folder.with_name(f".{folder.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
-    unpack(path, fresh, tops={*LEARN, *JUDGE, "low", "high"})
+    unpack(path, fresh, tops={*LEARN, *JUDGE, "low", "high", *CAMERAS})
     write_json(fresh / MARK, mark)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(fresh, folder)

@@ -12,6 +12,7 @@ from lowlight_tf.datasets.sizes import size
 from lowlight_tf.imaging import files
 
 SHOWN = 3  # how many culprits an error names
+CAMERAS = "visible", "infrared"  # subfolders of two cameras, and the ports that they feed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,33 +51,38 @@ def pair_folder(
         UsageError: If a subfolder is missing or empty, two files of one share their stem, or a
             picture has no partner.
     """
-    checks.folder("data", folder)
-    sides = [*inputs, *([] if target is None else [target])]
-    missing = [side for side in sides if not (folder / side).is_dir()]
-    if missing:
-        found = sorted(path.name for path in folder.iterdir() if path.is_dir()) or ["none"]
-        raise UsageError(
-            f"{folder} must have the subfolders {', '.join(sides)}. Missing: {', '.join(missing)}; "
-            f"found: {', '.join(found[:8])}. Pass the folder that has them."
-        )
-    pictures = {side: by_stem(folder / side) for side in sides}
+    pictures = _sides(folder, inputs, target)
     names = sorted(set().union(*pictures.values()))
-    for side in sides:
-        lone = [name for name in names if name not in pictures[side]]
+    for side, there in pictures.items():
+        lone = [name for name in names if name not in there]
         if lone:
             raise UsageError(
                 f"{len(lone)} of {len(names)} pictures in {folder} have no partner in {side}/: "
                 f"{_some(lone)}. Partners must have the same name; its suffix may differ. "
                 "Add the missing files or remove their partners."
             )
-    return [
-        Pair(
-            name,
-            {side: pictures[side][name] for side in inputs},
-            None if target is None else pictures[target][name],
-        )
-        for name in names
-    ]
+    return _paired(pictures, inputs, target)
+
+
+def fusion_folder(folder: Path) -> list[Pair]:
+    """Return the pairs of two cameras, of `folder/visible` and `folder/infrared`.
+
+    Raises:
+        UsageError: As `pair_folder`.
+    """
+    return pair_folder(folder, inputs=CAMERAS, target=None)
+
+
+def whole_and_lone(folder: Path) -> tuple[list[Pair], list[Path]]:
+    """Return what `fusion_folder` would if the pictures without a partner were not there, and them.
+
+    Raises:
+        UsageError: If a subfolder is missing or empty, or two files of one share their stem.
+    """
+    pictures = _sides(folder, CAMERAS, None)
+    both = set.intersection(*(set(there) for there in pictures.values()))
+    lone = [path for there in pictures.values() for name, path in there.items() if name not in both]
+    return _paired(pictures, CAMERAS, None), lone
 
 
 def day_folder(folder: Path) -> list[Pair]:
@@ -124,7 +130,7 @@ def by_stem(folder: Path) -> dict[str, Path]:
     return stems
 
 
-def check_sizes(pairs: Sequence[Pair], *, crop: int | None = None) -> None:
+def check_sizes(pairs: Sequence[Pair], *, crop: int | None = None, like: str | None = None) -> None:
     """Refuse pairs whose pictures differ in size, or from which no crop can be cut.
 
     Mostly reads the heads of files only: thousands of pairs take about a second.
@@ -132,12 +138,13 @@ def check_sizes(pairs: Sequence[Pair], *, crop: int | None = None) -> None:
     Args:
         pairs: What to look at.
         crop: Side of the square that will be cut from each picture (pixels).
+        like: The input whose size the others will be brought to: no other size counts.
 
     Raises:
         UsageError: Naming the first such pair and both sizes.
     """
     with ThreadPoolExecutor() as pool:
-        for pair, sizes in zip(pairs, pool.map(_sizes, pairs), strict=True):
+        for pair, sizes in zip(pairs, pool.map(lambda one: _sizes(one, like), pairs), strict=True):
             (first, (height, width)), *rest = sizes.items()
             for other, (rows, columns) in rest:
                 if (rows, columns) != (height, width):
@@ -192,8 +199,39 @@ def held_back(count: int, fraction: float) -> int:
     return min(max(1, round(fraction * count)), count - 1)
 
 
-def _sizes(pair: Pair) -> dict[Path, tuple[int, int]]:
-    paths = [*pair.inputs.values(), *([] if pair.target is None else [pair.target])]
+def _sides(folder: Path, inputs: Sequence[str], target: str | None) -> dict[str, dict[str, Path]]:
+    """Return subfolder -> stem -> picture."""
+    checks.folder("data", folder)
+    sides = [*inputs, *([] if target is None else [target])]
+    missing = [side for side in sides if not (folder / side).is_dir()]
+    if missing:
+        found = sorted(path.name for path in folder.iterdir() if path.is_dir()) or ["none"]
+        raise UsageError(
+            f"{folder} must have the subfolders {', '.join(sides)}. Missing: {', '.join(missing)}; "
+            f"found: {', '.join(found[:8])}. Pass the folder that has them."
+        )
+    return {side: by_stem(folder / side) for side in sides}
+
+
+def _paired(
+    pictures: dict[str, dict[str, Path]], inputs: Sequence[str], target: str | None
+) -> list[Pair]:
+    names = set.intersection(*(set(there) for there in pictures.values()))
+    return [
+        Pair(
+            name,
+            {side: pictures[side][name] for side in inputs},
+            None if target is None else pictures[target][name],
+        )
+        for name in sorted(names)
+    ]
+
+
+def _sizes(pair: Pair, like: str | None = None) -> dict[Path, tuple[int, int]]:
+    if like is not None:
+        paths = [pair.inputs[like]]
+    else:
+        paths = [*pair.inputs.values(), *([] if pair.target is None else [pair.target])]
     return {path: size(path) for path in paths}
 
 

@@ -1,9 +1,12 @@
 """Cards know which pictures are for what; those of the package are whole."""
 
+import dataclasses
+
 import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import card
+from lowlight_tf.datasets.leaks import refuse_leaks
 
 OWN = """\
 title = "Two pictures"
@@ -39,6 +42,7 @@ def test_every_card_says_what_its_user_must_know(name):
     assert one.paper
     assert one.terms
     assert "train" in one.splits or not one.target
+    assert all(len(split.named) in (0, split.count) for split in one.splits.values() if split.count)
     assert all(archive.sha256 for archive in one.archives if archive.url)
     assert one.by_hand or all(archive.url for archive in one.archives)
 
@@ -120,6 +124,43 @@ def test_camvid_is_day(shared):
     pairs = card.find("camvid").pairs(shared, "train")
     assert pairs[0].inputs == {}
     assert pairs[0].target.is_file()
+
+
+def test_a_pattern_stands_for_whatever_fits(own, tmp_path):
+    splits = {
+        "some": card.Split(folder="all", only=("a", "[bx]")),
+        "rest": card.Split(folder="all", exclude=("[ab]",)),
+        "none": card.Split(folder="all", only=("x*",)),
+    }
+    one = dataclasses.replace(own, splits=splits)
+    chosen = {name: [pair.name for pair in one.pairs(tmp_path, name)] for name in splits}
+    assert chosen == {"some": ["a", "b"], "rest": ["c"], "none": []}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "held"), [("llvip", 6), ("msrs", 6), ("roadscene", 26)])
+def test_a_fifth_of_the_streets_is_held_back_and_leaks_into_no_other(name, held, shared):
+    streets = card.find(name)
+    train, val, every = (streets.pairs(shared, split) for split in ("train", "val", "all"))
+    assert len(val) == held == streets.splits["val"].count
+    assert sorted(pair.name for pair in [*train, *val]) == [pair.name for pair in every]
+    refuse_leaks(train, val)
+
+
+def test_msrs_is_judged_by_day_and_by_night():
+    assert {name[-1] for name in card.find("msrs").splits["val"].only} == {"D", "N"}
+
+
+def test_of_a_whole_roadscene_no_neighbour_of_a_held_back_frame_is_learned_from():
+    train = card.find("roadscene").splits["train"]
+    assert not train.holds("FLIR_09376")  # between two frames of `val`
+    assert train.holds("FLIR_09016")  # 320 frames before it
+
+
+def test_of_a_whole_llvip_other_places_are_learned_from():
+    train = card.find("llvip").splits["train"]
+    assert train.holds("020001")
+    assert not train.holds("010500")  # the place of `val`
 
 
 @pytest.mark.parametrize("name", ["llvip", "msrs", "roadscene"])

@@ -8,8 +8,10 @@ from lowlight_tf.datasets.pairing import (
     check_sizes,
     dark_folder,
     day_folder,
+    fusion_folder,
     pair_folder,
     split,
+    whole_and_lone,
 )
 
 
@@ -27,6 +29,26 @@ def test_inputs_are_called_like_their_folders(picture, tmp_path):
     visible, infrared = picture("visible/1.png"), picture("infrared/1.png")
     (pair,) = pair_folder(tmp_path, inputs=("visible", "infrared"), target=None)
     assert pair == Pair("1", {"visible": visible, "infrared": infrared}, None)
+
+
+def test_a_picture_that_one_camera_lacks_is_named(picture, tmp_path):
+    both = picture("visible/1.png"), picture("infrared/1.png")
+    lone = picture("visible/3.png"), picture("infrared/2.png")
+    with pytest.raises(UsageError, match=r"1 of 3 pictures in .* no partner in visible/: 2"):
+        fusion_folder(tmp_path)
+    pairs, alone = whole_and_lone(tmp_path)
+    assert pairs == [Pair("1", dict(zip(("visible", "infrared"), both, strict=True)), None)]
+    assert sorted(alone) == sorted(lone)
+    for path in lone:
+        path.unlink()
+    assert fusion_folder(tmp_path) == pairs
+
+
+def test_a_missing_camera_is_named(picture, tmp_path):
+    picture("visible/1.png")
+    for read in (fusion_folder, whole_and_lone):
+        with pytest.raises(UsageError, match=r"Missing: infrared; found: visible"):
+            read(tmp_path)
 
 
 def test_day_pictures_have_no_input(picture, tmp_path):
@@ -97,6 +119,16 @@ def test_a_crop_larger_than_a_picture_is_refused(picture, tmp_path):
     check_sizes(pair_folder(tmp_path), crop=12)
     with pytest.raises(UsageError, match=r"crop=13.*12x20.*at most 12"):
         check_sizes(pair_folder(tmp_path), crop=13)
+
+
+def test_a_picture_that_will_be_brought_to_anothers_size_may_have_its_own(picture, tmp_path):
+    picture("visible/a.png", size=(36, 61)), picture("infrared/a.png", size=(12, 20))
+    pairs = fusion_folder(tmp_path)
+    with pytest.raises(UsageError, match=r"must have one size"):
+        check_sizes(pairs)
+    check_sizes(pairs, crop=12, like="infrared")
+    with pytest.raises(UsageError, match=r"crop=13.*infrared.*12x20"):
+        check_sizes(pairs, crop=13, like="infrared")
 
 
 def some(count):
