@@ -58,7 +58,9 @@ def test_what_is_no_archive_leaves_nothing_behind(archive, tmp_path):
         opened(tmp_path / "other.zip")
     with zipfile.ZipFile(archive, "w") as box:
         box.writestr("dark/1.png", "of no known folder")
-    with pytest.raises(UsageError, match="holds none of the expected folders: high, infrared, low, test"):
+    with pytest.raises(
+        UsageError, match="holds none of the expected folders: high, infrared, low, test"
+    ):
         opened(archive)
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.zip"]
 
