@@ -3,6 +3,7 @@
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging.color import luma
 
 PEAK = 255.0
 
@@ -41,6 +42,39 @@ def rounded(image: np.ndarray) -> np.ndarray:
     if not np.isfinite(image).all():
         raise UsageError("Pixels must be finite numbers. Received: a picture with NaN or infinity.")
     return np.rint(np.clip(image, 0, 1) * PEAK).astype(np.float64)
+
+
+def lumas(**pictures: np.ndarray) -> list[np.ndarray]:
+    """Return the 8-bit lumas (BT.601, full range) of pictures of one scene, of one size.
+
+    Args:
+        **pictures: By the name that an error says, each (H, W), (H, W, 1) or, in color, (H, W, 3);
+            uint8, or float in [0, 1], which is rounded to 8 bits before the luma is taken.
+
+    Returns:
+        (H, W) uint8 of each, rounded once more.
+
+    Raises:
+        UsageError: If the sizes differ, or one has other channels, pixels of another type or such
+            as are not finite.
+    """
+    if len({picture.shape[:2] for picture in pictures.values()}) > 1:
+        raise UsageError(
+            "Fusion is measured on pictures of one height and width: align them first. Received: "
+            f"{', '.join(f'{name} {size(picture)}' for name, picture in pictures.items())}."
+        )
+    return [_gray(name, picture) for name, picture in pictures.items()]
+
+
+def _gray(name: str, picture: np.ndarray) -> np.ndarray:
+    if picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (1,), (3,)):
+        raise UsageError(
+            f"The {name} picture must be gray or RGB: HxW, HxWx1 or HxWx3. "
+            f"Received: {size(picture)}."
+        )
+    levels = rounded(picture)
+    gray = luma(levels) if picture.shape[2:] == (3,) else levels.reshape(levels.shape[:2])
+    return np.rint(gray).astype(np.uint8)
 
 
 def size(image: np.ndarray) -> str:
