@@ -140,6 +140,8 @@ class Training:
         summary_every: Steps between two sets of TensorBoard scalars.
         save_every: Steps between two checkpoints.
         validate_every: Steps between two validations; 0 makes twenty in a run.
+        judge: The metric by whose mean over the validation pairs the best net is kept: psnr or
+            ssim; for nets that fuse, who have no target, one of `evaluation.evaluate.FUSION`.
         validation: Share of a folder's pairs that is held back, where it has no `val/` of its own.
         split: The same the other way round: share of the pairs to learn from ("0.7"), or the
             `split.json` of another run, to learn from what that one learned from. "" goes by
@@ -166,6 +168,7 @@ class Training:
     summary_every: int = 100
     save_every: int = 1000
     validate_every: int = 0
+    judge: str = "psnr"
     validation: float = 0.1
     split: str = ""
 

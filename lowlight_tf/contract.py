@@ -22,12 +22,14 @@ class Port:
         size: Height and width (pixels) of a thumbnail: a port that is always shown the whole
             picture, shrunk to this size, however large the picture and whatever part of it the
             other ports see. None for a port that sees the pixels themselves.
+        of: The port whose picture a thumbnail shows; "" for the first.
     """
 
     name: str
     channels: int
     space: str = "srgb"
     size: tuple[int, int] | None = None
+    of: str = ""
 
     def shape(self, size: tuple[int | None, int | None]) -> tuple[int | None, int | None, int]:
         """Return (height, width, channels) of its image when the other ports see `size`."""
@@ -57,8 +59,17 @@ class Contract:
 
     @property
     def thumbnails(self) -> tuple[Port, ...]:
-        """The inputs that see the whole picture, small; each is made of the first picture."""
+        """The inputs that see a whole picture, small."""
         return tuple(port for port in self.inputs if port.size)
+
+    @property
+    def fuses(self) -> bool:
+        """Whether it makes one picture of those of two cameras."""
+        return len(self.pictures) > 1
+
+    def whole(self, thumbnail: Port) -> str:
+        """Return the name of the picture that a thumbnail port shows."""
+        return thumbnail.of or self.pictures[0].name
 
     def save(self, path: Path) -> None:
         """Write the contract as JSON into a run folder."""
@@ -176,4 +187,21 @@ def sha256(path: Path) -> str:
 ENHANCE = Contract((Port("low", 3),), (Port("enhanced", 3),))
 EXPOSE = Contract(
     (Port("low", 3), Port("thumbnail", 3, size=(128, 192))), (Port("enhanced", 3),), multiple_of=8
+)
+
+GLANCE = (320, 416)
+"""Height and width (pixels) at which a detector looks at a picture."""
+
+VISIBLE, INFRARED, FUSED = Port("visible", 1), Port("infrared", 1, "thermal"), Port("fused", 1)
+
+FUSE = Contract((VISIBLE, INFRARED), (FUSED,))
+FUSE_GUIDED = Contract(
+    (
+        VISIBLE,
+        INFRARED,
+        Port("visible_glance", 1, size=GLANCE, of="visible"),
+        Port("infrared_glance", 1, "thermal", size=GLANCE, of="infrared"),
+    ),
+    (FUSED,),
+    multiple_of=8,
 )

@@ -3,13 +3,15 @@
 import importlib.util
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import read_json, write_json
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import color, files
 from lowlight_tf.imaging.noise import darken
 
 PHOTOGRAPHS = {
@@ -48,8 +50,52 @@ def embedded(folder: Path, *, seed: int = 1) -> Path:
     Raises:
         UsageError: If scikit-image is not installed, or the folder holds something else.
     """
+
+    def photograph(day: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        return {"low": _darkened(day, rng), "high": day}
+
+    return _written(folder, seed, ("low", "high"), photograph)
+
+
+def embedded_cameras(folder: Path, *, seed: int = 1) -> Path:
+    """Write pairs of two cameras: FOLDER/{train,val}/{visible,infrared}, PNG.
+
+    They are the embedded photographs: darkened as in `embedded` for the visible camera; for the
+    infrared one, structure without light and shade, blurred a little, and with warm bodies that the
+    visible camera hardly sees. For tests and first steps: no thermal camera was involved.
+
+    Args:
+        folder: New, empty, or what this function wrote.
+        seed: Of exposures, noise and bodies.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: As `embedded`.
+    """
+
+    def scene(day: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        warm = _bodies(day.shape[:2], rng)[..., None]
+        day = day * (1 - 0.6 * warm)
+        luma = color.luma(day)
+        flat = luma - cv2.GaussianBlur(luma, (0, 0), 24)
+        infrared = cv2.GaussianBlur(0.4 + 0.6 * flat, (0, 0), 1.2)[..., None]
+        infrared = infrared + warm * (0.9 - infrared)
+        return {"visible": _darkened(day, rng), "infrared": np.float32(infrared.clip(0, 1))}
+
+    return _written(folder, seed, ("visible", "infrared"), scene)
+
+
+def _written(
+    folder: Path,
+    seed: int,
+    sides: tuple[str, ...],
+    make: Callable[[np.ndarray, np.random.Generator], dict[str, np.ndarray]],
+) -> Path:
     source = _photographs()
-    mark = {"seed": seed, "photographs": [*PHOTOGRAPHS["train"], *PHOTOGRAPHS["val"]]}
+    names = [*PHOTOGRAPHS["train"], *PHOTOGRAPHS["val"]]
+    mark = {"seed": seed, "photographs": names, "sides": list(sides)}
     if (folder / MARK).exists():
         if read_json(folder / MARK) == mark:
             return folder
@@ -62,25 +108,37 @@ def embedded(folder: Path, *, seed: int = 1) -> Path:
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     rng = np.random.default_rng(seed)
-    for half, names in PHOTOGRAPHS.items():
-        for side in ("low", "high"):
+    for half, photographs in PHOTOGRAPHS.items():
+        for side in sides:
             (part / half / side).mkdir(parents=True)
-        for name in names:
-            day = files.read(source / name)
-            for number, corner in enumerate(_corners(day)):
-                low = darken(
-                    corner,
-                    exposure=_between(EXPOSURE, rng),
-                    shot=_between(SHOT, rng),
-                    read=_between(READ, rng),
-                    rng=rng,
-                )
+        for name in photographs:
+            for number, corner in enumerate(_corners(files.read(source / name))):
                 file = f"{Path(name).stem}_{number}.png"
-                files.write(part / half / "low" / file, low)
-                files.write(part / half / "high" / file, corner)
+                for side, image in make(corner, rng).items():
+                    files.write(part / half / side / file, image)
     write_json(part / MARK, mark)
     os.replace(part, folder)
     return folder
+
+
+def _darkened(day: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return darken(
+        day,
+        exposure=_between(EXPOSURE, rng),
+        shot=_between(SHOT, rng),
+        read=_between(READ, rng),
+        rng=rng,
+    )
+
+
+def _bodies(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Return where one to three standing bodies are: 1 inside, 0 outside, soft between."""
+    mask = np.zeros(shape, np.float32)
+    for _ in range(rng.integers(1, 4)):
+        tall = int(rng.integers(shape[0] // 8, shape[0] // 4))
+        center = (int(rng.integers(0, shape[1])), int(rng.integers(shape[0] // 3, shape[0] - tall)))
+        cv2.ellipse(mask, center, (tall // 3, tall), 0, 0, 360, 1.0, -1)
+    return cv2.GaussianBlur(mask, (0, 0), 1.5)
 
 
 def _photographs() -> Path:

@@ -25,6 +25,9 @@ from lowlight_tf.runtime.enhance import enhance
 PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "keras", "tensorflow")
 """Whose versions are written beside the numbers, where they are installed."""
 
+FUSION = ("entropy", "mutual_information", "standard_deviation", "scd", "vif")
+"""What a net that fuses is validated by: it has no target."""
+
 
 class Score(NamedTuple):
     """What was measured on one picture.

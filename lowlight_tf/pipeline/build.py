@@ -75,8 +75,7 @@ def training_feed(
     key = tf.constant([recipe.seed, 0], tf.int32)
 
     def sample(count: tf.Tensor, index: tf.Tensor) -> tuple[dict, dict]:
-        own = tf.random.fold_in(key, tf.cast(count, tf.int32))
-        seeds = dict(zip(DRAWS, tf.unstack(tf.random.split(own, len(DRAWS))), strict=True))
+        seeds = draws(key, count, DRAWS)
         low, target = tf.numpy_function(store.read, [index], [tf.uint8, tf.uint8], stateful=False)
         low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
         (low, target), window = augment.crop([low, target], crop, seeds["crop"])
@@ -143,7 +142,7 @@ def training_feed(
         both = augment.mix({**inputs, **targets}, options.mixed, draw)
         return {name: both[name] for name in inputs}, {name: both[name] for name in targets}
 
-    numbers = _order(len(pairs), recipe.seed).skip(first)
+    numbers = order(len(pairs), recipe.seed).skip(first)
     whole = batch if options.mixed else own  # pictures are mixed with those of the whole batch
     if whole < batch:
         numbers = numbers.filter(lambda count, _: (count - first) % batch // own == place)
@@ -162,7 +161,13 @@ def _each(images: dict, change: Callable, amount: float, seed: tf.Tensor) -> dic
     return {name: change(image, amount, seed) for name, image in images.items()}
 
 
-def _order(count: int, seed: int) -> tf.data.Dataset:
+def draws(key: tf.Tensor, count: tf.Tensor, names: Sequence[str]) -> dict[str, tf.Tensor]:
+    """Return a seed for each draw of sample number `count`."""
+    own = tf.random.fold_in(key, tf.cast(count, tf.int32))
+    return dict(zip(names, tf.unstack(tf.random.split(own, len(names))), strict=True))
+
+
+def order(count: int, seed: int) -> tf.data.Dataset:
     """Return (number of the sample, index of its pair) for ever, each epoch in its own order."""
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:

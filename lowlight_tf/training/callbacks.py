@@ -23,7 +23,7 @@ class Progress:
 
     Attributes:
         step: Steps made.
-        best: Best validation PSNR so far (dB), or None before the first.
+        best: Best mean so far of the metric that validation goes by, or None before the first.
         best_step: Where it was reached.
         in_vain: Validations since the best one, or since the learning rate was cut for them.
         seconds: Time spent training, over all sessions.
@@ -104,9 +104,10 @@ class Log(StepCallback):
         left = (self.last - progress.step) / rate
         numbers = {name: round(float(value), 6) for name, value in logs.items()}
         progress.history.add(progress.step, epoch=round(progress.step / self.epoch, 3), **numbers)
+        quality = f"psnr {logs['psnr_batch']:5.2f} dB (crops)  " if "psnr_batch" in logs else ""
         print(
             f"step {progress.step:>6}/{self.last}  loss {logs['loss']:.4f}  "
-            f"psnr {logs['psnr_batch']:5.2f} dB (crops)  {rate:.1f} steps/s  "
+            f"{quality}{rate:.1f} steps/s  "
             f"{int(left) // 60}:{int(left) % 60:02} left",
             end="\r" if sys.stdout.isatty() and progress.step != self.last else "\n",
             flush=True,
@@ -158,6 +159,7 @@ class Validate(StepCallback):
         every: See `StepCallback`.
         last: See `StepCallback`.
         net: A net in float32, which is given the averaged weights.
+        judge: The metric that says which net is best; higher is better.
         measure: net -> ({metric: mean}, before/after picture (H, W, 3) in [0, 1]).
         run: Where `model.keras`, `history.csv` and `samples/` are written.
         summary: Where the pictures go as well, or None.
@@ -170,12 +172,14 @@ class Validate(StepCallback):
         last: int,
         *,
         net: keras.Model,
+        judge: str,
         measure: Callable[[keras.Model], tuple[dict[str, float], np.ndarray]],
         run: Path,
         summary: Summary | None,
     ) -> None:
         super().__init__(progress, every, last)
-        self.net, self.measure, self.run, self.summary = net, measure, run, summary
+        self.net, self.judge, self.measure = net, judge, measure
+        self.run, self.summary = run, summary
 
     def on_step(self, logs: dict) -> None:
         """Measure, keep, and show."""
@@ -188,9 +192,10 @@ class Validate(StepCallback):
             raise state.diverged("What the net gives", progress.step, place) from None
         progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})
         progress.history.save(self.run / "history.csv")
-        best = progress.best is None or means["psnr"] > progress.best
+        quality = means[self.judge]
+        best = progress.best is None or quality > progress.best
         if best:
-            progress.best, progress.best_step = means["psnr"], progress.step
+            progress.best, progress.best_step = quality, progress.step
             beside = self.run / ".model.part.keras"
             self.net.save(beside)
             beside.replace(self.run / "model.keras")

@@ -8,11 +8,12 @@ from lowlight_tf.training.objective import Objective
 
 
 class Learner(keras.Model):
-    """Train `net` on an objective, logging every loss and the PSNR of the batch.
+    """Train `net` on an objective, logging every loss and, with a target, the batch's PSNR.
 
     Args:
         net: From {port: (B, H, W, C)} to {port: (B, H, W, C)}.
-        objective: What is made small. It is asked with the ports, the outputs and the target.
+        objective: What is made small. It is asked with the ports, the outputs and, where there is
+            one, the target.
         teacher: A net with the same ports, which does not learn; the objective is asked with what
             it makes of the batch too, as "taught".
     """
@@ -25,8 +26,9 @@ class Learner(keras.Model):
         self.objective = objective
         # Inside a function Keras does not see it: its weights are no part of the checkpoints.
         self._teach = (lambda inputs: teacher(inputs, training=False)) if teacher else None
+        watched = ("psnr_batch",) if "target" in objective.takes else ()
         self.trackers = {
-            name: keras.metrics.Mean(name=name) for name in (*objective.weights, "psnr_batch")
+            name: keras.metrics.Mean(name=name) for name in (*objective.weights, *watched)
         }
 
     def call(self, inputs: dict[str, KerasTensor], training: bool = False) -> dict:
@@ -37,16 +39,16 @@ class Learner(keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ) -> KerasTensor:
         """Judge one batch."""
-        images = {**x, **y, **y_pred}
+        images = {**x, **(y or {}), **y_pred}
         if self._teach:
             (taught,) = self._teach(x).values()
             images["taught"] = ops.clip(ops.stop_gradient(taught), 0, 1)
         losses = self.objective(images)
         for name, value in losses.items():
             self.trackers[name].update_state(value)
-        # PSNR (dB) of the batch's crops, not of whole pictures: for watching, not for reporting.
-        (enhanced,) = y_pred.values()
-        enhanced = ops.clip(ops.cast(enhanced, "float32"), 0, 1)
-        quality = -fidelity.psnr(y["target"], ops.stop_gradient(enhanced))
-        self.trackers["psnr_batch"].update_state(ops.mean(quality))
+        if "psnr_batch" in self.trackers:
+            # PSNR (dB) of the batch's crops, not of whole pictures: for watching, not reporting.
+            enhanced = ops.clip(ops.cast(y_pred["enhanced"], "float32"), 0, 1)
+            quality = -fidelity.psnr(y["target"], ops.stop_gradient(enhanced))
+            self.trackers["psnr_batch"].update_state(ops.mean(quality))
         return self.objective.total(losses)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import write_json
@@ -39,7 +40,7 @@ class Material:
                         {
                             "name": pair.name,
                             "inputs": {port: str(p.resolve()) for port, p in pair.inputs.items()},
-                            "target": str(pair.target.resolve()),
+                            "target": pair.target and str(pair.target.resolve()),
                         }
                         for pair in pairs
                     ]
@@ -86,14 +87,17 @@ def gather(recipe: Recipe, run: Path) -> Material:
 
 def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pair], str]:
     """Return the pairs of one source for learning and for judging, and its terms."""
+    fuses = MODELS.find(recipe.model).contract.fuses
+    read = pairing.fusion_folder if fuses else pairing.pair_folder
     if source == "embedded":
-        folder = synthetic.embedded(run / "embedded")
-        halves = (pairing.pair_folder(folder / half) for half in ("train", "val"))
+        write = synthetic.embedded_cameras if fuses else synthetic.embedded
+        folder = write(run / "embedded")
+        halves = (read(folder / half) for half in ("train", "val"))
         return *halves, synthetic.TERMS
     path = Path(source)
     if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
         folder = opened(path)
-        read = pairing.day_folder if recipe.pipeline.night else pairing.pair_folder
+        read = pairing.day_folder if recipe.pipeline.night else read
         if (folder / "train").is_dir() and (folder / "val").is_dir():
             return read(folder / "train"), read(folder / "val"), "the user's own"
         return read(part_of(folder, LEARN)), [], "the user's own"
@@ -103,6 +107,11 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
             f"one, or a dataset's name. Received: {source} (nothing there)."
         )
     known = card.find(source)
+    if fuses != (len(known.inputs) > 1):
+        raise UsageError(
+            f"{recipe.model} learns from {'two cameras' if fuses else 'pictures with targets'}; "
+            f"{source} has {' and '.join(known.sides)}. Name other data."
+        )
     root = Path(recipe.data_root or ".")
     held = known.pairs(root, "val") if "val" in known.splits else []
     return known.pairs(root, "train"), held, known.terms
@@ -112,6 +121,10 @@ def read_pairs(path: Path) -> list[Pair]:
     """Read a list that `Material.save` wrote."""
     fields = json.loads(path.read_text(encoding="utf-8"))["pairs"]
     return [
-        Pair(f["name"], {port: Path(p) for port, p in f["inputs"].items()}, Path(f["target"]))
+        Pair(
+            f["name"],
+            {port: Path(p) for port, p in f["inputs"].items()},
+            f["target"] and Path(f["target"]),
+        )
         for f in fields
     ]

@@ -15,6 +15,10 @@ class Objective:
     Args:
         weights: Loss -> weight.
 
+    Attributes:
+        weights: Loss -> weight.
+        takes: Names of the images that the losses are called with.
+
     Raises:
         UsageError: If there is none, a name is unknown or a weight is not positive.
     """
@@ -26,6 +30,7 @@ class Objective:
             checks.positive(f"objective.{name}", weight)
         entries = {name: LOSSES.find(name) for name in weights}
         self.weights = dict(weights)
+        self.takes = {image for entry in entries.values() for image in entry.takes}
         self._losses = {name: (entry.load(), entry.takes) for name, entry in entries.items()}
 
     def __call__(self, images: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:

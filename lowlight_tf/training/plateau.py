@@ -34,7 +34,7 @@ class PSNRPlateau(StepCallback):
     def on_step(self, logs: dict) -> None:
         """Count, cut if it is time, and write down the rate."""
         progress, plan = self.progress, self.training
-        _, measured = progress.history.column("val_psnr")
+        _, measured = progress.history.column(f"val_{plan.judge}")
         rose = len(measured) == 1 or measured[-1] > max(measured[:-1])
         progress.in_vain = 0 if rose else progress.in_vain + 1
         optimizer = self.model.optimizer
@@ -42,8 +42,8 @@ class PSNRPlateau(StepCallback):
         lower = _short(max(rate * plan.plateau_factor, plan.plateau_floor))
         if progress.in_vain >= plan.plateau_patience and lower < rate:
             print(
-                f"step {progress.step:>6}  learning rate {rate:g} -> {lower:g}: validation PSNR "
-                f"has not risen {progress.in_vain} times in a row"
+                f"step {progress.step:>6}  learning rate {rate:g} -> {lower:g}: validation "
+                f"{plan.judge.upper()} has not risen {progress.in_vain} times in a row"
             )
             optimizer.learning_rate = rate = lower
             progress.in_vain = 0

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from lowlight_tf import checks
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, write_json
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation.evaluate import evaluate
+from lowlight_tf.evaluation.evaluate import FUSION, evaluate
 from lowlight_tf.evaluation.sheet import contact_sheet
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.layers.reparameterization import fold
@@ -69,6 +70,7 @@ def train(
 def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
     entry = MODELS.find(recipe.model)
     objective = Objective(recipe.objective)
+    checks.one_of("training.judge", recipe.training.judge, _judges(entry.contract))
     _refuse_unknown_options(entry.load(), recipe)
     teacher = _teacher(recipe, entry.contract)
     _open(run, recipe, resume)
@@ -210,6 +212,11 @@ def _build(build: Callable, recipe: Recipe, precision: str) -> keras.Model:
         keras.config.set_dtype_policy(before)
 
 
+def _judges(contract: Contract) -> tuple[str, ...]:
+    """Return what a net is validated by."""
+    return FUSION if contract.fuses else ("psnr", "ssim")
+
+
 class _Stage(NamedTuple):
     """Steps that share a crop and a batch: from `begin` to before `end`, samples from `first`."""
 
@@ -233,7 +240,11 @@ def _feed(
     pairs: list[Pair], recipe: Recipe, contract: Contract, stage: _Stage, step: int, team: Alone
 ) -> Any:
     """Return this worker's part of the batches of a stage, from `step` on."""
-    if importlib.util.find_spec("tensorflow"):
+    if contract.fuses:
+        from lowlight_tf.pipeline.fusion import fusion_feed
+
+        feed = functools.partial(fusion_feed, part=(team.index, team.count))
+    elif importlib.util.find_spec("tensorflow"):
         from lowlight_tf.pipeline.build import training_feed
 
         feed = functools.partial(training_feed, part=(team.index, team.count))
@@ -258,12 +269,19 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
 
     def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
         engine = KerasEngine.of(net, contract, name=recipe.model)
-        results = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain")
+        results = evaluate(engine, val, metrics=_judges(contract), protocol="plain")
         return results.means, contact_sheet([engine], val[:SAMPLES])
 
     judges = [
         callbacks.Validate(
-            progress, every, last, net=plain, measure=measure, run=run, summary=summary
+            progress,
+            every,
+            last,
+            net=plain,
+            judge=plan.judge,
+            measure=measure,
+            run=run,
+            summary=summary,
         )
     ]
     if plan.schedule == "plateau":

@@ -46,6 +46,18 @@ def test_the_same_seed_gives_the_same_bytes(pairs, tmp_path):
     assert other != contents(pairs)
 
 
+def test_warm_bodies_show_to_the_infrared_camera_alone(tmp_path):
+    pytest.importorskip("skimage")
+    folder = synthetic.embedded_cameras(tmp_path / "cameras")
+    pairs = pair_folder(folder / "val", inputs=("visible", "infrared"), target=None)
+    assert len(pairs) == synthetic.COUNTS["val"]
+    for pair in pairs:
+        visible, infrared = (files.read(pair.inputs[s]) for s in ("visible", "infrared"))
+        warm = infrared.mean(2) > 0.8
+        assert 0.005 < warm.mean() < 0.2
+        assert visible[warm].mean() < 0.1
+
+
 def test_what_is_complete_is_left_alone(pairs):
     marked = next((pairs / "val" / "low").iterdir())
     before = marked.stat().st_mtime_ns

@@ -1,0 +1,139 @@
+"""Pairs of two cameras + recipe -> batches of ({port: images}, {}): nobody knows a target."""
+
+import threading
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import Contract, Port
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.imaging import color, files
+from lowlight_tf.pipeline import augment
+from lowlight_tf.pipeline.build import draws, order
+
+DRAWS = ("crop", "turn", "expose", "bend", "noise")
+
+
+class CameraStore:
+    """What two cameras saw, decoded when asked for and kept as 8 bit while room lasts.
+
+    Args:
+        pairs: What to read.
+        contract: Its pictures are read; one channel is a color picture's luma.
+        cache_mb: Room for decoded pictures (MB); what does not fit is decoded each time.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], contract: Contract, *, cache_mb: int) -> None:
+        self._pairs, self._ports = pairs, contract.pictures
+        self._room = cache_mb * 10**6
+        self._kept: dict[int, tuple[np.ndarray, ...]] = {}
+        self._glances: dict[tuple[int, str], np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def read(self, index: int) -> tuple[np.ndarray, ...]:
+        """Return the pictures of one pair, (H, W, C) uint8 each, in the order of the ports."""
+        kept = self._kept.get(index)
+        if kept is None:
+            kept = tuple(self._decode(self._pairs[index], port) for port in self._ports)
+            size = sum(image.nbytes for image in kept)
+            with self._lock:
+                if index not in self._kept and size <= self._room:
+                    self._room -= size
+                    self._kept[index] = kept
+        return kept
+
+    def glance(self, index: int, small: Port, whole: str) -> np.ndarray:
+        """Return the picture of the port `whole` as the thumbnail port `small` is shown it."""
+        key = index, small.name
+        if key not in self._glances:
+            place = [port.name for port in self._ports].index(whole)
+            image = self.read(index)[place]
+            shrunk = cv2.resize(image, small.size[::-1], interpolation=cv2.INTER_AREA)
+            self._glances[key] = shrunk.reshape(*small.size, small.channels)
+        return self._glances[key]
+
+    def _decode(self, pair: Pair, port: Port) -> np.ndarray:
+        image = files.read(pair.inputs[port.name])
+        if port.channels == 1:
+            image = color.luma(image)[..., None]
+        return np.uint8(np.rint(image * 255))
+
+
+def fusion_feed(
+    pairs: Sequence[Pair],
+    recipe: Recipe,
+    contract: Contract,
+    *,
+    first: int = 0,
+    crop: int | None = None,
+    batch: int | None = None,
+    part: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    """Return the endless stream of training batches of two cameras, from sample `first` on.
+
+    All pictures of a pair are cut and turned alike; only what the first camera, the visible one,
+    saw is exposed, bent and made noisy at random, its thumbnails with it: infrared light knows no
+    night. As in `pipeline.build`, what a sample is follows from the seed and its number alone.
+
+    Args:
+        pairs: What to learn from.
+        recipe: Its `pipeline` (`crop`, `batch`, `turned`, `exposure_ev`, `bend`, `noise`,
+            `cache_mb`) and `seed` are read.
+        contract: The model's ports: a picture for each camera, and thumbnails of them.
+        first: See `pipeline.build.training_feed`, as the rest.
+        crop: Side of the crops (pixels).
+        batch: Pairs in a batch.
+        part: Which part of every batch.
+
+    Returns:
+        Batches ({port: (B, h, w, C)}, {}), float32 in [0, 1].
+    """
+    options = recipe.pipeline
+    crop = options.crop if crop is None else crop
+    batch = batch or options.batch
+    place, parts = part
+    own = batch // parts
+    ports, smalls = contract.pictures, contract.thumbnails
+    store = CameraStore(pairs, contract, cache_mb=options.cache_mb)
+    key = tf.constant([recipe.seed, 0], tf.int32)
+
+    def sample(count: tf.Tensor, index: tf.Tensor) -> tuple[dict, dict]:
+        seeds = draws(key, count, DRAWS)
+        images = tf.numpy_function(store.read, [index], [tf.uint8] * len(ports), stateful=False)
+        images = [
+            tf.ensure_shape(image, [None, None, port.channels])
+            for image, port in zip(images, ports, strict=True)
+        ]
+        images, _ = augment.crop(images, crop, seeds["crop"])
+        if options.turned and crop:
+            images = augment.turn(images, seeds["turn"])
+        names = [port.name for port in ports]
+        seen = {name: tf.cast(i, tf.float32) / 255 for name, i in zip(names, images, strict=True)}
+        glances = {small.name: glance(small, index) for small in smalls}
+        dimmed = [names[0], *(s.name for s in smalls if contract.whole(s) == names[0])]
+        seen |= glances
+        for name in dimmed:
+            if options.exposure_ev:
+                seen[name] = augment.expose(seen[name], options.exposure_ev, seeds["expose"])
+            if options.bend:
+                seen[name] = augment.bend(seen[name], options.bend, seeds["bend"])
+        if options.noise:
+            seen[names[0]] = augment.noise(seen[names[0]], options.noise, seeds["noise"])
+        return seen, {}
+
+    def glance(small: Port, index: tf.Tensor) -> tf.Tensor:
+        image = tf.numpy_function(
+            lambda i: store.glance(int(i), small, contract.whole(small)),
+            [index], tf.uint8, stateful=False,
+        )  # fmt: skip
+        image = tf.ensure_shape(image, (*small.size, small.channels))
+        return tf.cast(image, tf.float32) / 255
+
+    numbers = order(len(pairs), recipe.seed).skip(first)
+    if own < batch:
+        numbers = numbers.filter(lambda count, _: (count - first) % batch // own == place)
+    batches = numbers.map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return batches.batch(own, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
