@@ -1,0 +1,154 @@
+"""What people have marked in pictures: boxes from VOC, COCO, plain JSON, or maps of classes."""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import read_json
+from lowlight_tf.datasets.pairing import by_stem
+from lowlight_tf.imaging import files
+
+BESIDE = ("boxes.json", "annotations.json", "Annotations", "Annotation", "label", "labels")
+"""What labels may be called, beside pictures or up to two folders above theirs."""
+
+SAME = {
+    "people": "person",
+    "pedestrian": "person",
+    "motor": "motorcycle",
+    "motorbike": "motorcycle",
+    "bike": "bicycle",
+    "light": "traffic light",
+    "aeroplane": "airplane",
+    "sofa": "couch",
+    "tvmonitor": "tv",
+    "pottedplant": "potted plant",
+    "diningtable": "dining table",
+}
+"""What data sets call what COCO calls otherwise."""
+
+MAPPED = {8: ("car", False), 9: ("person", False), 10: ("person", True)}
+"""CamVid's classes of 12: car, pedestrian, bicyclist. A bicyclist is marked with the bicycle, so
+that its box fits neither: whether a person is found there does not count."""
+
+SMALLEST = 200  # pixels of a region in a map; whether a smaller one is found does not count
+
+
+class Label(NamedTuple):
+    """One thing that was marked.
+
+    Attributes:
+        name: What it is, in COCO's words where it has one.
+        box: Left, top, right, bottom, in pixels from the upper left corner of the picture.
+        ignored: It counts neither if it is found nor if it is not: a crowd, or too difficult.
+    """
+
+    name: str
+    box: tuple[float, float, float, float]
+    ignored: bool = False
+
+
+def beside(picture: Path) -> Path | None:
+    """Return where the labels of a picture lie, if they have one of the names of `BESIDE`."""
+    places = (folder / name for folder in picture.absolute().parents[:3] for name in BESIDE)
+    return next((place for place in places if place.exists()), None)
+
+
+def read(labels: Path, names: Iterable[str]) -> dict[str, list[Label]]:
+    """Read what is marked in some pictures.
+
+    Args:
+        labels: A folder of VOC .xml files, or of maps of CamVid's 12 classes, whose regions become
+            boxes (cars that touch in the map are one); a .json file of COCO, or one that maps the
+            name of a picture to a list of {"cls": name, "xyxy": [left, top, right, bottom]}.
+        names: Of the pictures, without suffix.
+
+    Returns:
+        Name of the picture -> its labels, for those of `names` of which the labels speak.
+
+    Raises:
+        UsageError: If there are no labels of these kinds, they are damaged, or speak of none of the
+            pictures.
+    """
+    if labels.is_dir():
+        voc = {path.stem: path for path in sorted(labels.glob("*.xml"))}
+        paths, one = (voc, _voc) if voc else (by_stem(labels), _regions)
+        found = {name: one(paths[name]) for name in names if name in paths}
+    elif labels.suffix.lower() == ".json":
+        fields = read_json(labels)
+        try:
+            marked = _coco(fields) if "annotations" in fields else _plain(fields)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UsageError(
+                f"{labels} holds no boxes: {error!r}. Expected COCO's images, annotations and "
+                'categories, or {"PICTURE": [{"cls": "person", "xyxy": [0, 0, 9, 9]}]}.'
+            ) from None
+        found = {name: marked[name] for name in names if name in marked}
+    else:
+        what = "a file" if labels.is_file() else "nothing there"
+        raise UsageError(
+            "`labels` must be a folder of VOC .xml files or class maps, or a .json file. "
+            f"Received: {labels} ({what})."
+        )
+    if not found:
+        raise UsageError(f"{labels} speaks of none of the pictures. Pass the labels of this data.")
+    return found
+
+
+def _label(name: str, box: Iterable[Any], ignored: bool = False) -> Label:
+    name, corners = name.strip().lower(), tuple(map(float, box))
+    left, top, right, bottom = corners
+    if not (right > left and bottom > top):
+        raise ValueError(f"no box: {corners}")
+    return Label(SAME.get(name, name), corners, ignored)
+
+
+def _voc(path: Path) -> list[Label]:
+    try:
+        return [
+            _label(
+                thing.findtext("name", ""),
+                [thing.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")],
+                thing.findtext("difficult", "0").strip() == "1",
+            )
+            for thing in ElementTree.parse(path).iter("object")
+        ]
+    except (ElementTree.ParseError, OSError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} holds no VOC boxes: {error}.") from None
+
+
+def _coco(fields: Mapping[str, Any]) -> dict[str, list[Label]]:
+    kinds = {kind["id"]: kind["name"] for kind in fields["categories"]}
+    pictures = {one["id"]: Path(one["file_name"]).stem for one in fields["images"]}
+    found: dict[str, list[Label]] = {name: [] for name in pictures.values()}
+    for one in fields["annotations"]:
+        left, top, width, height = one["bbox"]
+        box = (left, top, left + width, top + height)
+        label = _label(kinds[one["category_id"]], box, bool(one.get("iscrowd", 0)))
+        found[pictures[one["image_id"]]].append(label)
+    return found
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, list[Label]]:
+    return {
+        name: [_label(one["cls"], one["xyxy"]) for one in things] for name, things in fields.items()
+    }
+
+
+def _regions(path: Path) -> list[Label]:
+    marked = files.load(path).pixels[..., 0]
+    if marked.max() > 11:
+        raise UsageError(
+            f"{path} must be a map of CamVid's 12 classes, values 0 to 11. "
+            f"Received: up to {marked.max()}."
+        )
+    found = []
+    for value, (name, ignored) in MAPPED.items():
+        regions = cv2.connectedComponentsWithStats((marked == value).astype("uint8"))[2][1:]
+        for left, top, width, height, area in regions.tolist():
+            box = (left, top, left + width, top + height)
+            found.append(_label(name, box, ignored or area < SMALLEST))
+    return found

@@ -1,0 +1,229 @@
+"""Find people, cars and 78 more kinds of things in a picture. TensorFlow is never loaded here."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.runtime import fit
+
+SHIPPED = {"nanodet_g": Path(__file__).parents[1] / "weights" / "nanodet_g.tflite"}
+"""Detectors that come with the package."""
+
+FILL = 114  # gray level beside a picture that is not square
+LEAST = 0.01  # score: what is found below it is not told
+CANDIDATES, MOST = 1000, 100  # boxes of a picture before and after double ones are left out
+IMAGENET = np.float32([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])  # mean and deviation, RGB
+
+CLASSES = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog",
+    "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella",
+    "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite",
+    "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
+    "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange",
+    "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant",
+    "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone",
+    "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors",
+    "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+"""What COCO calls its 80 kinds of things, in its order."""
+
+
+class Detection(NamedTuple):
+    """One thing that was found.
+
+    Attributes:
+        name: One of `CLASSES`.
+        box: Left, top, right, bottom, in pixels from the upper left corner of the picture.
+        score: How sure the detector is, in [0, 1].
+    """
+
+    name: str
+    box: tuple[float, float, float, float]
+    score: float
+
+
+class Detector(Protocol):
+    """Whatever finds things in a picture.
+
+    Attributes:
+        name: What tables call it.
+        classes: What it knows.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """Return what is in an (H, W, 3) sRGB picture, uint8, uint16 or float32; surest first."""
+        ...
+
+
+class _Family(NamedTuple):
+    """How detectors of one kind are shown a picture, and how their answer is read.
+
+    Attributes:
+        shown: (S, S, 3) uint8 RGB -> the file's input.
+        read: Outputs, side S -> boxes (N, 4) in pixels of the square, scores (N, 80).
+        overlap: Of two boxes of a class that overlap by more (IoU), the less sure is left out.
+    """
+
+    shown: Callable[[np.ndarray], np.ndarray]
+    read: Callable[[Sequence[np.ndarray], int], tuple[np.ndarray, np.ndarray]]
+    overlap: float
+
+
+class LiteRTDetector:
+    """A `Detector` over a .tflite file of NanoDet or YOLOX, trained on COCO.
+
+    The picture is shrunk or enlarged to the file's square, its sides in proportion, and lies in its
+    upper left corner.
+
+    Args:
+        path: The file; its outputs tell which of the two it is.
+        threads: Processor threads for the interpreter.
+
+    Raises:
+        UsageError: If there is no such file, or it is no such detector.
+    """
+
+    classes = CLASSES
+
+    def __init__(self, path: Path, *, threads: int = 2) -> None:
+        checks.at_least("threads", threads, 1)
+        if not path.is_file():
+            raise UsageError(f"No file {path}. Pass the .tflite file of a detector.")
+        self.name, self.path = path.stem, path
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except Exception as error:  # of many types; all mean that the file is damaged
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UsageError(f"{path} cannot be run: {reason}. Fetch it again.") from None
+        (given, *others) = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        self._input, self._outputs = given["index"], [one["index"] for one in outputs]
+        last = sorted(int(one["shape"][-1]) for one in outputs)
+        if others or given["dtype"] != np.float32 or tuple(last) not in FAMILIES:
+            raise UsageError(
+                f"{path} must be a NanoDet (three outputs of 80 and of 44 columns) or a YOLOX "
+                f"(three of 85) with one float32 input. Received: {len(others) + 1} inputs and "
+                f"outputs of {', '.join(map(str, last))} columns."
+            )
+        self._family = FAMILIES[tuple(last)]
+        self._side = int(given["shape"][2])
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """Find what is in a picture. See `Detector`.
+
+        Raises:
+            UsageError: If the image's shape or type is none that will do.
+        """
+        fit.check_image(image)
+        height, width = image.shape[:2]
+        ratio = self._side / max(height, width)
+        rows, columns = (max(1, round(ratio * side)) for side in (height, width))
+        square = np.full((self._side, self._side, 3), FILL, np.uint8)
+        square[:rows, :columns] = cv2.resize(_eight(image), (columns, rows))
+        self._interpreter.set_tensor(self._input, self._family.shown(square))
+        self._interpreter.invoke()
+        outputs = [self._interpreter.get_tensor(index) for index in self._outputs]
+        boxes, scores = self._family.read(outputs, self._side)
+        boxes = np.clip(boxes, 0, (columns, rows) * 2) * ((width / columns, height / rows) * 2)
+        return _surest(boxes, scores, self._family.overlap)
+
+
+def open_detector(detector: str | Path, *, threads: int = 2) -> LiteRTDetector:
+    """Open a shipped detector ("nanodet_g"), or the .tflite file of a NanoDet or YOLOX.
+
+    Raises:
+        UsageError: If there is no such thing.
+    """
+    path = SHIPPED.get(str(detector), Path(detector))
+    if path.suffix != ".tflite":
+        raise UsageError(
+            f"A detector must be one of: {', '.join(SHIPPED)}, or a .tflite file. "
+            f"Received: {detector}."
+        )
+    return LiteRTDetector(path, threads=threads)
+
+
+def _eight(image: np.ndarray) -> np.ndarray:
+    if image.dtype == np.uint8:
+        return image
+    return np.rint(np.clip(fit.to_float(image), 0, 1) * 255).astype(np.uint8)
+
+
+def _surest(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> list[Detection]:
+    """Return what is told of all boxes (N, 4) and their scores (N, classes)."""
+    places, kinds = np.nonzero(scores >= LEAST)
+    found = scores[places, kinds]
+    order = np.argsort(-found, kind="stable")[:CANDIDATES]
+    places, kinds, found = places[order], kinds[order], found[order]
+    corners = boxes[places]
+    cornered = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxesBatched(
+        cornered.tolist(), found.tolist(), kinds.tolist(), LEAST, overlap
+    )
+    return [
+        Detection(CLASSES[kinds[index]], tuple(corners[index].tolist()), float(found[index]))
+        for index in sorted(kept)[:MOST]
+    ]
+
+
+def _cells(count: int) -> np.ndarray:
+    """Return (column, row) of each of the cells of a square, row by row."""
+    side = round(count**0.5)
+    rows, columns = np.divmod(np.arange(count), side)
+    return np.stack([columns, rows], axis=1)
+
+
+def _shown_to_nanodet(square: np.ndarray) -> np.ndarray:
+    blue_first = (square[..., ::-1] - NANODET[0]) / NANODET[1]
+    return np.ascontiguousarray(blue_first.transpose(2, 0, 1)[None], np.float32)
+
+
+def _read_nanodet(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each side of a box is as far from its cell's center as the mean of a distribution says."""
+    sizes = sorted({output.shape[1] for output in outputs}, reverse=True)
+    of = {output.shape[1:]: output[0] for output in outputs}
+    boxes = []
+    for count in sizes:
+        stride = side / round(count**0.5)
+        logits = of[count, 44].reshape(count, 4, 11)
+        weights = np.exp(logits - logits.max(axis=2, keepdims=True))
+        distances = stride * (weights @ np.arange(11)) / weights.sum(axis=2)
+        centers = (_cells(count) + 0.5) * stride
+        boxes.append(np.hstack([centers - distances[:, :2], centers + distances[:, 2:]]))
+    return np.concatenate(boxes), np.concatenate([of[count, 80] for count in sizes])
+
+
+def _shown_to_yolox(square: np.ndarray) -> np.ndarray:
+    return ((np.float32(square) / 255 - IMAGENET[0]) / IMAGENET[1])[None]
+
+
+def _read_yolox(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray]:
+    """A box has a center beside its cell's corner, a size, and is there, and is of a kind."""
+    boxes, scores = [], []
+    for output in outputs:
+        stride = side / output.shape[1]
+        answer = output.reshape(-1, 85)
+        centers = (answer[:, :2] + _cells(len(answer))) * stride
+        halves = np.exp(answer[:, 2:4]) * stride / 2
+        boxes.append(np.hstack([centers - halves, centers + halves]))
+        scores.append(answer[:, 4:5] * answer[:, 5:])
+    return np.concatenate(boxes), np.concatenate(scores)
+
+
+NANODET = np.float32([[103.53, 116.28, 123.675], [57.375, 57.12, 58.395]])  # mean, deviation, BGR
+FAMILIES = {
+    (44, 44, 44, 80, 80, 80): _Family(_shown_to_nanodet, _read_nanodet, 0.6),
+    (85, 85, 85): _Family(_shown_to_yolox, _read_yolox, 0.45),
+}
+"""How to use a file, by the columns of its outputs."""
