@@ -1,8 +1,8 @@
-"""Every name the house knows, one line each. The only file that names rooms by string."""
+"""Every name the house knows. The only file that names rooms by string."""
 
 import dataclasses
 
-from lowlight_tf.contract import ENHANCE, EXPOSE, Contract
+from lowlight_tf.contract import ENHANCE, EXPOSE, FUSE, Contract
 from lowlight_tf.registry import Entry, Registry
 
 
@@ -27,24 +27,39 @@ class Metric(Entry):
     Attributes:
         unit: Of the number; "" where it has none.
         digits: How many decimals a table shows.
-        takes: Which images it is called with: "target", "low" (the dark picture), "enhanced".
-            With a target among them it goes by a protocol, see `metrics.fidelity.under`; without,
-            it is always that of the 8-bit pictures as they are.
+        takes: Which images it is called with: "target", "low" (the dark picture), "enhanced"; or
+            "visible", "infrared", "fused". With a target among them it goes by a protocol, see
+            `metrics.fidelity.under`; without, it is that of the 8-bit pictures as they are.
+        protocols: Those that a metric without a target tells apart itself: it is called with
+            `protocol=`.
+        definition: Its card: what is measured, on which channels, in which unit, how that of two
+            sources is joined, and which way is better.
     """
 
     unit: str
     digits: int = 3
     takes: tuple[str, ...] = ("target", "enhanced")
+    protocols: tuple[str, ...] = ()
+    definition: str = dataclasses.field(kw_only=True)
 
     @property
     def judges_alone(self) -> bool:
         """Whether it needs no target."""
         return "target" not in self.takes
 
+    @property
+    def by_protocol(self) -> bool:
+        """Whether its number means nothing without the protocol's name."""
+        return not self.judges_alone or bool(self.protocols)
+
+
+FUSION = ("visible", "infrared", "fused")
+"""What a metric of two cameras is called with."""
 
 MODELS = Registry(
     "model",
     dashcam_net=Model("lowlight_tf.models.dashcam_net:dashcam_net", EXPOSE),
+    did_fuse=Model("lowlight_tf.models.did_fuse:did_fuse", FUSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
     mirnet=Model("lowlight_tf.models.mirnet:mirnet", ENHANCE),
 )
@@ -62,19 +77,236 @@ LOSSES = Registry(
     lpips=Loss("lowlight_tf.losses.perceptual:lpips", ("target", "enhanced")),
     half_lpips=Loss("lowlight_tf.losses.perceptual:half_lpips", ("target", "enhanced")),
     frequency=Loss("lowlight_tf.losses.frequency:frequency", ("target", "enhanced")),
+    max_intensity=Loss("lowlight_tf.losses.fusion:max_intensity", ("visible", "infrared", "fused")),
+    max_gradient=Loss("lowlight_tf.losses.fusion:max_gradient", ("visible", "infrared", "fused")),
+    source_ssim=Loss("lowlight_tf.losses.fusion:source_ssim", ("visible", "infrared", "fused")),
+    visible_reconstruction=Loss(
+        "lowlight_tf.losses.fusion:reconstruction", ("visible", "visible_rebuilt")
+    ),
+    infrared_reconstruction=Loss(
+        "lowlight_tf.losses.fusion:reconstruction", ("infrared", "infrared_rebuilt")
+    ),
+    visible_gradient=Loss("lowlight_tf.losses.fusion:gradient", ("visible", "visible_rebuilt")),
+    base_difference=Loss(
+        "lowlight_tf.losses.fusion:base_difference", ("visible_base", "infrared_base")
+    ),
+    detail_likeness=Loss(
+        "lowlight_tf.losses.fusion:detail_likeness", ("visible_detail", "infrared_detail")
+    ),
 )
 
 METRICS = Registry(
     "metric",
-    psnr=Metric("lowlight_tf.metrics.fidelity:psnr", "dB", 2),
-    ssim=Metric("lowlight_tf.metrics.fidelity:ssim", "", 4),
-    mae=Metric("lowlight_tf.metrics.fidelity:mae", "", 4),
-    lpips=Metric("lowlight_tf.metrics.perceptual:lpips", "", 4),
-    niqe=Metric("lowlight_tf.metrics.naturalness:niqe", "", 2, ("enhanced",)),
-    loe=Metric("lowlight_tf.metrics.naturalness:loe", "", 0, ("low", "enhanced")),
-    brightness=Metric("lowlight_tf.metrics.naturalness:brightness", "", 3, ("enhanced",)),
-    clipped=Metric("lowlight_tf.metrics.glare:clipped", "%", 2, ("enhanced",)),
-    glare=Metric("lowlight_tf.metrics.glare:glare", "", 2, ("low", "enhanced")),
+    psnr=Metric(
+        "lowlight_tf.metrics.fidelity:psnr",
+        "dB",
+        2,
+        definition="peak 255, squared errors to the target pooled over RGB; higher is better",
+    ),
+    ssim=Metric(
+        "lowlight_tf.metrics.fidelity:ssim",
+        "",
+        4,
+        definition="to the target, 11x11 Gaussian windows, mean over RGB, to 1; higher is better",
+    ),
+    mae=Metric(
+        "lowlight_tf.metrics.fidelity:mae",
+        "",
+        4,
+        definition="error to the target of levels in [0, 1], pooled over RGB; lower is better",
+    ),
+    lpips=Metric(
+        "lowlight_tf.metrics.perceptual:lpips",
+        "",
+        4,
+        definition="learned distance to the target (AlexNet 0.1), RGB; lower is better",
+    ),
+    niqe=Metric(
+        "lowlight_tf.metrics.naturalness:niqe",
+        "",
+        2,
+        ("enhanced",),
+        definition="from our good photographs' statistics of luma, not MATLAB's; lower is better",
+    ),
+    loe=Metric(
+        "lowlight_tf.metrics.naturalness:loe",
+        "",
+        0,
+        ("low", "enhanced"),
+        definition="mean count of changes of order (largest of RGB), side 50; lower is better",
+    ),
+    brightness=Metric(
+        "lowlight_tf.metrics.naturalness:brightness",
+        "",
+        3,
+        ("enhanced",),
+        definition="mean luma in [0, 1]; neither way is better",
+    ),
+    clipped=Metric(
+        "lowlight_tf.metrics.glare:clipped",
+        "%",
+        2,
+        ("enhanced",),
+        definition="share of pixels with a channel of RGB at 255; lower is better",
+    ),
+    glare=Metric(
+        "lowlight_tf.metrics.glare:glare",
+        "",
+        2,
+        ("low", "enhanced"),
+        definition="luma above 0.98 around lights, over the lights' own before; lower is better",
+    ),
+    entropy=Metric(
+        "lowlight_tf.metrics.fusion:entropy",
+        "bits",
+        3,
+        ("fused",),
+        definition="EN, of the 256 levels of luma, bits; higher is better",
+    ),
+    mutual_information=Metric(
+        "lowlight_tf.metrics.fusion:mutual_information",
+        "bits",
+        3,
+        FUSION,
+        definition="MI with each source, luma, bits (not nats), sum of both; higher is better",
+    ),
+    normalized_mutual_information=Metric(
+        "lowlight_tf.metrics.fusion:normalized_mutual_information",
+        "",
+        3,
+        FUSION,
+        definition="Hossny's, 2 MI / (H + H), luma, 0 to 2, sum of both sources; higher is better",
+    ),
+    source_psnr=Metric(
+        "lowlight_tf.metrics.fusion:source_psnr",
+        "dB",
+        2,
+        FUSION,
+        ("plain", "seed"),
+        definition=(
+            "luma, of the mean MSE of both sources, peak 255 of 8 bits (protocol seed: peak 255 of "
+            "levels in [0, 1], 48.13 dB more); higher is better"
+        ),
+    ),
+    source_mse=Metric(
+        "lowlight_tf.metrics.fusion:source_mse",
+        "",
+        4,
+        FUSION,
+        definition="luma levels in [0, 1], mean of both sources; lower is better",
+    ),
+    standard_deviation=Metric(
+        "lowlight_tf.metrics.fusion:standard_deviation",
+        "",
+        2,
+        ("fused",),
+        definition="SD of luma levels 0 to 255, over all pixels; higher is better",
+    ),
+    spatial_frequency=Metric(
+        "lowlight_tf.metrics.fusion:spatial_frequency",
+        "",
+        2,
+        ("fused",),
+        definition="SF, root mean square of both steps, luma 0 to 255; higher is better",
+    ),
+    average_gradient=Metric(
+        "lowlight_tf.metrics.fusion:average_gradient",
+        "",
+        2,
+        ("fused",),
+        definition="AG, sqrt((dx^2 + dy^2) / 2), central, luma 0 to 255; higher is better",
+    ),
+    scd=Metric(
+        "lowlight_tf.metrics.fusion:scd",
+        "",
+        3,
+        FUSION,
+        definition="r(fused - one source, other source), luma, sum of both; higher is better",
+    ),
+    vif=Metric(
+        "lowlight_tf.metrics.fusion_structure:vif",
+        "",
+        3,
+        FUSION,
+        definition="VIFp in pixels, 4 scales, luma, 1 for an equal, sum of both; higher is better",
+    ),
+    qabf=Metric(
+        "lowlight_tf.metrics.fusion_structure:qabf",
+        "",
+        3,
+        FUSION,
+        definition="Xydeas and Petrovic, luma, both by their edges, to 0.975; higher is better",
+    ),
+    source_ssim=Metric(
+        "lowlight_tf.metrics.fusion_structure:source_ssim",
+        "",
+        3,
+        FUSION,
+        definition="luma, Gaussian windows of 11x11, sum of both sources; higher is better",
+    ),
+    cross_entropy=Metric(
+        "lowlight_tf.metrics.fusion:cross_entropy",
+        "bits",
+        3,
+        FUSION,
+        definition="CE, p log2(p / q) of histograms of luma, bits, mean of both; lower is better",
+    ),
+    dark_luma=Metric(
+        "lowlight_tf.metrics.light:dark_luma",
+        "",
+        3,
+        ("visible", "fused"),
+        definition="mean, in [0, 1], where blurred visible luma is below 0.25; higher is lifted",
+    ),
+    normal_luma=Metric(
+        "lowlight_tf.metrics.light:normal_luma",
+        "",
+        3,
+        ("visible", "fused"),
+        definition="mean, in [0, 1], where blurred visible luma is 0.25 to 0.75; to be kept",
+    ),
+    glare_luma=Metric(
+        "lowlight_tf.metrics.light:glare_luma",
+        "",
+        3,
+        ("visible", "fused"),
+        definition="mean, in [0, 1], where blurred visible luma is above 0.75; lower is subdued",
+    ),
+    dark_detail=Metric(
+        "lowlight_tf.metrics.light:dark_detail",
+        "",
+        3,
+        FUSION,
+        definition="of the stronger source's luma gradient kept in the dark; higher is better",
+    ),
+    normal_detail=Metric(
+        "lowlight_tf.metrics.light:normal_detail",
+        "",
+        3,
+        FUSION,
+        definition="of the stronger source's luma gradient kept elsewhere; higher is better",
+    ),
+    glare_detail=Metric(
+        "lowlight_tf.metrics.light:glare_detail",
+        "",
+        3,
+        FUSION,
+        definition="of the stronger source's luma gradient kept in glare; higher is better",
+    ),
+    dark_black=Metric(
+        "lowlight_tf.metrics.light:dark_black",
+        "%",
+        2,
+        ("visible", "fused"),
+        definition="share of the visible's dark with a luma up to 0.02; lower is better",
+    ),
+    glare_white=Metric(
+        "lowlight_tf.metrics.light:glare_white",
+        "%",
+        2,
+        ("visible", "fused"),
+        definition="share of the visible's glare with a luma from 0.98; lower is better",
+    ),
 )
 
 ENGINES = Registry(

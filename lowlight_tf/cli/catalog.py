@@ -55,7 +55,12 @@ def _metrics() -> Iterable[dict[str, Any]]:
 
     for name in METRICS:
         one = METRICS.find(name)
-        yield {"name": name, "takes": ", ".join(one.takes), "unit": one.unit}
+        yield {
+            "name": name,
+            "takes": ", ".join(one.takes),
+            "unit": one.unit,
+            "definition": one.definition,
+        }
 
 
 def _datasets() -> Iterable[dict[str, Any]]:

@@ -5,6 +5,8 @@ to [0, 1] and rounded to 256 levels (a half to the even level) before anything i
 sums are float64.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -15,6 +17,9 @@ from lowlight_tf.registry import nearest
 
 PROTOCOLS = ("plain", "gt_mean", "luma")
 """What may be done to the two pictures before they are compared; see `under`."""
+
+ARITHMETIC = ("seed",)
+"""Protocols of metrics that need no target: see `metrics.fusion.source_psnr`."""
 
 WINDOW, SIGMA = 11, 1.5  # pixels
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
@@ -110,7 +115,7 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
         `gt_mean` came with Zhang et al., "Kindling the Darkness" (KinD), ACM MM 2019, in the code
         that evaluated it. Differences: there the lumas were rounded before their mean was taken.
     """
-    check(protocol)
+    check(protocol, PROTOCOLS)
     target, enhanced = levels(target, enhanced)
     if protocol == "gt_mean":
         mean = luma(enhanced).mean()
@@ -120,12 +125,10 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
     return _bytes(target), _bytes(enhanced)
 
 
-def check(protocol: str) -> None:
-    """Refuse a protocol that is not there, offering the nearest."""
-    if protocol not in PROTOCOLS:
-        raise UsageError(
-            f"No protocol is called {protocol!r}. Known: {nearest(protocol, PROTOCOLS)}."
-        )
+def check(protocol: str, known: Sequence[str] = PROTOCOLS + ARITHMETIC) -> None:
+    """Refuse a protocol that is not among the known, offering the nearest."""
+    if protocol not in known:
+        raise UsageError(f"No protocol is called {protocol!r}. Known: {nearest(protocol, known)}.")
 
 
 def _bytes(levels: np.ndarray) -> np.ndarray:

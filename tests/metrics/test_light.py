@@ -1,0 +1,124 @@
+"""Light by region, counted by hand: a street of three stripes, dark, normal and glare."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.metrics import light
+
+STREET = np.repeat(np.uint8([20, 128, 250]), 30)[None].repeat(60, 0)  # (60, 90)
+LUMAS = (light.dark_luma, light.normal_luma, light.glare_luma)
+DETAILS = (light.dark_detail, light.normal_detail, light.glare_detail)
+STRIPES = [slice(0, 30), slice(30, 60), slice(60, 90)]
+
+
+def checkers(low, high):
+    rows, columns = np.indices(STREET.shape) // 2
+    return np.where((rows + columns) % 2, low, high).astype(np.uint8)
+
+
+def test_regions_are_told_by_the_blurred_luma():
+    found = light.regions(STREET)
+    for mask, stripe in zip(found, STRIPES, strict=True):
+        expected = np.zeros_like(STREET, bool)
+        expected[:, stripe] = True
+        assert np.array_equal(mask, expected)
+
+
+def test_a_speck_makes_no_region():
+    street = STREET.repeat(8, 0).repeat(8, 1)  # 480 pixels high: a sigma of 4.8
+    street[238:242, 78:82] = 255
+    assert light.regions(street).dark[240, 80]
+
+
+def test_every_pixel_is_in_one_region(rng):
+    visible = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    assert (np.sum(light.regions(visible), 0) == 1).all()
+
+
+@pytest.mark.parametrize(("metric", "level"), [*zip(LUMAS, (20, 128, 250), strict=True)])
+def test_the_luma_of_a_region_is_its_mean(metric, level):
+    assert metric(STREET, STREET) == pytest.approx(level / 255)
+    assert metric(STREET, np.full_like(STREET, 102)) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("metric", "level"),
+    [
+        (light.dark_luma, 128),
+        (light.dark_black, 128),
+        (light.normal_luma, 20),
+        (light.glare_luma, 128),
+        (light.glare_white, 128),
+    ],
+)
+def test_a_region_that_is_not_there_has_no_number(metric, level):
+    assert math.isnan(metric(np.full_like(STREET, level), STREET))
+
+
+@pytest.mark.parametrize(("side", "few"), [(3, True), (6, False)])
+def test_less_than_a_thousandth_of_the_picture_is_no_region(side, few):
+    visible = np.full((100, 100), 128, np.uint8)
+    visible[50 : 50 + side, 50 : 50 + side] = 255
+    glare = np.count_nonzero(light.regions(visible).glare)
+    assert 0 < glare < 10 if few else glare >= 10
+    assert math.isnan(light.glare_luma(visible, visible)) == few
+
+
+@pytest.mark.parametrize("metric", DETAILS)
+def test_detail_is_the_share_of_the_stronger_gradient_that_is_kept(metric):
+    visible, infrared = STREET, checkers(0, 80)
+    assert metric(visible, infrared, visible * 0) == 0
+    kept = metric(visible, infrared, infrared)
+    assert 0.9 < kept <= 1
+    half = metric(visible, infrared, infrared // 2)
+    assert half == pytest.approx(kept / 2, abs=0.06)
+
+
+def test_the_detail_of_either_source_counts():
+    flat, detailed = np.full_like(STREET, 20), checkers(0, 40)
+    assert light.dark_detail(flat, detailed, detailed) == 1
+    assert light.dark_detail(detailed, flat, detailed) == 1
+    assert light.dark_detail(detailed, flat, detailed // 2) == 0.5
+
+
+def test_exaggerated_and_added_edges_earn_nothing():
+    flat, detailed = np.full_like(STREET, 20), checkers(0, 40)
+    assert light.dark_detail(flat, detailed, 4 * detailed) == 1
+    visible = np.full_like(STREET, 20)
+    visible[:, :30] = detailed[:, :30]
+    before = light.dark_detail(visible, flat, visible * 0)
+    assert before == 0
+    only_elsewhere = np.where(np.arange(90) > 35, checkers(0, 40), 20).astype(np.uint8)
+    assert light.dark_detail(visible, flat, only_elsewhere) < 0.01
+
+
+def test_flat_sources_have_no_detail_to_keep():
+    flat = np.full_like(STREET, 20)
+    assert math.isnan(light.dark_detail(flat, flat, STREET))
+
+
+def test_black_and_white_are_shares_of_their_regions():
+    fused = np.full_like(STREET, 128)
+    fused[:, :3] = 5  # a tenth of the dark stripe; 5.1 is 0.02 of white
+    fused[:, 3:9] = 6
+    fused[:, 60:66] = 250  # a fifth of the glare; 249.9 is 0.98 of white
+    fused[:, 66:80] = 249
+    fused[:, 30:40] = 255  # is no glare
+    assert light.dark_black(STREET, fused) == pytest.approx(10)
+    assert light.glare_white(STREET, fused) == pytest.approx(20)
+
+
+def test_color_counts_as_its_luma():
+    color = np.dstack([STREET] * 3)
+    assert light.glare_luma(color, color) == light.glare_luma(STREET, STREET)
+
+
+def test_pictures_of_two_sizes_are_refused():
+    for metric in (*LUMAS, light.dark_black, light.glare_white):
+        with pytest.raises(UsageError, match="visible 60x90, fused 60x80"):
+            metric(STREET, STREET[:, :80])
+    with pytest.raises(UsageError, match="fused 60x80"):
+        light.dark_detail(STREET, STREET, STREET[:, :80])
