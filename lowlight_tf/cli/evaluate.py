@@ -9,6 +9,7 @@ from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli import evaluate_detection
 from lowlight_tf.cli.progress import Bar
 from lowlight_tf.registry import nearest
 
@@ -21,6 +22,12 @@ HELP = "measure enhanced pictures, against their targets or alone"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add = parser.add_argument
+    add(
+        "--task",
+        choices=("quality", "detection"),
+        default="quality",
+        help="measure the pictures themselves, or what a detector finds in them",
+    )
     add(
         "--model",
         nargs="+",
@@ -49,10 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sheet", type=Path, help="picture to write: before, after and target of some")
     add("--each", action="store_true", help="print every picture's numbers too")
     add("--threads", type=int, default=2, help="processor threads of a .tflite file")
+    evaluate_detection.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the table, write what is asked for; return 0."""
+    if args.task == "detection":
+        return evaluate_detection.run(args)
     models = [*args.model, *([str(args.checkpoint_dir)] if args.checkpoint_dir else [])]
     models = list(dict.fromkeys(models))
     if not models:

@@ -229,19 +229,18 @@ def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
         results: What `evaluate` gave.
         command: What a reader types to make the same numbers.
     """
+    write_json(path, {**made_by(command), "results": [_to_json(one) for one in results]})
+
+
+def made_by(command: str) -> dict[str, Any]:
+    """Return what numbers were made by, as JSON tells it: command, versions and machine."""
     versions = {"lowlight_tf": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    fields = {
-        "command": command,
-        "versions": versions,
-        "machine": platform.machine(),
-        "results": [_to_json(one) for one in results],
-    }
-    write_json(path, fields)
+    return {"command": command, "versions": versions, "machine": platform.machine()}
 
 
 def load(path: Path) -> list[Results]:

@@ -34,7 +34,7 @@ def table(results: Sequence[Results]) -> str:
         for metric, mean in one.means.items():
             rows.setdefault(key, {})[_column(metric, one)] = number(metric, mean)
     known = [any(cost[index] != "-" for cost in costs.values()) for index in range(len(COSTS))]
-    return _markdown(
+    return markdown(
         [
             *("model", "data", "pictures"),
             *(_head(*column) for column in columns),
@@ -61,7 +61,7 @@ def each(results: Sequence[Results]) -> str:
             row = rows.setdefault((one.model, score.name, one.data, index), {})
             for metric, value in score.values.items():
                 row[_column(metric, one)] = number(metric, value)
-    return _markdown(
+    return markdown(
         ["model", "picture", *(_head(*column) for column in columns)],
         [[*key[:2], *(row.get(c, "-") for c in columns)] for key, row in rows.items()],
         words=2,
@@ -96,7 +96,7 @@ def _head(metric: str, protocol: str) -> str:
     return " ".join(filter(None, words))
 
 
-def _markdown(head: list[str], rows: list[list[str]], *, words: int) -> str:
+def markdown(head: list[str], rows: list[list[str]], *, words: int) -> str:
     """Return a table whose first columns hold words, set left, and the others numbers."""
     lines = [head, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

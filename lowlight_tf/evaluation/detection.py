@@ -1,0 +1,303 @@
+"""What a detector finds in pictures before and after: against labels, and against another judge."""
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import write_json
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.evaluation import evaluate, precision, report
+from lowlight_tf.evaluation.boxes import Label
+from lowlight_tf.evaluation.precision import Agreement
+from lowlight_tf.imaging import files, noise
+from lowlight_tf.runtime import fit
+from lowlight_tf.runtime.detect import Detection, Detector
+from lowlight_tf.runtime.engine import Engine
+from lowlight_tf.runtime.enhance import enhance
+
+SURE = 0.3
+"""Score from which something counts as found, where two looks are compared."""
+
+ROAD = "person", "bicycle", "car", "motorcycle", "bus", "truck"
+"""What they are compared by: whatever moves on a road."""
+
+SAME = 0.5  # IoU from which a thing that both cameras show counts once
+SEED = 1  # of the noise in darkened pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a detector found in one kind of pictures of one set.
+
+    Attributes:
+        pictures: "input", "day", "dark", "visible", "infrared", or the model that made them.
+        data: What the set is called.
+        detector: Who looked.
+        count: How many pictures.
+        labelled: How many of them have labels.
+        precisions: Class -> average precision at each of `precision.OVERLAPS`; none without labels.
+        judge: Whom the detector is compared with; "" for nobody.
+        agreement: With what the judge found in the inputs themselves: of two cameras in either, of
+            darkened pictures before. It is no accuracy: the judge errs, too.
+        people: How many people the detector finds in the infrared pictures, where there are any.
+        lost: How many of them it finds no more in these, not even half as sure.
+    """
+
+    pictures: str
+    data: str
+    detector: str
+    count: int
+    labelled: int = 0
+    precisions: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    judge: str = ""
+    agreement: Agreement | None = None
+    people: int | None = None
+    lost: int | None = None
+
+
+def measure(
+    engines: Mapping[str, Engine],
+    pairs: Sequence[Pair],
+    *,
+    detector: Detector,
+    labels: Mapping[str, Sequence[Label]],
+    judge: Detector | None = None,
+    exposure: float | None = None,
+    data: str = "",
+    progress: Callable[[float], None] | None = None,
+) -> list[Found]:
+    """Let a detector look at the inputs and at what each engine makes of them.
+
+    Where the cameras' pictures differ in size, the visible one is brought to the infrared one's.
+
+    Args:
+        engines: What to call it -> what fuses two pictures, or brightens one (the visible one).
+        pairs: Pictures of one camera, or of two.
+        detector: Who looks.
+        labels: Name of a pair -> what is there, in pixels of its infrared picture if it has one.
+            Classes that the detector does not know are passed over.
+        judge: Whom the detector is compared with.
+        exposure: Share of light that is left to the visible pictures, see `noise.darken`; None
+            leaves them as they are.
+        data: What the pairs are called in the results.
+        progress: Called with the share done, in (0, 1].
+
+    Returns:
+        The inputs' rows first, then a row for each engine, in their order.
+
+    Raises:
+        UsageError: If there are no pairs, a file cannot be read, only some pairs have an infrared
+            picture, an engine needs one that is not there, or a label lies outside its picture.
+    """
+    check(engines, pairs)
+    seen: dict[str, list[list[Detection]]] = {}
+    references = []
+    for done, pair in enumerate(pairs, 1):
+        rng = np.random.default_rng([SEED, done])
+        for kind, picture in _pictures(pair, engines, exposure, rng):
+            _check_labels(pair, labels.get(pair.name, ()), picture.shape)
+            seen.setdefault(kind, []).append(detector(picture))
+            if judge and kind == "infrared":
+                references[-1] = _either(references[-1], _sure(judge(picture)))
+            elif judge and len(references) < done:  # the first is the visible one, undarkened
+                references.append(_sure(judge(picture)))
+        if progress:
+            progress(done / len(pairs))
+    marked = [index for index, pair in enumerate(pairs) if pair.name in labels]
+    truth = [
+        [label for label in labels[pairs[index].name] if label.name in detector.classes]
+        for index in marked
+    ]
+    rows = []
+    for kind, found in seen.items():
+        precisions = precision.average_precisions([found[index] for index in marked], truth)
+        row = Found(
+            kind,
+            data,
+            detector.name,
+            len(pairs),
+            len(marked),
+            {name: tuple(values.tolist()) for name, values in precisions.items()},
+        )
+        if judge:
+            agreed = [
+                precision.agreement(_sure(ours), theirs)
+                for ours, theirs in zip(found, references, strict=True)
+            ]
+            agreed = Agreement(*map(sum, zip(*agreed, strict=True)))
+            row = dataclasses.replace(row, judge=judge.name, agreement=agreed)
+        if "infrared" in seen:
+            people, lost = _people(seen["infrared"], found)
+            row = dataclasses.replace(row, people=people, lost=lost)
+        rows.append(row)
+    return rows
+
+
+def check(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> None:
+    """Refuse what `measure` cannot do, before any picture is looked at; errors as there."""
+    if not pairs:
+        raise UsageError("Detection needs at least one picture. Received: none.")
+    with_infrared = [pair.name for pair in pairs if "infrared" in pair.inputs]
+    if with_infrared and len(with_infrared) < len(pairs):
+        raise UsageError(
+            f"Either all pairs have an infrared picture or none. Received: {len(with_infrared)} of "
+            f"{len(pairs)}. Add the others, or pass the visible pictures alone."
+        )
+    for name, engine in engines.items():
+        if not _fuses(engine):
+            fit.check_ports(engine.contract)
+        elif not with_infrared:
+            raise UsageError(
+                f"{name} fuses two cameras. Received pictures of one. Pass a folder with visible/ "
+                "and infrared/."
+            )
+
+
+def table(rows: Sequence[Found]) -> str:
+    """Return a Markdown table: a row for each kind of pictures.
+
+    Average precisions stand in percent, as mAP and class by class; agreement with a judge as
+    precision, recall and F1, under its name; people as lost / found in infrared.
+    """
+    classes = sorted({name for row in rows for name in row.precisions})
+    judges = list(dict.fromkeys(row.judge for row in rows if row.judge))
+    people = any(row.people is not None for row in rows)
+    head = ["pictures", "data", "detector", "number"]
+    if classes:
+        head += ["labelled", "mAP@.5", "mAP@.5:.95", *(f"{name} AP@.5" for name in classes)]
+    for judge in judges:
+        head += [f"agreement with {judge}: precision", "recall", "F1"]
+    head += ["people lost"] if people else []
+    lines = []
+    for row in rows:
+        line = [row.pictures, row.data, row.detector, str(row.count)]
+        if classes:
+            values = [row.precisions.get(name, (math.nan,))[0] for name in classes]
+            means = precision.means({name: np.array(ap) for name, ap in row.precisions.items()})
+            line += [str(row.labelled), *(_percent(value) for value in (*means, *values))]
+        for judge in judges:
+            agreed = row.agreement if row.judge == judge else Agreement(0, 0, 0)
+            line += [_percent(value) for value in (agreed.precision, agreed.recall, agreed.f1)]
+        if people:
+            line.append("-" if row.people is None else f"{row.lost} of {row.people}")
+        lines.append(line)
+    return report.markdown(head, lines, words=3)
+
+
+def save(path: Path, rows: Sequence[Found], *, command: str = "") -> None:
+    """Write rows as JSON: beside, then renamed. What is undefined is null."""
+    write_json(path, {**evaluate.made_by(command), "results": [_to_json(row) for row in rows]})
+
+
+def save_table(path: Path, rows: Sequence[Found], *, command: str = "") -> None:
+    """Write the table, and below it the line that makes it: beside, then renamed."""
+    beside = path.with_name(f".{path.name}.part")
+    made_by = f"\n`{command}`\n" if command else ""
+    beside.write_text(table(rows) + made_by, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _pictures(
+    pair: Pair,
+    engines: Mapping[str, Engine],
+    exposure: float | None,
+    rng: np.random.Generator,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each kind of picture of a scene, as it is made; the undarkened visible one first."""
+    visible = files.load(pair.picture("low") or pair.target).pixels
+    infrared = None
+    if "infrared" in pair.inputs:
+        infrared = files.load(pair.inputs["infrared"]).pixels
+        size = infrared.shape[1::-1]
+        if infrared.shape != visible.shape:
+            visible = cv2.resize(visible, size, interpolation=cv2.INTER_AREA)
+    if exposure:
+        yield "day", visible
+        dark = noise.darken(fit.to_float(visible), exposure=exposure, rng=rng)
+        visible = np.rint(255 * dark).astype(np.uint8)
+    if infrared is not None:
+        yield "visible", visible
+        yield "infrared", infrared
+    else:
+        yield "dark" if exposure else "input", visible
+    for name, engine in engines.items():
+        if _fuses(engine):
+            from lowlight_tf.runtime.fuse import fuse
+
+            yield name, fuse(engine, visible, infrared)
+        else:
+            yield name, enhance(engine, visible)
+
+
+def _fuses(engine: Engine) -> bool:
+    return len(engine.contract.pictures) == 2
+
+
+def _sure(found: Sequence[Detection], least: float = SURE) -> list[Detection]:
+    return [one for one in found if one.score >= least and one.name in ROAD]
+
+
+def _either(found: list[Detection], others: list[Detection]) -> list[Detection]:
+    """Return what either has found; what both have found, once."""
+    new = [
+        other
+        for other in others
+        if not any(
+            one.name == other.name
+            and precision.overlaps(np.array([one.box]), np.array([other.box])).item() >= SAME
+            for one in found
+        )
+    ]
+    return found + new
+
+
+def _people(
+    infrared: Sequence[Sequence[Detection]], found: Sequence[Sequence[Detection]]
+) -> tuple[int, int]:
+    """Return how many people the infrared pictures show, and how many of them others do not."""
+    people = lost = 0
+    for reference, detections in zip(infrared, found, strict=True):
+        theirs, ours = (
+            [one for one in _sure(several, least) if one.name == "person"]
+            for several, least in ((reference, SURE), (detections, SURE / 2))
+        )
+        people += len(theirs)
+        lost += len(theirs) - precision.agreement(ours, theirs).both
+    return people, lost
+
+
+def _check_labels(pair: Pair, labels: Sequence[Label], shape: tuple[int, ...]) -> None:
+    for label in labels:
+        left, top, right, bottom = label.box
+        across, down = (left + right) / 2, (top + bottom) / 2
+        if not (0 <= across <= shape[1] and 0 <= down <= shape[0]):
+            raise UsageError(
+                f"Picture {pair.name} is {shape[0]}x{shape[1]} (height x width). Received a "
+                f"{label.name} labelled at row {down:.0f}, column {across:.0f}. Pass labels in "
+                "pixels of these pictures."
+            )
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _to_json(row: Found) -> dict[str, Any]:
+    means = precision.means({name: np.array(ap) for name, ap in row.precisions.items()})
+    fields = dataclasses.asdict(row) | dict(zip(("mAP@.5", "mAP@.5:.95"), means, strict=True))
+    if row.agreement:
+        rates = {rate: getattr(row.agreement, rate) for rate in ("precision", "recall", "f1")}
+        fields["agreement"] = {**row.agreement._asdict(), **rates}
+        fields["agreement"] = {key: _or_null(value) for key, value in fields["agreement"].items()}
+    return {key: _or_null(value) for key, value in fields.items()}
+
+
+def _or_null(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
