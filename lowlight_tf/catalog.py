@@ -14,6 +14,13 @@ class Model(Entry):
 
 
 @dataclasses.dataclass(frozen=True)
+class Baseline(Entry):
+    """A function of images that has nothing to learn, and what it takes and gives."""
+
+    contract: Contract
+
+
+@dataclasses.dataclass(frozen=True)
 class Loss(Entry):
     """A function of images, and which images of a batch it is called with."""
 
@@ -307,6 +314,15 @@ METRICS = Registry(
         ("visible", "fused"),
         definition="share of the visible's glare with a luma from 0.98; lower is better",
     ),
+)
+
+BASELINES = Registry(
+    "baseline",
+    average=Baseline("lowlight_tf.classical.fusion:average", FUSE),
+    laplacian_pyramid=Baseline("lowlight_tf.classical.fusion:laplacian_pyramid", FUSE),
+    guided_filter=Baseline("lowlight_tf.classical.fusion:guided_filter", FUSE),
+    visible=Baseline("lowlight_tf.classical.fusion:visible", FUSE),
+    infrared=Baseline("lowlight_tf.classical.fusion:infrared", FUSE),
 )
 
 ENGINES = Registry(

@@ -11,7 +11,7 @@ HOUSE = Path(__file__).parents[1] / "lowlight_tf"
 FLOORS = (  # from the ground up; a room uses only rooms of lower lines
     {"__init__", "checks"},
     {"contract", "registry", "config", "imaging", "layers", "losses"},
-    {"catalog", "metrics", "datasets", "models"},
+    {"catalog", "classical", "metrics", "datasets", "models"},
     {"runtime", "pipeline"},
     {"evaluation", "export", "training"},
     {"cli"},

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from lowlight_tf.runtime.engine import Images
+
 SPREAD = 1 / 8
 """Spread of the low pass, in sides of a tile."""
 
@@ -25,16 +27,17 @@ class Agreement:
     are left exactly as they are.
 
     Args:
-        run: The net: float32 (h, w, 3) in [0, 1] to the same.
-        pick: (rows, columns) -> those pixels of the picture as float32 (rows, columns, 3).
+        run: The net: from what `pick` gives to float32 (h, w, C) in [0, 1].
+        pick: (rows, columns) -> those pixels of all that the net sees, by port: float32
+            (rows, columns, C) in [0, 1].
         shape: Height and width of the picture.
         size: Height and width that the net takes.
     """
 
     def __init__(
         self,
-        run: Callable[[np.ndarray], np.ndarray],
-        pick: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        run: Callable[[Images], np.ndarray],
+        pick: Callable[[np.ndarray, np.ndarray], Images],
         *,
         shape: tuple[int, int],
         size: tuple[int, int],
@@ -53,7 +56,7 @@ class Agreement:
         at its ends, so that neither lamps nor the night around them get halos.
 
         Args:
-            tile: (h, w, 3) float32 in [0, 1].
+            tile: (h, w, C) float32 in [0, 1].
             top: Where it lies in the picture (pixels).
             left: Likewise.
         """
@@ -89,7 +92,7 @@ class Agreement:
             tile.shape[1::-1],
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
-        )
+        ).reshape(tile.shape)
         shift *= _give(tile)
         shift += tile
         return np.clip(shift, 0, 1, out=shift)
@@ -102,6 +105,7 @@ def _give(image: np.ndarray) -> np.ndarray:
 
 def _low_pass(image: np.ndarray) -> np.ndarray:
     sigma = [max(SPREAD * side, 0.5) for side in image.shape[:2]]
-    return cv2.GaussianBlur(
+    blurred = cv2.GaussianBlur(
         image, (0, 0), sigmaX=sigma[1], sigmaY=sigma[0], borderType=cv2.BORDER_REFLECT
     )
+    return blurred.reshape(image.shape)  # OpenCV drops a single channel

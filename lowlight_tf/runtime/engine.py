@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lowlight_tf.catalog import ENGINES
+from lowlight_tf.catalog import BASELINES, ENGINES
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.runtime import pretrained
@@ -40,12 +40,13 @@ def open_engine(model: str | Path, *, threads: int = 2) -> Engine:
     """Open whatever `model` names.
 
     Args:
-        model: A shipped net ("dashcam_net_tiny"), a .tflite file with its card beside it, or a run
-            folder of `lowlight-tf train` (this one needs the [train] extra).
+        model: A shipped net ("dashcam_net_tiny"), a baseline ("average"), a .tflite file with its
+            card beside it, or a run folder of `lowlight-tf train` (this one needs the [train]
+            extra).
         threads: Processor threads that the engine may use.
 
     Raises:
-        UsageError: If there is no such thing; the nearest shipped names are offered.
+        UsageError: If there is no such thing; the nearest names are offered.
     """
     from lowlight_tf.runtime.litert import LiteRTEngine
 
@@ -60,4 +61,8 @@ def open_engine(model: str | Path, *, threads: int = 2) -> Engine:
         raise UsageError(
             f"A model must be a shipped name, a .tflite file or a run folder. Received: {path}."
         )
-    return LiteRTEngine(pretrained.find(str(model)), threads=threads)
+    if str(model) in BASELINES:
+        from lowlight_tf.runtime.classical import ClassicalEngine
+
+        return ClassicalEngine(str(model))
+    return LiteRTEngine(pretrained.find(str(model), others=BASELINES), threads=threads)

@@ -4,13 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lowlight_tf.imaging import tiling
-from lowlight_tf.runtime import fit
-from lowlight_tf.runtime.agreement import Agreement
+from lowlight_tf.runtime import fit, whole
 from lowlight_tf.runtime.engine import Engine, Images
-
-OVERLAP = 1 / 6
-"""What neighbouring tiles share at least, in sides of a tile."""
 
 
 def enhance(
@@ -21,13 +16,9 @@ def enhance(
     thumbnails: Images | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """Brighten a picture.
+    """Brighten a picture: at once, or by tiles if it is larger than the engine takes.
 
-    A picture up to the engine's size is mirrored up to it and run once. A larger one is run by
-    overlapped tiles. A net with a thumbnail port is shown the same thumbnail with every tile, and
-    they agree by themselves; another is first run once on the whole, small, and its tiles are held
-    to what that showed. Where the picture stands and the engine's image lies, or the reverse, it is
-    run on its side.
+    See `whole.through`.
 
     Args:
         engine: What brightens; from one color image to one.
@@ -46,78 +37,9 @@ def enhance(
     """
     fit.check_ports(engine.contract)
     fit.check_image(image)
+    (port,) = engine.contract.pictures
     result = np.empty_like(image) if out is None else out
-    size = fit.size_for(engine.size, engine.contract.multiple_of, image.shape)
     if thumbnails is None:
         thumbnails = fit.thumbnails(engine.contract, image)
-    source, target = image, result
-    if fit.across(size, image.shape):
-        source, target = image.swapaxes(0, 1), result.swapaxes(0, 1)
-    if source.shape[0] <= size[0] and source.shape[1] <= size[1]:
-        _whole(engine, source, target, size, thumbnails)
-    else:
-        _by_tiles(engine, source, target, size, thumbnails, progress or (lambda share: None))
-    if progress:
-        progress(1.0)
+    whole.through(engine, {port.name: image}, result, thumbnails=thumbnails, progress=progress)
     return result
-
-
-def _whole(
-    engine: Engine,
-    source: np.ndarray,
-    target: np.ndarray,
-    size: tuple[int, int],
-    thumbnails: Images,
-) -> None:
-    height, width = source.shape[:2]
-    eight = source.dtype == np.uint8  # the engine knows the shortest way from bytes to bytes
-    if not eight:
-        thumbnails = _floats(thumbnails)
-    answer = _run(engine, fit.pad(source if eight else fit.to_float(source), size), thumbnails)
-    if eight:
-        target[...] = answer[:height, :width]
-    else:
-        fit.put(target, answer[:height, :width])
-
-
-def _by_tiles(
-    engine: Engine,
-    source: np.ndarray,
-    target: np.ndarray,
-    size: tuple[int, int],
-    thumbnails: Images,
-    progress: Callable[[float], None],
-) -> None:
-    shape, overlap = source.shape[:2], (int(size[0] * OVERLAP), int(size[1] * OVERLAP))
-    thumbnails = _floats(thumbnails)
-    agreement = None
-    if not thumbnails:
-        agreement = Agreement(
-            lambda image: _run(engine, image, thumbnails),
-            lambda rows, columns: fit.to_float(source[np.ix_(rows, columns)]),
-            shape=shape,
-            size=size,
-        )
-    rows, columns = (len(tiling.starts(*sides)) for sides in zip(shape, size, overlap, strict=True))
-    done = 0
-
-    def render(top: int, left: int) -> np.ndarray:
-        nonlocal done
-        part = source[top : top + size[0], left : left + size[1]]
-        tile = _run(engine, fit.pad(fit.to_float(part), size), thumbnails)
-        tile = tile[: part.shape[0], : part.shape[1]]
-        done += 1
-        progress(done / (rows * columns + 1))
-        return agreement.correct(tile, top, left) if agreement else tile
-
-    tiling.by_tiles(target, render, fit.put, size=size, overlap=overlap)
-
-
-def _run(engine: Engine, image: np.ndarray, thumbnails: Images) -> np.ndarray:
-    """Run one (h, w, 3) image through an engine that takes one picture and gives one."""
-    (given,), (wanted,) = engine.contract.pictures, engine.contract.outputs
-    return np.asarray(engine({given.name: image[None], **thumbnails})[wanted.name])[0]
-
-
-def _floats(images: Images) -> Images:
-    return {name: fit.to_float(image) for name, image in images.items()}

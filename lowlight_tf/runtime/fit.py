@@ -17,11 +17,20 @@ def check_ports(contract: Contract) -> None:
     """Refuse a net that is not from one color image to another of its size."""
     ports = (*contract.pictures, *contract.outputs)
     if len(ports) != 2 or {port.channels for port in ports} != {3} or contract.scale != 1:
-        words = " to ".join(
-            ", ".join(f"{port.name} ({port.channels} channels)" for port in side)
-            for side in (contract.inputs, contract.outputs)
+        raise UsageError(
+            f"Enhancing takes a net from one color image to one. Received: {_words(contract)}."
         )
-        raise UsageError(f"Enhancing takes a net from one color image to one. Received: {words}.")
+
+
+def check_cameras(contract: Contract) -> None:
+    """Refuse a net that is not from a luma and an infrared image to one of their size."""
+    sides = contract.pictures, contract.outputs
+    channels = [[port.channels for port in side] for side in sides]
+    if channels != [[1, 1], [1]] or contract.scale != 1:
+        raise UsageError(
+            "Fusing takes a net from two images of one channel to one. "
+            f"Received: {_words(contract)}."
+        )
 
 
 def check_image(image: np.ndarray) -> None:
@@ -32,6 +41,28 @@ def check_image(image: np.ndarray) -> None:
             "A picture must be (H, W, 3), uint8, uint16 or float32 in [0, 1]. "
             f"Received: {image.shape}, {image.dtype}."
         )
+
+
+def gray(image: np.ndarray) -> np.ndarray:
+    """Return an infrared picture as (H, W, 1); refuse what is none.
+
+    Args:
+        image: (H, W), (H, W, 1), or (H, W, 3) with equal channels.
+    """
+    kinds = (np.uint8, np.uint16, np.float32)
+    deep = image[..., None] if image.ndim == 2 else image
+    if deep.ndim != 3 or deep.shape[2] not in (1, 3) or 0 in deep.shape or deep.dtype not in kinds:
+        raise UsageError(
+            "An infrared picture must be (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float32 "
+            f"in [0, 1]. Received: {image.shape}, {image.dtype}."
+        )
+    first = deep[..., :1]
+    if any(not np.array_equal(first, deep[..., [other]]) for other in range(1, deep.shape[2])):
+        raise UsageError(
+            "An infrared picture must be gray. Received: a colored one. Pass what the camera gave "
+            "before it was painted."
+        )
+    return np.ascontiguousarray(first)
 
 
 def size_for(
@@ -49,18 +80,23 @@ def across(size: tuple[int, int], shape: tuple[int, ...]) -> bool:
     return (size[0] - size[1]) * (shape[0] - shape[1]) < 0
 
 
-def thumbnails(contract: Contract, image: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what the thumbnail ports of a net are shown of a picture.
+def thumbnails(contract: Contract, *pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what the thumbnail ports of a net are shown of its pictures.
 
     Args:
         contract: The net's ports.
-        image: The whole picture, (H, W, 3).
+        *pictures: The whole of what each port of `contract.pictures` sees a part of, (H, W, C).
 
     Returns:
-        Port name -> (1, h, w, 3) in the picture's type: each pixel the mean of what it stands for.
+        Port name -> (1, h, w, C) in its picture's type: each pixel the mean of what it stands for.
         Empty if the net has no such port.
     """
-    return {port.name: _shrunk(image, port.size)[None] for port in contract.thumbnails}
+    names = (port.name for port in contract.pictures)
+    shown = dict(zip(names, pictures, strict=True))
+    return {
+        port.name: _shrunk(shown[contract.whole(port)], port.size)[None]
+        for port in contract.thumbnails
+    }
 
 
 def _shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -70,7 +106,8 @@ def _shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         height, width = (side // block for side in image.shape[:2])
         blocks = np.ascontiguousarray(image[: height * block, : width * block])
         image = cv2.resize(blocks, (width, height), interpolation=cv2.INTER_AREA)
-    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    shrunk = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    return shrunk.reshape(*size, -1)  # OpenCV drops a single channel
 
 
 def pad(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -79,7 +116,8 @@ def pad(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     image = np.ascontiguousarray(image)
     if not down and not right:
         return image
-    return cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REFLECT_101)
+    padded = cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_REFLECT_101)
+    return padded.reshape(*size, -1)
 
 
 def to_float(image: np.ndarray) -> np.ndarray:
@@ -96,3 +134,10 @@ def put(target: np.ndarray, image: np.ndarray) -> None:
     else:
         scaled = image * np.float32(np.iinfo(target.dtype).max)
         target[...] = np.rint(scaled, out=scaled)
+
+
+def _words(contract: Contract) -> str:
+    return " to ".join(
+        ", ".join(f"{port.name} ({port.channels} channels)" for port in side)
+        for side in (contract.inputs, contract.outputs)
+    )

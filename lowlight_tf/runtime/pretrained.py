@@ -1,5 +1,6 @@
 """The nets that come with the package: a name -> a .tflite file, checked by its card."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
@@ -21,8 +22,12 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.tflite"))
 
 
-def find(name: str) -> Path:
+def find(name: str, *, others: Iterable[str] = ()) -> Path:
     """Return the .tflite file called `name`; "tiny" stands for "dashcam_net_tiny".
+
+    Args:
+        name: Of a shipped net.
+        others: What else the caller takes: offered with the nets.
 
     Raises:
         UsageError: If none is called so (the nearest names are offered), or its bytes are not those
@@ -32,7 +37,7 @@ def find(name: str) -> Path:
         name = f"{FAMILY}{name}"
     if name not in names():
         raise UsageError(
-            f"No shipped net is called {name!r}. Known: {nearest(name, names())}. "
+            f"No shipped net is called {name!r}. Known: {nearest(name, (*names(), *others))}. "
             "A .tflite file or a run folder will do too."
         )
     path = FOLDER / f"{name}.tflite"

@@ -1,0 +1,1 @@
+"""Baselines: what can be done without learning."""

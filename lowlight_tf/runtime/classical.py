@@ -1,0 +1,40 @@
+"""A baseline as an engine, so that one table compares it with nets."""
+
+import numpy as np
+
+from lowlight_tf.catalog import BASELINES
+from lowlight_tf.runtime.engine import Images
+
+
+class ClassicalEngine:
+    """An `Engine` over a function of images. Takes pictures of any size.
+
+    Args:
+        name: What `catalog.BASELINES` calls the function: it takes the pictures of its contract in
+            their order, (H, W, C) float32 in [0, 1] each, and gives one.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+
+    size: tuple[int, int] | None = None
+
+    def __init__(self, name: str) -> None:
+        baseline = BASELINES.find(name)
+        self.name, self.contract, self._function = name, baseline.contract, baseline.load()
+
+    def __call__(self, images: Images) -> Images:
+        """Run one batch, picture by picture. See `Engine`."""
+        shown = [images[port.name] for port in self.contract.pictures]
+        (wanted,) = self.contract.outputs
+        results = [self._function(*map(_float, pictures)) for pictures in zip(*shown, strict=True)]
+        whole = shown[0].dtype == np.uint8
+        return {wanted.name: np.stack([_eight(one) if whole else one for one in results])}
+
+
+def _float(image: np.ndarray) -> np.ndarray:
+    return np.divide(image, 255, dtype=np.float32) if image.dtype == np.uint8 else image
+
+
+def _eight(image: np.ndarray) -> np.ndarray:
+    return np.rint(image * 255).astype(np.uint8)

@@ -1,0 +1,81 @@
+"""The pictures of two cameras, of any size, into one."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.runtime import fit, whole
+from lowlight_tf.runtime.engine import Engine
+
+STRIP = 256  # rows whose colors are joined at once
+DEPTHS = {  # type of a picture -> OpenCV's names for it and for differences of it
+    np.dtype(np.uint8): (cv2.CV_8U, cv2.CV_16S),
+    np.dtype(np.uint16): (cv2.CV_16U, cv2.CV_32S),
+    np.dtype(np.float32): (cv2.CV_32F, cv2.CV_32F),
+}
+
+
+def fuse(
+    engine: Engine,
+    visible: np.ndarray,
+    infrared: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Make one picture of what a visible and an infrared camera saw.
+
+    The net fuses lumas (BT.601, full range); the colors are those of the visible picture: its Cb
+    and Cr stay, whatever becomes of its luma, and what leaves the range is cut. Large pictures go
+    by tiles: see `whole.through`. Thumbnail ports are shown the whole of their own picture.
+
+    Args:
+        engine: What fuses; from a luma and an infrared image to one of one channel.
+        visible: (H, W, 3) sRGB: uint8, uint16, or float32 in [0, 1].
+        infrared: Of the same height and width, and any of these types: (H, W), (H, W, 1), or
+            (H, W, 3) with equal channels.
+        out: Where the result is written, of the shape and type of `visible`; it may be that itself.
+        progress: Called with the share done, in (0, 1].
+
+    Returns:
+        The result, of the shape and type of `visible`.
+
+    Raises:
+        UsageError: If the engine's ports, or the pictures' shapes or types do not fit.
+    """
+    contract = engine.contract
+    fit.check_cameras(contract)
+    fit.check_image(visible)
+    infrared = fit.gray(infrared)
+    if infrared.shape[:2] != visible.shape[:2]:
+        (height, width), (rows, columns) = visible.shape[:2], infrared.shape[:2]
+        raise UsageError(
+            f"The cameras' pictures must be of one size. Received: visible {height}x{width}, "
+            f"infrared {rows}x{columns} (height x width). Align them first."
+        )
+    luma = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)[..., None]
+    names = [port.name for port in contract.pictures]
+    fused = np.empty_like(luma)
+    whole.through(
+        engine,
+        dict(zip(names, (luma, infrared), strict=True)),
+        fused,
+        thumbnails=fit.thumbnails(contract, luma, infrared),
+        progress=progress,
+    )
+    return _colored(fused, luma, visible, np.empty_like(visible) if out is None else out)
+
+
+def _colored(
+    fused: np.ndarray, luma: np.ndarray, visible: np.ndarray, out: np.ndarray
+) -> np.ndarray:
+    """Give a luma the Cb and Cr of the visible picture: red, green and blue change as it did."""
+    depth, signed = DEPTHS[visible.dtype]
+    for top in range(0, len(visible), STRIP):
+        rows = np.s_[top : top + STRIP]
+        change = cv2.subtract(fused[rows], luma[rows], dtype=signed)
+        colored = cv2.add(visible[rows], cv2.merge([change] * 3), dtype=depth)
+        out[rows] = np.clip(colored, 0, 1) if depth == cv2.CV_32F else colored
+    return out

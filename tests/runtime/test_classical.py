@@ -1,0 +1,30 @@
+"""A baseline is an engine like any other."""
+
+import numpy as np
+import pytest
+
+from lowlight_tf.catalog import BASELINES
+from lowlight_tf.checks import UsageError
+from lowlight_tf.runtime.engine import open_engine
+
+
+@pytest.mark.parametrize("name", list(BASELINES))
+def test_a_batch_is_run_picture_by_picture_in_the_type_that_it_came(name, rng):
+    engine = open_engine(name)
+    ports = [port.name for port in engine.contract.pictures]
+    (wanted,) = engine.contract.outputs
+    channels = engine.contract.pictures[0].channels
+    batch = {port: rng.random((2, 12, 15, channels), dtype=np.float32) for port in ports}
+    floats = engine(batch)[wanted.name]
+    alone = engine({port: image[1:] for port, image in batch.items()})[wanted.name]
+    assert (floats.shape, floats.dtype) == ((2, 12, 15, wanted.channels), np.float32)
+    np.testing.assert_array_equal(alone, floats[1:])
+    whole = {port: np.rint(image * 255).astype(np.uint8) for port, image in batch.items()}
+    eight = engine(whole)[wanted.name]
+    assert eight.dtype == np.uint8
+    assert abs(eight / 255 - floats).mean() < 0.01
+
+
+def test_a_name_that_is_nearly_right_is_helped():
+    with pytest.raises(UsageError, match="laplacian_pyramid"):
+        open_engine("laplacian")

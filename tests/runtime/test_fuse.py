@@ -1,0 +1,181 @@
+"""Fusing pictures of any size with engines of one size."""
+
+import cv2
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import ENHANCE, FUSE, FUSED, INFRARED, VISIBLE, Contract, Port
+from lowlight_tf.imaging import color
+from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.fuse import fuse
+
+SIZE = (32, 48)
+KINDS = (np.uint8, np.uint16, np.float32)
+
+
+class Mix:
+    """An engine made of one function of two lumas in [0, 1]; it keeps what it was shown."""
+
+    name = "mix"
+
+    def __init__(self, mix, size=SIZE, contract=FUSE):
+        self.mix, self.size, self.contract, self.shown = mix, size, contract, []
+
+    def __call__(self, images):
+        """Run, and check what an engine may rely on."""
+        self.shown.append(images)
+        visible, infrared = images["visible"], images["infrared"]
+        assert visible.shape == infrared.shape
+        assert self.size is None or visible.shape == (1, *self.size, 1)
+        assert visible.flags.c_contiguous
+        assert infrared.flags.c_contiguous
+        if visible.dtype == np.uint8:
+            result = self.mix(visible / np.float32(255), infrared / np.float32(255))
+            return {"fused": np.rint(result.clip(0, 1) * 255).astype(np.uint8)}
+        return {"fused": self.mix(visible, infrared).clip(0, 1).astype(np.float32)}
+
+
+def middle(visible, infrared):
+    return (visible + infrared) / 2
+
+
+def of(image, dtype):
+    """Return a picture in [0, 1] as one of a type."""
+    return image if dtype == np.float32 else (image * np.iinfo(dtype).max).astype(dtype)
+
+
+def pictures(rng, shape, dtype=np.float32):
+    visible, infrared = rng.random((*shape, 3), np.float32), rng.random((*shape, 1), np.float32)
+    return of(visible * 0.6 + 0.2, dtype), of(infrared * 0.6 + 0.2, dtype)
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("shape", [(100, 130), (130, 100), (20, 130), (90, 30), (32, 48), (7, 5)])
+def test_a_mix_of_single_pixels_gives_the_same_in_tiles_and_at_once(rng, dtype, shape):
+    visible, infrared = pictures(rng, shape, dtype)
+    tiled = fuse(Mix(middle), visible, infrared)
+    whole = fuse(Mix(middle, size=None), visible, infrared)
+    assert tiled.dtype == dtype
+    assert tiled.shape == (*shape, 3)
+    np.testing.assert_array_equal(tiled, whole)
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+def test_who_takes_the_visible_luma_gets_the_visible_picture_back_to_the_bit(rng, dtype):
+    visible, infrared = pictures(rng, (40, 50), dtype)
+    np.testing.assert_array_equal(fuse(open_engine("visible"), visible, infrared), visible)
+
+
+def test_the_luma_is_the_nets_and_the_chroma_is_the_visible_pictures(rng):
+    visible, infrared = pictures(rng, (20, 30))
+    fused = fuse(Mix(lambda v, i: 0.9 * v + 0.1 * i), visible, infrared)
+    luma = 0.9 * color.luma(visible) + 0.1 * infrared[..., 0]
+    np.testing.assert_allclose(color.luma(fused), luma, atol=1e-5)
+    for channel in (0, 2):  # Cr and Cb: red and blue above the luma
+        before, after = (image[..., channel] - color.luma(image) for image in (visible, fused))
+        np.testing.assert_allclose(after, before, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+def test_what_leaves_the_range_is_cut(dtype):
+    visible = np.zeros((4, 4, 3), np.float32)
+    visible[..., 0] = 1  # luma 0.299
+    infrared = np.ones((4, 4), np.float32)
+    fused = fuse(open_engine("infrared"), of(visible, dtype), of(infrared, dtype))
+    most = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    np.testing.assert_allclose(fused[0, 0] / most, [1, 0.701, 0.701], atol=0.003)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cameras_may_give_pictures_of_different_types(rng, kind):
+    visible, infrared = pictures(rng, (20, 30))
+    expected = fuse(Mix(middle), visible, infrared)
+    fused = fuse(Mix(middle), of(visible, np.uint8), of(infrared, kind))
+    np.testing.assert_allclose(fused / 255, expected, atol=0.012)
+
+
+@pytest.mark.parametrize("form", ["flat", "deep", "three"])
+def test_an_infrared_picture_has_one_channel_or_three_equal_ones(rng, form):
+    visible, infrared = pictures(rng, (20, 30), np.uint8)
+    given = {"flat": infrared[..., 0], "deep": infrared, "three": infrared.repeat(3, axis=2)}
+    expected = fuse(Mix(middle), visible, infrared)
+    np.testing.assert_array_equal(fuse(Mix(middle), visible, given[form]), expected)
+
+
+def test_thumbnails_show_the_whole_of_their_own_picture(rng):
+    glances = (
+        Port("visible_glance", 1, size=(4, 6), of="visible"),
+        Port("infrared_glance", 1, "thermal", size=(4, 6), of="infrared"),
+    )
+    engine = Mix(middle, contract=Contract((VISIBLE, INFRARED, *glances), (FUSED,)))
+    visible, infrared = pictures(rng, (96, 144), np.uint8)
+    fuse(engine, visible, infrared)
+    assert len(engine.shown) > 4
+    for images in engine.shown:
+        for name, whole in (("visible", color.luma(visible)), ("infrared", infrared[..., 0])):
+            means = whole.reshape(4, 24, 6, 24).mean((1, 3)) / 255
+            glance = images[f"{name}_glance"]
+            assert glance.shape == (1, 4, 6, 1)
+            np.testing.assert_allclose(glance[0, ..., 0], means, atol=0.004)
+
+
+def test_bytes_go_to_the_engine_as_bytes(rng):
+    engine = Mix(middle)
+    fuse(engine, *pictures(rng, SIZE, np.uint8))
+    assert [image.dtype for image in engine.shown[0].values()] == [np.uint8, np.uint8]
+    assert len(engine.shown) == 1
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("shape", [(150, 220), (300, 40)])
+def test_pictures_are_fused_in_the_place_of_the_visible_one(rng, shape, dtype):
+    visible, infrared = pictures(rng, shape, dtype)
+    expected = fuse(Mix(middle), visible, infrared)
+    assert fuse(Mix(middle), visible, infrared, out=visible) is visible
+    np.testing.assert_array_equal(visible, expected)
+
+
+def test_the_colors_beside_an_alpha_channel_are_fused_in_their_place(rng):
+    image = rng.integers(0, 255, (60, 90, 4), dtype=np.uint8)
+    infrared = rng.integers(0, 255, (60, 90), dtype=np.uint8)
+    alpha, expected = image[..., 3].copy(), fuse(Mix(middle), image[..., :3].copy(), infrared)
+    fuse(Mix(middle), image[..., :3], infrared, out=image[..., :3])
+    np.testing.assert_array_equal(image[..., :3], expected)
+    np.testing.assert_array_equal(image[..., 3], alpha)
+
+
+def test_tiles_that_expose_by_themselves_are_held_to_the_whole(rng):
+    def expose(visible, infrared):
+        return visible * (0.4 / visible.mean()) + 0.1 * infrared
+
+    light = np.linspace(0.1, 0.5, 150, dtype=np.float32)[:, None] * np.ones(220, np.float32)
+    visible, infrared = light[..., None].repeat(3, axis=2), np.full((150, 220), 0.5, np.float32)
+    fused = fuse(Mix(expose), visible, infrared)
+    np.testing.assert_allclose(fused[..., 0], expose(light, infrared), atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("visible", "infrared", "reason"),
+    [
+        ((8, 9, 3), (9, 8), "visible 8x9, infrared 9x8"),
+        ((8, 9, 1), (8, 9), "A picture must be"),
+        ((8, 9, 3), (8, 9, 2), "An infrared picture must be"),
+        ((8, 9, 3), (8, 9, 3), "must be gray"),
+    ],
+)
+def test_what_does_not_fit_is_refused(rng, visible, infrared, reason):
+    images = [rng.integers(0, 255, shape, dtype=np.uint8) for shape in (visible, infrared)]
+    with pytest.raises(UsageError, match=reason):
+        fuse(Mix(middle), *images)
+
+
+def test_a_net_of_one_picture_is_refused(rng):
+    with pytest.raises(UsageError, match="low"):
+        fuse(Mix(middle, contract=ENHANCE), *pictures(rng, (4, 4)))
+
+
+def test_the_gray_of_opencv_is_the_luma_of_the_metrics(rng):
+    image = rng.integers(0, 256, (100, 100, 3), dtype=np.uint8)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    assert np.abs(gray - np.rint(color.luma(image))).max() <= 1
