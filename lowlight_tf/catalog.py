@@ -71,6 +71,18 @@ MODELS = Registry(
     mirnet=Model("lowlight_tf.models.mirnet:mirnet", ENHANCE),
 )
 
+CRITICS = Registry(
+    "critic",
+    patch_discriminator=Entry("lowlight_tf.models.patch_discriminator:patch_discriminator"),
+)
+
+GAMES = Registry(
+    "loss of critics",
+    bce=Entry("lowlight_tf.losses.adversarial:BCE"),
+    least_squares=Entry("lowlight_tf.losses.adversarial:LEAST_SQUARES"),
+    hinge=Entry("lowlight_tf.losses.adversarial:HINGE"),
+)
+
 LOSSES = Registry(
     "loss",
     charbonnier=Loss("lowlight_tf.losses.fidelity:charbonnier", ("target", "enhanced")),

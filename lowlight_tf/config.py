@@ -119,6 +119,7 @@ class Training:
         epochs: Length of the run in passes over the training pairs instead, with a validation after
             each unless `validate_every` says otherwise; 0 goes by `steps`.
         learning_rate: Of Adam, at its highest.
+        beta_1: Of Adam: how much of the mean gradient stays from step to step.
         schedule: "constant", "third" (a tenth after a third of the steps), "cosine" (to a
             hundredth) or "plateau" (lower whenever validation stands still, see
             `training.plateau`; it knows no warm-up).
@@ -151,6 +152,7 @@ class Training:
     steps: int = 50_000
     epochs: int = 0
     learning_rate: float = 1e-3
+    beta_1: float = 0.9
     schedule: str = "constant"
     plateau_patience: int = 5
     plateau_factor: float = 0.5
@@ -180,8 +182,8 @@ class Training:
         checks.positive("learning_rate", self.learning_rate)
         checks.one_of("schedule", self.schedule, ("constant", "third", "cosine", "plateau"))
         checks.one_of("precision", self.precision, ("float32", "mixed_float16", "mixed_bfloat16"))
-        if not 0 <= self.ema < 1:
-            raise UsageError(f"`ema` must be in [0, 1). Received: ema={self.ema}.")
+        _check_momentum("ema", self.ema)
+        _check_momentum("beta_1", self.beta_1)
         if self.clip_value and self.clip_norm:
             raise UsageError(
                 "Gradients are clipped by `clip_value` or by `clip_norm`. Received: both, "
@@ -221,6 +223,39 @@ class Training:
         return Path(self.split) if self.split and _number(self.split) is None else None
 
 
+def _check_momentum(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise UsageError(f"`{name}` must be in [0, 1). Received: {name}={value}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Critic:
+    """A second net that learns to tell what the net makes from real pictures, while it learns.
+
+    Attributes:
+        model: A critic of the catalog; "" for none.
+        options: What it is built with.
+        loss: "bce", "least_squares" or "hinge", see `losses.adversarial`.
+        weight: Of what the critic costs the net, beside the losses of the objective.
+        learning_rate: Of the critic's own Adam, at its highest. It follows the schedule of
+            `training`; under "plateau" it stays.
+        beta_1: Of its Adam.
+    """
+
+    model: str = ""
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    loss: str = "bce"
+    weight: float = 1.0
+    learning_rate: float = 2e-4
+    beta_1: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what no critic can learn with."""
+        checks.positive("critic.weight", self.weight)
+        checks.positive("critic.learning_rate", self.learning_rate)
+        _check_momentum("critic.beta_1", self.beta_1)
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """Everything that a run needs to be repeated.
@@ -234,6 +269,7 @@ class Recipe:
         pipeline: How batches are made.
         objective: Loss -> weight.
         training: How the weights are found.
+        critic: Whom the net learns against, if anybody.
     """
 
     model: str = "driving_unet"
@@ -244,6 +280,7 @@ class Recipe:
     pipeline: Pipeline = Pipeline()
     objective: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"charbonnier": 1.0})
     training: Training = Training()
+    critic: Critic = Critic()
 
     @classmethod
     def load(cls, source: str | Path) -> "Recipe":
@@ -271,12 +308,14 @@ class Recipe:
 
     def dump(self) -> str:
         """Return the recipe as TOML that `load` reads back."""
+        return "\n".join(_lines(self.fields())) + "\n"
+
+    def fields(self) -> dict[str, Any]:
+        """Return the recipe as plain data, without a table for a critic that there is none of."""
         fields = dataclasses.asdict(self)
-        tables = {key: value for key, value in fields.items() if isinstance(value, dict)}
-        lines = [_line(key, value) for key, value in fields.items() if key not in tables]
-        for name, table in tables.items():
-            lines += ["", f"[{name}]", *(_line(key, value) for key, value in table.items())]
-        return "\n".join(lines) + "\n"
+        if not self.critic.model:
+            del fields["critic"]
+        return fields
 
     def replace(self, settings: Sequence[str]) -> "Recipe":
         """Return the recipe with settings such as "training.steps=300" in place.
@@ -287,6 +326,7 @@ class Recipe:
             UsageError: If a setting is no key=value, or the recipe has no such key.
         """
         fields = tomllib.loads(self.dump())
+        fields.setdefault("critic", {"options": {}})
         for setting in settings:
             key, equals, text = setting.partition("=")
             if not equals:
@@ -334,6 +374,15 @@ def _fit(kind: Any, value: Any, name: str, source: str) -> Any:
         return value
     expected = kind if isinstance(kind, types.GenericAlias) else getattr(kind, "__name__", kind)
     raise UsageError(f"{source}: `{name}` must be of type {expected}. Received: {value!r}.")
+
+
+def _lines(fields: Mapping[str, Any], within: str = "") -> list[str]:
+    """Return plain fields as lines of TOML, the tables among them last."""
+    tables = {key: value for key, value in fields.items() if isinstance(value, dict)}
+    lines = [_line(key, value) for key, value in fields.items() if key not in tables]
+    for key, table in tables.items():
+        lines += ["", f"[{within}{key}]", *_lines(table, f"{within}{key}.")]
+    return lines
 
 
 def _line(key: str, value: Any) -> str:

@@ -105,6 +105,7 @@ class Log(StepCallback):
         numbers = {name: round(float(value), 6) for name, value in logs.items()}
         progress.history.add(progress.step, epoch=round(progress.step / self.epoch, 3), **numbers)
         quality = f"psnr {logs['psnr_batch']:5.2f} dB (crops)  " if "psnr_batch" in logs else ""
+        quality += f"critic {logs['critic']:.3f}  " if "critic" in logs else ""
         print(
             f"step {progress.step:>6}/{self.last}  loss {logs['loss']:.4f}  "
             f"{quality}{rate:.1f} steps/s  "

@@ -31,6 +31,11 @@ class Learner(keras.Model):
             name: keras.metrics.Mean(name=name) for name in (*objective.weights, *watched)
         }
 
+    @property
+    def kept(self) -> dict[str, list]:
+        """What a checkpoint holds: variables, in an order that stays, by kind."""
+        return {"net": self.net.weights, "optimizer": self.optimizer.variables}
+
     def call(self, inputs: dict[str, KerasTensor], training: bool = False) -> dict:
         """Run the net."""
         return self.net(inputs, training=training)

@@ -3,9 +3,7 @@
 import dataclasses
 import functools
 import importlib.util
-import inspect
 import platform
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +21,9 @@ from lowlight_tf.evaluation.sheet import contact_sheet
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.pipeline.dusk import dusk
-from lowlight_tf.registry import nearest
-from lowlight_tf.training import callbacks, state
+from lowlight_tf.training import adversarial, callbacks, state
+from lowlight_tf.training.adversarial import AdversarialLearner
+from lowlight_tf.training.construction import construct
 from lowlight_tf.training.exposure import Exposure, fit_exposure
 from lowlight_tf.training.history import History, draw_curves
 from lowlight_tf.training.material import Material, gather
@@ -71,18 +70,22 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
     entry = MODELS.find(recipe.model)
     objective = Objective(recipe.objective)
     checks.one_of("training.judge", recipe.training.judge, _judges(entry.contract))
-    _refuse_unknown_options(entry.load(), recipe)
+    adversarial.check(recipe, entry.contract)
+    plain = construct(MODELS, recipe.model, recipe.options)
     teacher = _teacher(recipe, entry.contract)
     _open(run, recipe, resume)
-    plain = _build(entry.load(), recipe, "float32")
     material = gather(recipe, run)
     asked, recipe = recipe, in_steps(recipe, len(material.train))
     keras.utils.set_random_seed(recipe.seed)
     with team.scope():
-        net = _build(entry.load(), recipe, recipe.training.precision)
-        learner = team.learner(net, objective, teacher=teacher)
+        net = construct(MODELS, recipe.model, recipe.options, precision=recipe.training.precision)
+        if recipe.critic.model:
+            rival = adversarial.opponent(recipe, entry.contract)
+            learner = AdversarialLearner(net, objective, teacher=teacher, **rival)
+        else:
+            learner = team.learner(net, objective, teacher=teacher)
         learner.compile(optimizer=adam(recipe.training), jit_compile=recipe.training.compiled)
-        learner.optimizer.build(learner.trainable_variables)
+        learner.optimizer.build(net.trainable_variables)
 
     progress = callbacks.Progress()
     checkpoint = state.latest(run / "checkpoints") if resume else None
@@ -164,15 +167,6 @@ def _teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
     return fold(engine.net)
 
 
-def _refuse_unknown_options(build: Callable, recipe: Recipe) -> None:
-    known = set(inspect.signature(build).parameters) - {"name"}
-    for option in recipe.options:
-        if option not in known:
-            raise UsageError(
-                f"{recipe.model} has no option {option!r}. Known: {nearest(option, known)}."
-            )
-
-
 def _open(run: Path, recipe: Recipe, resume: bool) -> None:
     """Refuse a folder that holds another run, or none where one is to go on."""
     written = run / "recipe.toml"
@@ -186,7 +180,7 @@ def _open(run: Path, recipe: Recipe, resume: bool) -> None:
         before = Recipe.load(written)
         changed = [
             field
-            for field in ("model", "options", "data", "seed", "pipeline", "objective")
+            for field in ("model", "options", "data", "seed", "pipeline", "objective", "critic")
             if getattr(before, field) != getattr(recipe, field)
         ]
         changed += [
@@ -199,17 +193,6 @@ def _open(run: Path, recipe: Recipe, resume: bool) -> None:
                 f"{run} was begun with another {', '.join(changed)} ({written}). Resume with the "
                 "command that began it, or name another --output."
             )
-
-
-def _build(build: Callable, recipe: Recipe, precision: str) -> keras.Model:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        return build(**recipe.options)
-    except TypeError as error:
-        raise UsageError(f"`options` of {recipe.model} do not fit: {error}.") from None
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _judges(contract: Contract) -> tuple[str, ...]:
@@ -290,6 +273,7 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
     return [
         count,
         callbacks.Log(progress, plan.log_every, last, run / "history.csv", epoch),
+        *adversarial.watch(recipe, progress),
         *judges,
         *agree,
         *([summary] if summary else []),
@@ -307,7 +291,7 @@ def _tell(
 ) -> None:
     """Write what the card of every exported file will say of its training."""
     row = next((row for row in progress.history.rows if row["step"] == progress.best_step), {})
-    told = dataclasses.asdict(recipe)
+    told = recipe.fields()
     del told["data_root"]  # the card travels; where its data lay stays here
     write_json(
         run / "training.json",

@@ -67,13 +67,19 @@ class Adam(keras.optimizers.AdamW):
 def adam(training: Training) -> keras.optimizers.Optimizer:
     """Build Adam as the recipe wants it: decay, clipping, running average of the weights.
 
-    Where the rate waits for a plateau it is a variable of the optimizer, for `PSNRPlateau` to cut.
+    In float16 it scales the loss, so that small gradients are not lost, and passes over steps whose
+    gradients became infinite. Where the rate waits for a plateau it is a variable of the optimizer,
+    for `PSNRPlateau` to cut.
     """
-    return Adam(
+    optimizer = Adam(
         training.learning_rate if training.schedule == "plateau" else Schedule(training),
+        beta_1=training.beta_1,
         weight_decay=training.weight_decay,
         clipvalue=training.clip_value or None,
         global_clipnorm=training.clip_norm or None,
         use_ema=training.ema > 0,
         ema_momentum=training.ema or 0.99,
     )
+    if training.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer

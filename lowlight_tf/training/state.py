@@ -9,17 +9,18 @@ import keras
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.training.learner import Learner
 
 KEPT = 3  # checkpoints; older ones are removed
 
 
-def save(folder: Path, step: int, learner: keras.Model, progress: dict[str, Any]) -> Path:
+def save(folder: Path, step: int, learner: Learner, progress: dict[str, Any]) -> Path:
     """Write the weights, the optimizer's state and `progress`, beside, then rename.
 
     Args:
         folder: Where checkpoints lie.
         step: How many steps have been made.
-        learner: A compiled `Learner`.
+        learner: A compiled `Learner`; what it calls `kept` is saved.
         progress: Plain data to come back with: history, best result.
 
     Raises:
@@ -27,7 +28,7 @@ def save(folder: Path, step: int, learner: keras.Model, progress: dict[str, Any]
     """
     arrays = {
         f"{kind}/{place}": keras.ops.convert_to_numpy(variable)
-        for kind, variables in _variables(learner).items()
+        for kind, variables in learner.kept.items()
         for place, variable in enumerate(variables)
     }
     if not all(np.isfinite(array).all() for array in arrays.values()):
@@ -58,8 +59,8 @@ def latest(folder: Path) -> Path | None:
     return max(folder.glob("step_*.npz"), default=None)
 
 
-def restore(path: Path, learner: keras.Model) -> tuple[int, dict[str, Any]]:
-    """Put a checkpoint's values into a compiled learner.
+def restore(path: Path, learner: Learner) -> tuple[int, dict[str, Any]]:
+    """Put a checkpoint's values into a compiled learner whose optimizer is built.
 
     Returns:
         The number of steps made, and the progress that was saved with them.
@@ -67,7 +68,6 @@ def restore(path: Path, learner: keras.Model) -> tuple[int, dict[str, Any]]:
     Raises:
         UsageError: If the checkpoint is damaged, or is one of another model.
     """
-    learner.optimizer.build(learner.trainable_variables)
     try:
         with np.load(path, allow_pickle=False) as file:
             saved = {name: file[name] for name in file.files}
@@ -78,7 +78,7 @@ def restore(path: Path, learner: keras.Model) -> tuple[int, dict[str, Any]]:
         ) from None
     variables = {
         f"{kind}/{place}": variable
-        for kind, group in _variables(learner).items()
+        for kind, group in learner.kept.items()
         for place, variable in enumerate(group)
     }
     shapes = {name: tuple(array.shape) for name, array in saved.items()}
@@ -95,16 +95,13 @@ def restore(path: Path, learner: keras.Model) -> tuple[int, dict[str, Any]]:
     return int(path.stem.split("_")[1]), progress
 
 
-def averaged(learner: keras.Model) -> list[np.ndarray]:
+def averaged(learner: Learner) -> list[np.ndarray]:
     """Return the net's weights in order, the running average where there is one."""
     net, optimizer = learner.net, learner.optimizer
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # where it scales the loss
     values = {id(variable): variable for variable in net.weights}
     if optimizer.use_ema:
-        ids = map(id, learner.trainable_variables)
+        ids = map(id, net.trainable_variables)
         # Keras has no public name for the averages that it keeps.
         values |= dict(zip(ids, optimizer._model_variables_moving_average, strict=True))
     return [keras.ops.convert_to_numpy(values[id(variable)]) for variable in net.weights]
-
-
-def _variables(learner: keras.Model) -> dict[str, list]:
-    return {"net": learner.net.weights, "optimizer": learner.optimizer.variables}

@@ -167,6 +167,11 @@ class Workers(Alone):
             raise UsageError(
                 "XLA does not compile what workers tell each other. Set training.compiled=false."
             )
+        if recipe.critic.model:
+            raise UsageError(
+                "Workers do not share a critic. Leave out --strategy multiworker, or the critic: "
+                "critic.model=''."
+            )
 
     def learner(self, *args: Any, **options: Any) -> Learner:
         """See `Alone.learner`."""

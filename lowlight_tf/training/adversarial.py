@@ -1,0 +1,266 @@
+"""A net and a critic that learn against each other, each with an optimizer of its own."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import KerasTensor, ops
+
+from lowlight_tf.catalog import CRITICS, GAMES
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import Contract
+from lowlight_tf.losses.adversarial import Game
+from lowlight_tf.training.callbacks import Progress, StepCallback
+from lowlight_tf.training.construction import construct
+from lowlight_tf.training.learner import Learner
+from lowlight_tf.training.objective import Objective
+from lowlight_tf.training.schedule import adam
+
+PATIENCE = 5  # lines of the log in a row after which one side has lost
+WON = 0.05  # what the critic pays, as a share of what guessing costs, below which it has won
+SURE = 0.99  # share of patches above which they count as all
+
+NOTED = (
+    "adversarial",
+    "critic",
+    "critic_real",
+    "critic_fake",
+    "gradient_net",
+    "gradient_critic",
+)
+"""What the log has of the game."""
+
+
+class AdversarialLearner(Learner):
+    """Train `net` on an objective and against a critic.
+
+    In every step the critic goes first: it learns to tell real pictures from those that the net has
+    just made. Then the net learns to make the objective, and `weight` times what the changed critic
+    costs it, small. Either optimizer moves its own side alone.
+
+    Real is the target, which the critic sees beside the net's inputs. A net that fuses has none:
+    what either camera saw is real in turn, each counts one half, and the critic sees nothing beside
+    it. So the fused picture is to look like one that a camera took, whichever.
+
+    The log has, beside what `Learner` notes: "adversarial", what the critic costs the net, not yet
+    weighted; "critic", what the critic pays; "critic_real" and "critic_fake", shares of the real
+    and of the net's patches that it is right about; "gradient_net" and "gradient_critic", norms of
+    the gradients before they are clipped. "loss" is all that the net makes small.
+
+    Args:
+        net: See `Learner`.
+        objective: See `Learner`.
+        contract: The net's ports; a net with one output.
+        critic: From {port: images} to logits (B, h, w, 1), see `models.patch_discriminator`.
+        optimizer: The critic's.
+        game: What both sides pay.
+        weight: Of the adversarial part.
+        teacher: See `Learner`.
+
+    Raises:
+        UsageError: If Keras does not run on TensorFlow.
+
+    Reference:
+        Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017;
+        for two cameras Ma et al., "FusionGAN", Information Fusion 2019, and "DDcGAN", IEEE TIP
+        2020.
+
+    Differences from the papers:
+        FusionGAN holds only the visible picture for real, DDcGAN has a critic for either camera;
+        here one critic knows both.
+    """
+
+    def __init__(
+        self,
+        net: keras.Model,
+        objective: Objective,
+        *,
+        contract: Contract,
+        critic: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        game: Game,
+        weight: float = 1.0,
+        teacher: keras.Model | None = None,
+    ) -> None:
+        _need_tensorflow()
+        super().__init__(net, objective, teacher=teacher)
+        self.critic, self.critic_optimizer = critic, optimizer
+        self.game, self.weight = game, weight
+        (output,) = contract.outputs
+        self._output = output.name
+        pictures = tuple(port.name for port in contract.pictures)
+        self._beside, self._real = ((), pictures) if contract.fuses else (pictures, ("target",))
+        optimizer.build(critic.trainable_variables)
+        self.trackers.update({name: keras.metrics.Mean(name=name) for name in NOTED})
+
+    @property
+    def kept(self) -> dict[str, list]:
+        """See `Learner.kept`."""
+        mine = {"critic": self.critic.weights, "critic_optimizer": self.critic_optimizer.variables}
+        return {**super().kept, **mine}
+
+    def train_step(self, data: tuple[dict, dict]) -> dict:
+        """Make one step of the critic, then one of the net."""
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            outputs = self(x, training=True)
+            made = outputs[self._output]
+            with tape.stop_recording():
+                self._teach(x, {**x, **y}, made)
+            adversarial = ops.mean(self.game.net(self._logits(x, made)))
+            loss = self.compute_loss(x, y, outputs) + self.weight * adversarial
+            scaled = self._scale(loss, self.optimizer)
+        weights = self.net.trainable_variables
+        self._follow(tape.gradient(scaled, weights), weights, self.optimizer, "gradient_net")
+        self.trackers["adversarial"].update_state(adversarial)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+        return self.get_metrics_result()
+
+    def _teach(self, x: Mapping, known: Mapping, made: KerasTensor) -> None:
+        """Make one step of the critic."""
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            fake = self._logits(x, made)
+            reals = [self._logits(x, known[name]) for name in self._real]
+            loss = sum(ops.mean(self.game.critic(real, fake)) for real in reals) / len(reals)
+            scaled = self._scale(loss, self.critic_optimizer)
+        weights = self.critic.trainable_variables
+        gradients = tape.gradient(scaled, weights)
+        self._follow(gradients, weights, self.critic_optimizer, "gradient_critic")
+        self.trackers["critic"].update_state(loss)
+        for real in reals:
+            self.trackers["critic_real"].update_state(real > self.game.border)
+        self.trackers["critic_fake"].update_state(fake <= self.game.border)
+
+    def _logits(self, x: Mapping, picture: KerasTensor) -> KerasTensor:
+        beside = {name: x[name] for name in self._beside}
+        return ops.cast(self.critic({**beside, self._output: picture}, training=True), "float32")
+
+    def _scale(self, loss: KerasTensor, optimizer: keras.optimizers.Optimizer) -> KerasTensor:
+        """Return what is differentiated: large enough for float16, and shared among replicas."""
+        import tensorflow as tf
+
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync  # their gradients are summed
+        return optimizer.scale_loss(loss / replicas)
+
+    def _follow(
+        self,
+        gradients: Sequence[KerasTensor],
+        weights: Sequence[keras.Variable],
+        optimizer: keras.optimizers.Optimizer,
+        name: str,
+    ) -> None:
+        """Note the norm of gradients and move weights along them."""
+        squares = sum(ops.sum(ops.square(ops.cast(part, "float32"))) for part in gradients)
+        norm = ops.sqrt(squares) / optimizer.scale_loss(ops.ones(()))
+        finite = ops.isfinite(norm)  # in float16 some are not; the optimizer passes over them
+        counted = ops.cast(finite, "float32")
+        self.trackers[name].update_state(ops.where(finite, norm, 0.0), sample_weight=counted)
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
+
+
+class OneSided(StepCallback):
+    """Say it in one line when one side has lost, for there is nothing to learn from then.
+
+    The critic has won when it pays less than a twentieth of what guessing costs: it tells the net's
+    pictures from real ones with hardly a doubt. It has lost when it calls nearly all patches real,
+    or nearly none, whoever they are from: it tells nothing apart. Either must hold in five lines of
+    the log in a row, and is said again only if it was over in between. (A critic who is right about
+    half of both kinds has lost nothing: that is where the game ends.)
+
+    Comes after `Log`, in whose history it looks; a run that goes on says what it would have said.
+
+    Args:
+        progress: See `StepCallback`.
+        every: Steps between two lines of the log.
+        last: See `StepCallback`.
+        guess: What guessing costs, `Game.guess`.
+    """
+
+    def __init__(self, progress: Progress, every: int, last: int, *, guess: float) -> None:
+        super().__init__(progress, every, last)
+        self.guess = guess
+
+    def on_step(self, logs: dict) -> None:
+        """Look, and say it."""
+        rows = [row for row in self.progress.history.rows if "critic" in row]
+        verdicts = [self._verdict(row) for row in rows[-PATIENCE - 1 :]]
+        before = verdicts.pop(0) if len(verdicts) > PATIENCE else ""
+        verdict = verdicts[-1]
+        if verdict and verdict != before and verdicts == [verdict] * PATIENCE:
+            print(f"step {self.progress.step:>6}  one-sided for {PATIENCE} lines: {verdict}")
+
+    def _verdict(self, row: Mapping[str, Any]) -> str:
+        """Return who has lost and what to do, or nothing."""
+        real, fake = row["critic_real"], row["critic_fake"]
+        if row["critic"] < WON * self.guess:
+            return (
+                "the critic tells all pictures of the net from real ones, which learns little from "
+                "it now. Lower critic.learning_rate or raise critic.weight."
+            )
+        if max(real, fake) >= SURE and min(real, fake) <= 1 - SURE:
+            return (
+                f"the critic calls everything {'real' if real > fake else 'made'}, the net learns "
+                "nothing from it now. Raise critic.learning_rate or lower critic.weight."
+            )
+        return ""
+
+
+def check(recipe: Recipe, contract: Contract) -> None:
+    """Refuse a critic that cannot be had, before anything is written.
+
+    Raises:
+        UsageError: If Keras runs on something else than TensorFlow, a name is unknown, or an option
+            does not fit.
+    """
+    if recipe.critic.model:
+        _need_tensorflow()
+        GAMES.find(recipe.critic.loss)
+        construct(CRITICS, recipe.critic.model, recipe.critic.options, contract)
+
+
+def opponent(recipe: Recipe, contract: Contract) -> dict[str, Any]:
+    """Return what `AdversarialLearner` needs besides what every learner does."""
+    plan, training = recipe.critic, recipe.training
+    # Its average is of no use to anybody, and its weights need not be small.
+    own = dataclasses.replace(
+        training,
+        learning_rate=plan.learning_rate,
+        beta_1=plan.beta_1,
+        plateau_floor=0.0,
+        weight_decay=0.0,
+        ema=0.0,
+    )
+    return {
+        "contract": contract,
+        "critic": construct(
+            CRITICS, plan.model, plan.options, contract, precision=training.precision
+        ),
+        "optimizer": adam(own),
+        "game": GAMES.find(plan.loss).load(),
+        "weight": plan.weight,
+    }
+
+
+def watch(recipe: Recipe, progress: Progress) -> list[StepCallback]:
+    """Return what looks after the game, if there is one."""
+    if not recipe.critic.model:
+        return []
+    plan, guess = recipe.training, GAMES.find(recipe.critic.loss).load().guess
+    return [OneSided(progress, plan.log_every, plan.steps, guess=guess)]
+
+
+def _need_tensorflow() -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(
+            "A critic needs the TensorFlow backend. "
+            f"Received: KERAS_BACKEND={keras.backend.backend()}. Set it to tensorflow, or leave "
+            "the critic out: critic.model=''."
+        )
