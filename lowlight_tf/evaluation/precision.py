@@ -96,6 +96,7 @@ def overlaps(boxes: np.ndarray, others: np.ndarray, alone: np.ndarray | None = N
         others: (M, 4) likewise.
         alone: (M,) where true, the intersection is divided by the area of the box of `boxes` alone.
     """
+    boxes, others = np.float64(boxes), np.float64(others)
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     common = np.maximum(high - low, 0).prod(axis=2)

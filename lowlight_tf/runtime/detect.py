@@ -102,13 +102,11 @@ class LiteRTDetector:
         self.name, self.path = path.stem, path
         try:
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
         except Exception as error:  # of many types; all mean that the file is damaged
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UsageError(f"{path} cannot be run: {reason}. Fetch it again.") from None
+            raise UsageError(f"{path} cannot be run: {reason.rstrip('.')}. Fetch it again.") from None
         (given, *others) = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
-        self._input, self._outputs = given["index"], [one["index"] for one in outputs]
         last = sorted(int(one["shape"][-1]) for one in outputs)
         if others or given["dtype"] != np.float32 or tuple(last) not in FAMILIES:
             raise UsageError(
@@ -116,6 +114,8 @@ class LiteRTDetector:
                 f"(three of 85) with one float32 input. Received: {len(others) + 1} inputs and "
                 f"outputs of {', '.join(map(str, last))} columns."
             )
+        self._interpreter.allocate_tensors()
+        self._input, self._outputs = given["index"], [one["index"] for one in outputs]
         self._family = FAMILIES[tuple(last)]
         self._side = int(given["shape"][2])
 

@@ -1,0 +1,103 @@
+"""Labels are read as people write them, and refused where they say nothing."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.evaluation import boxes
+from lowlight_tf.evaluation.boxes import Label
+from lowlight_tf.imaging import files
+
+VOC = """<annotation><object><name>People</name><difficult>{}</difficult><bndbox>
+<xmin>1</xmin><ymin>2</ymin><xmax>30.5</xmax><ymax>40</ymax></bndbox></object></annotation>"""
+
+
+def test_voc_folders(tmp_path):
+    (tmp_path / "a.xml").write_text(VOC.format(0))
+    (tmp_path / "b.xml").write_text(VOC.format(1))
+    assert boxes.read(tmp_path, ["a", "b", "c"]) == {
+        "a": [Label("person", (1, 2, 30.5, 40))],
+        "b": [Label("person", (1, 2, 30.5, 40), ignored=True)],
+    }
+
+
+def test_coco_files(tmp_path):
+    path = tmp_path / "labels.json"
+    fields = {
+        "images": [{"id": 7, "file_name": "night/a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
+        "categories": [{"id": 3, "name": "car"}],
+        "annotations": [
+            {"image_id": 7, "category_id": 3, "bbox": [1, 2, 10, 20]},
+            {"image_id": 7, "category_id": 3, "bbox": [5, 5, 5, 5], "iscrowd": 1},
+        ],
+    }
+    path.write_text(json.dumps(fields))
+    assert boxes.read(path, ["a", "b", "c"]) == {
+        "a": [Label("car", (1, 2, 11, 22)), Label("car", (5, 5, 10, 10), ignored=True)],
+        "b": [],  # looked at, and nothing there
+    }
+
+
+def test_plain_files(tmp_path):
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps({"a": [{"cls": "motorbike", "xyxy": [0, 0, 4, 5]}], "z": []}))
+    assert boxes.read(path, ["a", "b"]) == {"a": [Label("motorcycle", (0, 0, 4, 5))]}
+
+
+def test_maps_become_boxes_of_their_regions(tmp_path):
+    marked = np.full((100, 120), 3, np.uint8)
+    marked[10:40, 5:25] = 8
+    marked[50:52, 50:60] = 8  # 20 pixels: whether it is found does not count
+    marked[60:90, 100:110] = 9
+    marked[60:90, 110:120] = 10
+    files.save(tmp_path / "a.png", files.Picture(marked[..., None].repeat(3, 2), gray=True))
+    assert boxes.read(tmp_path, ["a"]) == {
+        "a": [
+            Label("car", (5, 10, 25, 40)),
+            Label("car", (50, 50, 60, 52), ignored=True),
+            Label("person", (100, 60, 110, 90)),
+            Label("person", (110, 60, 120, 90), ignored=True),
+        ]
+    }
+
+
+def test_labels_are_found_beside_pictures(tmp_path):
+    picture = tmp_path / "test" / "visible" / "a.png"
+    assert boxes.beside(picture) is None
+    (tmp_path / "Annotations").mkdir()
+    assert boxes.beside(picture) == tmp_path / "Annotations"
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "boxes.json").touch()
+    assert boxes.beside(picture) == tmp_path / "test" / "boxes.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.json", "{", "cannot be read as JSON"),
+        ("a.json", '{"a": [{"cls": "car"}]}', "holds no boxes: KeyError"),
+        ("a.json", '{"a": [{"cls": "car", "xyxy": [5, 0, 5, 9]}]}', "no box"),
+        ("a.json", '{"annotations": []}', "holds no boxes"),
+        ("a.json", '{"b": []}', "speaks of none of the pictures"),
+        ("a.txt", "", "must be a folder of VOC .xml files or class maps, or a .json file"),
+        ("folder/a.xml", "<annotation>", "holds no VOC boxes"),
+        ("folder/a.xml", "<a><object><name>car</name></object></a>", "holds no VOC boxes"),
+    ],
+)
+def test_what_are_no_labels_is_refused(name, content, reason, tmp_path):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    labels = path.parent if path.suffix == ".xml" else path
+    with pytest.raises(UsageError, match=reason) as error:
+        boxes.read(labels, ["a"])
+    assert "\n" not in str(error.value)
+
+
+def test_pictures_are_no_maps(tmp_path, rng):
+    picture = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    files.save(tmp_path / "a.png", files.Picture(picture))
+    with pytest.raises(UsageError, match="12 classes, values 0 to 11"):
+        boxes.read(tmp_path, ["a"])

@@ -1,0 +1,116 @@
+"""Average precision is COCO's; agreement counts what two looks share."""
+
+import contextlib
+import io
+import math
+
+import numpy as np
+import pytest
+
+from lowlight_tf.evaluation import precision
+from lowlight_tf.evaluation.boxes import Label
+from lowlight_tf.runtime.detect import Detection
+
+
+def scene(rng, count):
+    """Return labels of three classes, some ignored, and detections near some of them."""
+    labels, found = [], []
+    for _ in range(count):
+        name = ("person", "car", "bus")[rng.integers(3)]
+        corner, size = rng.uniform(0, 60, 2), rng.uniform(4, 30, 2)
+        labels.append(Label(name, (*corner, *(corner + size)), bool(rng.random() < 0.15)))
+        for _ in range(rng.integers(0, 4)):
+            near = np.array(labels[-1].box) + rng.normal(0, 2, 4)
+            box = (*near[:2], *np.maximum(near[2:], near[:2] + 1))
+            found.append(Detection(name, tuple(map(float, box)), round(float(rng.random()), 1)))
+    return labels, found
+
+
+def cocos(found, marked, names):
+    """Return class -> average precision at each overlap, by pycocotools."""
+    api = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
+    from pycocotools.cocoeval import COCOeval
+
+    def as_coco(one):
+        left, top, right, bottom = one.box
+        return {
+            "category_id": names.index(one.name) + 1,
+            "bbox": [left, top, right - left, bottom - top],
+            "area": (right - left) * (bottom - top),
+        }
+
+    truth, guesses = api.COCO(), []
+    truth.dataset = {
+        "info": {},
+        "images": [{"id": index} for index in range(len(marked))],
+        "categories": [{"id": index + 1, "name": name} for index, name in enumerate(names)],
+        "annotations": [],
+    }
+    for index, (labels, detections) in enumerate(zip(marked, found, strict=True)):
+        for label in labels:
+            number = len(truth.dataset["annotations"]) + 1
+            more = {"id": number, "image_id": index, "iscrowd": int(label.ignored)}
+            truth.dataset["annotations"].append(as_coco(label) | more)
+        guesses += [as_coco(one) | {"image_id": index, "score": one.score} for one in detections]
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth.createIndex()
+        judge = COCOeval(truth, truth.loadRes(guesses), "bbox")
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+    at = judge.eval["precision"][:, :, :, 0, 2]  # overlaps, recalls, classes
+    each = {name: at[:, :, index].mean(axis=1) for index, name in enumerate(names)}
+    return each, judge.stats[1], judge.stats[0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_is_what_pycocotools_says(seed):
+    rng = np.random.default_rng(seed)
+    marked, found = zip(*(scene(rng, count) for count in (5, 0, 9, 1, 60)), strict=True)
+    names = ["person", "car", "bus"]
+    expected, half, whole = cocos(found, marked, names)
+    actual = precision.average_precisions(found, marked)
+    assert set(actual) == set(names)
+    for name in names:
+        np.testing.assert_allclose(actual[name], expected[name], rtol=0, atol=1e-9)
+    assert precision.means(actual) == pytest.approx((half, whole), abs=1e-9)
+    assert 0.05 < whole < half < 0.95
+
+
+def test_by_hand():
+    """Two cars; the surest guess is wrong, the second right, the third the same car again."""
+    marked = [[Label("car", (0, 0, 10, 10)), Label("car", (50, 50, 60, 60))]]
+    boxes = ((90, 90, 99, 99), (0, 0, 10, 10), (0, 0, 10, 9))
+    found = [[Detection("car", box, s) for box, s in zip(boxes, (0.9, 0.8, 0.7), strict=True)]]
+    result = precision.average_precisions(found, marked)["car"]
+    np.testing.assert_allclose(result, 51 / 101 * 0.5)  # precision 1/2 at recalls 0 to 0.5
+
+
+def test_a_class_that_nobody_marked_has_none():
+    found = [[Detection("bus", (0, 0, 9, 9), 0.9)]]
+    assert precision.average_precisions(found, [[Label("car", (0, 0, 9, 9), True)]]) == {}
+    assert all(map(math.isnan, precision.means({})))
+
+
+def test_what_is_ignored_counts_neither_way():
+    marked = [[Label("car", (0, 0, 9, 9)), Label("car", (20, 20, 60, 60), ignored=True)]]
+    sure = [Detection("car", (x, 25, x + 9, 40), 0.9) for x in (25, 40)]  # both in the crowd
+    found = [[*sure, Detection("car", (0, 0, 9, 9), 0.5)]]
+    np.testing.assert_allclose(precision.average_precisions(found, marked)["car"], 1)
+
+
+def test_a_marked_class_that_is_never_found_has_zero():
+    np.testing.assert_array_equal(
+        precision.average_precisions([[]], [[Label("car", (0, 0, 9, 9))]])["car"], np.zeros(10)
+    )
+
+
+def test_agreement_counts_what_both_have_found():
+    ours = [Detection("car", (0, 0, 9, 9), 0.4), Detection("person", (20, 0, 29, 9), 0.9)]
+    theirs = [Detection("car", (0, 0, 9, 8), 0.9), Detection("car", (20, 0, 29, 9), 0.5)]
+    agreed = precision.agreement([*ours, ours[0]], theirs)
+    assert agreed == (1, 3, 2)  # a car is given once, a person is no car
+    assert agreed.precision == pytest.approx(1 / 3)
+    assert agreed.recall == 1 / 2
+    assert agreed.f1 == pytest.approx(2 / 5)
+    assert math.isnan(precision.agreement([], []).f1)
