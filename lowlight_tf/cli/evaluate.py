@@ -15,6 +15,7 @@ from lowlight_tf.registry import nearest
 
 SHEET = 8  # rows of a contact sheet
 HEIGHT = {True: 160, False: 270}  # pixels of its pictures, with a column of targets or without
+SOURCES = "input", "visible", "infrared"  # models that give back what stands there anyway
 
 HELP = "measure enhanced pictures, against their targets or alone"
 
@@ -32,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         nargs="+",
         default=[],
-        help="shipped names, .tflite files, run folders, or `input` for the dark picture itself",
+        help="shipped names, baselines (average, visible, ...), .tflite files, run folders, or "
+        "`input` for the dark picture itself",
     )
     add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN --json RUN/results.json")
     add(
@@ -40,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         help="folders with low/ and high/, a .zip of one, or names of datasets; for metrics that "
-        "need no target, folders of pictures too (default: what the one run folder was validated "
-        "with)",
+        "need no target, folders of pictures too; for two cameras, folders with visible/ and "
+        "infrared/ (default: what the one run folder was validated with)",
     )
     add("--data-root", type=Path, default=Path("."), help="folder that holds the dataset")
     add(
@@ -49,8 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which pairs: of a dataset, or a folder's subfolder "
         "(default: of a dataset val, of a folder test or else val; where there is none, all)",
     )
-    add("--metrics", default="psnr,ssim", help="names of the catalog, by commas")
-    add("--protocol", default="plain", help="plain, gt_mean, luma: one or more, by commas")
+    add(
+        "--metrics",
+        help="names of the catalog, by commas (default: psnr,ssim; where a model fuses two "
+        "cameras: entropy,mutual_information,standard_deviation,scd,vif)",
+    )
+    add("--protocol", default="plain", help="plain, gt_mean, luma, seed: one or more, by commas")
     add("--json", type=Path, help="file to write all numbers into")
     add("--markdown", type=Path, help="file to write the table into")
     add("--sheet", type=Path, help="picture to write: before, after and target of some")
@@ -67,10 +73,10 @@ def run(args: argparse.Namespace) -> int:
     models = list(dict.fromkeys(models))
     if not models:
         raise UsageError("Pass --model or --checkpoint-dir to say what to evaluate.")
-    metrics, protocols = words_of("metrics", args.metrics), words_of("protocol", args.protocol)
+    protocols = words_of("protocol", args.protocol)
 
     from lowlight_tf.catalog import METRICS
-    from lowlight_tf.evaluation import evaluate, report
+    from lowlight_tf.evaluation import evaluate, report, results
     from lowlight_tf.imaging import files
     from lowlight_tf.metrics import fidelity
     from lowlight_tf.runtime.engine import open_engine
@@ -80,12 +86,16 @@ def run(args: argparse.Namespace) -> int:
         fidelity.check(protocol)
     if args.checkpoint_dir:
         checks.folder("checkpoint_dir", args.checkpoint_dir)
-    against = not all(METRICS.find(metric).judges_alone for metric in metrics)
-    sets = _sets(args, models, against)
     opened = [
         evaluate.Unchanged() if model == "input" else open_engine(model, threads=args.threads)
         for model in models
     ]
+    fusing = any(engine.contract.fuses for engine in opened)
+    if args.metrics is None:
+        args.metrics = ",".join(evaluate.FUSION if fusing else ("psnr", "ssim"))
+    metrics = words_of("metrics", args.metrics)
+    taken = {name for metric in metrics for name in METRICS.find(metric).takes}
+    sets = _sets(args, models, "target" in taken, fusing or "infrared" in taken)
     short = [engine.name for engine in opened]
     engines = {
         model if short.count(engine.name) > 1 else engine.name: engine
@@ -103,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
                 f"Results must go into a file of an existing folder. Received: {path}."
             )
 
-    results = []
+    made = []
     for name, engine in engines.items():
         for data, pairs in sets.items():
             with Bar(len(pairs)) as bar:
@@ -115,19 +125,19 @@ def run(args: argparse.Namespace) -> int:
                     data=data,
                     progress=functools.partial(_show, bar, len(pairs), name),
                 )
-            results += [dataclasses.replace(one, model=name) for one in measured]
+            made += [dataclasses.replace(one, model=name) for one in measured]
 
     if args.each:
-        print(report.each(results))
-    print(report.table(results), end="")
+        print(report.each(made))
+    print(report.table(made), end="")
     command = _command(args)
     if json:
-        evaluate.save(json, results, command=command)
+        results.save(json, made, command=command)
         print(f"{json}: every number, and how it was made")
     if args.markdown:
-        report.save(args.markdown, results, command=command)
+        report.save(args.markdown, made, command=command)
     if args.sheet:
-        files.write(args.sheet, _sheet(engines, sets, results))
+        files.write(args.sheet, _sheet(engines, sets, made))
         print(f"{args.sheet}: some of the pictures")
     return 0
 
@@ -139,28 +149,31 @@ def _show(bar: Bar, count: int, name: str, share: float) -> None:
 def _sheet(engines: dict[str, Any], sets: dict[str, list], results: list) -> Any:
     """Return pictures spread over the sets, with the numbers that were measured of each."""
     from lowlight_tf.evaluation import report
-    from lowlight_tf.evaluation.sheet import contact_sheet
+    from lowlight_tf.evaluation.sheet import contact_sheet, given_to
 
     measured = {}  # of several protocols the first
     for one in results:
         measured.setdefault((one.model, one.data), one)
-    columns = [name for name in engines if name != "input"]
+    columns = [name for name in engines if name not in SOURCES]
+    chosen = [engines[name] for name in columns]
+    heads = ("visible", "infrared") if "infrared" in given_to(chosen) else ("input",)
     shown, captions = [], []
     for data, pairs in sets.items():
         step = -(-len(pairs) * len(sets) // SHEET)
         for index in range(0, len(pairs), step):
-            row = [measured.get((name, data)) for name in ("input", *columns)]
+            row = [measured.get((name, data)) for name in (*heads, *columns)]
             shown.append(pairs[index])
             captions.append([report.caption(one.scores[index]) if one else "" for one in row])
     height = HEIGHT[any(pair.target for pair in shown)]
-    chosen = [engines[name] for name in columns]
     return contact_sheet(chosen, shown, captions=captions, height=height)
 
 
-def _sets(args: argparse.Namespace, models: list[str], against: bool) -> dict[str, list]:
+def _sets(
+    args: argparse.Namespace, models: list[str], against: bool, cameras: bool
+) -> dict[str, list]:
     """Return the pairs that the flags name, by what to call them."""
     if args.data:
-        return dict(named_pairs(data, args, against) for data in args.data)
+        return dict(named_pairs(data, args, against, cameras) for data in args.data)
     runs = [Path(model) for model in models if Path(model).is_dir()]
     if len(runs) != 1:
         raise UsageError(
@@ -170,13 +183,16 @@ def _sets(args: argparse.Namespace, models: list[str], against: bool) -> dict[st
     return {f"{runs[0].resolve().name} validation": own_pairs(runs[0])}
 
 
-def named_pairs(data: str, args: argparse.Namespace, against: bool) -> tuple[str, list]:
+def named_pairs(
+    data: str, args: argparse.Namespace, against: bool, cameras: bool = False
+) -> tuple[str, list]:
     """Return what to call the pairs of a folder or dataset, and the pairs.
 
     Args:
         data: A folder, or the name of a dataset.
         args: Its `split` and `data_root` are read.
         against: Whether targets are needed.
+        cameras: Whether infrared pictures are needed.
     """
     from lowlight_tf.datasets import card, pairing
     from lowlight_tf.datasets.folder import JUDGE, opened, part_of
@@ -186,6 +202,8 @@ def named_pairs(data: str, args: argparse.Namespace, against: bool) -> tuple[str
         whole = opened(path)
         place = part_of(whole, (args.split,) if args.split else JUDGE)
         name = data if place == whole else f"{data} {place.name}"
+        if cameras:
+            return name, pairing.fusion_folder(place)
         if against or ((place / "low").is_dir() and (place / "high").is_dir()):
             return name, pairing.pair_folder(place)
         return name, pairing.dark_folder(place)

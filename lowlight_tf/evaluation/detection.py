@@ -13,7 +13,7 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import write_json
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation import evaluate, precision, report
+from lowlight_tf.evaluation import precision, report, results
 from lowlight_tf.evaluation.boxes import Label
 from lowlight_tf.evaluation.precision import Agreement
 from lowlight_tf.imaging import files, noise
@@ -193,7 +193,7 @@ def table(rows: Sequence[Found]) -> str:
 
 def save(path: Path, rows: Sequence[Found], *, command: str = "") -> None:
     """Write rows as JSON: beside, then renamed. What is undefined is null."""
-    write_json(path, {**evaluate.made_by(command), "results": [_to_json(row) for row in rows]})
+    write_json(path, {**results.made_by(command), "results": [_to_json(row) for row in rows]})
 
 
 def save_table(path: Path, rows: Sequence[Found], *, command: str = "") -> None:

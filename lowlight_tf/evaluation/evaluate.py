@@ -1,106 +1,25 @@
 """Engine x pictures x metrics -> numbers, each with the protocol that it goes by."""
 
-import dataclasses
 import functools
-import importlib.metadata
-import math
-import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from lowlight_tf import __version__
-from lowlight_tf.catalog import METRICS
+from lowlight_tf.catalog import METRICS, Metric
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, read_json, write_json
+from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair, check_sizes
+from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.imaging import files
 from lowlight_tf.metrics import fidelity
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
-
-PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "keras", "tensorflow")
-"""Whose versions are written beside the numbers, where they are installed."""
+from lowlight_tf.runtime.fuse import fuse
 
 FUSION = ("entropy", "mutual_information", "standard_deviation", "scd", "vif")
 """What a net that fuses is validated by: it has no target."""
-
-
-class Score(NamedTuple):
-    """What was measured on one picture.
-
-    Attributes:
-        name: The pair's.
-        values: Metric -> number; NaN where the picture has none.
-        ms: Time inside the engine (milliseconds), all tiles together.
-        multiply_adds: What the engine computed, all tiles together; None where that is not known.
-    """
-
-    name: str
-    values: dict[str, float]
-    ms: float
-    multiply_adds: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Results:
-    """What one engine reached on some pairs, under one protocol.
-
-    Attributes:
-        model: What tables call the engine.
-        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.under`. No number that was
-            measured against a target means anything without it; the others know none.
-        scores: One for each picture, in the order of the pairs.
-        data: What the pairs are called.
-        sha256: Checksum of the .tflite file, if it was one.
-        weights: How many trained weights it has, if it is a net.
-    """
-
-    model: str
-    protocol: str
-    scores: tuple[Score, ...]
-    data: str = ""
-    sha256: str | None = None
-    weights: int | None = None
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names of what was measured."""
-        return tuple(self.scores[0].values)
-
-    @property
-    def means(self) -> dict[str, float]:
-        """Metric -> mean over the pictures that have it; infinite if it is for one of them."""
-        return {
-            metric: float(np.mean(values)) if values else math.nan
-            for metric, values in ((metric, self._of(metric)) for metric in self.metrics)
-        }
-
-    @property
-    def deviations(self) -> dict[str, float]:
-        """Metric -> standard deviation over those pictures; NaN where a picture's is infinite."""
-        return {
-            metric: float(np.std(values)) if values and np.isfinite(values).all() else math.nan
-            for metric, values in ((metric, self._of(metric)) for metric in self.metrics)
-        }
-
-    @property
-    def ms(self) -> float:
-        """Median time inside the engine for one picture (milliseconds)."""
-        return float(np.median([score.ms for score in self.scores]))
-
-    @property
-    def multiply_adds(self) -> int | None:
-        """Median number of multiply-adds for one picture, where that is known."""
-        known = [score.multiply_adds for score in self.scores if score.multiply_adds is not None]
-        return round(np.median(known)) if known else None
-
-    def _of(self, metric: str) -> list[float]:
-        values = (score.values[metric] for score in self.scores)
-        return [value for value in values if not math.isnan(value)]
 
 
 class Unchanged:
@@ -124,16 +43,19 @@ def evaluate(
     data: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> Results:
-    """Enhance the dark pictures of some pairs and measure what becomes of them.
+    """Enhance the dark pictures of some pairs, or fuse two cameras', and measure what comes of it.
 
-    Pictures are enhanced whole, in the 8 or 16 bits of their files and through `enhance`, as any
-    user's would be; what is measured is the 8-bit result.
+    Pictures are taken whole, in the 8 or 16 bits of their files and through `enhance` or `fuse`, as
+    any user's would be; what is measured is the 8-bit result. It is "enhanced" and "fused" alike,
+    and the first picture that the engine was shown "low" and "visible": so an enhancer stands in
+    one table with what fuses.
 
     Args:
-        engine: What enhances; from one color image to one.
-        pairs: Pictures of any sizes, with their targets if one of the metrics takes a target.
+        engine: What enhances; from one color image, or those of two cameras, to one.
+        pairs: Pictures of any sizes, with their targets if one of the metrics takes a target, and
+            an infrared picture if one takes that or the engine does.
         metrics: Names of the catalog.
-        protocol: One of `metrics.fidelity.PROTOCOLS`.
+        protocol: One of `metrics.fidelity.PROTOCOLS`, or of those that the metrics name.
         data: What the pairs are called in the results.
         progress: Called with the share done, in (0, 1].
 
@@ -141,9 +63,9 @@ def evaluate(
         The numbers of each picture, and their means.
 
     Raises:
-        UsageError: If there is no such metric or protocol; if there are no pairs, or one lacks its
-            dark picture or a target that is asked for, or has them in different sizes; if a file
-            cannot be read.
+        UsageError: If there is no such metric or protocol, or a metric that knows some has none of
+            them; if there are no pairs, or one lacks a picture or a target that is asked for, or
+            has them in different sizes; if a file cannot be read.
     """
     protocols = (protocol,)
     return measure(
@@ -162,25 +84,26 @@ def measure(
 ) -> list[Results]:
     """Do as `evaluate` for several protocols, and enhance each picture only once.
 
-    Metrics that take no target know no protocol: they stand in the first of the results.
+    Metrics that know no protocol stand in the first of the results.
     """
     check(engine, pairs, metrics=metrics, protocols=protocols)
     judges = {metric: METRICS.find(metric) for metric in metrics}
-    with_target = [metric for metric, judge in judges.items() if not judge.judges_alone]
-    port = engine.contract.pictures[0].name
-    asked = {protocol: with_target for protocol in protocols if with_target}
-    asked[protocols[0]] = list(metrics)
-    functions = {metric: (judge.load(), judge.takes) for metric, judge in judges.items()}
+    taken = {name for judge in judges.values() for name in judge.takes}
+    asked = _asked(judges, protocols)
+    functions = {metric: judge.load() for metric, judge in judges.items()}
     scores: dict[str, list[Score]] = {protocol: [] for protocol in asked}
     watch = _Stopwatch(engine)
     for done, pair in enumerate(pairs, 1):
         watch.reset()
-        low = files.load(pair.picture(port)).pixels
-        images = {"low": _eight(low), "enhanced": _eight(enhance(watch, low))}
-        if with_target:
-            images["target"] = _eight(files.load(pair.target).pixels)
+        shown = {port: _pixels(pair.picture(port)) for port in _sources(engine, taken)}
+        first, result = next(iter(shown.values())), result_of(watch, *shown.values())
+        images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
+        if "target" in taken:
+            images["target"] = _pixels(pair.target)
+        images = {name: _eight(image) for name, image in images.items()}
         for protocol, chosen in asked.items():
-            values = _judge(pair, protocol, {name: functions[name] for name in chosen}, images)
+            calls = {name: (functions[name], judges[name]) for name in chosen}
+            values = _judge(pair, protocol, calls, images)
             scores[protocol].append(Score(pair.name, values, watch.ms, watch.multiply_adds))
         if progress:
             progress(done / len(pairs))
@@ -198,64 +121,42 @@ def check(
     """Refuse what `measure` cannot do, before any picture is enhanced; errors as `evaluate`."""
     for protocol in protocols:
         fidelity.check(protocol)
-    with_target = [name for name in metrics if not METRICS.find(name).judges_alone]
+    judges = {metric: METRICS.find(metric) for metric in metrics}
+    for name, judge in judges.items():
+        known = _protocols(judge)
+        if known and not set(known) & set(protocols):
+            raise UsageError(
+                f"{name} is measured under the protocol {' or '.join(known)}. "
+                f"Received: {', '.join(protocols)}."
+            )
+    with_target = [name for name, judge in judges.items() if not judge.judges_alone]
     if not pairs:
         raise UsageError("Evaluating needs at least one pair of pictures. Received: none.")
-    port, used = engine.contract.pictures[0].name, []
+    taken, used = {name for judge in judges.values() for name in judge.takes}, []
     for pair in pairs:
-        low = pair.picture(port)
-        if low is None:
-            raise UsageError(
-                f"Pair {pair.name} has no picture for {port!r}. Pass a folder with {port}/."
-            )
+        shown = {port: pair.picture(port) for port in _sources(engine, taken)}
+        for port, path in shown.items():
+            if path is None:
+                raise UsageError(
+                    f"Pair {pair.name} has no picture for {port!r}. Pass a folder with {port}/."
+                )
         if with_target and pair.target is None:
             alone = ", ".join(name for name in METRICS if METRICS.find(name).judges_alone)
             raise UsageError(
                 f"Pair {pair.name} has no target, which {', '.join(with_target)} must have. Pass "
-                f"a folder with {port}/ and high/, or metrics that need none: {alone}."
+                f"a folder with {next(iter(shown))}/ and high/, or metrics that need none: {alone}."
             )
-        used.append(Pair(pair.name, {port: low}, pair.target if with_target else None))
+        used.append(Pair(pair.name, shown, pair.target if with_target else None))
     check_sizes(used)
 
 
-def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
-    """Write results as JSON: beside, then renamed.
-
-    JSON knows no infinity: an infinite PSNR is written as the string "inf", which `float` reads,
-    and what is undefined as null.
-
-    Args:
-        path: File to write, over whatever is there.
-        results: What `evaluate` gave.
-        command: What a reader types to make the same numbers.
-    """
-    write_json(path, {**made_by(command), "results": [_to_json(one) for one in results]})
-
-
-def made_by(command: str) -> dict[str, Any]:
-    """Return what numbers were made by, as JSON tells it: command, versions and machine."""
-    versions = {"lowlight_tf": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {"command": command, "versions": versions, "machine": platform.machine()}
-
-
-def load(path: Path) -> list[Results]:
-    """Read back what `save` wrote.
-
-    Raises:
-        UsageError: If there is no such file, or it holds something else.
-    """
-    fields = read_json(path)
-    try:
-        return [_from_json(one) for one in fields["results"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(
-            f"{path} holds no results of `lowlight-tf evaluate`: {error!r}. Evaluate again."
-        ) from None
+def result_of(
+    engine: Engine, visible: np.ndarray, infrared: np.ndarray | None = None
+) -> np.ndarray:
+    """Return what an engine makes of a visible picture, and of an infrared one if it fuses."""
+    if engine.contract.fuses:
+        return fuse(engine, visible, infrared)
+    return enhance(engine, visible)
 
 
 class _Stopwatch:
@@ -281,84 +182,51 @@ class _Stopwatch:
         return results
 
 
+def _sources(engine: Engine, taken: Collection[str]) -> list[str]:
+    """Return what is read of a pair: what the engine is shown, and what metrics take besides."""
+    ports = [port.name for port in engine.contract.pictures]
+    return [*ports, *({"infrared"} & set(taken) - set(ports))]
+
+
+def _protocols(judge: Metric) -> tuple[str, ...]:
+    """Return the protocols that a metric knows; none if it goes by none."""
+    return judge.protocols or (() if judge.judges_alone else fidelity.PROTOCOLS)
+
+
+def _asked(judges: Mapping[str, Metric], protocols: Sequence[str]) -> dict[str, list[str]]:
+    """Return protocol -> metrics under it; those that know none go with the first."""
+    asked = {protocol: [] for protocol in protocols}
+    for name, judge in judges.items():
+        for protocol in set(_protocols(judge)) & set(protocols) or protocols[:1]:
+            asked[protocol].append(name)
+    return {protocol: chosen for protocol, chosen in asked.items() if chosen}
+
+
 def _judge(
     pair: Pair,
     protocol: str,
-    functions: dict[str, tuple[Callable[..., float], tuple[str, ...]]],
-    images: dict[str, np.ndarray],
+    calls: Mapping[str, tuple[Callable[..., float], Metric]],
+    images: Mapping[str, np.ndarray],
 ) -> dict[str, float]:
-    """Return metric -> number; what takes a target goes by the protocol, the rest by none."""
+    """Return metric -> number, each by the protocol if it knows any."""
+    under, values = {}, {}
     try:
-        under = {}
-        if "target" in images:
-            both = fidelity.under(protocol, images["target"], images["enhanced"])
-            under = dict(zip(("target", "enhanced"), both, strict=True))
-        return {
-            metric: function(*((under if "target" in takes else images)[name] for name in takes))
-            for metric, (function, takes) in functions.items()
-        }
+        for name, (function, judge) in calls.items():
+            if not judge.judges_alone and not under:
+                both = fidelity.under(protocol, images["target"], images["enhanced"])
+                under = dict(zip(("target", "enhanced"), both, strict=True))
+            seen = images if judge.judges_alone else under
+            more = {"protocol": protocol} if judge.protocols else {}
+            values[name] = function(*(seen[one] for one in judge.takes), **more)
     except UsageError as error:
         raise UsageError(f"Pair {pair.name}: {error}") from None
+    return values
+
+
+def _pixels(path: Path) -> np.ndarray:
+    return files.load(path).pixels
 
 
 def _eight(pixels: np.ndarray) -> np.ndarray:
     """Return 16-bit pixels as floats in [0, 1], which metrics round; 8-bit ones as they are."""
     return pixels / np.float64(65535) if pixels.dtype == np.uint16 else pixels
-
-
-def _to_json(results: Results) -> dict[str, Any]:
-    means, deviations = results.means, results.deviations
-    return {
-        "model": results.model,
-        "sha256": results.sha256,
-        "data": results.data,
-        "pictures": len(results.scores),
-        "protocol": results.protocol,
-        "metrics": {
-            metric: {
-                "unit": METRICS.find(metric).unit,
-                "mean": _strict(means[metric]),
-                "std": _strict(deviations[metric]),
-            }
-            for metric in results.metrics
-        },
-        "weights": results.weights,
-        "multiply_adds": results.multiply_adds,
-        "median_ms": round(results.ms, 3),
-        "each": [
-            {
-                "name": score.name,
-                **{metric: _strict(value) for metric, value in score.values.items()},
-                "ms": round(score.ms, 3),
-                "multiply_adds": score.multiply_adds,
-            }
-            for score in results.scores
-        ],
-    }
-
-
-def _from_json(fields: dict[str, Any]) -> Results:
-    scores = tuple(
-        Score(
-            each["name"],
-            {name: _number(each[name]) for name in fields["metrics"]},
-            each["ms"],
-            each.get("multiply_adds"),
-        )
-        for each in fields["each"]
-    )
-    if not scores:
-        raise ValueError("no pictures")
-    keys = ("model", "protocol", "data", "sha256")
-    named = {key: fields[key] for key in keys}
-    return Results(scores=scores, weights=fields.get("weights"), **named)
-
-
-def _strict(value: float) -> float | str | None:
-    if math.isnan(value):
-        return None
-    return value if math.isfinite(value) else str(value)
-
-
-def _number(value: float | str | None) -> float:
-    return math.nan if value is None else float(value)

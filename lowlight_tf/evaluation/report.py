@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lowlight_tf.catalog import METRICS
-from lowlight_tf.evaluation.evaluate import Results, Score
+from lowlight_tf.evaluation.results import Results, Score
 
 COSTS = "weights", "G multiply-adds per picture", "ms per picture"
 """Columns that tell what a picture costs, the median one."""
@@ -16,8 +16,8 @@ COSTS = "weights", "G multiply-adds per picture", "ms per picture"
 def table(results: Sequence[Results]) -> str:
     """Return a Markdown table of means: a row for each model and data, a column for each number.
 
-    The head of a column names metric, unit and protocol, as in `PSNR dB (plain)`; a metric that
-    takes no target has no protocol. What was not measured, or cannot be, is a dash. Weights and
+    The head of a column names metric, unit and protocol, as in `PSNR dB (plain)`; most metrics that
+    take no target have no protocol. What was not measured, or cannot be, is a dash. Weights and
     multiply-adds stand there where one of the models has any.
     """
     columns = dict.fromkeys(_column(metric, one) for one in results for metric in one.metrics)
@@ -87,7 +87,7 @@ def number(metric: str, value: float) -> str:
 
 
 def _column(metric: str, results: Results) -> tuple[str, str]:
-    return metric, "" if METRICS.find(metric).judges_alone else results.protocol
+    return metric, results.protocol if METRICS.find(metric).by_protocol else ""
 
 
 def _head(metric: str, protocol: str) -> str:

@@ -1,14 +1,15 @@
 """Before and after beside each other: a row for each picture, a column for each model."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.evaluation.evaluate import result_of
 from lowlight_tf.imaging import files
 from lowlight_tf.runtime.engine import Engine
-from lowlight_tf.runtime.enhance import enhance
 
 HEAD = 24  # pixels above the pictures, for the names of the columns
 LINE = 18  # pixels below each row, for its captions
@@ -24,11 +25,14 @@ def contact_sheet(
 ) -> np.ndarray:
     """Lay the dark picture, what each engine makes of it, and the target side by side.
 
+    Where one of the engines fuses, the visible and the infrared picture stand in the place of the
+    dark one.
+
     Args:
-        engines: The columns between the dark picture and the target.
+        engines: The columns between what is given and the target.
         pairs: The rows. Where no pair has a target, there is no last column.
-        captions: For each row what stands below its pictures, from the dark one on; none for rows
-            without captions.
+        captions: For each row what stands below its pictures, from the first column on; none for
+            rows without captions.
         height: Of each picture (pixels); all cells are as wide as the first picture, and another
             shape has black margins.
 
@@ -37,18 +41,31 @@ def contact_sheet(
         no captions.
     """
     targets = any(pair.target for pair in pairs)
-    names = ["before", *(engine.name for engine in engines), *(["target"] if targets else [])]
+    given = given_to(engines)
+    names = [*given.values(), *(engine.name for engine in engines), *["target"] * targets]
     lines, width = [], 0
     for index, pair in enumerate(pairs):
-        low = files.read(pair.picture("low") or next(iter(pair.inputs.values())))
+        shown = [files.read(pair.picture(port) or _first(pair)) for port in given]
+        low = shown[0]
         width = width or max(round(low.shape[1] * height / low.shape[0]), 1)
-        row = [low, *(enhance(engine, low) for engine in engines)]
+        row = [*shown, *(result_of(engine, *shown) for engine in engines)]
         if targets:
             row.append(files.read(pair.target) if pair.target else np.zeros_like(low))
         lines.append(np.hstack([_fitted(image, width, height) for image in row]))
         if captions:
             lines.append(_words(captions[index], LINE, width, len(names)))
     return np.vstack([_words(names, HEAD, width, len(names)), *lines])
+
+
+def given_to(engines: Sequence[Engine]) -> dict[str, str]:
+    """Return which pictures of a pair stand before what the engines make: port -> its heading."""
+    if any(engine.contract.fuses for engine in engines):
+        return {"visible": "visible", "infrared": "infrared"}
+    return {"low": "before"}
+
+
+def _first(pair: Pair) -> Path:
+    return next(iter(pair.inputs.values()))
 
 
 def _fitted(image: np.ndarray, width: int, height: int) -> np.ndarray:

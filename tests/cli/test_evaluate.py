@@ -139,12 +139,52 @@ def test_several_sets_have_rows_of_their_own(folder, tmp_path, capsys):
 
 def test_a_dataset_of_two_cameras_is_measured_by_its_visible_pictures(folder, tmp_path, capsys):
     for side in ("visible", "infrared"):
-        shutil.copytree(folder / "low", tmp_path / "root" / "llvip" / side)
-    words = ["--model=input", "--data=llvip", f"--data-root={tmp_path / 'root'}"]
+        shutil.copytree(folder / "low", tmp_path / "root" / "tno" / side)
+    words = ["--model=input", "--data=tno", f"--data-root={tmp_path / 'root'}"]
     assert main(["evaluate", *words, "--metrics=brightness"]) == 0
-    assert "| llvip all |        2 |" in capsys.readouterr().out
+    assert "| tno test |        2 |" in capsys.readouterr().out
     assert main(["evaluate", *words]) == 2
     assert "no target, which psnr, ssim must have" in capsys.readouterr().err
+
+
+@pytest.fixture
+def cameras(tmp_path, rng):
+    """Return a folder with two pairs of two cameras, 44x55 pixels."""
+    for side in ("visible", "infrared"):
+        for name in ("a", "b"):
+            path = tmp_path / "cameras" / side / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image = rng.integers(0, 256, (44, 55, 1), dtype=np.uint8).repeat(3, axis=2)
+            files.save(path, files.Picture(image, gray=side == "infrared"))
+    return tmp_path / "cameras"
+
+
+def test_what_fuses_and_what_does_not_stand_in_one_table(cameras, tmp_path, capsys):
+    numbers, sheet = tmp_path / "results.json", tmp_path / "sheet.png"
+    words = ["--model", "input", "infrared", "average", f"--data={cameras}"]
+    assert main(["evaluate", *words, f"--json={numbers}", f"--sheet={sheet}"]) == 0
+    assert "| ENTROPY bits | MUTUAL_INFORMATION bits |" in capsys.readouterr().out
+    fields = json.loads(numbers.read_text())
+    assert [one["model"] for one in fields["results"]] == ["input", "infrared", "average"]
+    assert all(one["metrics"]["scd"]["mean"] is not None for one in fields["results"])
+    assert "--metrics entropy,mutual_information" in fields["command"]
+    assert files.load(sheet).pixels.shape[1] == 3 * round(
+        270 * 15 / 12
+    )  # visible, infrared, average
+    assert main(["evaluate", *words, "--metrics=source_psnr", "--protocol=plain,seed"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    plain, seed = (cell.strip() for cell in table[-1].split("|")[4:6])
+    assert "SOURCE_PSNR dB (plain) | SOURCE_PSNR dB (seed) |" in table[0]
+    assert float(seed) - float(plain) == pytest.approx(48.13, abs=0.011)
+
+
+def test_one_camera_is_not_enough_for_what_fuses(cameras, folder, capsys):
+    assert main(["evaluate", "--model=average", f"--data={folder}"]) == 2
+    assert "must have the subfolders visible, infrared" in capsys.readouterr().err
+    (cameras / "infrared" / "b.png").unlink()
+    assert main(["evaluate", "--model=average", f"--data={cameras}"]) == 2
+    assert "no partner in infrared/: b" in capsys.readouterr().err
+    assert main(["evaluate", "--model=input", "--metrics=brightness", f"--data={cameras}"]) == 0
 
 
 def test_what_is_wrong_with_the_last_set_is_said_before_the_first_is_measured(

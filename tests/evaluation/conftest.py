@@ -1,4 +1,4 @@
-"""Pairs of flat pictures, whose numbers can be worked out by hand."""
+"""Pairs of pictures whose numbers can be worked out by hand."""
 
 import numpy as np
 import pytest
@@ -21,3 +21,19 @@ def pair_of(tmp_path):
         return Pair(name, {"low": paths["low"]}, paths["high"])
 
     return pair
+
+
+@pytest.fixture
+def scene_of(tmp_path):
+    """Return what writes the pictures of two cameras: (H, W, 3) and (H, W) uint8."""
+
+    def scene(name, visible, infrared):
+        paths = {}
+        for side, image in (("visible", visible), ("infrared", infrared)):
+            paths[side] = tmp_path / side / f"{name}.png"
+            paths[side].parent.mkdir(exist_ok=True)
+            deep = image if image.ndim == 3 else image[..., None].repeat(3, axis=2)
+            files.save(paths[side], files.Picture(deep, gray=image.ndim == 2))
+        return Pair(name, paths, None)
+
+    return scene

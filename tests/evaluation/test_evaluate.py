@@ -10,8 +10,12 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Card
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation.evaluate import Results, Score, Unchanged, evaluate, load, measure, save
-from lowlight_tf.imaging import files
+from lowlight_tf.evaluation.evaluate import FUSION, Unchanged, evaluate, measure
+from lowlight_tf.evaluation.results import Results, Score, load, save
+from lowlight_tf.imaging import color, files
+from lowlight_tf.metrics import fusion
+from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.fuse import fuse
 
 ONE, TWO = 20 * math.log10(255), 20 * math.log10(255 / 2)  # dB, of errors of one and two levels
 
@@ -133,6 +137,56 @@ def test_an_enhancer_is_shown_what_the_visible_camera_saw(pair_of):
     pair = Pair("a", {"visible": dark.inputs["low"], "infrared": other.inputs["low"]}, None)
     means = evaluate(Unchanged(), [pair], metrics=("brightness",)).means
     assert means == pytest.approx({"brightness": 0.2})
+
+
+def noise(rng, *shape):
+    return rng.integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_what_fuses_is_shown_both_cameras_and_measured_by_both(scene_of, rng):
+    pair = scene_of("a", noise(rng, 44, 55, 3), noise(rng, 44, 55))
+    visible, infrared = (files.load(path).pixels for path in pair.inputs.values())
+    metrics = ("entropy", "mutual_information", "source_mse", "brightness", "loe")
+    engine = open_engine("average")
+    (values,) = [score.values for score in evaluate(engine, [pair], metrics=metrics).scores]
+    fused = fuse(engine, visible, infrared)
+    assert values["entropy"] == fusion.entropy(fused)
+    assert values["mutual_information"] == fusion.mutual_information(visible, infrared, fused)
+    assert values["source_mse"] == fusion.source_mse(visible, infrared, fused)
+    assert values["brightness"] == pytest.approx(color.luma(fused).mean() / 255)
+    assert values["loe"] > 0
+    assert tuple(evaluate(engine, [pair], metrics=FUSION).metrics) == FUSION
+
+
+def test_an_enhancer_is_measured_as_if_it_fused(scene_of, rng):
+    pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 30))
+    metrics = ("entropy", "scd", "source_psnr")
+    beside, alone = (evaluate(e, [pair], metrics=metrics) for e in (Unchanged(), Lift()))
+    same = evaluate(open_engine("visible"), [pair], metrics=metrics)
+    assert beside.means == same.means
+    assert alone.means != same.means
+
+
+def test_a_metric_with_protocols_of_its_own_goes_by_those_that_are_asked(scene_of, rng):
+    pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 30))
+    names = ("source_psnr", "entropy")
+    engine = open_engine("average")
+    seed, plain = measure(engine, [pair], metrics=names, protocols=("seed", "plain"))
+    assert (seed.protocol, seed.metrics) == ("seed", names)
+    assert (plain.protocol, plain.metrics) == ("plain", ("source_psnr",))
+    difference = seed.means["source_psnr"] - plain.means["source_psnr"]
+    assert difference == pytest.approx(20 * math.log10(255))
+    with pytest.raises(UsageError, match="source_psnr is measured under the protocol plain or see"):
+        evaluate(engine, [pair], metrics=names, protocol="luma")
+
+
+def test_pictures_of_two_cameras_must_be_of_one_size_and_both_there(scene_of, rng):
+    pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 31))
+    with pytest.raises(UsageError, match="pair a must have one size"):
+        evaluate(open_engine("average"), [pair], metrics=("entropy",))
+    alone = Pair("a", {"visible": pair.inputs["visible"]}, None)
+    with pytest.raises(UsageError, match="Pair a has no picture for 'infrared'"):
+        evaluate(Unchanged(), [alone], metrics=("scd",))
 
 
 def test_a_mean_is_over_the_pictures_that_have_the_number(tmp_path):

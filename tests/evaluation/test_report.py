@@ -1,7 +1,7 @@
 """Tables name the protocol of every number."""
 
 from lowlight_tf.evaluation import report
-from lowlight_tf.evaluation.evaluate import Results, Score
+from lowlight_tf.evaluation.results import Results, Score
 
 
 def results(model, protocol, *values, data="lol"):

@@ -6,6 +6,7 @@ from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.sheet import HEAD, LINE, contact_sheet
 from lowlight_tf.imaging import files
+from lowlight_tf.runtime.engine import open_engine
 
 
 class Doubled:
@@ -37,6 +38,13 @@ def test_without_targets_there_is_no_column_for_them_and_captions_stand_below(tm
     assert below[:, :60].max() == 0
     assert below[:, 60:].max() > 0.1
     assert below[:, -4:].max() == 0  # words that are too long are written smaller
+
+
+def test_both_cameras_stand_before_what_fuses_them(scene_of):
+    pair = scene_of("a", np.full((20, 30, 3), 51, np.uint8), np.full((20, 30), 153, np.uint8))
+    sheet = contact_sheet([open_engine("average"), Doubled()], [pair], height=40)
+    tones = sheet[HEAD:].reshape(40, 4, 60, 3).mean((0, 2, 3))
+    np.testing.assert_allclose(tones, [0.2, 0.6, 0.4, 0.4], atol=0.003)
 
 
 def test_a_picture_of_another_shape_keeps_it(tmp_path):
