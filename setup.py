@@ -34,6 +34,7 @@ EXTRAS["dev"] = [
     "ipykernel>=6",
     "nbclient>=0.10",
     "nbformat>=5",
+    "pycocotools>=2.0.8",  # what average precision is checked against
     "pytest>=8",
     "ruff>=0.9",
     "Pillow>=10",

@@ -10,6 +10,8 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.progress import Bar
 
+SOURCES = "input", "visible", "infrared"  # no models here: their rows are always shown
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what only detection takes."""
@@ -87,10 +89,11 @@ def _show(bar: Bar, count: int, name: str, share: float) -> None:
 
 
 def _engines(models: list[str], threads: int) -> dict[str, Any]:
-    """Return the models, by short names where these tell them apart; `input` is always shown."""
+    """Return the models, by short names where these tell them apart."""
     from lowlight_tf.runtime.engine import open_engine
 
-    opened = {model: open_engine(model, threads=threads) for model in models if model != "input"}
+    models = [model for model in models if model not in SOURCES]
+    opened = {model: open_engine(model, threads=threads) for model in models}
     short = [engine.name for engine in opened.values()]
     return {
         model if short.count(engine.name) > 1 else engine.name: engine

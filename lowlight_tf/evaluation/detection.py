@@ -21,6 +21,7 @@ from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.detect import Detection, Detector
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.fuse import fuse
 
 SURE = 0.3
 """Score from which something counts as found, where two looks are compared."""
@@ -151,7 +152,7 @@ def check(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> None:
             f"{len(pairs)}. Add the others, or pass the visible pictures alone."
         )
     for name, engine in engines.items():
-        if not _fuses(engine):
+        if not engine.contract.fuses:
             fit.check_ports(engine.contract)
         elif not with_infrared:
             raise UsageError(
@@ -228,16 +229,12 @@ def _pictures(
     else:
         yield "dark" if exposure else "input", visible
     for name, engine in engines.items():
-        if _fuses(engine):
-            from lowlight_tf.runtime.fuse import fuse
-
-            yield name, fuse(engine, visible, infrared)
-        else:
-            yield name, enhance(engine, visible)
-
-
-def _fuses(engine: Engine) -> bool:
-    return len(engine.contract.pictures) == 2
+        try:
+            fuses = engine.contract.fuses
+            made = fuse(engine, visible, infrared) if fuses else enhance(engine, visible)
+        except UsageError as error:
+            raise UsageError(f"Picture {pair.name}: {error}") from None
+        yield name, made
 
 
 def _sure(found: Sequence[Detection], least: float = SURE) -> list[Detection]:

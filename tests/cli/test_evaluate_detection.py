@@ -1,0 +1,88 @@
+"""`lowlight-tf evaluate --task detection` prints what is found, and refuses what cannot be."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.imaging import files
+
+
+@pytest.fixture
+def street(tmp_path):
+    """One person, bright to infrared and nearly black to the visible camera, and its box."""
+    image = pytest.importorskip("skimage.data", reason="scikit-image is not installed").astronaut()
+    image = np.ascontiguousarray(image[::2, ::2])
+    warm = image[..., 1:2].repeat(3, axis=2)
+    for side, pixels in (("visible", image // 16), ("infrared", warm)):
+        path = tmp_path / "street" / side / "a.png"
+        path.parent.mkdir(parents=True)
+        files.save(path, files.Picture(pixels))
+    boxes = {"a": [{"cls": "person", "xyxy": [15, 0, 220, 256]}]}
+    (tmp_path / "street" / "boxes.json").write_text(json.dumps(boxes))
+    return tmp_path / "street"
+
+
+def test_rows_stand_for_both_cameras_and_the_model(street, tmp_path, capsys):
+    table, numbers = tmp_path / "table.md", tmp_path / "rows.json"
+    words = ["evaluate", "--task=detection", "--model", "average", f"--data={street}"]
+    assert main([*words, "--json", str(numbers), "--markdown", str(table)]) == 0
+    out = capsys.readouterr().out
+    for kind in ("visible ", "infrared", "average "):
+        assert f"| {kind} | {street} | nanodet_g |      1 |        1 |" in out
+    assert "0 of 1" in out
+    rows = json.loads(numbers.read_text())["results"]
+    assert [row["pictures"] for row in rows] == ["visible", "infrared", "average"]
+    assert rows[1]["mAP@.5"] == 1
+    assert table.read_text().splitlines()[0] in out
+    command = shlex.split(json.loads(numbers.read_text())["command"])
+    assert main([*command[1:], "--json", str(tmp_path / "again.json")]) == 0
+    assert json.loads((tmp_path / "again.json").read_text())["results"] == rows
+
+
+def test_one_camera_is_darkened_and_enhanced(street, capsys):
+    words = ["evaluate", "--task=detection", f"--data={street / 'infrared'}", "--darken=0.02"]
+    assert main([*words, "--model=dashcam_net_nano"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split("|")[1].strip() for line in out.splitlines()[2:]] == [
+        "day", "dark", "dashcam_net_nano",
+    ]  # fmt: skip
+
+
+def test_classes_that_nobody_knows_are_named(street, capsys):
+    boxes = {"a": [{"cls": "lamp", "xyxy": [15, 0, 220, 256]}]}
+    (street / "boxes.json").write_text(json.dumps(boxes))
+    assert main(["evaluate", "--task=detection", f"--data={street}"]) == 0
+    assert "not known to nanodet_g, passed over: lamp" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([], "Pass --data"),
+        (["--data={0}", "--sheet=s.png"], "go with --task quality"),
+        (["--data={0}", "--darken=0"], "`darken` must be a positive number"),
+        (["--data={0}", "--detector=yolo"], "must be one of: nanodet_g, or a .tflite file"),
+        (["--data={0}", "--judge=no.tflite"], "No file no.tflite"),
+        (["--data={0}", "--labels=no.json"], "cannot be read as JSON"),
+        (["--data", "{0}", "{0}", "--labels={0}/boxes.json"], "belong to one --data"),
+        (["--data={0}/visible", "--model=average"], "average fuses two cameras"),
+        (["--data={0}", "--json=no/where.json"], "an existing folder"),
+    ],
+)
+def test_what_cannot_be_is_one_line(words, reason, street, capsys):
+    words = [word.format(street) for word in words]
+    assert main(["evaluate", "--task=detection", *words]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
+
+
+def test_pictures_without_labels_need_a_judge(street, capsys):
+    (street / "boxes.json").unlink()
+    assert main(["evaluate", "--task=detection", f"--data={street}"]) == 0  # people lost, at least
+    assert "people lost" in capsys.readouterr().out
+    assert main(["evaluate", "--task=detection", f"--data={street / 'visible'}"]) == 2
+    assert "Pass --labels, or --judge" in capsys.readouterr().err

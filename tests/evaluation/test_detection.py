@@ -1,0 +1,197 @@
+"""What is found before and after: rows, labels, agreement, and people lost."""
+
+import json
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import ENHANCE
+from lowlight_tf.datasets.pairing import dark_folder, fusion_folder
+from lowlight_tf.evaluation import detection
+from lowlight_tf.evaluation.boxes import Label
+from lowlight_tf.imaging import files
+from lowlight_tf.runtime.detect import Detection
+from lowlight_tf.runtime.engine import open_engine
+
+
+class Bright:
+    """A detector to which every bright region is a person, surer the brighter it is."""
+
+    name, classes = "bright", ("person", "car")
+
+    def __init__(self, least=20):
+        self.least = least
+
+    def __call__(self, image):
+        gray = image[..., 0]
+        regions = cv2.connectedComponentsWithStats(np.uint8(gray >= self.least))[2][1:]
+        return [
+            Detection("person", (x, y, x + w, y + h), float(gray[y : y + h, x : x + w].max() / 255))
+            for x, y, w, h, _ in regions.tolist()
+        ]
+
+
+class Twice:
+    """An engine that makes pictures twice as bright."""
+
+    name, contract, size = "twice", ENHANCE, None
+
+    def __call__(self, images):
+        return {"enhanced": np.minimum(images["low"], 127) * 2}
+
+
+def picture(path, *regions, size=(40, 60)):
+    """Write a picture that is black but for regions of (left, top, right, bottom, level)."""
+    image = np.zeros((*size, 3), np.uint8)
+    for left, top, right, bottom, level in regions:
+        image[top:bottom, left:right] = level
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.save(path, files.Picture(image), overwrite=True)
+
+
+@pytest.fixture
+def two_cameras(tmp_path):
+    """A person that both cameras show, and one that only infrared does, at (40, 10, 50, 30)."""
+    picture(tmp_path / "visible" / "a.png", (5, 10, 15, 30, 200))
+    picture(tmp_path / "infrared" / "a.png", (5, 10, 15, 30, 180), (40, 10, 50, 30, 220))
+    return tmp_path
+
+
+LABELS = {"a": [Label("person", (5, 10, 15, 30)), Label("person", (40, 10, 50, 30))]}
+
+
+def test_both_cameras_and_what_is_fused_of_them(two_cameras):
+    rows = detection.measure(
+        {"average": open_engine("average")},
+        fusion_folder(two_cameras),
+        detector=Bright(),
+        labels=LABELS,
+        judge=Bright(100),
+        data="street",
+    )
+    assert [row.pictures for row in rows] == ["visible", "infrared", "average"]
+    assert [(row.people, row.lost) for row in rows] == [(2, 1), (2, 0), (2, 0)]
+    # The judge finds two people in either camera together; each row is held against both.
+    assert [row.agreement for row in rows] == [(1, 1, 2), (2, 2, 2), (2, 2, 2)]
+    found = [row.precisions["person"][0] for row in rows]
+    assert found == pytest.approx([51 / 101, 1, 1])
+    assert {(row.data, row.detector, row.judge, row.count, row.labelled) for row in rows} == {
+        ("street", "bright", "bright", 1, 1)
+    }
+
+
+def test_a_person_seen_half_as_surely_is_not_lost(two_cameras):
+    picture(two_cameras / "visible" / "a.png", (5, 10, 15, 30, 200), (40, 10, 50, 30, 50))
+    pairs = fusion_folder(two_cameras)
+    visible, _ = detection.measure({}, pairs, detector=Bright(), labels={})
+    assert (visible.people, visible.lost) == (2, 0)
+    assert visible.precisions == {}
+    assert visible.agreement is None
+
+
+def test_the_larger_camera_is_brought_to_the_size_that_labels_are_in(two_cameras):
+    picture(two_cameras / "visible" / "a.png", (15, 20, 45, 60, 200), size=(80, 180))
+    pairs = fusion_folder(two_cameras)
+    visible, infrared = detection.measure({}, pairs, detector=Bright(), labels=LABELS)
+    assert visible.precisions["person"] == pytest.approx([51 / 101] * 10)
+    assert infrared.precisions["person"] == pytest.approx([1] * 10)
+
+
+def test_before_and_after_the_light_goes(tmp_path):
+    picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
+    picture(tmp_path / "b.png", (5, 10, 15, 30, 230))
+    pairs = dark_folder(tmp_path)
+    labels = {"a": LABELS["a"][:1]}
+    calls = []
+    rows = detection.measure(
+        {"twice": Twice()},
+        pairs,
+        detector=Bright(40),
+        labels=labels,
+        judge=Bright(100),
+        exposure=0.01,
+        progress=calls.append,
+    )
+    assert [row.pictures for row in rows] == ["day", "dark", "twice"]
+    assert [row.precisions["person"][0] for row in rows] == pytest.approx([1, 0, 1])
+    assert [(row.count, row.labelled) for row in rows] == [(2, 1)] * 3
+    assert [row.agreement[2] for row in rows] == [2, 2, 2]  # what the judge found by day
+    assert rows[0].people is None
+    assert calls == [0.5, 1]
+
+
+def test_one_camera_has_one_row_of_inputs(tmp_path):
+    picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
+    rows = detection.measure(
+        {"twice": Twice()}, dark_folder(tmp_path), detector=Bright(), labels=LABELS
+    )
+    assert [row.pictures for row in rows] == ["input", "twice"]
+
+
+def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
+    picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
+    labels = {"a": [*LABELS["a"][:1], Label("lamp", (0, 0, 4, 4))]}
+    (row,) = detection.measure({}, dark_folder(tmp_path), detector=Bright(), labels=labels)
+    assert list(row.precisions) == ["person"]
+
+
+def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
+    pairs = fusion_folder(two_cameras)
+    rows = detection.measure({}, pairs, detector=Bright(), labels=LABELS, judge=Bright(100))
+    lines = detection.table(rows).splitlines()
+    head = [cell.strip() for cell in lines[0].split("|")[1:-1]]
+    visible = [cell.strip() for cell in lines[2].split("|")[1:-1]]
+    cells = dict(zip(head, visible, strict=True))
+    assert cells["mAP@.5"] == cells["person AP@.5"] == "50.5"
+    assert cells["people lost"] == "1 of 2"
+    assert cells["agreement with bright: precision"] == "100.0"
+    assert cells["F1"] == "66.7"
+    detection.save(tmp_path / "rows.json", rows, command="again")
+    fields = json.loads((tmp_path / "rows.json").read_text())
+    assert fields["command"] == "again"
+    first = fields["results"][0]
+    assert first["mAP@.5"] == pytest.approx(51 / 101)
+    assert first["agreement"]["recall"] == 0.5
+    assert len(first["precisions"]["person"]) == 10
+    detection.save_table(tmp_path / "rows.md", rows, command="again")
+    assert (tmp_path / "rows.md").read_text() == detection.table(rows) + "\n`again`\n"
+
+
+def test_what_is_undefined_is_a_dash_and_null(two_cameras, tmp_path):
+    picture(two_cameras / "visible" / "a.png")
+    pairs = fusion_folder(two_cameras)
+    rows = detection.measure({}, pairs, detector=Bright(), labels={}, judge=Bright(100))
+    assert math.isnan(rows[0].agreement.precision)
+    assert "mAP" not in detection.table(rows)
+    assert "|    - |" in detection.table(rows) or " - |" in detection.table(rows)
+    detection.save(tmp_path / "rows.json", rows)
+    first = json.loads((tmp_path / "rows.json").read_text())["results"][0]
+    assert first["agreement"]["precision"] is None
+    assert first["mAP@.5"] is None
+
+
+def test_labels_outside_of_their_picture_are_refused(two_cameras):
+    labels = {"a": [Label("person", (100, 0, 120, 20))]}
+    with pytest.raises(UsageError, match=r"a is 40x60.*person labelled at row 10, column 110"):
+        detection.measure({}, fusion_folder(two_cameras), detector=Bright(), labels=labels)
+
+
+def test_what_an_engine_refuses_names_the_picture(two_cameras, rng):
+    colored = files.Picture(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    files.save(two_cameras / "infrared" / "a.png", colored, overwrite=True)
+    engines, pairs = {"average": open_engine("average")}, fusion_folder(two_cameras)
+    with pytest.raises(UsageError, match="Picture a: An infrared picture must be gray"):
+        detection.measure(engines, pairs, detector=Bright(), labels={})
+
+
+def test_what_cannot_be_is_refused_before_anything_is_looked_at(two_cameras):
+    both, one = fusion_folder(two_cameras), dark_folder(two_cameras)
+    with pytest.raises(UsageError, match="at least one picture"):
+        detection.check({}, [])
+    with pytest.raises(UsageError, match="Received: 1 of 2"):
+        detection.check({}, [*both, *one])
+    with pytest.raises(UsageError, match="average fuses two cameras"):
+        detection.check({"average": open_engine("average")}, one)
