@@ -104,7 +104,9 @@ class LiteRTDetector:
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
         except Exception as error:  # of many types; all mean that the file is damaged
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UsageError(f"{path} cannot be run: {reason.rstrip('.')}. Fetch it again.") from None
+            raise UsageError(
+                f"{path} cannot be run: {reason.rstrip('.')}. Fetch it again."
+            ) from None
         (given, *others) = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         last = sorted(int(one["shape"][-1]) for one in outputs)
