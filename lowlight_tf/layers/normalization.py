@@ -70,3 +70,23 @@ class GroupNormalization(keras.layers.Layer):
     def get_config(self) -> dict:
         """Return what rebuilds the layer."""
         return {**super().get_config(), "groups": self.groups, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("lowlight_tf")
+class PassableNormalization(keras.layers.BatchNormalization):
+    """Batch normalization that some of its inputs only pass, in training too.
+
+    Called with `passed`, it normalizes by the running statistics, as on the device, and these learn
+    nothing of it. (A functional net hands its own `training` to all its layers: no use to say
+    `training=False` to one.)
+    """
+
+    def call(
+        self,
+        inputs: KerasTensor,
+        training: bool | None = None,
+        mask: KerasTensor | None = None,
+        passed: bool = False,
+    ) -> KerasTensor:
+        """Normalize one batch."""
+        return super().call(inputs, training=bool(training) and not passed, mask=mask)

@@ -1,0 +1,141 @@
+"""Losses of pictures that two cameras share: nobody knows what the fused one should look like."""
+
+import numpy as np
+from keras import KerasTensor, ops
+
+from lowlight_tf.losses import fidelity
+
+SOBEL = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # of a ramp of 1 per pixel it is 1
+
+
+def max_intensity(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
+    """Mean absolute difference from the brighter of both pictures, pixel by pixel.
+
+    Args:
+        visible: (B, H, W, 1) in [0, 1].
+        infrared: Same shape and range.
+        fused: Same shape and range.
+
+    Returns:
+        (B,); lower is better, 0 for equal images.
+
+    Reference:
+        Tang et al., "Image fusion in the loop of high-level vision tasks" (SeAFusion), Information
+        Fusion 2022, equation 5.
+    """
+    return fidelity.l1(ops.maximum(visible, infrared), fused)
+
+
+def max_gradient(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
+    """Mean absolute difference of the gradient's strength from the stronger of both pictures'.
+
+    Args:
+        visible: (B, H, W, 1) in [0, 1].
+        infrared: Same shape and range.
+        fused: Same shape and range.
+
+    Returns:
+        (B,); lower is better, 0 for equal images.
+
+    Reference:
+        SeAFusion, equation 6, with the Sobel operator as there: |horizontal| + |vertical|.
+
+    Differences from the paper:
+        Sobel's kernels are divided by 8, so that a gradient is a difference from pixel to pixel.
+    """
+    stronger = ops.maximum(strength(visible), strength(infrared))
+    return fidelity.l1(stronger, strength(fused))
+
+
+def source_ssim(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
+    """One minus the mean structural similarity to both pictures; see `fidelity.ssim`.
+
+    Returns:
+        (B,); lower is better, 0 if all three are equal.
+    """
+    return 0.5 * (fidelity.ssim(visible, fused) + fidelity.ssim(infrared, fused))
+
+
+def reconstruction(picture: KerasTensor, rebuilt: KerasTensor) -> KerasTensor:
+    """How far what an autoencoder gives back is from what it was shown.
+
+    Args:
+        picture: (B, H, W, 1) in [0, 1].
+        rebuilt: Same shape and range.
+
+    Returns:
+        (B,) mean squared error + 5 x (1 - SSIM) / 2; lower is better, 0 for equal images.
+
+    Reference:
+        DIDFuse (see `models.did_fuse`), equation 4; its code takes kornia's SSIM loss, which is
+        half of 1 - SSIM, with a window of 11 pixels.
+    """
+    squared = ops.mean(ops.square(picture - rebuilt), axis=(1, 2, 3))
+    return squared + 2.5 * fidelity.ssim(picture, rebuilt)
+
+
+def gradient(picture: KerasTensor, rebuilt: KerasTensor) -> KerasTensor:
+    """Mean absolute difference of both components of the Sobel gradient.
+
+    Args:
+        picture: (B, H, W, 1) in [0, 1].
+        rebuilt: Same shape and range.
+
+    Returns:
+        (B,); lower is better, 0 for equal images.
+
+    Reference:
+        DIDFuse, equation 6: of the visible picture alone, that its texture is kept.
+    """
+    pairs = zip(sobel(picture), sobel(rebuilt), strict=True)
+    return 0.5 * sum(fidelity.l1(one, other) for one, other in pairs)
+
+
+def base_difference(visible_base: KerasTensor, infrared_base: KerasTensor) -> KerasTensor:
+    """How different the bases of both pictures are.
+
+    Args:
+        visible_base: (B, H, W, C) features.
+        infrared_base: Same shape.
+
+    Returns:
+        (B,) tanh of the mean absolute difference, in [0, 1); lower is better, 0 for equal bases.
+
+    Reference:
+        DIDFuse, equation 3; L1 as in its code.
+    """
+    return ops.tanh(fidelity.l1(visible_base, infrared_base))
+
+
+def detail_likeness(visible_detail: KerasTensor, infrared_detail: KerasTensor) -> KerasTensor:
+    """How like the details of both pictures are.
+
+    Args:
+        visible_detail: (B, H, W, C) features.
+        infrared_detail: Same shape.
+
+    Returns:
+        (B,) 1 - tanh of the mean absolute difference, in (0, 1]; lower is better, 1 for equal ones.
+
+    Reference:
+        DIDFuse, equation 3, plus 1, so that it is never below 0; the gradient is the same.
+    """
+    return 1 - ops.tanh(fidelity.l1(visible_detail, infrared_detail))
+
+
+def strength(picture: KerasTensor) -> KerasTensor:
+    """Return |horizontal| + |vertical| gradient: (B, H, W, 1) -> (B, H, W, 1)."""
+    across, down = sobel(picture)
+    return ops.abs(across) + ops.abs(down)
+
+
+def sobel(picture: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """Return the horizontal and the vertical gradient per pixel; the border goes on as it ends.
+
+    Args:
+        picture: (B, H, W, 1).
+    """
+    x = ops.pad(picture, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
+    kernels = (SOBEL, SOBEL.T)
+    across, down = (ops.conv(x, ops.convert_to_tensor(k[..., None, None])) for k in kernels)
+    return across, down
