@@ -16,6 +16,7 @@ COMMANDS = (
     "evaluate",
     "report",
     "enhance",
+    "calibrate",
     "export",
     "resize",
     "ladder",

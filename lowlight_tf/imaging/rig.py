@@ -1,0 +1,95 @@
+"""A fixed rig of two cameras: measured once by `lowlight-tf calibrate`, kept as JSON."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging.registration import stretch
+
+SAME_SHAPE = 0.01  # how much the ratio of width to height may differ from the calibrated one
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rig:
+    """How the infrared camera of a rig lies over its visible one.
+
+    One matrix holds for what is far away: at a distance of d meters, cameras b meters apart see
+    things b / d times the focal length (pixels) beside each other.
+
+    Attributes:
+        matrix: (3, 3), see `registration.Alignment`.
+        visible_size: Height and width (pixels) of the visible pictures that it was measured with.
+        infrared_size: The same of the infrared ones.
+        residual_px: How far (pixels of the visible picture) they lay apart after that.
+        score: Likeness of their edges after that.
+        method: How it was measured.
+        pairs: Of how many pairs.
+    """
+
+    matrix: np.ndarray
+    visible_size: tuple[int, int]
+    infrared_size: tuple[int, int]
+    residual_px: float
+    score: float
+    method: str
+    pairs: int
+
+    def between(self, visible: tuple[int, int], infrared: tuple[int, int]) -> np.ndarray:
+        """Return the matrix for pictures of other sizes of the same cameras.
+
+        Args:
+            visible: Height and width (pixels).
+            infrared: The same.
+
+        Raises:
+            UsageError: If one is not as wide for its height as the calibrated one.
+        """
+        for name, old, new in (
+            ("visible", self.visible_size, visible),
+            ("infrared", self.infrared_size, infrared),
+        ):
+            if abs(old[1] / old[0] * new[0] / new[1] - 1) > SAME_SHAPE:
+                raise UsageError(
+                    f"The rig was calibrated with {name} pictures of {old[0]}x{old[1]} (height x "
+                    f"width). Received: {new[0]}x{new[1]}, which is of another shape. Calibrate it "
+                    "again with such pictures."
+                )
+        return (
+            stretch(self.visible_size, visible)
+            @ self.matrix
+            @ stretch(infrared, self.infrared_size)
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the rig as JSON: beside, then renamed."""
+        fields = dataclasses.asdict(self) | {"matrix": self.matrix.tolist()}
+        beside = path.with_name(f".{path.name}.part")
+        beside.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+        os.replace(beside, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Rig":
+        """Read what `save` wrote.
+
+        Raises:
+            UsageError: If the file is not there, or is not the calibration of a rig.
+        """
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            fields["matrix"] = np.array(fields["matrix"], np.float64).reshape(3, 3)
+            sizes = {key: tuple(map(int, fields[key])) for key in ("visible_size", "infrared_size")}
+            rig = cls(**fields | sizes)
+            if not (all(len(size) == 2 for size in sizes.values()) and np.linalg.det(rig.matrix)):
+                raise ValueError("a size or the matrix is none")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UsageError(
+                f"{path} is not the calibration of a rig: {error}. "
+                "`lowlight-tf calibrate` writes one."
+            ) from None
+        return rig

@@ -1,0 +1,72 @@
+"""`lowlight-tf calibrate` measures a rig, says how well, and keeps it."""
+
+import cv2
+import numpy as np
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.imaging import files
+from lowlight_tf.imaging.rig import Rig
+from tests.cameras import scene
+
+
+@pytest.fixture
+def rig(rng, tmp_path):
+    """Folders of two pairs, whose infrared camera looks 4 pixels to the left and 3 down."""
+    for name in "ab":
+        visible, infrared = scene((128, 160), rng)
+        (tmp_path / "infrared").mkdir(exist_ok=True), (tmp_path / "visible").mkdir(exist_ok=True)
+        files.write(tmp_path / "visible" / f"{name}.png", visible)
+        shifted = np.uint8(255 * np.roll(infrared, (-3, 4), (0, 1)))
+        cv2.imwrite(str(tmp_path / "infrared" / f"{name}.png"), shifted)
+    return tmp_path
+
+
+def test_folders_become_a_rig(rig, capsys):
+    output = rig / "rig.json"
+    folders = [str(rig / "visible"), str(rig / "infrared")]
+    assert main(["calibrate", *folders, "--output", str(output), "--method", "phase"]) == 0
+    said = capsys.readouterr().out
+    assert "phase of 2 pairs, 128x160 over 128x160, residual " in said
+    measured = Rig.load(output)
+    np.testing.assert_allclose(measured.matrix[:2, 2], [-4, 3], atol=0.3)
+    assert f"{measured.residual_px:.2f} pixels" in said
+    assert main(["calibrate", *folders, "--output", str(output)]) == 2
+    assert "exists. Pass --overwrite" in capsys.readouterr().err
+
+
+def test_what_cannot_be_used_is_said_and_the_rest_is_done(rig, capsys):
+    (rig / "visible" / "lone.png").write_bytes((rig / "visible" / "a.png").read_bytes())
+    (rig / "infrared" / "b.png").write_bytes(b"no picture")
+    folders = [str(rig / "visible"), str(rig / "infrared")]
+    line = ["calibrate", *folders, "--output", str(rig / "rig.json"), "--method", "phase"]
+    assert main(line) == 1
+    said = capsys.readouterr()
+    assert "lone.png has no partner of that name" in said.err
+    assert "b.png" in said.err
+    assert "of 1 pairs" in said.out
+
+
+def test_what_does_not_converge_leaves_no_file(rig, capsys):
+    blank = rig / "blank.png"
+    cv2.imwrite(str(blank), np.zeros((128, 160), np.uint8))
+    line = ["calibrate", str(rig / "visible" / "a.png"), str(blank)]
+    assert main([*line, "--output", str(rig / "rig.json")]) == 2
+    assert "patches with structure in both" in capsys.readouterr().err
+    assert not list(rig.glob("*.json*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a.png", "--output", "rig.json"], "or two folders. Received: 1 paths"),
+        (["a.png", "b.png", "--output", "rig.txt"], "--output must be a .json file"),
+        (["a.png", "b.png", "--output", "gone/rig.json"], "in an existing folder"),
+        (["a.png", "b.png", "--output", "rig.json"], "No pair can be read"),
+        (["a.png", "b.png", "--output", "rig.json", "--chessboard", "9"], "such as 9x6"),
+    ],
+)
+def test_a_wrong_line_is_said(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["calibrate", *words]) == 2
+    assert said in capsys.readouterr().err

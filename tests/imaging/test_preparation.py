@@ -1,0 +1,110 @@
+"""A pair is prepared as the recipe says, and chroma is nobody's business."""
+
+import cv2
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging import color
+from lowlight_tf.imaging.preparation import Preparation, prepare
+from lowlight_tf.imaging.rig import Rig
+
+
+@pytest.fixture
+def pair(rng):
+    """A dark colored picture without much contrast, and an infrared one."""
+    tones = 0.15 + 0.1 * cv2.GaussianBlur(rng.random((64, 96, 3)), (0, 0), 3)
+    warmth = 0.3 + 0.2 * cv2.GaussianBlur(rng.random((64, 96, 1)), (0, 0), 3)
+    return np.float32(tones), np.float32(warmth).reshape(64, 96, 1)
+
+
+def chroma(image):
+    return image - color.luma(image)[..., None]
+
+
+def test_nothing_is_done_that_is_not_asked_for(pair):
+    for given, got in zip(pair, prepare(*pair, Preparation()), strict=True):
+        assert got is given
+
+
+def test_clahe_is_opencvs_on_luma_and_keeps_chroma(pair):
+    visible, infrared = pair
+    bright, same = prepare(visible, infrared, Preparation(clahe_visible=2.0))
+    assert same is infrared
+    assert bright.dtype == np.float32
+    np.testing.assert_allclose(chroma(bright), chroma(visible), atol=1e-6)
+    eight = np.uint8(np.rint(255 * color.luma(visible)))
+    by_opencv = cv2.createCLAHE(2.0, (8, 8)).apply(eight) / 255
+    np.testing.assert_allclose(color.luma(bright), by_opencv, atol=0.5 / 255 + 1e-6)
+    assert color.luma(bright).std() > 1.5 * color.luma(visible).std()
+
+
+def test_clahe_of_the_infrared_picture_is_its_own_switch(pair):
+    visible, infrared = pair
+    same, clear = prepare(visible, infrared, Preparation(clahe_infrared=2.0, tiles=4))
+    assert same is visible
+    assert clear.shape == infrared.shape
+    assert clear.std() > 1.5 * infrared.std()
+
+
+def test_normalizing_stretches_the_infrared_picture(pair):
+    _, infrared = prepare(*pair, Preparation(normalize=True))
+    assert (infrared.min(), infrared.max()) == (0, 1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_denoising_takes_noise_and_leaves_edges(rng, channels):
+    clean = np.full((40, 40, channels), 0.2, np.float32)
+    clean[:, 20:] = 0.6
+    noisy = np.float32(clean + rng.normal(0, 0.02, clean.shape))
+    smooth, _ = prepare(noisy, clean[..., :1], Preparation(denoise=0.02))
+    assert smooth.shape == clean.shape
+    error = np.abs(smooth - clean)
+    assert error.std() < 0.5 * np.abs(noisy - clean).std()
+    assert error[:, 18:22].mean() < 0.02
+
+
+def test_two_sizes_are_refused_unless_one_is_chosen(pair):
+    visible, infrared = pair
+    large = cv2.resize(visible, (192, 128))
+    with pytest.raises(UsageError, match=r"must have one size. Received: 128x192 and 64x96"):
+        prepare(large, infrared, Preparation())
+    small = prepare(large, infrared, Preparation(size="infrared"))
+    assert [image.shape for image in small] == [(64, 96, 3), (64, 96, 1)]
+    np.testing.assert_allclose(small[0], visible, atol=0.02)
+    grown = prepare(large, infrared, Preparation(size="visible"))
+    assert [image.shape for image in grown] == [(128, 192, 3), (128, 192, 1)]
+
+
+def test_a_rig_lays_the_infrared_picture_where_it_was_measured(pair, tmp_path):
+    visible, infrared = pair
+    matrix = np.array([[1, 0, 5], [0, 1, -2], [0, 0, 1.0]])
+    path = tmp_path / "rig.json"
+    Rig(matrix, (64, 96), (64, 96), 0.3, 0.4, "ecc", 2).save(path)
+    same, over = prepare(visible, infrared, Preparation(align=str(path)))
+    assert same is visible
+    np.testing.assert_allclose(over[:-2, 5:], infrared[2:, :-5], atol=1e-6)
+    assert not over[:, :5].any()
+
+
+def test_a_pair_is_aligned_by_itself(cameras):
+    visible, infrared = cameras((128, 160))
+    shifted = np.roll(infrared, (3, -5), (0, 1))
+    _, over = prepare(visible, shifted, Preparation(align="phase"))
+    assert np.abs(over - infrared)[8:-8, 8:-8].mean() < 0.03
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": "large"},
+        {"align": "orb"},
+        {"denoise": -1.0},
+        {"clahe_visible": -2.0},
+        {"clahe_infrared": -2.0},
+        {"tiles": 0},
+    ],
+)
+def test_what_cannot_be_done_is_refused(wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        Preparation(**wrong)
