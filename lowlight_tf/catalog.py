@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from lowlight_tf.contract import ENHANCE, EXPOSE, FUSE, Contract
+from lowlight_tf.contract import ENHANCE, EXPOSE, FUSE, FUSE_GUIDED, Contract
 from lowlight_tf.registry import Entry, Registry
 
 
@@ -65,6 +65,7 @@ FUSION = ("visible", "infrared", "fused")
 
 MODELS = Registry(
     "model",
+    am_fusion=Model("lowlight_tf.models.am_fusion:am_fusion", FUSE_GUIDED),
     dashcam_net=Model("lowlight_tf.models.dashcam_net:dashcam_net", EXPOSE),
     did_fuse=Model("lowlight_tf.models.did_fuse:did_fuse", FUSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
@@ -99,6 +100,13 @@ LOSSES = Registry(
     max_intensity=Loss("lowlight_tf.losses.fusion:max_intensity", ("visible", "infrared", "fused")),
     max_gradient=Loss("lowlight_tf.losses.fusion:max_gradient", ("visible", "infrared", "fused")),
     source_ssim=Loss("lowlight_tf.losses.fusion:source_ssim", ("visible", "infrared", "fused")),
+    regional_intensity=Loss(
+        "lowlight_tf.losses.fusion:regional_intensity", ("visible", "infrared", "fused")
+    ),
+    regional_gradient=Loss(
+        "lowlight_tf.losses.fusion:regional_gradient", ("visible", "infrared", "fused")
+    ),
+    illumination=Loss("lowlight_tf.losses.fusion:illumination", ("visible", "fused")),
     visible_reconstruction=Loss(
         "lowlight_tf.losses.fusion:reconstruction", ("visible", "visible_rebuilt")
     ),

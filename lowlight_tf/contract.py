@@ -203,5 +203,5 @@ FUSE_GUIDED = Contract(
         Port("infrared_glance", 1, "thermal", size=GLANCE, of="infrared"),
     ),
     (FUSED,),
-    multiple_of=8,
+    multiple_of=16,
 )

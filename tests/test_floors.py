@@ -21,6 +21,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SAME_FLOOR = {  # within a floor: who may use whom
     ("config", "registry"),
     ("catalog", "contract"),
+    ("losses", "layers"),
     ("export", "evaluation"),
     ("training", "evaluation"),
     ("training", "export"),

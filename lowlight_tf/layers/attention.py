@@ -1,7 +1,12 @@
 """What nets weigh their own features by."""
 
+from collections.abc import Callable
+
 import keras
-from keras import KerasTensor, ops
+from keras import KerasTensor, layers, ops
+
+REDUCTION = 4
+"""By how many times fewer feature maps the channel attention of a gate has inside."""
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
@@ -50,3 +55,41 @@ class BranchSoftmax(keras.layers.Layer):
     def get_config(self) -> dict:
         """Return what rebuilds the layer."""
         return {**super().get_config(), "branches": self.branches}
+
+
+def attention_gate(
+    maps: int, place: str
+) -> Callable[[KerasTensor], tuple[KerasTensor, KerasTensor]]:
+    """Return what weighs features first by channel, then by place; called again, it is the same.
+
+    It gives the weighed features, and by what score at each place, (B, H, W, 1). Each weight is
+    twice a sigmoid, so that they begin near 1 and not at a half of a half.
+
+    Args:
+        maps: Feature maps of what is weighed.
+        place: Begins the names of its layers.
+
+    Reference:
+        Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018.
+
+    Differences from the paper:
+        Channels are told from their means alone, places from two learned sums of the features
+        where CBAM takes their largest and their mean: processors have no eight-bit kernel for
+        the largest.
+    """
+    inside = max(maps // REDUCTION, 4)
+    mean = layers.GlobalAveragePooling2D(keepdims=True, name=f"{place}_mean")
+    squeeze = layers.Conv2D(inside, 1, name=f"{place}_squeeze")
+    heard = layers.LeakyReLU(0.1, name=f"{place}_heard")
+    excite = layers.Conv2D(maps, 1, activation="sigmoid", name=f"{place}_channels")
+    look = layers.Conv2D(2, 1, name=f"{place}_look")
+    where = layers.Conv2D(1, 7, padding="same", name=f"{place}_places")
+    open_ = layers.Activation("sigmoid", name=f"{place}_places_act")
+    weigh = [layers.Multiply(name=f"{place}_{way}_gain") for way in ("channel", "place")]
+
+    def apply(x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+        x = weigh[0]([x, 2.0 * excite(heard(squeeze(mean(x))))])
+        score = where(look(x))
+        return weigh[1]([x, 2.0 * open_(score)]), score
+
+    return apply

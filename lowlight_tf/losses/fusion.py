@@ -3,9 +3,16 @@
 import numpy as np
 from keras import KerasTensor, ops
 
+from lowlight_tf.layers.illumination import light_regions
 from lowlight_tf.losses import fidelity
 
 SOBEL = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # of a ramp of 1 per pixel it is 1
+
+LIFT = 0.6
+"""Exponent that lifts the visible picture where it is dark."""
+
+NORMAL, BLOCK = 0.5, 16
+"""Luma of normal light, and side of the blocks that have it in the mean (pixels)."""
 
 
 def max_intensity(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
@@ -139,3 +146,75 @@ def sobel(picture: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
     kernels = (SOBEL, SOBEL.T)
     across, down = (ops.conv(x, ops.convert_to_tensor(k[..., None, None])) for k in kernels)
     return across, down
+
+
+def regional_intensity(
+    visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
+) -> KerasTensor:
+    """Mean absolute difference from what each region should be as bright as.
+
+    Where it is dark, the brighter of the infrared and the lifted visible picture (`LIFT`); where it
+    glares, the infrared one, which no lamp blinds; elsewhere the brighter of both.
+
+    Args:
+        visible: (B, H, W, 1) in [0, 1].
+        infrared: Same shape and range.
+        fused: Same shape and range.
+
+    Returns:
+        (B,); lower is better, 0 where each region is what it should be.
+
+    Reference:
+        Ours, for AMFusion (see `models.am_fusion`), whose equations were not to be had.
+    """
+    dark, glare = light_regions(_blurred(visible))
+    lifted = ops.maximum(infrared, ops.power(ops.maximum(visible, 1e-3), LIFT))
+    wanted = (1 - dark - glare) * ops.maximum(visible, infrared) + dark * lifted + glare * infrared
+    return fidelity.l1(wanted, fused)
+
+
+def regional_gradient(
+    visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
+) -> KerasTensor:
+    """As `max_gradient`, but where the visible picture glares its gradients are not asked for.
+
+    The rim of a lamp's halo is the strongest gradient of a night, and none of any thing.
+
+    Returns:
+        (B,); lower is better, 0 if all gradients are as wanted.
+
+    Reference:
+        Ours, as `regional_intensity`.
+    """
+    _, glare = light_regions(_blurred(visible))
+    mine, other = strength(visible), strength(infrared)
+    stronger = ops.maximum((1 - glare) * mine, other)
+    return fidelity.l1(stronger, strength(fused))
+
+
+def illumination(visible: KerasTensor, fused: KerasTensor) -> KerasTensor:
+    """How far dark and glaring regions are from normal light.
+
+    The mean luma of each block of 16 x 16 pixels is compared with `NORMAL`, weighed by how dark or
+    glaring the visible picture is there.
+
+    Args:
+        visible: (B, H, W, 1) in [0, 1]; H and W at least 16.
+        fused: Same shape and range.
+
+    Returns:
+        (B,); lower is better, 0 where all such regions have normal light.
+
+    Reference:
+        Guo et al., "Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement", CVPR
+        2020, equation 5 (exposure control), in the regions that AMFusion speaks of.
+    """
+    dark, glare = light_regions(ops.average_pool(visible, BLOCK))
+    return ops.mean(
+        (dark + glare) * ops.abs(ops.average_pool(fused, BLOCK) - NORMAL), axis=(1, 2, 3)
+    )
+
+
+def _blurred(picture: KerasTensor) -> KerasTensor:
+    """Return the mean of the 9 x 9 pixels around each."""
+    return ops.average_pool(picture, 9, 1, "same")

@@ -9,12 +9,10 @@ from keras import KerasTensor, layers
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import FUSE
+from lowlight_tf.layers.attention import attention_gate
 from lowlight_tf.layers.fusion import STRATEGIES, FuseFeatures, MirrorPadding
 from lowlight_tf.layers.normalization import PassableNormalization
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
-
-REDUCTION = 4
-"""By how many times fewer feature maps the channel attention has inside."""
 
 SLOPE = 0.25
 """Of PReLU below zero, before anything is learned."""
@@ -90,7 +88,7 @@ def did_fuse(
         conv(filters, "base", "tanh"),
         conv(filters, "detail", "tanh"),
     ]
-    gates = [_gate(filters, place) if attention else None for place in ("base", "detail")]
+    gates = [attention_gate(filters, place) if attention else None for place in ("base", "detail")]
     decoder = [
         conv(filters, "decoder_a"),
         conv(filters, "decoder_b"),
@@ -156,26 +154,3 @@ def _conv(
         slope = keras.initializers.Constant(SLOPE)
         act = layers.PReLU(slope, shared_axes=[1, 2], name=f"{place}_act")
     return lambda x, **how: act(norm(conv(pad(x)), **how))
-
-
-def _gate(maps: int, place: str) -> Callable[[KerasTensor], tuple[KerasTensor, KerasTensor]]:
-    """Return what weighs features, and tells by what score at each place, (B, H, W, 1).
-
-    The weights are twice a sigmoid, so that they begin near 1 and not at a half of a half.
-    """
-    inside = max(maps // REDUCTION, 4)
-    mean = layers.GlobalAveragePooling2D(keepdims=True, name=f"{place}_mean")
-    squeeze = layers.Conv2D(inside, 1, name=f"{place}_squeeze")
-    heard = layers.LeakyReLU(0.1, name=f"{place}_heard")
-    excite = layers.Conv2D(maps, 1, activation="sigmoid", name=f"{place}_channels")
-    look = layers.Conv2D(2, 1, name=f"{place}_look")
-    where = layers.Conv2D(1, 7, padding="same", name=f"{place}_places")
-    open_ = layers.Activation("sigmoid", name=f"{place}_places_act")
-    weigh = [layers.Multiply(name=f"{place}_{way}_gain") for way in ("channel", "place")]
-
-    def apply(x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-        x = weigh[0]([x, 2.0 * excite(heard(squeeze(mean(x))))])
-        score = where(look(x))
-        return weigh[1]([x, 2.0 * open_(score)]), score
-
-    return apply

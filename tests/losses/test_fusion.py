@@ -69,3 +69,37 @@ def test_bases_shall_be_alike_and_details_not():
     assert value(fusion.base_difference(one, other)) == pytest.approx(np.tanh(1), rel=1e-5)
     assert value(fusion.detail_likeness(one, one)) == 1
     assert value(fusion.detail_likeness(one, other)) == pytest.approx(1 - np.tanh(1), rel=1e-5)
+
+
+def test_each_region_is_to_be_as_bright_as_what_sees_it_best():
+    dark, normal, glare = flat(0.01), flat(0.5), flat(0.99)
+    infrared = flat(0.3)
+    wanted = {0.01: 0.3, 0.5: 0.5, 0.99: 0.3}  # 0.01 ** 0.6 = 0.063 is less than the infrared's
+    for visible in (dark, normal, glare):
+        level = wanted[round(float(visible.max()), 2)]
+        cost = value(fusion.regional_intensity(visible, infrared, flat(level)))
+        assert cost == pytest.approx(0, abs=0.01)  # sigmoids leave each region 1 % of the others
+        assert value(fusion.regional_intensity(visible, infrared, flat(level + 0.2))) > 0.19
+
+
+def test_what_is_dark_to_both_is_lifted():
+    cost = fusion.regional_intensity(flat(0.05), flat(0), flat(0.05**0.6))
+    assert value(cost) == pytest.approx(0, abs=0.005)
+
+
+def test_the_halo_of_a_lamp_is_not_asked_for():
+    lamp = np.clip(ramp(0.02) + 0.86, 0, 1)  # glares, and has a gradient
+    dim = ramp(0.02) + 0.4
+    none = flat(0.5, side=8)
+    assert value(fusion.regional_gradient(lamp, none, none)) < 0.002
+    assert value(fusion.regional_gradient(dim, none, none)) == pytest.approx(
+        value(fusion.max_gradient(dim, none, none)), rel=0.1
+    )
+
+
+def test_only_dark_and_glaring_regions_have_to_become_normal():
+    night, day = flat(0.0, side=32), flat(0.5, side=32)
+    wholly = 1 / (1 + np.exp(-20 * 0.25))
+    assert value(fusion.illumination(night, flat(0.2, 32))) == pytest.approx(0.3 * wholly, rel=1e-3)
+    assert value(fusion.illumination(night, flat(0.5, 32))) == pytest.approx(0, abs=1e-6)
+    assert value(fusion.illumination(day, flat(0.2, 32))) < 0.005
