@@ -15,7 +15,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
 
 METHODS = ("phase", "ecc", "features")
-LARGEST = 1280  # pixels of the longer side that is looked at
+LARGEST = 640  # pixels of the longer side that is looked at; edges are fuzzier in larger pictures
 FINE, COARSE = 1.0, 2.0  # pixels; blur before the gradient is taken
 DARK = 0.02  # keeps the noise of the darkest pixels small in the logarithm
 AROUND = 12.0  # pixels; edges are measured by the strength of those around them
@@ -24,7 +24,7 @@ STRONG = 4.0  # times the strength around, above which an edge counts no more
 BARE = 0.02  # mean squared strength of the edges in a patch that has nothing to be found by
 PATCHES = 8  # the fewest by which anything can be said
 ROUNDS = (32, 12, 6)  # pixels that patches are searched around, each time with a better guess
-LIMIT = 3.0  # pixels between patches that were laid over each other; chance leaves them 4 apart
+LIMIT = 3.0  # pixels (as looked at) that patches may lie apart; chance leaves them 4 apart
 ALIKE = 0.12  # likeness of edges; strangers have 0.09 at most, cameras of one street 0.14 or more
 FOUND = (20, 0.25)  # keypoints, and their share of all matches, that must agree to be believed
 
@@ -103,7 +103,7 @@ def align_all(pictures: Pictures, *, method: str = "ecc") -> Alignment:
         )
     residual, score = _judge(pairs, matrix)
     scale = visible_size[1] / small[1]
-    if not (residual * scale <= LIMIT * max(scale, 1) and score >= ALIKE):
+    if not (residual <= LIMIT and score >= ALIKE):
         raise UsageError(
             f"The alignment by {method} did not converge: edges have a likeness of {score:.2f} "
             f"(at least {ALIKE}) and lie {residual * scale:.1f} pixels apart (at most "

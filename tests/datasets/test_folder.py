@@ -28,6 +28,13 @@ def test_an_archive_is_unpacked_beside_itself_without_what_leads_to_its_parts(ar
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.zip", folder.name]
 
 
+def test_an_archive_may_hold_what_two_cameras_saw(tmp_path):
+    with zipfile.ZipFile(tmp_path / "street.zip", "w") as box:
+        for side in ("visible", "infrared"):
+            box.writestr(f"my/street/{side}/1.png", side)
+    assert (opened(tmp_path / "street.zip") / "infrared" / "1.png").read_text() == "infrared"
+
+
 def test_an_archive_is_unpacked_again_only_if_it_has_changed(archive):
     marker = opened(archive) / "marker"
     marker.touch()

@@ -89,6 +89,13 @@ def test_the_smaller_picture_is_stretched_over_the_larger(cameras):
     assert np.abs(over - infrared)[8:-8, 8:-8].mean() < 0.03
 
 
+def test_a_large_picture_is_looked_at_small_and_moved_as_it_is(cameras):
+    size = 480, 800
+    visible, infrared = cameras(size)
+    infrared, true = displaced(infrared, np.array([[1, 0, 13.0], [0, 1, -21.5], [0, 0, 1]]))
+    assert apart(align(visible, infrared, method="phase").matrix, true, size) < 0.5
+
+
 def test_what_one_pair_shows_too_little_of_another_one_says(cameras):
     matrix = np.array([[1, 0, 6.5], [0, 1, -3.25], [0, 0, 1]])
     halves = []
