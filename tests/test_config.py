@@ -25,6 +25,20 @@ def test_a_setting_replaces_one_key():
     assert recipe.training.schedule == "third"
 
 
+def test_a_critic_comes_and_goes_by_a_setting():
+    plain = Recipe()
+    assert "critic" not in plain.dump()
+    assert "critic" not in plain.fields()
+    against = plain.replace(
+        ["critic.model=patch_discriminator", "critic.options.filters=8", "critic.weight=2"]
+    )
+    assert against.critic.options == {"filters": 8}
+    assert against.critic.weight == 2.0
+    assert "\n[critic.options]\nfilters = 8\n" in against.dump()
+    assert against.replace(["critic.loss=hinge"]).critic.options == {"filters": 8}
+    assert "critic" not in against.replace(["critic.model=''"]).dump()
+
+
 def test_of_two_lengths_of_a_run_the_one_that_is_said_last_counts():
     long = Recipe().replace(["training.epochs=50"])
     assert long.training.epochs == 50
@@ -72,6 +86,11 @@ def test_gradients_are_clipped_in_one_way():
         ("training.epochs=-1", "`epochs` must be at least 0"),
         ("training.plateau_patience=0", "`plateau_patience` must be at least 1"),
         ("training.plateau_factor=1.0", "`plateau_factor` must be a share between 0 and 1"),
+        ("training.beta_1=1.0", r"`beta_1` must be in \[0, 1\)"),
+        ("critic.beta_1=1.0", r"`critic.beta_1` must be in \[0, 1\)"),
+        ("critic.weight=0", "`critic.weight` must be a positive number"),
+        ("critic.learning_rate=0", "`critic.learning_rate` must be a positive number"),
+        ("critic.losss=bce", "no key is called 'losss'. Known: loss"),
         ("training.split=1.5", "`split` must be a share between 0 and 1, such as 0.7, or the"),
         ("training.split='nan'", "`split` must be a share between 0 and 1, such as 0.7, or the"),
     ],

@@ -110,7 +110,7 @@ class AdversarialLearner(Learner):
             outputs = self(x, training=True)
             made = outputs[self._output]
             with tape.stop_recording():
-                self._teach(x, {**x, **y}, made)
+                self._train_critic(x, {**x, **y}, made)
             adversarial = ops.mean(self.game.net(self._logits(x, made)))
             loss = self.compute_loss(x, y, outputs) + self.weight * adversarial
             scaled = self._scale(loss, self.optimizer)
@@ -122,7 +122,7 @@ class AdversarialLearner(Learner):
                 metric.update_state(loss)
         return self.get_metrics_result()
 
-    def _teach(self, x: Mapping, known: Mapping, made: KerasTensor) -> None:
+    def _train_critic(self, x: Mapping, known: Mapping, made: KerasTensor) -> None:
         """Make one step of the critic."""
         import tensorflow as tf
 
@@ -159,7 +159,7 @@ class AdversarialLearner(Learner):
     ) -> None:
         """Note the norm of gradients and move weights along them."""
         squares = sum(ops.sum(ops.square(ops.cast(part, "float32"))) for part in gradients)
-        norm = ops.sqrt(squares) / optimizer.scale_loss(ops.ones(()))
+        norm = ops.sqrt(squares) / self._scale(ops.ones(()), optimizer)
         finite = ops.isfinite(norm)  # in float16 some are not; the optimizer passes over them
         counted = ops.cast(finite, "float32")
         self.trackers[name].update_state(ops.where(finite, norm, 0.0), sample_weight=counted)

@@ -156,6 +156,7 @@ def test_a_chief_of_its_own_comes_first(monkeypatch):
         (["pipeline.batch=5"], "`pipeline.batch` must be a multiple .* 5 for 2 workers"),
         (["pipeline.late_from=0.5", "pipeline.late_batch=3"], "`pipeline.late_batch` must be"),
         (["training.compiled=true"], "Set training.compiled=false"),
+        (["critic.model=patch_discriminator"], "Workers do not share a critic"),
     ],
 )
 def test_what_cannot_be_shared_is_refused(settings, message):

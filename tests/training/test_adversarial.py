@@ -1,0 +1,310 @@
+"""Net and critic learn against each other, each by its own optimizer, and a run goes on exactly."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from lowlight_tf.catalog import GAMES
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import ENHANCE, Contract, Port
+from lowlight_tf.export.keras_engine import KerasEngine
+from lowlight_tf.training import adversarial, state
+from lowlight_tf.training.adversarial import AdversarialLearner, OneSided
+from lowlight_tf.training.callbacks import Progress
+from lowlight_tf.training.history import History
+from lowlight_tf.training.objective import Objective
+from lowlight_tf.training.run import train
+
+GRAY = Contract((Port("low", 1),), (Port("enhanced", 1),))
+CAMERAS = Contract((Port("visible", 1), Port("infrared", 1)), (Port("fused", 1),))
+
+GAN = [
+    "critic.model=patch_discriminator",
+    "critic.options.filters=2",
+    "objective.l1=10.0",
+    "pipeline.late_from=1.0",
+    "training.schedule=constant",
+    "training.warmup=0",
+    "training.validate_every=2",
+    "training.steps=4",
+]
+
+
+def pixels(*values):
+    """One gray picture of a row of pixels."""
+    return ops.convert_to_tensor(np.float32(values)[None, None, :, None])
+
+
+def line(inputs, name, **weights):
+    """A net that adds its inputs up, each by its own factor, and a constant."""
+    inputs = {port: keras.Input((None, None, 1), name=port) for port in inputs}
+    layer = keras.layers.Conv2D(1, 1)
+    merged = list(inputs.values())
+    together = keras.layers.Concatenate()(merged) if len(merged) > 1 else merged[0]
+    answer = layer(together)
+    net = keras.Model(inputs, {name: answer} if name else answer)
+    factors = np.float32([weights.get(port, 0.0) for port in inputs])
+    layer.set_weights([factors.reshape(1, 1, -1, 1), np.zeros(1, np.float32)])
+    return net
+
+
+def against(game, net_rate, critic_rate, *, contract=GRAY, weight=1.0, slope=1.0, **factors):
+    """A learner of one pixel's gain and one critic's slope; the objective hardly counts."""
+    inputs = [port.name for port in contract.inputs]
+    (output,) = (port.name for port in contract.outputs)
+    beside = [] if contract.fuses else inputs
+    loss = "max_intensity" if contract.fuses else "l1"
+    learner = AdversarialLearner(
+        line(inputs, output, **factors),
+        Objective({loss: 1e-9}),
+        contract=contract,
+        critic=line([*beside, output], "", **{output: slope}),
+        optimizer=keras.optimizers.SGD(critic_rate),
+        game=GAMES.find(game).load(),
+        weight=weight,
+    )
+    learner.compile(optimizer=keras.optimizers.SGD(net_rate))
+    learner.optimizer.build(learner.net.trainable_variables)
+    return learner
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+TWO = {"low": pixels(0.2, 0.4)}, {"target": pixels(0.5, 0.9)}
+
+
+def test_one_step_on_two_pixels_by_hand():
+    low, real = np.array([0.2, 0.4]), np.array([0.5, 0.9])
+    learner = against("bce", 0.5, 0.5, weight=3.0, low=1.0)
+    logs = learner.train_step(TWO)
+    # The critic: logit = v, halved, real up and made down. made = low.
+    up, down = -sigmoid(-real), sigmoid(low)
+    slope = 1 - 0.5 * np.mean(up * real + down * low) / 2
+    beside = -0.5 * np.mean(up * low + down * low) / 2
+    constant = -0.5 * np.mean(up + down) / 2
+    kernel, bias = learner.critic.get_weights()
+    np.testing.assert_allclose(kernel.ravel(), [beside, slope], rtol=1e-5)
+    np.testing.assert_allclose(bias, [constant], rtol=1e-5)
+    # Then the net, by what the changed critic says.
+    logits = beside * low + slope * low + constant
+    pull = -3.0 * sigmoid(-logits) * slope / 2
+    gradient = np.array([np.sum(pull * low), np.sum(pull)])
+    kernel, bias = learner.net.get_weights()
+    np.testing.assert_allclose([kernel.item(), bias.item()], [1, 0] - 0.5 * gradient, rtol=1e-5)
+    assert float(logs["gradient_net"]) == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
+    assert float(logs["adversarial"]) == pytest.approx(np.mean(np.log1p(np.exp(-logits))), rel=1e-5)
+    assert float(logs["loss"]) == pytest.approx(3 * float(logs["adversarial"]), rel=1e-5)
+    critics = (np.log1p(np.exp(-real)) + np.log1p(np.exp(low))) / 2
+    assert float(logs["critic"]) == pytest.approx(critics.mean(), rel=1e-5)
+    assert (float(logs["critic_real"]), float(logs["critic_fake"])) == (1, 0)
+
+
+@pytest.mark.parametrize("game", tuple(GAMES))
+@pytest.mark.parametrize("real", [(0.1, 0.2), (0.8, 0.9)])
+def test_the_net_moves_towards_the_real_pixels_whichever_way_they_are(game, real):
+    low = {"low": pixels(0.4, 0.6)}
+    learner = against(game, 0.05, 0.5, slope=0.0, low=1.0)
+    for _ in range(10):
+        learner.train_step((low, {"target": pixels(*real)}))
+    made = np.asarray(learner.net(low)["enhanced"]).ravel()
+    assert (np.abs(made - real) < np.abs(np.array([0.4, 0.6]) - real)).all()
+
+
+@pytest.mark.parametrize("game", tuple(GAMES))
+def test_each_optimizer_moves_its_own_side_alone(game):
+    for rates, moved in (((0.0, 0.1), "critic"), ((0.1, 0.0), "net")):
+        learner = against(game, *rates, low=1.0)
+        before = {side: getattr(learner, side).get_weights() for side in ("net", "critic")}
+        learner.train_step(TWO)
+        for side, weights in before.items():
+            kernel = getattr(learner, side).get_weights()[0]
+            assert np.allclose(kernel, weights[0], atol=1e-7) is (side != moved)
+
+
+def test_of_two_cameras_either_picture_is_real_and_counts_one_half():
+    visible, infrared = np.array([0.2, 0.6]), np.array([0.9, 0.5])
+    learner = against("bce", 0.0, 0.5, contract=CAMERAS, visible=1.0)
+    images = {"visible": pixels(*visible), "infrared": pixels(*infrared)}
+    learner.train_step((images, {}))
+    real = (-sigmoid(-visible) * visible - sigmoid(-infrared) * infrared) / 2
+    made = sigmoid(visible) * visible  # it gives back what it sees
+    slope = 1 - 0.5 * np.mean(real + made) / 2
+    np.testing.assert_allclose(learner.critic.get_weights()[0].item(), slope, rtol=1e-5)
+
+
+def test_a_critic_needs_tensorflow(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    recipe = Recipe().replace(["critic.model=patch_discriminator"])
+    with pytest.raises(UsageError, match=r"TensorFlow backend\. Received: KERAS_BACKEND=jax"):
+        adversarial.check(recipe, ENHANCE)
+    adversarial.check(Recipe(), ENHANCE)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("critic.model=patch_discriminatr", "No critic .* Known: patch_discriminator"),
+        ("critic.loss=bse", r"No loss of critics is called 'bse'. Known: bce"),
+        ("critic.options.filtres=2", "patch_discriminator has no option 'filtres'"),
+        ("critic.options.contract=2", "patch_discriminator has no option 'contract'"),
+        ("critic.options.filters=0", "`filters` must be at least 1"),
+    ],
+)
+def test_a_critic_that_cannot_be_had_is_refused_and_nothing_written(
+    setting, message, recipe, tmp_path
+):
+    with pytest.raises(UsageError, match=message):
+        train(recipe.replace([*GAN, setting]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def lines_of(capsys, rows, guess=0.7):
+    """What is said of a log, (critic, critic_real, critic_fake) a line."""
+    progress = Progress()
+    watch = OneSided(progress, 1, len(rows), guess=guess)
+    for critic, real, fake in rows:
+        progress.step += 1
+        progress.history.add(progress.step, critic=critic, critic_real=real, critic_fake=fake)
+        progress.history.add(progress.step, val_psnr=20.0)
+        watch.on_train_batch_end(0)
+    return capsys.readouterr().out.splitlines()
+
+
+FAIR, WON, ALL_REAL, NONE_REAL = (0.6, 0.7, 0.6), (0.03, 1, 1), (0.7, 0.995, 0.0), (0.8, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "steps"),
+    [
+        ([FAIR] * 8, []),
+        ([(0.7, 0.5, 0.5)] * 8, []),  # the end of the game
+        ([(0.2, 1.0, 1.0)] * 8, []),  # right, but not sure: something is left to learn
+        ([WON] * 4 + [FAIR] + [WON] * 4, []),
+        ([WON] * 8, [5]),
+        ([FAIR] + [WON] * 6 + [FAIR] + [WON] * 6, [6, 13]),
+        ([WON] * 5 + [ALL_REAL] * 5, [5, 10]),
+    ],
+)
+def test_a_side_that_has_lost_is_said_once_after_five_lines(rows, steps, capsys):
+    said = lines_of(capsys, rows)
+    assert [int(line.split()[1]) for line in said] == steps
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (WON, "tells all pictures of the net from real ones.* Lower critic.learning_rate"),
+        (ALL_REAL, "calls everything real.* Raise critic.learning_rate"),
+        (NONE_REAL, "calls everything made.* Raise critic.learning_rate"),
+    ],
+)
+def test_who_has_lost_is_said_with_what_to_do(row, message, capsys):
+    (said,) = lines_of(capsys, [row] * 5)
+    assert said.startswith("step      5  one-sided for 5 lines: the critic ")
+    assert re.search(message, said)
+
+
+@pytest.fixture(scope="module")
+def whole(recipe, tmp_path_factory):
+    """A run against a critic that nothing interrupted."""
+    return train(recipe.replace(GAN), tmp_path_factory.mktemp("gan") / "run")
+
+
+def arrays_of(run):
+    with np.load(state.latest(run / "checkpoints")) as arrays:
+        return {name: arrays[name] for name in arrays.files if name != "progress"}
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_to_the_same_weights_of_both_sides(whole, recipe, tmp_path):
+    train(recipe.replace([*GAN, "training.steps=2"]), tmp_path / "run")
+    train(recipe.replace(GAN), tmp_path / "run", resume=True)
+    expected, found = arrays_of(whole), arrays_of(tmp_path / "run")
+    kinds = {name.split("/")[0] for name in expected}
+    assert kinds == {"net", "optimizer", "critic", "critic_optimizer"}
+    assert found.keys() == expected.keys()
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+    assert History.load(tmp_path / "run" / "history.csv").rows == (
+        History.load(whole / "history.csv").rows
+    )
+
+
+@pytest.mark.slow
+def test_only_the_net_is_kept_and_both_sides_are_in_the_log(whole, recipe):
+    alone = Recipe.load(whole / "recipe.toml").replace(["critic.model=''"])
+    assert alone == recipe.replace([*GAN, "critic.model=''"])
+    net = KerasEngine(whole).net
+    assert list(net.input) == ["low"]
+    assert len(net.weights) == sum(name.startswith("net/") for name in arrays_of(whole))
+    assert not any("logits" in layer.name for layer in net.layers)
+    history = History.load(whole / "history.csv")
+    for name in adversarial.NOTED:
+        steps, values = history.column(name)
+        assert steps == [1, 2, 3, 4]
+        assert np.isfinite(values).all()
+    assert min(history.column("gradient_critic")[1]) > 0
+
+
+@pytest.mark.slow
+def test_a_run_is_not_gone_on_with_by_another_critic(whole, recipe):
+    with pytest.raises(UsageError, match="begun with another critic"):
+        train(recipe.replace([*GAN, "critic.loss=hinge"]), whole, resume=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_both_sides(precision, recipe, tmp_path):
+    settings = [*GAN, f"training.precision={precision}", "critic.options.normalization=batch"]
+    run = train(recipe.replace(settings), tmp_path / "run")
+    first, last = map(np.load, sorted((run / "checkpoints").glob("*.npz")))
+    with first, last:
+        for kind in ("net/0", "critic/0"):
+            assert np.abs(first[kind] - last[kind]).max() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["least_squares", "hinge"])
+def test_the_recipe_for_pictures_runs_on_the_embedded_ones(loss, tmp_path):
+    tiny = [
+        "data=['embedded']",
+        "options.filters=4",
+        "options.depth=1",
+        "options.groups=1",
+        "pipeline.crop=16",
+        "pipeline.batch=2",
+        "pipeline.late_from=1.0",
+        "critic.options.filters=2",
+        f"critic.loss={loss}",
+        "training.steps=2",
+        "training.log_every=1",
+    ]
+    run = train(Recipe.load("driving_unet_gan").replace(tiny), tmp_path / "run")
+    assert "critic_fake" in (run / "history.csv").read_text()
+
+
+@pytest.mark.slow
+def test_the_same_learner_trains_a_net_that_fuses_by_recipe_alone(tmp_path):
+    recipe = Recipe(model="did_fuse").replace(
+        [
+            "options.filters=4",
+            "objective={max_intensity = 1.0, max_gradient = 1.0}",
+            "pipeline.crop=16",
+            "pipeline.batch=2",
+            "training.judge=scd",
+            "training.steps=2",
+            "training.log_every=1",
+            "critic.model=patch_discriminator",
+            "critic.options.filters=2",
+        ]
+    )
+    run = train(recipe, tmp_path / "run")
+    history = History.load(run / "history.csv")
+    assert len(history.column("critic_real")[0]) == 2
+    assert set(KerasEngine(run).net.input) == {"visible", "infrared"}
