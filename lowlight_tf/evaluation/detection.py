@@ -16,7 +16,7 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import precision, report, results
 from lowlight_tf.evaluation.boxes import Label
 from lowlight_tf.evaluation.precision import Agreement
-from lowlight_tf.imaging import files, noise
+from lowlight_tf.imaging import files, infrared, noise
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.detect import Detection, Detector
 from lowlight_tf.runtime.engine import Engine
@@ -213,25 +213,25 @@ def _pictures(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each kind of picture of a scene, as it is made; the undarkened visible one first."""
     visible = files.load(pair.picture("low") or pair.target).pixels
-    infrared = None
+    thermal = None
     if "infrared" in pair.inputs:
-        infrared = files.load(pair.inputs["infrared"]).pixels
-        size = infrared.shape[1::-1]
-        if infrared.shape != visible.shape:
+        thermal = infrared.read(pair.inputs["infrared"])
+        size = thermal.shape[1::-1]
+        if visible.shape[1::-1] != size:
             visible = cv2.resize(visible, size, interpolation=cv2.INTER_AREA)
     if exposure:
         yield "day", visible
         dark = noise.darken(fit.to_float(visible), exposure=exposure, rng=rng)
         visible = np.rint(255 * dark).astype(np.uint8)
-    if infrared is not None:
+    if thermal is not None:
         yield "visible", visible
-        yield "infrared", infrared
+        yield "infrared", thermal.repeat(3, axis=2)
     else:
         yield "dark" if exposure else "input", visible
     for name, engine in engines.items():
         try:
             fuses = engine.contract.fuses
-            made = fuse(engine, visible, infrared) if fuses else enhance(engine, visible)
+            made = fuse(engine, visible, thermal) if fuses else enhance(engine, visible)
         except UsageError as error:
             raise UsageError(f"Picture {pair.name}: {error}") from None
         yield name, made

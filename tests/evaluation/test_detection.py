@@ -13,6 +13,7 @@ from lowlight_tf.datasets.pairing import dark_folder, fusion_folder
 from lowlight_tf.evaluation import detection
 from lowlight_tf.evaluation.boxes import Label
 from lowlight_tf.imaging import files
+from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.detect import Detection
 from lowlight_tf.runtime.engine import open_engine
 
@@ -22,14 +23,14 @@ class Bright:
 
     name, classes = "bright", ("person", "car")
 
-    def __init__(self, least=20):
+    def __init__(self, least=0.08):
         self.least = least
 
     def __call__(self, image):
-        gray = image[..., 0]
+        gray = fit.to_float(image)[..., 0]
         regions = cv2.connectedComponentsWithStats(np.uint8(gray >= self.least))[2][1:]
         return [
-            Detection("person", (x, y, x + w, y + h), float(gray[y : y + h, x : x + w].max() / 255))
+            Detection("person", (x, y, x + w, y + h), float(gray[y : y + h, x : x + w].max()))
             for x, y, w, h, _ in regions.tolist()
         ]
 
@@ -69,7 +70,7 @@ def test_both_cameras_and_what_is_fused_of_them(two_cameras):
         fusion_folder(two_cameras),
         detector=Bright(),
         labels=LABELS,
-        judge=Bright(100),
+        judge=Bright(0.4),
         data="street",
     )
     assert [row.pictures for row in rows] == ["visible", "infrared", "average"]
@@ -109,9 +110,9 @@ def test_before_and_after_the_light_goes(tmp_path):
     rows = detection.measure(
         {"twice": Twice()},
         pairs,
-        detector=Bright(40),
+        detector=Bright(0.16),
         labels=labels,
-        judge=Bright(100),
+        judge=Bright(0.4),
         exposure=0.01,
         progress=calls.append,
     )
@@ -140,7 +141,7 @@ def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
 
 def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
     pairs = fusion_folder(two_cameras)
-    rows = detection.measure({}, pairs, detector=Bright(), labels=LABELS, judge=Bright(100))
+    rows = detection.measure({}, pairs, detector=Bright(), labels=LABELS, judge=Bright(0.4))
     lines = detection.table(rows).splitlines()
     head = [cell.strip() for cell in lines[0].split("|")[1:-1]]
     visible = [cell.strip() for cell in lines[2].split("|")[1:-1]]
@@ -163,7 +164,7 @@ def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
 def test_what_is_undefined_is_a_dash_and_null(two_cameras, tmp_path):
     picture(two_cameras / "visible" / "a.png")
     pairs = fusion_folder(two_cameras)
-    rows = detection.measure({}, pairs, detector=Bright(), labels={}, judge=Bright(100))
+    rows = detection.measure({}, pairs, detector=Bright(), labels={}, judge=Bright(0.4))
     assert math.isnan(rows[0].agreement.precision)
     assert "mAP" not in detection.table(rows)
     assert "|    - |" in detection.table(rows) or " - |" in detection.table(rows)
@@ -179,12 +180,26 @@ def test_labels_outside_of_their_picture_are_refused(two_cameras):
         detection.measure({}, fusion_folder(two_cameras), detector=Bright(), labels=labels)
 
 
-def test_what_an_engine_refuses_names_the_picture(two_cameras, rng):
-    colored = files.Picture(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8))
-    files.save(two_cameras / "infrared" / "a.png", colored, overwrite=True)
-    engines, pairs = {"average": open_engine("average")}, fusion_folder(two_cameras)
-    with pytest.raises(UsageError, match="Picture a: An infrared picture must"):
-        detection.measure(engines, pairs, detector=Bright(), labels={})
+def test_sixteen_bit_infrared_is_seen_as_eight(two_cameras):
+    counts = np.full((40, 60, 3), 8000, np.uint16)  # as a radiometric camera counts
+    counts[10:30, 40:50] = 8400
+    path = two_cameras / "infrared" / "a.png"
+    files.save(path, files.Picture(counts, gray=True), overwrite=True)
+    rows = detection.measure(
+        {}, fusion_folder(two_cameras), detector=Bright(0.5), labels={"a": LABELS["a"][1:]}
+    )
+    assert [row.precisions["person"][0] for row in rows] == [0, 1]
+
+
+def test_what_an_engine_refuses_names_the_picture(two_cameras):
+    class Refuses(Twice):
+        def __call__(self, images):
+            raise UsageError("Too dark.")
+
+    with pytest.raises(UsageError, match="Picture a: Too dark"):
+        detection.measure(
+            {"refuses": Refuses()}, fusion_folder(two_cameras), detector=Bright(), labels={}
+        )
 
 
 def test_what_cannot_be_is_refused_before_anything_is_looked_at(two_cameras):
