@@ -12,7 +12,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair, check_sizes
 from lowlight_tf.evaluation.results import Results, Score
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import files, infrared
 from lowlight_tf.metrics import fidelity
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
@@ -95,7 +95,7 @@ def measure(
     watch = _Stopwatch(engine)
     for done, pair in enumerate(pairs, 1):
         watch.reset()
-        shown = {port: _pixels(pair.picture(port)) for port in _sources(engine, taken)}
+        shown = {port: _pixels(pair.picture(port), port) for port in _sources(engine, taken)}
         first, result = next(iter(shown.values())), result_of(watch, *shown.values())
         images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
         if "target" in taken:
@@ -150,13 +150,9 @@ def check(
     check_sizes(used)
 
 
-def result_of(
-    engine: Engine, visible: np.ndarray, infrared: np.ndarray | None = None
-) -> np.ndarray:
+def result_of(engine: Engine, visible: np.ndarray, *thermal: np.ndarray) -> np.ndarray:
     """Return what an engine makes of a visible picture, and of an infrared one if it fuses."""
-    if engine.contract.fuses:
-        return fuse(engine, visible, infrared)
-    return enhance(engine, visible)
+    return fuse(engine, visible, *thermal) if engine.contract.fuses else enhance(engine, visible)
 
 
 class _Stopwatch:
@@ -164,6 +160,7 @@ class _Stopwatch:
 
     def __init__(self, engine: Engine) -> None:
         self.name, self.contract, self.size = engine.name, engine.contract, engine.size
+        self.preparation = getattr(engine, "preparation", None)
         self._engine = engine
         count = getattr(engine, "multiply_adds", None)  # only a graph can be counted
         self._count = functools.cache(count) if count else None
@@ -223,8 +220,8 @@ def _judge(
     return values
 
 
-def _pixels(path: Path) -> np.ndarray:
-    return files.load(path).pixels
+def _pixels(path: Path, port: str = "") -> np.ndarray:
+    return infrared.read(path) if port == "infrared" else files.load(path).pixels
 
 
 def _eight(pixels: np.ndarray) -> np.ndarray:

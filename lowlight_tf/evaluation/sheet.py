@@ -1,14 +1,13 @@
 """Before and after beside each other: a row for each picture, a column for each model."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluate import result_of
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import files, infrared
 from lowlight_tf.runtime.engine import Engine
 
 HEAD = 24  # pixels above the pictures, for the names of the columns
@@ -45,7 +44,7 @@ def contact_sheet(
     names = [*given.values(), *(engine.name for engine in engines), *["target"] * targets]
     lines, width = [], 0
     for index, pair in enumerate(pairs):
-        shown = [files.read(pair.picture(port) or _first(pair)) for port in given]
+        shown = [_read(pair, port) for port in given]
         low = shown[0]
         width = width or max(round(low.shape[1] * height / low.shape[0]), 1)
         row = [*shown, *(result_of(engine, *shown) for engine in engines)]
@@ -64,8 +63,9 @@ def given_to(engines: Sequence[Engine]) -> dict[str, str]:
     return {"low": "before"}
 
 
-def _first(pair: Pair) -> Path:
-    return next(iter(pair.inputs.values()))
+def _read(pair: Pair, port: str) -> np.ndarray:
+    path = pair.picture(port) or next(iter(pair.inputs.values()))
+    return infrared.read(path).repeat(3, axis=2) if port == "infrared" else files.read(path)
 
 
 def _fitted(image: np.ndarray, width: int, height: int) -> np.ndarray:

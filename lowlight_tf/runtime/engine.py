@@ -22,6 +22,8 @@ class Engine(Protocol):
         name: What tables call it.
         contract: Its ports.
         size: The one (height, width) that it takes, or None where any will do.
+
+    What fuses may have a `preparation` too: what is done to its pictures before it sees them.
     """
 
     name: str

@@ -43,28 +43,6 @@ def check_image(image: np.ndarray) -> None:
         )
 
 
-def gray(image: np.ndarray) -> np.ndarray:
-    """Return an infrared picture as (H, W, 1); refuse what is none.
-
-    Args:
-        image: (H, W), (H, W, 1), or (H, W, 3) with equal channels.
-    """
-    kinds = (np.uint8, np.uint16, np.float32)
-    deep = image[..., None] if image.ndim == 2 else image
-    if deep.ndim != 3 or deep.shape[2] not in (1, 3) or 0 in deep.shape or deep.dtype not in kinds:
-        raise UsageError(
-            "An infrared picture must be (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float32 "
-            f"in [0, 1]. Received: {image.shape}, {image.dtype}."
-        )
-    first = deep[..., :1]
-    if any(not np.array_equal(first, deep[..., [other]]) for other in range(1, deep.shape[2])):
-        raise UsageError(
-            "An infrared picture must be gray. Received: a colored one. Pass what the camera gave "
-            "before it was painted."
-        )
-    return np.ascontiguousarray(first)
-
-
 def size_for(
     size: tuple[int, int] | None, multiple_of: int, shape: tuple[int, ...]
 ) -> tuple[int, int]:
@@ -134,6 +112,15 @@ def put(target: np.ndarray, image: np.ndarray) -> None:
     else:
         scaled = image * np.float32(np.iinfo(target.dtype).max)
         target[...] = np.rint(scaled, out=scaled)
+
+
+def of_type(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return an image of one type as one of another, its white as the other's white."""
+    if image.dtype == dtype:
+        return image
+    result = np.empty(image.shape, dtype)
+    put(result, to_float(image))
+    return result
 
 
 def _words(contract: Contract) -> str:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging.infrared import one_channel
+from lowlight_tf.imaging.preparation import Preparation, prepare
 from lowlight_tf.runtime import fit, whole
 from lowlight_tf.runtime.engine import Engine
 
@@ -22,6 +24,7 @@ def fuse(
     visible: np.ndarray,
     infrared: np.ndarray,
     *,
+    preparation: Preparation | None = None,
     out: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
@@ -35,25 +38,33 @@ def fuse(
         engine: What fuses; from a luma and an infrared image to one of one channel.
         visible: (H, W, 3) sRGB: uint8, uint16, or float32 in [0, 1].
         infrared: Of the same height and width, and any of these types: (H, W), (H, W, 1), or
-            (H, W, 3) with equal channels.
-        out: Where the result is written, of the shape and type of `visible`; it may be that itself.
+            (H, W, 3) with equal channels; see `imaging.infrared.one_channel`.
+        preparation: What is done to both before; None takes the engine's own, if it has any. With
+            one, sizes may differ as it allows.
+        out: Where the result is written; it may be `visible` itself.
         progress: Called with the share done, in (0, 1].
 
     Returns:
-        The result, of the shape and type of `visible`.
+        The result, of the shape and type of `visible`, once that is prepared.
 
     Raises:
-        UsageError: If the engine's ports, or the pictures' shapes or types do not fit.
+        UsageError: If the engine's ports, or the pictures' shapes or types do not fit, or they
+            cannot be aligned.
     """
     contract = engine.contract
     fit.check_cameras(contract)
     fit.check_image(visible)
-    infrared = fit.gray(infrared)
+    infrared = one_channel(infrared if infrared.ndim == 3 else infrared[..., None])
+    preparation = preparation or getattr(engine, "preparation", None)
+    kind = visible.dtype
+    if preparation:
+        visible, infrared = prepare(fit.to_float(visible), infrared, preparation)
+    visible, infrared = fit.of_type(visible, kind), fit.of_type(infrared, kind)
     if infrared.shape[:2] != visible.shape[:2]:
         (height, width), (rows, columns) = visible.shape[:2], infrared.shape[:2]
         raise UsageError(
             f"The cameras' pictures must be of one size. Received: visible {height}x{width}, "
-            f"infrared {rows}x{columns} (height x width). Align them first."
+            f"infrared {rows}x{columns} (height x width). Align them."
         )
     luma = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)[..., None]
     names = [port.name for port in contract.pictures]

@@ -7,6 +7,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, FUSE, FUSED, INFRARED, VISIBLE, Contract, Port
 from lowlight_tf.imaging import color
+from lowlight_tf.imaging.preparation import Preparation, prepare
 from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.fuse import fuse
 
@@ -82,7 +83,7 @@ def test_what_leaves_the_range_is_cut(dtype):
     visible = np.zeros((4, 4, 3), np.float32)
     visible[..., 0] = 1  # luma 0.299
     infrared = np.ones((4, 4), np.float32)
-    fused = fuse(open_engine("infrared"), of(visible, dtype), of(infrared, dtype))
+    fused = fuse(open_engine("infrared"), of(visible, dtype), infrared)
     most = 1 if dtype == np.float32 else np.iinfo(dtype).max
     np.testing.assert_allclose(fused[0, 0] / most, [1, 0.701, 0.701], atol=0.003)
 
@@ -90,9 +91,37 @@ def test_what_leaves_the_range_is_cut(dtype):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_cameras_may_give_pictures_of_different_types(rng, kind):
     visible, infrared = pictures(rng, (20, 30))
+    infrared[0, 0], infrared[0, 1] = 0, 1
+    for end in (0, 1):  # what a radiometric camera counts is stretched by its percentiles
+        infrared[-1, end * 15 :][:15] = end
     expected = fuse(Mix(middle), visible, infrared)
-    fused = fuse(Mix(middle), of(visible, np.uint8), of(infrared, kind))
+    engine = Mix(middle)
+    fused = fuse(engine, of(visible, np.uint8), of(infrared, kind))
     np.testing.assert_allclose(fused / 255, expected, atol=0.012)
+    assert engine.shown[0]["infrared"].dtype == np.uint8
+
+
+def test_both_are_prepared_first(rng):
+    visible, infrared = pictures(rng, (40, 60), np.uint8)
+    infrared = np.uint8(100 + infrared // 16)
+    preparation = Preparation(normalize=True, clahe_visible=2)
+    engine = Mix(middle)
+    fused = fuse(engine, visible, infrared, preparation=preparation)
+    seen = prepare(visible / np.float32(255), infrared / np.float32(255), preparation)
+    np.testing.assert_allclose(fused / 255, fuse(Mix(middle), *seen), atol=0.012)
+    assert engine.shown[0]["infrared"].min() == 0
+    engine.preparation = preparation
+    np.testing.assert_array_equal(fuse(engine, visible, infrared), fused)
+    plain = fuse(engine, visible, infrared, preparation=Preparation())
+    assert np.abs(np.int16(plain) - fused).max() > 8
+
+
+def test_another_size_is_taken_where_the_preparation_allows_it(rng):
+    visible, infrared = pictures(rng, (40, 60), np.uint8)
+    like = Preparation(size="infrared")
+    assert fuse(Mix(middle), visible, infrared[::2, ::2], preparation=like).shape == (20, 30, 3)
+    with pytest.raises(UsageError, match="40x60 and 20x30"):
+        fuse(Mix(middle), visible, infrared[::2, ::2], preparation=Preparation())
 
 
 @pytest.mark.parametrize("form", ["flat", "deep", "three"])
@@ -160,8 +189,8 @@ def test_tiles_that_expose_by_themselves_are_held_to_the_whole(rng):
     [
         ((8, 9, 3), (9, 8), "visible 8x9, infrared 9x8"),
         ((8, 9, 1), (8, 9), "A picture must be"),
-        ((8, 9, 3), (8, 9, 2), "An infrared picture must be"),
-        ((8, 9, 3), (8, 9, 3), "must be gray"),
+        ((8, 9, 3), (8, 9, 2), "An infrared picture must have one channel"),
+        ((8, 9, 3), (8, 9, 3), "false colors"),
     ],
 )
 def test_what_does_not_fit_is_refused(rng, visible, infrared, reason):
