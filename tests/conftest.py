@@ -45,6 +45,40 @@ def untrained_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def fusing_run(tmp_path_factory):
+    """A run folder around a tiny net of two cameras that learned nothing. Read only."""
+    import keras
+
+    from lowlight_tf.config import Recipe
+    from lowlight_tf.contract import FUSE, write_json
+    from lowlight_tf.imaging import files
+    from lowlight_tf.models.did_fuse import did_fuse
+
+    run = tmp_path_factory.mktemp("fusing_run")
+    options = {"filters": 4, "portable": True}
+    keras.utils.set_random_seed(1)
+    did_fuse(**options).save(run / "model.keras")
+    FUSE.save(run / "contract.json")
+    recipe = Recipe(model="did_fuse", options=options, objective={})
+    (run / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
+    write_json(run / "training.json", {"seed": 1, "steps": 0})
+    pairs, rng = [], np.random.default_rng(2)
+    for index in range(4):
+        inputs = {side: run / side / f"{index}.png" for side in ("visible", "infrared")}
+        for path in inputs.values():
+            path.parent.mkdir(exist_ok=True)
+            coarse = rng.random((6, 8, 3 if path.parent.name == "visible" else 1))
+            fine = 0.5 * coarse.repeat(8, axis=0).repeat(8, axis=1) + 0.02 * rng.random((48, 64, 1))
+            image = np.uint8(np.rint(255 * np.broadcast_to(fine, (48, 64, 3))))
+            files.save(path, files.Picture(image, gray=coarse.shape[2] == 1))
+        inputs = {side: str(path) for side, path in inputs.items()}
+        pairs.append({"name": str(index), "inputs": inputs, "target": None})
+    for name in ("training", "validation"):
+        write_json(run / f"pairs_{name}.json", {"pairs": pairs})
+    return run
+
+
+@pytest.fixture(scope="session")
 def cluster():
     """A Ray of this machine with two processors."""
     ray = pytest.importorskip("ray", reason="Ray is not installed ([ray] extra)")

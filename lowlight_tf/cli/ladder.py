@@ -19,8 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", help="pictures to measure on, as for evaluate (default: the run's validation)")
     add("--data-root", type=Path, default=Path("."), help="folder that holds the dataset")
     add("--split", help="which pairs: of a dataset, or a folder's subfolder (val if absent)")
-    add("--metrics", default="psnr,ssim,lpips", help="names of the catalog, by commas")
-    add("--protocol", default="plain", help="plain, gt_mean or luma")
+    add(
+        "--metrics",
+        help="names of the catalog, by commas (default: psnr,ssim,lpips; of a net that fuses two "
+        "cameras what it was validated by)",
+    )
+    add("--protocol", default="plain", help="plain, gt_mean, luma or seed")
     add("--qat-steps", type=int, default=300, help="steps of quantization-aware training")
     add("--prune-steps", type=int, default=600, help="steps of pruning")
     add("--sparsity", type=float, default=0.5, help="share of the weights that pruning takes")
@@ -41,9 +45,10 @@ def run(args: argparse.Namespace) -> int:
     size = image_size(args.size)
     checks.folder("run", args.run)
 
-    from lowlight_tf.catalog import METRICS
+    from lowlight_tf.catalog import METRICS, MODELS
     from lowlight_tf.config import Recipe
     from lowlight_tf.contract import write_json
+    from lowlight_tf.evaluation.evaluate import FUSION
     from lowlight_tf.export import ladder
     from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs
     from lowlight_tf.metrics import fidelity
@@ -54,6 +59,9 @@ def run(args: argparse.Namespace) -> int:
     rungs = RUNGS if args.quantize == "all" else words_of("quantize", args.quantize)
     for rung in rungs:
         checks.one_of("quantize", rung, RUNGS)
+    recipe = Recipe.load(args.run / "recipe.toml")
+    fuses = MODELS.find(recipe.model).contract.fuses
+    args.metrics = args.metrics or (",".join(FUSION) if fuses else "psnr,ssim,lpips")
     metrics = words_of("metrics", args.metrics)
     for metric in metrics:
         METRICS.find(metric)  # what is not there is said before anything is made
@@ -62,10 +70,9 @@ def run(args: argparse.Namespace) -> int:
     checks.at_least("runs", args.runs, 1)
     if args.data:
         against = not all(METRICS.find(metric).judges_alone for metric in metrics)
-        data, pairs = named_pairs(args.data, args, against)
+        data, pairs = named_pairs(args.data, args, against, fuses)
     else:
         data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
-    recipe = Recipe.load(args.run / "recipe.toml")
     objective = Objective(recipe.objective)
     listed = args.run / "pairs_training.json"
     lesson = Lesson(

@@ -144,6 +144,7 @@ class Beside:
 
     def __init__(self, engine: Engine, reference: Engine) -> None:
         self.name, self.contract, self.size = engine.name, engine.contract, engine.size
+        self.preparation = getattr(engine, "preparation", None)
         self._engine, self._reference = engine, reference
         self.largest = 0
 
@@ -161,7 +162,7 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
     """Return what becomes of a smooth dark ramp: different levels, longest run of one level.
 
     The ramp is grey and rises from black to level `DARK` along a row, in the steps of 8 bits; what
-    is counted is the green of the middle row.
+    is counted is the green of the middle row. Of two cameras, both see it.
 
     Args:
         engine: What brightens.
@@ -170,9 +171,12 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
     height, width = size
     row = np.rint(np.linspace(0, DARK, width)).astype(np.uint8)
     ramp = np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
-    (low,), (enhanced,) = engine.contract.pictures, engine.contract.outputs
-    answer = engine({low.name: ramp[None], **fit.thumbnails(engine.contract, ramp)})
-    green = answer[enhanced.name][0, height // 2, :, 1].astype(int)
+    contract = engine.contract
+    ramps = {port.name: ramp[..., : port.channels] for port in contract.pictures}
+    images = {name: image[None] for name, image in ramps.items()}
+    answer = engine({**images, **fit.thumbnails(contract, *ramps.values())})
+    (enhanced,) = contract.outputs
+    green = answer[enhanced.name][0, height // 2, :, enhanced.channels // 2].astype(int)
     edges = np.flatnonzero(np.diff(green, prepend=-1, append=-1))
     return len(np.unique(green)), int(np.diff(edges).max())
 

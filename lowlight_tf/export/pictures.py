@@ -11,7 +11,7 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract, Port, read_json
-from lowlight_tf.imaging import color, files
+from lowlight_tf.imaging import color, files, infrared
 from lowlight_tf.runtime import fit
 
 NIGHT_GAMMA = 3.0
@@ -43,7 +43,10 @@ def dark_pictures(
         from lowlight_tf.datasets import synthetic  # brings scikit-image
 
         with tempfile.TemporaryDirectory() as place:
-            dark = synthetic.embedded(Path(place)) / "train" / "low"
+            if contract.fuses:
+                dark = synthetic.embedded_cameras(Path(place)) / "train"
+            else:
+                dark = synthetic.embedded(Path(place)) / "train" / "low"
             return _read(_folder(dark, contract), contract, most)
     return _read(sources, contract, most)
 
@@ -52,8 +55,9 @@ def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int,
     """Return samples of one size that span exposures: port name -> (1, H, W, C).
 
     Each picture is cut to the size around its center and exposed by the next of `GAINS`; where
-    there are few, they are taken again with other gains. One pixel is black and one white, so that
-    the range of each input is exactly [0, 1], whose eight bits are the camera's own.
+    there are few, they are taken again with other gains. Of two cameras, only the first one's
+    picture is exposed: infrared light knows no night. One pixel is black and one white, so that the
+    range of each input is exactly [0, 1], whose eight bits are the camera's own.
 
     Args:
         pictures: Of any size, at least one.
@@ -61,13 +65,15 @@ def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int,
         size: Height and width (pixels).
     """
     turns = min(len(GAINS), -(-16 // len(pictures)))
+    first = contract.pictures[0].name
+    exposed = {first, *(port.name for port in contract.thumbnails if contract.whole(port) == first)}
     samples = []
     for turn in range(turns):
         for index, picture in enumerate(pictures):
             gain = GAINS[(index + turn) % len(GAINS)]
             samples.append(
                 {
-                    name: np.clip(image * gain, 0, 1)
+                    name: np.clip(image * gain, 0, 1) if name in exposed else image.copy()
                     for name, image in _cut(picture, contract, size).items()
                 }
             )
@@ -92,8 +98,8 @@ def comparison(
 def _cut(picture: Images, contract: Contract, size: tuple[int, int]) -> Images:
     """Return the middle of a picture as a batch of one, and the thumbnails of the whole of it."""
     batch = {port.name: centered(picture[port.name], size)[None] for port in contract.pictures}
-    whole = picture[contract.pictures[0].name]
-    return {**batch, **fit.thumbnails(contract, whole)}
+    wholes = (picture[port.name] for port in contract.pictures)
+    return {**batch, **fit.thumbnails(contract, *wholes)}
 
 
 def as_floats(picture: Images) -> Images:
@@ -121,6 +127,8 @@ class _Source(NamedTuple):
     day: bool = False
 
     def image(self, port: Port) -> np.ndarray:
+        if port.space == "thermal":
+            return infrared.read(self.path)
         image = files.read(self.path)
         if self.day:
             image = image**NIGHT_GAMMA

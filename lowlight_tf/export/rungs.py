@@ -48,7 +48,8 @@ class Lesson:
         qat_steps: Steps of quantization-aware training.
         prune_steps: Steps of pruning.
         sparsity: Share of the weights of each convolution that pruning makes zero.
-        teacher: Weight, from 0 to 1, of the float net's own result in place of the target.
+        teacher: Weight, from 0 to 1, of the float net's own result in place of the target. A net
+            that fuses has nothing else to learn from.
     """
 
     pairs: Sequence[Pair]
@@ -170,24 +171,29 @@ class Rungs:
 
     def _batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the run's own batches, as they were at its end, but `PLAIN`."""
-        from lowlight_tf.pipeline.build import training_feed
+        if self.contract.fuses:
+            from lowlight_tf.pipeline.fusion import fusion_feed as feed
+        else:
+            from lowlight_tf.pipeline.build import training_feed as feed
 
         plan = dataclasses.replace(self.recipe.pipeline, **PLAIN)
         late = plan.late_from < 1
         crop, batch = (plan.late_crop, plan.late_batch) if late else (plan.crop, plan.batch)
         recipe = dataclasses.replace(self.recipe, pipeline=plan)
-        feed = training_feed(self.lesson.pairs, recipe, self.contract, crop=crop, batch=batch)
-        for inputs, targets in feed:  # in the bytes of a camera, for net and file alike
+        batches = feed(self.lesson.pairs, recipe, self.contract, crop=crop, batch=batch)
+        for inputs, targets in batches:  # in the bytes of a camera, for net and file alike
             yield {name: ops.round(255 * image) / 255 for name, image in inputs.items()}, targets
 
     def _judge(self, images: dict[str, Any]) -> Any:
         weight, judge = self.lesson.teacher, self.lesson.judge
         leveled = self.recipe.training.exposure
-        if not weight and not leveled:
+        if not weight and not leveled and not self.contract.fuses:
             return judge(images)
         (port,) = self.contract.outputs
         taught = self.net({port.name: images[port.name] for port in self.contract.inputs})
         taught = taught[port.name]
+        if self.contract.fuses:  # what is right only the net before can tell
+            return ops.mean(ops.abs(taught - images[port.name]))
         of_teacher = judge({**images, "target": taught}) if weight else 0.0
         if leveled:  # how bright a picture becomes, only the net can tell
             images = {**images, "target": as_bright(images["target"], taught)}
@@ -205,7 +211,8 @@ class Rungs:
         else:
             return {}
         rate = self._rates[rung.rpartition("_")[2]]
-        return {kind: {**facts, "learning_rate": rate, "teacher": lesson.teacher}}
+        teacher = 1.0 if self.contract.fuses else lesson.teacher
+        return {kind: {**facts, "learning_rate": rate, "teacher": teacher}}
 
 
 def as_bright(images: Any, others: Any) -> Any:

@@ -26,6 +26,8 @@ WARM_UP = 3
 class Timing:
     """What one file takes with so many threads: uint8 frames in, uint8 frames out.
 
+    A file that fuses takes the frames of two cameras, one channel each.
+
     Attributes:
         threads: Processor threads of the interpreter.
         runs: How many frames were timed.
@@ -92,12 +94,19 @@ def measure_here(
     begun = time.perf_counter()
     engine = LiteRTEngine(path, threads=threads)
     load = time.perf_counter() - begun
-    fit.check_ports(engine.contract)
+    contract = engine.contract
+    (fit.check_cameras if contract.fuses else fit.check_ports)(contract)
     size = size or (engine.card.height, engine.card.width)
-    frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    (given,), (wanted,) = engine.contract.pictures, engine.contract.outputs
-    images = {given.name: frame[None], **fit.thumbnails(engine.contract, frame)}
-    out = {wanted.name: np.empty_like(frame[None])}
+    rng = np.random.default_rng(0)
+    frames = {
+        port.name: rng.integers(0, 256, port.shape(size), dtype=np.uint8)
+        for port in contract.pictures
+    }
+    images = {name: frame[None] for name, frame in frames.items()}
+    images |= fit.thumbnails(contract, *frames.values())
+    (wanted,) = contract.outputs
+    out = {wanted.name: np.empty((1, *wanted.shape(size)), np.uint8)}
+    frame = next(iter(frames.values()))
     copy = np.empty_like(frame)
 
     first = _seconds(lambda: engine(images, out=out))

@@ -1,10 +1,12 @@
 """Calibration spans exposures, whatever pictures there are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, Contract, Port, write_json
+from lowlight_tf.contract import ENHANCE, FUSE, FUSE_GUIDED, Contract, Port, write_json
 from lowlight_tf.export.pictures import calibration, centered, comparison, dark_pictures
 from lowlight_tf.imaging import files
 
@@ -79,13 +81,46 @@ def test_where_the_pictures_are_gone_the_embedded_ones_stand_in(tmp_path):
 def test_each_port_may_have_its_own_folder(tmp_path, rng):
     for port in ("visible", "infrared"):
         (tmp_path / port).mkdir()
-        files.write(tmp_path / port / "a.png", rng.random((4, 4, 3), dtype=np.float32))
+        files.write(tmp_path / port / "a.png", np.full((4, 4, 3), rng.random(), np.float32))
     contract = Contract((Port("visible", 3), Port("infrared", 1, "thermal")), (Port("fused", 1),))
     (picture,) = dark_pictures(contract, folder=tmp_path)
     assert {name: image.shape[-1] for name, image in picture.items()} == {
         "visible": 3,
         "infrared": 1,
     }
+
+
+def test_of_two_cameras_only_the_visible_one_is_exposed_with_its_thumbnail(rng):
+    pair = {port.name: np.full((16, 16, 1), 0.1, np.float32) for port in FUSE.inputs}
+    pair["infrared"][:8] = 0.2
+    small = [replace(port, size=(4, 4)) for port in FUSE_GUIDED.thumbnails]
+    contract = replace(FUSE_GUIDED, inputs=(*FUSE.inputs, *small), multiple_of=1)
+    samples = calibration([pair] * 16, contract, (8, 8))
+    means = {
+        name: sorted({round(float(sample[name][0, 1].mean()), 3) for sample in samples})
+        for name in samples[0]
+    }
+    exposed = [0.05, 0.1, 0.2, 0.4, 0.8]
+    assert means == {
+        "visible": exposed,
+        "visible_glance": exposed,
+        "infrared": [0.2],
+        "infrared_glance": [0.2],
+    }
+    for name in means:
+        assert {float(sample[name].min()) for sample in samples} >= {0.0}
+        assert (samples[0][name].min(), samples[0][name].max()) == (0, 1)
+    assert pair["infrared"].min() == np.float32(0.1)  # what was given stays as it was
+
+
+@pytest.mark.slow
+def test_the_embedded_pictures_of_two_cameras_stand_in(tmp_path):
+    (picture,) = dark_pictures(FUSE, most=1)
+    assert {name: image.shape[2] for name, image in picture.items()} == {
+        "visible": 1,
+        "infrared": 1,
+    }
+    assert np.abs(picture["visible"] - picture["infrared"]).mean() > 0.1
 
 
 def test_refuses_a_folder_without_pictures(tmp_path):
