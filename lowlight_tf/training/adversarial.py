@@ -158,7 +158,8 @@ class AdversarialLearner(Learner):
         name: str,
     ) -> None:
         """Note the norm of gradients and move weights along them."""
-        squares = sum(ops.sum(ops.square(ops.cast(part, "float32"))) for part in gradients)
+        known = (ops.cast(part, "float32") for part in gradients if part is not None)
+        squares = sum(ops.sum(ops.square(part)) for part in known)
         norm = ops.sqrt(squares) / self._scale(ops.ones(()), optimizer)
         finite = ops.isfinite(norm)  # in float16 some are not; the optimizer passes over them
         counted = ops.cast(finite, "float32")

@@ -1,6 +1,8 @@
 """Net and critic learn against each other, each by its own optimizer, and a run goes on exactly."""
 
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -214,6 +216,42 @@ def test_who_has_lost_is_said_with_what_to_do(row, message, capsys):
 def whole(recipe, tmp_path_factory):
     """A run against a critic that nothing interrupted."""
     return train(recipe.replace(GAN), tmp_path_factory.mktemp("gan") / "run")
+
+
+SHARED = """
+import numpy as np, tensorflow as tf
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], halves)
+import keras
+from lowlight_tf.catalog import GAMES
+from lowlight_tf.contract import ENHANCE
+from lowlight_tf.models.driving_unet import driving_unet
+from lowlight_tf.models.patch_discriminator import patch_discriminator
+from lowlight_tf.training.adversarial import AdversarialLearner
+from lowlight_tf.training.objective import Objective
+
+low = np.random.default_rng(0).random((4, 16, 16, 3), np.float32) / 3
+found = []
+for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
+    keras.utils.set_random_seed(1)
+    with tf.distribute.MirroredStrategy(devices).scope():
+        net = driving_unet(filters=4, depth=1, groups=2)
+        learner = AdversarialLearner(
+            net, Objective({"l1": 1.0}), contract=ENHANCE, game=GAMES.find("bce").load(),
+            critic=patch_discriminator(ENHANCE, filters=2), optimizer=keras.optimizers.SGD(0.1))
+        learner.compile(optimizer=keras.optimizers.SGD(0.1))
+    pairs = tf.data.Dataset.from_tensor_slices(({"low": low}, {"target": low ** 0.5})).batch(4)
+    learner.fit(pairs, epochs=2, verbose=0, shuffle=False)
+    found.append([*learner.net.get_weights(), *learner.critic.get_weights()])
+for one, two in zip(*found, strict=True):
+    np.testing.assert_allclose(one, two, atol=1e-5)
+"""
+
+
+@pytest.mark.slow
+def test_two_replicas_make_the_steps_of_one():
+    done = subprocess.run([sys.executable, "-c", SHARED], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def arrays_of(run):
