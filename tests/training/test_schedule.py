@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.config import Training
-from lowlight_tf.training.schedule import Schedule
+from lowlight_tf.training.schedule import Schedule, adam
 
 
 def rates(steps, **options):
@@ -25,6 +25,13 @@ def test_the_cosine_ends_at_a_hundredth():
 
 def test_the_rate_rises_evenly_during_the_warm_up():
     np.testing.assert_allclose(rates([0, 4, 9, 10], warmup=10), [1e-4, 5e-4, 1e-3, 1e-3], rtol=1e-5)
+
+
+def test_in_float16_alone_the_loss_is_scaled():
+    half, full = (adam(Training(precision=p, beta_1=0.5)) for p in ("mixed_float16", "float32"))
+    assert float(half.scale_loss(1.0)) > 1000
+    assert float(full.scale_loss(1.0)) == 1
+    assert half.inner_optimizer.beta_1 == full.beta_1 == 0.5
 
 
 def test_a_schedule_that_is_none_is_refused():
