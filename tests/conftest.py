@@ -59,7 +59,7 @@ def fusing_run(tmp_path_factory):
     keras.utils.set_random_seed(1)
     did_fuse(**options).save(run / "model.keras")
     FUSE.save(run / "contract.json")
-    recipe = Recipe(model="did_fuse", options=options, objective={})
+    recipe = Recipe(model="did_fuse", options=options)
     (run / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
     write_json(run / "training.json", {"seed": 1, "steps": 0})
     pairs, rng = [], np.random.default_rng(2)

@@ -1,7 +1,8 @@
-"""`lowlight-tf enhance`: dark pictures and videos -> bright ones."""
+"""`lowlight-tf enhance`: dark pictures and videos -> bright ones; those of two cameras -> one."""
 
 import argparse
 import contextlib
+import dataclasses
 import functools
 import io
 import sys
@@ -10,16 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli import video
+from lowlight_tf.cli import cameras, video
+from lowlight_tf.cli.cameras import Job
 from lowlight_tf.cli.progress import Bar
 
 if TYPE_CHECKING:
+    from lowlight_tf.imaging.preparation import Preparation
     from lowlight_tf.runtime.engine import Engine
 
-HELP = "brighten pictures and videos"
-
-Job = tuple[video.Source, Path]
-"""What to read, and where the result goes."""
+HELP = "brighten pictures and videos, or fuse those of two cameras"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ray: on all processors, or on the cluster that RAY_ADDRESS names, with --threads "
         "processors a worker; what is there already is passed over ([ray] extra)",
     )
+    cameras.add_arguments(parser)
     video.add_arguments(parser)
 
 
@@ -72,22 +73,28 @@ def run(args: argparse.Namespace) -> int:
     if output.exists() and not output.is_dir() and not one:
         raise UsageError(f"--output must be a folder. Received: {output} (a file).")
 
-    from lowlight_tf.runtime import fit, pretrained
+    from lowlight_tf.runtime import pretrained
     from lowlight_tf.runtime.engine import open_engine
 
     jobs = _plan_one(inputs[0], output) if one else plan(inputs, output) if inputs else []
     model = run_folder or args.model or pretrained.BEST
     engine = open_engine(model, threads=args.threads)
-    fit.check_ports(engine.contract)
     if not inputs:
-        jobs = plan([_embedded(run_folder)], output)
+        places = _embedded(run_folder, fuses=engine.contract.fuses)
+        jobs, args.infrared = plan(places[:1], output), args.infrared or places[1:]
+    cameras.check(engine, args)
+    alone = len(inputs) == 1 and not _is_folder(inputs[0])
+    jobs, lone = _with_partners(jobs, args.infrared, output, alone=alone)
     if args.runner == "ray":
         whole, broken = _enhance_by_ray(model, jobs, args)
     else:
         whole, broken = _enhance_all(engine, jobs, args)
-    things = "files" if any(video.is_video(source) for source, _ in jobs) else "pictures"
-    print(f"{whole} of {len(jobs)} {things} enhanced by {engine.name}, in {output}")
-    return 0 if whole == len(jobs) else 1 if whole or broken else 2
+    things = "files" if any(video.is_video(job.source) for job in jobs) else "pictures"
+    for job in lone:
+        print(f"lowlight-tf enhance: {job.source} has no visible partner.", file=sys.stderr)
+    done = "fused" if engine.contract.fuses else "enhanced"
+    print(f"{whole} of {len(jobs)} {things} {done} by {engine.name}, in {output}")
+    return 0 if whole == len(jobs) and not lone else 1 if whole or broken else 2
 
 
 def plan(inputs: list[video.Source], output: Path) -> list[Job]:
@@ -109,7 +116,7 @@ def plan(inputs: list[video.Source], output: Path) -> list[Job]:
         if video.is_video(source) and (isinstance(source, str) or not source.is_file()):
             raise UsageError(f"{source} is no file: name the result, as --output FILE.mp4.")
         if not source.is_dir():
-            jobs.append((source, output / source.name))
+            jobs.append(Job(source, output / source.name))
             continue
         found = [
             path
@@ -118,13 +125,14 @@ def plan(inputs: list[video.Source], output: Path) -> list[Job]:
         ]
         if not found:
             raise UsageError(f"No picture in {source}. Expected: {', '.join(files.SUFFIXES)}.")
-        jobs += [(path, output / path.relative_to(source)) for path in found]
-    sources = {source.resolve() for source, _ in jobs}
+        jobs += [Job(path, output / path.relative_to(source)) for path in found]
+    sources = {job.source.resolve() for job in jobs}
     taken: dict[Path, Job] = {}
-    for source, target in jobs:
+    for job in jobs:
+        source, target, _ = job
         if target.resolve() in sources:
             raise UsageError(f"{target} is an input itself. Pass another --output folder.")
-        other, _ = taken.setdefault(target.resolve(), (source, target))
+        other = taken.setdefault(target.resolve(), job).source
         if other.resolve() != source.resolve():
             raise UsageError(
                 f"{other} and {source} would both be written to {target}. "
@@ -141,16 +149,41 @@ def _is_file(output: Path) -> bool:
 def _plan_one(source: video.Source, target: Path) -> list[Job]:
     if isinstance(source, Path) and source.resolve() == target.resolve():
         raise UsageError(f"{target} is the input itself. Pass another --output.")
-    return [(source, target)]
+    return [Job(source, target)]
 
 
-def _embedded(run_folder: Path) -> Path:
-    """Return the dark validation pictures that come with the package."""
+def _is_folder(source: video.Source) -> bool:
+    return isinstance(source, Path) and source.is_dir()
+
+
+def _with_partners(
+    jobs: list[Job], infrared: list[video.Source], output: Path, *, alone: bool
+) -> tuple[list[Job], list[Job]]:
+    """Return the jobs with what the infrared camera saw, and what of that belongs to none.
+
+    Of one file to one file the names do not matter.
+    """
+    if not infrared:
+        return jobs, []
+    if alone and len(infrared) == 1 and not _is_folder(infrared[0]):
+        _plan_one(infrared[0], jobs[0].target)
+        return [jobs[0]._replace(infrared=infrared[0])], []
+    if alone and _is_file(output):
+        raise UsageError(f"One video takes one --infrared video. Received: {len(infrared)}.")
+    return cameras.partnered(jobs, plan(infrared, output), output)
+
+
+def _embedded(run_folder: Path, *, fuses: bool) -> list[Path]:
+    """Return the validation pictures that come with the package: of each camera a folder."""
     from lowlight_tf.datasets import synthetic
 
-    folder = synthetic.embedded(run_folder / "embedded") / "val" / "low"
-    print(f"No picture is named: enhancing the embedded validation pictures, {folder}")
-    return folder
+    if fuses:
+        folder = synthetic.embedded_cameras(run_folder / "embedded_cameras") / "val"
+        folders = [folder / "visible", folder / "infrared"]
+    else:
+        folders = [synthetic.embedded(run_folder / "embedded") / "val" / "low"]
+    print(f"No picture is named: taking the embedded validation pictures, {folders[0]}")
+    return folders
 
 
 def _enhance_all(engine: "Engine", jobs: list[Job], args: argparse.Namespace) -> tuple[int, int]:
@@ -158,7 +191,7 @@ def _enhance_all(engine: "Engine", jobs: list[Job], args: argparse.Namespace) ->
     outcomes = []
     with Bar(len(jobs)) as bar:
         for index, job in enumerate(jobs):
-            bar.show(index, getattr(job[0], "name", job[0]))
+            bar.show(index, getattr(job.source, "name", job.source))
             outcomes.append(_attempt(engine, job, args, bar, index))
     return outcomes.count("whole"), outcomes.count("broken")
 
@@ -167,17 +200,21 @@ def _attempt(
     engine: "Engine", job: Job, args: argparse.Namespace, bar: Bar, index: int
 ) -> str | None:
     """Enhance one; return "whole", "broken" if it was in part, or None, and say what is wrong."""
-    source, target = job
+    source = job.source
     try:
+        how = None
+        if engine.contract.fuses:
+            _check_partner(job)
+            how = cameras.preparation(engine, args)
         if video.is_video(source):
-            whole = video.enhance_one(engine, source, target, args, bar, index)
+            whole = video.enhance_one(engine, job, args, bar, index, preparation=how)
             return "whole" if whole else "broken"
-        _enhance_one(engine, source, target, args.overwrite, bar, index)
+        _enhance_one(engine, job, args.overwrite, bar, index, preparation=how)
         return "whole"
     except (UsageError, OSError, MemoryError) as error:
         bar.clear()
         reason = str(error) or "not enough memory"
-        where = "" if str(source) in reason or str(target) in reason else f"{source}: "
+        where = "" if any(str(path) in reason for path in filter(None, job)) else f"{source}: "
         print(f"lowlight-tf enhance: {where}{reason}", file=sys.stderr)
         return None
 
@@ -192,11 +229,11 @@ def _enhance_by_ray(
     """
     from lowlight_tf.runtime import ray_runner
 
-    if any(isinstance(source, str) for source, _ in jobs):
+    if any(isinstance(path, str) for job in jobs for path in job):
         raise UsageError("--runner ray takes files and folders. Enhance a stream without it.")
-    todo = [(source.absolute(), target.absolute()) for source, target in jobs]
+    todo = [Job(*(path and path.absolute() for path in job)) for job in jobs]
     if not args.overwrite:
-        todo = [job for job in todo if not job[1].is_file()]
+        todo = [job for job in todo if not job.target.is_file()]
     if len(todo) < len(jobs):
         print(f"{len(jobs) - len(todo)} of {len(jobs)} are there already")
     model = Path(model).absolute() if Path(model).exists() else model
@@ -207,15 +244,15 @@ def _enhance_by_ray(
     outcomes = ["whole"] * (len(jobs) - len(todo))
     with Bar(len(todo)) as bar, contextlib.closing(answers):
         bar.show(0, "")
-        for done, ((source, _), answer) in enumerate(answers, start=1):
+        for done, (job, answer) in enumerate(answers, start=1):
             bar.clear()
             if isinstance(answer, ray_runner.Lost):
-                print(f"lowlight-tf enhance: {source}: {answer.reason}", file=sys.stderr)
+                print(f"lowlight-tf enhance: {job.source}: {answer.reason}", file=sys.stderr)
             else:
                 outcome, said = answer
                 print(said, end="", file=sys.stderr)
                 outcomes.append(outcome)
-            bar.show(done, source.name)
+            bar.show(done, job.source.name)
     return outcomes.count("whole"), outcomes.count("broken")
 
 
@@ -238,18 +275,45 @@ def _open_worker(
     return work
 
 
-def _enhance_one(
-    engine: "Engine", source: Path, target: Path, overwrite: bool, bar: Bar, index: int
-) -> None:
-    from lowlight_tf.imaging import files
-    from lowlight_tf.runtime.enhance import enhance
+def _check_partner(job: Job) -> None:
+    """Refuse what only one camera saw, or one as a picture and the other as a video."""
+    source, _, infrared = job
+    if infrared is None:
+        raise UsageError(
+            f"{source} has no infrared partner: none of its name, whatever the suffix, is among "
+            "what --infrared names."
+        )
+    if video.is_video(source) != video.is_video(infrared):
+        raise UsageError(
+            f"{source} and {infrared} must both be pictures or both videos. Rename one of them."
+        )
 
-    files.refuse_existing(target, overwrite=overwrite)
-    picture = files.load(source)
-    enhance(
-        engine,
-        picture.pixels,
-        out=picture.pixels,
-        progress=lambda share: bar.show(index + share, source.name),
-    )
-    files.save(target, picture, overwrite=overwrite)
+
+def _enhance_one(
+    engine: "Engine",
+    job: Job,
+    overwrite: bool,
+    bar: Bar,
+    index: int,
+    *,
+    preparation: "Preparation | None",
+) -> None:
+    from lowlight_tf.imaging import files, infrared
+    from lowlight_tf.runtime.enhance import enhance
+    from lowlight_tf.runtime.fuse import fuse
+
+    files.refuse_existing(job.target, overwrite=overwrite)
+    picture = files.load(job.source)
+    pixels, name = picture.pixels, job.source.name
+
+    def progress(share: float) -> None:
+        bar.show(index + share, name)
+
+    if job.infrared is None:
+        enhance(engine, pixels, out=pixels, progress=progress)
+    else:
+        other = infrared.read(job.infrared)
+        fused = fuse(engine, pixels, other, preparation=preparation, progress=progress)
+        alpha = picture.alpha if fused.shape == pixels.shape else None
+        picture = dataclasses.replace(picture, pixels=fused, alpha=alpha)
+    files.save(job.target, picture, overwrite=overwrite)

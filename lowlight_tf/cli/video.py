@@ -14,6 +14,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.progress import Bar
 
 if TYPE_CHECKING:
+    from lowlight_tf.imaging.preparation import Preparation
     from lowlight_tf.imaging.video import Reader
     from lowlight_tf.runtime.engine import Engine
 
@@ -89,23 +90,36 @@ def find(folder: Path) -> list[Path]:
 
 def enhance_one(
     engine: "Engine",
-    source: Source,
-    target: Path,
+    job: tuple[Source, Path, Source | None],
     args: argparse.Namespace,
     bar: Bar,
     index: int,
+    *,
+    preparation: "Preparation | None" = None,
 ) -> bool:
-    """Enhance one video; say what is wrong with it, and return whether it is whole.
+    """Enhance one video, or fuse those of two cameras; return whether all of it could be read.
+
+    What is wrong is said, as is what one camera alone saw.
+
+    Args:
+        engine: What enhances, or fuses.
+        job: What to read, where the result goes, and what the infrared camera saw, if there is one.
+        args: The flags of the command.
+        bar: Where progress is shown.
+        index: How many jobs were done before.
+        preparation: What is done to the frames of two cameras.
 
     Raises:
         UsageError: If it cannot be enhanced at all, or not any further.
         KeyboardInterrupt: If a file was interrupted, once what was done of it is finished. For a
             live stream, that is how it ends.
     """
+    source, target, infrared = job
     try:
         from lowlight_tf.imaging.recording import Recorder
         from lowlight_tf.runtime.steady import NightSwitch
         from lowlight_tf.runtime.stream import Stream
+        from lowlight_tf.runtime.twin import Twin
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
@@ -114,12 +128,27 @@ def enhance_one(
         ) from None
 
     night = None
+    if args.when_dark and infrared:
+        raise UsageError("--when-dark is for one camera. Leave it out where two are fused.")
     if args.when_dark:
         night = NightSwitch(below=args.dark_below, above=args.bright_above)
     with _stoppable() as stop:
-        reader = _opened(source, stop, args.reconnect)
+        readers = [_opened(one, stop, args.reconnect) for one in filter(None, (source, infrared))]
+        reader = readers[0]
         recorder = Recorder(target, reader, codec=args.codec, overwrite=args.overwrite)
-        stream = Stream(engine, reader, recorder, seconds=args.steady, night=night, stop=stop)
+        if infrared:
+            stream = Twin(
+                engine,
+                *readers,
+                recorder,
+                tolerance=args.tolerance,
+                seconds=args.steady,
+                preparation=preparation,
+                stop=stop,
+                say=lambda line: (bar.clear(), _say(line)),
+            )
+        else:
+            stream = Stream(engine, reader, recorder, seconds=args.steady, night=night, stop=stop)
         begun = time.monotonic()
 
         def progress(frames: int) -> None:
@@ -130,7 +159,18 @@ def enhance_one(
 
         stream.run(progress)
     bar.clear()
-    return _report(reader, recorder.frames, stream.dropped, target, stopped=stop.is_set())
+    if infrared and any(stream.alone.values()):
+        alone = ", ".join(f"{count} {camera}" for camera, count in stream.alone.items())
+        _say(f"{target}: of {recorder.frames} frames one camera alone saw: {alone}")
+    whole = [
+        _report(one, recorder.frames, lost, target, stopped=stop.is_set())
+        for one, lost in zip(readers, (stream.dropped, 0), strict=False)
+    ]
+    if stop.is_set():
+        _say(f"{target}: stopped after {recorder.frames} frames")
+        if not reader.live:
+            raise KeyboardInterrupt
+    return all(whole)
 
 
 def _report(reader: "Reader", frames: int, dropped: int, target: Path, *, stopped: bool) -> bool:
@@ -144,10 +184,6 @@ def _report(reader: "Reader", frames: int, dropped: int, target: Path, *, stoppe
         _say(f"{trouble}. {target} has {frames} frames, and plays.")
     if dropped or reader.reopened:
         _say(f"{reader.name}: {dropped} frames dropped, reopened {reader.reopened} times")
-    if stopped:
-        _say(f"{target}: stopped after {frames} frames")
-        if not reader.live:
-            raise KeyboardInterrupt
     return not troubles
 
 

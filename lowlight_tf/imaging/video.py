@@ -60,6 +60,7 @@ class Reader:
         audio: The audio tracks.
         damaged: Packets so far that could not be decoded; they are left out.
         reopened: How often a lost stream was opened again.
+        begun: When the first frame came (seconds, of `time.monotonic`).
         problem: Why the video ended before its time; None if it did not.
 
     Raises:
@@ -73,7 +74,7 @@ class Reader:
         self._patience, self._stop = patience, stop or threading.Event()
         self.damaged = self.reopened = 0
         self.problem: str | None = None
-        self._begun = self._heard = time.monotonic()
+        self.begun = self._heard = time.monotonic()
         self._last: int | None = None  # time stamp of the last frame
         self._ends: dict[int, Fraction] = {}  # stream -> where its last packet ended (seconds)
         self._connect()
@@ -192,8 +193,8 @@ class Reader:
         elif frame.time_base != self.time_base:
             pts = round(pts * frame.time_base / self.time_base)
         if self._shift is None:  # the first frame of a live stream
-            passed = 0 if first else (self._heard - self._begun) / self.time_base
-            self._begun = self._heard if first else self._begun
+            passed = 0 if first else (self._heard - self.begun) / self.time_base
+            self.begun = self._heard if first else self.begun
             start = 0 if first else max(round(passed), self._last + step)
             self._shift = (start - pts) * self.time_base
         pts += round(self._shift / self.time_base)

@@ -2,7 +2,9 @@
 
 import collections
 import dataclasses
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import av
@@ -90,15 +92,27 @@ class Belt:
             self._closed = True
             self._changed.notify_all()
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be taken."""
+        with self._changed:
+            return not self._items and (self._closed or self._stop.is_set())
+
+    def take(self, wait: float = math.inf) -> Shot | Sound | None:
+        """Return what comes next; None if there is no more, or nothing came for `wait` seconds."""
+        end = time.monotonic() + wait
+        with self._changed:
+            while not self._items:
+                left = end - time.monotonic()
+                if self._closed or self._stop.is_set() or left <= 0:
+                    return None
+                self._changed.wait(min(GLANCE, left))
+            item = self._items.popleft()
+            self._changed.notify_all()
+            return item
+
     def __iter__(self) -> Iterator[Shot | Sound]:
-        while True:
-            with self._changed:
-                while not self._items:
-                    if self._closed or self._stop.is_set():
-                        return
-                    self._changed.wait(GLANCE)
-                item = self._items.popleft()
-                self._changed.notify_all()
+        while (item := self.take()) is not None:
             yield item
 
     def _full(self) -> bool:
@@ -176,7 +190,7 @@ class Stream:
         Raises:
             UsageError: If reading or writing fails, once what was written is finished.
         """
-        reading, writing = _Thread(self._reading), _Thread(self._writing)
+        reading, writing = Worker(self._reading), Worker(self._writing)
         reading.start()
         writing.start()
         frames = 0
@@ -258,8 +272,12 @@ class Stream:
                 raise
 
 
-class _Thread(threading.Thread):
-    """A thread that keeps what went wrong in it."""
+class Worker(threading.Thread):
+    """A thread that keeps what went wrong in it.
+
+    Attributes:
+        error: What that was, once it has ended.
+    """
 
     def __init__(self, work: Callable[[], None]) -> None:
         super().__init__(daemon=True)
@@ -267,6 +285,7 @@ class _Thread(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
+        """Work; see `threading.Thread`."""
         try:
             self._work()
         except BaseException as error:  # raised again by the thread that waits

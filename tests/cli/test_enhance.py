@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.enhance import plan
+from lowlight_tf.cli.enhance import Job, plan
 from lowlight_tf.cli.main import main
 
 ROOT = Path(__file__).parents[2]
@@ -106,7 +106,7 @@ def test_two_results_of_one_name_are_refused_before_anything_is_done(tmp_path, r
 def test_a_picture_named_twice_is_done_once(tmp_path, rng):
     path = picture(tmp_path / "x/a.png", rng)
     assert plan([path, path.parent, tmp_path / "x/../x/a.png"], tmp_path / "out") == [
-        (path, tmp_path / "out/a.png")
+        Job(path, tmp_path / "out/a.png")
     ]
 
 
@@ -119,7 +119,7 @@ def test_an_input_is_never_replaced(tmp_path, rng):
 def test_earlier_results_inside_the_input_folder_are_passed_over(tmp_path, rng):
     path = picture(tmp_path / "a.png", rng)
     picture(tmp_path / "out/a.png", rng)
-    assert plan([tmp_path], tmp_path / "out") == [(path, tmp_path / "out/a.png")]
+    assert plan([tmp_path], tmp_path / "out") == [Job(path, tmp_path / "out/a.png")]
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):

@@ -1,0 +1,369 @@
+"""The videos of two cameras through a net that fuses: frames of one time; lost ones are marked."""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import av
+import cv2
+import numpy as np
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging.preparation import Preparation, prepare
+from lowlight_tf.imaging.recording import Recorder
+from lowlight_tf.imaging.video import Reader, Sound, planes
+from lowlight_tf.imaging.yuv import Converter
+from lowlight_tf.runtime import fit, steady
+from lowlight_tf.runtime.engine import Engine
+from lowlight_tf.runtime.fuse import fuse
+from lowlight_tf.runtime.stream import GLANCE, STEADY, Belt, Shot, Worker
+
+TOLERANCE = 0.1
+"""How far apart in time frames may be that are fused (seconds)."""
+
+PATIENCE = 0.5  # seconds that a live stream may be silent before the other goes on alone
+PAINTED = 0.1  # mean difference of channels, in [0, 1], that no coded gray has
+BAR, ALARM, INK = 1 / 16, (176, 32, 32), (255, 255, 255)  # height of a mark in frames, its colors
+
+
+class Coming(Protocol):
+    """Frames of one camera, in order."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more will come."""
+        ...
+
+    def peek(self) -> Shot | None:
+        """Return the next frame and leave it; None if there is none, or none for now."""
+        ...
+
+    def pop(self) -> Shot:
+        """Return the next frame, which `peek` has shown, and go on."""
+        ...
+
+
+def together(
+    visible: Coming, infrared: Coming, *, tolerance: float, gap: float
+) -> Iterator[tuple[Shot | None, Shot | None]]:
+    """Join the frames of two cameras by their times.
+
+    Each visible frame comes with the infrared one that is nearest in time, or alone if none is
+    within the tolerance. An infrared frame comes alone if there is no visible one around it.
+
+    Args:
+        visible: What sets the pace.
+        infrared: May be slower or faster.
+        tolerance: How far apart two frames may be (seconds).
+        gap: How long before and after an infrared frame there is no visible one if it is to stand
+            alone (seconds); longer than from one visible frame to the next.
+    """
+    last = before = None
+    while True:
+        first, second = visible.peek(), infrared.peek()
+        if first is None and second is None:
+            if visible.ended and infrared.ended:
+                return
+            time.sleep(GLANCE)  # both are silent
+        elif first is not None and (second is None or first.frame.time <= second.frame.time):
+            last = visible.pop().frame.time
+            apart = {abs(one.frame.time - last): one for one in (second, before) if one}
+            nearest = min(apart, default=None)
+            yield first, apart[nearest] if apart and nearest <= tolerance else None
+        else:
+            before = infrared.pop()
+            now = before.frame.time
+            if (last is None or now - last > gap) and (
+                first is None or first.frame.time - now > gap
+            ):
+                yield None, before
+
+
+class Twin:
+    """The videos of two cameras through a net, on four threads: two read, the caller's fuses.
+
+    Frames are joined by `together`; what stands alone bears a bar that says what is lost. The
+    result has the size, the sound and the tags of the visible video. Time stamps are those that the
+    files have; of two live streams, both times begin with the first one's first frame.
+
+    Args:
+        engine: What fuses.
+        visible: Where frames and sound come from.
+        infrared: Where the other frames come from.
+        recorder: Where all goes, made like `visible`.
+        tolerance: How far apart in time frames may be that are fused (seconds).
+        seconds: Time constant by which the mean luma of the results is held; 0 does not.
+        preparation: What is done to frames before; None takes the engine's own, if it has any.
+        stop: Once set, no more is read; what was read is finished.
+        say: Called with a line when a camera is lost, and when it is back.
+
+    Attributes:
+        alone: Camera -> frames for which the other one's was lost.
+
+    Raises:
+        UsageError: If the engine's ports do not fit, the sizes of the videos differ and nothing
+            says how one lies over the other, or a number is none.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        visible: Reader,
+        infrared: Reader,
+        recorder: Recorder,
+        *,
+        tolerance: float = TOLERANCE,
+        seconds: float = STEADY,
+        preparation: Preparation | None = None,
+        stop: threading.Event | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        fit.check_cameras(engine.contract)
+        checks.at_least("tolerance", tolerance, 0)
+        self._engine, self._recorder, self._say = engine, recorder, say
+        self._readers = {"visible": visible, "infrared": infrared}
+        self._preparation = _steadfast(
+            preparation or getattr(engine, "preparation", None), visible, infrared
+        )
+        self._gain = steady.Gain(seconds) if seconds else None
+        self._tolerance, self._stop = tolerance, stop or threading.Event()
+        self._gap = max(tolerance, 1.5 / float(visible.rate or 25))
+        self._done = Belt()
+        self._visible = _Camera(visible, _rgb, self._stop, sound=self._done.put)
+        late = infrared.begun - visible.begun if visible.live and infrared.live else 0.0
+        self._infrared = _Camera(
+            infrared, _gray, self._stop, time_base=visible.time_base, late=late
+        )
+        self._lost, self._last = "", None
+        self.alone = {"visible": 0, "infrared": 0}
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were dropped so far: always 0 for files."""
+        return self._visible.belt.dropped
+
+    def run(self, progress: Callable[[int], None] = lambda frames: None) -> None:
+        """Fuse until both videos end or are stopped, and finish the file, whatever happens.
+
+        Args:
+            progress: Called with the number of frames so far.
+
+        Raises:
+            UsageError: If reading or writing fails, once what was written is finished.
+        """
+        reading = [self._visible.thread, self._infrared.thread]
+        writing = Worker(self._writing)
+        for thread in (*reading, writing):
+            thread.start()
+        try:
+            self._infrared.peek()
+            if self._infrared.thread.error is None:
+                self._fuse_all(progress)
+        finally:
+            self._visible.belt.close()
+            self._infrared.belt.close()
+            self._done.close()
+            writing.join()
+            for thread in reading:
+                thread.join(GLANCE)  # it may hang in a silent connection; then it dies with us
+            self._finish(failed=writing.error is not None)
+        for thread in (writing, *reading):
+            if thread.error:
+                raise thread.error
+
+    def _fuse_all(self, progress: Callable[[int], None]) -> None:
+        pairs = together(self._visible, self._infrared, tolerance=self._tolerance, gap=self._gap)
+        for count, (visible, infrared) in enumerate(pairs, start=1):
+            if self._stop.is_set() and not (visible and infrared):  # who stops has lost nothing
+                return
+            if not self._done.put(self._made(visible, infrared)):
+                return
+            progress(count)
+
+    def _made(self, visible: Shot | None, infrared: Shot | None) -> Shot:
+        frame = (visible or infrared).frame
+        self._note("" if visible and infrared else "infrared" if visible else "visible", frame)
+        if visible and infrared:
+            image = fuse(self._engine, visible.image, infrared.image, preparation=self._preparation)
+            if self._gain:
+                self._gain(image, frame.time)
+        else:
+            image = visible.image if visible else self._alone(infrared.image)
+            mark(image, f"{self._lost} lost")
+        if self._last is not None:  # what does not rise cannot be written
+            frame.pts = max(frame.pts, self._last + 1)
+        self._last = frame.pts
+        return Shot(frame, image)
+
+    def _note(self, lost: str, frame: av.VideoFrame) -> None:
+        """Count what stands alone, and say it when that begins or ends."""
+        if lost:
+            self.alone[_other(lost)] += 1
+        if lost == self._lost:
+            return
+        if self._lost:
+            self._say(f"{self._readers[self._lost].name} is back at {frame.time:.1f} s")
+        if lost:
+            reader, other = self._readers[lost], self._readers[_other(lost)]
+            self._say(
+                f"{reader.name} has no frame within {self._tolerance:g} s at {frame.time:.1f} s: "
+                f"{other.name} stands alone"
+            )
+        self._lost = lost
+
+    def _alone(self, infrared: np.ndarray) -> np.ndarray:
+        """Return an infrared frame as it would lie over a visible one, as RGB."""
+        size = self._readers["visible"].size
+        if self._preparation:
+            dark = np.zeros((*size, 1), np.float32)
+            image = prepare(dark, fit.to_float(infrared), self._preparation)[1]
+            infrared = fit.of_type(image, np.uint8)
+        return cv2.cvtColor(infrared, cv2.COLOR_GRAY2RGB)
+
+    def _writing(self) -> None:
+        try:
+            for item in self._done:
+                if isinstance(item, Sound):
+                    self._recorder.copy(item)
+                else:
+                    self._recorder.write(item.frame, item.image)
+        finally:
+            self._done.close()
+
+    def _finish(self, *, failed: bool) -> None:
+        try:
+            self._recorder.close()
+        except UsageError:
+            if not failed:  # otherwise the first failure says it better
+                raise
+
+
+def mark(image: np.ndarray, words: str) -> None:
+    """Write a few words into a frame, (H, W, 3) uint8, on a bar over its upper side."""
+    height, width = image.shape[:2]
+    bar = max(round(BAR * height), 8)
+    image[:bar] = ALARM
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    (wide, tall), _ = cv2.getTextSize(words, font, 1, 1)
+    scale = min(0.6 * bar / tall, 0.9 * width / wide)
+    place = round(0.05 * width), round(0.8 * bar)
+    cv2.putText(image, words, place, font, scale, INK, max(bar // 16, 1), cv2.LINE_AA)
+
+
+class _Camera:
+    """One of two cameras: a thread that reads, and what comes next of it.
+
+    Args:
+        reader: Its video.
+        convert: RGB (H, W, 3) -> what the net is shown.
+        stop: Once set, no more is read.
+        sound: Called with its sound; None leaves that out.
+        time_base: What its time stamps are brought to; None leaves them.
+        late: Added to its times (seconds).
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        convert: Callable[[np.ndarray], np.ndarray],
+        stop: threading.Event,
+        *,
+        sound: Callable[[Sound], object] | None = None,
+        time_base=None,
+        late: float = 0.0,
+    ) -> None:
+        self._reader, self._convert, self._sound = reader, convert, sound
+        self._time_base, self._late = time_base, late
+        self._converter = Converter(reader.colors)
+        self._next: Shot | None = None
+        self._silent = False
+        self._stop = stop
+        self.belt = Belt(stop=stop, dropping=reader.live)
+        self.thread = Worker(self._reading)
+
+    @property
+    def ended(self) -> bool:
+        return self._next is None and self.belt.ended
+
+    def peek(self) -> Shot | None:
+        """See `Coming`. What is live is not waited for again until something has come."""
+        while self._next is None:
+            patience = 0.0 if self._silent else PATIENCE
+            item = self.belt.take(patience) if self._reader.live else self.belt.take()
+            self._silent = item is None
+            if item is None:
+                return None
+            if isinstance(item, Sound):
+                self._sound(item)
+            else:
+                self._next = item
+        return self._next
+
+    def pop(self) -> Shot:
+        shot, self._next = self._next, None
+        return shot
+
+    def _reading(self) -> None:
+        try:
+            for item in self._reader:
+                if isinstance(item, Sound):
+                    wanted = self._sound is not None
+                else:
+                    wanted, item = True, self._shot(item)
+                if self._stop.is_set() or (wanted and not self.belt.put(item)):
+                    return
+        finally:
+            self.belt.close()
+
+    def _shot(self, frame: av.VideoFrame) -> Shot:
+        image = np.empty((*self._reader.size, 3), np.uint8)
+        self._converter.to_rgb(planes(frame), image)
+        if self._time_base:
+            old, new = frame.time_base, self._time_base
+            frame.pts = round((frame.pts * old + self._late) / new)
+            frame.time_base, frame.duration = new, round((frame.duration or 0) * old / new)
+        return Shot(frame, self._convert(image))
+
+
+def _rgb(image: np.ndarray) -> np.ndarray:
+    return image
+
+
+def _gray(image: np.ndarray) -> np.ndarray:
+    """Return the luma of an infrared frame, (H, W, 1); refuse what was painted."""
+    small = np.int16(image[::8, ::8])
+    if np.mean(small.max(axis=2) - small.min(axis=2)) > 255 * PAINTED:
+        raise UsageError(
+            "The infrared video must be gray. Received: one in false colors. Record it as gray "
+            "(white hot)."
+        )
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+
+
+def _other(camera: str) -> str:
+    return "infrared" if camera == "visible" else "visible"
+
+
+def _steadfast(
+    preparation: Preparation | None, visible: Reader, infrared: Reader
+) -> Preparation | None:
+    """Return what is done to each frame; refuse what cannot be, or not to each."""
+    by_rig = preparation is not None and Path(preparation.align).suffix == ".json"
+    if preparation and preparation.align != "none" and not by_rig:
+        raise UsageError(
+            f"Videos are not aligned frame by frame, as by {preparation.align}. Measure the rig "
+            "once with `lowlight-tf calibrate`, and pass what it writes: --align RIG.json."
+        )
+    stretched = preparation is not None and preparation.size != "same"
+    if visible.size != infrared.size and not by_rig and not stretched:
+        (height, width), (rows, columns) = visible.size, infrared.size
+        raise UsageError(
+            f"The two videos must be of one size. Received: {visible.name} {height}x{width}, "
+            f"{infrared.name} {rows}x{columns} (height x width). Pass --align with what "
+            "`lowlight-tf calibrate` wrote of the rig."
+        )
+    return dataclasses.replace(preparation, size="visible") if stretched else preparation

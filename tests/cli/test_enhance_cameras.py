@@ -1,0 +1,191 @@
+"""`lowlight-tf enhance --infrared`, from the files of two cameras to files."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.imaging.registration import warp
+from lowlight_tf.imaging.rig import Rig
+
+SHAPE = (24, 32)
+
+
+def picture(path, rng, *, gray=False, shape=SHAPE, dtype=np.uint8):
+    """Write a picture of little squares."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    small = rng.integers(0, np.iinfo(dtype).max, (shape[0] // 4, shape[1] // 4, 3), dtype=dtype)
+    pixels = small.repeat(4, axis=0).repeat(4, axis=1)
+    assert cv2.imwrite(str(path), pixels[..., 0] if gray else pixels)
+    return path
+
+
+def gray(path):
+    return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(int)
+
+
+@pytest.fixture
+def fuse(tmp_path):
+    """Run the command with a baseline into tmp_path/out."""
+    words = ["--output", str(tmp_path / "out"), "--model", "average"]
+    return lambda *more: main(["enhance", *words, *map(str, more)])
+
+
+def test_one_picture_and_its_partner_become_one(fuse, tmp_path, rng, capsys):
+    visible = picture(tmp_path / "day.png", rng)
+    infrared = picture(tmp_path / "heat.png", rng, gray=True)
+    assert fuse(visible, "--infrared", infrared) == 0
+    assert "1 of 1 pictures fused by average" in capsys.readouterr().out
+    result = cv2.imread(str(tmp_path / "out/day.png")).astype(int)
+    inside = (result > 0).all(axis=2) & (result < 255).all(axis=2)  # nothing was cut
+    expected = (gray(visible) + gray(infrared)) / 2
+    assert inside.mean() > 0.2
+    assert np.abs(gray(tmp_path / "out/day.png") - expected)[inside].max() <= 1.5
+
+
+def test_in_folders_partners_bear_one_name_whatever_the_suffix(fuse, tmp_path, rng, capsys):
+    for name in ("one.jpg", "deep/two.png", "three.png"):
+        picture(tmp_path / "visible" / name, rng)
+    for name in ("one.png", "deep/two.tif", "four.png"):
+        picture(tmp_path / "infrared" / name, rng, gray=True)
+    picture(tmp_path / "visible/wide.png", rng, shape=(24, 40))
+    picture(tmp_path / "infrared/wide.png", rng, gray=True)
+    picture(tmp_path / "visible/red.png", rng)
+    picture(tmp_path / "infrared/red.png", rng)
+    assert fuse(tmp_path / "visible", "--infrared", tmp_path / "infrared") == 1
+    said = capsys.readouterr()
+    out = tmp_path / "out"
+    found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    assert found == ["deep/two.png", "one.jpg"]
+    assert "2 of 5 pictures fused" in said.out
+    lines = [line for line in said.err.splitlines() if line.startswith("lowlight-tf enhance: ")]
+    assert len(lines) == 4
+    for words in (
+        "visible/three.png has no infrared partner",
+        "infrared/four.png has no visible partner",
+        "visible 24x40, infrared 24x32",
+        "infrared/red.png: An infrared picture must have one channel",
+    ):
+        assert sum(words in line for line in lines) == 1
+
+
+def test_sixteen_bits_and_alpha_stay(fuse, tmp_path, rng):
+    deep = picture(tmp_path / "deep.png", rng, dtype=np.uint16)
+    clear = rng.integers(0, 255, (*SHAPE, 4), dtype=np.uint8)
+    assert cv2.imwrite(str(tmp_path / "clear.png"), clear)
+    for name in ("deep", "clear"):
+        picture(tmp_path / "infrared" / f"{name}.png", rng, gray=True)
+    assert fuse(deep, tmp_path / "clear.png", "--infrared", tmp_path / "infrared") == 0
+    results = [cv2.imread(str(tmp_path / f"out/{n}.png"), -1) for n in ("deep", "clear")]
+    assert results[0].dtype == np.uint16
+    np.testing.assert_array_equal(results[1][..., 3], clear[..., 3])
+
+
+def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_path, rng):
+    visible = picture(tmp_path / "a.png", rng, gray=True)
+    infrared = picture(tmp_path / "b.png", rng, gray=True, shape=(12, 16))
+    matrix = np.float64([[2, 0, 8], [0, 2, 0], [0, 0, 1]])
+    Rig(matrix, SHAPE, (12, 16), 0.1, 0.5, "ecc", 3).save(tmp_path / "rig.json")
+    words = ("--infrared", infrared, "--align", tmp_path / "rig.json", "--model", "infrared")
+    assert fuse(visible, *words) == 0
+    expected = warp(np.uint8(gray(infrared))[..., None], matrix, SHAPE)[..., 0]
+    result = gray(tmp_path / "out/a.png")
+    assert np.abs(result - expected).max() <= 1
+    assert result[:, :7].max() == 0  # there the infrared camera shows nothing
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "average makes one picture of those of two cameras. Pass --infrared"),
+        (["--model", "dashcam_net_nano", "--infrared", "b.png"], "the pictures of one camera"),
+        (["--infrared", "b.png", "--align", "rig"], "`align` must be none, phase"),
+        (["--infrared", "b.png", "--align", "rig.json"], "rig.json cannot be read"),
+        (["--infrared", "empty"], "No picture in empty"),
+        (["--infrared", "two"], "have one name"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_one_line(
+    fuse, tmp_path, rng, monkeypatch, capsys, words, said
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png", "two/a.png", "two/a.jpg"):
+        picture(tmp_path / name, rng, gray=True)
+    (tmp_path / "empty").mkdir()
+    assert fuse("a.png", *words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_infrared_picture_is_never_replaced(fuse, tmp_path, rng, capsys):
+    visible = picture(tmp_path / "a.png", rng)
+    infrared = picture(tmp_path / "out" / "a.png", rng, gray=True)
+    before = infrared.read_bytes()
+    assert fuse(visible, "--infrared", tmp_path / "out", "--overwrite") == 2
+    assert "is an input itself" in capsys.readouterr().err
+    assert fuse(visible, "--infrared", infrared, "--overwrite") == 2
+    assert infrared.read_bytes() == before
+
+
+def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
+    pytest.importorskip("av")
+    from tests.clips import clip, frames
+    from tests.clips import picture as shot
+
+    visible = clip(tmp_path / "v.mp4", [shot(step) for step in range(12)])
+    infrared = clip(tmp_path / "i.mp4", [shot(step, level=150) for step in range(6)])
+    out = tmp_path / "out.mp4"
+    words = ["enhance", str(visible), "--infrared", str(infrared), "--model=average"]
+    assert main([*words, "--output", str(out), "--steady=0", "--tolerance=0.05"]) == 0
+    said = capsys.readouterr()
+    assert "1 of 1 files fused by average" in said.out
+    assert "i.mp4 has no frame within 0.05 s at 0.3 s" in said.err
+    assert "of 12 frames one camera alone saw: 5 visible, 0 infrared" in said.err
+    pictures, _ = frames(out)
+    assert len(pictures) == 12
+    assert pictures[2].mean() == pytest.approx(105, abs=4)
+    assert pictures[9][8:].mean() == pytest.approx(60, abs=4)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tolerance", "-1"], "`tolerance` must be at least 0"),
+        (["--when-dark"], "--when-dark is for one camera"),
+        (["--align", "ecc"], "not aligned frame by frame"),
+        (["b.png"], "must both be pictures or both videos"),
+        (["v.mp4", "v.mp4"], "One video takes one --infrared video. Received: 2"),
+        (["none.mp4"], "none.mp4 cannot be opened"),
+    ],
+)
+def test_what_two_videos_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, rng, words, said):
+    pytest.importorskip("av")
+    from tests.clips import clip
+
+    monkeypatch.chdir(tmp_path)
+    clip(tmp_path / "v.mp4")
+    picture(tmp_path / "b.png", rng, gray=True)
+    flags = words if words[0].startswith("--") else []
+    infrared = words if not flags else ["v.mp4"]
+    begin = ["enhance", "v.mp4", "--model=average", "--output=o.mp4"]
+    assert main([*begin, *flags, "--infrared", *infrared]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.png", "v.mp4"]
+
+
+@pytest.mark.slow
+def test_a_run_alone_fuses_the_embedded_pictures(fusing_run, tmp_path, capsys):
+    pytest.importorskip("skimage")
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("model.keras", "contract.json"):
+        shutil.copy(fusing_run / name, run)
+    assert main(["enhance", "--checkpoint_dir", str(run)]) == 0
+    assert "embedded validation pictures" in capsys.readouterr().out
+    assert len(list((run / "predictions").iterdir())) == 8
