@@ -10,6 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "lowlight_tf/__init__.py").
 
 EXTRAS = {
     "video": ["av>=17"],  # brings FFmpeg
+    "raw": ["rawpy>=0.28"],  # brings LibRaw
     "train": [
         "tensorflow>=2.19,<3",
         "keras>=3.10,<4",
@@ -30,6 +31,7 @@ EXTRAS["dev"] = [
     *EXTRAS["train"],
     *EXTRAS["qat"],
     *EXTRAS["video"],
+    *EXTRAS["raw"],
     *EXTRAS["ray"],
     "ipykernel>=6",
     "nbclient>=0.10",

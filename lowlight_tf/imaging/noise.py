@@ -50,9 +50,42 @@ def darken(
     checks.at_least("read", read, 0)
     checks.at_least("bits", bits, 1)
     light = exposure * color.to_linear(np.asarray(image, np.float64))
-    if shot:
-        light = shot * rng.poisson(light / shot)
-    light = light + rng.normal(0, read, light.shape)
+    light = sensed(light, rng=rng, shot=shot, read=read)
     white = 2**bits - 1
     digits = np.rint(np.clip(light, 0, 1) * white)
     return color.to_srgb(digits / white).astype(np.float32)
+
+
+def sensed(
+    light: np.ndarray,
+    *,
+    rng: np.random.Generator,
+    shot: float,
+    read: float,
+    row: float = 0.0,
+) -> np.ndarray:
+    """Return what a sensor makes of light: mean x, variance shot * x + read^2 + row^2.
+
+    Args:
+        light: (H, W) or (H, W, C) float64, 1 for white.
+        rng: Where the noise comes from.
+        shot: Variance of the shot noise for each unit of light. 0 makes none.
+        read: Standard deviation of the read noise, as a share of white. 0 makes none.
+        row: Standard deviation of what a whole row has in common. 0 makes none.
+
+    Returns:
+        The same shape, float64; not clipped, not rounded.
+
+    Reference:
+        Foi et al., see `darken`. Row noise: Wei et al., "A Physics-based Noise Formation Model for
+        Extreme Low-light Raw Denoising", CVPR 2020, https://arxiv.org/abs/2003.12751.
+
+    Differences from the reference:
+        Read noise is Gaussian, without the heavy tails that Wei et al. find.
+    """
+    if shot:
+        light = shot * rng.poisson(light / shot)
+    light = light + rng.normal(0, read, light.shape)
+    if row:
+        light = light + rng.normal(0, row, (len(light), *(1,) * (light.ndim - 1)))
+    return light

@@ -77,7 +77,7 @@ def upright(exif: bytes) -> bytes:
 def exif_of(data: Data) -> bytes | None:
     """Return the EXIF of a TIFF file, as other formats carry it."""
     kept = {n: tag for n, tag in tags(data).items() if n in DESCRIPTIVE | POINTERS}
-    return b"II*\0" + struct.pack("<I", 8) + _directory(data, kept, 8) if kept else None
+    return b"II*\0" + struct.pack("<I", 8) + directory(data, kept, 8) if kept else None
 
 
 def add_tags(path: Path, *, exif: bytes | None, profile: bytes | None) -> None:
@@ -90,13 +90,13 @@ def add_tags(path: Path, *, exif: bytes | None, profile: bytes | None) -> None:
         more = b""
         for number, tag in sorted(tags(exif).items()) if exif else ():
             if number in POINTERS:
-                inner = _directory(exif, tags(exif, tag.number), base + len(more))
+                inner = directory(exif, tags(exif, tag.number), base + len(more))
                 kept[number] = Tag(4, struct.pack("<I", base + len(more)), 0)
                 more += inner + bytes(len(inner) % 2)
             elif number in DESCRIPTIVE:
                 kept[number] = tag
         first = base + len(more)
-        more += _directory(b"", kept, first)
+        more += directory(b"", kept, first)
     with path.open("r+b") as file:
         file.seek(base)
         file.write(more)
@@ -123,7 +123,7 @@ def _tag(data: Data, entry: int, order: str) -> tuple[int, Tag]:
     return number, Tag(kind, payload, place)
 
 
-def _directory(data: Data, kept: dict[int, Tag], place: int) -> bytes:
+def directory(data: Data, kept: dict[int, Tag], place: int) -> bytes:
     """Return a little-endian directory that will lie at `place`, then what its tags hold.
 
     Where `data` is given, the directories in it that tags lead to are taken along.
@@ -134,7 +134,7 @@ def _directory(data: Data, kept: dict[int, Tag], place: int) -> bytes:
     for number, tag in sorted(kept.items()):
         payload, here = tag.payload, after + len(more)
         if number in POINTERS and data:
-            inner = _directory(data, tags(data, tag.number), here)
+            inner = directory(data, tags(data, tag.number), here)
             more += inner + bytes(len(inner) % 2)
             payload = struct.pack("<I", here)
         elif len(payload) > 4:

@@ -1,0 +1,43 @@
+"""LibRaw's own development of what a net develops: the row that a net of RAW pictures has to lead.
+
+It is asked through a DNG file in memory, so that made-up sensors go the way of real ones.
+"""
+
+import numpy as np
+
+from lowlight_tf.imaging import dng, mosaic, raw
+
+SMALLEST = {2: 22, 3: 516}
+"""Side (pixels) of what LibRaw develops at least, by that of a cell; what is less is filled up."""
+
+
+def libraw(
+    packed: np.ndarray, shot: raw.Shot, *, ratio: float = 1.0, curve: str = "srgb"
+) -> np.ndarray:
+    """Develop packed light as LibRaw does: AHD, white balance, color matrix, exposure scaling.
+
+    Args:
+        packed: (h, w, 4) or (h, w, 9) float32 in [0, 1], any part of a packed picture.
+        shot: What the camera said of it.
+        ratio: By how much the light is multiplied before the tone curve.
+        curve: One of `raw.CURVES`.
+
+    Returns:
+        (2h, 2w, 3) or (3h, 3w, 3) float32 in [0, 1], pixel over pixel.
+
+    Raises:
+        UsageError: If rawpy is missing, or `ratio` is not positive.
+    """
+    side = 2 if packed.shape[-1] == 4 else 3
+    phase = mosaic.BAYER if side == 2 else mosaic.XTRANS
+    rows, columns = packed.shape[:2]
+    missing = [max(0, SMALLEST[side] // side - length) for length in (rows, columns)]
+    whole = np.pad(packed, [*((0, more) for more in missing), (0, 0)], mode="edge")
+    size = whole.shape[0] * side, whole.shape[1] * side
+    # AsShotNeutral and ColorMatrix, of which LibRaw makes gains and matrix again.
+    from_xyz = np.linalg.inv(np.array(shot.matrix)) @ np.linalg.inv(raw.XYZ_OF_SRGB)
+    digits = mosaic.unpack(raw.sixteen(whole), phase, size)
+    file = dng.encode(digits, phase, black=(0,), wb=shot.wb, matrix=from_xyz)
+    developed = raw.develop(file, ratio=ratio, curve=curve)
+    developed = developed[: rows * side, : columns * side]
+    return np.divide(developed, 65535, dtype=np.float32)

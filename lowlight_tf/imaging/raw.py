@@ -1,0 +1,321 @@
+"""RAW files: the sensor's own digits, packed, and what the camera said of them."""
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging import files, mosaic
+
+SUFFIXES = (
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".kdc", ".mef"),
+    *(".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2"),
+    *(".srf", ".srw", ".x3f"),
+)
+"""How RAW files are called. What is in them is LibRaw's to tell."""
+
+CAP = 300.0
+"""The largest exposure ratio of See-in-the-Dark."""
+
+CURVES = {"srgb": (2.4, 12.92), "bt709": (2.222, 4.5)}
+"""Tone curves of `develop`, as LibRaw takes them: power, and slope at black."""
+
+ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's flip -> EXIF
+XYZ_OF_SRGB = np.array(  # IEC 61966-2-1: linear sRGB to XYZ, of daylight (D65)
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shot:
+    """What a camera said of a picture. All of it can be written as JSON.
+
+    Attributes:
+        phase: Colors of its filters at the top left corner of the mosaic, see `mosaic`.
+        size: Height and width (pixels) of the mosaic, as it lies in the file.
+        black: Digit of black of each packed channel.
+        white: Digit of white of each packed channel.
+        wb: Gains of red, green and blue that make gray gray; that of green is 1.
+        matrix: Three rows: from balanced camera colors to linear sRGB; each row adds up to 1.
+        exposure: Time (seconds); None where the file does not say.
+        iso: Sensitivity; None where the file does not say.
+        orientation: 1 to 8, as EXIF counts the ways the picture lies; 1 is upright.
+    """
+
+    phase: str
+    size: tuple[int, int]
+    black: tuple[float, ...]
+    white: tuple[float, ...]
+    wb: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    matrix: tuple[tuple[float, ...], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    exposure: float | None = None
+    iso: float | None = None
+    orientation: int = 1
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Shot":
+        """Return the shot that was written as JSON."""
+        pairs = {key: tuple(fields[key]) for key in ("size", "black", "white", "wb")}
+        return cls(**{**fields, **pairs, "matrix": tuple(map(tuple, fields["matrix"]))})
+
+    def light(self, digits: np.ndarray) -> np.ndarray:
+        """Return the light that digits of packed pixels stand for.
+
+        Args:
+            digits: (..., 4) or (..., 9), of any part of the packed picture.
+
+        Returns:
+            The same shape, float32 in [0, 1]: black is 0 and white is 1; what noise puts below
+            black is 0.
+        """
+        black, white = np.float32(self.black), np.float32(self.white)
+        light = digits.astype(np.float32)
+        light -= black
+        light /= white - black
+        return np.clip(light, 0, 1, out=light)
+
+    def finished(self, image: np.ndarray) -> np.ndarray:
+        """Return the picture in what a net made of the packed one: cut out, and turned upright.
+
+        Args:
+            image: (2h, 2w, C), or (3h, 3w, C) for X-Trans, of any type.
+
+        Returns:
+            (H, W, C), or (W, H, C) where the camera lay on its side.
+        """
+        image = image[mosaic.frame(self.size, self.phase)]
+        turn = files.TURNS.get(self.orientation)
+        return turn(np.ascontiguousarray(image)) if turn else image
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RawPicture:
+    """A RAW picture.
+
+    Attributes:
+        digits: (h, w, 4) uint16 for Bayer, R G1 G2 B; (h, w, 9) for X-Trans. See `mosaic.pack`.
+        shot: What the camera said.
+    """
+
+    digits: np.ndarray
+    shot: Shot
+
+    @property
+    def packed(self) -> np.ndarray:
+        """The light: (h, w, 4) or (h, w, 9), float32 in [0, 1]. Made anew at every call."""
+        return self.shot.light(self.digits)
+
+
+class RawSample(NamedTuple):
+    """What a net of RAW pictures learns from, whether taken or made up.
+
+    Attributes:
+        packed: (h, w, 4) or (h, w, 9) float32 in [0, 1]: the dark light, not amplified.
+        ratio: By how much it is to be amplified.
+        target: (2h, 2w, 3) or (3h, 3w, 3) float32 sRGB in [0, 1], pixel over pixel.
+        shot: What the camera said of the dark picture.
+    """
+
+    packed: np.ndarray
+    ratio: float
+    target: np.ndarray
+    shot: Shot
+
+
+def read(path: Path, *, black: float | None = None) -> RawPicture:
+    """Read a RAW file.
+
+    Args:
+        path: Whatever LibRaw opens: ARW, NEF, CR2, CR3, RAF, DNG and others.
+        black: Digit of black, instead of what the file says. 0 for a camera that has taken it off.
+
+    Raises:
+        UsageError: If rawpy is missing; if the file is missing, truncated or no RAW file, its color
+            filters are neither Bayer's nor X-Trans's, or it has no black level and none is given.
+    """
+    with _opened(path) as file:
+        phase, indices = _phase(file, path)
+        levels = file.black_level_per_channel if black is None else [black] * 4
+        if black is None and not any(levels):
+            raise UsageError(
+                f"{path} does not say which digit is black. Pass it (--black), such as 512; 0 if "
+                "the camera has taken it off already."
+            )
+        ceilings = file.camera_white_level_per_channel or ()
+        whites = [ceiling or file.white_level for ceiling in ceilings] or [file.white_level] * 4
+        if not all(low < high for low, high in zip(levels, whites, strict=True)):
+            raise UsageError(
+                f"{path}: black must be below white. Received: black {levels}, white {whites}."
+            )
+        each = mosaic.channels(indices, phase)
+        shot = Shot(
+            phase=phase,
+            size=tuple(file.raw_image_visible.shape),
+            black=tuple(float(levels[index]) for index in each),
+            white=tuple(float(whites[index]) for index in each),
+            wb=_gains(file),
+            matrix=tuple(map(tuple, _matrix(file).tolist())),
+            exposure=float(file.other.shutter_speed) or None,
+            iso=float(file.other.iso_speed) or None,
+            orientation=ORIENTATIONS[file.sizes.flip],
+        )
+        digits = mosaic.pack(file.raw_image_visible, phase)
+        return RawPicture(digits.copy() if digits.base is not None else digits, shot)
+
+
+def develop(source: Path | bytes, *, ratio: float = 1.0, curve: str = "bt709") -> np.ndarray:
+    """Develop a RAW file as LibRaw does: demosaiced (AHD), the camera's white balance and colors.
+
+    Args:
+        source: A file, or what is in one.
+        ratio: By how much the light is multiplied before the tone curve.
+        curve: One of `CURVES`. "bt709" is LibRaw's own, and what See-in-the-Dark's targets have.
+
+    Returns:
+        (H, W, 3) uint16, as it lies in the file: not turned upright.
+
+    Raises:
+        UsageError: If `ratio` is not positive, or as `read`, but for the black level.
+    """
+    checks.positive("ratio", ratio)
+    checks.one_of("curve", curve, CURVES)
+    with _opened(source) as file:
+        return file.postprocess(
+            use_camera_wb=True,
+            no_auto_bright=True,
+            output_bps=16,
+            bright=ratio,
+            gamma=CURVES[curve],
+            user_flip=0,
+        )
+
+
+def exposure_ratio(dark: Shot, bright: Shot, *, cap: float | None = CAP) -> float:
+    """Return how much more light the second shot has: by time and sensitivity, from their EXIF.
+
+    Args:
+        dark: The short exposure.
+        bright: The long exposure. Where either does not tell its ISO, both count as equal.
+        cap: The largest ratio; None for any.
+
+    Raises:
+        UsageError: If a shot does not tell its time.
+    """
+    if not dark.exposure or not bright.exposure:
+        raise UsageError("The exposure time of a RAW file is unknown. Give the ratio (--ratio).")
+    gain = bright.iso / dark.iso if bright.iso and dark.iso else 1.0
+    return capped(bright.exposure / dark.exposure * gain, cap)
+
+
+def capped(ratio: float, cap: float | None = CAP) -> float:
+    """Return an exposure ratio, or `cap` if that is less.
+
+    Raises:
+        UsageError: If the ratio is not positive.
+    """
+    checks.positive("ratio", ratio)
+    return ratio if cap is None else min(ratio, cap)
+
+
+def amplified(packed: np.ndarray, ratio: float) -> np.ndarray:
+    """Return packed light times the ratio, white where it is more: what a net is shown."""
+    return np.minimum(packed * packed.dtype.type(ratio), packed.dtype.type(1))
+
+
+def sixteen(image: np.ndarray) -> np.ndarray:
+    """Return an image in [0, 1], clipped, as uint16: what `files.Picture` holds."""
+    return np.rint(np.clip(image, 0, 1) * np.float32(65535)).astype(np.uint16)
+
+
+@contextlib.contextmanager
+def _opened(source: Path | bytes) -> Iterator[Any]:
+    """Lend what rawpy knows of a file; its pixels are unpacked."""
+    try:
+        import rawpy
+    except ImportError:
+        raise UsageError(
+            "RAW files need rawpy, which is not installed. Run: pip install 'lowlight_tf[raw]'."
+        ) from None
+    name = "The RAW file" if isinstance(source, bytes) else source
+    if not isinstance(source, bytes) and not source.is_file():
+        raise UsageError(f"{source} is no file. Name a RAW file that exists.")
+    try:
+        with rawpy.imread(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as file:
+            _ = file.raw_image_visible  # unpacks: what is truncated is found now
+            yield file
+    except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError):
+        raise UsageError(
+            f"{name} is not a RAW file that LibRaw knows. A JPEG, PNG or TIFF picture needs a "
+            "model of pictures, without a ratio; a new camera's RAW file, a conversion to DNG."
+        ) from None
+    except rawpy.LibRawError as error:
+        raise UsageError(
+            f"{name} is truncated or damaged: {_words(error)}. Copy it again."
+        ) from None
+
+
+def _words(error: Exception) -> str:
+    (reason,) = error.args or ("unreadable",)
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+
+
+def _phase(file: Any, path: Path) -> tuple[str, np.ndarray]:
+    """Return the colors of a period at the top left corner, and LibRaw's indices of them."""
+    names, pattern = file.color_desc.decode("ascii", "replace"), file.raw_pattern
+    if pattern is None or file.num_colors != 3 or pattern.shape not in ((2, 2), (6, 6)):
+        raise UsageError(
+            f"{path} has color filters that are neither Bayer's nor X-Trans's "
+            f"({file.num_colors} colors, {names!r}). Develop it with the camera's own program."
+        )
+    top, left = file.sizes.top_margin, file.sizes.left_margin
+    rows, columns = pattern.shape
+    indices = np.array(
+        [[file.raw_color(top + y, left + x) for x in range(columns)] for y in range(rows)]
+    )
+    phase = "".join(names[index] for index in indices.flat)
+    try:
+        mosaic.cell(phase)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    return phase, indices
+
+
+def _gains(file: Any) -> tuple[float, float, float]:
+    """Return the camera's white balance, or that of daylight where it says none."""
+    for gains in (file.camera_whitebalance, file.daylight_whitebalance):
+        red, green, blue = gains[:3]
+        if min(red, green, blue) > 0:
+            return red / green, 1.0, blue / green
+    return 1.0, 1.0, 1.0
+
+
+def _matrix(file: Any) -> np.ndarray:
+    """Return what LibRaw itself would multiply balanced camera colors by."""
+    from_xyz, from_file = file.rgb_xyz_matrix[:3], file.color_matrix[:, :3]
+    if from_xyz.any():
+        return camera_to_srgb(from_xyz.astype(np.float64))
+    return from_file.astype(np.float64) if from_file.any() else np.eye(3)
+
+
+def camera_to_srgb(from_xyz: np.ndarray) -> np.ndarray:
+    """Return the matrix from balanced camera colors to linear sRGB.
+
+    Args:
+        from_xyz: (3, 3) from XYZ (D65) to the camera's colors, as makers and DNG files give it.
+
+    Returns:
+        (3, 3), each row adding up to 1, so that gray stays gray: M = N^-1, where N is
+        `from_xyz` times the matrix of sRGB, each row divided by its sum.
+    """
+    to_camera = from_xyz @ XYZ_OF_SRGB
+    return np.linalg.inv(to_camera / to_camera.sum(axis=1, keepdims=True))

@@ -1,0 +1,237 @@
+"""RAW pictures out of photographs: what a camera did to them is undone, and noise added.
+
+A photograph (sRGB) becomes the light of a made-up camera (`unprocessed`), that of a short exposure
+becomes digits behind color filters (`taken`), and both together a training sample (`sample`).
+"""
+
+import dataclasses
+
+import numpy as np
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging import color, mosaic
+from lowlight_tf.imaging.noise import sensed
+from lowlight_tf.imaging.raw import RawPicture, RawSample, Shot, camera_to_srgb
+
+CAMERAS = {  # XYZ (D65) to the camera's colors, in ten thousandths
+    "Sony ILCE-7S": (5838, -1430, -246, -3497, 11477, 2297, -748, 1885, 5778),
+    "Fujifilm X-T2": (11434, -4948, -1210, -3746, 12042, 1903, -666, 1479, 5235),
+    "Canon EOS 5D Mark III": (6722, -635, -963, -4287, 12460, 2028, -908, 2162, 5668),
+    "Nikon D750": (9020, -2890, -715, -4535, 12436, 2348, -934, 1919, 7086),
+}
+"""Color matrices of cameras, as Adobe's DNG Converter and dcraw (D. Coffin) publish them."""
+
+RED, BLUE = (1.9, 2.4), (1.5, 1.9)
+"""Gains of white balance that are drawn from (Brooks et al.)."""
+
+SHOT = (1e-5, 1e-3)
+"""Shot noise that is drawn from: white is 100000 to 1000 electrons."""
+
+READ = (2.18, 1.20, 0.26)
+"""log(read^2) = 2.18 log(shot) + 1.20, spread 0.26: cameras of the Darmstadt set (Brooks et al.)"""
+
+ROW = (0.0, 0.3)
+"""Row noise that is drawn from, as a share of the read noise. Ours."""
+
+HIGHLIGHT = 0.9
+"""Gray above which white is kept white."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Camera:
+    """A made-up camera.
+
+    Attributes:
+        from_xyz: (3, 3) rows: from XYZ (D65) to its colors.
+        wb: Gains of red, green and blue that make gray gray; none below 1.
+        phase: Of its color filters, see `mosaic`.
+        bits: Of its digits.
+        black: Digit of black. White is the largest digit.
+        tone: Whether its pictures have gone through the tone curve 3 x^2 - 2 x^3 after sRGB's.
+            LibRaw knows none, nor have the targets of See-in-the-Dark.
+    """
+
+    from_xyz: tuple[tuple[float, ...], ...]
+    wb: tuple[float, float, float]
+    phase: str = mosaic.BAYER
+    bits: int = 14
+    black: float = 512.0
+    tone: bool = False
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """From balanced camera colors to linear sRGB, (3, 3)."""
+        return camera_to_srgb(np.array(self.from_xyz))
+
+    def shot(self, size: tuple[int, int]) -> Shot:
+        """Return what the camera says of a picture of some height and width (pixels)."""
+        channels = mosaic.cell(self.phase) ** 2
+        return Shot(
+            phase=self.phase,
+            size=size,
+            black=(self.black,) * channels,
+            white=(2.0**self.bits - 1,) * channels,
+            wb=self.wb,
+            matrix=tuple(map(tuple, self.matrix.tolist())),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Noise:
+    """The noise of a sensor: of light x, in shares of white, shot x + read^2 + row^2 is added.
+
+    Attributes:
+        shot: Variance for each unit of light: 1 / electrons of white.
+        read: Standard deviation of each pixel on its own.
+        row: Standard deviation of what a row has in common.
+    """
+
+    shot: float
+    read: float
+    row: float = 0.0
+
+
+def random_camera(rng: np.random.Generator, **known) -> Camera:
+    """Draw a camera: a mean of `CAMERAS` with random weights, and gains of white balance.
+
+    Args:
+        rng: Where it comes from.
+        **known: Attributes of `Camera` that are not drawn.
+    """
+    weights = rng.dirichlet(np.ones(len(CAMERAS)))
+    from_xyz = (weights @ np.array(list(CAMERAS.values())) / 1e4).reshape(3, 3)
+    drawn = {
+        "from_xyz": tuple(map(tuple, from_xyz.tolist())),
+        "wb": (float(rng.uniform(*RED)), 1.0, float(rng.uniform(*BLUE))),
+    }
+    return Camera(**drawn | known)
+
+
+def random_noise(rng: np.random.Generator, *, shot: tuple[float, float] = SHOT) -> Noise:
+    """Draw a noise: shot noise whose logarithm is uniform, read noise by `READ`, row by `ROW`."""
+    chosen = float(np.exp(rng.uniform(*np.log(shot))))
+    slope, start, spread = READ
+    read = float(np.exp((slope * np.log(chosen) + start + rng.normal(0, spread)) / 2))
+    return Noise(chosen, read, read * float(rng.uniform(*ROW)))
+
+
+def toned(image: np.ndarray) -> np.ndarray:
+    """Return 3 x^2 - 2 x^3, the tone curve of Brooks et al., of [0, 1]."""
+    return image**2 * (3 - 2 * image)
+
+
+def untoned(image: np.ndarray) -> np.ndarray:
+    """Return 1/2 - sin(asin(1 - 2 y) / 3): the inverse of `toned`."""
+    return 0.5 - np.sin(np.arcsin(1 - 2 * np.clip(image, 0, 1)) / 3)
+
+
+def unprocessed(image: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return the light that a camera saw of a photograph.
+
+    In this order: tone curve, sRGB's curve, color matrix and white balance are undone. Dividing by
+    the gains makes gray of white that was cut off; so where the gray g of a pixel is above 0.9, a
+    channel is divided by less, by its gain for g = 0.9 and by 1 for g = 1:
+    x max(a + (1 - a) / gain, 1 / gain) with a = (max(g - 0.9, 0) / 0.1)^2.
+
+    Args:
+        image: (H, W, 3) sRGB in [0, 1].
+        camera: Of which it shall be.
+
+    Returns:
+        (H, W, 3) float64 in [0, 1], camera colors before white balance.
+
+    Reference:
+        Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019,
+        https://arxiv.org/abs/1811.11127.
+
+    Differences from the reference:
+        sRGB's curve in place of the power 2.2; the tone curve is undone only where the camera has
+        one; no gain of all channels: how bright a picture was is said by its exposure ratio alone;
+        matrices of other cameras.
+    """
+    light = np.asarray(image, np.float64)
+    if camera.tone:
+        light = untoned(light)
+    light = color.to_linear(light) @ np.linalg.inv(camera.matrix).T
+    gray = light.mean(axis=-1, keepdims=True)
+    kept = (np.maximum(gray - HIGHLIGHT, 0) / (1 - HIGHLIGHT)) ** 2
+    share = 1 / np.array(camera.wb)
+    return np.clip(light * np.maximum(kept + (1 - kept) * share, share), 0, 1)
+
+
+def processed(light: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return the photograph of a camera's light: the inverse of `unprocessed`, but for highlights.
+
+    Args:
+        light: (H, W, 3) in [0, 1], camera colors before white balance.
+        camera: The camera.
+
+    Returns:
+        (H, W, 3) float32 sRGB in [0, 1].
+    """
+    balanced = np.clip(light * np.array(camera.wb), 0, 1)
+    image = color.to_srgb(np.clip(balanced @ camera.matrix.T, 0, 1))
+    return np.float32(toned(image) if camera.tone else image)
+
+
+def taken(
+    light: np.ndarray, *, camera: Camera, noise: Noise, ratio: float, rng: np.random.Generator
+) -> RawPicture:
+    """Take a picture with 1 / ratio of the light: color filters, noise, rounding.
+
+    A pixel of light x reads round(black + (white - black) y), where y has the mean x / ratio and
+    the variance shot y + read^2 + row^2 + (white - black)^-2 / 12; digits end at 0 and at white.
+
+    Args:
+        light: (H, W, 3) in [0, 1], camera colors, as `unprocessed` returns.
+        camera: The camera.
+        noise: Of the short exposure.
+        ratio: How many times longer the light was seen.
+        rng: Where the noise comes from.
+
+    Raises:
+        UsageError: If `ratio` is not positive.
+    """
+    checks.positive("ratio", ratio)
+    shot = camera.shot(light.shape[:2])
+    seen = mosaic.sample(light, camera.phase) / ratio
+    seen = sensed(seen, rng=rng, **dataclasses.asdict(noise))
+    white = 2**camera.bits - 1
+    digits = np.rint(np.clip(camera.black + seen * (white - camera.black), 0, white))
+    return RawPicture(mosaic.pack(digits.astype(np.uint16), camera.phase), shot)
+
+
+def sample(
+    image: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    ratio: float | tuple[float, float] = (100.0, 300.0),
+    camera: Camera | None = None,
+    noise: Noise | None = None,
+) -> RawSample:
+    """Make a training sample of a photograph.
+
+    Args:
+        image: (H, W, 3) sRGB in [0, 1]. An odd last row or column is left out.
+        rng: Where everything random comes from.
+        ratio: Exposure ratio, or limits between which it is drawn.
+        camera: Of which it shall be; default: drawn. Of phase RGGB (any other has a margin, and the
+            target would lie beside the light).
+        noise: Of the short exposure; default: drawn.
+
+    Returns:
+        The dark light, packed (h, w, 4); the ratio; the photograph itself, (2h, 2w, 3).
+
+    Raises:
+        UsageError: If a ratio is not positive, or the camera's phase is another.
+    """
+    camera = camera or random_camera(rng)
+    noise = noise or random_noise(rng)
+    if camera.phase != mosaic.BAYER:
+        raise UsageError(f"A sample's phase must be {mosaic.BAYER}. Received: {camera.phase}.")
+    chosen = ratio if isinstance(ratio, int | float) else float(rng.uniform(*ratio))
+    height, width = (side // 2 * 2 for side in image.shape[:2])
+    target = np.asarray(image[:height, :width], np.float32)
+    picture = taken(unprocessed(target, camera), camera=camera, noise=noise, ratio=chosen, rng=rng)
+    return RawSample(picture.packed, float(chosen), target, picture.shot)

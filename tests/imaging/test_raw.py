@@ -1,0 +1,217 @@
+"""RAW files of every phase are read as they were written, and what is none is refused."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging import dng, files, mosaic, raw
+
+pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+
+FROM_XYZ = np.array(
+    [[0.5838, -0.143, -0.0246], [-0.3497, 1.1477, 0.2297], [-0.0748, 0.1885, 0.5778]]
+)
+
+
+@pytest.fixture
+def digits(rng):
+    """A mosaic of 14 bits."""
+    return rng.integers(600, 2**14, (26, 30), dtype=np.uint16)
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """Return a function: mosaic, phase, what else -> the RAW picture of a DNG file."""
+
+    def show(*args, **said):
+        path = tmp_path / "shot.dng"
+        dng.write(path, *args, **{"bits": 14, "black": (512,)} | said)
+        return raw.read(path)
+
+    return show
+
+
+@pytest.mark.parametrize("phase", [*mosaic.BAYER_PHASES, mosaic.XTRANS])
+@pytest.mark.parametrize("bits", [12, 14, 16])
+def test_the_digits_of_a_file_are_read_as_they_were_written(shown, rng, phase, bits):
+    digits = rng.integers(0, 2**bits, (26, 30), dtype=np.uint16)
+    picture = shown(digits, phase, bits=bits, black=(64,))
+    assert (picture.shot.phase, picture.shot.size) == (phase, (26, 30))
+    np.testing.assert_array_equal(mosaic.unpack(picture.digits, phase, (26, 30)), digits)
+    assert picture.digits.dtype == np.uint16
+    side = mosaic.cell(phase)
+    assert picture.shot.black == (64.0,) * side**2
+    assert picture.shot.white == (2.0**bits - 1,) * side**2
+
+
+@pytest.mark.parametrize("phase", mosaic.BAYER_PHASES)
+def test_each_channel_has_a_black_level_of_its_own(shown, phase):
+    # Black lies as the phase does: 100 for red, 110 and 120 for the greens, 130 for blue.
+    known = {"R": 100, "B": 130}
+    greens = {True: 110, False: 120}  # in the rows of red, in those of blue
+    black = [known.get(c, greens["R" in phase[i // 2 * 2 :][:2]]) for i, c in enumerate(phase)]
+    digits = np.tile(np.array(black, np.uint16).reshape(2, 2), (12, 15))
+    picture = shown(digits, phase, black=black)
+    assert picture.shot.black == (100, 110, 120, 130)
+    assert (picture.packed == 0).all()
+    assert (shown(digits + 1, phase, black=black).packed > 0).all()
+
+
+def test_light_is_what_lies_between_black_and_white(shown):
+    digits = np.array([[512, 511], [2512, 4512]], np.uint16)
+    picture = shown(np.tile(digits, (12, 12)), "RGGB", white=4512)
+    assert picture.packed.dtype == np.float32
+    np.testing.assert_array_equal(picture.packed[0, 0], np.float32([0, 0, 0.5, 1]))
+
+
+def test_what_the_camera_said_is_kept(shown, digits):
+    shot = shown(
+        digits, "RGGB", wb=(2, 1, 1.5), matrix=FROM_XYZ, exposure=0.1, iso=1600, orientation=6
+    ).shot
+    np.testing.assert_allclose(shot.wb, (2, 1, 1.5), rtol=1e-5)
+    np.testing.assert_allclose(shot.matrix, raw.camera_to_srgb(FROM_XYZ), atol=1e-4)
+    np.testing.assert_allclose(np.sum(shot.matrix, axis=1), 1, atol=1e-5)
+    assert (round(shot.exposure, 6), shot.iso, shot.orientation) == (0.1, 1600, 6)
+    assert raw.Shot.from_fields(json.loads(json.dumps(shot.__dict__))) == shot
+
+
+def test_what_a_file_does_not_say_is_not_made_up(shown, digits):
+    shot = shown(digits, "RGGB").shot
+    assert (shot.exposure, shot.iso, shot.orientation) == (None, None, 1)
+    assert shot.wb == (1, 1, 1)
+    np.testing.assert_array_equal(shot.matrix, np.eye(3))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("phase", ["RGGB", "BGGR"])
+def test_a_finished_picture_is_cut_out_and_upright(shown, rng, tmp_path, orientation, phase):
+    shot = shown(np.full((24, 26), 600, np.uint16), phase, orientation=orientation).shot
+    image = rng.random((24, 26, 3), dtype=np.float32)
+    top, left = mosaic.margin(phase)
+    padded = np.pad(image, ((top, top), (left, left), (0, 0)), constant_values=9)
+    # A TIFF file of this orientation is turned by what has been proven to turn them.
+    turn = files.TURNS.get(orientation, lambda image: image)
+    np.testing.assert_array_equal(shot.finished(padded), turn(image))
+
+
+def test_develop_does_what_the_formula_says(tmp_path):
+    # Flat gray: no demosaicing is involved. (d - black) / (white - black) x gain, through sRGB.
+    path = tmp_path / "gray.dng"
+    light = 0.1
+    digits = np.full((32, 32), round(512 + light * (16383 - 512)), np.uint16)
+    dng.write(path, digits, "RGGB", bits=14, black=(512,), orientation=6)
+    for ratio in (1.0, 4.0):
+        image = raw.develop(path, ratio=ratio, curve="srgb") / 65535
+        assert image.shape == (32, 32, 3)
+        expected = 1.055 * (ratio * light) ** (1 / 2.4) - 0.055
+        np.testing.assert_allclose(image[8:-8, 8:-8], expected, atol=1e-3)
+    bt709 = 1.099 * light**0.45 - 0.099
+    np.testing.assert_allclose(raw.develop(path)[8:-8, 8:-8] / 65535, bt709, atol=1e-3)
+
+
+def test_the_ratio_is_that_of_times_and_sensitivities():
+    dark = raw.Shot("RGGB", (4, 4), (0,) * 4, (1,) * 4, exposure=0.1, iso=200)
+    bright = raw.Shot("RGGB", (4, 4), (0,) * 4, (1,) * 4, exposure=10, iso=400)
+    unknown = raw.Shot("RGGB", (4, 4), (0,) * 4, (1,) * 4, exposure=10)
+    assert raw.exposure_ratio(dark, bright) == pytest.approx(200)
+    assert raw.exposure_ratio(dark, unknown) == pytest.approx(100)
+    assert raw.exposure_ratio(unknown, dark) == pytest.approx(0.01)
+
+
+def test_the_ratio_is_capped_unless_it_is_told_not_to():
+    assert raw.capped(303.03) == 300
+    assert raw.capped(303.03, None) == 303.03
+    for wrong in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match=r"`ratio` must be a positive number"):
+            raw.capped(wrong)
+
+
+def test_a_ratio_without_a_time_is_refused():
+    shot = raw.Shot("RGGB", (4, 4), (0,) * 4, (1,) * 4)
+    with pytest.raises(UsageError, match=r"exposure time .* unknown. Give the ratio"):
+        raw.exposure_ratio(shot, shot)
+
+
+def test_amplified_light_ends_at_white():
+    light = np.float32([0, 0.001, 0.5])
+    np.testing.assert_allclose(raw.amplified(light, 100), [0, 0.1, 1])
+    assert raw.amplified(light, 100).dtype == np.float32
+    assert raw.sixteen(np.float32([-1, 0, 0.5, 1, 2])).tolist() == [0, 0, 32768, 65535, 65535]
+
+
+def test_a_file_without_black_level_is_refused_unless_one_is_given(tmp_path, digits):
+    path = tmp_path / "shot.dng"
+    dng.write(path, digits, "RGGB", bits=14)
+    with pytest.raises(UsageError, match=r"shot\.dng does not say which digit is black.*--black"):
+        raw.read(path)
+    assert raw.read(path, black=512).shot.black == (512,) * 4
+    assert raw.read(path, black=0).shot.black == (0,) * 4
+    with pytest.raises(UsageError, match=r"black must be below white. Received: black .*20000"):
+        raw.read(path, black=20000)
+
+
+def test_other_color_filters_are_refused(tmp_path, digits):
+    path = tmp_path / "shot.dng"
+    dng.write(path, digits, "GMCY", bits=14, black=(512,))
+    with pytest.raises(UsageError, match=r"shot\.dng has color filters that are neither"):
+        raw.read(path)
+    mosaic_tag, linear = (struct.pack("<HHIHH", 262, 3, 1, kind, 0) for kind in (dng.CFA, 34892))
+    whole = dng.encode(digits, "RGGB", bits=16, black=(512,))
+    path.write_bytes(whole.replace(mosaic_tag, linear))  # a sensor without color filters
+    with pytest.raises(UsageError, match=r"neither Bayer's nor X-Trans's \(1 colors"):
+        raw.read(path)
+    dng.write(path, digits, "RGBG", bits=14, black=(512,))
+    with pytest.raises(UsageError, match=r"shot\.dng: The color filters must be Bayer's"):
+        raw.read(path)
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.tif"])
+def test_a_picture_is_no_raw_file(tmp_path, rng, name):
+    files.write(tmp_path / name, rng.random((32, 32, 3), dtype=np.float32))
+    with pytest.raises(UsageError, match=rf"{name} is not a RAW file that LibRaw knows"):
+        raw.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_truncated_file_is_refused(tmp_path, rng, share):
+    path = tmp_path / "shot.dng"
+    whole = dng.encode(rng.integers(0, 2**14, (200, 300), dtype=np.uint16), "RGGB", black=(512,))
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(UsageError, match=r"shot\.dng is truncated or damaged: .*Copy it again"):
+        raw.read(path)
+
+
+def test_what_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"gone\.arw is no file"):
+        raw.read(tmp_path / "gone.arw")
+    (tmp_path / "empty.arw").touch()
+    with pytest.raises(UsageError, match=r"empty\.arw is"):
+        raw.read(tmp_path / "empty.arw")
+    with pytest.raises(UsageError, match="`ratio` must be a positive number"):
+        raw.develop(tmp_path / "gone.arw", ratio=0)
+
+
+def test_digits_that_do_not_fit_are_not_written(digits):
+    with pytest.raises(UsageError, match=r"below 2\^bits"):
+        dng.encode(digits, "RGGB", bits=12)
+
+
+def test_a_real_camera_s_file_is_read(shared):
+    path = shared / "raw" / "kodak_dc50.kdc"
+    if not path.is_file():
+        pytest.skip("needs the real RAW file of ../shared/data, which is not here")
+    with pytest.raises(UsageError, match="does not say which digit is black"):
+        raw.read(path)
+    picture = raw.read(path, black=0)
+    shot = picture.shot
+    assert (shot.phase, shot.size, shot.iso) == ("GRBG", (512, 768), 84)
+    assert shot.exposure == pytest.approx(0.00435)
+    assert picture.digits.shape == (256, 385, 4)
+    # Neighbours of one color are alike, those of two less so: the phase is right.
+    light = picture.packed[:, 1:-1]
+    greens = np.abs(light[..., 1] - light[..., 2]).mean()
+    assert greens < np.abs(light[..., 0] - light[..., 3]).mean()
+    assert raw.develop(path).shape == (512, 768, 3)
