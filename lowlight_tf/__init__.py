@@ -22,6 +22,7 @@ _FACE = {
     "pair_folder": "datasets.pairing",
     "open_engine": "runtime.engine",
     "enhance": "runtime.enhance",
+    "fuse": "runtime.fuse",
     "load": "imaging.files",
     "save": "imaging.files",
     "evaluate": "evaluation.evaluate",

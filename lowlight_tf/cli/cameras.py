@@ -70,6 +70,8 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
             "infrared camera saw."
         )
     preparation(engine, args)
+    if args.align and _is_rig(args.align):
+        args.align = str(Path(args.align).absolute())  # workers may be elsewhere
 
 
 def preparation(engine: "Engine", args: argparse.Namespace) -> "Preparation | None":
@@ -85,7 +87,7 @@ def preparation(engine: "Engine", args: argparse.Namespace) -> "Preparation | No
     from lowlight_tf.imaging.rig import Rig
 
     asked = dataclasses.replace(own or Preparation(), align=args.align, size="visible")
-    if Path(args.align).suffix == ".json":
+    if _is_rig(args.align):
         Rig.load(Path(args.align))
     return asked
 
@@ -127,3 +129,7 @@ def _named(infrared: Iterable[Job], output: Path) -> dict[Path, Job]:
 
 def _name(job: Job, output: Path) -> Path:
     return job.target.relative_to(output).with_suffix("")
+
+
+def _is_rig(align: str) -> bool:
+    return Path(align).suffix == ".json"

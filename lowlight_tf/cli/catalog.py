@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-HELP = "list models, losses, metrics, datasets, shipped nets and recipes"
-KINDS = ("models", "losses", "metrics", "datasets", "nets", "recipes")
+HELP = "list models, baselines, losses, metrics, datasets, shipped nets and recipes"
+KINDS = ("models", "baselines", "losses", "metrics", "datasets", "nets", "recipes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +36,18 @@ def run(args: argparse.Namespace) -> int:
 def _models() -> Iterable[dict[str, Any]]:
     from lowlight_tf.catalog import MODELS
 
-    for name in MODELS:
-        contract = MODELS.find(name).contract
+    return _ports(MODELS)
+
+
+def _baselines() -> Iterable[dict[str, Any]]:
+    from lowlight_tf.catalog import BASELINES
+
+    return _ports(BASELINES)
+
+
+def _ports(registry: Any) -> Iterable[dict[str, Any]]:
+    for name in registry:
+        contract = registry.find(name).contract
         sides = (contract.inputs, contract.outputs)
         ports = [[f"{p.name} ({p.channels}, {p.space})" for p in side] for side in sides]
         yield {"name": name, "takes": ", ".join(ports[0]), "gives": ", ".join(ports[1])}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lowlight_tf.catalog import LOSSES, METRICS, MODELS
+from lowlight_tf.catalog import BASELINES, LOSSES, METRICS, MODELS
 from lowlight_tf.cli.main import main
 from lowlight_tf.config import FOLDER
 from lowlight_tf.contract import ENHANCE, Card
@@ -13,6 +13,7 @@ from lowlight_tf.runtime import pretrained
 
 NAMES = {
     "models": set(MODELS),
+    "baselines": set(BASELINES),
     "losses": set(LOSSES),
     "metrics": set(METRICS),
     "datasets": {"embedded", *card.names()},

@@ -139,3 +139,18 @@ from lowlight_tf.runtime import ray_runner
 ray_runner.GRACE = 0.5
 sys.exit(main(sys.argv[1:]))
 """
+
+
+def test_what_two_cameras_saw_is_fused_by_many_workers(cluster, tmp_path, capsys):
+    for side, level in (("visible", 60), ("infrared", 150)):
+        (tmp_path / side).mkdir()
+        for index in range(3):
+            gray = picture(index, level=level)[..., 0]
+            cv2.imwrite(str(tmp_path / side / f"{index}.png"), gray)
+    (tmp_path / "infrared/2.png").unlink()
+    words = ("--infrared", tmp_path / "infrared", "--model", "average")
+    assert enhance(tmp_path / "visible", *words) == 1
+    said = capsys.readouterr()
+    assert "2 of 3 pictures fused by average" in said.out
+    assert "2.png has no infrared partner" in said.err
+    assert cv2.imread(str(tmp_path / "out/1.png")).mean() == pytest.approx(105, abs=2)
