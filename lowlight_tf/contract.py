@@ -113,6 +113,8 @@ class Card:
         resizable: On a CPU the file takes pictures of any height and width that are multiples of
             `contract.multiple_of`; on other processors `lowlight-tf resize` makes it do so.
         parity_db: PSNR (dB) of the file's output against Keras, on the pictures of its check.
+        preparation: What is done to the pictures of two cameras before they go in, the fields of
+            `imaging.preparation.Preparation`; empty for its defaults.
         options: What the architecture was built with.
         training: Data and their terms, recipe, seed, steps, measured results, from the run.
     """
@@ -130,6 +132,7 @@ class Card:
     weights: int
     resizable: bool = False
     parity_db: float | None = None
+    preparation: dict[str, Any] = dataclasses.field(default_factory=dict)
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
 

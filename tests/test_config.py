@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.config import FOLDER, Recipe, Training
+from lowlight_tf.config import FOLDER, Recipe
+from lowlight_tf.plan import Training
 
 
 @pytest.mark.parametrize("name", [path.stem for path in FOLDER.glob("*.toml")])

@@ -10,7 +10,7 @@ import pytest
 HOUSE = Path(__file__).parents[1] / "lowlight_tf"
 FLOORS = (  # from the ground up; a room uses only rooms of lower lines
     {"__init__", "checks"},
-    {"contract", "registry", "config", "imaging", "layers", "losses"},
+    {"contract", "registry", "plan", "config", "imaging", "layers", "losses"},
     {"catalog", "classical", "metrics", "datasets", "models"},
     {"runtime", "pipeline"},
     {"evaluation", "export", "training"},
@@ -19,10 +19,13 @@ FLOORS = (  # from the ground up; a room uses only rooms of lower lines
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SAME_FLOOR = {  # within a floor: who may use whom
+    ("config", "imaging"),
+    ("config", "plan"),
     ("config", "registry"),
     ("catalog", "contract"),
     ("losses", "layers"),
     ("export", "evaluation"),
+    ("pipeline", "runtime"),
     ("training", "evaluation"),
     ("training", "export"),
 }

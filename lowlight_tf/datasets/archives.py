@@ -1,5 +1,6 @@
 """Unpack zip and tar files without trusting what is in them."""
 
+import errno
 import os
 import shutil
 import stat
@@ -15,11 +16,15 @@ from lowlight_tf.checks import UsageError
 
 CHUNK = 1 << 20  # bytes
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk's fault, not the archive's
 LOCKED = (RuntimeError, NotImplementedError)  # zip members with a password, or of an odd method
 
 
 def unpack(archive: Path, folder: Path, *, tops: Collection[str] = ()) -> list[Path]:
     """Unpack all files of an archive, or nothing.
+
+    What an attempt left that was interrupted, or for which the disk was too small, is not unpacked
+    again: it lies beside `folder`, hidden, and is gone on with.
 
     Args:
         archive: .zip, or .tar however compressed.
@@ -33,13 +38,14 @@ def unpack(archive: Path, folder: Path, *, tops: Collection[str] = ()) -> list[P
 
     Raises:
         UsageError: If it is no such archive or damaged; if a member would land outside the folder
-            or is neither file nor folder (links, devices); if a file is there already.
+            or is neither file nor folder (links, devices); if a file is there already; if the disk
+            is full.
     """
-    part = folder.with_name(f".{folder.name}.unpacking")
-    shutil.rmtree(part, ignore_errors=True)
+    part = _part(archive, folder)
     try:
-        part.mkdir(parents=True)
-        places = [_write(part, path, content) for path, content in _members(archive, tops)]
+        part.mkdir(parents=True, exist_ok=True)
+        done = {path for path in part.rglob("*") if path.is_file()}
+        places = [_write(part, *member, done) for member in _members(archive, tops)]
         if not places:
             raise UsageError(f"{archive} holds no files. Fetch it again.")
         if tops and not any((part / top).is_dir() for top in tops):
@@ -47,18 +53,36 @@ def unpack(archive: Path, folder: Path, *, tops: Collection[str] = ()) -> list[P
                 f"{archive} holds none of the expected folders: {', '.join(sorted(tops))}. "
                 "It is another archive, or another version of it."
             )
-        return _move(part, sorted(set(places)), folder)
-    except (*DAMAGED, *LOCKED) as error:
-        raise UsageError(f"{archive} cannot be unpacked: {error}. Fetch it again.") from None
-    finally:
+        unpacked = _move(part, sorted(set(places)), folder)
+    except (*DAMAGED, *LOCKED, UsageError) as error:
+        if getattr(error, "errno", None) in FULL:
+            raise UsageError(
+                f"The disk of {folder} is full. Make room and run the same command again: it goes "
+                "on from there."
+            ) from None
         shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{archive} cannot be unpacked: {error}. Fetch it again.") from None
+    shutil.rmtree(part, ignore_errors=True)
+    return unpacked
+
+
+def _part(archive: Path, folder: Path) -> Path:
+    """Return where an archive is unpacked first; what is left there of others is removed."""
+    known = archive.stat()
+    part = folder.with_name(f".{folder.name}.{known.st_size}-{known.st_mtime_ns}.unpacking")
+    for other in folder.parent.glob(f".{folder.name}.*.unpacking"):
+        if other != part:
+            shutil.rmtree(other, ignore_errors=True)
+    return part
 
 
 def _members(
     archive: Path, tops: Collection[str]
-) -> Iterator[tuple[PurePosixPath, Callable[[], BinaryIO]]]:
-    """Yield where each file belongs and what opens it; refuse at the first that is not harmless."""
-    for name, kind, opened in _entries(archive):
+) -> Iterator[tuple[PurePosixPath, int, Callable[[], BinaryIO]]]:
+    """Yield where each file belongs, its size and what opens it; refuse what is not harmless."""
+    for name, kind, size, opened in _entries(archive):
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in name.split("/")[0]:
             raise UsageError(
@@ -72,11 +96,11 @@ def _members(
             )
         if kind == "file":
             first = next((i for i, part in enumerate(path.parts) if part in tops), 0)
-            yield PurePosixPath(*path.parts[first:]), opened
+            yield PurePosixPath(*path.parts[first:]), size, opened
 
 
-def _entries(archive: Path) -> Iterator[tuple[str, str, Callable[[], BinaryIO]]]:
-    """Yield name, kind and opener of each member."""
+def _entries(archive: Path) -> Iterator[tuple[str, str, int, Callable[[], BinaryIO]]]:
+    """Yield name, kind, size (bytes) and opener of each member."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as box:
             for info in box.infolist():
@@ -84,24 +108,36 @@ def _entries(archive: Path) -> Iterator[tuple[str, str, Callable[[], BinaryIO]]]
                 kind = (
                     "folder" if info.is_dir() else "file" if mode in (0, stat.S_IFREG) else "link"
                 )
-                yield info.filename, kind, lambda info=info: box.open(info)
+                yield info.filename, kind, info.file_size, lambda info=info: box.open(info)
     elif tarfile.is_tarfile(archive):
         with tarfile.open(archive) as box:
             for info in box:
                 kind = "folder" if info.isdir() else "file" if info.isreg() else "link or device"
-                yield info.name, kind, lambda info=info: box.extractfile(info)
+                yield info.name, kind, info.size, lambda info=info: box.extractfile(info)
             while box.fileobj.read(CHUNK):  # a compressed stream has its checksum at its very end
                 pass
     else:
         raise UsageError(f"{archive} is neither a zip nor a tar file. Fetch it again.")
 
 
-def _write(part: Path, path: PurePosixPath, content: Callable[[], BinaryIO]) -> Path:
-    """Write one file below `part`; its mode and owner in the archive do not count."""
+def _write(
+    part: Path,
+    path: PurePosixPath,
+    size: int,
+    content: Callable[[], BinaryIO],
+    done: Collection[Path],
+) -> PurePosixPath:
+    """Write one file below `part`, unless an earlier attempt has done so.
+
+    Its mode and owner in the archive do not count.
+    """
     place = part / path
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with content() as source, place.open("wb") as target:
-        shutil.copyfileobj(source, target, CHUNK)
+    if place not in done or place.stat().st_size != size:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = place.with_name(f".{place.name}.part")
+        with content() as source, beside.open("wb") as target:
+            shutil.copyfileobj(source, target, CHUNK)
+        os.replace(beside, place)  # there only when whole, and right by its checksum
     return path
 
 

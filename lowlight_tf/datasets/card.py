@@ -7,12 +7,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets.exposures import exposure_folder
 from lowlight_tf.datasets.pairing import SHOWN, Pair, pair_folder
 from lowlight_tf.registry import nearest
 
 FOLDER = Path(__file__).parent / "cards"
 """The cards that come with the package, NAME.toml."""
+
+PAIRINGS = "name", "exposure"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Split:
             patterns such as 02????, which stand for whatever fits.
         exclude: Names of pairs, or patterns, that must be left out.
         pixels: Subfolder -> `checksums.digest` of its pictures of this split, where it is known.
+        listed: `exposures.digest` of the names of the complete split, where it is known.
     """
 
     count: int = 0
@@ -33,6 +38,7 @@ class Split:
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     pixels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    listed: str = ""
 
     @property
     def named(self) -> set[str]:
@@ -72,8 +78,11 @@ class DatasetCard:
         by_hand: What its user must do where no archive has an address of its own.
         inputs: Subfolders of the inputs, called like the ports; none for day pictures.
         target: Subfolder of the targets; "" where there are none.
+        size: See `pairing.Pair`.
         splits: Name -> which pairs.
         archives: What to fetch and unpack.
+        pairing: "name": pictures of one name belong together. "exposure": RAW files, a short
+            exposure and the long one of its scene; see `exposures`.
     """
 
     name: str
@@ -85,7 +94,9 @@ class DatasetCard:
     target: str
     splits: Mapping[str, Split]
     by_hand: str = ""
+    size: str = ""
     archives: tuple[Archive, ...] = ()
+    pairing: str = "name"
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -126,23 +137,42 @@ class DatasetCard:
 
         Raises:
             UsageError: If the dataset has no such split, is not there, misses a picture that the
-                split names, or has a picture without its partner.
+                split names, or has a picture without its partner (of exposures, `lone` tells).
         """
-        if split not in self.splits:
-            raise UsageError(
-                f"{self.name} has no split {split!r}. Known: {nearest(split, self.splits)}."
-            )
-        chosen = self.splits[split]
-        place = self.place(root)
-        found = pair_folder(place / chosen.folder, inputs=self.inputs, target=self.target or None)
+        chosen, place = self._chosen(root, split)
+        if self.pairing == "exposure":
+            found, _ = self._exposures(place)
+        else:
+            found = pair_folder(place, inputs=self.inputs, target=self.target or None)
         missing = sorted(chosen.named - {pair.name for pair in found})
         if missing:
             raise UsageError(
                 f"The split {split} of {self.name} has {len(chosen.named)} pairs. Missing in "
-                f"{place / chosen.folder}: {len(missing)}, such as {', '.join(missing[:SHOWN])}. "
+                f"{place}: {len(missing)}, such as {', '.join(missing[:SHOWN])}. "
                 "Add them; a number made without them compares with no other."
             )
-        return [pair for pair in found if chosen.holds(pair.name)]
+        kept = (pair for pair in found if chosen.holds(pair.name))
+        return [dataclasses.replace(pair, size=self.size) for pair in kept]
+
+    def lone(self, root: Path, split: str) -> list[Path]:
+        """Return the short exposures of a split that `pairs` leaves out: their long one is missing.
+
+        Raises:
+            UsageError: As `pairs`.
+        """
+        chosen, place = self._chosen(root, split)
+        alone = self._exposures(place)[1] if self.pairing == "exposure" else []
+        return [path for path in alone if chosen.holds(path.stem)]
+
+    def _chosen(self, root: Path, split: str) -> tuple[Split, Path]:
+        if split not in self.splits:
+            raise UsageError(
+                f"{self.name} has no split {split!r}. Known: {nearest(split, self.splits)}."
+            )
+        return self.splits[split], self.place(root) / self.splits[split].folder
+
+    def _exposures(self, place: Path) -> tuple[list[Pair], list[Path]]:
+        return exposure_folder(place, short=self.inputs[0], long=self.target)
 
 
 def names() -> list[str]:
@@ -184,6 +214,7 @@ def _card(name: str, fields: dict[str, Any]) -> DatasetCard:
         raise ValueError(f"the archive {unproven[0]} has an address, but no sha256")
     if not splits:
         raise ValueError("it has no splits")
+    checks.one_of("pairing", fields.get("pairing", "name"), PAIRINGS)
     return DatasetCard(name=name, splits=splits, archives=archives, **_tuples(fields))
 
 

@@ -23,11 +23,14 @@ class Pair:
         name: What the pictures share: the stem of their files.
         inputs: Port -> picture. Empty for a day picture, whose dark twin the pipeline makes.
         target: What a net should make of the inputs; None where nobody knows.
+        size: The input whose size all others get when they are read (`cameras.read`): they show
+            one field of view at several sizes. "" where all have one size.
     """
 
     name: str
     inputs: dict[str, Path]
     target: Path | None
+    size: str = ""
 
     def picture(self, port: str) -> Path | None:
         """Return what a port is shown; of two cameras, "low" is shown what the visible one saw."""
@@ -146,8 +149,11 @@ def check_sizes(pairs: Sequence[Pair], *, crop: int | None = None, like: str | N
     with ThreadPoolExecutor() as pool:
         for pair, sizes in zip(pairs, pool.map(lambda one: _sizes(one, like), pairs), strict=True):
             (first, (height, width)), *rest = sizes.items()
+            if pair.size:
+                first = pair.inputs[pair.size]
+                height, width = sizes[first]
             for other, (rows, columns) in rest:
-                if (rows, columns) != (height, width):
+                if not pair.size and (rows, columns) != (height, width):
                     raise UsageError(
                         f"The pictures of pair {pair.name} must have one size. Received: "
                         f"{first} is {height}x{width}, {other} is {rows}x{columns} "

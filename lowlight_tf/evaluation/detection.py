@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import write_json
+from lowlight_tf.datasets import cameras
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import precision, report, results
 from lowlight_tf.evaluation.boxes import Label
@@ -216,9 +216,7 @@ def _pictures(
     thermal = None
     if "infrared" in pair.inputs:
         thermal = infrared.read(pair.inputs["infrared"])
-        size = thermal.shape[1::-1]
-        if visible.shape[1::-1] != size:
-            visible = cv2.resize(visible, size, interpolation=cv2.INTER_AREA)
+        visible = cameras.resized(visible, thermal.shape[:2])
     if exposure:
         yield "day", visible
         dark = noise.darken(fit.to_float(visible), exposure=exposure, rng=rng)

@@ -3,16 +3,16 @@
 import functools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from lowlight_tf.catalog import METRICS, Metric
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE
+from lowlight_tf.datasets import cameras
 from lowlight_tf.datasets.pairing import Pair, check_sizes
 from lowlight_tf.evaluation.results import Results, Score
-from lowlight_tf.imaging import files, infrared
+from lowlight_tf.imaging import files
 from lowlight_tf.metrics import fidelity
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
@@ -95,11 +95,11 @@ def measure(
     watch = _Stopwatch(engine)
     for done, pair in enumerate(pairs, 1):
         watch.reset()
-        shown = {port: _pixels(pair.picture(port), port) for port in _sources(engine, taken)}
+        shown = cameras.read(pair, _sources(engine, taken))
         first, result = next(iter(shown.values())), result_of(watch, *shown.values())
         images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
         if "target" in taken:
-            images["target"] = _pixels(pair.target)
+            images["target"] = files.load(pair.target).pixels
         images = {name: _eight(image) for name, image in images.items()}
         for protocol, chosen in asked.items():
             calls = {name: (functions[name], judges[name]) for name in chosen}
@@ -146,7 +146,8 @@ def check(
                 f"Pair {pair.name} has no target, which {', '.join(with_target)} must have. Pass "
                 f"a folder with {next(iter(shown))}/ and high/, or metrics that need none: {alone}."
             )
-        used.append(Pair(pair.name, shown, pair.target if with_target else None))
+        size = pair.size if pair.size in shown else ""
+        used.append(Pair(pair.name, shown, pair.target if with_target else None, size))
     check_sizes(used)
 
 
@@ -218,10 +219,6 @@ def _judge(
     except UsageError as error:
         raise UsageError(f"Pair {pair.name}: {error}") from None
     return values
-
-
-def _pixels(path: Path, port: str = "") -> np.ndarray:
-    return infrared.read(path) if port == "infrared" else files.load(path).pixels
 
 
 def _eight(pixels: np.ndarray) -> np.ndarray:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from lowlight_tf.datasets import cameras
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluate import result_of
-from lowlight_tf.imaging import files, infrared
+from lowlight_tf.imaging import files
+from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.engine import Engine
 
 HEAD = 24  # pixels above the pictures, for the names of the columns
@@ -44,7 +46,7 @@ def contact_sheet(
     names = [*given.values(), *(engine.name for engine in engines), *["target"] * targets]
     lines, width = [], 0
     for index, pair in enumerate(pairs):
-        shown = [_read(pair, port) for port in given]
+        shown = _read(pair, list(given))
         low = shown[0]
         width = width or max(round(low.shape[1] * height / low.shape[0]), 1)
         row = [*shown, *(result_of(engine, *shown) for engine in engines)]
@@ -63,9 +65,12 @@ def given_to(engines: Sequence[Engine]) -> dict[str, str]:
     return {"low": "before"}
 
 
-def _read(pair: Pair, port: str) -> np.ndarray:
-    path = pair.picture(port) or next(iter(pair.inputs.values()))
-    return infrared.read(path).repeat(3, axis=2) if port == "infrared" else files.read(path)
+def _read(pair: Pair, ports: list[str]) -> list[np.ndarray]:
+    """Return pictures of a pair as colors in [0, 1]; of a picture that is not there the first."""
+    if any(pair.picture(port) is None for port in ports):
+        return [files.read(next(iter(pair.inputs.values())))] * len(ports)
+    pictures = map(fit.to_float, cameras.read(pair, ports).values())
+    return [picture.repeat(3 // picture.shape[2], axis=2) for picture in pictures]
 
 
 def _fitted(image: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -155,6 +155,7 @@ def card_of(
         size_bytes=path.stat().st_size,
         weights=fold(engine.net).count_params(),
         resizable=is_resizable(path, engine.contract),
+        preparation=recipe.fields().get("preparation", {}),
         options=dict(recipe.options),
         training=read_json(training) if training.is_file() else {},
     )

@@ -9,7 +9,9 @@ import numpy as np
 
 from lowlight_tf import layers
 from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
+from lowlight_tf.imaging.preparation import Preparation
 from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.runtime.engine import Images
 
@@ -26,6 +28,7 @@ class KerasEngine:
 
     Attributes:
         net: The Keras model.
+        preparation: What the run's recipe does to what two cameras saw.
 
     Raises:
         UsageError: If the folder holds no net, or one whose ports are not its contract's.
@@ -38,6 +41,8 @@ class KerasEngine:
         self.contract = Contract.load(run / "contract.json")
         self.name = run.resolve().name
         self.net = _load(run / "model.keras")
+        recipe = run / "recipe.toml"
+        self.preparation = Recipe.load(recipe).preparation if recipe.is_file() else Preparation()
         _check(self.net, self.contract, run)
 
     @property
@@ -46,9 +51,17 @@ class KerasEngine:
         return fold(self.net).count_params()
 
     @classmethod
-    def of(cls, net: keras.Model, contract: Contract, *, name: str) -> "KerasEngine":
+    def of(
+        cls,
+        net: keras.Model,
+        contract: Contract,
+        *,
+        name: str,
+        preparation: Preparation | None = None,
+    ) -> "KerasEngine":
         """Return an engine over a net that is in memory already."""
         engine = cls.__new__(cls)
+        engine.preparation = preparation or Preparation()
         engine.net, engine.contract, engine.name = net, contract, name
         return engine
 

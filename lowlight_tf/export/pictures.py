@@ -1,5 +1,6 @@
 """The pictures that an export is calibrated and compared with."""
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract, Port, read_json
+from lowlight_tf.datasets import cameras
 from lowlight_tf.imaging import color, files, infrared
 from lowlight_tf.runtime import fit
 
@@ -169,10 +171,12 @@ def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
 
 
 def _read(sources: Sequence[dict[str, _Source]], contract: Contract, most: int) -> list[Images]:
-    return [
-        {port.name: source[port.name].image(port) for port in contract.pictures}
-        for source in _spread(sources, most)
-    ]
+    pictures = []
+    for source in _spread(sources, most):
+        images = {port.name: source[port.name].image(port) for port in contract.pictures}
+        size = min((image.shape[:2] for image in images.values()), key=math.prod)
+        pictures.append({name: cameras.resized(image, size) for name, image in images.items()})
+    return pictures
 
 
 def _spread(items: Sequence, most: int) -> list:

@@ -3,16 +3,18 @@
 import threading
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import tensorflow as tf
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
+from lowlight_tf.datasets import cameras
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import color, files
+from lowlight_tf.imaging import color
+from lowlight_tf.imaging.preparation import Preparation, prepare
 from lowlight_tf.pipeline import augment
 from lowlight_tf.pipeline.build import draws, order
+from lowlight_tf.runtime import fit
 
 DRAWS = ("crop", "turn", "expose", "bend", "noise")
 
@@ -23,11 +25,19 @@ class CameraStore:
     Args:
         pairs: What to read.
         contract: Its pictures are read; one channel is a color picture's luma.
+        preparation: What is done to both before.
         cache_mb: Room for decoded pictures (MB); what does not fit is decoded each time.
     """
 
-    def __init__(self, pairs: Sequence[Pair], contract: Contract, *, cache_mb: int) -> None:
-        self._pairs, self._ports = pairs, contract.pictures
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        contract: Contract,
+        *,
+        preparation: Preparation,
+        cache_mb: int,
+    ) -> None:
+        self._pairs, self._ports, self._preparation = pairs, contract.pictures, preparation
         self._room = cache_mb * 10**6
         self._kept: dict[int, tuple[np.ndarray, ...]] = {}
         self._glances: dict[tuple[int, str], np.ndarray] = {}
@@ -37,7 +47,7 @@ class CameraStore:
         """Return the pictures of one pair, (H, W, C) uint8 each, in the order of the ports."""
         kept = self._kept.get(index)
         if kept is None:
-            kept = tuple(self._decode(self._pairs[index], port) for port in self._ports)
+            kept = self._decode(self._pairs[index])
             size = sum(image.nbytes for image in kept)
             with self._lock:
                 if index not in self._kept and size <= self._room:
@@ -51,15 +61,17 @@ class CameraStore:
         if key not in self._glances:
             place = [port.name for port in self._ports].index(whole)
             image = self.read(index)[place]
-            shrunk = cv2.resize(image, small.size[::-1], interpolation=cv2.INTER_AREA)
-            self._glances[key] = shrunk.reshape(*small.size, small.channels)
+            self._glances[key] = cameras.resized(image, small.size)
         return self._glances[key]
 
-    def _decode(self, pair: Pair, port: Port) -> np.ndarray:
-        image = files.read(pair.inputs[port.name])
-        if port.channels == 1:
-            image = color.luma(image)[..., None]
-        return np.uint8(np.rint(image * 255))
+    def _decode(self, pair: Pair) -> tuple[np.ndarray, ...]:
+        both = cameras.read(pair, [port.name for port in self._ports])
+        prepared = prepare(*map(fit.to_float, both.values()), self._preparation)
+        lumas = (
+            color.luma(image)[..., None] if image.shape[2] > port.channels else image
+            for port, image in zip(self._ports, prepared, strict=True)
+        )
+        return tuple(np.uint8(np.rint(luma.clip(0, 1) * 255)) for luma in lumas)
 
 
 def fusion_feed(
@@ -81,7 +93,7 @@ def fusion_feed(
     Args:
         pairs: What to learn from.
         recipe: Its `pipeline` (`crop`, `batch`, `turned`, `exposure_ev`, `bend`, `noise`,
-            `cache_mb`) and `seed` are read.
+            `cache_mb`), `preparation` and `seed` are read.
         contract: The model's ports: a picture for each camera, and thumbnails of them.
         first: See `pipeline.build.training_feed`, as the rest.
         crop: Side of the crops (pixels).
@@ -97,7 +109,7 @@ def fusion_feed(
     place, parts = part
     own = batch // parts
     ports, smalls = contract.pictures, contract.thumbnails
-    store = CameraStore(pairs, contract, cache_mb=options.cache_mb)
+    store = CameraStore(pairs, contract, preparation=recipe.preparation, cache_mb=options.cache_mb)
     key = tf.constant([recipe.seed, 0], tf.int32)
 
     def sample(count: tf.Tensor, index: tf.Tensor) -> tuple[dict, dict]:

@@ -57,7 +57,8 @@ def fuse(
     infrared = one_channel(infrared if infrared.ndim == 3 else infrared[..., None])
     preparation = preparation or getattr(engine, "preparation", None)
     kind = visible.dtype
-    if preparation:
+    changed = infrared.shape[:2] != visible.shape[:2] or preparation != Preparation()
+    if preparation and changed:
         visible, infrared = prepare(fit.to_float(visible), infrared, preparation)
     visible, infrared = fit.of_type(visible, kind), fit.of_type(infrared, kind)
     if infrared.shape[:2] != visible.shape[:2]:

@@ -9,6 +9,7 @@ from ai_edge_litert.interpreter import Interpreter
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Card, Port, sha256
+from lowlight_tf.imaging.preparation import Preparation
 from lowlight_tf.runtime.arithmetic import multiply_adds
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.ports import without_port_copies
@@ -41,6 +42,7 @@ class LiteRTEngine:
         path: The file.
         card: What its card says.
         weights: Number of trained weights of the net.
+        preparation: What is done to what two cameras saw before it goes in.
         size: The (height, width) that the file takes; None if it is resizable.
 
     Raises:
@@ -61,6 +63,7 @@ class LiteRTEngine:
         checks.one_of("dtype of the card", self.card.dtype, ("float32", "uint8"))
         self.name, self.weights = self.card.name, self.card.weights
         self.contract = self.card.contract
+        self.preparation = _preparation(self.card, path)
         self._laid_out = (self.card.height, self.card.width)
         self.size = None if self.card.resizable else self._laid_out
         self._interpreter = _interpreter(path, self.card.dtype, threads)
@@ -204,6 +207,13 @@ def _check_out(
         raise UsageError(f"`out` must hold {name!r}, {dtype} {shape}. Received: {received}.")
     if not image.flags.c_contiguous or not image.flags.writeable:
         raise UsageError(f"`out` must hold {name!r} contiguous and writeable. Pass another array.")
+
+
+def _preparation(card: Card, path: Path) -> Preparation:
+    try:
+        return Preparation(**card.preparation)
+    except TypeError as error:
+        raise UsageError(f"The card of {path} asks for an unknown preparation: {error}.") from None
 
 
 def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:

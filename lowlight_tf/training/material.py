@@ -41,6 +41,7 @@ class Material:
                             "name": pair.name,
                             "inputs": {port: str(p.resolve()) for port, p in pair.inputs.items()},
                             "target": pair.target and str(pair.target.resolve()),
+                            "size": pair.size,
                         }
                         for pair in pairs
                     ]
@@ -125,6 +126,7 @@ def read_pairs(path: Path) -> list[Pair]:
             f["name"],
             {port: Path(p) for port, p in f["inputs"].items()},
             f["target"] and Path(f["target"]),
+            f.get("size", ""),
         )
         for f in fields
     ]

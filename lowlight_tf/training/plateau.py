@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lowlight_tf.config import Training
+from lowlight_tf.plan import Training
 from lowlight_tf.training.callbacks import Progress, StepCallback
 
 

@@ -251,7 +251,7 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
         summary = callbacks.Summary(progress, plan.summary_every, last, run / "tensorboard")
 
     def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
-        engine = KerasEngine.of(net, contract, name=recipe.model)
+        engine = KerasEngine.of(net, contract, name=recipe.model, preparation=recipe.preparation)
         results = evaluate(engine, val, metrics=_judges(contract), protocol="plain")
         return results.means, contact_sheet([engine], val[:SAMPLES])
 

@@ -5,7 +5,8 @@ import dataclasses
 import keras
 from keras import ops
 
-from lowlight_tf.config import Recipe, Training
+from lowlight_tf.config import Recipe
+from lowlight_tf.plan import Training
 
 
 def epoch_steps(recipe: Recipe, pairs: int) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lowlight_tf.config import Pipeline
+from lowlight_tf.plan import Pipeline
 from lowlight_tf.pipeline.night import match_histogram, night
 
 SEED = tf.constant([3, 4], tf.int32)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lowlight_tf.config import Training
 from lowlight_tf.models.driving_unet import driving_unet
+from lowlight_tf.plan import Training
 from lowlight_tf.training import callbacks, state
 from lowlight_tf.training.callbacks import Progress
 from lowlight_tf.training.history import History

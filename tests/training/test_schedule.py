@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lowlight_tf.config import Training
+from lowlight_tf.plan import Training
 from lowlight_tf.training.schedule import Schedule, adam
 
 
