@@ -89,6 +89,8 @@ def _report(dataset, place: Path) -> None:
     for name, split in dataset.splits.items():
         there = (place / split.folder).is_dir()
         print(f"  {name:6} {f'{len(dataset.pairs(place, name))} pairs' if there else 'not there'}")
+        if there and (lone := dataset.lone(place, name)):
+            print(f"  {len(lone)} more lack their long exposure, such as {lone[0].name}")
 
 
 def _check(dataset, root: Path) -> int:

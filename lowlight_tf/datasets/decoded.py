@@ -153,11 +153,7 @@ def _target(long: Path, shot: raw.Shot, folder: Path) -> None:
             f"{shot.size[0]}x{shot.size[1]}. Both must be of one camera."
         )
     # The packed picture's margin, if it has one, is under no part of the target: repeat its edge.
-    period = 2 * mosaic.cell(shot.phase) if mosaic.cell(shot.phase) == 3 else 2
-    edges = [
-        (first, -(first + side) % period)
-        for first, side in zip(mosaic.margin(shot.phase), shot.size, strict=True)
-    ]
+    edges = mosaic.edges(shot.size, shot.phase)
     _keep(folder, long.stem, np.pad(image, [*edges, (0, 0)], mode="edge"), wanted)
 
 

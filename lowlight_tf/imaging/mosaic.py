@@ -53,6 +53,15 @@ def margin(phase: str) -> tuple[int, int]:
     )
 
 
+def edges(size: tuple[int, int], phase: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return how many rows, then columns, are put before and after a mosaic of some size."""
+    period = len(_grid(phase))
+    return tuple(
+        (before, -(before + side) % period)
+        for before, side in zip(margin(phase), size, strict=True)
+    )
+
+
 def frame(size: tuple[int, int], phase: str) -> tuple[slice, slice]:
     """Return where a mosaic of some size (height, width) lies in its packed picture's pixels.
 
@@ -218,8 +227,7 @@ def _filled(mosaic: np.ndarray, phase: str) -> np.ndarray:
             f"Received: {mosaic.shape[0]}x{mosaic.shape[1]}."
         )
     places = []
-    for before, side in zip(margin(phase), mosaic.shape, strict=True):
-        after = -(before + side) % period
+    for (before, after), side in zip(edges(mosaic.shape, phase), mosaic.shape, strict=True):
         place = np.arange(-before, side + after)
         place[:before] += period
         place[before + side :] -= period

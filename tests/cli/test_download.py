@@ -133,3 +133,26 @@ def test_check_tells_the_cards_pictures_from_others(archive, tmp_path, capsys):
 def test_an_unknown_dataset_is_offered_the_nearest(capsys):
     assert main(["download", "lol_v3"]) == 2
     assert "Known: lol_v1" in capsys.readouterr().err
+
+
+def test_raw_exposures_are_unpacked_from_whatever_leads_to_them(tmp_path, capsys):
+    path = tmp_path / "Sony2025.zip"
+    names = ("short/00001_00_0.1s.ARW", "short/20001_00_0.1s.ARW", "long/00001_00_10s.ARW")
+    with zipfile.ZipFile(path, "w") as file:
+        for name in names:
+            file.writestr(f"dataset/Sony/{name}", b"")
+    root = tmp_path / "data"
+    assert main(["download", "sid_sony", "--data-root", str(root), "--archive", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert (root / "sid_sony" / "long" / "00001_00_10s.ARW").is_file()
+    assert "train  1 pairs\n" in said
+    assert "val    0 pairs\n  1 more lack their long exposure, such as 20001_00_0.1s.ARW" in said
+    assert main(["download", "sid_sony", "--data-root", str(root), "--check"]) == 1
+    assert "train/names: 1 pictures, NOT as on the card, which has 1865" in capsys.readouterr().out
+
+
+def test_see_in_the_dark_is_fetched_by_hand(tmp_path, capsys):
+    assert main(["download", "sid_fuji", "--data-root", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "download it once, by hand" in said
+    assert "--archive Fuji2025.zip" in said

@@ -1,5 +1,6 @@
 """An archive is unpacked whole and inside its folder, or not at all."""
 
+import errno
 import io
 import stat
 import tarfile
@@ -8,6 +9,7 @@ import zipfile
 import pytest
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets import archives
 from lowlight_tf.datasets.archives import unpack
 
 FILES = {"our485/low/1.png": b"dark", "our485/high/1.png": b"bright", "readme.txt": b"hello"}
@@ -125,3 +127,52 @@ def test_an_archive_of_something_else_is_refused(tmp_path):
     with pytest.raises(UsageError, match="none of the expected folders: eval15, our485"):
         unpack(archive, tmp_path / "lol", tops={"our485", "eval15"})
     assert not (tmp_path / "lol").exists()
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_unpacking_that_was_interrupted_goes_on(tmp_path, monkeypatch, pack):
+    archive, folder = pack(tmp_path / "a", FILES), tmp_path / "lol"
+    copy, written = archives.shutil.copyfileobj, []
+
+    def interrupted(source, target, length):
+        if len(written) == 1:
+            target.write(b"half of")
+            raise KeyboardInterrupt
+        written.append(target.name)
+        copy(source, target, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archives.shutil, "copyfileobj", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            unpack(archive, folder)
+    assert not folder.exists()
+    again = []
+    monkeypatch.setattr(
+        archives.shutil, "copyfileobj", lambda *args: (again.append(args[1].name), copy(*args))
+    )
+    paths = unpack(archive, folder)
+    assert {str(path.relative_to(folder)): path.read_bytes() for path in paths} == FILES
+    assert len(again) == len(FILES) - 1
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "lol"}
+
+
+def test_what_another_archive_left_is_not_gone_on_with(tmp_path):
+    left = tmp_path / ".lol.5-5.unpacking" / "our485" / "low"
+    left.mkdir(parents=True)
+    (left / "1.png").write_bytes(b"evil")  # as long as "dark"
+    unpack(zipped(tmp_path / "a", FILES), tmp_path / "lol")
+    assert (tmp_path / "lol" / "our485" / "low" / "1.png").read_bytes() == b"dark"
+    assert not left.exists()
+
+
+def test_a_full_disk_is_not_the_archives_fault(tmp_path, monkeypatch):
+    archive, folder = zipped(tmp_path / "a", FILES), tmp_path / "lol"
+
+    def full(source, target, length):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archives.shutil, "copyfileobj", full)
+        with pytest.raises(UsageError, match=r"disk of .* is full\. Make room and run the same"):
+            unpack(archive, folder)
+    assert len(unpack(archive, folder)) == len(FILES)
