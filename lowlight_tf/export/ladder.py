@@ -215,7 +215,8 @@ def table(rungs: Sequence[Rung], protocol: str) -> str:
     head = ["rung", "kB", "gzip kB"]
     for metric in metrics:
         entry = METRICS.find(metric)
-        head += [f"{metric.upper()} {entry.unit}".strip() + f" ({protocol})", "change"]
+        words = (metric.upper(), entry.unit, f"({protocol})" if entry.by_protocol else "")
+        head += [" ".join(filter(None, words)), "change"]
     head += ["largest error", "grey levels", "longest run", "p50 ms", "p90 ms", "peak MB", "GPU"]
     rows = [_cells(rung, metrics) for rung in rungs]
     rule = ["---", *["---:"] * (len(head) - 2), "---"]

@@ -36,6 +36,20 @@ def test_writes_the_files_the_table_and_every_number(untrained_run, tmp_path, ca
     assert told["machine"]["cores"] >= 1
 
 
+@pytest.mark.slow
+def test_a_net_that_fuses_is_measured_by_what_it_was_validated_by(fusing_run, tmp_path):
+    words = ["ladder", str(fusing_run), "--size=48x64", "--quantize=int8", "--runs=2"]
+    assert main([*words, "--no-delegate", "--output", str(tmp_path)]) == 0
+    table = (tmp_path / "ladder.md").read_text()
+    assert "| ENTROPY bits | change | MUTUAL_INFORMATION bits |" in table
+    assert "--metrics entropy,mutual_information,standard_deviation,scd,vif" in table
+    told = json.loads((tmp_path / "ladder.json").read_text())
+    float32, int8 = told["rungs"]
+    assert told["pictures"] == 4
+    assert abs(int8["metrics"]["entropy"] - float32["metrics"]["entropy"]) < 0.2
+    assert float32["grey_levels"] > 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
