@@ -6,6 +6,7 @@ becomes digits behind color filters (`taken`), and both together a training samp
 
 import dataclasses
 
+import cv2
 import numpy as np
 
 from lowlight_tf import checks
@@ -153,7 +154,7 @@ def unprocessed(image: np.ndarray, camera: Camera) -> np.ndarray:
     light = np.asarray(image, np.float64)
     if camera.tone:
         light = untoned(light)
-    light = color.to_linear(light) @ np.linalg.inv(camera.matrix).T
+    light = cv2.transform(color.to_linear(light), np.linalg.inv(camera.matrix))
     gray = light.mean(axis=-1, keepdims=True)
     kept = (np.maximum(gray - HIGHLIGHT, 0) / (1 - HIGHLIGHT)) ** 2
     share = 1 / np.array(camera.wb)
@@ -171,7 +172,7 @@ def processed(light: np.ndarray, camera: Camera) -> np.ndarray:
         (H, W, 3) float32 sRGB in [0, 1].
     """
     balanced = np.clip(light * np.array(camera.wb), 0, 1)
-    image = color.to_srgb(np.clip(balanced @ camera.matrix.T, 0, 1))
+    image = color.to_srgb(np.clip(cv2.transform(balanced, camera.matrix), 0, 1))
     return np.float32(toned(image) if camera.tone else image)
 
 
