@@ -11,6 +11,11 @@ from typing import Any
 from lowlight_tf.checks import UsageError
 
 
+MAP = "_map"
+"""How the names of those outputs end that are no picture but explain one: what a net went by where,
+(B, h, w, 1) or (B, h, w, 3) in [0, 1]. No contract names them, and they go into exported files."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Port:
     """One named image going into or out of a model, float32 in [0, 1].
@@ -42,7 +47,7 @@ class Contract:
 
     Attributes:
         inputs: Ports in; those that are no thumbnails are of the same height and width (pixels).
-        outputs: Ports out. Whatever else the net returns serves its losses only.
+        outputs: Ports out. Whatever else the net returns serves its losses only, or explains (`MAP`).
         multiple_of: Height and width must be multiples of this (pixels).
         scale: Output size divided by input size; 2 for packed Bayer.
     """

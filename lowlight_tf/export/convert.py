@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Contract
+from lowlight_tf.contract import MAP, Contract
 from lowlight_tf.export.equalize import equalized
 from lowlight_tf.export.quantize import QUANTIZATIONS, Sample, quantized
 from lowlight_tf.export.rounding import rounded
@@ -39,8 +39,8 @@ def convert(
 ) -> Path:
     """Write `model`, folded, as a .tflite file that takes one picture of one size.
 
-    The signature keeps the ports' names, and only the contract's outputs are kept. Only built-in
-    operations are allowed, so that the file runs on a device without TensorFlow kernels.
+    The signature keeps the ports' names; of the outputs the contract's are kept, and maps. Only
+    built-in operations are allowed, so that the file runs on a device without TensorFlow kernels.
 
     Args:
         model: A net on the TensorFlow backend; its weights below `TINY` become zero.
@@ -134,7 +134,8 @@ def _module(
     def serve(*images: tf.Tensor) -> dict[str, tf.Tensor]:
         named = {port.name: image for port, image in zip(contract.inputs, images, strict=True)}
         results = model(named, training=False)
-        return {port.name: results[port.name] for port in contract.outputs}
+        wanted = {port.name for port in contract.outputs}
+        return {name: x for name, x in results.items() if name in wanted or name.endswith(MAP)}
 
     module.serve = serve
     return module, folder, serve.get_concrete_function()

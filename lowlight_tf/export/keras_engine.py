@@ -10,7 +10,7 @@ import numpy as np
 from lowlight_tf import layers
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import Contract
+from lowlight_tf.contract import MAP, Contract
 from lowlight_tf.imaging.preparation import Preparation
 from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.runtime.engine import Images
@@ -65,15 +65,25 @@ class KerasEngine:
         engine.net, engine.contract, engine.name = net, contract, name
         return engine
 
-    def __call__(self, images: Images) -> Images:
-        """Run one batch. See `Engine`."""
+    def maps(self, images: Images) -> Images:
+        """Return what the net went by, (B, h, w, C) float32 each; none if it does not tell."""
+        results = self._run(images)
+        return {
+            name: np.asarray(x, np.float32) for name, x in results.items() if name.endswith(MAP)
+        }
+
+    def _run(self, images: Images) -> Images:
         named = {port.name: images[port.name] for port in self.contract.inputs}
-        whole = any(image.dtype == np.uint8 for image in named.values())
         batch = {
             name: np.divide(image, 255, dtype=np.float32) if image.dtype == np.uint8 else image
             for name, image in named.items()
         }
-        results = self.net.predict_on_batch(batch)
+        return self.net.predict_on_batch(batch)
+
+    def __call__(self, images: Images) -> Images:
+        """Run one batch. See `Engine`."""
+        whole = any(images[port.name].dtype == np.uint8 for port in self.contract.inputs)
+        results = self._run(images)
         answers = {}
         for port in self.contract.outputs:
             image = np.clip(np.asarray(results[port.name], np.float32), 0, 1)

@@ -58,9 +58,9 @@ def am_fusion(
     Returns:
         A model from {"visible": (B, H, W, 1), "infrared": (B, H, W, 1), "visible_glance":
         (B, 320, 416, 1), "infrared_glance": (B, 320, 416, 1)} in [0, 1] to {"fused": (B, H, W, 1)}
-        and, to look at alone, "illumination" (B, h, w, 3): how dark, normal and glaring each place
-        of the first size is, and "attention" (B, h, w, 1): how strongly each place of the last one
-        was changed by the detector. H and W are multiples of 4 x `patch`.
+        and, to explain it, "illumination_map" (B, h, w, 3): how dark, normal and glaring each place
+        of the first size is, and "attention_map" (B, h, w, 1): how strongly each place of the last
+        one was changed by what the detector noted, in [0, 1). Any H and W.
 
     Raises:
         UsageError: If a number is too small, or the detector is none that will do.
@@ -113,8 +113,8 @@ def am_fusion(
     picture = _developed(x, folded)
     if patch > 1:
         picture = DepthToSpace(patch, name="unfold")([picture, pictures[0]])
-    change = ops.mean(ops.abs(found), axis=-1, keepdims=True)
-    outputs = {"fused": picture, "illumination": regions[0], "attention": change}
+    change = ops.tanh(ops.mean(ops.abs(found), axis=-1, keepdims=True))
+    outputs = {"fused": picture, "illumination_map": regions[0], "attention_map": change}
     return keras.Model(inputs, outputs, name=name)
 
 

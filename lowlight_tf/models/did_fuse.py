@@ -55,8 +55,9 @@ def did_fuse(
 
     Returns:
         A model from {"visible": (B, H, W, 1), "infrared": (B, H, W, 1)}, luma and thermal picture
-        in [0, 1], any H and W, to {"fused": (B, H, W, 1)} and, for the losses alone, "CAMERA_base",
-        "CAMERA_detail" and "CAMERA_rebuilt" of either camera.
+        in [0, 1], any H and W, to {"fused": (B, H, W, 1)}; to explain it, "CAMERA_attention_map",
+        (B, h, w, 1), of either camera: how much its detail counts where; and, for the losses alone,
+        "CAMERA_base", "CAMERA_detail" and "CAMERA_rebuilt".
 
     Raises:
         UsageError: If a number is too small, or the strategy is unknown or lacks its attention.
@@ -135,6 +136,11 @@ def did_fuse(
         told = scores if strategy == "attention" else ()
         joined.append(FuseFeatures(strategy, name=f"{place}_fused")([*pair, *told]))
     outputs["fused"] = decode(joined, pictures["visible"], passed=True)
+    if attention:
+        outputs |= {
+            f"{camera}_attention_map": layers.Activation("sigmoid", name=f"{camera}_map")(scores[1])
+            for camera, (_, scores) in known.items()
+        }
     return keras.Model(pictures, outputs, name=name)
 
 

@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Card, Port, sha256
+from lowlight_tf.contract import MAP, Card, Port, sha256
 from lowlight_tf.imaging.preparation import Preparation
 from lowlight_tf.runtime.arithmetic import multiply_adds
 from lowlight_tf.runtime.engine import Images
@@ -114,6 +114,20 @@ class LiteRTEngine:
                 tensor.read(out[name][index])
         return out
 
+    def maps(self, images: Images) -> Images:
+        """Return what the net went by in one picture, (1, h, w, C) float32 in [0, 1] each.
+
+        Empty if the file does not tell.
+        """
+        self({name: image[:1] for name, image in images.items()})
+        maps = {}
+        for name, details in self._signature("outputs").items():
+            if name.endswith(MAP):
+                tensor = _Tensor(self._interpreter, details)
+                maps[name] = np.empty((1, *tensor.shape), np.float32)
+                tensor.read(maps[name][0])
+        return maps
+
     def multiply_adds(self, size: tuple[int, int]) -> int:
         """Return how many multiply-adds one picture of a (height, width) costs that it takes."""
         content = self.path.read_bytes()
@@ -154,12 +168,8 @@ class LiteRTEngine:
     ) -> dict[str, "_Tensor"]:
         """Return the tensor of each port, found by name in the file's signature."""
         details = getattr(self._interpreter, f"get_{side[:-1]}_details")()
-        if len(ports) == len(details) == 1:
-            named = {ports[0].name: details[0]}
-        else:
-            signature = next(iter(self._interpreter.get_signature_list()), "serving_default")
-            runner = self._interpreter.get_signature_runner(signature)
-            named = getattr(runner, f"get_{side[:-1]}_details")()
+        alone = len(ports) == len(details) == 1
+        named = {ports[0].name: details[0]} if alone else self._signature(side)
         missing = [port.name for port in ports if port.name not in named]
         if missing:
             raise UsageError(
@@ -167,6 +177,12 @@ class LiteRTEngine:
                 f"{', '.join(named)}. Export again."
             )
         return {port.name: self._tensor(port, named[port.name], size) for port in ports}
+
+    def _signature(self, side: str) -> dict[str, dict]:
+        """Return name -> details of the file's "inputs" or "outputs"."""
+        signature = next(iter(self._interpreter.get_signature_list()), "serving_default")
+        runner = self._interpreter.get_signature_runner(signature)
+        return getattr(runner, f"get_{side[:-1]}_details")()
 
     def _tensor(self, port: Port, details: dict, size: tuple[int, int]) -> "_Tensor":
         """Return one port of the file, if it is as the card says."""

@@ -48,7 +48,7 @@ def test_nanodet_guides_it_by_130_places(batch):
 def test_before_anything_is_learned_the_detector_says_nothing(eye, batch):
     net = am_fusion(filters=4, detector=eye)
     before = net(batch)
-    assert not np.any(before["attention"])
+    assert not np.any(before["attention_map"])
     other = net({**batch, "visible_glance": 1 - batch["visible_glance"]})
     np.testing.assert_array_equal(before["fused"], other["fused"])
     net.get_layer("found").kernel.assign(np.full((1, 1, 8, 8), 0.1, np.float32))
@@ -56,14 +56,14 @@ def test_before_anything_is_learned_the_detector_says_nothing(eye, batch):
         net({**batch, "visible_glance": glance})
         for glance in (batch["visible_glance"], 1 - batch["visible_glance"])
     ]
-    assert np.all(after[0]["attention"] > 0)
+    assert np.all(after[0]["attention_map"] > 0)
     assert np.abs(after[0]["fused"] - after[1]["fused"]).max() > 1e-4
 
 
 def test_shows_where_it_is_dark_normal_and_glaring(eye, batch):
     batch["visible"] = np.full_like(batch["visible"], 0.02)
     batch["visible"][:, :, 24:] = 0.98
-    seen = np.array(am_fusion(filters=4, detector=eye)(batch)["illumination"])
+    seen = np.array(am_fusion(filters=4, detector=eye)(batch)["illumination_map"])
     np.testing.assert_allclose(seen.sum(axis=-1), 1, rtol=1e-5)
     assert seen[0, 16, 4].argmax() == 0
     assert seen[0, 16, 44].argmax() == 2

@@ -1,0 +1,109 @@
+"""Pictures of what a net went by: where it attended, and where it saw which light."""
+
+import cv2
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import MAP
+from lowlight_tf.datasets import cameras
+from lowlight_tf.imaging.infrared import one_channel
+from lowlight_tf.imaging.preparation import Preparation, prepare
+from lowlight_tf.runtime import fit
+from lowlight_tf.runtime.engine import Engine, Images
+from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.fuse import fuse
+
+
+def explain(
+    engine: Engine,
+    picture: np.ndarray,
+    infrared: np.ndarray | None = None,
+    *,
+    preparation: Preparation | None = None,
+) -> dict[str, np.ndarray]:
+    """Return what a net went by in one picture, as pictures of its size.
+
+    A map of one channel is drawn in colors from dark blue (0) to yellow (1); one of three is the
+    blue, the green and the red of its picture: for `am_fusion` dark is blue, normal green, glare
+    red. A picture too large to be run at once is shown to the net smaller.
+
+    Args:
+        engine: A net that tells what it goes by: one with outputs called as `contract.MAP` says.
+        picture: (H, W, 3) sRGB, what `enhance` or `fuse` takes.
+        infrared: The infrared partner, for a net that fuses; as `fuse` takes it.
+        preparation: As `fuse` takes it.
+
+    Returns:
+        What is explained -> (H, W, 3) float32 sRGB in [0, 1].
+
+    Raises:
+        UsageError: If the engine does not tell, or the pictures do not fit it.
+    """
+    listener, shape = _Listener(engine), picture.shape[:2]
+    shown = [fit.to_float(picture)]
+    if infrared is not None:
+        how = preparation or getattr(engine, "preparation", None) or Preparation()
+        shown = [*prepare(*shown, one_channel(infrared), how)]
+    size = _within(engine, shown[0].shape[:2])
+    small = [cameras.resized(image, size) for image in shown]
+    if infrared is None:
+        enhance(listener, *small)
+    else:
+        fuse(listener, *small, preparation=Preparation())
+    if not listener.maps:
+        raise UsageError(
+            f"{engine.name} does not tell what it goes by. Leave out --explain, or take a net with "
+            "attention, such as did_fuse or am_fusion."
+        )
+    return {
+        name.removesuffix(MAP): _drawn(image, listener.ran, size, shape)
+        for name, image in listener.maps.items()
+    }
+
+
+class _Listener:
+    """An engine that keeps the maps of what it is run on."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.name, self.contract, self.size = engine.name, engine.contract, engine.size
+        self.preparation = getattr(engine, "preparation", None)
+        self._engine = engine
+        self.maps: dict[str, np.ndarray] = {}
+        self.ran = (0, 0)
+
+    def __call__(self, images: Images) -> Images:
+        """Run one batch. See `Engine`."""
+        tell = getattr(self._engine, "maps", None)
+        self.ran = images[self.contract.pictures[0].name].shape[1:3]
+        self.maps = {name: image[0] for name, image in tell(images).items()} if tell else {}
+        return self._engine(images)
+
+
+def _within(engine: Engine, shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the size at which an engine takes a picture at once: its own, or smaller."""
+    step = engine.contract.multiple_of
+    height, width = shape
+    if engine.size:
+        share = min(engine.size[0] / height, engine.size[1] / width, 1)
+    else:
+        share = min((fit.WHOLE / (height * width)) ** 0.5, 1)
+    if share == 1:
+        return shape
+    return max(int(height * share), step), max(int(width * share), step)
+
+
+def _drawn(
+    image: np.ndarray, ran: tuple[int, int], size: tuple[int, int], shape: tuple[int, int]
+) -> np.ndarray:
+    """Return a map without what lies beyond the picture, at the picture's size, in colors."""
+    if fit.across(ran, size):  # the picture was run on its side
+        image, ran = image.swapaxes(0, 1), ran[::-1]
+    rows, columns = (
+        max(round(have * wanted / whole), 1)
+        for have, wanted, whole in zip(image.shape[:2], size, ran, strict=True)
+    )
+    seen = cv2.resize(image[:rows, :columns], shape[::-1], interpolation=cv2.INTER_LINEAR)
+    if seen.ndim == 3:
+        return seen[..., ::-1].clip(0, 1)
+    eight = np.uint8(np.rint(seen.clip(0, 1) * 255))
+    return np.float32(cv2.applyColorMap(eight, cv2.COLORMAP_VIRIDIS)[..., ::-1]) / 255

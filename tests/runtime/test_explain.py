@@ -1,0 +1,68 @@
+"""What a net went by is drawn over the whole picture, right side up."""
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import ENHANCE, FUSE, Contract, Port
+from lowlight_tf.runtime.explain import explain
+
+
+class Telling:
+    """Gives back the first picture; attends to what is bright, at a quarter of the size."""
+
+    name = "telling"
+    size = None
+    preparation = None
+
+    def __init__(self, contract=ENHANCE, size=None, channels=1):
+        self.contract, self.size, self.channels = contract, size, channels
+
+    def __call__(self, images):
+        (given, *_), (wanted,) = self.contract.pictures, self.contract.outputs
+        return {wanted.name: images[given.name]}
+
+    def maps(self, images):
+        image = images[self.contract.pictures[0].name][:, ::4, ::4, :1]
+        return {"where_map": np.float32(image).repeat(self.channels, axis=3)}
+
+
+def bright_corner(height, width):
+    picture = np.zeros((height, width, 3), np.float32)
+    picture[: height // 2, : width // 2] = 1
+    return picture
+
+
+@pytest.mark.parametrize("size", [None, (48, 64), (64, 48), (16, 24)])
+def test_a_map_lies_over_its_picture_whatever_the_engine_is_run_at(size):
+    picture = bright_corner(40, 56)
+    drawn = explain(Telling(size=size), picture)["where"]
+    assert drawn.shape == picture.shape
+    yellow, blue = drawn[:12, :20], drawn[28:, 36:]
+    assert yellow[..., 1].min() > 0.8
+    assert blue[..., 1].max() < 0.1
+
+
+def test_three_channels_are_blue_green_and_red():
+    class Lights(Telling):
+        def maps(self, images):
+            return {"light_map": np.float32([1, 0.5, 0]).reshape(1, 1, 1, 3).repeat(4, 1)}
+
+    np.testing.assert_allclose(explain(Lights(), bright_corner(8, 8))["light"][3, 3], [0, 0.5, 1])
+
+
+def test_of_two_cameras_the_first_is_what_it_lies_over():
+    wide = Contract(FUSE.inputs, (Port("fused", 1),), multiple_of=8)
+    picture = bright_corner(30, 50)
+    drawn = explain(Telling(wide), picture, np.zeros((30, 50, 1), np.float32))["where"]
+    assert drawn.shape == picture.shape
+    assert drawn[5, 5, 1] > 0.8 > drawn[25, 45, 1]
+
+
+def test_who_does_not_tell_is_named():
+    class Silent(Telling):
+        def maps(self, images):
+            return {}
+
+    with pytest.raises(UsageError, match="telling does not tell"):
+        explain(Silent(), bright_corner(8, 8))
