@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from lowlight_tf.contract import ENHANCE, Card, Contract, Port, sha256
+from lowlight_tf.contract import ENHANCE, FUSE, Card, Contract, Port, sha256
 
 SIZE = (8, 12)
 THUMBNAIL = (4, 6)
@@ -17,7 +17,8 @@ def folder(tmp_path_factory):
     """Write small nets of float32 and of uint8, each with its card.
 
     "float" and "bytes" are 1 - (1 - x)**2; "exposed" and "exposed_bytes" add the mean of a
-    thumbnail to the picture and take away a half, which may leave [0, 1].
+    thumbnail to the picture and take away a half, which may leave [0, 1]. "fused_bytes" is the mean
+    of the pictures of two cameras and of the means of a thumbnail of each.
     """
     tf = pytest.importorskip("tensorflow")
     folder = tmp_path_factory.mktemp("nets")
@@ -30,11 +31,28 @@ def folder(tmp_path_factory):
         mean = tf.reduce_mean(thumbnail, (1, 2, 3), keepdims=True)
         return {"enhanced": low + mean - 0.5}
 
+    cameras = [tf.TensorSpec((1, *SIZE, 1), tf.float32, name=port.name) for port in FUSE.inputs]
+    smalls = tuple(
+        Port(f"{port.name}_glance", 1, port.space, size=THUMBNAIL, of=port.name)
+        for port in FUSE.inputs
+    )
+    glances = [tf.TensorSpec((1, *THUMBNAIL, 1), tf.float32, name=port.name) for port in smalls]
+
+    @tf.function(input_signature=[*cameras, *glances])
+    def fused(visible, infrared, visible_glance, infrared_glance):
+        seen, felt = (
+            tf.reduce_mean(glance, (1, 2, 3), keepdims=True)
+            for glance in (visible_glance, infrared_glance)
+        )
+        return {"fused": (visible + infrared + seen + felt) / 4}
+
     expose = Contract((Port("low", 3), Port("thumbnail", 3, size=THUMBNAIL)), ENHANCE.outputs)
     _write(tf, folder / "float.tflite", curve, ENHANCE)
     _write(tf, folder / "bytes.tflite", curve, ENHANCE, whole=True)
     _write(tf, folder / "exposed.tflite", exposed, expose)
     _write(tf, folder / "exposed_bytes.tflite", exposed, expose, whole=True)
+    guided = Contract((*FUSE.inputs, *smalls), FUSE.outputs)
+    _write(tf, folder / "fused_bytes.tflite", fused, guided, whole=True)
     return folder
 
 
@@ -71,8 +89,12 @@ def _samples(contract):
     """Yield pictures; those beside a thumbnail reach 0 and 1, so that a step is 1/255."""
     rng = np.random.default_rng(0)
     for brightness in (0, 0.4, 0.7, 1):
-        sample = {"low": rng.random((1, *SIZE, 3), dtype=np.float32)}
+        sample = {
+            port.name: rng.random((1, *port.shape(SIZE)), dtype=np.float32)
+            for port in contract.pictures
+        }
         for port in contract.thumbnails:
-            sample[port.name] = np.full((1, *port.size, 3), brightness, np.float32)
-            sample["low"][0, 0, 0], sample["low"][0, 0, 1] = 0, 1
+            sample[port.name] = np.full((1, *port.shape(SIZE)), brightness, np.float32)
+            whole = sample[contract.whole(port)]
+            whole[0, 0, 0], whole[0, 0, 1] = 0, 1
         yield "serving_default", sample

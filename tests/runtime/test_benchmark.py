@@ -23,6 +23,13 @@ def test_a_net_with_a_thumbnail_is_timed(folder):
 
 
 @pytest.mark.slow
+def test_a_net_of_two_cameras_is_timed(folder):
+    timing = benchmark.measure(folder / "fused_bytes.tflite", threads=1, runs=4, size=(8, 12))
+    assert timing.runs == 4
+    assert timing.p50_ms > 0
+
+
+@pytest.mark.slow
 def test_what_is_wrong_in_the_other_process_is_said_here(tmp_path):
     with pytest.raises(UsageError, match=r"could not be timed: No file .*none\.tflite"):
         benchmark.measure(tmp_path / "none.tflite", threads=1, runs=1)
