@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -151,8 +151,7 @@ def read(path: Path, *, black: float | None = None) -> RawPicture:
                 f"{path} does not say which digit is black. Pass it (--black), such as 512; 0 if "
                 "the camera has taken it off already."
             )
-        ceilings = file.camera_white_level_per_channel or ()
-        whites = [ceiling or file.white_level for ceiling in ceilings] or [file.white_level] * 4
+        whites = white_levels(file.camera_white_level_per_channel, file.white_level)
         if not all(low < high for low, high in zip(levels, whites, strict=True)):
             raise UsageError(
                 f"{path}: black must be below white. Received: black {levels}, white {whites}."
@@ -235,6 +234,17 @@ def amplified(packed: np.ndarray, ratio: float) -> np.ndarray:
 def sixteen(image: np.ndarray) -> np.ndarray:
     """Return an image in [0, 1], clipped, as uint16: what `files.Picture` holds."""
     return np.rint(np.clip(image, 0, 1) * np.float32(65535)).astype(np.uint16)
+
+
+def white_levels(per_color: Sequence[float] | None, general: float) -> list[float]:
+    """Return the digits of white of LibRaw's four colors.
+
+    Args:
+        per_color: What the camera itself wrote into the file; None or 0 where it did not.
+        general: What LibRaw knows of the camera's kind. It is often above what a pixel reaches, and
+            then white would be pink.
+    """
+    return [own or general for own in per_color or (0,) * 4]
 
 
 @contextlib.contextmanager

@@ -67,6 +67,11 @@ def test_light_is_what_lies_between_black_and_white(shown):
     np.testing.assert_array_equal(picture.packed[0, 0], np.float32([0, 0, 0.5, 1]))
 
 
+def test_white_is_the_camera_s_own_where_it_is_known():
+    assert raw.white_levels(None, 16300) == [16300] * 4
+    assert raw.white_levels([15360, 15361, 0, 15363], 16300) == [15360, 15361, 16300, 15363]
+
+
 def test_what_the_camera_said_is_kept(shown, digits):
     shot = shown(
         digits, "RGGB", wb=(2, 1, 1.5), matrix=FROM_XYZ, exposure=0.1, iso=1600, orientation=6
