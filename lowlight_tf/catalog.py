@@ -2,7 +2,15 @@
 
 import dataclasses
 
-from lowlight_tf.contract import ENHANCE, EXPOSE, FUSE, FUSE_GUIDED, Contract
+from lowlight_tf.contract import (
+    DEVELOP,
+    DEVELOP_HALF,
+    ENHANCE,
+    EXPOSE,
+    FUSE,
+    FUSE_GUIDED,
+    Contract,
+)
 from lowlight_tf.registry import Entry, Registry
 
 
@@ -66,10 +74,15 @@ FUSION = ("visible", "infrared", "fused")
 MODELS = Registry(
     "model",
     am_fusion=Model("lowlight_tf.models.am_fusion:am_fusion", FUSE_GUIDED),
+    attention_unet=Model("lowlight_tf.models.attention_unet:attention_unet", DEVELOP),
+    attention_unet_half=Model(
+        "lowlight_tf.models.attention_unet:attention_unet_half", DEVELOP_HALF
+    ),
     dashcam_net=Model("lowlight_tf.models.dashcam_net:dashcam_net", EXPOSE),
     did_fuse=Model("lowlight_tf.models.did_fuse:did_fuse", FUSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
     mirnet=Model("lowlight_tf.models.mirnet:mirnet", ENHANCE),
+    sid_unet=Model("lowlight_tf.models.sid_unet:sid_unet", DEVELOP),
 )
 
 CRITICS = Registry(

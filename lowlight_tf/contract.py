@@ -213,3 +213,8 @@ FUSE_GUIDED = Contract(
     (FUSED,),
     multiple_of=16,
 )
+
+RAW, DEVELOPED = Port("raw", 4, "bayer"), Port("enhanced", 3)
+
+DEVELOP = Contract((RAW,), (DEVELOPED,), multiple_of=16, scale=2)
+DEVELOP_HALF = Contract((RAW,), (DEVELOPED,), multiple_of=16)

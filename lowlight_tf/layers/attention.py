@@ -93,3 +93,43 @@ def attention_gate(
         return weigh[1]([x, 2.0 * open_(score)]), score
 
     return apply
+
+
+def additive_gate(
+    features: KerasTensor, guide: KerasTensor, inside: int, place: str, *, normalized: bool = True
+) -> tuple[KerasTensor, KerasTensor]:
+    """Let through what a guide asks for: features x sigmoid(w relu(features' + guide')).
+
+    Both are brought to `inside` feature maps by 1 x 1 convolutions and added; one more convolution
+    makes of the sum how open the gate is at each place.
+
+    Args:
+        features: (B, H, W, C).
+        guide: (B, H, W, G), of the same size.
+        inside: Feature maps of the sum.
+        place: Begins the names of the layers.
+        normalized: Batch normalization after each convolution.
+
+    Returns:
+        The features that are let through, and how open the gate is, (B, H, W, 1) in [0, 1].
+
+    Reference:
+        Oktay et al., "Attention U-Net", MIDL 2018, equations 1 and 2.
+
+    Differences from the paper:
+        The guide is enlarged before, not after; normalization as in the generator that
+        `models.attention_unet` names.
+    """
+
+    def conv(x: KerasTensor, maps: int, part: str) -> KerasTensor:
+        x = layers.Conv2D(maps, 1, name=f"{place}_{part}_conv")(x)
+        if normalized:
+            x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{place}_{part}_norm")(
+                x
+            )
+        return x
+
+    both = [conv(features, inside, "features"), conv(guide, inside, "guide")]
+    asked = layers.ReLU(name=f"{place}_asked")(layers.Add(name=f"{place}_sum")(both))
+    opened = layers.Activation("sigmoid", name=f"{place}_open")(conv(asked, 1, "open"))
+    return layers.Multiply(name=place)([features, opened]), opened

@@ -55,7 +55,7 @@ class DepthToSpace(keras.layers.Layer):
     """Unfold channels into blocks of `block` x `block` pixels, cropped to a model picture.
 
     Called on [x, like]: (B, H, W, C) -> (B, H', W', C / block**2), where H' and W' are those of
-    `like` and at most `block` times H and W. A transposed convolution of size and stride `block` is
+    `like` and at most `block` times H and W; called on x alone, they are just that. A transposed convolution of size and stride `block` is
     a 1x1 convolution followed by this, in half the time.
     """
 
@@ -63,8 +63,10 @@ class DepthToSpace(keras.layers.Layer):
         super().__init__(**options)
         self.block = block
 
-    def call(self, inputs: list[KerasTensor]) -> KerasTensor:
+    def call(self, inputs: KerasTensor | list[KerasTensor]) -> KerasTensor:
         """Unfold one batch."""
+        if not isinstance(inputs, list):
+            return ops.depth_to_space(inputs, self.block)
         x, like = inputs
         x = ops.depth_to_space(x, self.block)
         _, height, width, _ = ops.shape(like)
@@ -72,8 +74,12 @@ class DepthToSpace(keras.layers.Layer):
             return x  # nothing to crop, and no step for it in the graph
         return x[:, :height, :width]
 
-    def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, shapes: list) -> tuple[int | None, ...]:
         """Return the shape after unfolding."""
+        if not isinstance(shapes[0], (list, tuple)):
+            batch, *sides, channels = shapes
+            sides = (None if side is None else side * self.block for side in sides)
+            return (batch, *sides, channels // self.block**2)
         (batch, _, _, channels), (_, height, width, _) = shapes
         return (batch, height, width, channels // self.block**2)
 

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lowlight_tf.layers.attention import BranchSoftmax, ChannelExtent
+from lowlight_tf.layers.attention import (
+    BranchSoftmax,
+    ChannelExtent,
+    additive_gate,
+    attention_gate,
+)
 
 
 def test_extent_is_the_largest_and_the_mean_of_a_pixel():
@@ -39,3 +44,26 @@ def test_both_come_back_from_their_configuration(rng):
     for layer in (BranchSoftmax(3), ChannelExtent()):
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
         np.testing.assert_array_equal(layer(x)[0], again(x)[0])
+
+
+def test_an_additive_gate_by_hand():
+    # Features 2 and guide 3, each weighed by 1: relu(2 + 3) = 5, opened by 0.2 x 5 - 1 = 0.
+    inputs = [keras.Input((1, 1, 1)), keras.Input((1, 1, 1))]
+    net = keras.Model(inputs, additive_gate(*inputs, 1, "gate", normalized=False))
+    weights = {"gate_features_conv": (1, 0), "gate_guide_conv": (1, 0), "gate_open_conv": (0.2, -1)}
+    for name, (kernel, bias) in weights.items():
+        net.get_layer(name).set_weights([np.full((1, 1, 1, 1), kernel), np.full(1, bias)])
+    through, opened = net([np.full((1, 1, 1, 1), value, np.float32) for value in (2, 3)])
+    assert float(opened[0, 0, 0, 0]) == pytest.approx(0.5)
+    assert float(through[0, 0, 0, 0]) == pytest.approx(1.0)
+
+
+def test_a_gate_weighs_channels_by_their_means_and_then_places():
+    picture = keras.Input((4, 4, 2))
+    net = keras.Model(picture, attention_gate(2, "gate")(picture))
+    for name in ("gate_channels", "gate_places"):
+        layer = net.get_layer(name)
+        layer.set_weights([np.zeros_like(layer.kernel), np.full(layer.filters, np.log(3))])
+    weighed, score = net(np.ones((1, 4, 4, 2), np.float32))
+    np.testing.assert_allclose(score, np.log(3), rtol=1e-6)
+    np.testing.assert_allclose(weighed, (2 * 0.75) ** 2, rtol=1e-5)  # both sigmoids are 3/4
