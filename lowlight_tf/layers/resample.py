@@ -55,8 +55,9 @@ class DepthToSpace(keras.layers.Layer):
     """Unfold channels into blocks of `block` x `block` pixels, cropped to a model picture.
 
     Called on [x, like]: (B, H, W, C) -> (B, H', W', C / block**2), where H' and W' are those of
-    `like` and at most `block` times H and W; called on x alone, they are just that. A transposed convolution of size and stride `block` is
-    a 1x1 convolution followed by this, in half the time.
+    `like` and at most `block` times H and W; called on x alone, they are just that. A
+    transposed convolution of size and stride `block` is a 1x1 convolution followed by this, in half
+    the time.
     """
 
     def __init__(self, block: int = 2, **options) -> None:
