@@ -226,9 +226,26 @@ def capped(ratio: float, cap: float | None = CAP) -> float:
     return ratio if cap is None else min(ratio, cap)
 
 
-def amplified(packed: np.ndarray, ratio: float) -> np.ndarray:
-    """Return packed light times the ratio, white where it is more: what a net is shown."""
-    return np.minimum(packed * packed.dtype.type(ratio), packed.dtype.type(1))
+def exposed(light: np.ndarray, shot: Shot, ratio: float) -> np.ndarray:
+    """Return what a net of RAW pictures is shown: light that is balanced, times the ratio.
+
+    The gains are divided by the least of them, as LibRaw does: what a sensor cut off is white, and
+    nothing is darker than it was.
+
+    Args:
+        light: (..., 4) or (..., 9) in [0, 1], of any part of the packed picture; see `Shot.light`.
+        shot: What the camera said.
+        ratio: By how much it is amplified.
+
+    Returns:
+        The same shape and type, in [0, 1]: white where it is more.
+
+    Differences from Chen et al. and from the seed of the attention U-Net:
+        They show the light as the sensor saw it, and the net has to guess what is gray.
+    """
+    factor = ratio / min(shot.wb)
+    result = mosaic.balanced(light, tuple(gain * factor for gain in shot.wb))
+    return np.minimum(result, 1, out=result)
 
 
 def sixteen(image: np.ndarray) -> np.ndarray:

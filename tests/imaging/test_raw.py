@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import dng, files, mosaic, raw
+from lowlight_tf.imaging import color, dng, files, mosaic, raw
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
@@ -140,10 +140,28 @@ def test_a_ratio_without_a_time_is_refused():
         raw.exposure_ratio(shot, shot)
 
 
-def test_amplified_light_ends_at_white():
-    light = np.float32([0, 0.001, 0.5])
-    np.testing.assert_allclose(raw.amplified(light, 100), [0, 0.1, 1])
-    assert raw.amplified(light, 100).dtype == np.float32
+def test_what_a_net_is_shown_is_balanced_amplified_and_ends_at_white():
+    shot = raw.Shot("RGGB", (2, 2), (0,) * 4, (1,) * 4, wb=(2, 1, 1.5))
+    light = np.float32([[0.002, 0.001, 0.001, 0.002], [1, 1, 1, 1]])
+    shown = raw.exposed(light, shot, 100)
+    np.testing.assert_allclose(shown, [[0.4, 0.1, 0.1, 0.3], [1, 1, 1, 1]], rtol=1e-6)
+    assert shown.dtype == np.float32
+
+
+def test_cut_off_light_is_white_though_a_gain_is_below_one(tmp_path):
+    gains = (0.8, 1, 1.2)
+    path = tmp_path / "white.dng"
+    for light, shown in ((0.1, [0.1, 0.125, 0.125, 0.15]), (1.0, [1, 1, 1, 1])):
+        digits = np.full((32, 32), round(light * 16383), np.uint16)
+        dng.write(path, digits, "RGGB", bits=14, wb=gains, black=(0,))
+        picture = raw.read(path, black=0)
+        seen = raw.exposed(picture.packed, picture.shot, 1)
+        np.testing.assert_allclose(seen[4, 4], shown, atol=1e-3)
+        developed = raw.develop(path, curve="srgb")[16, 16] / 65535
+        np.testing.assert_allclose(color.to_linear(developed.max()), max(shown), atol=2e-3)
+
+
+def test_sixteen_bits_hold_what_lies_between_black_and_white():
     assert raw.sixteen(np.float32([-1, 0, 0.5, 1, 2])).tolist() == [0, 0, 32768, 65535, 65535]
 
 
