@@ -13,6 +13,12 @@ from lowlight_tf.imaging import infrared as thermal
 from lowlight_tf.imaging.registration import METHODS, align, warp
 from lowlight_tf.imaging.rig import Rig
 
+MOST = 4.0
+"""By how many times a finish raises contrast at most: what is nearly flat is mostly noise."""
+
+LOOKED_AT = 2**16
+"""About how many pixels the percentiles of a finish are told from."""
+
 NEAR = 5  # pixels; side of the square that noise is averaged over
 ALIKE = 2.5  # times the noise, by which pixels may differ that are averaged
 
@@ -35,6 +41,8 @@ class Preparation:
         clahe_infrared: The same for the infrared picture. Leave it at 0 where its camera or the
             makers of a dataset (MSRS) did so already.
         tiles: Tiles of CLAHE in a row and in a column.
+        finish: How far what was fused of them is stretched in the end, from 0 (not at all) to 1, so
+            that its percentiles `infrared.SPAN` become black and white; see `finished`.
     """
 
     size: str = "same"
@@ -44,6 +52,7 @@ class Preparation:
     clahe_visible: float = 0.0
     clahe_infrared: float = 0.0
     tiles: int = 8
+    finish: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
@@ -56,6 +65,8 @@ class Preparation:
         for name in ("denoise", "clahe_visible", "clahe_infrared"):
             checks.at_least(name, getattr(self, name), 0)
         checks.at_least("tiles", self.tiles, 1)
+        if not 0 <= self.finish <= 1:
+            raise UsageError(f"`finish` must be a share in [0, 1]. Received: {self.finish}.")
 
 
 def prepare(
@@ -96,6 +107,30 @@ def prepare(
     if preparation.clahe_infrared:
         infrared = _clahe(infrared, preparation.clahe_infrared, preparation.tiles)
     return visible, infrared
+
+
+def finished(luma: np.ndarray, share: float) -> np.ndarray:
+    """Stretch what was fused between its own black and white.
+
+    Args:
+        luma: (H, W, 1) uint8, uint16, or float32 in [0, 1].
+        share: How far, in [0, 1]; see `Preparation.finish`.
+
+    Returns:
+        Of the same shape and type; a picture of one value stays as it is.
+    """
+    if not share:
+        return luma
+    step = max(int((luma.size / LOOKED_AT) ** 0.5), 1)
+    low, high = np.percentile(luma[::step, ::step], thermal.SPAN)
+    if not high > low:
+        return luma
+    white = np.iinfo(luma.dtype).max if luma.dtype != np.float32 else 1.0
+    times = min(white / (high - low), MOST)
+    factor, offset = 1 - share + share * times, -share * low * times
+    values = np.float32(factor) * luma + np.float32(offset)
+    values = np.clip(values, 0, white, out=values)
+    return values if luma.dtype == np.float32 else np.rint(values, out=values).astype(luma.dtype)
 
 
 def _laid_over(

@@ -1,5 +1,6 @@
 """The pictures of two cameras, of any size, into one."""
 
+import dataclasses
 from collections.abc import Callable
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.infrared import one_channel
-from lowlight_tf.imaging.preparation import Preparation, prepare
+from lowlight_tf.imaging.preparation import Preparation, finished, prepare
 from lowlight_tf.runtime import fit, whole
 from lowlight_tf.runtime.engine import Engine
 
@@ -57,7 +58,8 @@ def fuse(
     infrared = one_channel(infrared if infrared.ndim == 3 else infrared[..., None])
     preparation = preparation or getattr(engine, "preparation", None)
     kind = visible.dtype
-    changed = infrared.shape[:2] != visible.shape[:2] or preparation != Preparation()
+    plain = dataclasses.replace(preparation or Preparation(), finish=0.0) == Preparation()
+    changed = infrared.shape[:2] != visible.shape[:2] or not plain
     if preparation and changed:
         visible, infrared = prepare(fit.to_float(visible), infrared, preparation)
     visible, infrared = fit.of_type(visible, kind), fit.of_type(infrared, kind)
@@ -77,6 +79,8 @@ def fuse(
         thumbnails=fit.thumbnails(contract, luma, infrared),
         progress=progress,
     )
+    if preparation:
+        fused = finished(fused, preparation.finish)
     return _colored(fused, luma, visible, np.empty_like(visible) if out is None else out)
 
 

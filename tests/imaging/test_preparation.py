@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
-from lowlight_tf.imaging.preparation import Preparation, prepare
+from lowlight_tf.imaging.preparation import Preparation, finished, prepare
 from lowlight_tf.imaging.rig import Rig
 
 
@@ -108,3 +108,28 @@ def test_a_pair_is_aligned_by_itself(cameras):
 def test_what_cannot_be_done_is_refused(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         Preparation(**wrong)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_finish_stretches_between_its_own_black_and_white(dtype):
+    white = 1.0 if dtype == np.float32 else np.iinfo(dtype).max
+    ramp = np.linspace(0.3, 0.7, 201).repeat(3).reshape(3, 201, 1, order="F")
+    luma = (np.rint(ramp * white) if white > 1 else ramp).astype(dtype)
+    assert finished(luma, 0.0) is luma
+    whole, half = (finished(luma, share) / white for share in (1.0, 0.5))
+    # Percentiles 0.5 and 99.5 of the ramp are 0.302 and 0.698: times 1 / 0.396. Half a grey level
+    # is rounded off before, and half a one after.
+    np.testing.assert_allclose(whole, ((ramp - 0.302) / 0.396).clip(0, 1), atol=0.0075)
+    np.testing.assert_allclose(half, (ramp + (ramp - 0.302) / 0.396) / 2, atol=0.0075)
+
+
+def test_a_finish_does_not_raise_noise():
+    luma = np.float32([0.5, 0.501]).repeat(50).reshape(10, 10, 1)
+    assert np.ptp(finished(luma, 1.0)) == pytest.approx(0.004, rel=1e-3)
+    flat = np.full((4, 4, 1), 9, np.uint8)
+    np.testing.assert_array_equal(finished(flat, 1.0), flat)
+
+
+def test_a_finish_is_a_share():
+    with pytest.raises(UsageError, match="finish"):
+        Preparation(finish=2.0)
