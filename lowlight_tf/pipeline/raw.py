@@ -35,8 +35,8 @@ def raw_feed(
 
     Pairs are decoded once, into files of which only the crops are read: memory stays small however
     large the dataset. A sample is exposed as on the device (`imaging.raw.exposed`), then flipped
-    and transposed at random so that every color filter stays in its place. As in `pipeline.build`, what
-    a sample is follows from the seed and its number alone.
+    and transposed at random so that every color filter stays in its place. As in `pipeline.build`,
+    what a sample is follows from the seed and its number alone.
 
     Args:
         pairs: Short exposures ("raw") with their targets.
