@@ -94,7 +94,7 @@ def decode(
     """Decode what is not decoded yet, file by file: an attempt that broke off is gone on with.
 
     Args:
-        pairs: As `exposures.exposure_folder` makes them.
+        pairs: As `exposures.raw_folder` makes them.
         folder: Where it goes; of See-in-the-Dark (Sony) 24 MB for each short exposure and 72 MB for
             each long one.
         cap: The largest exposure ratio; None for any.
@@ -146,7 +146,7 @@ def _target(long: Path, shot: raw.Shot, folder: Path) -> None:
     wanted = _source(long) | {"size": list(shot.size), "phase": shot.phase}
     if _there(folder, long.stem, wanted) is not None:
         return
-    image = raw.develop(long)
+    image = exposures.target(long, shot)
     if image.shape[:2] != shot.size:
         raise UsageError(
             f"{long} is {image.shape[0]}x{image.shape[1]} (height x width), its short exposure "

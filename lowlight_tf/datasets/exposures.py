@@ -1,6 +1,9 @@
-"""Short and long exposures of a scene: SCENE_NUMBER_SECONDSs.ARW, as See-in-the-Dark names them.
+"""RAW pairs: a short exposure, and what a long one of the scene looks like.
 
-In 00001_03_0.1s.ARW, 00001 is the scene, 03 counts the pictures of a burst, 0.1 is the time.
+They lie in one of two ways. `short/` and `long/` hold RAW files called SCENE_NUMBER_SECONDSs.ARW,
+as in See-in-the-Dark: in 00001_03_0.1s.ARW, 00001 is the scene, 03 counts the pictures of a burst,
+0.1 is the time. Or `raw/` and `high/` hold files of one name, NAME.dng and NAME.png (or a RAW file
+as well), and ratios.json beside them says by how much each NAME is to be amplified.
 """
 
 import hashlib
@@ -8,15 +11,35 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.pairing import SHOWN, Pair
-from lowlight_tf.imaging import raw
+from lowlight_tf.contract import RAW, read_json
+from lowlight_tf.datasets.pairing import SHOWN, Pair, whole_and_lone
+from lowlight_tf.imaging import files, raw
 
-PORT = "raw"
+PORT = RAW.name
 """What a short exposure is shown to."""
 
+TARGETS = "high"
+"""Where pictures lie that are targets."""
+
+RATIOS = "ratios.json"
+"""Name -> exposure ratio; lies beside `raw/`."""
+
 NAME = re.compile(r"(?P<scene>[^_]+)_(?P<number>[^_]+)_(?P<seconds>\d+(\.\d+)?)s")
+
+
+def raw_folder(folder: Path) -> tuple[list[Pair], list[Path]]:
+    """Return the RAW pairs of a folder of either kind, and what has no partner.
+
+    Raises:
+        UsageError: If a subfolder is missing or empty, or a name says nothing or is there twice.
+    """
+    if (folder / "short").is_dir():
+        return exposure_folder(folder)
+    return whole_and_lone(folder, inputs=(PORT,), target=TARGETS)
 
 
 def exposure_folder(
@@ -50,19 +73,63 @@ def exposure_folder(
 
 
 def ratio(pair: Pair, *, cap: float | None = raw.CAP) -> float:
-    """Return how many times longer the long exposure is, by the names.
+    """Return by how much the short exposure is to be amplified.
+
+    What ratios.json says counts; else the names, SCENE_NUMBER_SECONDSs; else the times and
+    sensitivities in the EXIF of both, if both are RAW files.
 
     Args:
-        pair: As `exposure_folder` makes them.
+        pair: As `raw_folder` makes them.
         cap: The largest ratio; None for any.
 
     Raises:
-        UsageError: If a name says no time, or the short one none above zero.
+        UsageError: If nothing tells the ratio, or it is not positive.
     """
-    dark, bright = (float(_told(path)["seconds"]) for path in (pair.inputs[PORT], pair.target))
-    if not dark:
-        raise UsageError(f"{pair.inputs[PORT]}: an exposure of 0 seconds has no ratio. Rename it.")
-    return raw.capped(bright / dark, cap)
+    short, long = pair.inputs[PORT], pair.target
+    listed = short.parent.parent / RATIOS
+    if listed.is_file():
+        known = read_json(listed).get(pair.name)
+        if not isinstance(known, int | float) or not 0 < known < float("inf"):
+            raise UsageError(
+                f"{listed} must give {pair.name} a ratio above zero. Received: {known}."
+            )
+        return raw.capped(known, cap)
+    if NAME.fullmatch(short.stem) and NAME.fullmatch(long.stem):
+        dark, bright = (float(_told(path)["seconds"]) for path in (short, long))
+        if not dark:
+            raise UsageError(f"{short}: an exposure of 0 seconds has no ratio. Rename it.")
+        return raw.capped(bright / dark, cap)
+    if is_raw(long):
+        shots = (raw.read(path, black=0).shot for path in (short, long))
+        return raw.exposure_ratio(*shots, cap=cap)
+    raise UsageError(
+        f"Nothing tells the exposure ratio of {short}. Write it into {listed}, as "
+        f'{{"{pair.name}": 100}}.'
+    )
+
+
+def is_raw(path: Path) -> bool:
+    """Tell whether a file is a RAW file, by its suffix."""
+    return path.suffix.lower() in raw.SUFFIXES
+
+
+def target(path: Path, shot: raw.Shot) -> np.ndarray:
+    """Read a pair's target as its mosaic lies: a RAW file developed by LibRaw, or a picture.
+
+    Args:
+        path: The file. That of a picture is upright.
+        shot: Of the short exposure.
+
+    Returns:
+        (H, W, 3) uint16 sRGB.
+
+    Raises:
+        UsageError: If the file cannot be read.
+    """
+    if is_raw(path):
+        return raw.develop(path)
+    pixels = shot.lying(files.load(path).pixels)
+    return pixels if pixels.dtype == np.uint16 else pixels * np.uint16(257)
 
 
 def digest(pairs: Iterable[Pair]) -> str:

@@ -2,14 +2,15 @@
 
 import dataclasses
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import RAW
 from lowlight_tf.datasets.sizes import size
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import files, raw
 
 SHOWN = 3  # how many culprits an error names
 CAMERAS = "visible", "infrared"  # subfolders of two cameras, and the ports that they feed
@@ -41,6 +42,8 @@ def pair_folder(
     folder: Path, *, inputs: Sequence[str] = ("low",), target: str | None = "high"
 ) -> list[Pair]:
     """Pair the pictures of a folder's subfolders by the stems of their names.
+
+    What is called like the port of RAW pictures holds RAW files, and its targets may be such too.
 
     Args:
         folder: Holds one subfolder for each input and one for the target.
@@ -76,16 +79,18 @@ def fusion_folder(folder: Path) -> list[Pair]:
     return pair_folder(folder, inputs=CAMERAS, target=None)
 
 
-def whole_and_lone(folder: Path) -> tuple[list[Pair], list[Path]]:
-    """Return what `fusion_folder` would if the pictures without a partner were not there, and them.
+def whole_and_lone(
+    folder: Path, *, inputs: Sequence[str] = CAMERAS, target: str | None = None
+) -> tuple[list[Pair], list[Path]]:
+    """Return what `pair_folder` would if the pictures without a partner were not there, and them.
 
     Raises:
         UsageError: If a subfolder is missing or empty, or two files of one share their stem.
     """
-    pictures = _sides(folder, CAMERAS, None)
+    pictures = _sides(folder, inputs, target)
     both = set.intersection(*(set(there) for there in pictures.values()))
     lone = [path for there in pictures.values() for name, path in there.items() if name not in both]
-    return _paired(pictures, CAMERAS, None), lone
+    return _paired(pictures, inputs, target), lone
 
 
 def day_folder(folder: Path) -> list[Pair]:
@@ -111,16 +116,16 @@ def dark_folder(folder: Path) -> list[Pair]:
     return [Pair(name, {"low": path}, None) for name, path in sorted(found.items())]
 
 
-def by_stem(folder: Path) -> dict[str, Path]:
+def by_stem(folder: Path, suffixes: Collection[str] = files.SUFFIXES) -> dict[str, Path]:
     """Return stem -> picture for the pictures directly inside `folder`.
 
     Raises:
         UsageError: If there are none, or two of them share their stem.
     """
-    paths = files.find(folder, recursive=False)
+    paths = files.find(folder, recursive=False, suffixes=suffixes)
     if not paths:
         raise UsageError(
-            f"{folder} holds no pictures. Expected files that end in {', '.join(files.SUFFIXES)}."
+            f"{folder} holds no pictures. Expected files that end in {', '.join(suffixes)}."
         )
     stems: dict[str, Path] = {}
     for path in paths:
@@ -216,7 +221,10 @@ def _sides(folder: Path, inputs: Sequence[str], target: str | None) -> dict[str,
             f"{folder} must have the subfolders {', '.join(sides)}. Missing: {', '.join(missing)}; "
             f"found: {', '.join(found[:8])}. Pass the folder that has them."
         )
-    return {side: by_stem(folder / side) for side in sides}
+    kinds = {side: files.SUFFIXES for side in sides}
+    if RAW.name in inputs:
+        kinds |= {RAW.name: raw.SUFFIXES, target: (*files.SUFFIXES, *raw.SUFFIXES)}
+    return {side: by_stem(folder / side, kinds[side]) for side in sides}
 
 
 def _paired(

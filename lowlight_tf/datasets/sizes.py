@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import files, raw
 
 HEAD = 1 << 16  # bytes; room for most metadata before a JPEG's size
 NO_SIZE = {0xC4, 0xC8, 0xCC}  # tables among the JPEG markers that otherwise begin a frame
@@ -14,6 +14,8 @@ def size(path: Path) -> tuple[int, int]:
     Raises:
         UsageError: If the head does not tell and the file cannot be decoded.
     """
+    if path.suffix.lower() in raw.SUFFIXES:
+        return raw.size(path)
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)

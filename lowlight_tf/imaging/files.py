@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import cv2
@@ -123,13 +123,15 @@ def write(path: Path, image: np.ndarray) -> None:
     save(path, Picture(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)), overwrite=True)
 
 
-def find(folder: Path, *, recursive: bool = True) -> list[Path]:
+def find(
+    folder: Path, *, recursive: bool = True, suffixes: Collection[str] = SUFFIXES
+) -> list[Path]:
     """Return the picture files of a folder, sorted; hidden ones and other files are passed over."""
     names = folder.rglob("*") if recursive else folder.iterdir()
     return sorted(
         path
         for path in names
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     )
 
 

@@ -93,8 +93,16 @@ class Shot:
         Returns:
             (H, W, C), or (W, H, C) where the camera lay on its side.
         """
-        image = image[mosaic.frame(self.size, self.phase)]
+        return self.upright(image[mosaic.frame(self.size, self.phase)])
+
+    def upright(self, image: np.ndarray) -> np.ndarray:
+        """Return a picture, (H, W, C) as the mosaic lies, turned upright."""
         turn = files.TURNS.get(self.orientation)
+        return turn(np.ascontiguousarray(image)) if turn else image
+
+    def lying(self, image: np.ndarray) -> np.ndarray:
+        """Return an upright picture as the mosaic lies: the inverse of `upright`."""
+        turn = files.TURNS.get({6: 8, 8: 6}.get(self.orientation, self.orientation))
         return turn(np.ascontiguousarray(image)) if turn else image
 
 
@@ -170,6 +178,17 @@ def read(path: Path, *, black: float | None = None) -> RawPicture:
         )
         digits = mosaic.pack(file.raw_image_visible, phase)
         return RawPicture(digits.copy() if digits.base is not None else digits, shot)
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Return (height, width) of the picture in a RAW file, upright; its pixels are not unpacked.
+
+    Raises:
+        UsageError: If rawpy is missing, or the file is missing or no RAW file.
+    """
+    with _opened(path, unpacked=False) as file:
+        sides = file.sizes.height, file.sizes.width
+        return sides[::-1] if ORIENTATIONS[file.sizes.flip] >= 5 else sides
 
 
 def develop(source: Path | bytes, *, ratio: float = 1.0, curve: str = "bt709") -> np.ndarray:
@@ -265,8 +284,8 @@ def white_levels(per_color: Sequence[float] | None, general: float) -> list[floa
 
 
 @contextlib.contextmanager
-def _opened(source: Path | bytes) -> Iterator[Any]:
-    """Lend what rawpy knows of a file; its pixels are unpacked."""
+def _opened(source: Path | bytes, *, unpacked: bool = True) -> Iterator[Any]:
+    """Lend what rawpy knows of a file."""
     try:
         import rawpy
     except ImportError:
@@ -278,7 +297,8 @@ def _opened(source: Path | bytes) -> Iterator[Any]:
         raise UsageError(f"{source} is no file. Name a RAW file that exists.")
     try:
         with rawpy.imread(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as file:
-            _ = file.raw_image_visible  # unpacks: what is truncated is found now
+            if unpacked:
+                _ = file.raw_image_visible  # what is truncated is found now
             yield file
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError):
         raise UsageError(

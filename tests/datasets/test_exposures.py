@@ -2,12 +2,14 @@
 
 import itertools
 
+import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import card, exposures
 from lowlight_tf.datasets.checksums import check
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.imaging import dng
 
 
 @pytest.fixture
@@ -123,3 +125,14 @@ def test_the_digest_of_a_list_does_not_depend_on_order_or_place(sid, tmp_path):
     # sha256 of "1_0_0.1s.ARW 1_0_10s.ARW\n2_0_0.1s.ARW 2_0_10s.ARW\n", by coreutils' sha256sum.
     known = "29bb8874a1411ff531dd24a81682e0faf21f6759e774d4a86d9dc768dcf9db7c"
     assert exposures.digest(pairs) == exposures.digest(reversed(pairs)) == known
+
+
+def test_where_names_say_nothing_exif_does(tmp_path):
+    pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+    for side, seconds in (("raw", 0.1), ("high", 5)):
+        (tmp_path / side).mkdir()
+        digits = np.full((24, 26), 600, np.uint16)
+        dng.write(tmp_path / side / "DSC1.dng", digits, "RGGB", exposure=seconds, iso=800)
+    (pair,), lone = exposures.raw_folder(tmp_path)
+    assert lone == []
+    assert exposures.ratio(pair) == pytest.approx(50)

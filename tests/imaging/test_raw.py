@@ -238,3 +238,17 @@ def test_a_real_camera_s_file_is_read(shared):
     greens = np.abs(light[..., 1] - light[..., 2]).mean()
     assert greens < np.abs(light[..., 0] - light[..., 3]).mean()
     assert raw.develop(path).shape == (512, 768, 3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_lying_is_the_inverse_of_upright(rng, orientation):
+    shot = raw.Shot("RGGB", (4, 6), (0,) * 4, (1,) * 4, orientation=orientation)
+    image = rng.random((4, 6, 3))
+    np.testing.assert_array_equal(shot.lying(shot.upright(image)), image)
+
+
+def test_the_size_is_that_of_the_upright_picture(tmp_path):
+    digits = np.full((24, 26), 600, np.uint16)
+    for orientation, size in ((1, (24, 26)), (8, (26, 24))):
+        dng.write(tmp_path / "a.dng", digits, "RGGB", black=(512,), orientation=orientation)
+        assert raw.size(tmp_path / "a.dng") == size

@@ -1,0 +1,97 @@
+"""Photographs become RAW pairs that are read like a camera's."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets import decoded, exposures, pairing
+from lowlight_tf.datasets.sizes import size
+from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+from lowlight_tf.imaging import files, raw, unprocess
+
+pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+
+
+@pytest.fixture
+def photographs(tmp_path, rng):
+    """Two day pictures, one of an odd size."""
+    for name, shape in (("a", (32, 48)), ("b", (37, 43))):
+        image = rng.random((*shape, 3), dtype=np.float32)
+        (tmp_path / "day").mkdir(exist_ok=True)
+        files.write(tmp_path / "day" / f"{name}.png", image)
+    return pairing.day_folder(tmp_path / "day")
+
+
+def test_what_is_written_is_a_dataset_of_raw_files(photographs, tmp_path):
+    made = synthetic_raw(photographs, tmp_path / "made")
+    assert exposures.raw_folder(tmp_path / "made") == (made, [])
+    assert pairing.pair_folder(tmp_path / "made", inputs=("raw",), target="high") == made
+    pairing.check_sizes(made, crop=32)
+    assert [size(pair.inputs["raw"]) for pair in made] == [(32, 48), (36, 42)]
+    ratios = [exposures.ratio(pair) for pair in made]
+    assert all(100 <= ratio <= 300 for ratio in ratios)
+    assert ratios[0] != ratios[1]
+
+
+def test_it_is_what_a_training_sample_of_the_photograph_would_be(photographs, tmp_path):
+    # The random numbers come in one order: camera, noise, ratio, then the sensor's.
+    made = synthetic_raw(photographs, tmp_path / "made")[0]
+    rng = np.random.default_rng([1, 0xE8B7BE43])  # CRC-32 of "a"
+    expected = unprocess.sample(files.read(photographs[0].target), rng)
+    picture = raw.read(made.inputs["raw"])
+    np.testing.assert_array_equal(picture.packed, expected.packed)
+    np.testing.assert_array_equal(files.read(made.target), expected.target)
+    assert exposures.ratio(made) == pytest.approx(expected.ratio)
+    np.testing.assert_allclose(picture.shot.wb, expected.shot.wb, rtol=1e-5)
+    np.testing.assert_allclose(picture.shot.matrix, expected.shot.matrix, atol=1e-4)
+
+
+def test_a_photograph_gives_the_same_files_whatever_others_there_are(photographs, tmp_path):
+    together = synthetic_raw(photographs, tmp_path / "one")
+    alone = synthetic_raw(photographs[1:], tmp_path / "two")
+    other = synthetic_raw(photographs[1:], tmp_path / "three", seed=2)
+    content = [pair.inputs["raw"].read_bytes() for pair in (together[1], alone[0], other[0])]
+    assert content[0] == content[1] != content[2]
+
+
+def test_what_is_there_is_kept(photographs, tmp_path):
+    made = synthetic_raw(photographs[:1], tmp_path / "made")
+    before = made[0].inputs["raw"].stat().st_mtime_ns
+    made[0].target.unlink()
+    synthetic_raw(photographs, tmp_path / "made")
+    assert made[0].target.is_file()
+    again = made[0].inputs["raw"].stat().st_mtime_ns
+    assert again > before  # one half was gone: both are made
+    synthetic_raw(photographs, tmp_path / "made")
+    assert made[0].inputs["raw"].stat().st_mtime_ns == again
+
+
+def test_it_is_decoded_as_exposures_are(photographs, tmp_path):
+    made = synthetic_raw(photographs, tmp_path / "made")
+    sample = decoded.decode(made, tmp_path / "cache").read(1)
+    assert sample.packed.shape == (18, 21, 4)
+    np.testing.assert_array_equal(sample.target, files.read(made[1].target))
+    assert sample.ratio == exposures.ratio(made[1])
+
+
+def test_what_has_no_partner_is_told_and_the_rest_paired(photographs, tmp_path):
+    made = synthetic_raw(photographs, tmp_path / "made")
+    made[0].target.unlink()
+    assert exposures.raw_folder(tmp_path / "made") == ([made[1]], [made[0].inputs["raw"]])
+
+
+@pytest.mark.parametrize("known", [{"a": 0}, {"a": "much"}, {}, {"a": float("inf")}])
+def test_a_ratio_that_is_none_is_refused(photographs, tmp_path, known):
+    made = synthetic_raw(photographs, tmp_path / "made")
+    (tmp_path / "made" / "ratios.json").write_text(json.dumps(known))
+    with pytest.raises(UsageError, match=r"must give a a ratio above zero\. Received"):
+        exposures.ratio(made[0])
+
+
+def test_without_a_ratio_one_is_asked_for(photographs, tmp_path):
+    made = synthetic_raw(photographs, tmp_path / "made")
+    (tmp_path / "made" / "ratios.json").unlink()
+    with pytest.raises(UsageError, match=r'Write it into .*ratios\.json, as \{"a": 100\}'):
+        exposures.ratio(made[0])
