@@ -351,6 +351,15 @@ METRICS = Registry(
 
 BASELINES = Registry(
     "baseline",
+    bimef=Baseline("lowlight_tf.classical.exposure_fusion:bimef", ENHANCE),
+    clahe=Baseline("lowlight_tf.classical.tone:clahe", ENHANCE),
+    gamma=Baseline("lowlight_tf.classical.tone:gamma", ENHANCE),
+    histogram_equalization=Baseline("lowlight_tf.classical.tone:histogram_equalization", ENHANCE),
+    inverted_dehaze=Baseline("lowlight_tf.classical.dehaze:inverted_dehaze", ENHANCE),
+    lime=Baseline("lowlight_tf.classical.retinex:lime", ENHANCE),
+    msr=Baseline("lowlight_tf.classical.retinex:msr", ENHANCE),
+    msrcr=Baseline("lowlight_tf.classical.retinex:msrcr", ENHANCE),
+    ssr=Baseline("lowlight_tf.classical.retinex:ssr", ENHANCE),
     average=Baseline("lowlight_tf.classical.fusion:average", FUSE),
     laplacian_pyramid=Baseline("lowlight_tf.classical.fusion:laplacian_pyramid", FUSE),
     guided_filter=Baseline("lowlight_tf.classical.fusion:guided_filter", FUSE),

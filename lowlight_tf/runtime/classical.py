@@ -3,11 +3,19 @@
 import numpy as np
 
 from lowlight_tf.catalog import BASELINES
+from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.engine import Images
+
+WHOLE = 2**25
+"""Pixels up to which one that enhances is shown a picture whole."""
 
 
 class ClassicalEngine:
     """An `Engine` over a function of images. Takes pictures of any size.
+
+    What enhances goes by statistics of the whole picture (a histogram, the light of the air), so it
+    is shown all of it, up to `WHOLE` pixels; that takes up to 100 bytes a pixel, 3 GB. Larger ones
+    go by tiles that are made to agree, as through any net.
 
     Args:
         name: What `catalog.BASELINES` calls the function: it takes the pictures of its contract in
@@ -22,6 +30,7 @@ class ClassicalEngine:
     def __init__(self, name: str) -> None:
         baseline = BASELINES.find(name)
         self.name, self.contract, self._function = name, baseline.contract, baseline.load()
+        self.whole = fit.WHOLE if self.contract.fuses else WHOLE
 
     def __call__(self, images: Images) -> Images:
         """Run one batch, picture by picture. See `Engine`."""

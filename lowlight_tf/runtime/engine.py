@@ -23,7 +23,8 @@ class Engine(Protocol):
         contract: Its ports.
         size: The one (height, width) that it takes, or None where any will do.
 
-    What fuses may have a `preparation` too: what is done to its pictures before it sees them.
+    What fuses may have a `preparation` too: what is done to its pictures before it sees them. What
+    takes any size may have a `whole`: up to how many pixels it is shown a picture whole.
     """
 
     name: str

@@ -44,12 +44,19 @@ def check_image(image: np.ndarray) -> None:
 
 
 def size_for(
-    size: tuple[int, int] | None, multiple_of: int, shape: tuple[int, ...]
+    size: tuple[int, int] | None, multiple_of: int, shape: tuple[int, ...], *, whole: int = WHOLE
 ) -> tuple[int, int]:
-    """Return the (height, width) that a net is run at for a picture of `shape`."""
+    """Return the (height, width) that a net is run at for a picture of `shape`.
+
+    Args:
+        size: The one that the net takes, or None where any will do.
+        multiple_of: What height and width must be multiples of.
+        shape: Of the picture.
+        whole: Pixels up to which a picture is taken whole by a net of any size.
+    """
     if size is not None:
         return size
-    height, width = shape[:2] if shape[0] * shape[1] <= WHOLE else (TILE, TILE)
+    height, width = shape[:2] if shape[0] * shape[1] <= whole else (TILE, TILE)
     return -(-height // multiple_of) * multiple_of, -(-width // multiple_of) * multiple_of
 
 

@@ -37,7 +37,8 @@ def through(
         thumbnails: What the thumbnail ports are shown, as `fit.thumbnails` gives.
         progress: Called with the share done, in (0, 1].
     """
-    size = fit.size_for(engine.size, engine.contract.multiple_of, target.shape)
+    most = getattr(engine, "whole", fit.WHOLE)
+    size = fit.size_for(engine.size, engine.contract.multiple_of, target.shape, whole=most)
     if fit.across(size, target.shape):
         pictures = {name: image.swapaxes(0, 1) for name, image in pictures.items()}
         target = target.swapaxes(0, 1)

@@ -1,0 +1,46 @@
+"""A dark picture turned into its negative looks hazy, and haze can be taken off."""
+
+import cv2
+import numpy as np
+
+WINDOW = 9
+"""Side of the window in which the darkest channel is looked for (pixels)."""
+
+SHARE = 0.8
+"""How much of the haze is taken off."""
+
+CANDIDATES = 100
+"""Pixels of the densest haze, among which the brightest shows the light of the air."""
+
+LEAST = 0.1
+"""Least of the light that passes the haze."""
+
+
+def inverted_dehaze(low: np.ndarray) -> np.ndarray:
+    """Return a picture whose negative was freed from haze.
+
+    The haze of a place is the darkest channel of any pixel around it, over the light of the air.
+    Where more than half of the light is lost in it, it is taken off twice as strongly.
+
+    Args:
+        low: (H, W, 3) float32 in [0, 1].
+
+    Returns:
+        The same. Takes about 60 bytes a pixel beside the picture.
+
+    Reference:
+        Dong et al., "Fast efficient algorithm for enhancement of low lighting video", ICME 2011.
+        Differences: at least a tenth of the light passes the haze, as in He, Sun and Tang, "Single
+        image haze removal using dark channel prior", CVPR 2009, and the light of the air is at
+        least as much; the window, whose side the paper leaves open, is 9.
+    """
+    hazy = 1 - low
+    densest = hazy.min(axis=-1).ravel()
+    first = max(densest.size - CANDIDATES, 0)
+    candidates = hazy.reshape(-1, 3)[np.argpartition(densest, first)[first:]]
+    air = np.maximum(candidates[candidates.sum(axis=-1).argmax()], LEAST)
+    window = np.ones((WINDOW, WINDOW), np.uint8)
+    passed = 1 - SHARE * cv2.erode((hazy / air).min(axis=-1), window)
+    passed *= np.where(passed < 0.5, 2 * passed, 1)
+    clear = (hazy - air) / np.maximum(passed, LEAST)[..., None] + air
+    return np.clip(1 - clear, 0, 1).astype(np.float32)

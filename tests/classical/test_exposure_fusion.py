@@ -1,0 +1,46 @@
+"""The camera response model, the choice of an exposure, and the fusion, by hand."""
+
+import numpy as np
+import pytest
+
+from lowlight_tf.classical.exposure_fusion import bimef, entropy, exposed
+
+
+def test_four_times_the_light_by_the_published_parameters():
+    # 4^-0.3293 = 0.63349; exp(1.1258 * (1 - 0.63349)) = 1.51077; 0.2^0.63349 = 0.36075.
+    np.testing.assert_allclose(exposed(np.float32(0.2), 4.0), 1.51077 * 0.36075, rtol=1e-4)
+
+
+def test_twice_and_three_times_the_light_is_six_times_the_light(rng):
+    image = rng.random((4, 5, 3), dtype=np.float32)
+    np.testing.assert_allclose(exposed(exposed(image, 2), 3), exposed(image, 6), rtol=1e-5)
+    np.testing.assert_allclose(exposed(image, 1), image, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("levels", "bits"),
+    [([0.5], 0), ([0, 1], 1), ([0, 0.2, 0.4, 0.6], 2), ([0, 1, 1.5, 2], 0.81128)],
+)
+def test_information_is_counted_in_bits(levels, bits):
+    assert entropy(np.float32(levels)) == pytest.approx(bits, abs=1e-5)
+
+
+def test_well_lit_pictures_stay_as_they_are(rng):
+    image = rng.uniform(0.7, 1, (30, 40, 3)).astype(np.float32)
+    np.testing.assert_allclose(bimef(image), image, atol=1e-5)
+
+
+def test_the_dark_is_taken_from_the_longest_exposure_where_that_tells_most(rng):
+    # Levels from 0.02 to 0.12: the more light, the more levels they spread over.
+    low = rng.uniform(0.02, 0.12, (100, 100, 1)).astype(np.float32).repeat(3, axis=-1)
+    light = 0.07  # even, as a whole
+    expected = light**0.5 * low + (1 - light**0.5) * exposed(low, 7.0)
+    np.testing.assert_allclose(bimef(low), expected, atol=0.02)
+
+
+def test_lamps_stay_while_the_night_around_them_is_lifted(rng):
+    low = rng.uniform(0.02, 0.12, (80, 120, 3)).astype(np.float32)
+    low[30:50, 50:70] = 0.98
+    found = bimef(low)
+    np.testing.assert_allclose(found[35:45, 55:65], 0.98, atol=0.02)
+    assert found[:, :40].mean() > 2 * low[:, :40].mean()
