@@ -1,7 +1,11 @@
 """A dark picture turned into its negative looks hazy, and haze can be taken off."""
 
+import functools
+
 import cv2
 import numpy as np
+
+from lowlight_tf.classical.illumination import brightest
 
 WINDOW = 9
 """Side of the window in which the darkest channel is looked for (pixels)."""
@@ -35,12 +39,15 @@ def inverted_dehaze(low: np.ndarray) -> np.ndarray:
         least as much; the window, whose side the paper leaves open, is 9.
     """
     hazy = 1 - low
-    densest = hazy.min(axis=-1).ravel()
+    densest = 1 - brightest(low).ravel()
     first = max(densest.size - CANDIDATES, 0)
     candidates = hazy.reshape(-1, 3)[np.argpartition(densest, first)[first:]]
     air = np.maximum(candidates[candidates.sum(axis=-1).argmax()], LEAST)
     window = np.ones((WINDOW, WINDOW), np.uint8)
-    passed = 1 - SHARE * cv2.erode((hazy / air).min(axis=-1), window)
+    haze = functools.reduce(np.minimum, np.moveaxis(hazy / air, -1, 0))
+    passed = 1 - np.float32(SHARE) * cv2.erode(haze, window)
     passed *= np.where(passed < 0.5, 2 * passed, 1)
-    clear = (hazy - air) / np.maximum(passed, LEAST)[..., None] + air
-    return np.clip(1 - clear, 0, 1).astype(np.float32)
+    hazy -= air
+    hazy /= np.maximum(passed, LEAST)[..., None]
+    hazy += air
+    return np.clip(1 - hazy, 0, 1)

@@ -14,7 +14,7 @@ ENOUGH = 0.01
 COARSEST = 16
 """Longer side of the grid that is solved at once (pixels)."""
 
-DAMPING = 0.9
+DAMPING = np.float32(0.9)
 """Of the Jacobi steps on every other grid."""
 
 
@@ -67,12 +67,15 @@ def smoothed(image: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndar
 
 @dataclasses.dataclass(frozen=True)
 class _Grid:
-    """One size of the system: how many pixels each cell stands for, and its steps' weights."""
+    """One size of the system: how many pixels each cell stands for, and its steps' weights.
+
+    `jacobi` is what a Jacobi step multiplies a residual with.
+    """
 
     mass: np.ndarray
     down: np.ndarray
     across: np.ndarray
-    diagonal: np.ndarray
+    jacobi: np.ndarray
 
     def product(self, x: np.ndarray) -> np.ndarray:
         """Return the system's matrix times x."""
@@ -104,7 +107,7 @@ def _grids(down: np.ndarray, across: np.ndarray) -> list[_Grid]:
         diagonal[1:] += down
         diagonal[:, :-1] += across
         diagonal[:, 1:] += across
-        grids.append(_Grid(mass, down, across, diagonal))
+        grids.append(_Grid(mass, down, across, DAMPING / diagonal))
         if max(mass.shape) <= COARSEST:
             return grids
         mass = _paired(_paired(mass).T).T
@@ -123,15 +126,13 @@ def _cycle(grids: list[_Grid], right: np.ndarray) -> np.ndarray:
     grid, *coarser = grids
     if not coarser:
         return (grid.inverse @ right.ravel()).reshape(right.shape)
-    x = right / grid.diagonal
-    x *= DAMPING
+    x = right * grid.jacobi
     coarse = _cycle(coarser, _paired(_paired(right - grid.product(x)).T).T)
     for row in (0, 1):
         for column in (0, 1):
             part = x[row::2, column::2]
             part += coarse[: part.shape[0], : part.shape[1]]
     rest = right - grid.product(x)
-    rest /= grid.diagonal
-    rest *= DAMPING
+    rest *= grid.jacobi
     x += rest
     return x
