@@ -71,7 +71,9 @@ def fuse(
         )
     luma = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)[..., None]
     names = [port.name for port in contract.pictures]
-    fused = np.empty_like(luma)
+    share = preparation.finish if preparation else 0.0
+    # What is stretched from bytes has gaps between its grey levels.
+    fused = np.empty(luma.shape, np.float32 if share else luma.dtype)
     whole.through(
         engine,
         dict(zip(names, (luma, infrared), strict=True)),
@@ -79,8 +81,7 @@ def fuse(
         thumbnails=fit.thumbnails(contract, luma, infrared),
         progress=progress,
     )
-    if preparation:
-        fused = finished(fused, preparation.finish)
+    fused = fit.of_type(finished(fused, share), luma.dtype)
     return _colored(fused, luma, visible, np.empty_like(visible) if out is None else out)
 
 

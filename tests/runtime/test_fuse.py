@@ -220,3 +220,14 @@ def test_the_gray_of_opencv_is_the_luma_of_the_metrics(rng):
     image = rng.integers(0, 256, (100, 100, 3), dtype=np.uint8)
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     assert np.abs(gray - np.rint(color.luma(image))).max() <= 1
+
+
+def test_a_finish_leaves_no_gaps_between_grey_levels(rng):
+    smooth = np.linspace(0.3, 0.7, 4800, dtype=np.float32).reshape(60, 80, 1)
+    visible = np.uint8(np.rint(smooth * 255)).repeat(3, axis=2)
+    infrared = np.float32(smooth + rng.uniform(-0.01, 0.01, smooth.shape))
+    fused = fuse(Mix(middle), visible, infrared, preparation=Preparation(finish=1.0))
+    assert fused.dtype == np.uint8
+    assert fused[..., 0].min() == 0
+    assert fused[..., 0].max() == 255
+    assert len(np.unique(fused[..., 0])) > 1.5 * len(np.unique(visible))
