@@ -365,6 +365,8 @@ BASELINES = Registry(
     guided_filter=Baseline("lowlight_tf.classical.fusion:guided_filter", FUSE),
     visible=Baseline("lowlight_tf.classical.fusion:visible", FUSE),
     infrared=Baseline("lowlight_tf.classical.fusion:infrared", FUSE),
+    libraw=Baseline("lowlight_tf.classical.raw:libraw", DEVELOP),
+    libraw_bt709=Baseline("lowlight_tf.classical.raw:libraw_bt709", DEVELOP),
 )
 
 ENGINES = Registry(

@@ -10,7 +10,6 @@ from typing import Any
 
 from lowlight_tf.checks import UsageError
 
-
 MAP = "_map"
 """How the names of those outputs end that are no picture but explain one: what a net went by where,
 (B, h, w, 1) or (B, h, w, 3) in [0, 1]. No contract names them, and they go into exported files."""
@@ -47,7 +46,7 @@ class Contract:
 
     Attributes:
         inputs: Ports in; those that are no thumbnails are of the same height and width (pixels).
-        outputs: Ports out. Whatever else the net returns serves its losses only, or explains (`MAP`).
+        outputs: Ports out. What else the net returns serves its losses only, or explains (`MAP`).
         multiple_of: Height and width must be multiples of this (pixels).
         scale: Output size divided by input size; 2 for packed Bayer.
     """
@@ -71,6 +70,11 @@ class Contract:
     def fuses(self) -> bool:
         """Whether it makes one picture of those of two cameras."""
         return len(self.pictures) > 1
+
+    @property
+    def develops(self) -> bool:
+        """Whether it makes a picture of a RAW file."""
+        return self.pictures[0].space == "bayer"
 
     def whole(self, thumbnail: Port) -> str:
         """Return the name of the picture that a thumbnail port shows."""

@@ -11,6 +11,11 @@ SMALLEST = {2: 22, 3: 516}
 """Side (pixels) of what LibRaw develops at least, by that of a cell; what is less is filled up."""
 
 
+def libraw_bt709(packed: np.ndarray, shot: raw.Shot, *, ratio: float = 1.0) -> np.ndarray:
+    """Do as `libraw`, with the tone curve that the targets of See-in-the-Dark have."""
+    return libraw(packed, shot, ratio=ratio, curve="bt709")
+
+
 def libraw(
     packed: np.ndarray, shot: raw.Shot, *, ratio: float = 1.0, curve: str = "srgb"
 ) -> np.ndarray:

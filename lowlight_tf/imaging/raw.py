@@ -84,16 +84,23 @@ class Shot:
         light /= white - black
         return np.clip(light, 0, 1, out=light)
 
-    def finished(self, image: np.ndarray) -> np.ndarray:
+    def finished(self, image: np.ndarray, *, shrunk: int = 1) -> np.ndarray:
         """Return the picture in what a net made of the packed one: cut out, and turned upright.
 
         Args:
             image: (2h, 2w, C), or (3h, 3w, C) for X-Trans, of any type.
+            shrunk: How many times smaller it is than that. Where the packed picture has a margin
+                (see `mosaic`), it then lies a pixel of the sensor beside the picture.
 
         Returns:
-            (H, W, C), or (W, H, C) where the camera lay on its side.
+            (H, W, C), or (W, H, C) where the camera lay on its side; each side shrunk.
         """
-        return self.upright(image[mosaic.frame(self.size, self.phase)])
+        firsts = (-(-first // shrunk) for first in mosaic.margin(self.phase))
+        rows, columns = (
+            slice(first, first + side // shrunk)
+            for first, side in zip(firsts, self.size, strict=True)
+        )
+        return self.upright(image[rows, columns])
 
     def upright(self, image: np.ndarray) -> np.ndarray:
         """Return a picture, (H, W, C) as the mosaic lies, turned upright."""

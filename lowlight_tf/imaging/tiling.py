@@ -30,6 +30,7 @@ def by_tiles(
     *,
     size: tuple[int, int],
     overlap: tuple[int, int],
+    scale: int = 1,
 ) -> None:
     """Fill `image` from tiles, in bands along its shorter side.
 
@@ -43,6 +44,8 @@ def by_tiles(
         write: Called with a view of `image` and the finished float32 values for it.
         size: Height and width of a tile.
         overlap: The least that neighbours share, down and across.
+        scale: How many pixels of `image` one of what `render` reads becomes, down and across. In
+            those are `size`, `overlap`, and where a tile begins.
     """
     height, width = image.shape[:2]
     if width > height:  # as if it stood: bands from top to bottom
@@ -52,20 +55,25 @@ def by_tiles(
             write,
             size[::-1],
             overlap[::-1],
+            scale,
         )
     else:
-        _by_tiles(image, render, write, size, overlap)
+        _by_tiles(image, render, write, size, overlap, scale)
 
 
-def _by_tiles(image, render, write, size, overlap) -> None:
+def _by_tiles(image, render, write, size, overlap, scale) -> None:
     height, width, channels = image.shape
-    tops, lefts = (starts(*sides) for sides in zip((height, width), size, overlap, strict=True))
+    tops, lefts = (
+        [scale * start for start in starts(length // scale, *sides)]
+        for length, *sides in zip((height, width), size, overlap, strict=True)
+    )
+    size = tuple(scale * side for side in size)
     above = np.empty((0, width, channels), np.float32)
     for top, below in itertools.pairwise([*tops, height]):
         band = np.empty_like(image[top : top + size[0]], dtype=np.float32, subok=False)
         done = 0
         for left in lefts:
-            tile = render(top, left)
+            tile = render(top // scale, left // scale)
             _fade(band[:, left:done], tile, axis=1)
             band[:, done : left + size[1]] = tile[:, done - left :]
             done = left + size[1]

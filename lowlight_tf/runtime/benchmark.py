@@ -26,7 +26,8 @@ WARM_UP = 3
 class Timing:
     """What one file takes with so many threads: uint8 frames in, uint8 frames out.
 
-    A file that fuses takes the frames of two cameras, one channel each.
+    A file that fuses takes the frames of two cameras, one channel each; one that develops takes
+    packed RAW frames.
 
     Attributes:
         threads: Processor threads of the interpreter.
@@ -95,7 +96,7 @@ def measure_here(
     engine = LiteRTEngine(path, threads=threads)
     load = time.perf_counter() - begun
     contract = engine.contract
-    (fit.check_cameras if contract.fuses else fit.check_ports)(contract)
+    fit.check(contract)
     size = size or (engine.card.height, engine.card.width)
     rng = np.random.default_rng(0)
     frames = {
@@ -105,7 +106,8 @@ def measure_here(
     images = {name: frame[None] for name, frame in frames.items()}
     images |= fit.thumbnails(contract, *frames.values())
     (wanted,) = contract.outputs
-    out = {wanted.name: np.empty((1, *wanted.shape(size)), np.uint8)}
+    large = tuple(contract.scale * side for side in size)
+    out = {wanted.name: np.empty((1, *wanted.shape(large)), np.uint8)}
     frame = next(iter(frames.values()))
     copy = np.empty_like(frame)
 

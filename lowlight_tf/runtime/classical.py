@@ -3,6 +3,8 @@
 import numpy as np
 
 from lowlight_tf.catalog import BASELINES
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging.raw import RawPicture
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.engine import Images
 
@@ -39,6 +41,32 @@ class ClassicalEngine:
         results = [self._function(*map(_float, pictures)) for pictures in zip(*shown, strict=True)]
         whole = shown[0].dtype == np.uint8
         return {wanted.name: np.stack([_eight(one) if whole else one for one in results])}
+
+
+class Developer(ClassicalEngine):
+    """An `Engine` over a function of RAW pictures: light, what the camera said, and the ratio.
+
+    What goes by the camera's words cannot go by tiles: `runtime.develop` shows it all of the
+    picture, not amplified.
+    """
+
+    def develop(self, picture: RawPicture, *, ratio: float) -> np.ndarray:
+        """Return (2h, 2w, 3) float32 in [0, 1] of a packed picture, pixel over pixel."""
+        return self._function(picture.packed, picture.shot, ratio=ratio)
+
+    def __call__(self, images: Images) -> Images:
+        """Refuse. See `Engine`."""
+        raise UsageError(f"{self.name} develops RAW files; it takes no packed images.")
+
+
+def open_baseline(name: str) -> ClassicalEngine:
+    """Return the baseline of a name as an engine.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    develops = BASELINES.find(name).contract.develops
+    return (Developer if develops else ClassicalEngine)(name)
 
 
 def _float(image: np.ndarray) -> np.ndarray:

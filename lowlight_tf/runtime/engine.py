@@ -24,7 +24,8 @@ class Engine(Protocol):
         size: The one (height, width) that it takes, or None where any will do.
 
     What fuses may have a `preparation` too: what is done to its pictures before it sees them. What
-    takes any size may have a `whole`: up to how many pixels it is shown a picture whole.
+    takes any size may have a `whole`: up to how many pixels it is shown a picture whole. What
+    develops may have a `develop`, and is then shown the `RawPicture` itself.
     """
 
     name: str
@@ -65,7 +66,7 @@ def open_engine(model: str | Path, *, threads: int = 2) -> Engine:
             f"A model must be a shipped name, a .tflite file or a run folder. Received: {path}."
         )
     if str(model) in BASELINES:
-        from lowlight_tf.runtime.classical import ClassicalEngine
+        from lowlight_tf.runtime.classical import open_baseline
 
-        return ClassicalEngine(str(model))
+        return open_baseline(str(model))
     return LiteRTEngine(pretrained.find(str(model), others=BASELINES), threads=threads)

@@ -6,9 +6,11 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import MAP
 from lowlight_tf.datasets import cameras
+from lowlight_tf.imaging import raw
 from lowlight_tf.imaging.infrared import one_channel
 from lowlight_tf.imaging.preparation import Preparation, prepare
-from lowlight_tf.runtime import fit
+from lowlight_tf.imaging.raw import RawPicture
+from lowlight_tf.runtime import fit, whole
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fuse import fuse
@@ -16,10 +18,11 @@ from lowlight_tf.runtime.fuse import fuse
 
 def explain(
     engine: Engine,
-    picture: np.ndarray,
+    picture: np.ndarray | RawPicture,
     infrared: np.ndarray | None = None,
     *,
     preparation: Preparation | None = None,
+    ratio: float = 1.0,
 ) -> dict[str, np.ndarray]:
     """Return what a net went by in one picture, as pictures of its size.
 
@@ -29,17 +32,30 @@ def explain(
 
     Args:
         engine: A net that tells what it goes by: one with outputs called as `contract.MAP` says.
-        picture: (H, W, 3) sRGB, what `enhance` or `fuse` takes.
+        picture: (H, W, 3) sRGB, what `enhance` or `fuse` takes; what `develop` takes, for a net
+            that develops.
         infrared: The infrared partner, for a net that fuses; as `fuse` takes it.
         preparation: As `fuse` takes it.
+        ratio: As `develop` takes it.
 
     Returns:
-        What is explained -> (H, W, 3) float32 sRGB in [0, 1].
+        What is explained -> (H, W, 3) float32 sRGB in [0, 1]; of a RAW picture upright.
 
     Raises:
         UsageError: If the engine does not tell, or the pictures do not fit it.
     """
-    listener, shape = _Listener(engine), picture.shape[:2]
+    listener = _Listener(engine)
+    if isinstance(picture, RawPicture):
+        fit.check_raw(engine.contract)
+        digits, shot = picture.digits, picture.shot
+        size = _within(engine, digits.shape[:2])
+        light = raw.exposed(shot.light(cameras.resized(digits, size)), shot, ratio)
+        room = np.empty((*(engine.contract.scale * side for side in size), 3), np.float32)
+        (port,) = engine.contract.pictures
+        whole.through(listener, {port.name: light}, room, thumbnails={})
+        drawn = _all_drawn(listener, size, (2 * digits.shape[0], 2 * digits.shape[1]))
+        return {name: shot.finished(image) for name, image in drawn.items()}
+    shape = picture.shape[:2]
     shown = [fit.to_float(picture)]
     if infrared is not None:
         how = preparation or getattr(engine, "preparation", None) or Preparation()
@@ -50,15 +66,7 @@ def explain(
         enhance(listener, *small)
     else:
         fuse(listener, *small, preparation=Preparation())
-    if not listener.maps:
-        raise UsageError(
-            f"{engine.name} does not tell what it goes by. Leave out --explain, or take a net with "
-            "attention, such as did_fuse or am_fusion."
-        )
-    return {
-        name.removesuffix(MAP): _drawn(image, listener.ran, size, shape)
-        for name, image in listener.maps.items()
-    }
+    return _all_drawn(listener, size, shape)
 
 
 class _Listener:
@@ -79,6 +87,21 @@ class _Listener:
         return self._engine(images)
 
 
+def _all_drawn(
+    listener: _Listener, size: tuple[int, int], shape: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    if not listener.maps:
+        raise UsageError(
+            f"{listener.name} does not tell what it goes by. Leave out --explain, or take a net "
+            "with attention, such as did_fuse, am_fusion or attention_unet."
+        )
+    turned = fit.across(listener.ran, size) and not listener.contract.develops
+    return {
+        name.removesuffix(MAP): _drawn(image, listener.ran, size, shape, turned=turned)
+        for name, image in listener.maps.items()
+    }
+
+
 def _within(engine: Engine, shape: tuple[int, int]) -> tuple[int, int]:
     """Return the size at which an engine takes a picture at once: its own, or smaller."""
     step = engine.contract.multiple_of
@@ -86,17 +109,22 @@ def _within(engine: Engine, shape: tuple[int, int]) -> tuple[int, int]:
     if engine.size:
         share = min(engine.size[0] / height, engine.size[1] / width, 1)
     else:
-        share = min((fit.WHOLE / (height * width)) ** 0.5, 1)
+        share = min((fit.WHOLE / (height * width)) ** 0.5 / engine.contract.scale, 1)
     if share == 1:
         return shape
     return max(int(height * share), step), max(int(width * share), step)
 
 
 def _drawn(
-    image: np.ndarray, ran: tuple[int, int], size: tuple[int, int], shape: tuple[int, int]
+    image: np.ndarray,
+    ran: tuple[int, int],
+    size: tuple[int, int],
+    shape: tuple[int, int],
+    *,
+    turned: bool,
 ) -> np.ndarray:
     """Return a map without what lies beyond the picture, at the picture's size, in colors."""
-    if fit.across(ran, size):  # the picture was run on its side
+    if turned:  # the picture was run on its side
         image, ran = image.swapaxes(0, 1), ran[::-1]
     rows, columns = (
         max(round(have * wanted / whole), 1)

@@ -33,6 +33,25 @@ def check_cameras(contract: Contract) -> None:
         )
 
 
+def check_raw(contract: Contract) -> None:
+    """Refuse a net that is not from packed Bayer pixels to one color image."""
+    channels = [[port.channels for port in side] for side in (contract.inputs, contract.outputs)]
+    if not contract.develops or channels != [[4], [3]] or contract.scale not in (1, 2):
+        raise UsageError(
+            f"Developing takes a net from a RAW picture to one. Received: {_words(contract)}."
+        )
+
+
+def check(contract: Contract) -> None:
+    """Refuse a net that neither enhances nor fuses nor develops one picture."""
+    if contract.develops:
+        check_raw(contract)
+    elif contract.fuses:
+        check_cameras(contract)
+    else:
+        check_ports(contract)
+
+
 def check_image(image: np.ndarray) -> None:
     """Refuse what is no color image."""
     kinds = (np.uint8, np.uint16, np.float32)
@@ -44,20 +63,22 @@ def check_image(image: np.ndarray) -> None:
 
 
 def size_for(
-    size: tuple[int, int] | None, multiple_of: int, shape: tuple[int, ...], *, whole: int = WHOLE
+    size: tuple[int, int] | None, contract: Contract, shape: tuple[int, ...], *, whole: int = WHOLE
 ) -> tuple[int, int]:
     """Return the (height, width) that a net is run at for a picture of `shape`.
 
     Args:
         size: The one that the net takes, or None where any will do.
-        multiple_of: What height and width must be multiples of.
-        shape: Of the picture.
-        whole: Pixels up to which a picture is taken whole by a net of any size.
+        contract: Its ports.
+        shape: Of what it is shown.
+        whole: Pixels of the result up to which a net of any size is shown a picture whole.
     """
     if size is not None:
         return size
-    height, width = shape[:2] if shape[0] * shape[1] <= whole else (TILE, TILE)
-    return -(-height // multiple_of) * multiple_of, -(-width // multiple_of) * multiple_of
+    step, scale = contract.multiple_of, contract.scale
+    small = shape[0] * shape[1] * scale**2 <= whole
+    height, width = shape[:2] if small else (TILE // scale, TILE // scale)
+    return -(-height // step) * step, -(-width // step) * step
 
 
 def across(size: tuple[int, int], shape: tuple[int, ...]) -> bool:

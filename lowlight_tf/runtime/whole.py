@@ -12,6 +12,9 @@ from lowlight_tf.runtime.engine import Engine, Images
 OVERLAP = 1 / 6
 """What neighbouring tiles share at least, in sides of a tile."""
 
+Shown = Callable[[np.ndarray], np.ndarray]
+"""Part of a picture -> float32 of the same shape in [0, 1], what a net sees of it."""
+
 
 def through(
     engine: Engine,
@@ -19,6 +22,7 @@ def through(
     target: np.ndarray,
     *,
     thumbnails: Images,
+    shown: Shown = fit.to_float,
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Run pictures of one height and width through an engine.
@@ -27,25 +31,30 @@ def through(
     overlapped tiles. A net with thumbnail ports is shown the same thumbnails with every tile, and
     they agree by themselves; another is first run once on the whole, small, and its tiles are held
     to what that showed. Where pictures stand and the engine's images lie, or the reverse, they are
-    run on their side.
+    run on their side. Neither is done with RAW pictures: such a net is told the exposure, so that
+    its tiles agree; and a mosaic on its side is another one.
 
     Args:
-        engine: What is run; its outputs are as large as its inputs.
+        engine: What is run; it gives one picture.
         pictures: Port -> (H, W, C), each uint8, uint16, or float32 in [0, 1].
-        target: Where the result is written, (H, W, C), of any of these types; it may be one of the
-            pictures. Nothing is held beside it but a band of it as wide as a tile.
+        target: Where the result is written, (H, W, C) times the scale of the net's contract, of any
+            of these types; it may be one of the pictures. Nothing is held beside it but a band of
+            it as wide as a tile.
         thumbnails: What the thumbnail ports are shown, as `fit.thumbnails` gives.
+        shown: Makes of any part of a picture what the net sees of it.
         progress: Called with the share done, in (0, 1].
     """
     most = getattr(engine, "whole", fit.WHOLE)
-    size = fit.size_for(engine.size, engine.contract.multiple_of, target.shape, whole=most)
-    if fit.across(size, target.shape):
+    contract, shape = engine.contract, next(iter(pictures.values())).shape[:2]
+    size = fit.size_for(engine.size, contract, shape, whole=most)
+    if fit.across(size, shape) and not contract.develops:
         pictures = {name: image.swapaxes(0, 1) for name, image in pictures.items()}
-        target = target.swapaxes(0, 1)
-    if target.shape[0] <= size[0] and target.shape[1] <= size[1]:
-        _at_once(engine, pictures, target, size, thumbnails)
+        target, shape = target.swapaxes(0, 1), shape[::-1]
+    if shape[0] <= size[0] and shape[1] <= size[1]:
+        _at_once(engine, pictures, target, size, thumbnails, shown)
     else:
-        _by_tiles(engine, pictures, target, size, thumbnails, progress or (lambda share: None))
+        tell = progress or (lambda share: None)
+        _by_tiles(engine, pictures, target, size, thumbnails, shown, tell)
     if progress:
         progress(1.0)
 
@@ -56,11 +65,12 @@ def _at_once(
     target: np.ndarray,
     size: tuple[int, int],
     thumbnails: Images,
+    shown: Shown,
 ) -> None:
     height, width = target.shape[:2]
     eight = all(image.dtype == np.uint8 for image in (target, *pictures.values()))
     if not eight:  # the engine knows the shortest way from bytes to bytes
-        pictures, thumbnails = _floats(pictures), _floats(thumbnails)
+        pictures, thumbnails = _floats(pictures, shown), _floats(thumbnails)
     padded = {name: fit.pad(image, size) for name, image in pictures.items()}
     answer = _run(engine, padded, thumbnails)[:height, :width]
     if eight:
@@ -75,16 +85,18 @@ def _by_tiles(
     target: np.ndarray,
     size: tuple[int, int],
     thumbnails: Images,
+    shown: Shown,
     progress: Callable[[float], None],
 ) -> None:
-    shape, overlap = target.shape[:2], (int(size[0] * OVERLAP), int(size[1] * OVERLAP))
-    thumbnails = _floats(thumbnails)
+    shape = next(iter(pictures.values())).shape[:2]
+    overlap = int(size[0] * OVERLAP), int(size[1] * OVERLAP)
+    scale, thumbnails = engine.contract.scale, _floats(thumbnails)
 
     def part(place: tuple) -> dict[str, np.ndarray]:
-        return _floats({name: image[place] for name, image in pictures.items()})
+        return _floats({name: image[place] for name, image in pictures.items()}, shown)
 
     agreement = None
-    if not thumbnails:
+    if not thumbnails and not engine.contract.develops:
         agreement = Agreement(
             lambda images: _run(engine, images, thumbnails),
             lambda rows, columns: part(np.ix_(rows, columns)),
@@ -99,12 +111,12 @@ def _by_tiles(
         seen = part(np.s_[top : top + size[0], left : left + size[1]])
         height, width = next(iter(seen.values())).shape[:2]
         padded = {name: fit.pad(image, size) for name, image in seen.items()}
-        tile = _run(engine, padded, thumbnails)[:height, :width]
+        tile = _run(engine, padded, thumbnails)[: scale * height, : scale * width]
         done += 1
         progress(done / (rows * columns + 1))
         return agreement.correct(tile, top, left) if agreement else tile
 
-    tiling.by_tiles(target, render, fit.put, size=size, overlap=overlap)
+    tiling.by_tiles(target, render, fit.put, size=size, overlap=overlap, scale=scale)
 
 
 def _run(engine: Engine, images: Images, thumbnails: Images) -> np.ndarray:
@@ -114,5 +126,5 @@ def _run(engine: Engine, images: Images, thumbnails: Images) -> np.ndarray:
     return np.asarray(engine({**batch, **thumbnails})[wanted.name])[0]
 
 
-def _floats(images: Images) -> Images:
-    return {name: fit.to_float(image) for name, image in images.items()}
+def _floats(images: Images, shown: Shown = fit.to_float) -> Images:
+    return {name: shown(image) for name, image in images.items()}

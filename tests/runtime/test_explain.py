@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, FUSE, Contract, Port
+from lowlight_tf.contract import DEVELOP, ENHANCE, FUSE, Contract, Port
+from lowlight_tf.imaging import mosaic
+from lowlight_tf.imaging.raw import RawPicture, Shot
 from lowlight_tf.runtime.explain import explain
 
 
@@ -57,6 +59,24 @@ def test_of_two_cameras_the_first_is_what_it_lies_over():
     drawn = explain(Telling(wide), picture, np.zeros((30, 50, 1), np.float32))["where"]
     assert drawn.shape == picture.shape
     assert drawn[5, 5, 1] > 0.8 > drawn[25, 45, 1]
+
+
+@pytest.mark.parametrize("size", [None, (48, 64), (64, 48), (8, 16)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_of_a_raw_picture_it_lies_over_what_is_developed(size, orientation):
+    class Unfolding(Telling):
+        def __call__(self, images):
+            return {"enhanced": images["raw"][..., :3].repeat(2, 1).repeat(2, 2)}
+
+    digits = np.zeros((40, 56), np.uint16)
+    digits[:20, :28] = 1000
+    shot = Shot("BGGR", (40, 56), (0.0,) * 4, (1000.0,) * 4, orientation=orientation)
+    picture = RawPicture(mosaic.pack(digits, "BGGR"), shot)
+    drawn = explain(Unfolding(DEVELOP, size=size), picture, ratio=2.0)["where"]
+    drawn = shot.lying(drawn)
+    assert drawn.shape == (40, 56, 3)
+    assert drawn[4:9, 4:9, 1].min() > 0.7
+    assert drawn[30:, 42:, 1].max() < 0.1
 
 
 def test_who_does_not_tell_is_named():

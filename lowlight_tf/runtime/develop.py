@@ -1,0 +1,97 @@
+"""A RAW picture of any size into a picture."""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging import raw
+from lowlight_tf.imaging.raw import RawPicture
+from lowlight_tf.runtime import fit, whole
+from lowlight_tf.runtime.engine import Engine
+
+GRAY = 0.18
+"""Mean of the light that a picture is exposed to by itself: what light meters go by."""
+
+SAMPLES = 2**18
+"""Packed pixels that are enough for that mean."""
+
+LARGEST = 2.0**16
+"""The largest ratio, where none is named and it is not capped: a digit of 16 bits."""
+
+
+def develop(
+    engine: Engine,
+    picture: RawPicture,
+    *,
+    ratio: float,
+    dtype: type = np.uint16,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Make a picture of what a sensor saw: at once, or by tiles if it is larger than that allows.
+
+    The engine is shown the light as `raw.exposed` says, a tile at a time: of a frame of 24
+    megapixels no floats are held but a band as wide as a tile. See `whole.through`.
+
+    Args:
+        engine: What develops; from packed Bayer pixels to one color image, of the sensor's size or
+            half of it.
+        picture: What `raw.read` gives.
+        ratio: By how much the light is amplified.
+        dtype: Of the result: uint16, uint8 or float32.
+        progress: Called with the share done, in (0, 1].
+
+    Returns:
+        (H, W, 3) sRGB, upright; (H // 2, W // 2, 3) from an engine of half the size.
+
+    Raises:
+        UsageError: If the engine develops no RAW pictures or none of this kind, or the ratio is not
+            positive.
+    """
+    contract, digits, shot = engine.contract, picture.digits, picture.shot
+    fit.check_raw(contract)
+    checks.positive("ratio", ratio)
+    own = getattr(engine, "develop", None)
+    if own:
+        image = own(picture, ratio=ratio)
+        return fit.of_type(shot.finished(image), np.dtype(dtype))
+    (port,) = contract.pictures
+    if digits.shape[-1] != port.channels:
+        raise UsageError(
+            f"{engine.name} develops what Bayer sensors saw ({port.channels} channels). "
+            f"Received: X-Trans ({digits.shape[-1]} channels). Take the baseline libraw."
+        )
+    scale = contract.scale
+    result = np.empty((scale * digits.shape[0], scale * digits.shape[1], 3), dtype)
+    shown = functools.partial(_shown, shot=shot, ratio=ratio)
+    whole.through(
+        engine, {port.name: digits}, result, thumbnails={}, shown=shown, progress=progress
+    )
+    return shot.finished(result, shrunk=2 // scale)
+
+
+def fitting_ratio(picture: RawPicture, *, cap: float | None = raw.CAP) -> float:
+    """Return the exposure ratio that makes a picture as bright as pictures mostly are.
+
+    That is where the mean of what the net is shown is `GRAY`; never below 1.
+
+    Args:
+        picture: What `raw.read` gives.
+        cap: The largest ratio; None for any up to `LARGEST`.
+    """
+    step = int(np.ceil((picture.digits[..., 0].size / SAMPLES) ** 0.5))
+    light = picture.shot.light(picture.digits[::step, ::step])
+    low, high = 1.0, LARGEST if cap is None else cap
+    while high / low > 1.005:  # the mean rises with the ratio
+        middle = (low * high) ** 0.5
+        if raw.exposed(light, picture.shot, middle).mean() < GRAY:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _shown(digits: np.ndarray, *, shot: raw.Shot, ratio: float) -> np.ndarray:
+    return raw.exposed(shot.light(digits), shot, ratio)
