@@ -78,11 +78,13 @@ MODELS = Registry(
     attention_unet_half=Model(
         "lowlight_tf.models.attention_unet:attention_unet_half", DEVELOP_HALF
     ),
+    can24=Model("lowlight_tf.models.can24:can24", ENHANCE),
     dashcam_net=Model("lowlight_tf.models.dashcam_net:dashcam_net", EXPOSE),
     did_fuse=Model("lowlight_tf.models.did_fuse:did_fuse", FUSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
     mirnet=Model("lowlight_tf.models.mirnet:mirnet", ENHANCE),
     sid_unet=Model("lowlight_tf.models.sid_unet:sid_unet", DEVELOP),
+    zero_dce=Model("lowlight_tf.models.zero_dce:zero_dce", ENHANCE),
 )
 
 CRITICS = Registry(
@@ -102,6 +104,7 @@ LOSSES = Registry(
     charbonnier=Loss("lowlight_tf.losses.fidelity:charbonnier", ("target", "enhanced")),
     distilled=Loss("lowlight_tf.losses.fidelity:charbonnier", ("taught", "enhanced")),
     l1=Loss("lowlight_tf.losses.fidelity:l1", ("target", "enhanced")),
+    mse=Loss("lowlight_tf.losses.fidelity:mse", ("target", "enhanced")),
     ssim=Loss("lowlight_tf.losses.fidelity:ssim", ("target", "enhanced")),
     ms_ssim=Loss("lowlight_tf.losses.fidelity:ms_ssim", ("target", "enhanced")),
     log_ms_ssim=Loss("lowlight_tf.losses.fidelity:log_ms_ssim", ("target", "enhanced")),
@@ -110,6 +113,12 @@ LOSSES = Registry(
     lpips=Loss("lowlight_tf.losses.perceptual:lpips", ("target", "enhanced")),
     half_lpips=Loss("lowlight_tf.losses.perceptual:half_lpips", ("target", "enhanced")),
     frequency=Loss("lowlight_tf.losses.frequency:frequency", ("target", "enhanced")),
+    spatial_consistency=Loss(
+        "lowlight_tf.losses.zero_reference:spatial_consistency", ("low", "enhanced")
+    ),
+    exposure=Loss("lowlight_tf.losses.zero_reference:exposure", ("enhanced",)),
+    color_constancy=Loss("lowlight_tf.losses.zero_reference:color_constancy", ("enhanced",)),
+    curve_smoothness=Loss("lowlight_tf.losses.zero_reference:curve_smoothness", ("curves",)),
     max_intensity=Loss("lowlight_tf.losses.fusion:max_intensity", ("visible", "infrared", "fused")),
     max_gradient=Loss("lowlight_tf.losses.fusion:max_gradient", ("visible", "infrared", "fused")),
     source_ssim=Loss("lowlight_tf.losses.fusion:source_ssim", ("visible", "infrared", "fused")),

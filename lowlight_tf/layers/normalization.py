@@ -90,3 +90,55 @@ class PassableNormalization(keras.layers.BatchNormalization):
     ) -> KerasTensor:
         """Normalize one batch."""
         return super().call(inputs, training=bool(training) and not passed, mask=mask)
+
+
+@keras.saving.register_keras_serializable("lowlight_tf")
+class AdaptiveNormalization(keras.layers.Layer):
+    """What comes in and its batch normalization, mixed as is learned; at first as it comes in.
+
+    (B, H, W, C) -> the same: l x + m BN(x), with one l (1 at first) and one m (0 at first) for all
+    maps. Outside training it is one product and one sum, which converters make part of the
+    convolution before it.
+
+    Args:
+        epsilon: Added to the variance.
+        momentum: Of the running statistics.
+
+    Reference:
+        Chen, Xu and Koltun, "Fast Image Processing with Fully-Convolutional Networks", ICCV 2017,
+        equation 3. Differences: none.
+    """
+
+    def __init__(self, *, epsilon: float = 1e-3, momentum: float = 0.99, **options) -> None:
+        super().__init__(**options)
+        self.epsilon, self.momentum = epsilon, momentum
+        # A normalization's own scale would be but another m.
+        self.norm = keras.layers.BatchNormalization(
+            epsilon=epsilon, momentum=momentum, scale=False, name="norm"
+        )
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make the two learned shares, and what the normalization has."""
+        whole = {"shape": (), "autocast": False}
+        self.kept = self.add_weight(name="kept", initializer="ones", **whole)
+        self.mixed = self.add_weight(name="mixed", initializer="zeros", **whole)
+        self.norm.build(shape)
+
+    def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
+        """Normalize one batch."""
+        norm = self.norm
+        if training:
+            kept, mixed = (ops.cast(x, self.compute_dtype) for x in (self.kept, self.mixed))
+            return kept * inputs + mixed * norm(inputs, training=True)
+        scale = self.mixed * ops.rsqrt(norm.moving_variance + self.epsilon)
+        shift = self.mixed * ops.cast(norm.beta, "float32") - scale * norm.moving_mean
+        gain, shift = (ops.cast(x, self.compute_dtype) for x in (self.kept + scale, shift))
+        return inputs * gain + shift
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the same shape."""
+        return shape
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "epsilon": self.epsilon, "momentum": self.momentum}

@@ -24,6 +24,19 @@ def l1(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
     return ops.mean(ops.abs(target - enhanced), axis=(1, 2, 3))
 
 
+def mse(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+    """Mean squared difference.
+
+    Args:
+        target: (B, H, W, C) in [0, 1].
+        enhanced: Same shape and range as `target`.
+
+    Returns:
+        (B,); lower is better, 0 for equal images.
+    """
+    return ops.mean(ops.square(target - enhanced), axis=(1, 2, 3))
+
+
 def charbonnier(
     target: KerasTensor, enhanced: KerasTensor, *, epsilon: float = 1e-3
 ) -> KerasTensor:
@@ -144,7 +157,7 @@ def log_ms_ssim(target: KerasTensor, enhanced: KerasTensor, *, scales: int = 5) 
 
 
 def _squared_error(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
-    return ops.maximum(ops.mean(ops.square(target - enhanced), axis=(1, 2, 3)), 1e-10)
+    return ops.maximum(mse(target, enhanced), 1e-10)
 
 
 def _multi_scale(target: KerasTensor, enhanced: KerasTensor, scales: int) -> KerasTensor:

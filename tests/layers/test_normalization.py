@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.layers.normalization import GroupNormalization
+from lowlight_tf.layers.normalization import AdaptiveNormalization, GroupNormalization
 
 
 def twins(groups, channels, rng):
@@ -64,3 +64,40 @@ def test_is_rebuilt_from_its_config():
     layer = GroupNormalization(3, epsilon=1e-3)
     again = GroupNormalization.from_config(layer.get_config())
     assert (again.groups, again.epsilon) == (3, 1e-3)
+
+
+def adaptive(rng):
+    """Return an adaptive normalization that has learned something, and its plain parts."""
+    layer = AdaptiveNormalization(momentum=0.5)
+    layer.build((None, None, None, 4))
+    beta, mean, variance = rng.normal(size=4), rng.normal(size=4), rng.uniform(0.1, 2, 4)
+    layer.norm.set_weights([beta, mean, variance])
+    layer.kept.assign(0.7)
+    layer.mixed.assign(-0.4)
+    return layer, beta, mean, variance
+
+
+def test_an_adaptive_normalization_leaves_all_as_it_is_at_first(rng):
+    x = rng.normal(3, 2, (2, 5, 6, 4)).astype(np.float32)
+    np.testing.assert_allclose(AdaptiveNormalization()(x), x, rtol=1e-6)
+    np.testing.assert_allclose(AdaptiveNormalization()(x, training=True), x, rtol=1e-6)
+
+
+def test_an_adaptive_normalization_mixes_what_comes_in_with_its_normalization(rng):
+    layer, beta, mean, variance = adaptive(rng)
+    x = rng.normal(3, 2, (2, 5, 6, 4)).astype(np.float32)
+    expected = 0.7 * x - 0.4 * ((x - mean) / np.sqrt(variance + 1e-3) + beta)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
+    own = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
+    learning = 0.7 * x - 0.4 * ((x - own[0]) / np.sqrt(own[1] + 1e-3) + beta)
+    np.testing.assert_allclose(layer(x, training=True), learning, atol=1e-5)
+    np.testing.assert_allclose(layer.norm.moving_mean, (mean + own[0]) / 2, rtol=1e-5)
+
+
+def test_both_shares_of_an_adaptive_normalization_learn(rng):
+    layer = AdaptiveNormalization()
+    x = rng.normal(3, 2, (2, 5, 6, 4)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(x, training=True) * x)
+    shares = [layer.kept.value, layer.mixed.value]
+    assert all(float(tf.abs(slope)) > 0 for slope in tape.gradient(total, shares))

@@ -12,6 +12,7 @@ from lowlight_tf.losses.fidelity import (
     l1,
     log_ms_ssim,
     ms_ssim,
+    mse,
     psnr,
     ssim,
 )
@@ -102,3 +103,10 @@ def test_a_crop_smaller_than_the_window_is_refused():
     tiny = np.zeros((1, 10, 20, 3), np.float32)
     with pytest.raises(UsageError, match=r"at least 11 pixels a side\. Received: 10"):
         ssim(tiny, tiny)
+
+
+def test_the_mean_squared_error_by_hand():
+    target = np.zeros((2, 2, 2, 1), np.float32)
+    enhanced = target.copy()
+    enhanced[0, 0, 0], enhanced[1] = 0.4, 0.5  # one of four pixels; all of them
+    np.testing.assert_allclose(mse(target, enhanced), [0.16 / 4, 0.25], rtol=1e-6)
