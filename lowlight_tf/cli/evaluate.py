@@ -4,6 +4,8 @@ import argparse
 import dataclasses
 import functools
 import shlex
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="folders with low/ and high/, a .zip of one, or names of datasets; for metrics that "
         "need no target, folders of pictures too; for two cameras, folders with visible/ and "
-        "infrared/ (default: what the one run folder was validated with)",
+        "infrared/; for RAW files, folders with raw/, high/ and ratios.json or with short/ and "
+        "long/, or photographs, of which RAW files are made (default: what the one run folder was "
+        "validated with)",
     )
     add("--data-root", type=Path, default=Path("."), help="folder that holds the dataset")
     add(
@@ -56,7 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names of the catalog, by commas (default: psnr,ssim; where a model fuses two "
         "cameras: entropy,mutual_information,standard_deviation,scd,vif)",
     )
-    add("--protocol", default="plain", help="plain, gt_mean, luma, seed: one or more, by commas")
+    add(
+        "--protocol",
+        help="plain, gt_mean, luma, seed; of RAW files sid, half_resolution: one or more, by "
+        "commas (default: plain; of RAW files that of the model's size)",
+    )
     add("--json", type=Path, help="file to write all numbers into")
     add("--markdown", type=Path, help="file to write the table into")
     add("--sheet", type=Path, help="picture to write: before, after and target of some")
@@ -73,10 +81,15 @@ def run(args: argparse.Namespace) -> int:
     models = list(dict.fromkeys(models))
     if not models:
         raise UsageError("Pass --model or --checkpoint-dir to say what to evaluate.")
-    protocols = words_of("protocol", args.protocol)
+    with tempfile.TemporaryDirectory(prefix="lowlight-tf-") as room:
+        return _run(args, models, Path(room))
+
+
+def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
+    protocols = words_of("protocol", args.protocol) if args.protocol else []
 
     from lowlight_tf.catalog import METRICS
-    from lowlight_tf.evaluation import evaluate, report, results
+    from lowlight_tf.evaluation import evaluate, exposure, report, results
     from lowlight_tf.imaging import files
     from lowlight_tf.metrics import fidelity
     from lowlight_tf.runtime.engine import open_engine
@@ -91,11 +104,20 @@ def run(args: argparse.Namespace) -> int:
         for model in models
     ]
     fusing = any(engine.contract.fuses for engine in opened)
+    developing = {engine.contract.develops for engine in opened}
+    if len(developing) > 1:
+        raise UsageError(
+            "Models of RAW files stand in no table with those of pictures. Evaluate them apart."
+        )
+    if not protocols:
+        protocols = list(dict.fromkeys(exposure.own_protocol(engine.contract) for engine in opened))
+        args.protocol = ",".join(protocols)
     if args.metrics is None:
         args.metrics = ",".join(evaluate.FUSION if fusing else ("psnr", "ssim"))
     metrics = words_of("metrics", args.metrics)
     taken = {name for metric in metrics for name in METRICS.find(metric).takes}
-    sets = _sets(args, models, "target" in taken, fusing or "infrared" in taken)
+    raws = room if any(developing) else None
+    sets = _sets(args, models, "target" in taken, fusing or "infrared" in taken, raws)
     short = [engine.name for engine in opened]
     engines = {
         model if short.count(engine.name) > 1 else engine.name: engine
@@ -169,11 +191,11 @@ def _sheet(engines: dict[str, Any], sets: dict[str, list], results: list) -> Any
 
 
 def _sets(
-    args: argparse.Namespace, models: list[str], against: bool, cameras: bool
+    args: argparse.Namespace, models: list[str], against: bool, cameras: bool, raws: Path | None
 ) -> dict[str, list]:
     """Return the pairs that the flags name, by what to call them."""
     if args.data:
-        return dict(named_pairs(data, args, against, cameras) for data in args.data)
+        return dict(named_pairs(data, args, against, cameras, raws) for data in args.data)
     runs = [Path(model) for model in models if Path(model).is_dir()]
     if len(runs) != 1:
         raise UsageError(
@@ -184,7 +206,11 @@ def _sets(
 
 
 def named_pairs(
-    data: str, args: argparse.Namespace, against: bool, cameras: bool = False
+    data: str,
+    args: argparse.Namespace,
+    against: bool,
+    cameras: bool = False,
+    raws: Path | None = None,
 ) -> tuple[str, list]:
     """Return what to call the pairs of a folder or dataset, and the pairs.
 
@@ -193,6 +219,7 @@ def named_pairs(
         args: Its `split` and `data_root` are read.
         against: Whether targets are needed.
         cameras: Whether infrared pictures are needed.
+        raws: Where RAW files are made of photographs, if RAW files are needed.
     """
     from lowlight_tf.datasets import card, pairing
     from lowlight_tf.datasets.folder import JUDGE, opened, part_of
@@ -202,6 +229,8 @@ def named_pairs(
         whole = opened(path)
         place = part_of(whole, (args.split,) if args.split else JUDGE)
         name = data if place == whole else f"{data} {place.name}"
+        if raws:
+            return _raw_pairs(name, place, raws)
         if cameras:
             return name, pairing.fusion_folder(place)
         if against or ((place / "low").is_dir() and (place / "high").is_dir()):
@@ -216,6 +245,20 @@ def named_pairs(
         f"the name of a dataset: {nearest(data, card.names())}. Received: {data} (no such folder "
         "or dataset)."
     )
+
+
+def _raw_pairs(name: str, place: Path, room: Path) -> tuple[str, list]:
+    """Return the RAW pairs of a folder; of one of photographs those that are made of them."""
+    from lowlight_tf.datasets import exposures, pairing
+    from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+
+    if not any((place / side).is_dir() for side in (exposures.PORT, "short")):
+        part = room / str(len(list(room.iterdir())))
+        return f"{name} as RAW", synthetic_raw(pairing.day_folder(place), part)
+    pairs, lone = exposures.raw_folder(place)
+    for path in lone:
+        print(f"lowlight-tf evaluate: {path} has no partner.", file=sys.stderr)
+    return name, pairs
 
 
 def own_pairs(run: Path) -> list:

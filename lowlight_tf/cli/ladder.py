@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import shlex
+import tempfile
 from pathlib import Path
 
 from lowlight_tf import checks
@@ -24,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names of the catalog, by commas (default: psnr,ssim,lpips; of a net that fuses two "
         "cameras what it was validated by)",
     )
-    add("--protocol", default="plain", help="plain, gt_mean, luma or seed")
+    add(
+        "--protocol",
+        help="plain, gt_mean, luma or seed; of RAW files sid or half_resolution (default: plain; "
+        "of RAW files that of the model's size)",
+    )
     add("--qat-steps", type=int, default=300, help="steps of quantization-aware training")
     add("--prune-steps", type=int, default=600, help="steps of pruning")
     add("--sparsity", type=float, default=0.5, help="share of the weights that pruning takes")
@@ -39,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make, measure, write the table; return 0 if every rung was made, else 1."""
+    with tempfile.TemporaryDirectory(prefix="lowlight-tf-") as room:
+        return _run(args, Path(room))
+
+
+def _run(args: argparse.Namespace, room: Path) -> int:
     from lowlight_tf.cli.evaluate import named_pairs, own_pairs, words_of
     from lowlight_tf.cli.export import image_size
 
@@ -49,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.config import Recipe
     from lowlight_tf.contract import write_json
     from lowlight_tf.evaluation.evaluate import FUSION
+    from lowlight_tf.evaluation.exposure import own_protocol
     from lowlight_tf.export import ladder
     from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs
     from lowlight_tf.metrics import fidelity
@@ -60,8 +71,9 @@ def run(args: argparse.Namespace) -> int:
     for rung in rungs:
         checks.one_of("quantize", rung, RUNGS)
     recipe = Recipe.load(args.run / "recipe.toml")
-    fuses = MODELS.find(recipe.model).contract.fuses
-    args.metrics = args.metrics or (",".join(FUSION) if fuses else "psnr,ssim,lpips")
+    contract = MODELS.find(recipe.model).contract
+    args.metrics = args.metrics or (",".join(FUSION) if contract.fuses else "psnr,ssim,lpips")
+    args.protocol = args.protocol or own_protocol(contract)
     metrics = words_of("metrics", args.metrics)
     for metric in metrics:
         METRICS.find(metric)  # what is not there is said before anything is made
@@ -70,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
     checks.at_least("runs", args.runs, 1)
     if args.data:
         against = not all(METRICS.find(metric).judges_alone for metric in metrics)
-        data, pairs = named_pairs(args.data, args, against, fuses)
+        raws = room if contract.develops else None
+        data, pairs = named_pairs(args.data, args, against, contract.fuses, raws)
     else:
         data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
     objective = Objective(recipe.objective)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import read_json, write_json
+from lowlight_tf.contract import RAW, read_json, write_json
 from lowlight_tf.datasets.archives import unpack
 from lowlight_tf.datasets.pairing import CAMERAS
 
@@ -22,7 +22,7 @@ def opened(path: Path) -> Path:
     """Return a folder as it is, and an archive as the folder NAME.unpacked beside it.
 
     An archive is unpacked once; whatever leads to the folders `train_val`, `train`, `val`, `test`,
-    `low`, `high`, `visible` and `infrared` is left out.
+    `low`, `high`, `raw`, `visible` and `infrared` is left out.
 
     Args:
         path: A folder, or a .zip or .tar file, however compressed.
@@ -44,7 +44,7 @@ def opened(path: Path) -> Path:
         raise UsageError(f"{path} is unpacked into {folder}, which holds something else. Move it.")
     fresh = folder.with_name(f".{folder.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
-    unpack(path, fresh, tops={*LEARN, *JUDGE, "low", "high", *CAMERAS})
+    unpack(path, fresh, tops={*LEARN, *JUDGE, "low", "high", RAW.name, *CAMERAS})
     write_json(fresh / MARK, mark)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(fresh, folder)

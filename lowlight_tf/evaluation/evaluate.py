@@ -8,9 +8,10 @@ import numpy as np
 
 from lowlight_tf.catalog import METRICS, Metric
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE
+from lowlight_tf.contract import ENHANCE, Contract
 from lowlight_tf.datasets import cameras
 from lowlight_tf.datasets.pairing import Pair, check_sizes
+from lowlight_tf.evaluation import exposure
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.imaging import files
 from lowlight_tf.metrics import fidelity
@@ -39,7 +40,7 @@ def evaluate(
     pairs: Sequence[Pair],
     *,
     metrics: Sequence[str] = ("psnr", "ssim"),
-    protocol: str = "plain",
+    protocol: str = "",
     data: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> Results:
@@ -48,14 +49,15 @@ def evaluate(
     Pictures are taken whole, in the 8 or 16 bits of their files and through `enhance` or `fuse`, as
     any user's would be; what is measured is the 8-bit result. It is "enhanced" and "fused" alike,
     and the first picture that the engine was shown "low" and "visible": so an enhancer stands in
-    one table with what fuses.
+    one table with what fuses. RAW files are developed, see `evaluation.exposure`.
 
     Args:
-        engine: What enhances; from one color image, or those of two cameras, to one.
+        engine: What enhances; from one color image, those of two cameras, or a RAW one, to one.
         pairs: Pictures of any sizes, with their targets if one of the metrics takes a target, and
             an infrared picture if one takes that or the engine does.
         metrics: Names of the catalog.
-        protocol: One of `metrics.fidelity.PROTOCOLS`, or of those that the metrics name.
+        protocol: One of `metrics.fidelity.PROTOCOLS`, or of those that the metrics name; of RAW
+            pictures one of `RAW_PROTOCOLS`. Default: `exposure.own_protocol`.
         data: What the pairs are called in the results.
         progress: Called with the share done, in (0, 1].
 
@@ -67,7 +69,7 @@ def evaluate(
             them; if there are no pairs, or one lacks a picture or a target that is asked for, or
             has them in different sizes; if a file cannot be read.
     """
-    protocols = (protocol,)
+    protocols = (protocol or exposure.own_protocol(engine.contract),)
     return measure(
         engine, pairs, metrics=metrics, protocols=protocols, data=data, progress=progress
     )[0]
@@ -89,21 +91,16 @@ def measure(
     check(engine, pairs, metrics=metrics, protocols=protocols)
     judges = {metric: METRICS.find(metric) for metric in metrics}
     taken = {name for judge in judges.values() for name in judge.takes}
-    asked = _asked(judges, protocols)
+    asked = _asked(judges, protocols, engine.contract)
     functions = {metric: judge.load() for metric, judge in judges.items()}
     scores: dict[str, list[Score]] = {protocol: [] for protocol in asked}
     watch = _Stopwatch(engine)
     for done, pair in enumerate(pairs, 1):
         watch.reset()
-        shown = cameras.read(pair, _sources(engine, taken))
-        first, result = next(iter(shown.values())), result_of(watch, *shown.values())
-        images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
-        if "target" in taken:
-            images["target"] = files.load(pair.target).pixels
-        images = {name: _eight(image) for name, image in images.items()}
+        images = (_developed if engine.contract.develops else _pictures)(watch, pair, taken, asked)
         for protocol, chosen in asked.items():
             calls = {name: (functions[name], judges[name]) for name in chosen}
-            values = _judge(pair, protocol, calls, images)
+            values = _judge(pair, protocol, calls, images[protocol])
             scores[protocol].append(Score(pair.name, values, watch.ms, watch.multiply_adds))
         if progress:
             progress(done / len(pairs))
@@ -122,8 +119,11 @@ def check(
     for protocol in protocols:
         fidelity.check(protocol)
     judges = {metric: METRICS.find(metric) for metric in metrics}
+    takes = list(dict.fromkeys(name for judge in judges.values() for name in judge.takes))
+    if engine.contract.develops:
+        exposure.check(engine.contract, pairs, takes, protocols)
     for name, judge in judges.items():
-        known = _protocols(judge)
+        known = _protocols(judge, engine.contract)
         if known and not set(known) & set(protocols):
             raise UsageError(
                 f"{name} is measured under the protocol {' or '.join(known)}. "
@@ -132,9 +132,9 @@ def check(
     with_target = [name for name, judge in judges.items() if not judge.judges_alone]
     if not pairs:
         raise UsageError("Evaluating needs at least one pair of pictures. Received: none.")
-    taken, used = {name for judge in judges.values() for name in judge.takes}, []
+    used = []
     for pair in pairs:
-        shown = {port: pair.picture(port) for port in _sources(engine, taken)}
+        shown = {port: pair.picture(port) for port in _sources(engine, takes)}
         for port, path in shown.items():
             if path is None:
                 raise UsageError(
@@ -156,12 +156,40 @@ def result_of(engine: Engine, visible: np.ndarray, *thermal: np.ndarray) -> np.n
     return fuse(engine, visible, *thermal) if engine.contract.fuses else enhance(engine, visible)
 
 
+def _pictures(
+    engine: Engine, pair: Pair, taken: Collection[str], protocols: Collection[str]
+) -> dict[str, Images]:
+    """Return protocol -> what metrics are called with: the same for all."""
+    shown = cameras.read(pair, _sources(engine, taken))
+    first, result = next(iter(shown.values())), result_of(engine, *shown.values())
+    images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
+    if "target" in taken:
+        images["target"] = files.load(pair.target).pixels
+    images = {name: _eight(image) for name, image in images.items()}
+    return {protocol: images for protocol in protocols}
+
+
+def _developed(
+    engine: Engine, pair: Pair, taken: Collection[str], protocols: Collection[str]
+) -> dict[str, Images]:
+    """Return protocol -> what metrics are called with, of a RAW picture."""
+    found = exposure.images(engine, pair, list(protocols), target="target" in taken)
+    return {
+        protocol: {name: _eight(x) for name, x in {**shown, "fused": shown["enhanced"]}.items()}
+        for protocol, shown in found.items()
+    }
+
+
 class _Stopwatch:
     """An engine, how long it has been running for a picture, and how much it computed."""
 
     def __init__(self, engine: Engine) -> None:
         self.name, self.contract, self.size = engine.name, engine.contract, engine.size
-        self.preparation = getattr(engine, "preparation", None)
+        for name in ("preparation", "whole"):
+            if hasattr(engine, name):
+                setattr(self, name, getattr(engine, name))
+        if hasattr(engine, "develop"):
+            self.develop = functools.partial(self._timed, engine.develop)
         self._engine = engine
         count = getattr(engine, "multiply_adds", None)  # only a graph can be counted
         self._count = functools.cache(count) if count else None
@@ -172,12 +200,16 @@ class _Stopwatch:
         self.multiply_adds = 0 if self._count else None
 
     def __call__(self, images: Images) -> Images:
-        begin = time.perf_counter()
-        results = self._engine(images)
-        self.ms += 1000 * (time.perf_counter() - begin)
+        results = self._timed(self._engine, images)
         if self._count:
             self.multiply_adds += self._count(images[self.contract.pictures[0].name].shape[1:3])
         return results
+
+    def _timed(self, work: Callable, *given, **told):
+        begin = time.perf_counter()
+        result = work(*given, **told)
+        self.ms += 1000 * (time.perf_counter() - begin)
+        return result
 
 
 def _sources(engine: Engine, taken: Collection[str]) -> list[str]:
@@ -186,16 +218,19 @@ def _sources(engine: Engine, taken: Collection[str]) -> list[str]:
     return [*ports, *({"infrared"} & set(taken) - set(ports))]
 
 
-def _protocols(judge: Metric) -> tuple[str, ...]:
+def _protocols(judge: Metric, contract: Contract) -> tuple[str, ...]:
     """Return the protocols that a metric knows; none if it goes by none."""
-    return judge.protocols or (() if judge.judges_alone else fidelity.PROTOCOLS)
+    known = fidelity.RAW_PROTOCOLS if contract.develops else fidelity.PROTOCOLS
+    return judge.protocols or (() if judge.judges_alone else known)
 
 
-def _asked(judges: Mapping[str, Metric], protocols: Sequence[str]) -> dict[str, list[str]]:
+def _asked(
+    judges: Mapping[str, Metric], protocols: Sequence[str], contract: Contract
+) -> dict[str, list[str]]:
     """Return protocol -> metrics under it; those that know none go with the first."""
     asked = {protocol: [] for protocol in protocols}
     for name, judge in judges.items():
-        for protocol in set(_protocols(judge)) & set(protocols) or protocols[:1]:
+        for protocol in set(_protocols(judge, contract)) & set(protocols) or protocols[:1]:
             asked[protocol].append(name)
     return {protocol: chosen for protocol, chosen in asked.items() if chosen}
 

@@ -1,14 +1,16 @@
 """Before and after beside each other: a row for each picture, a column for each model."""
 
+import functools
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from lowlight_tf.datasets import cameras
+from lowlight_tf.datasets import cameras, exposures
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.evaluation import exposure
 from lowlight_tf.evaluation.evaluate import result_of
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import files, raw
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.engine import Engine
 
@@ -27,7 +29,7 @@ def contact_sheet(
     """Lay the dark picture, what each engine makes of it, and the target side by side.
 
     Where one of the engines fuses, the visible and the infrared picture stand in the place of the
-    dark one.
+    dark one; where they develop RAW files, what LibRaw makes of those unamplified.
 
     Args:
         engines: The columns between what is given and the target.
@@ -43,15 +45,18 @@ def contact_sheet(
     """
     targets = any(pair.target for pair in pairs)
     given = given_to(engines)
+    if exposures.PORT in given:
+        columns = functools.partial(_developed, engines)
+    else:
+        columns = functools.partial(_enhanced, engines, list(given))
     names = [*given.values(), *(engine.name for engine in engines), *["target"] * targets]
     lines, width = [], 0
     for index, pair in enumerate(pairs):
-        shown = _read(pair, list(given))
-        low = shown[0]
+        row = columns(pair)
+        low = row[0]
         width = width or max(round(low.shape[1] * height / low.shape[0]), 1)
-        row = [*shown, *(result_of(engine, *shown) for engine in engines)]
         if targets:
-            row.append(files.read(pair.target) if pair.target else np.zeros_like(low))
+            row.append(_target(pair) if pair.target else np.zeros_like(low))
         lines.append(np.hstack([_fitted(image, width, height) for image in row]))
         if captions:
             lines.append(_words(captions[index], LINE, width, len(names)))
@@ -60,9 +65,30 @@ def contact_sheet(
 
 def given_to(engines: Sequence[Engine]) -> dict[str, str]:
     """Return which pictures of a pair stand before what the engines make: port -> its heading."""
+    if any(engine.contract.develops for engine in engines):
+        return {exposures.PORT: "not amplified"}
     if any(engine.contract.fuses for engine in engines):
         return {"visible": "visible", "infrared": "infrared"}
     return {"low": "before"}
+
+
+def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[np.ndarray]:
+    shown = _read(pair, ports)
+    return [*shown, *(result_of(engine, *shown) for engine in engines)]
+
+
+def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
+    """Return what LibRaw makes of a RAW file, and what each engine does under its own protocol."""
+    path = pair.inputs[exposures.PORT]
+    row = [raw.read(path).shot.upright(raw.develop(path, curve="srgb"))]
+    for engine in engines:
+        protocol = exposure.own_protocol(engine.contract)
+        row.append(exposure.images(engine, pair, [protocol], target=False)[protocol]["enhanced"])
+    return list(map(fit.to_float, row))
+
+
+def _target(pair: Pair) -> np.ndarray:
+    return fit.to_float(exposure.upright_target(pair))
 
 
 def _read(pair: Pair, ports: list[str]) -> list[np.ndarray]:

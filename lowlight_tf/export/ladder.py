@@ -74,7 +74,7 @@ def climb(
     pairs: Sequence[Pair],
     *,
     metrics: Sequence[str],
-    protocol: str = "plain",
+    protocol: str = "",
     threads: int = 2,
     runs: int = 50,
     prove: bool = True,
@@ -162,7 +162,8 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
     """Return what becomes of a smooth dark ramp: different levels, longest run of one level.
 
     The ramp is grey and rises from black to level `DARK` along a row, in the steps of 8 bits; what
-    is counted is the green of the middle row. Of two cameras, both see it.
+    is counted is the green of the middle row. Of two cameras, both see it; of a sensor, all its
+    colors.
 
     Args:
         engine: What brightens.
@@ -170,14 +171,16 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
     """
     height, width = size
     row = np.rint(np.linspace(0, DARK, width)).astype(np.uint8)
-    ramp = np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
     contract = engine.contract
-    ramps = {port.name: ramp[..., : port.channels] for port in contract.pictures}
+    ramps = {
+        port.name: np.broadcast_to(row[None, :, None], (height, width, port.channels)).copy()
+        for port in contract.pictures
+    }
     images = {name: image[None] for name, image in ramps.items()}
     answer = engine({**images, **fit.thumbnails(contract, *ramps.values())})
     (enhanced,) = contract.outputs
-    green = answer[enhanced.name][0, height // 2, :, enhanced.channels // 2].astype(int)
-    edges = np.flatnonzero(np.diff(green, prepend=-1, append=-1))
+    green = answer[enhanced.name][0, contract.scale * height // 2, :, enhanced.channels // 2]
+    edges = np.flatnonzero(np.diff(green.astype(int), prepend=-1, append=-1))
     return len(np.unique(green)), int(np.diff(edges).max())
 
 

@@ -21,6 +21,9 @@ PROTOCOLS = ("plain", "gt_mean", "luma")
 ARITHMETIC = ("seed",)
 """Protocols of metrics that need no target: see `metrics.fusion.source_psnr`."""
 
+SID, HALF = RAW_PROTOCOLS = ("sid", "half_resolution")
+"""Protocols of RAW pictures: see `evaluation.exposure`, which brings both pictures to one size."""
+
 WINDOW, SIGMA = 11, 1.5  # pixels
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
@@ -92,7 +95,7 @@ def mae(target: np.ndarray, enhanced: np.ndarray) -> float:
 def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Prepare two pictures for any metric, as a protocol wants them.
 
-    - `plain`: the 8-bit pictures as they are.
+    - `plain`, and `sid` and `half_resolution` of RAW pictures: the 8-bit pictures as they are.
     - `gt_mean`: the 8-bit enhanced picture is multiplied by mean(luma of target) / mean(luma of
       enhanced), in float64 and with the lumas unrounded, clipped to 255 and rounded to 8 bits
       again. It forgives an exposure that is wrong all over, and so is higher by some dB: never
@@ -101,7 +104,7 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
       luma of 16 to 235 that others take would give the same errors 1.3 dB more.)
 
     Args:
-        protocol: One of `PROTOCOLS`.
+        protocol: One of `PROTOCOLS` or `RAW_PROTOCOLS`.
         target: (H, W, 3), uint8, or float in [0, 1].
         enhanced: The same shape; its type may differ.
 
@@ -115,7 +118,7 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
         `gt_mean` came with Zhang et al., "Kindling the Darkness" (KinD), ACM MM 2019, in the code
         that evaluated it. Differences: there the lumas were rounded before their mean was taken.
     """
-    check(protocol, PROTOCOLS)
+    check(protocol, PROTOCOLS + RAW_PROTOCOLS)
     target, enhanced = levels(target, enhanced)
     if protocol == "gt_mean":
         mean = luma(enhanced).mean()
@@ -125,7 +128,7 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
     return _bytes(target), _bytes(enhanced)
 
 
-def check(protocol: str, known: Sequence[str] = PROTOCOLS + ARITHMETIC) -> None:
+def check(protocol: str, known: Sequence[str] = PROTOCOLS + ARITHMETIC + RAW_PROTOCOLS) -> None:
     """Refuse a protocol that is not among the known, offering the nearest."""
     if protocol not in known:
         raise UsageError(f"No protocol is called {protocol!r}. Known: {nearest(protocol, known)}.")

@@ -1,0 +1,118 @@
+"""RAW pictures, developed, and their targets, as a protocol wants them.
+
+- `sid`: at the sensor's full size, the exposure ratio at most 300, as in Chen et al., "Learning to
+  See in the Dark", CVPR 2018, https://arxiv.org/abs/1805.01934.
+- `half_resolution`: targets shrunk to half by the means of 2x2 pixels before they are rounded to 8
+  bits, what is developed at full size likewise; any ratio. As in the generator of
+  https://github.com/yashthesia/computer-vision-project-fall21, which gives that size. Differences:
+  pictures are taken whole, where the seed drew crops at random.
+
+Numbers of one say nothing beside those of the other: shrinking takes away noise and sharp errors.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import Contract
+from lowlight_tf.datasets import exposures
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.imaging import files, raw
+from lowlight_tf.metrics.fidelity import HALF, RAW_PROTOCOLS, SID
+from lowlight_tf.runtime.develop import develop
+from lowlight_tf.runtime.engine import Engine
+
+CAPS = {SID: raw.CAP, HALF: None}
+"""The largest exposure ratio of each protocol; None for any."""
+
+TAKES = "target", "enhanced", "fused"
+"""What metrics may ask of RAW pictures: there is no dark picture but digits."""
+
+
+def own_protocol(contract: Contract) -> str:
+    """Return the protocol that a net is measured by where none is named."""
+    if not contract.develops:
+        return "plain"
+    return HALF if contract.scale == 1 else SID
+
+
+def check(
+    contract: Contract, pairs: Sequence[Pair], takes: Sequence[str], protocols: Sequence[str]
+) -> None:
+    """Refuse what cannot be measured of a net that develops.
+
+    Raises:
+        UsageError: If a protocol is one of pictures, or the net's size is not the protocol's; if a
+            metric takes what there is not, or nothing tells the ratio of a pair.
+    """
+    wrong = [protocol for protocol in protocols if protocol not in RAW_PROTOCOLS]
+    if wrong:
+        raise UsageError(
+            f"RAW pictures are measured under the protocol {' or '.join(RAW_PROTOCOLS)}. "
+            f"Received: {', '.join(wrong)}."
+        )
+    if SID in protocols and contract.scale == 1:
+        raise UsageError(
+            f"A net that gives half the sensor's size is not measured under {SID}. Pass {HALF}."
+        )
+    wrong = [name for name in takes if name not in TAKES]
+    if wrong:
+        raise UsageError(
+            f"RAW files have no picture for {', '.join(wrong)}. Pass metrics that take none."
+        )
+    for pair in pairs:
+        if pair.picture(exposures.PORT) is not None:
+            exposures.ratio(pair)
+
+
+def images(
+    engine: Engine, pair: Pair, protocols: Sequence[str], *, target: bool
+) -> dict[str, dict[str, np.ndarray]]:
+    """Develop a pair's RAW file under some protocols.
+
+    Args:
+        engine: What develops.
+        pair: A short exposure, and its target if that is asked for.
+        protocols: Some of `fidelity.RAW_PROTOCOLS`. What has one ratio is developed only once.
+        target: Whether the target is read.
+
+    Returns:
+        Protocol -> "enhanced", and "target": (H, W, 3) uint16 sRGB, upright.
+
+    Raises:
+        UsageError: If a file cannot be read or developed.
+    """
+    picture = raw.read(pair.inputs[exposures.PORT])
+    bright = upright_target(pair) if target else None
+    made: dict[float, np.ndarray] = {}
+    found = {}
+    for protocol in protocols:
+        ratio = exposures.ratio(pair, cap=CAPS[protocol])
+        if ratio not in made:
+            made[ratio] = develop(engine, picture, ratio=ratio)
+        shown = {"enhanced": made[ratio]} | ({"target": bright} if target else {})
+        if protocol == HALF:
+            whole = {"target"} if engine.contract.scale == 1 else set(shown)
+            shown = {name: _half(x) if name in whole else x for name, x in shown.items()}
+        found[protocol] = shown
+    return found
+
+
+def upright_target(pair: Pair) -> np.ndarray:
+    """Return a pair's target, (H, W, 3) uint16 sRGB: a picture, or a RAW file developed by LibRaw.
+
+    Raises:
+        UsageError: If it cannot be read.
+    """
+    if exposures.is_raw(pair.target):
+        return raw.read(pair.target, black=0).shot.upright(raw.develop(pair.target))
+    pixels = files.load(pair.target).pixels
+    return pixels if pixels.dtype == np.uint16 else pixels * np.uint16(257)
+
+
+def _half(image: np.ndarray) -> np.ndarray:
+    height, width = (side // 2 for side in image.shape[:2])
+    image = np.ascontiguousarray(image[: 2 * height, : 2 * width])
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

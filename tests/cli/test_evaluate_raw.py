@@ -1,0 +1,66 @@
+"""`lowlight-tf evaluate` on RAW files, and on photographs of which RAW files are made."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.datasets.pairing import day_folder
+from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+from lowlight_tf.evaluation import results
+from lowlight_tf.imaging import files
+
+pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+
+
+@pytest.fixture
+def photographs(tmp_path, rng):
+    """A folder of two smooth pictures."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name in "ab":
+        ramp = np.linspace(0.1, 0.8, 40)[:, None, None] * rng.uniform(0.6, 1, 3)
+        files.write(folder / f"{name}.png", np.float32(ramp).repeat(48, axis=1))
+    return folder
+
+
+def test_photographs_become_raw_files_and_the_protocol_is_named(photographs, tmp_path, capsys):
+    words = ["evaluate", "--model", "libraw", "--data", str(photographs)]
+    assert main([*words, "--json", str(tmp_path / "one.json")]) == 0
+    said = capsys.readouterr().out
+    assert "PSNR dB (sid)" in said
+    assert "photographs as RAW" in said
+    saved = json.loads((tmp_path / "one.json").read_text())
+    assert "--protocol sid" in saved["command"]
+    made = synthetic_raw(day_folder(photographs), tmp_path / "made")
+    assert main([*words[:4], str(tmp_path / "made"), "--json", str(tmp_path / "two.json")]) == 0
+    numbers = [results.load(tmp_path / name)[0].scores for name in ("one.json", "two.json")]
+    numbers = [[score.values for score in scores] for scores in numbers]
+    assert numbers[0] == numbers[1]
+    assert len(numbers[0]) == len(made)
+
+
+def test_what_has_no_partner_is_named_and_the_rest_measured(photographs, tmp_path, capsys):
+    made = synthetic_raw(day_folder(photographs), tmp_path / "made")
+    made[0].target.unlink()
+    assert main(["evaluate", "--model", "libraw", "--data", str(tmp_path / "made")]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "a.dng has no partner" in said.err
+    assert "| libraw |" in said.out
+
+
+def test_models_of_raw_files_stand_in_no_table_with_others(photographs, capsys):
+    assert main(["evaluate", "--model", "libraw", "input", "--data", str(photographs)]) == 2
+    assert "Evaluate them apart" in capsys.readouterr().err
+
+
+def test_the_other_size_of_target_is_a_protocol_of_its_own(photographs, capsys):
+    words = ["evaluate", "--model", "libraw", "--data", str(photographs)]
+    assert main([*words, "--protocol", "sid,half_resolution", "--metrics", "psnr"]) == 0
+    said = capsys.readouterr().out
+    assert "PSNR dB (sid)" in said
+    assert "PSNR dB (half_resolution)" in said
+    assert main([*words, "--protocol", "plain"]) == 2
+    assert "measured under the protocol sid or half_resolution" in capsys.readouterr().err

@@ -1,0 +1,148 @@
+"""RAW files are measured in a protocol that is named, against what a long exposure shows."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import DEVELOP, DEVELOP_HALF
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.evaluation import exposure
+from lowlight_tf.evaluation.evaluate import Unchanged, check, evaluate, measure
+from lowlight_tf.evaluation.sheet import contact_sheet
+from lowlight_tf.imaging import color, dng, files
+from lowlight_tf.runtime.engine import open_engine
+
+pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+
+
+class Greens:
+    """An engine that gives the first green of each cell to its four pixels."""
+
+    name, contract, size = "greens", DEVELOP, None
+
+    def __call__(self, images):
+        gray = np.repeat(images["raw"][..., 1:2], 3, axis=3)
+        scale = self.contract.scale
+        return {"enhanced": gray.repeat(scale, axis=1).repeat(scale, axis=2)}
+
+
+class HalfGreens(Greens):
+    """The same at half the size."""
+
+    contract = DEVELOP_HALF
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Return a function: ratio, light, target levels -> a flat gray pair of 24 x 32 pixels."""
+
+    def make(ratio=100.0, light=0.001, levels=51, *, orientation=1, name="a"):
+        for side in ("raw", "high"):
+            (tmp_path / side).mkdir(exist_ok=True)
+        digits = np.full((24, 32), round(light * 16000), np.uint16)
+        path = tmp_path / "raw" / f"{name}.dng"
+        dng.write(path, digits + 64, "RGGB", black=(64,), white=16064, orientation=orientation)
+        shape = (24, 32) if orientation < 5 else (32, 24)
+        target = np.broadcast_to(np.float32(levels) / 255, (*shape, 3))
+        files.write(tmp_path / "high" / f"{name}.png", target)
+        known = tmp_path / "ratios.json"
+        ratios = json.loads(known.read_text()) if known.exists() else {}
+        known.write_text(json.dumps(ratios | {name: ratio}))
+        return Pair(name, {"raw": path}, tmp_path / "high" / f"{name}.png")
+
+    return make
+
+
+def off_by(levels):
+    return 20 * math.log10(255 / levels)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_light_times_the_ratio_is_measured_against_the_target(pair, orientation):
+    # 0.001 x 100 = 0.1: 25.5 levels, rounded to the even 26; the target is 27.
+    (one,) = [pair(levels=27, orientation=orientation)]
+    results = evaluate(Greens(), [one], metrics=("psnr", "brightness"))
+    assert results.protocol == "sid"
+    assert results.means["psnr"] == pytest.approx(off_by(1))
+
+
+def test_sid_caps_the_ratio_and_the_seed_does_not(pair):
+    one = pair(ratio=600, levels=100)  # 0.3 or 0.6: 76 or 153 levels
+    sid, half = measure(Greens(), [one], metrics=("psnr",), protocols=("sid", "half_resolution"))
+    assert (sid.protocol, half.protocol) == ("sid", "half_resolution")
+    assert sid.means["psnr"] == pytest.approx(off_by(24))
+    assert half.means["psnr"] == pytest.approx(off_by(53))
+
+
+def test_half_resolution_shrinks_what_is_large(pair):
+    one = pair(ratio=200)  # 0.2: 51 levels
+    checkers = np.indices((24, 32)).sum(0) % 2 * np.float32(102 / 255)  # their mean is 51
+    files.write(one.target, np.repeat(checkers[..., None], 3, axis=2))
+    for engine in (Greens(), HalfGreens()):
+        shown = exposure.images(engine, one, ["half_resolution"], target=True)["half_resolution"]
+        assert shown["target"].shape == shown["enhanced"].shape == (12, 16, 3)
+        results = evaluate(engine, [one], metrics=("psnr",), protocol="half_resolution")
+        assert results.means["psnr"] == math.inf
+    assert evaluate(Greens(), [one], metrics=("psnr",)).means["psnr"] == pytest.approx(off_by(51))
+
+
+def test_a_net_of_half_the_size_is_measured_under_its_own_protocol_only(pair):
+    assert exposure.own_protocol(DEVELOP_HALF) == "half_resolution"
+    with pytest.raises(UsageError, match=r"not measured under sid\. Pass half_resolution"):
+        evaluate(HalfGreens(), [pair()], protocol="sid")
+
+
+def test_a_target_may_be_a_long_exposure(pair, tmp_path):
+    one = pair(ratio=100, levels=0)
+    digits = np.full((24, 32), 1600, np.uint16)
+    dng.write(tmp_path / "high" / "a.dng", digits + 64, "RGGB", black=(64,), white=16064)
+    long = Pair("a", one.inputs, tmp_path / "high" / "a.dng")
+    shown = exposure.upright_target(long)
+    assert shown.dtype == np.uint16
+    np.testing.assert_allclose(shown[12, 16] / 65535, 1.099 * 0.1**0.45 - 0.099, atol=2e-3)
+
+
+def test_the_baseline_is_measured_beside_nets(pair):
+    light = color.to_srgb(np.float64(0.1))
+    one = pair(levels=round(light * 255))
+    results = evaluate(open_engine("libraw"), [one], metrics=("psnr",))
+    assert results.means["psnr"] > 40
+    assert results.ms > 0
+
+
+@pytest.mark.parametrize(
+    ("metrics", "protocols", "words"),
+    [
+        (("psnr",), ("plain",), "under the protocol sid or half_resolution. Received: plain"),
+        (("loe",), ("sid",), "RAW files have no picture for low"),
+    ],
+)
+def test_what_cannot_be_measured_of_raw_files_is_said_before(pair, metrics, protocols, words):
+    with pytest.raises(UsageError, match=words):
+        check(Greens(), [pair()], metrics=metrics, protocols=protocols)
+
+
+def test_a_pair_without_a_ratio_is_found_before_anything_is_developed(pair, tmp_path):
+    one = pair()
+    (tmp_path / "ratios.json").write_text('{"a": 0}')
+    with pytest.raises(UsageError, match="must give a a ratio above zero"):
+        check(Greens(), [one], metrics=("psnr",), protocols=("sid",))
+
+
+def test_pictures_are_not_measured_under_protocols_of_raw_files(pair_of):
+    with pytest.raises(UsageError, match="psnr is measured under the protocol plain"):
+        evaluate(Unchanged(), [pair_of("a", 30, 31)], metrics=("psnr",), protocol="sid")
+
+
+def test_a_sheet_shows_what_was_not_amplified_and_what_was_made_of_it(pair):
+    one = pair(levels=26)
+    sheet = contact_sheet([Greens(), open_engine("libraw")], [one], height=24)
+    assert sheet.shape == (48, 4 * 32, 3)
+    cells = [sheet[36, 32 * column + 16, 1] for column in range(4)]
+    assert cells[0] < 0.02
+    np.testing.assert_allclose(cells[1], 0.1, atol=0.01)
+    np.testing.assert_allclose(cells[2], color.to_srgb(np.float64(0.1)), atol=0.01)
+    np.testing.assert_allclose(cells[3], 26 / 255, atol=1e-3)
