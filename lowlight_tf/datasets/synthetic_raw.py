@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import read_json, write_json
 from lowlight_tf.datasets.exposures import PORT, RATIOS, TARGETS
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import dng, files, mosaic, unprocess
+
+SOURCES = "photographs.json"
+"""Name -> checksum of the photograph that its files were made of; lies beside `raw/`."""
 
 RATIO = (100.0, 300.0)
 """Limits of the exposure ratio, as in See-in-the-Dark."""
@@ -21,8 +25,8 @@ def synthetic_raw(
 ) -> list[Pair]:
     """Take a short exposure of each photograph: FOLDER/raw/NAME.dng, high/NAME.png, ratios.json.
 
-    Camera, noise and ratio are drawn as `unprocess.sample` draws them, by the seed and the name
-    alone: the same photograph gives the same files, whatever others there are.
+    Camera, noise and ratio are drawn as `unprocess.sample` draws them, by the seed and what is in
+    the photograph's file: the same gives the same, whatever it is called and others there are.
 
     Args:
         pairs: Their targets are the photographs, sRGB; their inputs do not count.
@@ -32,7 +36,8 @@ def synthetic_raw(
         ratio: Limits between which the exposure ratio is drawn.
 
     Returns:
-        As many pairs, in the same order.
+        As many pairs, in the same order, called as they were; of several photographs of one name,
+        all but the first with the checksum of their file (CRC-32) behind it.
 
     Raises:
         UsageError: If a photograph cannot be read, or a limit is not positive.
@@ -41,16 +46,31 @@ def synthetic_raw(
         checks.positive("ratio", limit)
     for side in (PORT, TARGETS):
         (folder / side).mkdir(parents=True, exist_ok=True)
-    ratios = read_json(folder / RATIOS) if (folder / RATIOS).is_file() else {}
+    ratios, sources = (
+        read_json(folder / file) if (folder / file).is_file() else {} for file in (RATIOS, SOURCES)
+    )
     made = []
     for pair in pairs:
-        short, high = folder / PORT / f"{pair.name}.dng", folder / TARGETS / f"{pair.name}.png"
-        if pair.name not in ratios or not short.is_file() or not high.is_file():
-            rng = np.random.default_rng([seed, zlib.crc32(pair.name.encode())])
-            ratios[pair.name] = _take(files.read(pair.target), short, high, rng, ratio)
+        checksum = f"{zlib.crc32(_content(pair.target)):08x}"
+        name = pair.name
+        if sources.setdefault(name, checksum) != checksum:
+            name = f"{name}_{checksum}"
+            sources[name] = checksum
+        short, high = folder / PORT / f"{name}.dng", folder / TARGETS / f"{name}.png"
+        if name not in ratios or not short.is_file() or not high.is_file():
+            rng = np.random.default_rng([seed, int(checksum, 16)])
+            ratios[name] = _take(files.read(pair.target), short, high, rng, ratio)
+            write_json(folder / SOURCES, sources)
             write_json(folder / RATIOS, ratios)
-        made.append(Pair(pair.name, {PORT: short}, high))
+        made.append(Pair(name, {PORT: short}, high))
     return made
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _take(

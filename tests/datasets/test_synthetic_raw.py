@@ -1,6 +1,7 @@
 """Photographs become RAW pairs that are read like a camera's."""
 
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_what_is_written_is_a_dataset_of_raw_files(photographs, tmp_path):
 def test_it_is_what_a_training_sample_of_the_photograph_would_be(photographs, tmp_path):
     # The random numbers come in one order: camera, noise, ratio, then the sensor's.
     made = synthetic_raw(photographs, tmp_path / "made")[0]
-    rng = np.random.default_rng([1, 0xE8B7BE43])  # CRC-32 of "a"
+    rng = np.random.default_rng([1, zlib.crc32(photographs[0].target.read_bytes())])
     expected = unprocess.sample(files.read(photographs[0].target), rng)
     picture = raw.read(made.inputs["raw"])
     np.testing.assert_array_equal(picture.packed, expected.packed)
@@ -54,6 +55,18 @@ def test_a_photograph_gives_the_same_files_whatever_others_there_are(photographs
     other = synthetic_raw(photographs[1:], tmp_path / "three", seed=2)
     content = [pair.inputs["raw"].read_bytes() for pair in (together[1], alone[0], other[0])]
     assert content[0] == content[1] != content[2]
+
+
+def test_photographs_of_one_name_are_told_apart(photographs, tmp_path):
+    namesake = pairing.Pair("a", {}, photographs[1].target)
+    made = synthetic_raw([photographs[0], namesake], tmp_path / "made")
+    checksum = zlib.crc32(namesake.target.read_bytes())
+    assert [pair.name for pair in made] == ["a", f"a_{checksum:08x}"]
+    assert size(made[1].target) == (36, 42)
+    assert synthetic_raw([namesake, photographs[0]], tmp_path / "made") == made[::-1]
+    assert [exposures.ratio(pair) for pair in made] == [
+        exposures.ratio(pair) for pair in synthetic_raw(photographs, tmp_path / "other")
+    ]
 
 
 def test_what_is_there_is_kept(photographs, tmp_path):
