@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.pairing import SHOWN, Pair, held_back
-from lowlight_tf.imaging import files
+from lowlight_tf.datasets.pairing import SHOWN, Pair, held_back, split
+from lowlight_tf.imaging import files, raw
 
 SIDE = 32  # pixels of a fingerprint before its border is cut off
 FINE = 2.0  # pixels of the fingerprint; broader structure does not count: many rooms share it
@@ -46,7 +46,7 @@ def refuse_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> None:
 
     They are found by the bytes of the file, by the pixels, and by a fingerprint of fine structure
     that outlasts recompression, resizing and another exposure of the same scene. It does not find
-    mirrored pictures or parts of pictures.
+    mirrored pictures or parts of pictures, and does not look into RAW files: only at their targets.
 
     Args:
         train: Pairs that are learned from.
@@ -98,6 +98,8 @@ def split_apart(
     """
     count = held_back(len(pairs), fraction)
     ordered = sorted(pairs, key=lambda pair: pair.name)
+    if not _paths(ordered):  # RAW files alone
+        return split(ordered, fraction, seed)
     groups = _look_alikes(ordered)
     if len(groups) == 1:
         raise UsageError(
@@ -141,7 +143,8 @@ def _prints(pairs: Sequence[Pair]) -> list[Print]:
 
 def _paths(pairs: Sequence[Pair]) -> list[Path]:
     targets = [pair.target for pair in pairs if pair.target is not None]
-    return [*dict.fromkeys([*targets, *(p for pair in pairs for p in pair.inputs.values())])]
+    found = dict.fromkeys([*targets, *(p for pair in pairs for p in pair.inputs.values())])
+    return [path for path in found if path.suffix.lower() not in raw.SUFFIXES]
 
 
 def _read(paths: Iterable[Path]) -> list[Print]:

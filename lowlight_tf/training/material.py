@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import write_json
-from lowlight_tf.datasets import card, pairing, synthetic
+from lowlight_tf.contract import Contract, write_json
+from lowlight_tf.datasets import card, exposures, pairing, synthetic
 from lowlight_tf.datasets.folder import LEARN, opened, part_of
 from lowlight_tf.datasets.leaks import refuse_leaks, split_apart
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.datasets.split import read_split, write_split
+from lowlight_tf.datasets.synthetic_raw import synthetic_raw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +71,9 @@ def gather(recipe: Recipe, run: Path) -> Material:
         more, held, terms[source] = _source(source, recipe, run)
         train += more
         val += [pair for pair in held if pair not in val]
+    develops = MODELS.find(recipe.model).contract.develops
+    if develops:
+        train, val = (_taken(pairs, run / "synthetic", recipe.seed) for pairs in (train, val))
     plan = recipe.training
     if val and plan.split:
         raise UsageError(
@@ -80,7 +85,8 @@ def gather(recipe: Recipe, run: Path) -> Material:
     elif not val:
         train, val = split_apart(train, plan.held_back, recipe.seed)
     late = recipe.pipeline.late_crop if recipe.pipeline.late_from < 1 else 0
-    pairing.check_sizes(train, crop=max(recipe.pipeline.crop, late))
+    crop = max(recipe.pipeline.crop, late)
+    pairing.check_sizes(train, crop=2 * (crop + 1) if develops else crop)
     pairing.check_sizes(val)
     refuse_leaks(train, val)
     return Material(train, val, terms)
@@ -88,17 +94,16 @@ def gather(recipe: Recipe, run: Path) -> Material:
 
 def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pair], str]:
     """Return the pairs of one source for learning and for judging, and its terms."""
-    fuses = MODELS.find(recipe.model).contract.fuses
-    read = pairing.fusion_folder if fuses else pairing.pair_folder
+    contract = MODELS.find(recipe.model).contract
+    read = _reader(contract, recipe)
     if source == "embedded":
-        write = synthetic.embedded_cameras if fuses else synthetic.embedded
+        write = synthetic.embedded_cameras if contract.fuses else synthetic.embedded
         folder = write(run / "embedded")
         halves = (read(folder / half) for half in ("train", "val"))
         return *halves, synthetic.TERMS
     path = Path(source)
     if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
         folder = opened(path)
-        read = pairing.day_folder if recipe.pipeline.night else read
         if (folder / "train").is_dir() and (folder / "val").is_dir():
             return read(folder / "train"), read(folder / "val"), "the user's own"
         return read(part_of(folder, LEARN)), [], "the user's own"
@@ -108,14 +113,41 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
             f"one, or a dataset's name. Received: {source} (nothing there)."
         )
     known = card.find(source)
-    if fuses != (len(known.inputs) > 1):
+    if contract.fuses != (len(known.inputs) > 1):
+        wanted = "two cameras" if contract.fuses else "pictures with targets"
         raise UsageError(
-            f"{recipe.model} learns from {'two cameras' if fuses else 'pictures with targets'}; "
-            f"{source} has {' and '.join(known.sides)}. Name other data."
+            f"{recipe.model} learns from {wanted}; {source} has {' and '.join(known.sides)}. "
+            "Name other data."
         )
     root = Path(recipe.data_root or ".")
     held = known.pairs(root, "val") if "val" in known.splits else []
     return known.pairs(root, "train"), held, known.terms
+
+
+def _reader(contract: Contract, recipe: Recipe) -> Callable[[Path], list[Pair]]:
+    """Return what reads a folder of pairs."""
+    if contract.fuses:
+        return pairing.fusion_folder
+    if contract.develops:
+        return _raw_or_photographs
+    return pairing.day_folder if recipe.pipeline.night else pairing.pair_folder
+
+
+def _raw_or_photographs(folder: Path) -> list[Pair]:
+    """Return the RAW pairs of a folder, or its pictures, of which RAW can be made."""
+    if not any((folder / side).is_dir() for side in (exposures.PORT, "short")):
+        return pairing.day_folder(folder)
+    pairs, lone = exposures.raw_folder(folder)
+    for path in lone:
+        print(f"{path} has no partner and is left out")
+    return pairs
+
+
+def _taken(pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
+    """Return RAW pairs: those that are some, and of other pictures such as are made of them."""
+    photographs = [pair for pair in pairs if exposures.PORT not in pair.inputs]
+    made = iter(synthetic_raw(photographs, folder, seed=seed) if photographs else ())
+    return [pair if exposures.PORT in pair.inputs else next(made) for pair in pairs]
 
 
 def read_pairs(path: Path) -> list[Pair]:

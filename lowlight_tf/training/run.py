@@ -17,6 +17,7 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, write_json
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluate import FUSION, evaluate
+from lowlight_tf.evaluation.exposure import own_protocol
 from lowlight_tf.evaluation.sheet import contact_sheet
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.layers.reparameterization import fold
@@ -112,7 +113,7 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
         if progress.step < stage.end:
             learner.train_function = None  # traced anew: each stage has a size of its own
             learner.fit(
-                _feed(material.train, recipe, entry.contract, stage, progress.step, team),
+                _feed(material.train, recipe, entry.contract, run, stage, progress.step, team),
                 epochs=1,
                 steps_per_epoch=stage.end - progress.step,
                 shuffle=False,
@@ -220,13 +221,24 @@ def _stages(recipe: Recipe) -> list[_Stage]:
 
 
 def _feed(
-    pairs: list[Pair], recipe: Recipe, contract: Contract, stage: _Stage, step: int, team: Alone
+    pairs: list[Pair],
+    recipe: Recipe,
+    contract: Contract,
+    run: Path,
+    stage: _Stage,
+    step: int,
+    team: Alone,
 ) -> Any:
     """Return this worker's part of the batches of a stage, from `step` on."""
     if contract.fuses:
         from lowlight_tf.pipeline.fusion import fusion_feed
 
         feed = functools.partial(fusion_feed, part=(team.index, team.count))
+    elif contract.develops:
+        from lowlight_tf.pipeline.raw import raw_feed
+
+        part = (team.index, team.count)
+        feed = functools.partial(raw_feed, folder=run / "decoded", part=part)
     elif importlib.util.find_spec("tensorflow"):
         from lowlight_tf.pipeline.build import training_feed
 
@@ -252,7 +264,7 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
 
     def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
         engine = KerasEngine.of(net, contract, name=recipe.model, preparation=recipe.preparation)
-        results = evaluate(engine, val, metrics=_judges(contract), protocol="plain")
+        results = evaluate(engine, val, metrics=_judges(contract), protocol=own_protocol(contract))
         return results.means, contact_sheet([engine], val[:SAMPLES])
 
     judges = [
