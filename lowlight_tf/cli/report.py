@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     output.mkdir(parents=True, exist_ok=True)
     draw_curves(histories, output / "curves.png", output / "curves.svg")
     for name, history in histories.items():
-        print(f"{name}: {_best(history)}")
+        print(f"{name}: {_best(history, _judge(runs[name]))}")
     print(f"{output / 'curves.png'}, curves.svg")
     if args.rows:
         lacking = _contact_sheet(runs, args.rows, output / "before_after.png")
@@ -51,18 +51,28 @@ def _names(places: list[Path]) -> list[str]:
     ]
 
 
-def _best(history) -> str:
+def _judge(run: Path) -> str:
+    """Return the metric by which a run kept its best net."""
+    from lowlight_tf.config import Recipe
+
+    recipe = run / "recipe.toml"
+    return Recipe.load(recipe).training.judge if recipe.is_file() else "psnr"
+
+
+def _best(history, judge: str) -> str:
     """Return the best validation in a few words."""
-    steps, psnr = history.column("val_psnr")
-    if not psnr:
+    steps, quality = history.column(f"val_{judge}")
+    if not quality:
         return "not validated yet"
-    best = steps[psnr.index(max(psnr))]
+    best = steps[quality.index(max(quality))]
     row = next(row for row in history.rows if row["step"] == best)
     (epoch,), (last,) = history.epochs([best]), history.epochs([history.rows[-1]["step"]])
-    return (
-        f"best validation PSNR {row['val_psnr']:.2f} dB, SSIM {row['val_ssim']:.4f} (plain) "
-        f"at epoch {epoch:.4g} of {last:.4g}"
+    told = (
+        f"PSNR {row['val_psnr']:.2f} dB, SSIM {row['val_ssim']:.4f} (plain)"
+        if judge in ("psnr", "ssim")
+        else f"{judge} {row[f'val_{judge}']:.4f}"
     )
+    return f"best validation {told} at epoch {epoch:.4g} of {last:.4g}"
 
 
 def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
@@ -82,9 +92,8 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
     shared = [i for i, pair in enumerate(first) if all(pair in other for other in others)]
     if not shared:
         return "the runs have no validation picture in common"
-    gone = next(
-        (p for pair in first for p in (*pair.inputs.values(), pair.target) if not p.exists()), None
-    )
+    paths = (path for pair in first for path in (*pair.inputs.values(), pair.target) if path)
+    gone = next((path for path in paths if not path.exists()), None)
     if gone:
         return f"{gone} is no longer there"
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from lowlight_tf.checks import UsageError
 
+TITLES = {"psnr": "PSNR (dB, plain)", "ssim": "SSIM (plain)"}
+"""What a panel of the curves is called, where it is not called as its metric."""
+
 
 class History:
     """Rows of numbers by step. A row holds what was measured at one step, not always all columns.
@@ -88,10 +91,10 @@ class History:
 
 
 def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
-    """Draw loss, PSNR and SSIM against the epoch, of one run or of several over each other.
+    """Draw loss and what was validated against the epoch, of one run or of several together.
 
-    The PSNR of training is that of batches of crops, the one of validation that of whole pictures.
-    A dotted line stands where the learning rate was cut.
+    The PSNR of training is that of batches of crops, what is validated that of whole pictures. A
+    dotted line stands where the learning rate was cut.
 
     Args:
         histories: What the legend calls a run -> its history.
@@ -102,19 +105,23 @@ def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 3.5), layout="constrained")
-    panels = {
-        "loss": {"loss": "training"},
-        "PSNR (dB, plain)": {
-            "psnr_batch": "training, crops",
-            "val_psnr": "validation, whole pictures",
-        },
-        "SSIM (plain)": {"val_ssim": "validation, whole pictures"},
-    }
-    for axes, (title, curves) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+    panels = {"loss": {"loss": "training"}}
+    judged = [name for one in histories.values() for row in one.rows for name in row]
+    for column in dict.fromkeys(name for name in judged if name.startswith("val_")):
+        name = column.removeprefix("val_")
+        panels[TITLES.get(name, name.replace("_", " "))] = {
+            f"{name}_batch": "training, crops",
+            column: "validation, whole pictures",
+        }
+    figure = Figure(figsize=(4 * len(panels), 3.5), layout="constrained")
+    for axes, (title, curves) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
         for index, (run, history) in enumerate(histories.items()):
             for name, kind in curves.items():
                 steps, values = history.column(name)
+                if not steps:
+                    continue
                 axes.plot(
                     history.epochs(steps),
                     values,

@@ -65,3 +65,14 @@ def test_what_is_no_history_is_said(text, tmp_path):
     (tmp_path / "history.csv").write_text(text)
     with pytest.raises(UsageError, match="is not the history of a run"):
         History.load(tmp_path / "history.csv")
+
+
+def test_whatever_was_validated_has_a_panel(tmp_path):
+    history = History()
+    for step in (1, 2):
+        history.add(step, epoch=step, loss=1 / step, val_vif=step, val_scd=0.1)
+    paths = [tmp_path / "curves.svg"]
+    draw_curves({"run": history}, *paths)
+    drawn = paths[0].read_text()
+    assert drawn.count("<!-- epoch -->") == 3
+    assert "<!-- vif -->" in drawn
