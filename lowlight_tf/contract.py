@@ -206,7 +206,7 @@ GLANCE = (320, 416)
 
 VISIBLE, INFRARED, FUSED = Port("visible", 1), Port("infrared", 1, "thermal"), Port("fused", 1)
 
-FUSE = Contract((VISIBLE, INFRARED), (FUSED,))
+FUSE = Contract((VISIBLE, INFRARED), (FUSED,), multiple_of=4)
 FUSE_GUIDED = Contract(
     (
         VISIBLE,
