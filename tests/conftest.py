@@ -59,7 +59,9 @@ def fusing_run(tmp_path_factory):
     keras.utils.set_random_seed(1)
     did_fuse(**options).save(run / "model.keras")
     FUSE.save(run / "contract.json")
-    recipe = Recipe(model="did_fuse", options=options)
+    recipe = Recipe(model="did_fuse", options=options).replace(
+        ["pipeline.crop=16", "pipeline.batch=2"]
+    )
     (run / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
     write_json(run / "training.json", {"seed": 1, "steps": 0})
     pairs, rng = [], np.random.default_rng(2)

@@ -59,7 +59,7 @@ def convert(
     """
     checks.one_of("quantize", quantization, QUANTIZATIONS)
     check_size(size, contract)
-    model = fold(model)
+    model = fold(told(model, contract))
     if quantization == "int8":
         model = equalized(model, samples)
     if quantization in EIGHT and len(samples):
@@ -70,6 +70,17 @@ def convert(
     weights = [weight.value for weight in model.weights]
     finish = functools.partial(quantized, quantization=quantization, samples=samples)
     return write(model, weights, contract, path, size=size, finish=finish)
+
+
+def told(net: keras.Model, contract: Contract) -> keras.Model:
+    """Return the part of a net that a file has: what gives the contract's outputs, and maps.
+
+    What serves losses only may well show its layers what they never see on a device.
+    """
+    results = {name: x for name, x in net.output.items() if _is_told(name, contract)}
+    if len(results) == len(net.output):
+        return net
+    return keras.Model(net.input, results, name=net.name)
 
 
 def check_size(size: tuple[int, int], contract: Contract) -> None:
@@ -134,11 +145,14 @@ def _module(
     def serve(*images: tf.Tensor) -> dict[str, tf.Tensor]:
         named = {port.name: image for port, image in zip(contract.inputs, images, strict=True)}
         results = model(named, training=False)
-        wanted = {port.name for port in contract.outputs}
-        return {name: x for name, x in results.items() if name in wanted or name.endswith(MAP)}
+        return {name: x for name, x in results.items() if _is_told(name, contract)}
 
     module.serve = serve
     return module, folder, serve.get_concrete_function()
+
+
+def _is_told(name: str, contract: Contract) -> bool:
+    return name.endswith(MAP) or any(name == port.name for port in contract.outputs)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,9 @@ HOMOGENEOUS = (keras.activations.linear, keras.activations.relu)
 PASSING = (layers.ReLU, layers.LeakyReLU, layers.GlobalAveragePooling2D, HalfSize)
 """Layers that do, too."""
 
+SUMS = ("Add", "Subtract")
+"""What lets one through that is common to all that it is given."""
+
 
 def equalized(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     """Return a net that computes the same, with feature maps of like range in each tensor.
@@ -31,8 +34,8 @@ def equalized(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     A tensor of eight bits has one scale. Where one feature map reaches ten times as far as another,
     the other is left with 25 steps. But a map may be divided by any positive number if whatever
     reads it multiplies by that number: convolutions, ReLU, means, sums, and products with gates
-    allow it. Maps that are added are divided alike. Kernels bear it: in eight bits they have a
-    scale for each map that they make.
+    allow it. Maps that are added, or subtracted, are divided alike. Kernels bear it: in eight bits
+    they have a scale for each map that they make.
 
     Args:
         net: A functional model, folded.
@@ -103,10 +106,12 @@ class _Walk:
             for other in others:
                 self._join(first, other)
             result = _Maps(first)
-        elif type(operation).__name__ == "Add" and len(free) == len(inputs):
+        elif type(operation).__name__ in SUMS and len(free) == len(inputs) > 1:
             for maps in free[1:]:
                 self._join(*np.broadcast_arrays(free[0].numbers, maps.numbers))
             (result, *_) = free
+        elif _joins_maps(operation) and len(free) == len(inputs):
+            result = _Maps(np.concatenate([maps.numbers for maps in free]))
         elif type(operation).__name__ == "Multiply" and len(free) == 1:
             (result,) = free
         else:
@@ -163,6 +168,10 @@ class _Walk:
         for one, other in zip(some, others, strict=True):
             older, newer = sorted((self._root(one), self._root(other)))
             self._same[newer] = older
+
+
+def _joins_maps(operation: keras.Operation) -> bool:
+    return isinstance(operation, layers.Concatenate) and operation.axis in (-1, 3)
 
 
 def _reach(

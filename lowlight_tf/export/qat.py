@@ -31,8 +31,8 @@ ABSORBED = (keras.layers.ReLU, Limit)
 UNIT: Ends = (0.0, 1.0)
 """The range of pictures."""
 
-SIGMOID: Ends = (0.0, 255 / 256)
-"""The range that LiteRT prescribes for what a sigmoid gives."""
+PRESCRIBED: dict[str, Ends] = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
+"""The ranges that LiteRT prescribes for what some functions give."""
 
 
 def quantization_aware(net: keras.Model, samples: Sequence[Sample]) -> Shadow:
@@ -101,8 +101,8 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
             fixed[layer.name] = None
         elif isinstance(operation, (Limit, keras.layers.InputLayer)):
             fixed[layer.name] = UNIT
-        elif not layer.weights and _is_sigmoid(operation):
-            fixed[layer.name] = SIGMOID
+        elif not layer.weights and _function(operation) in PRESCRIBED:
+            fixed[layer.name] = PRESCRIBED[_function(operation)]
         if isinstance(operation, ABSORBED):
             absorbed.add(layer.name)
         return layer
@@ -114,13 +114,14 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
         if readers and readers <= absorbed:
             fixed[layer.name] = None
     free = [x for x in shadow.layers if x.name not in fixed and x.name not in shadow.input]
-    probe = tf_keras.Model(shadow.input, [layer.output for layer in free])
+    results = [(layer.name, node.outputs) for layer in free for node in layer.inbound_nodes]
+    probe = tf_keras.Model(shadow.input, [result for _, result in results])
 
     run = tf.function(probe, autograph=False)
     spans = {layer.name: Span() for layer in free}
     for sample in samples:
-        for seen, result in zip(spans.values(), run(dict(sample)), strict=True):
-            seen.add(result.numpy())
+        for (name, _), result in zip(results, run(dict(sample)), strict=True):
+            spans[name].add(result.numpy())
     found = {name: seen.ends() for name, seen in spans.items()}
     # What is 0 always has a range too.
     found = {name: ends if ends[1] > ends[0] else (ends[0], 1.0) for name, ends in found.items()}
@@ -163,5 +164,7 @@ def _saturating(layer: Borrowed) -> Borrowed:
     )
 
 
-def _is_sigmoid(operation: keras.Operation) -> bool:
-    return getattr(operation, "activation", None) is keras.activations.sigmoid
+def _function(operation: keras.Operation) -> str:
+    """Return the name of the function that an activation, or what is no layer, computes."""
+    computed = getattr(operation, "activation", None) or type(operation)
+    return computed.__name__.lower()

@@ -13,7 +13,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export.bundle import card_of, open_run
-from lowlight_tf.export.convert import check_size, convert
+from lowlight_tf.export.convert import check_size, convert, told
 from lowlight_tf.export.equalize import equalized
 from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.pictures import as_floats, calibration, comparison, dark_pictures
@@ -98,7 +98,7 @@ class Rungs:
         check_size(size, self.engine.contract)
         self.contract, self.size, self.lesson, self.run = self.engine.contract, size, lesson, run
         self.name = name or self.recipe.model
-        self.net = fold(self.engine.net)
+        self.net = fold(told(self.engine.net, self.contract))
         self.pictures = dark_pictures(self.contract, run=run, folder=calibration_folder)
         self.samples = calibration(self.pictures, self.contract, size)
 

@@ -7,6 +7,7 @@ all else is borrowed: a Keras 3 operation runs on TensorFlow's tensors wherever 
 import inspect
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import ModuleType
@@ -109,7 +110,9 @@ def rebuild(net: keras.Model, hook: Hook = lambda operation, layer: layer) -> Sh
             stand for it.
 
     Returns:
-        A model of the same ports, whose layers have the names of the net's.
+        A model of the same ports, whose layers have the names of the net's. A layer that the net
+        calls several times is one if it has weights; of what has none, each further call is a layer
+        of its own, "NAME_call2".
 
     Raises:
         UsageError: If the net has a layer with weights that is not known here.
@@ -123,16 +126,22 @@ def rebuild(net: keras.Model, hook: Hook = lambda operation, layer: layer) -> Sh
                 "quantization-aware training and pruning for this model."
             )
     weights: dict[str, list[tf.Variable]] = {}
+    twins: dict[str, tf_keras.layers.Layer] = {}
+    calls: Counter[str] = Counter()
 
     def follow(operation: keras.Operation, *args, **kwargs):
         tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, _SYMBOL)]
         inputs = tensors[0] if len(tensors) == 1 else tensors
         if type(operation) not in STRUCTURE:
-            layer = Borrowed(_filled(operation, args, kwargs), name=operation.name)
+            calls[operation.name] += 1
+            again = f"_call{calls[operation.name]}" if calls[operation.name] > 1 else ""
+            layer = Borrowed(_filled(operation, args, kwargs), name=f"{operation.name}{again}")
             return hook(operation, layer)(inputs)
-        layer = _twin(operation, inputs.shape)
-        weights[operation.name] = layer.weights
-        result = hook(operation, layer)(inputs)
+        if operation.name not in twins:
+            layer = _twin(operation, inputs.shape)
+            weights[operation.name] = layer.weights
+            twins[operation.name] = hook(operation, layer)
+        result = twins[operation.name](inputs)
         activation = getattr(operation, "activation", None)
         if activation in (None, *FUSED):
             return result

@@ -1,11 +1,20 @@
 """Layers that learn in another form than they run in."""
 
+from collections import defaultdict
+
 import keras
-from keras import KerasTensor, ops
+import numpy as np
+from keras import KerasTensor, layers, ops
+
+from lowlight_tf.layers.fusion import FuseFeatures
+from lowlight_tf.layers.normalization import PassableNormalization
+
+NORMALIZATIONS = (layers.BatchNormalization, PassableNormalization)
+"""What scales and shifts each feature map by constants when it runs."""
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class CollapsibleConv2D(keras.layers.Layer):
+class CollapsibleConv2D(layers.Layer):
     """A convolution whose kernel is the sum of four branches, to be folded into one after training.
 
     The branches are a k x k convolution, a 1 x 1 convolution, a k x k convolution to `expansion`
@@ -86,9 +95,9 @@ class CollapsibleConv2D(keras.layers.Layer):
         sides = (None if side is None else -(-side // self.strides) for side in shape[1:3])
         return (shape[0], *sides, self.filters)
 
-    def fold(self) -> keras.layers.Conv2D:
+    def fold(self) -> layers.Conv2D:
         """Return the plain convolution of the same name that does the same; built by its caller."""
-        return keras.layers.Conv2D(
+        return layers.Conv2D(
             self.filters, self.kernel_size, strides=self.strides, padding="same", name=self.name
         )
 
@@ -108,11 +117,13 @@ class CollapsibleConv2D(keras.layers.Layer):
 
 
 def fold(net: keras.Model) -> keras.Model:
-    """Return a net that gives the same with every layer folded that can be.
+    """Return a net that gives the same when it runs, with every layer folded that can be.
 
     Collapsible and transposed convolutions become plain ones: layers that have `fold`, which gives
-    the plain layer, and `folded_weights`. A PReLU with one slope for all feature maps becomes a
-    LeakyReLU, which devices have in eight bits too.
+    the plain layer, and `folded_weights`. A batch normalization becomes part of the plain
+    convolution before it, if neither is ever called without the other. A PReLU with one slope for
+    all feature maps becomes a LeakyReLU, which devices have in eight bits too. What joins two
+    cameras becomes the sums and products that it is made of.
 
     Args:
         net: A functional model; it is left as it is.
@@ -120,25 +131,79 @@ def fold(net: keras.Model) -> keras.Model:
     Returns:
         A copy with weights of its own, or `net` itself if there is nothing to fold.
     """
-    if not any(_is_foldable(layer) for layer in net.layers):
+    norms = _normalizations(net)
+    taken = {norm.name for norm in norms.values()}
+    if not taken and not any(_is_foldable(layer) for layer in net.layers):
         return net
-    copy = keras.models.clone_model(net, clone_function=_folded)
+
+    def made(layer: keras.Operation) -> keras.Operation:
+        if layer.name in norms:
+            return layers.Conv2D.from_config({**layer.get_config(), "use_bias": True})
+        return _folded(layer)
+
+    def call(layer: keras.Operation, *args, **kwargs):
+        if layer.name in taken:
+            return args[0]
+        if isinstance(layer, FuseFeatures):
+            return layer.call(*args)
+        return layer(*args, **kwargs)
+
+    copy = keras.models.clone_model(net, clone_function=made, call_function=call)
+    own = {layer.name: layer for layer in copy.layers if layer.weights}
     for layer in net.layers:
-        if layer.weights and copy.get_layer(layer.name).weights:
-            folded = layer.folded_weights() if _is_foldable(layer) else layer.get_weights()
-            copy.get_layer(layer.name).set_weights(folded)
+        if layer.name not in own:
+            continue
+        if layer.name in norms:
+            weights = _normalized(layer, norms[layer.name])
+        else:
+            weights = layer.folded_weights() if _has_branches(layer) else layer.get_weights()
+        own[layer.name].set_weights(weights)
     return copy
 
 
-def _is_foldable(layer: keras.layers.Layer) -> bool:
-    if isinstance(layer, keras.layers.PReLU):
-        return layer.alpha.shape == (1, 1, 1) and float(layer.alpha[0, 0, 0]) >= 0
+def _normalizations(net: keras.Model) -> dict[str, layers.BatchNormalization]:
+    """Return the normalizations that can be folded, by the name of the convolution before each."""
+    read, readers = defaultdict(set), defaultdict(set)
+    for node in (node for nodes in net._nodes_by_depth.values() for node in nodes):
+        for tensor in node.input_tensors:
+            source = tensor._keras_history.operation
+            read[node.operation].add(source)
+            readers[source].add(node.operation)
+    for tensor in net.outputs:
+        readers[tensor._keras_history.operation].add(net)
+    found = {}
+    for norm in net.layers:
+        if type(norm) in NORMALIZATIONS and len(read[norm]) == 1:
+            (conv,) = read[norm]
+            linear = type(conv) is layers.Conv2D and conv.activation is keras.activations.linear
+            if linear and readers[conv] == {norm} and norm.axis in (-1, 3):
+                found[conv.name] = norm
+    return found
+
+
+def _normalized(conv: layers.Conv2D, norm: layers.BatchNormalization) -> list[np.ndarray]:
+    """Return kernel and bias of a convolution whose result is that of the normalization."""
+    kernel, *bias = map(np.float64, conv.get_weights())
+    scale = 1 / np.sqrt(np.float64(norm.moving_variance) + norm.epsilon)
+    if norm.scale:
+        scale *= np.float64(norm.gamma)
+    shift = ((bias[0] if bias else 0) - np.float64(norm.moving_mean)) * scale
+    return [kernel * scale, shift + np.float64(norm.beta) if norm.center else shift]
+
+
+def _has_branches(layer: layers.Layer) -> bool:
     return hasattr(layer, "folded_weights")
 
 
-def _folded(layer: keras.layers.Layer) -> keras.layers.Layer:
-    if not _is_foldable(layer):
-        return layer.__class__.from_config(layer.get_config())
-    if isinstance(layer, keras.layers.PReLU):
-        return keras.layers.LeakyReLU(float(layer.alpha[0, 0, 0]), name=layer.name)
-    return layer.fold()
+def _is_foldable(layer: layers.Layer) -> bool:
+    if isinstance(layer, layers.PReLU):
+        return layer.alpha.shape == (1, 1, 1) and float(layer.alpha[0, 0, 0]) >= 0
+    return _has_branches(layer) or isinstance(layer, FuseFeatures)
+
+
+def _folded(layer: layers.Layer) -> layers.Layer:
+    if isinstance(layer, layers.PReLU) and _is_foldable(layer):
+        return layers.LeakyReLU(float(layer.alpha[0, 0, 0]), name=layer.name)
+    if _has_branches(layer):
+        return layer.fold()
+    return layer.__class__.from_config(layer.get_config())

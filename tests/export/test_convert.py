@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
-from lowlight_tf.export.convert import convert
+from lowlight_tf.export.convert import convert, told
 from lowlight_tf.export.pictures import calibration
 from lowlight_tf.models.driving_unet import driving_unet
 
@@ -141,6 +141,18 @@ def test_ports_are_found_by_name_whatever_their_order(tmp_path):
     answer = runner(visible=ones, infrared=0.25 * ones)
     assert list(answer) == ["fused"]
     np.testing.assert_allclose(answer["fused"], 0.75)
+
+
+def test_a_file_has_no_part_that_serves_losses_only():
+    low = keras.Input((None, None, 3), name="low")
+    outputs = {"enhanced": keras.layers.ReLU(name="kept")(low)}
+    outputs["gate_map"] = keras.layers.ReLU(name="kept_too")(outputs["enhanced"])
+    assert told(whole := keras.Model({"low": low}, outputs), ENHANCE) is whole
+    rebuilt = {"rebuilt": keras.layers.ReLU(name="left_out")(low)}
+    net = told(keras.Model({"low": low}, {**outputs, **rebuilt}, name="net"), ENHANCE)
+    assert [layer.name for layer in net.layers] == ["low", "kept", "kept_too"]
+    assert list(net.output) == ["enhanced", "gate_map"]
+    assert net.name == "net"
 
 
 def test_refuses_a_size_that_the_contract_does_not_allow(net, tmp_path):

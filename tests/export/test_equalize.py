@@ -59,3 +59,39 @@ def test_what_is_added_to_a_picture_stays_as_it_is(rng):
     enhanced = Limit()(keras.layers.Add()([low, convolved]))
     net = keras.Model({"low": low}, {"enhanced": enhanced})
     assert equalized(net, [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]) is net
+
+
+def joining_net(joined):
+    """Two convolutions whose maps reach unlike far, joined, and one that reads what that gives."""
+    low = keras.Input((None, None, 3), name="low")
+    both = [keras.layers.Conv2D(4, 3, padding="same", name=name)(low) for name in ("a", "b")]
+    enhanced = keras.layers.Conv2D(3, 3, padding="same", name="read")(joined(both))
+    net = keras.Model({"low": low}, {"enhanced": enhanced})
+    for name in ("a", "b"):
+        kernel = net.get_layer(name).kernel
+        kernel.assign(kernel * 3.0 ** np.arange(4))
+    return net
+
+
+@pytest.mark.parametrize("kind", ["Concatenate", "Subtract"])
+def test_maps_that_are_joined_are_equalized(rng, kind):
+    net = joining_net(getattr(keras.layers, kind)(name="joined"))
+    samples = [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]
+    copy = equalized(net, samples)
+    before, after = (reach(one, "joined", samples) for one in (net, copy))
+    assert np.ptp(np.log(after)) < 0.5 * np.ptp(np.log(before))
+    np.testing.assert_allclose(enhanced(copy, samples[0]), enhanced(net, samples[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        lambda both: keras.layers.Subtract()([both[0], keras.ops.tanh(both[1])]),
+        lambda both: keras.ops.add(both[0], 1.0) - keras.ops.subtract(1.0, both[1]),
+        lambda both: keras.layers.Concatenate()([both[0], keras.ops.tanh(both[1])]),
+        lambda both: keras.layers.Concatenate(axis=1)(both),
+    ],
+)
+def test_maps_that_are_joined_with_what_must_stay_stay_too(rng, joined):
+    net = joining_net(joined)
+    assert equalized(net, [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]) is net

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
@@ -14,6 +15,7 @@ from lowlight_tf.export import ladder
 from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs, as_bright
 from lowlight_tf.imaging import files
 from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.training.material import read_pairs
 
 SIZE = (16, 24)
 
@@ -126,6 +128,11 @@ def run(tmp_path_factory):
     return folder
 
 
+def tensors(path):
+    kinds = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    return Interpreter(str(path), experimental_op_resolver_type=kinds).get_tensor_details()
+
+
 def pairs_of(run):
     return [Pair(f"{i}", {"low": run / f"low/{i}.png"}, run / f"high/{i}.png") for i in range(2)]
 
@@ -175,6 +182,24 @@ def test_every_rung_is_made_and_measured(run, tmp_path):
     assert told["none"] == told["int8"] == {}
     assert told["int8_qat"]["quantization_aware"]["steps"] == 2
     assert told["int8_pruned"]["pruning"]["sparsity"] == 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("qat")
+def test_every_rung_of_a_net_that_fuses_is_made(fusing_run, tmp_path):
+    pairs = read_pairs(fusing_run / "pairs_training.json")
+    learned = Lesson(pairs, None, qat_steps=2, prune_steps=4)  # it has its teacher only
+    maker = Rungs(fusing_run, size=(48, 64), lesson=learned)
+    made = ladder.climb(maker, RUNGS, tmp_path, pairs, metrics=["entropy"], runs=2, prove=False)
+    for rung in made:
+        assert rung.reason == ""
+        card = Card.load(rung.path.with_suffix(".json"))
+        assert card.parity_db > 20
+        assert card.weights == maker.net.count_params()
+        told = card.training.get("quantization_aware", card.training.get("pruning"))
+        assert (told["teacher"] == 1) if "_" in rung.name else (told is None)
+        names = {t["name"] for t in tensors(rung.path) if t["dtype"] == np.float32}
+        assert not (rung.name.startswith("int8") and names)
 
 
 @pytest.mark.slow

@@ -73,17 +73,37 @@ def test_the_file_does_what_was_learned(aware, interpreter, dark_samples):
 
 
 def test_ranges_are_those_of_what_the_device_computes(exposing_net, dark_samples):
-    from lowlight_tf.export.qat import SIGMOID, UNIT, ranges
+    from lowlight_tf.export.qat import PRESCRIBED, UNIT, ranges
 
     found = ranges(exposing_net, dark_samples)
     assert found["low_taken"] == found["thumbnail_taken"] == found["whole"] == UNIT
-    assert found["weight_active"] == SIGMOID
+    assert found["weight_active"] == PRESCRIBED["sigmoid"]
     for absorbed in ("enter_conv", "seen_raw", "whole_raw", "fold", "unfold"):
         assert found[absorbed] is None
     low, high = found["enter_act"]
     assert low == 0 < high
     low, high = found["offset"]
     assert low < 0 < high
+
+
+def test_ranges_are_those_that_litert_prescribes_and_of_every_call(rng):
+    from lowlight_tf.export.qat import PRESCRIBED, ranges
+
+    low = keras.Input((None, None, 3), name="low")
+    scale = keras.layers.Conv2D(3, 1, use_bias=False, name="scale")
+    act = keras.layers.LeakyReLU(0.5, name="act")
+    first, second = act(scale(low)), act(scale(keras.ops.tanh(4.0 * low)))
+    enhanced = keras.ops.sigmoid(first + second)
+    net = keras.Model({"low": low}, {"enhanced": enhanced})
+    scale.kernel.assign(np.diag(np.float32([2, 2, -2]))[None, None])
+    found = ranges(net, [{"low": np.linspace(0, 0.5, 48, dtype=np.float32).reshape(1, 4, 4, 3)}])
+    ends = {name.rstrip("_0123456789"): both for name, both in found.items()}
+    assert ends["tanh"] == PRESCRIBED["tanh"] == (-1, 127 / 128)
+    assert ends["sigmoid"] == PRESCRIBED["sigmoid"]
+    most = 2 * np.tanh(2)
+    assert found["scale"] == pytest.approx((-most, most), rel=0.05)
+    assert found["act"] == pytest.approx((-0.5, 1), rel=0.05)
+    assert found["act_call2"] == pytest.approx((-most / 2, most), rel=0.05)
 
 
 def test_the_net_itself_is_left_alone(exposing_net, dark_samples):

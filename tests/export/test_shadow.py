@@ -8,8 +8,11 @@ import pytest
 import tensorflow as tf
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import FUSE
+from lowlight_tf.export.convert import told
 from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.models.dashcam_net import dashcam_net
+from lowlight_tf.models.did_fuse import did_fuse
 from lowlight_tf.models.driving_unet import driving_unet
 
 pytestmark = pytest.mark.usefixtures("qat")
@@ -46,6 +49,45 @@ def test_a_dashcam_net_has_a_shadow(shadow, dark_samples):
     expected = enhanced(net, dark_samples[0])
     assert expected.std() > 0.05
     np.testing.assert_allclose(enhanced(twin, dark_samples[0]), expected, atol=1e-6)
+
+
+@pytest.fixture
+def fusing_net():
+    """A net that looks at two cameras with the same layers, folded."""
+    keras.utils.set_random_seed(2)
+    net = did_fuse(filters=4, strategy="attention", patch=2, portable=True)
+    return fold(told(net, FUSE))
+
+
+@pytest.fixture
+def two_cameras(rng):
+    return {name: rng.random((1, 12, 16, 1), dtype=np.float32) for name in ("visible", "infrared")}
+
+
+def test_layers_that_are_called_again_have_one_shadow(shadow, fusing_net, two_cameras):
+    twin = shadow.rebuild(fusing_net)
+    expected = fusing_net(two_cameras)
+    assert np.std(expected["fused"]) > 0.001
+    for name, image in twin.model(two_cameras).items():
+        np.testing.assert_allclose(image, expected[name], atol=1e-6)
+    assert sum(weight.numpy().size for weight in twin.model.weights) == fusing_net.count_params()
+    calls = {layer.name for layer in twin.model.layers if layer.name.startswith("base_act")}
+    assert calls == {"base_act", "base_act_call2"}
+    assert len(twin.model.get_layer("base_conv").inbound_nodes) == 2
+
+
+def test_a_shared_layer_gives_back_what_it_learned_from_both_cameras(
+    shadow, fusing_net, two_cameras
+):
+    twin = shadow.rebuild(fusing_net)
+    judge = lambda images: tf.reduce_mean(tf.square(images["fused"] - 0.9))  # noqa: E731
+    before = judge(fusing_net(two_cameras))
+    shadow.fine_tune(twin, [(two_cameras, {})] * 4, judge, steps=4, learning_rate=3e-3)
+    twin.give(fusing_net)
+    np.testing.assert_allclose(
+        twin.model(two_cameras)["fused"], fusing_net(two_cameras)["fused"], atol=1e-6
+    )
+    assert judge(fusing_net(two_cameras)) < before
 
 
 def test_activations_inside_convolutions_are_kept(shadow, rng):
@@ -102,6 +144,14 @@ def test_refuses_a_layer_with_weights_that_it_does_not_know(shadow):
     net = driving_unet(filters=8, depth=1, groups=2, patch=4)
     with pytest.raises(UsageError, match=r"driving_unet .* is a GroupNormalization; with weights"):
         shadow.rebuild(net)
+
+
+def test_refuses_a_normalization_that_was_not_folded(shadow):
+    low = keras.Input((None, None, 3), name="low")
+    norm = keras.layers.BatchNormalization(name="norm")
+    net = keras.Model({"low": low}, {"enhanced": norm(low)})
+    with pytest.raises(UsageError, match="its layer 'norm' is a BatchNormalization"):
+        shadow.rebuild(fold(net))
 
 
 def test_the_toolkit_leaves_keras_as_it_was(shadow, monkeypatch):

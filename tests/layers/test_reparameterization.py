@@ -1,17 +1,26 @@
-"""Collapsible convolutions: what they learn with is what they run with."""
+"""What layers learn with is what they run with: collapsible convolutions and normalizations."""
 
 import keras
 import numpy as np
 import pytest
 
+from lowlight_tf.layers.fusion import STRATEGIES, FuseFeatures
+from lowlight_tf.layers.normalization import PassableNormalization
 from lowlight_tf.layers.reparameterization import CollapsibleConv2D, fold
 
 
 def stirred(net, rng):
     """Move every weight away from its beginning, so that no branch is silent."""
     for weight in net.weights:
-        weight.assign(rng.normal(0, 0.2, weight.shape))
+        variance = weight.name == "moving_variance"
+        weight.assign(
+            0.5 + rng.random(weight.shape) if variance else rng.normal(0, 0.2, weight.shape)
+        )
     return net
+
+
+def kinds(net):
+    return [type(layer).__name__ for layer in net.layers]
 
 
 def small_net(**options):
@@ -80,3 +89,80 @@ def test_a_centered_convolution_is_that_of_what_is_left(rng):
     kernel, bias = layer.folded_weights()
     plain.set_weights([np.asarray(kernel), np.asarray(bias)])
     np.testing.assert_allclose(centered, np.asarray(plain(image)), atol=1e-5)
+
+
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}, {"epsilon": 0.1}])
+def test_a_normalization_becomes_part_of_the_convolution_before_it(rng, biased, options):
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(5, 3, strides=2, padding="same", use_bias=biased, name="conv")(image)
+    x = keras.layers.BatchNormalization(name="norm", **options)(x)
+    net = stirred(keras.Model(image, keras.layers.ReLU(name="act")(x)), rng)
+    folded = fold(net)
+    assert kinds(folded) == ["InputLayer", "Conv2D", "ReLU"]
+    assert folded.count_params() == 9 * 3 * 5 + 5
+    picture = rng.random((2, 7, 8, 3), dtype=np.float32)
+    before = np.asarray(net(picture))
+    assert before.std() > 0.02
+    np.testing.assert_allclose(folded(picture), before, atol=1e-5)
+
+
+def test_layers_that_are_called_several_times_are_folded_once(rng):
+    images = [keras.Input((None, None, 3), name=name) for name in ("left", "right")]
+    conv = keras.layers.Conv2D(4, 3, padding="same", name="conv")
+    norm = PassableNormalization(name="norm")
+    first, second = norm(conv(images[0])), norm(conv(images[1]), passed=True)
+    net = stirred(keras.Model(images, {"first": first, "second": second}), rng)
+    folded = fold(net)
+    assert sorted(kinds(folded)) == ["Conv2D", "InputLayer", "InputLayer"]
+    pictures = [rng.random((1, 6, 5, 3), dtype=np.float32) for _ in images]
+    before, after = net(pictures), folded(pictures)
+    for name, image in before.items():
+        np.testing.assert_allclose(after[name], image, atol=1e-5)
+    assert np.abs(before["first"] - before["second"]).max() > 0.05
+
+
+def unfoldable():
+    """Return nets with a normalization that cannot go into a convolution, by why."""
+    image = keras.Input((None, None, 3), name="image")
+    conv = lambda **options: keras.layers.Conv2D(3, 3, padding="same", **options)  # noqa: E731
+    norm = keras.layers.BatchNormalization
+    read, shared = conv()(image), conv()
+    rows = norm(axis=1)
+    fixed = keras.Input((6, 5, 3), name="fixed")
+    twice = norm()
+    return {
+        "behind the input": keras.Model(image, norm()(image)),
+        "behind an activation": keras.Model(image, norm()(conv(activation="relu")(image))),
+        "behind a sum": keras.Model(image, norm()(conv()(image) + image)),
+        "its convolution is read elsewhere": keras.Model(image, norm()(read) + read),
+        "its convolution is shown": keras.Model(image, [norm()(read), read]),
+        "two of one convolution": keras.Model(image, norm()(shared(image)) + norm()(shared(image))),
+        "one of two convolutions": keras.Model(image, twice(conv()(image)) + twice(conv()(image))),
+        "of rows": keras.Model(fixed, rows(conv()(fixed))),
+    }
+
+
+@pytest.mark.parametrize("why", unfoldable())
+def test_a_normalization_behind_anything_else_stays(rng, why):
+    net = unfoldable()[why]
+    assert fold(net) is net
+    # ... while others in the same net are folded.
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(2, 1)(net.outputs[0]))
+    longer = stirred(keras.Model(net.input, x), rng)
+    folded = fold(longer)
+    gone = kinds(longer).count("BatchNormalization") - kinds(folded).count("BatchNormalization")
+    assert gone == (2 if why == "its convolution is shown" else 1)
+    picture = rng.random((1, 6, 5, 3), dtype=np.float32)
+    np.testing.assert_allclose(folded(picture), longer(picture), atol=1e-5)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_joins_two_cameras_becomes_what_it_is_made_of(rng, strategy):
+    count = 4 if strategy == "attention" else 2
+    images = [keras.Input((None, None, 3 if place < 2 else 1)) for place in range(count)]
+    net = keras.Model(images, FuseFeatures(strategy)(images))
+    folded = fold(net)
+    assert "FuseFeatures" not in kinds(folded)
+    pictures = [rng.random((1, 6, 5, image.shape[-1]), dtype=np.float32) for image in images]
+    np.testing.assert_array_equal(folded(pictures), net(pictures))
