@@ -145,7 +145,7 @@ def fold(net: keras.Model) -> keras.Model:
         if layer.name in taken:
             return args[0]
         if isinstance(layer, FuseFeatures):
-            return layer.call(*args)
+            return layer.spelled_out(*args)
         return layer(*args, **kwargs)
 
     copy = keras.models.clone_model(net, clone_function=made, call_function=call)
