@@ -106,7 +106,7 @@ class AdaptiveNormalization(keras.layers.Layer):
 
     Reference:
         Chen, Xu and Koltun, "Fast Image Processing with Fully-Convolutional Networks", ICCV 2017,
-        equation 3. Differences: none.
+        section 3. Differences: none.
     """
 
     def __init__(self, *, epsilon: float = 1e-3, momentum: float = 0.99, **options) -> None:

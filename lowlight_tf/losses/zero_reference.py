@@ -30,7 +30,7 @@ def spatial_consistency(low: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
 
     Reference:
         Guo et al., "Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement", CVPR
-        2020, equation 2.
+        2020, equation 4.
 
     Differences from the paper:
         Steps have their sign, as in the authors' code: what turns dark to bright is a change. Their
@@ -60,7 +60,7 @@ def exposure(enhanced: KerasTensor) -> KerasTensor:
         UsageError: If a side is shorter than a region.
 
     Reference:
-        Guo et al. 2020, equation 3.
+        Guo et al. 2020, equation 5.
 
     Differences from the paper:
         Squared, not absolute, as in the authors' code.
@@ -80,7 +80,7 @@ def color_constancy(enhanced: KerasTensor) -> KerasTensor:
         lower is better.
 
     Reference:
-        Guo et al. 2020, equation 4.
+        Guo et al. 2020, equation 6.
 
     Differences from the paper:
         None. (The authors' code takes the root of the sum of fourth powers, which has no gradient
@@ -101,7 +101,7 @@ def curve_smoothness(curves: KerasTensor) -> KerasTensor:
         better.
 
     Reference:
-        Guo et al. 2020, equation 5, in the form of the authors' code, for which its weight of 200
+        Guo et al. 2020, equation 7, in the form of the authors' code, for which its weight of 200
         is made: https://github.com/Li-Chongyi/Zero-DCE.
 
     Differences from the paper:

@@ -85,7 +85,7 @@ def test_lime_lifts_even_light_to_its_fifth_root():
 
 
 def test_lime_divides_by_the_illumination_that_solves_its_system(rng):
-    # Equations 17 to 19 with weights of strategy III, written out step by step.
+    # The sped-up problem with weights of strategy III, written out step by step.
     low = rng.uniform(0.05, 0.3, (9, 11, 3)).astype(np.float32)
     low[:, 6:] *= 2
     first = low.max(axis=-1).astype(np.float64)
