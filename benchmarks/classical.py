@@ -15,16 +15,18 @@ from side_by_side import side_by_side
 
 from lowlight_tf.catalog import BASELINES
 from lowlight_tf.cli.export import image_size
+from lowlight_tf.contract import ENHANCE, FUSE
 from lowlight_tf.imaging import files, noise
 
 FIRST = "gamma"  # what the others are compared with
+NAMES = sorted(name for name in BASELINES if BASELINES.find(name).contract in (ENHANCE, FUSE))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("picture", nargs="?", type=Path)
     parser.add_argument("--size", type=image_size, default=(720, 1280))
-    parser.add_argument("--names", nargs="+", default=sorted(BASELINES), choices=[*BASELINES])
+    parser.add_argument("--names", nargs="+", default=NAMES, choices=NAMES)
     parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args()
     cv2.setNumThreads(1)
