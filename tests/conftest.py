@@ -89,3 +89,37 @@ def cluster():
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL")
         yield ray
         ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def developing_run(tmp_path_factory):
+    """A run folder around a tiny net of RAW pictures that learned nothing, and four pairs."""
+    import keras
+
+    from lowlight_tf.config import Recipe
+    from lowlight_tf.contract import DEVELOP, write_json
+    from lowlight_tf.imaging import dng, files
+    from lowlight_tf.models.attention_unet import attention_unet
+
+    run = tmp_path_factory.mktemp("developing")
+    options = {"filters": 2, "depth": 1}
+    keras.utils.set_random_seed(1)
+    net = attention_unet(**options)
+    bias = net.get_layer("picture").bias
+    bias.assign(np.full(bias.shape, 0.4))
+    net.save(run / "model.keras")
+    DEVELOP.save(run / "contract.json")
+    recipe = Recipe(model="attention_unet", options=options)
+    (run / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
+    pairs, rng = [], np.random.default_rng(2)
+    for side in ("raw", "high"):
+        (run / side).mkdir()
+    for index in range(4):
+        short, high = run / "raw" / f"{index}.dng", run / "high" / f"{index}.png"
+        digits = rng.integers(500, 700, (40, 48), dtype=np.uint16)
+        dng.write(short, digits, "RGGB", bits=14, black=(512,), wb=(2, 1, 1.5))
+        files.write(high, rng.random((40, 48, 3), dtype=np.float32))
+        pairs.append({"name": str(index), "inputs": {"raw": str(short)}, "target": str(high)})
+    write_json(run / "ratios.json", {str(index): 50 for index in range(4)})
+    write_json(run / "pairs_training.json", {"pairs": pairs})
+    return run

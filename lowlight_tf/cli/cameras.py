@@ -55,15 +55,14 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
     """Refuse a model that fuses without infrared pictures, and the reverse."""
     from lowlight_tf.runtime import fit
 
+    fit.check(engine.contract)
     if not engine.contract.fuses:
         if args.infrared or args.align:
             raise UsageError(
                 f"{engine.name} takes the pictures of one camera. Leave out --infrared and "
                 "--align, or name a --model that fuses."
             )
-        fit.check_ports(engine.contract)
         return
-    fit.check_cameras(engine.contract)
     if not args.infrared:
         raise UsageError(
             f"{engine.name} makes one picture of those of two cameras. Pass --infrared, what the "

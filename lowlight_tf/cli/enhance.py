@@ -1,8 +1,10 @@
-"""`lowlight-tf enhance`: dark pictures and videos -> bright ones; those of two cameras -> one."""
+"""`lowlight-tf enhance`: dark pictures and videos -> bright ones; those of two cameras -> one.
+
+RAW files are developed: `cli.develop`.
+"""
 
 import argparse
 import contextlib
-import dataclasses
 import functools
 import io
 import sys
@@ -11,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli import cameras, video
+from lowlight_tf.cli import cameras, develop, picture, video
 from lowlight_tf.cli.cameras import Job
 from lowlight_tf.cli.progress import Bar
 
 if TYPE_CHECKING:
-    from lowlight_tf.imaging.preparation import Preparation
+    from lowlight_tf.contract import Contract
     from lowlight_tf.runtime.engine import Engine
 
-HELP = "brighten pictures and videos, or fuse those of two cameras"
+HELP = "brighten pictures and videos, develop RAW files, or fuse what two cameras saw"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=video.source,
         metavar="IN",
-        help="pictures, videos, or folders of them; a camera (/dev/video0), an address "
+        help="pictures, videos, RAW files, or folders of them; a camera (/dev/video0), an address "
         "(rtsp://, udp://, http://), a named pipe, or - for the standard input",
     )
     add("--input", nargs="+", type=video.source, default=[], help="the same, by a flag")
@@ -38,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         help="folder of the results: each has its input's name and format, and below a folder "
-        "given as input its place there (default with --checkpoint-dir: RUN/predictions); "
-        "for one video also a file, as out.mp4",
+        "given as input its place there (default with --checkpoint-dir: RUN/predictions); of a RAW "
+        "file a .png of 16 bits; for one input also a file, as out.mp4 or out.jpg, and for many "
+        "RAW files out.mp4",
     )
     add("--model", help="shipped name, .tflite file or run folder (default: the best that ships)")
     add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN")
@@ -52,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ray: on all processors, or on the cluster that RAY_ADDRESS names, with --threads "
         "processors a worker; what is there already is passed over ([ray] extra)",
     )
+    picture.add_arguments(parser)
+    develop.add_arguments(parser)
     cameras.add_arguments(parser)
     video.add_arguments(parser)
 
@@ -69,20 +74,28 @@ def run(args: argparse.Namespace) -> int:
     output = args.output or (run_folder and run_folder / "predictions")
     if not output:
         raise UsageError("Pass --output, the folder that the results go to.")
-    one = len(inputs) == 1 and video.is_video(inputs[0]) and _is_file(output)
+    one = len(inputs) == 1 and not _is_folder(inputs[0]) and _is_file(output, inputs[0])
+    frames = develop.frames(inputs) if _is_video_file(output) else None
+    one = one or frames is not None
     if output.exists() and not output.is_dir() and not one:
         raise UsageError(f"--output must be a folder. Received: {output} (a file).")
 
-    from lowlight_tf.runtime import pretrained
+    from lowlight_tf.runtime import explain, pretrained
     from lowlight_tf.runtime.engine import open_engine
 
-    jobs = _plan_one(inputs[0], output) if one else plan(inputs, output) if inputs else []
-    model = run_folder or args.model or pretrained.BEST
+    model = run_folder or args.model or pretrained.best(raw=develop.are_raw(inputs))
     engine = open_engine(model, threads=args.threads)
+    develop.check(engine, args)
+    if frames is not None:
+        return develop.burst(engine, frames, output, args)
     if not inputs:
-        places = _embedded(run_folder, fuses=engine.contract.fuses)
-        jobs, args.infrared = plan(places[:1], output), args.infrared or places[1:]
+        inputs = _embedded(run_folder, engine.contract)
+        inputs, args.infrared = inputs[:1], args.infrared or inputs[1:]
+    develops = engine.contract.develops
+    jobs = _plan_one(inputs[0], output) if one else plan(inputs, output, develops=develops)
     cameras.check(engine, args)
+    if args.explain:
+        explain.check(engine)
     alone = len(inputs) == 1 and not _is_folder(inputs[0])
     jobs, lone = _with_partners(jobs, args.infrared, output, alone=alone)
     if args.runner == "ray":
@@ -92,23 +105,24 @@ def run(args: argparse.Namespace) -> int:
     things = "files" if any(video.is_video(job.source) for job in jobs) else "pictures"
     for job in lone:
         print(f"lowlight-tf enhance: {job.source} has no visible partner.", file=sys.stderr)
-    done = "fused" if engine.contract.fuses else "enhanced"
+    done = "fused" if engine.contract.fuses else "developed" if develops else "enhanced"
     print(f"{whole} of {len(jobs)} {things} {done} by {engine.name}, in {output}")
     return 0 if whole == len(jobs) and not lone else 1 if whole or broken else 2
 
 
-def plan(inputs: list[video.Source], output: Path) -> list[Job]:
+def plan(inputs: list[video.Source], output: Path, *, develops: bool = False) -> list[Job]:
     """Return what is read and where each result goes.
 
     A picture or video goes into `output` under its own name; one that was found in a folder keeps
-    its place below that folder. Results of an earlier run that lie inside an input folder are
-    passed over.
+    its place below that folder. A RAW file becomes a .png. Results of an earlier run that lie
+    inside an input folder are passed over; so is all of it but RAW files for a net that develops
+    them, and for another RAW files unless there is nothing else.
 
     Raises:
         UsageError: If a folder holds no picture, two results would be the same file, a result
             would replace an input, or a live stream has no name that a file could have.
     """
-    from lowlight_tf.imaging import files
+    from lowlight_tf.imaging import files, raw
 
     jobs = []
     inside = output.resolve()
@@ -116,16 +130,20 @@ def plan(inputs: list[video.Source], output: Path) -> list[Job]:
         if video.is_video(source) and (isinstance(source, str) or not source.is_file()):
             raise UsageError(f"{source} is no file: name the result, as --output FILE.mp4.")
         if not source.is_dir():
-            jobs.append(Job(source, output / source.name))
+            jobs.append(Job(source, output / _result_name(Path(source.name))))
             continue
+        raws = files.find(source, suffixes=raw.SUFFIXES)
+        others = [] if develops else sorted([*files.find(source), *video.find(source)])
         found = [
             path
-            for path in sorted([*files.find(source), *video.find(source)])
+            for path in others or raws
             if inside == source.resolve() or not path.resolve().is_relative_to(inside)
         ]
         if not found:
-            raise UsageError(f"No picture in {source}. Expected: {', '.join(files.SUFFIXES)}.")
-        jobs += [Job(path, output / path.relative_to(source)) for path in found]
+            kinds = raw.SUFFIXES if develops else files.SUFFIXES
+            thing = "RAW file" if develops else "picture"
+            raise UsageError(f"No {thing} in {source}. Expected: {', '.join(kinds)}.")
+        jobs += [Job(path, output / _result_name(path.relative_to(source))) for path in found]
     sources = {job.source.resolve() for job in jobs}
     taken: dict[Path, Job] = {}
     for job in jobs:
@@ -141,8 +159,21 @@ def plan(inputs: list[video.Source], output: Path) -> list[Job]:
     return list(taken.values())
 
 
-def _is_file(output: Path) -> bool:
-    """Tell whether the output is named as a video file, not as a folder."""
+def _result_name(name: Path) -> Path:
+    """Return what a result is called."""
+    return name.with_suffix(".png") if develop.is_raw(name) else name
+
+
+def _is_file(output: Path, source: video.Source) -> bool:
+    """Tell whether the output is named as a file of what the source is, not as a folder."""
+    from lowlight_tf.imaging import files
+
+    if video.is_video(source):
+        return _is_video_file(output)
+    return output.suffix.lower() in files.SUFFIXES and not output.is_dir()
+
+
+def _is_video_file(output: Path) -> bool:
     return output.suffix.lower() in video.SUFFIXES and not output.is_dir()
 
 
@@ -168,16 +199,20 @@ def _with_partners(
     if alone and len(infrared) == 1 and not _is_folder(infrared[0]):
         _plan_one(infrared[0], jobs[0].target)
         return [jobs[0]._replace(infrared=infrared[0])], []
-    if alone and _is_file(output):
+    if alone and _is_file(output, jobs[0].source):
         raise UsageError(f"One video takes one --infrared video. Received: {len(infrared)}.")
     return cameras.partnered(jobs, plan(infrared, output), output)
 
 
-def _embedded(run_folder: Path, *, fuses: bool) -> list[Path]:
+def _embedded(run_folder: Path, contract: "Contract") -> list[Path]:
     """Return the validation pictures that come with the package: of each camera a folder."""
-    from lowlight_tf.datasets import synthetic
+    from lowlight_tf.datasets import pairing, synthetic, synthetic_raw
 
-    if fuses:
+    if contract.develops:
+        day = synthetic.embedded(run_folder / "embedded") / "val"
+        pairs = synthetic_raw.synthetic_raw(pairing.day_folder(day), run_folder / "embedded_raw")
+        folders = [pairs[0].inputs["raw"].parent]
+    elif contract.fuses:
         folder = synthetic.embedded_cameras(run_folder / "embedded_cameras") / "val"
         folders = [folder / "visible", folder / "infrared"]
     else:
@@ -207,9 +242,11 @@ def _attempt(
             _check_partner(job)
             how = cameras.preparation(engine, args)
         if video.is_video(source):
+            if args.explain:
+                raise UsageError("--explain is for pictures. Leave it out where videos are named.")
             whole = video.enhance_one(engine, job, args, bar, index, preparation=how)
             return "whole" if whole else "broken"
-        _enhance_one(engine, job, args.overwrite, bar, index, preparation=how)
+        picture.enhance_one(engine, job, args, bar, index, preparation=how)
         return "whole"
     except (UsageError, OSError, MemoryError) as error:
         bar.clear()
@@ -287,33 +324,3 @@ def _check_partner(job: Job) -> None:
         raise UsageError(
             f"{source} and {infrared} must both be pictures or both videos. Rename one of them."
         )
-
-
-def _enhance_one(
-    engine: "Engine",
-    job: Job,
-    overwrite: bool,
-    bar: Bar,
-    index: int,
-    *,
-    preparation: "Preparation | None",
-) -> None:
-    from lowlight_tf.imaging import files, infrared
-    from lowlight_tf.runtime.enhance import enhance
-    from lowlight_tf.runtime.fuse import fuse
-
-    files.refuse_existing(job.target, overwrite=overwrite)
-    picture = files.load(job.source)
-    pixels, name = picture.pixels, job.source.name
-
-    def progress(share: float) -> None:
-        bar.show(index + share, name)
-
-    if job.infrared is None:
-        enhance(engine, pixels, out=pixels, progress=progress)
-    else:
-        other = infrared.read(job.infrared)
-        fused = fuse(engine, pixels, other, preparation=preparation, progress=progress)
-        alpha = picture.alpha if fused.shape == pixels.shape else None
-        picture = dataclasses.replace(picture, pixels=fused, alpha=alpha)
-    files.save(job.target, picture, overwrite=overwrite)

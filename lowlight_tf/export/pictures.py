@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,15 +13,23 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract, Port, read_json
-from lowlight_tf.datasets import cameras
-from lowlight_tf.imaging import color, files, infrared
+from lowlight_tf.datasets import cameras, exposures
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.imaging import color, files, infrared, raw, unprocess
 from lowlight_tf.runtime import fit
+from lowlight_tf.runtime.develop import fitting_ratio
 
 NIGHT_GAMMA = 3.0
 """Exponent that makes a night of a day picture, dark enough to take ranges from."""
 
 GAINS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Exposures that a net must bear, as factors on the calibration pictures."""
+
+RAW_GAINS = (0.5, 1.0, 2.0)
+"""The same for RAW pictures, whose exposure is told."""
+
+RAW_SIDE = 1024
+"""Most packed pixels of a RAW picture that are looked at, down and across: its middle."""
 
 Images = Mapping[str, np.ndarray]
 """Port name -> (H, W, C) float32 in [0, 1]."""
@@ -32,7 +41,8 @@ def dark_pictures(
     """Return pictures like those that the net will see.
 
     They come from `folder` (one picture folder, or a folder for each port), else from the training
-    pairs of `run`, else from the photographs that come with the [train] extra.
+    pairs of `run`, else from the photographs that come with the [train] extra. For a net that
+    develops they are RAW files, exposed, or made of photographs.
 
     Raises:
         UsageError: If `folder` has no pictures, or its ports' folders do not match.
@@ -45,7 +55,9 @@ def dark_pictures(
         from lowlight_tf.datasets import synthetic  # brings scikit-image
 
         with tempfile.TemporaryDirectory() as place:
-            if contract.fuses:
+            if contract.develops:
+                dark = synthetic.embedded(Path(place)) / "train" / "high"
+            elif contract.fuses:
                 dark = synthetic.embedded_cameras(Path(place)) / "train"
             else:
                 dark = synthetic.embedded(Path(place)) / "train" / "low"
@@ -66,13 +78,14 @@ def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int,
         contract: The ports.
         size: Height and width (pixels).
     """
-    turns = min(len(GAINS), -(-16 // len(pictures)))
+    gains = RAW_GAINS if contract.develops else GAINS
+    turns = min(len(gains), -(-16 // len(pictures)))
     first = contract.pictures[0].name
     exposed = {first, *(port.name for port in contract.thumbnails if contract.whole(port) == first)}
     samples = []
     for turn in range(turns):
         for index, picture in enumerate(pictures):
-            gain = GAINS[(index + turn) % len(GAINS)]
+            gain = gains[(index + turn) % len(gains)]
             samples.append(
                 {
                     name: np.clip(image * gain, 0, 1) if name in exposed else image.copy()
@@ -127,14 +140,33 @@ class _Source(NamedTuple):
 
     path: Path
     day: bool = False
+    target: Path | None = None
 
     def image(self, port: Port) -> np.ndarray:
+        if port.space == "bayer":
+            return self._exposed()
         if port.space == "thermal":
             return infrared.read(self.path)
         image = files.read(self.path)
         if self.day:
             image = image**NIGHT_GAMMA
         return image if port.channels == 3 else color.luma(image)[..., None]
+
+    def _exposed(self) -> np.ndarray:
+        """Return what a net sees of a RAW file, or of one that is made of a photograph."""
+        if not exposures.is_raw(self.path):
+            rng = np.random.default_rng(zlib.crc32(self.path.name.encode()))
+            found = unprocess.sample(files.read(self.path), rng)
+            return raw.exposed(found.packed, found.shot, found.ratio)
+        picture = raw.read(self.path)
+        if self.target:
+            pair = Pair(self.path.stem, {exposures.PORT: self.path}, self.target)
+            ratio = exposures.ratio(pair)
+        else:
+            ratio = fitting_ratio(picture)
+        size = tuple(min(side, RAW_SIDE) for side in picture.digits.shape[:2])
+        light = picture.shot.light(centered(picture.digits, size))
+        return raw.exposed(light, picture.shot, ratio)
 
 
 def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
@@ -143,7 +175,8 @@ def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
     for port in contract.pictures:
         own = folder / port.name
         place = own if own.is_dir() else folder
-        found[port.name] = [_Source(path) for path in files.find(place)]
+        paths = files.find(place, suffixes=raw.SUFFIXES) if contract.develops else []
+        found[port.name] = [_Source(path) for path in paths or files.find(place)]
     counts = {name: len(paths) for name, paths in found.items()}
     if min(counts.values()) < 1 or len(set(counts.values())) > 1:
         raise UsageError(
@@ -161,7 +194,9 @@ def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
     sources = [
         {
             port.name: _Source(
-                Path(pair["inputs"].get(port.name, pair["target"])), not pair["inputs"]
+                Path(pair["inputs"].get(port.name, pair["target"])),
+                not pair["inputs"],
+                pair["target"] and Path(pair["target"]),
             )
             for port in contract.pictures
         }

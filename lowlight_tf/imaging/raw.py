@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import io
+import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +24,8 @@ SUFFIXES = (
 
 CAP = 300.0
 """The largest exposure ratio of See-in-the-Dark."""
+
+_QUIET = threading.Lock()  # standard error belongs to all threads
 
 CURVES = {"srgb": (2.4, 12.92), "bt709": (2.222, 4.5)}
 """Tone curves of `develop`, as LibRaw takes them: power, and slope at black."""
@@ -198,16 +202,19 @@ def size(path: Path) -> tuple[int, int]:
         return sides[::-1] if ORIENTATIONS[file.sizes.flip] >= 5 else sides
 
 
-def develop(source: Path | bytes, *, ratio: float = 1.0, curve: str = "bt709") -> np.ndarray:
+def develop(
+    source: Path | bytes, *, ratio: float = 1.0, curve: str = "bt709", upright: bool = False
+) -> np.ndarray:
     """Develop a RAW file as LibRaw does: demosaiced (AHD), the camera's white balance and colors.
 
     Args:
         source: A file, or what is in one.
         ratio: By how much the light is multiplied before the tone curve.
         curve: One of `CURVES`. "bt709" is LibRaw's own, and what See-in-the-Dark's targets have.
+        upright: Turn it upright; else it is as it lies in the file.
 
     Returns:
-        (H, W, 3) uint16, as it lies in the file: not turned upright.
+        (H, W, 3) uint16.
 
     Raises:
         UsageError: If `ratio` is not positive, or as `read`, but for the black level.
@@ -221,7 +228,7 @@ def develop(source: Path | bytes, *, ratio: float = 1.0, curve: str = "bt709") -
             output_bps=16,
             bright=ratio,
             gamma=CURVES[curve],
-            user_flip=0,
+            user_flip=None if upright else 0,
         )
 
 
@@ -299,13 +306,17 @@ def _opened(source: Path | bytes, *, unpacked: bool = True) -> Iterator[Any]:
         raise UsageError(
             "RAW files need rawpy, which is not installed. Run: pip install 'lowlight_tf[raw]'."
         ) from None
-    name = "The RAW file" if isinstance(source, bytes) else source
-    if not isinstance(source, bytes) and not source.is_file():
+    inside = isinstance(source, bytes)
+    name = "The RAW file" if inside else source
+    if not inside and not source.is_file():
         raise UsageError(f"{source} is no file. Name a RAW file that exists.")
     try:
-        with rawpy.imread(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as file:
-            if unpacked:
-                _ = file.raw_image_visible  # what is truncated is found now
+        with contextlib.ExitStack() as stack:
+            with _QUIET, _no_words():
+                file = rawpy.imread(io.BytesIO(source) if inside else str(source))
+                stack.enter_context(file)
+                if unpacked:
+                    _ = file.raw_image_visible  # what is truncated is found now
             yield file
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError):
         raise UsageError(
@@ -316,6 +327,19 @@ def _opened(source: Path | bytes, *, unpacked: bool = True) -> Iterator[Any]:
         raise UsageError(
             f"{name} is truncated or damaged: {_words(error)}. Copy it again."
         ) from None
+
+
+@contextlib.contextmanager
+def _no_words() -> Iterator[None]:
+    """Keep LibRaw from writing on standard error what an exception is about to say."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _words(error: Exception) -> str:

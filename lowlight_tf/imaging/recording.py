@@ -1,18 +1,22 @@
 """Video out: a file that plays, whenever recording ends."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import files
 from lowlight_tf.imaging.video import Reader, Sound, planes, reason
-from lowlight_tf.imaging.yuv import Converter
+from lowlight_tf.imaging.yuv import Colors, Converter
 
 CODEC = "libx264"
 OPTIONS = {  # encoder -> what it is told where the caller says nothing
@@ -22,6 +26,50 @@ OPTIONS = {  # encoder -> what it is told where the caller says nothing
 RATE = 25  # frames per second where a video does not say
 INDEPENDENT = 2  # seconds from one frame that needs no other to the next
 MOV = ("mp4", "mov", "ipod", "3gp")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plain:
+    """What a video is like that is made of pictures: frames at an even pace, BT.709, no sound.
+
+    It stands where a `Reader` would.
+
+    Attributes:
+        size: Height and width (pixels).
+        rate: Frames per second.
+    """
+
+    size: tuple[int, int]
+    rate: Fraction
+
+    name = "pictures"
+    colors = Colors(matrix=1, full=False)
+    tags = (ColorRange.MPEG, 1, 1, 1)
+    audio: ClassVar = ()
+    metadata: ClassVar = {}
+    aspect = display = None
+    live = False
+
+    @classmethod
+    def of(cls, size: tuple[int, int], rate: float) -> "Plain":
+        """Return it for a rate that is no fraction yet."""
+        return cls(size, Fraction(rate).limit_denominator(1001))
+
+    @property
+    def format(self) -> str:
+        """As `Reader.format`."""
+        return "yuv444p" if self.size[0] % 2 or self.size[1] % 2 else "yuv420p"
+
+    @property
+    def time_base(self) -> Fraction:
+        """A unit of time is a frame."""
+        return 1 / self.rate
+
+    def frame(self, index: int) -> av.VideoFrame:
+        """Return an empty frame with the time stamp of one, counted from 0."""
+        frame = av.VideoFrame(self.size[1], self.size[0], self.format)
+        frame.pts, frame.time_base, frame.duration = index, self.time_base, 1
+        return frame
 
 
 class Recorder:
@@ -34,7 +82,7 @@ class Recorder:
 
     Args:
         path: The file; its suffix names the container.
-        like: What is read.
+        like: What is read, or what is to be made of pictures.
         codec: Encoder and options, as "libx264:preset=medium:crf=18"; None for libx264, or for what
             the container is made for if that is not H.264.
         overwrite: Replace a file that is there.
@@ -48,7 +96,7 @@ class Recorder:
     """
 
     def __init__(
-        self, path: Path, like: Reader, *, codec: str | None = None, overwrite: bool = False
+        self, path: Path, like: Reader | Plain, *, codec: str | None = None, overwrite: bool = False
     ) -> None:
         self._path, self._like = path, like
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")

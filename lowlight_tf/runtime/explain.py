@@ -69,6 +69,27 @@ def explain(
     return _all_drawn(listener, size, shape)
 
 
+def check(engine: Engine) -> None:
+    """Refuse an engine that does not tell what it goes by. It is run once, on black.
+
+    Raises:
+        UsageError: If it does not tell.
+    """
+    size = engine.size or (4 * engine.contract.multiple_of,) * 2
+    ports = engine.contract.inputs
+    black = {port.name: np.zeros((1, *port.shape(size)), np.float32) for port in ports}
+    tell = getattr(engine, "maps", None)
+    if not tell or not tell(black):
+        raise _silent(engine.name)
+
+
+def _silent(name: str) -> UsageError:
+    return UsageError(
+        f"{name} does not tell what it goes by. Leave out --explain, or take a net with attention, "
+        "such as did_fuse, am_fusion or attention_unet."
+    )
+
+
 class _Listener:
     """An engine that keeps the maps of what it is run on."""
 
@@ -91,10 +112,7 @@ def _all_drawn(
     listener: _Listener, size: tuple[int, int], shape: tuple[int, int]
 ) -> dict[str, np.ndarray]:
     if not listener.maps:
-        raise UsageError(
-            f"{listener.name} does not tell what it goes by. Leave out --explain, or take a net "
-            "with attention, such as did_fuse, am_fusion or attention_unet."
-        )
+        raise _silent(listener.name)
     turned = fit.across(listener.ran, size) and not listener.contract.develops
     return {
         name.removesuffix(MAP): _drawn(image, listener.ran, size, shape, turned=turned)

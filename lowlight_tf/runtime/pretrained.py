@@ -17,9 +17,21 @@ BEST = "dashcam_net_tiny"
 """The net that is taken where none is named: good, and quick enough for a camera board."""
 
 
+RAW_BEST = "attention_unet"
+"""The same for RAW files."""
+
+FUSES = "did_fuse"
+"""The net that is taken for two cameras where none is named."""
+
+
 def names() -> list[str]:
     """Return the names of all shipped nets."""
     return sorted(path.stem for path in FOLDER.glob("*.tflite"))
+
+
+def best(*, raw: bool = False) -> str:
+    """Return the net that is taken where none is named, for pictures or for RAW files."""
+    return RAW_BEST if raw and RAW_BEST in names() else BEST
 
 
 def find(name: str, *, others: Iterable[str] = ()) -> Path:

@@ -252,3 +252,12 @@ def test_the_size_is_that_of_the_upright_picture(tmp_path):
     for orientation, size in ((1, (24, 26)), (8, (26, 24))):
         dng.write(tmp_path / "a.dng", digits, "RGGB", black=(512,), orientation=orientation)
         assert raw.size(tmp_path / "a.dng") == size
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_libraw_turns_upright_as_we_do(rng, tmp_path, orientation):
+    digits = rng.integers(600, 2**14, (32, 40), dtype=np.uint16)
+    path = tmp_path / "a.dng"
+    dng.write(path, digits, "RGGB", bits=14, black=(512,), orientation=orientation)
+    expected = raw.read(path).shot.upright(raw.develop(path))
+    np.testing.assert_array_equal(raw.develop(path, upright=True), expected)

@@ -1,0 +1,147 @@
+"""The one-picture part of `lowlight-tf enhance`: read, run, write, and explain."""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lowlight_tf.cli import develop
+from lowlight_tf.cli.cameras import Job
+from lowlight_tf.cli.progress import Bar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lowlight_tf.imaging.files import Picture
+    from lowlight_tf.imaging.preparation import Preparation
+    from lowlight_tf.runtime.engine import Engine
+
+Progress = Callable[[float], None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that concern pictures only."""
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="beside each result write what the net went by, if it tells: NAME_attention.png, "
+        "yellow where it let much through and blue where little, or NAME_illumination.png, blue "
+        "where it saw darkness, green good light, red glare",
+    )
+
+
+def enhance_one(
+    engine: "Engine",
+    job: Job,
+    args: argparse.Namespace,
+    bar: Bar,
+    index: int,
+    *,
+    preparation: "Preparation | None" = None,
+) -> None:
+    """Enhance one picture, develop one RAW file, or fuse what two cameras saw.
+
+    Args:
+        engine: What does it.
+        job: What to read, where the result goes, and what the infrared camera saw, if there is one.
+        args: The flags of the command.
+        bar: Where progress is shown.
+        index: How many jobs were done before.
+        preparation: What is done to the pictures of two cameras.
+
+    Raises:
+        UsageError: If it cannot be read, done, or written.
+    """
+    from lowlight_tf.imaging import files
+
+    files.refuse_existing(job.target, overwrite=args.overwrite)
+    name = job.source.name
+
+    def progress(share: float) -> None:
+        bar.show(index + share, name)
+
+    def told(*shown, **options) -> None:
+        if args.explain:
+            _write_maps(engine, job.target, args, *shown, **options)
+
+    if engine.contract.develops:
+        picture = _developed(engine, job, args, bar, progress, told)
+    elif job.infrared is None:
+        picture = _enhanced(engine, _read(job, args), progress, told)
+    else:
+        picture = _fused(engine, _read(job, args), job.infrared, preparation, progress, told)
+    files.save(job.target, picture, overwrite=args.overwrite)
+
+
+def _developed(
+    engine: "Engine", job: Job, args: argparse.Namespace, bar: Bar, progress: Progress, told
+) -> "Picture":
+    from lowlight_tf.imaging.files import Picture
+    from lowlight_tf.runtime.develop import develop as through
+
+    raw = develop.read(job.source, args)
+    ratio = develop.ratio_for(raw, job.source.name, args, bar)
+    told(raw, ratio=ratio)
+    return Picture(through(engine, raw, ratio=ratio, dtype=_depth(job.target), progress=progress))
+
+
+def _enhanced(engine: "Engine", picture: "Picture", progress: Progress, told) -> "Picture":
+    from lowlight_tf.runtime.enhance import enhance
+
+    told(picture.pixels)
+    enhance(engine, picture.pixels, out=picture.pixels, progress=progress)
+    return picture
+
+
+def _fused(
+    engine: "Engine",
+    picture: "Picture",
+    infrared: Path,
+    preparation: "Preparation | None",
+    progress: Progress,
+    told,
+) -> "Picture":
+    from lowlight_tf.imaging.infrared import read
+    from lowlight_tf.runtime.fuse import fuse
+
+    pixels, other = picture.pixels, read(infrared)
+    told(pixels, other, preparation=preparation)
+    fused = fuse(engine, pixels, other, preparation=preparation, progress=progress)
+    alpha = picture.alpha if fused.shape == pixels.shape else None
+    return dataclasses.replace(picture, pixels=fused, alpha=alpha)
+
+
+def _read(job: Job, args: argparse.Namespace) -> "Picture":
+    """Return a picture; a RAW file as LibRaw develops it."""
+    from lowlight_tf.imaging import files
+    from lowlight_tf.runtime import fit
+
+    if not develop.is_raw(job.source):
+        return files.load(job.source)
+    return files.Picture(fit.of_type(develop.developed(job.source, args), _depth(job.target)))
+
+
+def _depth(target: Path) -> "np.dtype":
+    """Return the type of pixels that a new file holds: of 16 bits where it can."""
+    import numpy as np
+
+    from lowlight_tf.imaging import files
+
+    return np.dtype(np.uint16 if target.suffix.lower() in files.DEEP else np.uint8)
+
+
+def _write_maps(
+    engine: "Engine", target: Path, args: argparse.Namespace, *shown, **options
+) -> None:
+    """Write what the net went by beside where its result goes."""
+    import numpy as np
+
+    from lowlight_tf.imaging import files
+    from lowlight_tf.runtime import fit
+    from lowlight_tf.runtime.explain import explain
+
+    for what, image in explain(engine, *shown, **options).items():
+        path = target.with_name(f"{target.stem}_{what}.png")
+        picture = files.Picture(fit.of_type(np.ascontiguousarray(image), np.dtype(np.uint8)))
+        files.save(path, picture, overwrite=args.overwrite)

@@ -1,0 +1,208 @@
+"""`lowlight-tf enhance` of RAW files: pictures, folders and bursts."""
+
+import cv2
+import numpy as np
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.imaging import dng, files, raw
+from lowlight_tf.runtime.develop import develop
+from lowlight_tf.runtime.engine import open_engine
+
+pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+
+SIZE = (32, 48)
+
+
+def take(path, *, light=0.001, size=SIZE, phase="RGGB", **said):
+    """Write a RAW file of one gray."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digits = np.full(size, round(512 + light * (16383 - 512)), np.uint16)
+    dng.write(path, digits, phase, **{"bits": 14, "black": (512,)} | said)
+    return path
+
+
+def pixels(path):
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert image is not None, f"{path} is not there"
+    return image
+
+
+@pytest.fixture
+def enhance(tmp_path):
+    """Run the command with the baseline that develops, into tmp_path/out unless another is said."""
+
+    def run(*words, model="libraw", output=tmp_path / "out"):
+        return main(["enhance", *map(str, words), "--model", model, "--output", str(output)])
+
+    return run
+
+
+def test_one_file_becomes_one_picture_of_sixteen_bits(enhance, tmp_path, capsys):
+    source = take(tmp_path / "IMG.ARW", orientation=6)
+    assert enhance(source, "--ratio", 100, output=tmp_path / "IMG.png") == 0
+    assert "1 of 1 pictures developed by libraw" in capsys.readouterr().out
+    result = pixels(tmp_path / "IMG.png")
+    assert (result.shape, result.dtype) == ((48, 32, 3), np.uint16)
+    expected = develop(open_engine("libraw"), raw.read(source), ratio=100)
+    np.testing.assert_array_equal(result[..., ::-1], expected)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("a.jpg", np.uint8), ("a.tif", np.uint16)])
+def test_the_suffix_says_how_many_bits(enhance, tmp_path, name, dtype):
+    assert enhance(take(tmp_path / "a.dng"), "--ratio", 100, output=tmp_path / name) == 0
+    assert pixels(tmp_path / name).dtype == dtype
+
+
+def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp_path, capfd):
+    folder = tmp_path / "in"
+    take(folder / "deep/good.dng")
+    take(folder / "quiet.nef", black=())
+    whole = take(folder / "broken.arw").read_bytes()
+    (folder / "broken.arw").write_bytes(whole[: len(whole) // 2])
+    (folder / "text.cr2").write_text("no picture " * 1000)
+    take(folder / "strange.dng", phase="RGBW")
+    files.write(folder / "beside.jpg", np.zeros((*SIZE, 3), np.float32))
+    assert enhance(folder, "--ratio", 100) == 1
+    said = capfd.readouterr()
+    lines = said.err.strip().splitlines()
+    assert "1 of 5 pictures developed" in said.out
+    assert len(lines) == 4
+    for name, words in (
+        ("quiet.nef", "does not say which digit is black"),
+        ("broken.arw", "truncated or damaged"),
+        ("text.cr2", "not a RAW file that LibRaw knows"),
+        ("strange.dng", "color filters"),
+    ):
+        assert any(name in line and words in line for line in lines), (name, lines)
+    assert [path.name for path in (tmp_path / "out").rglob("*.*")] == ["good.png"]
+
+
+def test_black_can_be_told(enhance, tmp_path):
+    source = take(tmp_path / "quiet.dng", black=(), light=0.002)
+    assert enhance(source, "--ratio", 100, "--black", 512) == 0
+    level = pixels(tmp_path / "out/quiet.png")[16, 24] / 65535
+    np.testing.assert_allclose(level, 1.055 * 0.2 ** (1 / 2.4) - 0.055, atol=0.01)
+
+
+def test_without_a_ratio_the_picture_becomes_gray_and_it_is_said(enhance, tmp_path, capsys):
+    assert enhance(take(tmp_path / "a.dng", light=0.004)) == 0
+    assert "a.dng: amplified 45" in capsys.readouterr().err
+    light = ((pixels(tmp_path / "out/a.png")[16, 24] / 65535 + 0.055) / 1.055) ** 2.4
+    np.testing.assert_allclose(light, 0.18, atol=0.01)
+
+
+def test_a_ratio_is_capped_unless_it_must_not_be(enhance, tmp_path, capsys):
+    source = take(tmp_path / "a.dng", light=0.0005)
+    assert enhance(source, "--ratio", 600, output=tmp_path / "capped.png") == 0
+    assert "--ratio 600 is more than See-in-the-Dark's 300" in capsys.readouterr().err
+    assert enhance(source, "--ratio", 600, "--uncapped", output=tmp_path / "whole.png") == 0
+    assert capsys.readouterr().err == ""
+    assert enhance(source, "--ratio", 300, output=tmp_path / "three.png") == 0
+    capped, whole, three = (pixels(tmp_path / f"{n}.png") for n in ("capped", "whole", "three"))
+    np.testing.assert_array_equal(capped, three)
+    assert whole.mean() > 1.2 * capped.mean()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--ratio", "0"], "`ratio` must be a positive number. Received: ratio=0"),
+        (["--fps", "-1"], "`fps` must be a positive number"),
+        (["--infrared", "b.png"], "takes the pictures of one camera"),
+        (["--explain"], "libraw does not tell what it goes by"),
+    ],
+)
+def test_flags_that_mean_nothing_are_refused(enhance, tmp_path, capsys, words, said):
+    assert enhance(take(tmp_path / "a.dng"), *words) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_is_no_raw_file(enhance, tmp_path, capsys):
+    files.write(tmp_path / "a.png", np.zeros((*SIZE, 3), np.float32))
+    assert enhance(tmp_path / "a.png", take(tmp_path / "b.dng"), "--ratio", 9) == 1
+    said = capsys.readouterr()
+    assert "a.png is no RAW file. Name a --model of pictures" in said.err
+    assert "1 of 2 pictures" in said.out
+
+
+def test_a_model_of_pictures_is_shown_what_libraw_develops(enhance, tmp_path):
+    source = take(tmp_path / "a.dng", orientation=6)
+    assert enhance(source, "--ratio", 50, model="gamma") == 0
+    assert enhance(source, model="gamma", output=tmp_path / "dark.png") == 0
+    bright, dark = pixels(tmp_path / "out/a.png"), pixels(tmp_path / "dark.png")
+    assert bright.shape == dark.shape == (48, 32, 3)
+    assert bright.dtype == np.uint16
+    assert bright.mean() > 2 * dark.mean()
+
+
+def test_a_model_of_pictures_passes_over_raw_files_beside_pictures(enhance, tmp_path, capsys):
+    take(tmp_path / "both/a.dng")
+    files.write(tmp_path / "both/a.jpg", np.full((*SIZE, 3), 0.1, np.float32))
+    take(tmp_path / "raws/b.dng")
+    assert enhance(tmp_path / "both", tmp_path / "raws", model="gamma") == 0
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == ["a.jpg", "b.png"]
+
+
+def test_black_is_nothing_to_a_model_of_pictures(enhance, tmp_path, capsys):
+    assert enhance(take(tmp_path / "a.dng"), "--black", 512, model="gamma") == 2
+    assert "Leave out --black" in capsys.readouterr().err
+
+
+def test_numbered_files_become_a_video_in_their_order(enhance, tmp_path, capsys):
+    av = pytest.importorskip("av", reason="PyAV is not installed ([video] extra)")
+    for number, light in ((9, 0.001), (10, 0.002), (2, 0.0005)):
+        take(tmp_path / "burst" / f"IMG_{number}.dng", light=light)
+    (tmp_path / "burst" / "IMG_11.dng").write_text("no picture " * 1000)
+    out = tmp_path / "out.mp4"
+    words = ("--ratio", 100, "--fps", 12)
+    assert enhance(tmp_path / "burst", *words, output=out) == 1
+    said = capsys.readouterr()
+    assert "3 of 4 RAW files developed by libraw" in said.out
+    assert "IMG_11.dng is not a RAW file" in said.err
+    with av.open(str(out)) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+        assert video.streams.video[0].average_rate == 12
+    assert frames[0].shape == (*SIZE, 3)
+    light = [((frame[16, 24].mean() / 255 + 0.055) / 1.055) ** 2.4 for frame in frames]
+    np.testing.assert_allclose(light, [0.05, 0.1, 0.2], rtol=0.15)
+    assert enhance(tmp_path / "burst/IMG_?.dng", *words, output=tmp_path / "two.mp4") == 0
+    assert "2 of 2 RAW files" in capsys.readouterr().out
+
+
+def test_a_burst_is_amplified_alike_so_that_it_does_not_flicker(enhance, tmp_path, capsys):
+    pytest.importorskip("av", reason="PyAV is not installed ([video] extra)")
+    sources = [take(tmp_path / f"{n}.dng", light=light) for n, light in ((1, 0.004), (2, 0.001))]
+    assert enhance(*sources, output=tmp_path / "out.mp4") == 0
+    assert capsys.readouterr().err.count("amplified") == 1
+
+
+def test_a_frame_of_another_size_is_left_out_of_a_burst(enhance, tmp_path, capsys):
+    pytest.importorskip("av", reason="PyAV is not installed ([video] extra)")
+    sources = [take(tmp_path / "1.dng"), take(tmp_path / "2.dng", size=(32, 32))]
+    assert enhance(*sources, "--ratio", 9, output=tmp_path / "out.mp4") == 1
+    said = capsys.readouterr()
+    assert "one size. Received" in said.err
+    assert "1 of 2 RAW files" in said.out
+    assert [path.name for path in tmp_path.glob("*.mp4")] == ["out.mp4"]
+
+
+def test_a_burst_of_nothing_leaves_nothing(enhance, tmp_path, capsys):
+    pytest.importorskip("av", reason="PyAV is not installed ([video] extra)")
+    (tmp_path / "1.dng").write_text("no picture " * 1000)
+    assert enhance(tmp_path / "1.dng", output=tmp_path / "out.mp4") == 2
+    assert "None of 1 RAW files could be developed" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.mp4"))
+
+
+@pytest.mark.slow
+def test_a_net_tells_what_it_went_by(enhance, developing_run, tmp_path):
+    model, source = str(developing_run), take(tmp_path / "a.dng", size=(40, 56))
+    out = tmp_path / "a.png"
+    assert enhance(source, "--ratio", 100, "--explain", model=model, output=out) == 0
+    assert pixels(out).shape == (40, 56, 3)
+    explained = pixels(tmp_path / "a_attention.png")
+    assert (explained.shape, explained.dtype) == ((40, 56, 3), np.uint8)
+    assert enhance(source, "--explain", model=model, output=tmp_path / "again") == 0
