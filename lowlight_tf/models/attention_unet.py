@@ -76,7 +76,9 @@ def attention_unet(
     outputs = {}
     for index in reversed(range(depth)):
         maps, skip = filters * 2**index, skips[index]
-        x = conv(layers.UpSampling2D(name=f"enlarge_{index}")(x), maps, f"up_{index}")
+        # Each pixel four times, in operations that a GPU's delegate has and any size goes through.
+        x = layers.Concatenate(name=f"copies_{index}")([x] * 4)
+        x = conv(DepthToSpace(2, name=f"enlarge_{index}")(x), maps, f"up_{index}")
         if attention:
             skip, outputs["attention_map"] = additive_gate(
                 skip, x, max(maps // 2, 1), f"gate_{index}", normalized=normalized
