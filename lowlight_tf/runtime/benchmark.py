@@ -128,7 +128,7 @@ def measure_here(
         p50_ms=round(p50, 3),
         p90_ms=round(p90, 3),
         p99_ms=round(p99, 3),
-        peak_mb=round(_peak_bytes() / 1e6, 1),
+        peak_mb=round(peak_bytes() / 1e6, 1),
         copy_ms=round(copy_ms, 4),
         times_copy=round(p50 / copy_ms, 1),
     )
@@ -167,7 +167,7 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Return the most memory that this process held.
 
     What `getrusage` says of a process includes what its parent held when it was made; where the

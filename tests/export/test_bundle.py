@@ -2,15 +2,21 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import ENHANCE, Card, Contract, Port, sha256
+from lowlight_tf.contract import DEVELOP, ENHANCE, Card, Contract, Port, sha256
+from lowlight_tf.export import delegate
 from lowlight_tf.export.bundle import export_run, open_run
 from lowlight_tf.export.parity import FAITHFUL_DB
+from lowlight_tf.export.pictures import as_floats, comparison, dark_pictures
 from lowlight_tf.export.quantize import QUANTIZATIONS
+from lowlight_tf.runtime import benchmark
 from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.golden import EXACT_DB, golden_db
+from lowlight_tf.runtime.resize import resize
 
 SIZE = (16, 24)
 
@@ -91,3 +97,35 @@ def test_refuses_a_run_that_lacks_a_file_and_writes_nothing(untrained_run, tmp_p
 def test_refuses_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="nothing there"):
         open_run(tmp_path / "nowhere")
+
+
+@pytest.mark.slow
+def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_path):
+    pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+    paths = export_run(
+        developing_run, size=(32, 48), quantize=["float16", "int8"], output=tmp_path, golden=True,
+        calibration_folder=developing_run,
+    )  # fmt: skip
+    for path in paths:
+        card = Card.load(path.with_suffix(".json"))
+        assert card.contract == DEVELOP
+        assert card.resizable
+        assert card.parity_db >= FAITHFUL_DB[card.quantization]
+        engine = open_engine(path)
+        assert golden_db(engine, path.with_suffix(".npz")) == EXACT_DB
+        packed = np.zeros((1, 16, 64, 4), np.float32)
+        assert engine({"raw": packed})["enhanced"].shape == (1, 32, 128, 3)
+        assert engine.maps({"raw": packed})["attention_map"].shape == (1, 16, 64, 1)
+        size = (64, 32)
+        other = resize(path, size, tmp_path / "other")
+        assert open_engine(other)({"raw": np.zeros((1, *size, 4), np.float32)})
+        timing = benchmark.measure_here(path, threads=1, runs=1)
+        assert timing.p50_ms > 0
+        try:
+            (picture,) = comparison(
+                dark_pictures(DEVELOP, run=developing_run, most=1), DEVELOP, (32, 48)
+            )
+            proof = delegate.prove(path, picture if card.dtype == "uint8" else as_floats(picture))
+        except delegate.NoDriver:
+            continue
+        assert proof.refused == ()

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, FUSE, FUSE_GUIDED, Contract, Port, write_json
+from lowlight_tf.contract import (
+    DEVELOP,
+    ENHANCE,
+    FUSE,
+    FUSE_GUIDED,
+    Contract,
+    Port,
+    write_json,
+)
 from lowlight_tf.export.pictures import calibration, centered, comparison, dark_pictures
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import files, raw
 
 
 def flat(value, size=(8, 8)):
@@ -128,3 +136,36 @@ def test_refuses_a_folder_without_pictures(tmp_path):
         dark_pictures(ENHANCE, folder=tmp_path)
     with pytest.raises(UsageError, match="nothing there"):
         dark_pictures(ENHANCE, folder=tmp_path / "nowhere")
+
+
+def test_raw_pictures_are_exposed_by_their_ratios(developing_run):
+    pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+    pictures = dark_pictures(DEVELOP, run=developing_run, most=2)
+    assert len(pictures) == 2
+    first = raw.read(developing_run / "raw" / "0.dng")
+    np.testing.assert_array_equal(pictures[0]["raw"], raw.exposed(first.packed, first.shot, 50))
+
+
+def test_of_a_folder_raw_files_are_exposed_to_gray_and_photographs_made_raw(developing_run):
+    pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+    (picture,) = dark_pictures(DEVELOP, folder=developing_run, most=1)
+    assert picture["raw"].shape == (20, 24, 4)
+    np.testing.assert_allclose(picture["raw"].mean(), 0.18, atol=0.005)
+    (made,) = dark_pictures(DEVELOP, folder=developing_run / "high", most=1)
+    assert made["raw"].shape == (20, 24, 4)
+    again = dark_pictures(DEVELOP, folder=developing_run / "high", most=1)
+    np.testing.assert_array_equal(again[0]["raw"], made["raw"])
+
+
+def test_told_exposures_vary_less_than_those_to_be_guessed():
+    light = {"raw": np.full((4, 4, 4), 0.1, np.float32)}
+    samples = calibration([light], DEVELOP, (2, 2))
+    means = {round(float(sample["raw"][0, 0, 1, 1]), 3) for sample in samples}
+    assert means == {0.05, 0.1, 0.2}
+
+
+@pytest.mark.slow
+def test_without_a_run_raw_is_made_of_the_embedded_photographs():
+    pytest.importorskip("skimage")
+    pictures = dark_pictures(DEVELOP, most=2)
+    assert [picture["raw"].shape for picture in pictures] == [(144, 192, 4)] * 2
