@@ -83,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.runtime import explain, pretrained
     from lowlight_tf.runtime.engine import open_engine
 
-    model = run_folder or args.model or pretrained.best(raw=develop.are_raw(inputs))
+    best = pretrained.best(raw=develop.are_raw(inputs), cameras=bool(args.infrared))
+    model = run_folder or args.model or best
     engine = open_engine(model, threads=args.threads)
     develop.check(engine, args)
     if frames is not None:

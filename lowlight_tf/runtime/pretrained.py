@@ -16,12 +16,8 @@ FAMILY = "dashcam_net_"
 BEST = "dashcam_net_tiny"
 """The net that is taken where none is named: good, and quick enough for a camera board."""
 
-
-RAW_BEST = "attention_unet"
-"""The same for RAW files."""
-
-FUSES = "did_fuse"
-"""The net that is taken for two cameras where none is named."""
+RAW_BEST, FUSING_BEST = "attention_unet", "did_fuse"
+"""The same for RAW files, and for two cameras."""
 
 
 def names() -> list[str]:
@@ -29,8 +25,10 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.tflite"))
 
 
-def best(*, raw: bool = False) -> str:
-    """Return the net that is taken where none is named, for pictures or for RAW files."""
+def best(*, raw: bool = False, cameras: bool = False) -> str:
+    """Return the net that is taken where none is named: for pictures, RAW files or two cameras."""
+    if cameras:
+        return FUSING_BEST
     return RAW_BEST if raw and RAW_BEST in names() else BEST
 
 

@@ -17,7 +17,16 @@ def test_every_net_has_a_card_and_a_golden_pair_and_all_are_small():
 
 
 def test_the_net_that_is_taken_where_none_is_named_ships():
-    assert pretrained.BEST in pretrained.names()
+    assert {pretrained.best(), pretrained.best(cameras=True)} <= set(pretrained.names())
+
+
+def test_what_fuses_ships_for_any_frame_with_its_finish():
+    for end, quantization in (("", "float16"), ("_int8", "int8")):
+        card = Card.load(pretrained.find(f"did_fuse{end}").with_suffix(".json"))
+        assert (card.model, card.quantization) == ("did_fuse", quantization)
+        assert card.contract.fuses
+        assert card.resizable
+        assert card.preparation["finish"] == 1
 
 
 @pytest.mark.parametrize("size", SIZES)
