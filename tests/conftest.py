@@ -109,7 +109,9 @@ def developing_run(tmp_path_factory):
     bias.assign(np.full(bias.shape, 0.4))
     net.save(run / "model.keras")
     DEVELOP.save(run / "contract.json")
-    recipe = Recipe(model="attention_unet", options=options)
+    recipe = Recipe(model="attention_unet", options=options).replace(
+        ["pipeline.crop=8", "pipeline.batch=2"]
+    )
     (run / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
     pairs, rng = [], np.random.default_rng(2)
     for side in ("raw", "high"):

@@ -173,6 +173,10 @@ class Rungs:
         """Return the run's own batches, as they were at its end, but `PLAIN`."""
         if self.contract.fuses:
             from lowlight_tf.pipeline.fusion import fusion_feed as feed
+        elif self.contract.develops:
+            from lowlight_tf.pipeline.raw import raw_feed
+
+            feed = functools.partial(raw_feed, folder=self.run / "decoded")
         else:
             from lowlight_tf.pipeline.build import training_feed as feed
 

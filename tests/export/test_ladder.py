@@ -1,6 +1,7 @@
 """Every rung of the ladder is made, measured against the first, or says why it was not."""
 
 import dataclasses
+import shutil
 import sys
 
 import numpy as np
@@ -251,3 +252,16 @@ def test_refuses_a_lesson_that_teaches_nothing(run, options, said):
 def test_refuses_no_steps(run):
     with pytest.raises(UsageError, match="`qat_steps` must be at least 1"):
         Lesson(pairs_of(run), None, qat_steps=0)
+
+
+@pytest.mark.slow
+def test_a_net_of_raw_pictures_learns_once_more_from_raw_files(developing_run, tmp_path):
+    pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+    run = shutil.copytree(developing_run, tmp_path / "run")
+    pairs = read_pairs(run / "pairs_training.json")
+    learned = dataclasses.replace(lesson(run), pairs=pairs)
+    maker = Rungs(run, size=(16, 32), lesson=learned, calibration_folder=run)
+    made = climb(maker, tmp_path, ["float16_pruned"], pairs)["float16_pruned"]
+    assert made.reason == ""
+    assert made.metrics["psnr"] > 0
+    assert list((run / "decoded").rglob("*.npy"))
