@@ -133,6 +133,8 @@ def _labelled(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[lis
             )
         return pairs, {}
     labels = boxes.read(place, [pair.name for pair in pairs])
+    if not labels and (args.labels or not (args.judge or "infrared" in pairs[0].inputs)):
+        raise UsageError(f"{place} speaks of none of the pictures. Pass the labels of this data.")
     named = {label.name for several in labels.values() for label in several}
     unknown = sorted(named - set(detector.classes))
     if unknown:

@@ -70,8 +70,7 @@ def read(labels: Path, names: Iterable[str]) -> dict[str, list[Label]]:
         Name of the picture -> its labels, for those of `names` of which the labels speak.
 
     Raises:
-        UsageError: If there are no labels of these kinds, they are damaged, or speak of none of the
-            pictures.
+        UsageError: If there are no labels of these kinds, or they are damaged.
     """
     if labels.is_dir():
         voc = {path.stem: path for path in sorted(labels.glob("*.xml"))}
@@ -93,8 +92,6 @@ def read(labels: Path, names: Iterable[str]) -> dict[str, list[Label]]:
             "`labels` must be a folder of VOC .xml files or class maps, or a .json file. "
             f"Received: {labels} ({what})."
         )
-    if not found:
-        raise UsageError(f"{labels} speaks of none of the pictures. Pass the labels of this data.")
     return found
 
 

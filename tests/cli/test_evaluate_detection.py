@@ -86,3 +86,13 @@ def test_pictures_without_labels_need_a_judge(street, capsys):
     assert "people lost" in capsys.readouterr().out
     assert main(["evaluate", "--task=detection", f"--data={street / 'visible'}"]) == 2
     assert "Pass --labels, or --judge" in capsys.readouterr().err
+
+
+def test_labels_of_other_pictures_are_no_labels_unless_they_were_named(street, capsys):
+    boxes = {"z": [{"cls": "person", "xyxy": [15, 0, 220, 256]}]}
+    (street / "boxes.json").write_text(json.dumps(boxes))
+    words = ["evaluate", "--task=detection", f"--data={street}"]
+    assert main(words) == 0
+    assert "0 of 1" in capsys.readouterr().out  # people lost are told without labels
+    assert main([*words, f"--labels={street / 'boxes.json'}"]) == 2
+    assert "speaks of none of the pictures" in capsys.readouterr().err
