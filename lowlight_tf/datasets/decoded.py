@@ -7,6 +7,7 @@ bit; of either, no more is read than the part that is asked for.
 
 import dataclasses
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,7 +26,8 @@ SHORT, LONG = "short", "long"
 @dataclasses.dataclass(frozen=True)
 class _Entry:
     name: str
-    target: str
+    short: str
+    long: str
     ratio: float
     shot: raw.Shot
 
@@ -52,7 +54,7 @@ class Decoded:
 
     def size(self, index: int) -> tuple[int, int]:
         """Return height and width of a short exposure, in packed pixels."""
-        return self._mapped(SHORT, self._entries[index].name).shape[:2]
+        return self._mapped(SHORT, self._entries[index].short).shape[:2]
 
     def read(self, index: int, *, crop: tuple[int, int, int, int] | None = None) -> raw.RawSample:
         """Read a pair, or a part of it.
@@ -65,8 +67,8 @@ class Decoded:
             Dark light, ratio, and what lies under it of the target, all in memory.
         """
         entry = self._entries[index]
-        digits = self._mapped(SHORT, entry.name)
-        target = self._mapped(LONG, entry.target)
+        digits = self._mapped(SHORT, entry.short)
+        target = self._mapped(LONG, entry.long)
         side = len(target) // len(digits)
         top, left, height, width = crop or (0, 0, *digits.shape[:2])
         digits = digits[top : top + height, left : left + width]
@@ -126,11 +128,11 @@ def _entry(
     short, long = pair.inputs[exposures.PORT], pair.target
     ratio = exposures.ratio(pair, cap=cap)
     wanted = _source(short) | {"black": black}
-    fields = _there(folder / SHORT, short.stem, wanted)
+    fields = _there(folder / SHORT, _name(short), wanted)
     if fields is None:
         picture = raw.read(short, black=black)
         fields = wanted | {"shot": dataclasses.asdict(picture.shot)}
-        _keep(folder / SHORT, short.stem, picture.digits, fields)
+        _keep(folder / SHORT, _name(short), picture.digits, fields)
     shot = raw.Shot.from_fields(fields["shot"])
     if long in failed:  # many short exposures share it
         raise UsageError(failed[long])
@@ -139,12 +141,12 @@ def _entry(
     except UsageError as error:
         failed[long] = str(error)
         raise
-    return _Entry(pair.name, long.stem, ratio, shot)
+    return _Entry(pair.name, _name(short), _name(long), ratio, shot)
 
 
 def _target(long: Path, shot: raw.Shot, folder: Path) -> None:
     wanted = _source(long) | {"size": list(shot.size), "phase": shot.phase}
-    if _there(folder, long.stem, wanted) is not None:
+    if _there(folder, _name(long), wanted) is not None:
         return
     image = exposures.target(long, shot)
     if image.shape[:2] != shot.size:
@@ -154,7 +156,12 @@ def _target(long: Path, shot: raw.Shot, folder: Path) -> None:
         )
     # The packed picture's margin, if it has one, is under no part of the target: repeat its edge.
     edges = mosaic.edges(shot.size, shot.phase)
-    _keep(folder, long.stem, np.pad(image, [*edges, (0, 0)], mode="edge"), wanted)
+    _keep(folder, _name(long), np.pad(image, [*edges, (0, 0)], mode="edge"), wanted)
+
+
+def _name(path: Path) -> str:
+    """Return what a file is called once it is decoded: two folders may hold files of one name."""
+    return f"{path.stem}_{zlib.crc32(str(path.parent.resolve()).encode()):08x}"
 
 
 def _source(path: Path) -> dict[str, int]:

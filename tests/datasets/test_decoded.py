@@ -1,5 +1,6 @@
 """RAW pairs are decoded once, and only what is asked for is read into memory."""
 
+import shutil
 import tracemalloc
 
 import numpy as np
@@ -98,8 +99,9 @@ def test_what_broke_off_is_decoded_again(scene, tmp_path):
     pairs, _ = exposure_folder(scene())
     cache = tmp_path / "cache"
     decoded.decode(pairs, cache)
-    (cache / "short" / f"{pairs[0].name}.json").unlink()
-    (cache / "short" / f"{pairs[0].name}.npy").write_bytes(b"half a fi")
+    (said,) = (cache / "short").glob(f"{pairs[0].name}_*.json")
+    said.unlink()
+    said.with_suffix(".npy").write_bytes(b"half a fi")
     made = decoded.decode(pairs, cache).read(0)
     np.testing.assert_array_equal(made.packed, raw.read(pairs[0].inputs["raw"]).packed)
     assert not [*cache.rglob("*.part*")]
@@ -135,3 +137,17 @@ def test_exposures_of_two_sizes_are_no_pair(scene, tmp_path):
     with pytest.raises(UsageError, match="None of 1 RAW pairs could be decoded"):
         decoded.decode(pairs, tmp_path / "cache", told=lines.append)
     assert "32x50 (height x width), its short exposure 32x48" in lines[0]
+
+
+def test_files_of_one_name_in_two_folders_are_two(scene, tmp_path):
+    folder, pairs = scene(), []
+    for place in ("one", "two"):
+        for side in ("short", "long"):
+            shutil.copytree(folder / side, tmp_path / place / side)
+        pairs += exposure_folder(tmp_path / place)[0]
+        scene()  # another light
+    caches = [decoded.decode([pair], tmp_path / "cache") for pair in pairs]
+    for pair, cache in zip(pairs, caches, strict=True):
+        expected = raw.read(pair.inputs["raw"]).packed
+        np.testing.assert_array_equal(cache.read(0).packed, expected)
+    assert (caches[0].read(0).target != caches[1].read(0).target).any()
