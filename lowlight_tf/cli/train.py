@@ -2,9 +2,12 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lowlight_tf.catalog import MODELS
-from lowlight_tf.config import Recipe
+
+if TYPE_CHECKING:
+    from lowlight_tf.config import Recipe
 
 HELP = "train a net on pairs of dark and bright pictures"
 
@@ -69,8 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="any other key of the recipe")
 
 
-def recipe_of(args: argparse.Namespace) -> Recipe:
+def recipe_of(args: argparse.Namespace) -> "Recipe":
     """Return the recipe that the flags ask for."""
+    from lowlight_tf.config import Recipe
+
     model = args.model or "driving_unet"
     MODELS.find(model)
     recipe = Recipe.load(args.recipe or f"{model}_embedded")
