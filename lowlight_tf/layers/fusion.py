@@ -1,7 +1,7 @@
 """How the features of two cameras become those of one picture, and what guides that."""
 
 import keras
-from keras import KerasTensor, layers, ops
+from keras import KerasTensor, ops
 
 STRATEGIES = ("sum", "average", "l1_norm", "attention")
 """Ways in which `FuseFeatures` joins features."""
@@ -65,24 +65,6 @@ class FuseFeatures(keras.layers.Layer):
         else:
             share = ops.sigmoid(scores[0] - scores[1])
         return infrared + share * (visible - infrared)
-
-    def spelled_out(self, inputs: list[KerasTensor]) -> KerasTensor:
-        """Join by plain layers, each with a name of its own, so that whoever quantizes sees them.
-
-        "l1_norm" stays as it is.
-        """
-        visible, infrared, *scores = inputs
-        if self.strategy == "l1_norm":
-            return self(inputs)
-        if self.strategy == "sum":
-            return layers.Add(name=self.name)([visible, infrared])
-        if self.strategy == "average":
-            return layers.Average(name=self.name)([visible, infrared])
-        share = layers.Subtract(name=f"{self.name}_scores")(scores)
-        share = layers.Activation("sigmoid", name=f"{self.name}_share")(share)
-        apart = layers.Subtract(name=f"{self.name}_apart")([visible, infrared])
-        taken = layers.Multiply(name=f"{self.name}_taken")([share, apart])
-        return layers.Add(name=self.name)([infrared, taken])
 
     def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Return the shape of either."""

@@ -145,7 +145,7 @@ def fold(net: keras.Model) -> keras.Model:
         if layer.name in taken:
             return args[0]
         if isinstance(layer, FuseFeatures):
-            return layer.spelled_out(*args)
+            return _spelled_out(layer, *args)
         return layer(*args, **kwargs)
 
     copy = keras.models.clone_model(net, clone_function=made, call_function=call)
@@ -189,6 +189,22 @@ def _normalized(conv: layers.Conv2D, norm: layers.BatchNormalization) -> list[np
         scale *= np.float64(norm.gamma)
     shift = ((bias[0] if bias else 0) - np.float64(norm.moving_mean)) * scale
     return [kernel * scale, shift + np.float64(norm.beta) if norm.center else shift]
+
+
+def _spelled_out(layer: layers.Layer, inputs: list[KerasTensor]) -> KerasTensor:
+    """Return what a layer gives by its own operations, each called after the layer."""
+    result = layer.call(inputs)
+    given = {id(tensor) for tensor in inputs}
+    found, todo = [], [result]
+    while todo:
+        tensor = todo.pop()
+        operation = tensor._keras_history.operation
+        if id(tensor) not in given and operation not in found:
+            found.append(operation)
+            todo += operation._inbound_nodes[-1].input_tensors
+    for index, operation in enumerate(found):  # Keras's own names may be taken in a loaded net
+        operation.name = f"{layer.name}_{index}" if index else layer.name
+    return result
 
 
 def _has_branches(layer: layers.Layer) -> bool:

@@ -66,7 +66,7 @@ def test_what_is_no_archive_leaves_nothing_behind(archive, tmp_path):
     with zipfile.ZipFile(archive, "w") as box:
         box.writestr("dark/1.png", "of no known folder")
     with pytest.raises(
-        UsageError, match="holds none of the expected folders: high, infrared, low, test"
+        UsageError, match="holds none of the expected folders: high, infrared, low, raw, test"
     ):
         opened(archive)
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.zip"]

@@ -58,19 +58,3 @@ def test_comes_back_from_its_configuration(strategy, rng):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     np.testing.assert_array_equal(layer(given), again(given))
     assert layer.compute_output_shape([both[0].shape]) == both[0].shape
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_spelled_out_it_is_the_same_in_layers_with_names_of_their_own(strategy, rng):
-    given = list(rng.random((4, 1, 4, 5, 2), dtype=np.float32))
-    given = given if strategy == "attention" else given[:2]
-    inputs = [keras.Input((4, 5, 2), name=f"camera_{index}") for index in range(len(given))]
-    nets = []
-    for name in ("base", "detail"):
-        layer = FuseFeatures(strategy, name=name)
-        nets.append(keras.Model(inputs, layer.spelled_out(inputs)))
-        np.testing.assert_allclose(nets[-1](given), layer(given), rtol=1e-6)
-    kept = {f"camera_{index}" for index in range(len(given))}
-    names = [{operation.name for operation in net.operations} - kept for net in nets]
-    assert all(name.startswith("base") for name in names[0])
-    assert all(name.startswith("detail") for name in names[1])
