@@ -132,10 +132,12 @@ def test_an_interrupted_run_leaves_nothing_that_looks_finished_and_is_not(folder
 
 
 SHORT = """
+import signal
 import sys
 from lowlight_tf.cli.main import main
 from lowlight_tf.runtime import ray_runner
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
 ray_runner.GRACE = 0.5
 sys.exit(main(sys.argv[1:]))
 """
