@@ -138,7 +138,7 @@ def by_stem(folder: Path, suffixes: Collection[str] = files.SUFFIXES) -> dict[st
     return stems
 
 
-def check_sizes(pairs: Sequence[Pair], *, crop: int | None = None, like: str | None = None) -> None:
+def check_sizes(pairs: Sequence[Pair], *, crop: int | None = None) -> None:
     """Refuse pairs whose pictures differ in size, or from which no crop can be cut.
 
     Mostly reads the heads of files only: thousands of pairs take about a second.
@@ -146,13 +146,12 @@ def check_sizes(pairs: Sequence[Pair], *, crop: int | None = None, like: str | N
     Args:
         pairs: What to look at.
         crop: Side of the square that will be cut from each picture (pixels).
-        like: The input whose size the others will be brought to: no other size counts.
 
     Raises:
         UsageError: Naming the first such pair and both sizes.
     """
     with ThreadPoolExecutor() as pool:
-        for pair, sizes in zip(pairs, pool.map(lambda one: _sizes(one, like), pairs), strict=True):
+        for pair, sizes in zip(pairs, pool.map(_sizes, pairs), strict=True):
             (first, (height, width)), *rest = sizes.items()
             if pair.size:
                 first = pair.inputs[pair.size]
@@ -241,11 +240,8 @@ def _paired(
     ]
 
 
-def _sizes(pair: Pair, like: str | None = None) -> dict[Path, tuple[int, int]]:
-    if like is not None:
-        paths = [pair.inputs[like]]
-    else:
-        paths = [*pair.inputs.values(), *([] if pair.target is None else [pair.target])]
+def _sizes(pair: Pair) -> dict[Path, tuple[int, int]]:
+    paths = [*pair.inputs.values(), *([] if pair.target is None else [pair.target])]
     return {path: size(path) for path in paths}
 
 

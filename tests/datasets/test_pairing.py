@@ -1,5 +1,7 @@
 """Pictures pair by name, and what does not pair is named."""
 
+import dataclasses
+
 import pytest
 
 from lowlight_tf.checks import UsageError
@@ -126,9 +128,10 @@ def test_a_picture_that_will_be_brought_to_anothers_size_may_have_its_own(pictur
     pairs = fusion_folder(tmp_path)
     with pytest.raises(UsageError, match=r"must have one size"):
         check_sizes(pairs)
-    check_sizes(pairs, crop=12, like="infrared")
+    pairs = [dataclasses.replace(pair, size="infrared") for pair in pairs]
+    check_sizes(pairs, crop=12)
     with pytest.raises(UsageError, match=r"crop=13.*infrared.*12x20"):
-        check_sizes(pairs, crop=13, like="infrared")
+        check_sizes(pairs, crop=13)
 
 
 def some(count):
