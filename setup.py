@@ -36,6 +36,7 @@ EXTRAS["dev"] = [
     "ipykernel>=6",
     "nbclient>=0.10",
     "nbformat>=5",
+    "playwright>=1.50",  # drives the Chromium that is installed
     "pycocotools>=2.0.8",  # what average precision is checked against
     "pytest>=8",
     "ruff>=0.9",

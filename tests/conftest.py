@@ -9,6 +9,8 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import numpy as np
 import pytest
 
+from tests.browser import browser  # noqa: F401
+
 
 @pytest.fixture
 def rng():
