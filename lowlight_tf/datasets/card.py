@@ -78,6 +78,10 @@ class DatasetCard:
         by_hand: What its user must do where no archive has an address of its own.
         inputs: Subfolders of the inputs, called like the ports; none for day pictures.
         target: Subfolder of the targets; "" where there are none.
+        folders: Input or target -> its subfolder, where its makers call it otherwise.
+        prefixes: Input or target -> what its names begin with and its partners' do not.
+        overlaps: Datasets that show the same scenes: what learned from one must not be judged by
+            another; see `leaks.shared_scenes`.
         size: See `pairing.Pair`.
         splits: Name -> which pairs.
         archives: What to fetch and unpack.
@@ -94,6 +98,9 @@ class DatasetCard:
     target: str
     splits: Mapping[str, Split]
     by_hand: str = ""
+    folders: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    prefixes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    overlaps: tuple[str, ...] = ()
     size: str = ""
     archives: tuple[Archive, ...] = ()
     pairing: str = "name"
@@ -106,8 +113,8 @@ class DatasetCard:
     @property
     def tops(self) -> set[str]:
         """The first folders below the dataset's."""
-        places = (Path(s.folder) / side for s in self.splits.values() for side in self.sides)
-        return {place.parts[0] for place in places}
+        splits = self.splits.values()
+        return {place.parts[0] for split in splits for place in self._places(split)}
 
     def place(self, root: Path) -> Path:
         """Return the dataset's folder: `root/NAME`, or `root` where it is that folder itself.
@@ -117,12 +124,10 @@ class DatasetCard:
         """
         for folder in (root / self.name, root):
             for split in self.splits.values():
-                if all((folder / split.folder / side).is_dir() for side in self.sides):
+                if all((folder / place).is_dir() for place in self._places(split)):
                     return folder
         split = next(iter(self.splits.values()))
-        expected = " and ".join(
-            str((root / self.name / split.folder / side).relative_to(root)) for side in self.sides
-        )
+        expected = " and ".join(str(self.name / place) for place in self._places(split))
         raise UsageError(
             f"{self.name} is not in {root}. Expected there: {expected}. "
             f"`lowlight-tf download {self.name} --data-root {root}` fetches it or says how."
@@ -143,7 +148,13 @@ class DatasetCard:
         if self.pairing == "exposure":
             found, _ = self._exposures(place)
         else:
-            found = pair_folder(place, inputs=self.inputs, target=self.target or None)
+            found = pair_folder(
+                place,
+                inputs=self.inputs,
+                target=self.target or None,
+                folders=self.folders,
+                prefixes=self.prefixes,
+            )
         missing = sorted(chosen.named - {pair.name for pair in found})
         if missing:
             raise UsageError(
@@ -163,6 +174,10 @@ class DatasetCard:
         chosen, place = self._chosen(root, split)
         alone = self._exposures(place)[1] if self.pairing == "exposure" else []
         return [path for path in alone if chosen.holds(path.stem)]
+
+    def _places(self, split: Split) -> list[Path]:
+        """Return where the pictures of a split lie, below the dataset's folder."""
+        return [Path(split.folder) / self.folders.get(side, side) for side in self.sides]
 
     def _chosen(self, root: Path, split: str) -> tuple[Split, Path]:
         if split not in self.splits:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets import card
 from lowlight_tf.datasets.pairing import SHOWN, Pair, held_back, split
 from lowlight_tf.imaging import files, raw
 
@@ -76,6 +77,24 @@ def refuse_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> None:
             f"{'; '.join(found[:SHOWN])}{'; ...' if len(found) > SHOWN else ''}. Take them out of "
             "either; a number made with them says nothing."
         )
+
+
+def shared_scenes(learned: Iterable[str], judging: str) -> list[str]:
+    """Return which datasets that were learned from show the scenes of one to be judged by.
+
+    Where the pictures themselves are not at hand: known from the cards alone, such as of LOL-v1 and
+    the real part of LOL-v2, which are two splits of the same shots.
+
+    Args:
+        learned: Names of datasets; names that no card has, such as folders, are passed over.
+        judging: Name of the dataset to be judged by.
+    """
+    known = card.names()
+    return [
+        name
+        for name in dict.fromkeys(learned)
+        if name in known and judging in card.find(name).overlaps
+    ]
 
 
 def split_apart(

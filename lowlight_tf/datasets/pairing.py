@@ -2,9 +2,10 @@
 
 import dataclasses
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
@@ -39,7 +40,12 @@ class Pair:
 
 
 def pair_folder(
-    folder: Path, *, inputs: Sequence[str] = ("low",), target: str | None = "high"
+    folder: Path,
+    *,
+    inputs: Sequence[str] = ("low",),
+    target: str | None = "high",
+    folders: Mapping[str, str] = MappingProxyType({}),
+    prefixes: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Pair]:
     """Pair the pictures of a folder's subfolders by the stems of their names.
 
@@ -49,6 +55,8 @@ def pair_folder(
         folder: Holds one subfolder for each input and one for the target.
         inputs: Subfolders of the inputs, called like the ports that they feed.
         target: Subfolder of the targets; None where there are none.
+        folders: Input or target -> its subfolder, where that is called otherwise.
+        prefixes: Input or target -> what its names begin with and its partners' do not.
 
     Returns:
         The pairs, sorted by name.
@@ -57,7 +65,7 @@ def pair_folder(
         UsageError: If a subfolder is missing or empty, two files of one share their stem, or a
             picture has no partner.
     """
-    pictures = _sides(folder, inputs, target)
+    pictures = _sides(folder, inputs, target, folders, prefixes)
     names = sorted(set().union(*pictures.values()))
     for side, there in pictures.items():
         lone = [name for name in names if name not in there]
@@ -116,8 +124,10 @@ def dark_folder(folder: Path) -> list[Pair]:
     return [Pair(name, {"low": path}, None) for name, path in sorted(found.items())]
 
 
-def by_stem(folder: Path, suffixes: Collection[str] = files.SUFFIXES) -> dict[str, Path]:
-    """Return stem -> picture for the pictures directly inside `folder`.
+def by_stem(
+    folder: Path, suffixes: Collection[str] = files.SUFFIXES, *, prefix: str = ""
+) -> dict[str, Path]:
+    """Return stem, less the prefix if it has it -> picture, for those directly inside `folder`.
 
     Raises:
         UsageError: If there are none, or two of them share their stem.
@@ -129,12 +139,13 @@ def by_stem(folder: Path, suffixes: Collection[str] = files.SUFFIXES) -> dict[st
         )
     stems: dict[str, Path] = {}
     for path in paths:
-        if path.stem in stems:
+        stem = path.stem.removeprefix(prefix)
+        if stem in stems:
             raise UsageError(
-                f"{folder} holds two pictures called {path.stem}: {stems[path.stem].name} and "
+                f"{folder} holds two pictures called {stem}: {stems[stem].name} and "
                 f"{path.name}. Remove or rename one, so that names pair without doubt."
             )
-        stems[path.stem] = path
+        stems[stem] = path
     return stems
 
 
@@ -209,21 +220,32 @@ def held_back(count: int, fraction: float) -> int:
     return min(max(1, round(fraction * count)), count - 1)
 
 
-def _sides(folder: Path, inputs: Sequence[str], target: str | None) -> dict[str, dict[str, Path]]:
-    """Return subfolder -> stem -> picture."""
+def _sides(
+    folder: Path,
+    inputs: Sequence[str],
+    target: str | None,
+    folders: Mapping[str, str] = MappingProxyType({}),
+    prefixes: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, dict[str, Path]]:
+    """Return input or target -> stem -> picture."""
     checks.folder("data", folder)
     sides = [*inputs, *([] if target is None else [target])]
-    missing = [side for side in sides if not (folder / side).is_dir()]
+    places = {side: folder / folders.get(side, side) for side in sides}
+    missing = [place.name for place in places.values() if not place.is_dir()]
     if missing:
         found = sorted(path.name for path in folder.iterdir() if path.is_dir()) or ["none"]
+        wanted = ", ".join(place.name for place in places.values())
         raise UsageError(
-            f"{folder} must have the subfolders {', '.join(sides)}. Missing: {', '.join(missing)}; "
+            f"{folder} must have the subfolders {wanted}. Missing: {', '.join(missing)}; "
             f"found: {', '.join(found[:8])}. Pass the folder that has them."
         )
     kinds = {side: files.SUFFIXES for side in sides}
     if RAW.name in inputs:
         kinds |= {RAW.name: raw.SUFFIXES, target: (*files.SUFFIXES, *raw.SUFFIXES)}
-    return {side: by_stem(folder / side, kinds[side]) for side in sides}
+    return {
+        side: by_stem(place, kinds[side], prefix=prefixes.get(side, ""))
+        for side, place in places.items()
+    }
 
 
 def _paired(

@@ -1,4 +1,4 @@
-"""What people have marked in pictures: boxes from VOC, COCO, plain JSON, or maps of classes."""
+"""What people have marked in pictures: boxes of VOC, COCO, ExDark, plain JSON, or class maps."""
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Mapping
@@ -27,6 +27,7 @@ SAME = {
     "tvmonitor": "tv",
     "pottedplant": "potted plant",
     "diningtable": "dining table",
+    "table": "dining table",
 }
 """What data sets call what COCO calls otherwise."""
 
@@ -61,9 +62,10 @@ def read(labels: Path, names: Iterable[str]) -> dict[str, list[Label]]:
     """Read what is marked in some pictures.
 
     Args:
-        labels: A folder of VOC .xml files, or of maps of CamVid's 12 classes, whose regions become
-            boxes (cars that touch in the map are one); a .json file of COCO, or one that maps the
-            name of a picture to a list of {"cls": name, "xyxy": [left, top, right, bottom]}.
+        labels: A folder of VOC .xml files, of ExDark's .txt files (bbGt, called as the picture
+            with its suffix), or of maps of CamVid's 12 classes, whose regions become boxes (cars
+            that touch in the map are one); a .json file of COCO, or one that maps the name of a
+            picture to a list of {"cls": name, "xyxy": [left, top, right, bottom]}.
         names: Of the pictures, without suffix.
 
     Returns:
@@ -74,7 +76,13 @@ def read(labels: Path, names: Iterable[str]) -> dict[str, list[Label]]:
     """
     if labels.is_dir():
         voc = {path.stem: path for path in sorted(labels.glob("*.xml"))}
-        paths, one = (voc, _voc) if voc else (by_stem(labels), _regions)
+        bbgt = {Path(path.stem).stem: path for path in sorted(labels.glob("*.*.txt"))}
+        if voc:
+            paths, one = voc, _voc
+        elif bbgt:
+            paths, one = bbgt, _bbgt
+        else:
+            paths, one = by_stem(labels), _regions
         found = {name: one(paths[name]) for name in names if name in paths}
     elif labels.suffix.lower() == ".json":
         fields = read_json(labels)
@@ -89,8 +97,8 @@ def read(labels: Path, names: Iterable[str]) -> dict[str, list[Label]]:
     else:
         what = "a file" if labels.is_file() else "nothing there"
         raise UsageError(
-            "`labels` must be a folder of VOC .xml files or class maps, or a .json file. "
-            f"Received: {labels} ({what})."
+            "`labels` must be a folder of VOC .xml files, ExDark's .txt files or class maps, or a "
+            f".json file. Received: {labels} ({what})."
         )
     return found
 
@@ -115,6 +123,20 @@ def _voc(path: Path) -> list[Label]:
         ]
     except (ElementTree.ParseError, OSError, TypeError, ValueError) as error:
         raise UsageError(f"{path} holds no VOC boxes: {error}.") from None
+
+
+def _bbgt(path: Path) -> list[Label]:
+    """Read lines of NAME LEFT TOP WIDTH HEIGHT ..., below one that begins with %."""
+    found = []
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.strip() and not line.startswith("%"):
+                name, *numbers = line.split()
+                left, top, width, height = map(float, numbers[:4])
+                found.append(_label(name, (left, top, left + width, top + height)))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} holds no boxes of ExDark: {error}.") from None
+    return found
 
 
 def _coco(fields: Mapping[str, Any]) -> dict[str, list[Label]]:

@@ -99,6 +99,62 @@ def test_an_address_without_checksum_is_refused(tmp_path):
         card.find(str(tmp_path / "pets.toml"))
 
 
+@pytest.mark.parametrize("name", card.names())
+def test_every_layout_that_a_card_describes_is_read(name, picture, tmp_path):
+    one = card.find(name)
+    raws = one.pairing == "exposure"
+    for split in one.splits.values():
+        for side in one.sides:
+            place = tmp_path / name / split.folder / one.folders.get(side, side)
+            for stem in split.named or {_fitting(split)}:
+                path = place / f"{one.prefixes.get(side, '')}{stem}.{'ARW' if raws else 'png'}"
+                picture(path.with_suffix(".png"), size=(2, 3)).rename(path)
+    for key, split in one.splits.items():
+        found = one.pairs(tmp_path, key)
+        assert found, f"nothing in {key}"
+        assert split.named <= {pair.name for pair in found}
+        assert {port for pair in found for port in pair.inputs} == (
+            {"raw"} if raws else set(one.inputs)
+        )
+        assert all((pair.target is None) == (not one.target) for pair in found)
+    assert one.place(tmp_path) == tmp_path / name
+    assert {path.name for path in (tmp_path / name).iterdir()} == one.tops
+
+
+def _fitting(split):
+    """Return a name that belongs to a split, where it names none itself."""
+    pattern = split.only[0] if split.only else "00099D"
+    return pattern.replace("?", "0").replace("_00_*", "_*").replace("_*", "_00_0.1s")
+
+
+def test_lol_v2_pairs_by_what_follows_low_and_normal(picture, tmp_path):
+    picture("lol_v2_real/Real_captured/Train/Low/low00001.png")
+    picture("lol_v2_real/Real_captured/Train/Normal/normal00001.png")
+    real = card.find("lol_v2_real")
+    (pair,) = real.pairs(tmp_path, "train")
+    assert pair.name == "00001"
+    assert pair.inputs["low"].name == "low00001.png"
+    assert pair.target.name == "normal00001.png"
+    picture("lol_v2_real/Real_captured/Test/Low/00690.png")
+    picture("lol_v2_real/Real_captured/Test/Normal/00690.png")  # as others distribute it
+    assert [pair.name for pair in real.pairs(tmp_path, "test")] == ["00690"]
+    picture("lol_v2_real/Real_captured/Test/Low/low00691.png")
+    with pytest.raises(UsageError, match=r"1 of 2 .* no partner in high/: 00691"):
+        real.pairs(tmp_path, "test")
+
+
+def test_a_folder_of_a_makers_own_name_is_named_when_it_is_missing(tmp_path):
+    expected = r"lol_v2_real/Real_captured/Train/Low and lol_v2_real/Real_captured/Train/Normal"
+    with pytest.raises(UsageError, match=expected):
+        card.find("lol_v2_real").pairs(tmp_path, "train")
+
+
+def test_overlaps_are_told_on_both_cards():
+    overlaps = {name: card.find(name).overlaps for name in card.names()}
+    assert overlaps["lol_v1"] == ("lol_v2_real",)
+    assert all(name in overlaps[other] for name in overlaps for other in overlaps[name])
+
+
 def test_lol_trains_on_no_scene_that_it_is_judged_by():
     splits = card.find("lol_v1").splits
     train, val = splits["train"], splits["val"]

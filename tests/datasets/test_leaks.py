@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import card
-from lowlight_tf.datasets.leaks import refuse_leaks, split_apart
+from lowlight_tf.datasets.leaks import refuse_leaks, shared_scenes, split_apart
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import files
 
@@ -103,6 +103,33 @@ def test_one_scene_alone_cannot_be_split(picture):
     pairs = [Pair(f"{i}", {}, picture(f"{i}.png", image=scene(1) * i / 9)) for i in (7, 8, 9)]
     with pytest.raises(UsageError, match="All 3 pictures show the same scene"):
         split_apart(pairs, 0.5)
+
+
+@pytest.mark.slow
+def test_lol_v2_is_not_learned_from_where_lol_v1_judges(picture, tmp_path):
+    """Both are splits of the same shots, under other names."""
+    first, second = card.find("lol_v1"), card.find("lol_v2_real")
+    for index, name in enumerate(first.splits["val"].only):
+        for side, gain in (("low", 0.2), ("high", 0.9)):
+            picture(f"lol_v1/our485/{side}/{name}.png", image=gain * scene(index))
+    for index in (0, 100):
+        for side, called, gain in (("Low", "low", 0.2), ("Normal", "normal", 0.9)):
+            shot = f"lol_v2_real/Real_captured/Train/{side}/{called}{index + 1:05}.png"
+            picture(shot, image=gain * scene(index))
+    learned, judging = second.pairs(tmp_path, "train"), first.pairs(tmp_path, "val")
+    with pytest.raises(UsageError, match=r"60 pictures .*normal00001\.png"):
+        refuse_leaks(learned, judging)
+    with pytest.raises(UsageError, match=r"4 pictures"):
+        refuse_leaks(judging, learned)
+    refuse_leaks(learned[1:], judging)
+
+
+def test_shared_scenes_are_known_from_the_cards():
+    assert shared_scenes(["lol_v1", "sice", "lol_v1"], "lol_v2_real") == ["lol_v1"]
+    assert shared_scenes(["lol_v2_real"], "lol_v1") == ["lol_v2_real"]
+    assert shared_scenes(["lol_v1"], "lol_v1") == []  # its splits are apart
+    assert shared_scenes(["lol_v2_synthetic", "my_pictures"], "lol_v1") == []
+    assert shared_scenes(["lol_v1"], "my_pictures") == []
 
 
 @pytest.mark.slow

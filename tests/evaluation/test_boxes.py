@@ -46,6 +46,22 @@ def test_plain_files(tmp_path):
     assert boxes.read(path, ["a", "b"]) == {"a": [Label("motorcycle", (0, 0, 4, 5))]}
 
 
+def test_exdark_folders(tmp_path):
+    lines = "% bbGt version=3\nPeople 204 28 271 193 0 0 0 0 0 0 0\nTable 1 2 3.5 4 0 0 0 0 0 0 0\n"
+    (tmp_path / "2015_00001.png.txt").write_text(lines)
+    (tmp_path / "2015_00002.jpg.txt").write_text("% bbGt version=3\n")
+    assert boxes.read(tmp_path, ["2015_00001", "2015_00002", "2015_00003"]) == {
+        "2015_00001": [
+            Label("person", (204, 28, 475, 221)),
+            Label("dining table", (1, 2, 4.5, 6)),
+        ],
+        "2015_00002": [],
+    }
+    (tmp_path / "2015_00002.jpg.txt").write_text("People 204 28\n")
+    with pytest.raises(UsageError, match=r"00002\.jpg\.txt holds no boxes of ExDark"):
+        boxes.read(tmp_path, ["2015_00002"])
+
+
 def test_maps_become_boxes_of_their_regions(tmp_path):
     marked = np.full((100, 120), 3, np.uint8)
     marked[10:40, 5:25] = 8
@@ -80,7 +96,7 @@ def test_labels_are_found_beside_pictures(tmp_path):
         ("a.json", '{"a": [{"cls": "car"}]}', "holds no boxes: KeyError"),
         ("a.json", '{"a": [{"cls": "car", "xyxy": [5, 0, 5, 9]}]}', "no box"),
         ("a.json", '{"annotations": []}', "holds no boxes"),
-        ("a.txt", "", "must be a folder of VOC .xml files or class maps, or a .json file"),
+        ("a.txt", "", "must be a folder of VOC .xml files, ExDark's .txt files or class maps, or a .json"),
         ("folder/a.xml", "<annotation>", "holds no VOC boxes"),
         ("folder/a.xml", "<a><object><name>car</name></object></a>", "holds no VOC boxes"),
     ],
