@@ -96,7 +96,7 @@ def test_labels_are_found_beside_pictures(tmp_path):
         ("a.json", '{"a": [{"cls": "car"}]}', "holds no boxes: KeyError"),
         ("a.json", '{"a": [{"cls": "car", "xyxy": [5, 0, 5, 9]}]}', "no box"),
         ("a.json", '{"annotations": []}', "holds no boxes"),
-        ("a.txt", "", "must be a folder of VOC .xml files, ExDark's .txt files or class maps, or a .json"),
+        ("a.txt", "", "VOC .xml files, ExDark's .txt files or class maps, or a .json file"),
         ("folder/a.xml", "<annotation>", "holds no VOC boxes"),
         ("folder/a.xml", "<a><object><name>car</name></object></a>", "holds no VOC boxes"),
     ],
