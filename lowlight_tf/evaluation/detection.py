@@ -47,7 +47,9 @@ class Found:
         judge: Whom the detector is compared with; "" for nobody.
         agreement: With what the judge found in the inputs themselves: of two cameras in either, of
             darkened pictures before. It is no accuracy: the judge errs, too.
-        people: How many people the detector finds in the infrared pictures, where there are any.
+        people: How many people the detector finds in the infrared pictures, where there are any;
+            of pictures with labels only those that are marked, of others only those that the judge
+            finds in either camera's picture, if there is a judge.
         lost: How many of them it finds no more in these, not even half as sure.
     """
 
@@ -116,6 +118,10 @@ def measure(
         [label for label in labels[pairs[index].name] if label.name in detector.classes]
         for index in marked
     ]
+    known: list[Sequence[Label | Detection] | None] = [
+        labels.get(pair.name, references[index] if judge else None)
+        for index, pair in enumerate(pairs)
+    ]
     rows = []
     for kind, found in seen.items():
         precisions = precision.average_precisions([found[index] for index in marked], truth)
@@ -135,7 +141,7 @@ def measure(
             agreed = Agreement(*map(sum, zip(*agreed, strict=True)))
             row = dataclasses.replace(row, judge=judge.name, agreement=agreed)
         if "infrared" in seen:
-            people, lost = _people(seen["infrared"], found)
+            people, lost = _people(seen["infrared"], found, known)
             row = dataclasses.replace(row, people=people, lost=lost)
         rows.append(row)
     return rows
@@ -241,31 +247,35 @@ def _sure(found: Sequence[Detection], least: float = SURE) -> list[Detection]:
 
 def _either(found: list[Detection], others: list[Detection]) -> list[Detection]:
     """Return what either has found; what both have found, once."""
-    new = [
-        other
-        for other in others
-        if not any(
-            one.name == other.name
-            and precision.overlaps(np.array([one.box]), np.array([other.box])).item() >= SAME
-            for one in found
-        )
-    ]
-    return found + new
+    return found + [other for other in others if not _among(other, found)]
 
 
 def _people(
-    infrared: Sequence[Sequence[Detection]], found: Sequence[Sequence[Detection]]
+    infrared: Sequence[Sequence[Detection]],
+    found: Sequence[Sequence[Detection]],
+    known: Sequence[Sequence[Label | Detection] | None],
 ) -> tuple[int, int]:
-    """Return how many people the infrared pictures show, and how many of them others do not."""
+    """Return how many people the infrared pictures show, and how many of them others do not.
+
+    Whom a detector finds is known to be one where a label or another detector says so, too; None
+    for a picture of which neither is asked.
+    """
     people = lost = 0
-    for reference, detections in zip(infrared, found, strict=True):
+    for reference, detections, sure in zip(infrared, found, known, strict=True):
         theirs, ours = (
             [one for one in _sure(several, least) if one.name == "person"]
             for several, least in ((reference, SURE), (detections, SURE / 2))
         )
+        theirs = [one for one in theirs if sure is None or _among(one, sure)]
         people += len(theirs)
         lost += len(theirs) - precision.agreement(ours, theirs).both
     return people, lost
+
+
+def _among(one: Detection, others: Sequence[Label | Detection]) -> bool:
+    """Whether others, of the same class, lie where this one does."""
+    boxes = [other.box for other in others if other.name == one.name]
+    return bool(boxes) and precision.overlaps(np.array([one.box]), np.array(boxes)).max() >= SAME
 
 
 def _check_labels(pair: Pair, labels: Sequence[Label], shape: tuple[int, ...]) -> None:

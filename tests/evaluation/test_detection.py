@@ -93,6 +93,16 @@ def test_a_person_seen_half_as_surely_is_not_lost(two_cameras):
     assert visible.agreement is None
 
 
+def test_a_person_whom_neither_label_nor_judge_knows_cannot_be_lost(two_cameras):
+    pairs = fusion_folder(two_cameras)
+    marked = {"a": LABELS["a"][:1]}
+    visible, _ = detection.measure({}, pairs, detector=Bright(), labels=marked)
+    assert (visible.people, visible.lost) == (1, 0)
+    # The judge takes only what is brighter than 0.8 for a person: the one in infrared.
+    visible, _ = detection.measure({}, pairs, detector=Bright(), labels={}, judge=Bright(0.8))
+    assert (visible.people, visible.lost) == (1, 1)
+
+
 def test_the_larger_camera_is_brought_to_the_size_that_labels_are_in(two_cameras):
     picture(two_cameras / "visible" / "a.png", (15, 20, 45, 60, 200), size=(80, 180))
     pairs = fusion_folder(two_cameras)
