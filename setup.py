@@ -57,6 +57,7 @@ setup(
         "lowlight_tf": [
             "py.typed",
             "datasets/cards/*.toml",
+            "evaluation/page.*",
             "recipes/*.toml",
             "runtime/models/*",
             "weights/*",

@@ -92,39 +92,26 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     from lowlight_tf.evaluation import evaluate, exposure, report, results
     from lowlight_tf.imaging import files
     from lowlight_tf.metrics import fidelity
-    from lowlight_tf.runtime.engine import open_engine
 
     # All that can be wrong is said before the first picture is enhanced.
     for protocol in protocols:
         fidelity.check(protocol)
     if args.checkpoint_dir:
         checks.folder("checkpoint_dir", args.checkpoint_dir)
-    opened = [
-        evaluate.Unchanged() if model == "input" else open_engine(model, threads=args.threads)
-        for model in models
-    ]
-    fusing = any(engine.contract.fuses for engine in opened)
-    developing = {engine.contract.develops for engine in opened}
-    if len(developing) > 1:
-        raise UsageError(
-            "Models of RAW files stand in no table with those of pictures. Evaluate them apart."
-        )
+    engines = evaluate.opened(models, threads=args.threads)
+    contracts = [engine.contract for engine in engines.values()]
+    fusing = any(contract.fuses for contract in contracts)
     if not protocols:
-        protocols = list(dict.fromkeys(exposure.own_protocol(engine.contract) for engine in opened))
+        protocols = list(dict.fromkeys(map(exposure.own_protocol, contracts)))
         args.protocol = ",".join(protocols)
     if args.metrics is None:
         args.metrics = ",".join(evaluate.FUSION if fusing else ("psnr", "ssim"))
     metrics = words_of("metrics", args.metrics)
     taken = {name for metric in metrics for name in METRICS.find(metric).takes}
-    raws = room if any(developing) else None
+    raws = room if contracts[0].develops else None
     sets = _sets(args, models, "target" in taken, fusing or "infrared" in taken, raws)
-    short = [engine.name for engine in opened]
-    engines = {
-        model if short.count(engine.name) > 1 else engine.name: engine
-        for model, engine in zip(models, opened, strict=True)
-    }
     for pairs in sets.values():
-        for engine in opened:
+        for engine in engines.values():
             evaluate.check(engine, pairs, metrics=metrics, protocols=protocols)
     json = args.json
     if json is None and args.checkpoint_dir:

@@ -14,6 +14,7 @@ from lowlight_tf.registry import nearest
 COMMANDS = (
     "train",
     "evaluate",
+    "compare",
     "report",
     "enhance",
     "calibrate",

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
 
     from lowlight_tf.training.history import History, draw_curves
 
-    runs = {name: place for place, name in zip(args.run, _names(args.run), strict=True)}
+    runs = {name: place for place, name in zip(args.run, names(args.run), strict=True)}
     histories = {name: History.load(place / "history.csv") for name, place in runs.items()}
     for history in histories.values():
         history.epochs([])  # what has nothing to draw is said before anything is written
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     output.mkdir(parents=True, exist_ok=True)
     draw_curves(histories, output / "curves.png", output / "curves.svg")
     for name, history in histories.items():
-        print(f"{name}: {_best(history, _judge(runs[name]))}")
+        print(f"{name}: {best(history, judge_of(runs[name]))}")
     print(f"{output / 'curves.png'}, curves.svg")
     if args.rows:
         lacking = _contact_sheet(runs, args.rows, output / "before_after.png")
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _names(places: list[Path]) -> list[str]:
+def names(places: list[Path]) -> list[str]:
     """Return what legends call runs: their folders' names, or paths where two share one."""
     short = [place.resolve().name for place in places]
     return [
@@ -51,7 +51,7 @@ def _names(places: list[Path]) -> list[str]:
     ]
 
 
-def _judge(run: Path) -> str:
+def judge_of(run: Path) -> str:
     """Return the metric by which a run kept its best net."""
     from lowlight_tf.config import Recipe
 
@@ -59,7 +59,7 @@ def _judge(run: Path) -> str:
     return Recipe.load(recipe).training.judge if recipe.is_file() else "psnr"
 
 
-def _best(history, judge: str) -> str:
+def best(history, judge: str) -> str:
     """Return the best validation in a few words."""
     steps, quality = history.column(f"val_{judge}")
     if not quality:

@@ -1,8 +1,10 @@
 """Engine x pictures x metrics -> numbers, each with the protocol that it goes by."""
 
 import functools
+import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from lowlight_tf.evaluation import exposure
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.imaging import files
 from lowlight_tf.metrics import fidelity
-from lowlight_tf.runtime.engine import Engine, Images
+from lowlight_tf.runtime.engine import Engine, Images, open_engine
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fuse import fuse
 
@@ -33,6 +35,31 @@ class Unchanged:
     def __call__(self, images: Images) -> Images:
         """Give back what came. See `Engine`."""
         return {"enhanced": images["low"]}
+
+
+def open_model(model: str, *, threads: int = 2) -> Engine:
+    """Open what `open_engine` does, or "input", the dark picture itself."""
+    return Unchanged() if model == "input" else open_engine(model, threads=threads)
+
+
+def opened(models: Sequence[str], *, threads: int = 2) -> dict[str, Engine]:
+    """Return what tables call some models -> the model, opened; in their order.
+
+    One is called by its own name, or as it was named here where two share that.
+
+    Raises:
+        UsageError: If one cannot be opened, or some take RAW files and others pictures.
+    """
+    engines = [open_model(model, threads=threads) for model in models]
+    if len({engine.contract.develops for engine in engines}) > 1:
+        raise UsageError(
+            "Models of RAW files stand in no table with those of pictures. Evaluate them apart."
+        )
+    short = [engine.name for engine in engines]
+    return {
+        model if short.count(engine.name) > 1 else engine.name: engine
+        for model, engine in zip(models, engines, strict=True)
+    }
 
 
 def evaluate(
@@ -89,27 +116,115 @@ def measure(
     Metrics that know no protocol stand in the first of the results.
     """
     check(engine, pairs, metrics=metrics, protocols=protocols)
-    judges = {metric: METRICS.find(metric) for metric in metrics}
-    taken = {name for judge in judges.values() for name in judge.takes}
-    asked = _asked(judges, protocols, engine.contract)
-    functions = {metric: judge.load() for metric, judge in judges.items()}
-    scores: dict[str, list[Score]] = {protocol: [] for protocol in asked}
-    watch = _Stopwatch(engine)
+    bench = Bench(engine, metrics=metrics, protocols=protocols)
+    scores: dict[str, list[Score]] = {protocol: [] for protocol in bench.protocols}
     for done, pair in enumerate(pairs, 1):
-        watch.reset()
-        images = (_developed if engine.contract.develops else _pictures)(watch, pair, taken, asked)
-        for protocol, chosen in asked.items():
-            calls = {name: (functions[name], judges[name]) for name in chosen}
-            values = _judge(pair, protocol, calls, images[protocol])
-            scores[protocol].append(Score(pair.name, values, watch.ms, watch.multiply_adds))
+        for protocol, score in bench.judge(bench.show(pair)).items():
+            scores[protocol].append(score)
         if progress:
             progress(done / len(pairs))
+    return results_of(engine, scores, data=data)
+
+
+def results_of(
+    engine: Engine, scores: Mapping[str, Sequence[Score]], *, data: str = "", model: str = ""
+) -> list[Results]:
+    """Return an engine's results of some scores: protocol -> one for each picture."""
     checksum = getattr(getattr(engine, "card", None), "sha256", None)
     weights = getattr(engine, "weights", None)
     return [
-        Results(engine.name, protocol, tuple(found), data, checksum, weights)
+        Results(model or engine.name, protocol, tuple(found), data, checksum, weights)
         for protocol, found in scores.items()
     ]
+
+
+class View(NamedTuple):
+    """What an engine made of a pair.
+
+    Attributes:
+        name: The pair's.
+        images: Protocol -> what metrics are called with.
+        ms: Time inside the engine (milliseconds), all tiles together.
+        multiply_adds: What the engine computed; None where that is not known.
+    """
+
+    name: str
+    images: dict[str, Images]
+    ms: float
+    multiply_adds: int | None
+
+
+class Bench:
+    """An engine, and what it is judged by: `measure`, picture by picture.
+
+    Args:
+        engine: What enhances.
+        metrics: Names of the catalog.
+        protocols: Those of `measure`; nothing is checked.
+
+    Attributes:
+        protocols: Those that a metric goes by.
+    """
+
+    def __init__(self, engine: Engine, *, metrics: Sequence[str], protocols: Sequence[str]) -> None:
+        self._judges = {metric: METRICS.find(metric) for metric in metrics}
+        self._taken = {name for judge in self._judges.values() for name in judge.takes}
+        self._asked = _asked(self._judges, protocols, engine.contract)
+        self._watch = _Stopwatch(engine)
+        self.protocols = tuple(self._asked)
+
+    @functools.cached_property
+    def _functions(self) -> dict[str, Callable[..., float]]:
+        return {metric: judge.load() for metric, judge in self._judges.items()}
+
+    def show(self, pair: Pair) -> View:
+        """Let the engine enhance, fuse or develop a pair.
+
+        Raises:
+            UsageError: If a file cannot be read, or the engine cannot do it.
+        """
+        watch = self._watch
+        watch.reset()
+        see = _developed if watch.contract.develops else _pictures
+        images = see(watch, pair, self._taken, self._asked)
+        return View(pair.name, images, watch.ms, watch.multiply_adds)
+
+    def judge(self, view: View, *, refused: dict[str, str] | None = None) -> dict[str, Score]:
+        """Return protocol -> what was measured.
+
+        Args:
+            view: What `show` gave.
+            refused: Filled with metric -> why it cannot be had of this picture; there its number is
+                NaN. None raises.
+
+        Raises:
+            UsageError: If a metric cannot be had, and nobody is told.
+        """
+        scores = {}
+        for protocol, chosen in self._asked.items():
+            images, values = view.images[protocol], {}
+            under = functools.cache(functools.partial(_under, protocol, images))
+            for name in chosen:
+                judge = self._judges[name]
+                more = {"protocol": protocol} if judge.protocols else {}
+                try:
+                    seen = images if judge.judges_alone else under()
+                    shown = (seen[one] for one in judge.takes)
+                    values[name] = self._functions[name](*shown, **more)
+                except UsageError as error:
+                    if refused is None:
+                        raise UsageError(f"Pair {view.name}: {error}") from None
+                    refused[name], values[name] = str(error), math.nan
+            scores[protocol] = Score(view.name, values, view.ms, view.multiply_adds)
+        return scores
+
+
+def rehearse(engine: Engine, pair: Pair) -> None:
+    """Let an engine enhance, fuse or develop a pair, and do nothing else."""
+    if engine.contract.develops:
+        exposure.images(engine, pair, [exposure.own_protocol(engine.contract)], target=False)
+    else:
+        result_of(engine, *cameras.read(pair, _sources(engine, ())).values())
 
 
 def check(
@@ -235,25 +350,10 @@ def _asked(
     return {protocol: chosen for protocol, chosen in asked.items() if chosen}
 
 
-def _judge(
-    pair: Pair,
-    protocol: str,
-    calls: Mapping[str, tuple[Callable[..., float], Metric]],
-    images: Mapping[str, np.ndarray],
-) -> dict[str, float]:
-    """Return metric -> number, each by the protocol if it knows any."""
-    under, values = {}, {}
-    try:
-        for name, (function, judge) in calls.items():
-            if not judge.judges_alone and not under:
-                both = fidelity.under(protocol, images["target"], images["enhanced"])
-                under = dict(zip(("target", "enhanced"), both, strict=True))
-            seen = images if judge.judges_alone else under
-            more = {"protocol": protocol} if judge.protocols else {}
-            values[name] = function(*(seen[one] for one in judge.takes), **more)
-    except UsageError as error:
-        raise UsageError(f"Pair {pair.name}: {error}") from None
-    return values
+def _under(protocol: str, images: Images) -> Images:
+    """Return target and result as a protocol wants them."""
+    both = fidelity.under(protocol, images["target"], images["enhanced"])
+    return dict(zip(("target", "enhanced"), both, strict=True))
 
 
 def _eight(pixels: np.ndarray) -> np.ndarray:

@@ -14,13 +14,18 @@ COSTS = "weights", "G multiply-adds per picture", "ms per picture"
 
 
 def table(results: Sequence[Results]) -> str:
-    """Return a Markdown table of means: a row for each model and data, a column for each number.
+    """Return `cells` as a Markdown table."""
+    return markdown(*cells(results), words=2)
+
+
+def cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]:
+    """Return head and rows of means: a row for each model and data, a column for each number.
 
     The head of a column names metric, unit and protocol, as in `PSNR dB (plain)`; most metrics that
     take no target have no protocol. What was not measured, or cannot be, is a dash. Weights and
     multiply-adds stand there where one of the models has any.
     """
-    columns = dict.fromkeys(_column(metric, one) for one in results for metric in one.metrics)
+    columns = dict.fromkeys(column(metric, one) for one in results for metric in one.metrics)
     rows: dict[tuple[str, str, int], dict[tuple[str, str], str]] = {}
     costs: dict[tuple[str, str, int], list[str]] = {}
     for one in results:
@@ -32,38 +37,35 @@ def table(results: Sequence[Results]) -> str:
             f"{one.ms:.1f}",
         ]
         for metric, mean in one.means.items():
-            rows.setdefault(key, {})[_column(metric, one)] = number(metric, mean)
+            rows.setdefault(key, {})[column(metric, one)] = number(metric, mean)
     known = [any(cost[index] != "-" for cost in costs.values()) for index in range(len(COSTS))]
-    return markdown(
+    head = [
+        *("model", "data", "pictures"),
+        *(head_of(*one) for one in columns),
+        *itertools.compress(COSTS, known),
+    ]
+    return head, [
         [
-            *("model", "data", "pictures"),
-            *(_head(*column) for column in columns),
-            *itertools.compress(COSTS, known),
-        ],
-        [
-            [
-                *(*key[:2], str(key[2])),
-                *(row.get(column, "-") for column in columns),
-                *itertools.compress(costs[key], known),
-            ]
-            for key, row in rows.items()
-        ],
-        words=2,
-    )
+            *(*key[:2], str(key[2])),
+            *(row.get(one, "-") for one in columns),
+            *itertools.compress(costs[key], known),
+        ]
+        for key, row in rows.items()
+    ]
 
 
 def each(results: Sequence[Results]) -> str:
     """Return a Markdown table of every picture of every model."""
-    columns = dict.fromkeys(_column(metric, one) for one in results for metric in one.metrics)
+    columns = dict.fromkeys(column(metric, one) for one in results for metric in one.metrics)
     rows: dict[tuple[str, str, str, int], dict[tuple[str, str], str]] = {}
     for one in results:
         for index, score in enumerate(one.scores):  # names may repeat: pairs of several folders
             row = rows.setdefault((one.model, score.name, one.data, index), {})
             for metric, value in score.values.items():
-                row[_column(metric, one)] = number(metric, value)
+                row[column(metric, one)] = number(metric, value)
     return markdown(
-        ["model", "picture", *(_head(*column) for column in columns)],
-        [[*key[:2], *(row.get(c, "-") for c in columns)] for key, row in rows.items()],
+        ["model", "picture", *(head_of(*one) for one in columns)],
+        [[*key[:2], *(row.get(one, "-") for one in columns)] for key, row in rows.items()],
         words=2,
     )
 
@@ -86,11 +88,13 @@ def number(metric: str, value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.{METRICS.find(metric).digits}f}"
 
 
-def _column(metric: str, results: Results) -> tuple[str, str]:
+def column(metric: str, results: Results) -> tuple[str, str]:
+    """Return the column that a metric stands in: the metric, and the protocol if it goes by one."""
     return metric, results.protocol if METRICS.find(metric).by_protocol else ""
 
 
-def _head(metric: str, protocol: str) -> str:
+def head_of(metric: str, protocol: str) -> str:
+    """Return what a column is headed by."""
     unit = METRICS.find(metric).unit
     words = (metric.upper(), unit, f"({protocol})" if protocol else "")
     return " ".join(filter(None, words))

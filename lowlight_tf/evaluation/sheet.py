@@ -56,7 +56,7 @@ def contact_sheet(
         low = row[0]
         width = width or max(round(low.shape[1] * height / low.shape[0]), 1)
         if targets:
-            row.append(_target(pair) if pair.target else np.zeros_like(low))
+            row.append(target_of(pair) if pair.target else np.zeros_like(low))
         lines.append(np.hstack([_fitted(image, width, height) for image in row]))
         if captions:
             lines.append(_words(captions[index], LINE, width, len(names)))
@@ -72,6 +72,26 @@ def given_to(engines: Sequence[Engine]) -> dict[str, str]:
     return {"low": "before"}
 
 
+def before(engines: Sequence[Engine], pair: Pair) -> dict[str, np.ndarray]:
+    """Return what engines are given of a pair: heading -> (H, W, 3) float32 sRGB in [0, 1].
+
+    Raises:
+        UsageError: If a file cannot be read.
+    """
+    given = given_to(engines)
+    shown = _developed([], pair) if exposures.PORT in given else _read(pair, list(given))
+    return dict(zip(given.values(), shown, strict=True))
+
+
+def target_of(pair: Pair) -> np.ndarray:
+    """Return a pair's target, (H, W, 3) float32 sRGB in [0, 1].
+
+    Raises:
+        UsageError: If it cannot be read.
+    """
+    return fit.to_float(exposure.upright_target(pair))
+
+
 def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[np.ndarray]:
     shown = _read(pair, ports)
     return [*shown, *(result_of(engine, *shown) for engine in engines)]
@@ -85,10 +105,6 @@ def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
         protocol = exposure.own_protocol(engine.contract)
         row.append(exposure.images(engine, pair, [protocol], target=False)[protocol]["enhanced"])
     return list(map(fit.to_float, row))
-
-
-def _target(pair: Pair) -> np.ndarray:
-    return fit.to_float(exposure.upright_target(pair))
 
 
 def _read(pair: Pair, ports: list[str]) -> list[np.ndarray]:

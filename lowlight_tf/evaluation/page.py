@@ -1,0 +1,268 @@
+"""A comparison as one HTML file that loads nothing: a table, plots, sliders over every picture."""
+
+import base64
+import hashlib
+import html
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from lowlight_tf.catalog import METRICS
+from lowlight_tf.evaluation import grid, plot, report
+from lowlight_tf.evaluation.comparison import FAR, Cell, Comparison, Look
+
+HERE = Path(__file__).parent
+
+
+def page(
+    comparison: Comparison,
+    *,
+    command: str = "",
+    facts: str = "",
+    curves: Mapping[str, bytes] | None = None,
+    beside: tuple[str, str] = ("comparison.csv", "comparison.md"),
+) -> str:
+    """Return a page that opens from disk, without a network.
+
+    Its rule (Content-Security-Policy) forbids to load anything, and to run or wear anything but its
+    own script and style. Without scripts it still shows all numbers and pictures.
+
+    Args:
+        comparison: What it shows.
+        command: The line that makes it.
+        facts: On what machine the times were taken.
+        curves: What is drawn of training runs: caption -> SVG.
+        beside: What the same numbers are called as CSV and Markdown.
+    """
+    style, script = ((HERE / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    higher = _higher(comparison)
+    filled = {
+        "title": html.escape(comparison.data),
+        "summary": html.escape(_summary(comparison)),
+        "failures": _failures(comparison),
+        "style": style,
+        "style-hash": _hash(style),
+        "script": script,
+        "script-hash": _hash(script),
+        "csv": html.escape(beside[0]),
+        "markdown": html.escape(beside[1]),
+        "means": _table(*grid.means(comparison), words=1, higher=higher, name="means"),
+        "each": _table(*grid.each(comparison), words=2, higher=higher, name="each"),
+        "definitions": _definitions(comparison),
+        "plots": _plots(comparison),
+        "curves": _curves(curves or {}),
+        "pictures": _pictures(comparison),
+        "command": html.escape(command),
+        "made_by": html.escape(facts),
+    }
+    template = (HERE / "page.html").read_text("utf-8")
+    return re.sub(r"\{\{([\w-]+)\}\}", lambda field: filled[field[1]], template)
+
+
+def _summary(comparison: Comparison) -> str:
+    models, pictures = len(comparison.entries), len(comparison.pictures)
+    shown = len(comparison.given)
+    told = f"{models} models, {pictures} pictures"
+    return told if shown == pictures else f"{told}, {shown} of them shown below"
+
+
+def _failures(comparison: Comparison) -> str:
+    lines = "".join(
+        f"<li>{html.escape(f'{model}, {name}: {reason}')}</li>"
+        for model, name, reason in comparison.failures
+    )
+    return lines and f'<p class="wrong">Failed, and left out of the means:</p><ul>{lines}</ul>'
+
+
+def _higher(comparison: Comparison) -> set[str]:
+    """Return the headings of what is better the higher it is."""
+    columns = _columns(comparison)
+    return {report.head_of(*one) for one in columns if _direction(one[0]) == "higher"}
+
+
+def _columns(comparison: Comparison) -> dict[tuple[str, str], None]:
+    results = [one for entry in comparison.entries for one in entry.results]
+    return dict.fromkeys(report.column(metric, one) for one in results for metric in one.metrics)
+
+
+def _direction(metric: str) -> str:
+    """Return "higher" or "lower", whichever is better; "" where neither is."""
+    found = re.search(r"(higher|lower) is better$", METRICS.find(metric).definition)
+    return found[1] if found else ""
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _table(
+    head: list[str], rows: list[list[str]], *, words: int, higher: set[str], name: str
+) -> str:
+    """Return a table whose headings are buttons; its first columns hold words."""
+    heads, lines = [], []
+    for index, cell in enumerate(head):
+        kind = "word" if index < words else "higher" if cell in higher else ""
+        button = f'<button type="button">{html.escape(cell)}</button>'
+        heads.append(f'<th scope="col" class="{kind}">{button}</th>')
+    for row in rows:
+        cells = []
+        for index, cell in enumerate(row):
+            kind = "word" if index < words else "wrong" if cell == grid.FAILED else ""
+            tag = 'th scope="row"' if index == 0 else "td"
+            cells.append(f'<{tag} class="{kind}">{html.escape(cell)}</{tag[:2]}>')
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return (
+        f'<div class="scroll"><table id="{name}"><thead><tr>{"".join(heads)}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _definitions(comparison: Comparison) -> str:
+    told = {
+        metric.upper(): METRICS.find(metric).definition
+        for metric in dict.fromkeys(metric for metric, _ in _columns(comparison))
+    }
+    told["ms per picture"] = "time inside the model for one picture, all tiles together; the median"
+    told["bytes"] = "of the model's file"
+    told["peak MB"] = (
+        "the most memory that a process of the model alone held when it had enhanced the largest "
+        "picture, Python and its libraries included"
+    )
+    terms = (f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>" for a, b in told.items())
+    return f"<dl>{''.join(terms)}</dl>"
+
+
+def _plots(comparison: Comparison) -> str:
+    """Return a plot of each metric that knows a better; none where there is nothing to draw."""
+    figures = []
+    for metric, protocol in _columns(comparison):
+        direction, points, floor = _direction(metric), [], None
+        if not direction:
+            continue
+        for entry in comparison.entries:
+            for one in entry.results:
+                mean = one.means.get(metric, math.nan)
+                if report.column(metric, one) != (metric, protocol) or not math.isfinite(mean):
+                    continue
+                if entry.model == "input":
+                    floor = mean
+                elif one.ms > 0:
+                    points.append(plot.Point(entry.model, one.ms, mean))
+        if points:
+            head = report.head_of(metric, protocol)
+            drawn = plot.pareto(points, head, higher=direction == "higher", floor=floor)
+            told = f"<b>{html.escape(head)}</b>, {direction} is better: further up"
+            figures.append(f"<figure>{drawn}<figcaption>{told}</figcaption></figure>")
+    if not figures:
+        return ""
+    return (
+        "<section><h2>Quality against time</h2><p>No model is both quicker and better than "
+        f'one on the line.</p><div class="plots">{"".join(figures)}</div></section>'
+    )
+
+
+def _curves(curves: Mapping[str, bytes]) -> str:
+    figures = "".join(
+        f'<figure class="curves"><img alt="{html.escape(told)}" src="{_uri("svg+xml", drawn)}">'
+        f"<figcaption>{html.escape(told)}</figcaption></figure>"
+        for told, drawn in curves.items()
+    )
+    return figures and f"<section><h2>How they were trained</h2>{figures}</section>"
+
+
+def _pictures(comparison: Comparison) -> str:
+    """Return a row for each picture that is shown: what is given, then a slider for each model."""
+    if not comparison.given:
+        return "<p>None are shown.</p>"
+    head, rows = grid.each(comparison)
+    numbers = iter(rows)
+    told = {
+        (place, index): next(numbers)
+        for place, _ in enumerate(comparison.entries)
+        for index, _ in enumerate(comparison.pictures)
+    }
+    parts = [_tools(comparison)]
+    for index, given in comparison.given.items():
+        name = comparison.pictures[index]
+        cells = [_still(one, name, look) for one, look in given.items()]
+        for place, entry in enumerate(comparison.entries):
+            line = zip(head[2:], told[place, index][2:], strict=True)
+            caption = " · ".join(f"{number} {what}" for what, number in line)
+            cells.append(_figure(entry.model, name, entry.cells[index], given, caption))
+        row = f'<div class="row">{"".join(cells)}</div>'
+        parts.append(f"<article><h3>{html.escape(name)}</h3>{row}</article>")
+    return "".join(parts)
+
+
+def _tools(comparison: Comparison) -> str:
+    """Return what chooses the left side, and what the outlines of the histograms are."""
+    given = dict.fromkeys(name for looks in comparison.given.values() for name in looks)
+    names = [*given, *(entry.model for entry in comparison.entries if entry.model not in given)]
+    options = "".join(f"<option>{html.escape(name)}</option>" for name in names)
+    far = round(255 * FAR["target" in given])
+    what = "the target" if "target" in given else "what was given"
+    keys = {"given": next(iter(given), "before"), "made": "model", "target": "target"}
+    legend = "".join(
+        f'<span class="key {kind}">{html.escape(name)}</span>'
+        for kind, name in keys.items()
+        if kind != "target" or kind in given
+    )
+    return (
+        f"<p>Below each slider the histograms of luma, and the difference from {what}: black where "
+        f"there is none, bright yellow from {far} of 255 levels on.</p>"
+        f'<div class="tools"><label>Left of the sliders: <select id="left">{options}</select>'
+        f"</label>{legend}</div>"
+    )
+
+
+def _still(heading: str, name: str, look: Look) -> str:
+    alt = f"{name}, {heading}"
+    caption = f"<figcaption><b>{html.escape(heading)}</b></figcaption>"
+    return f"<figure>{_img(alt, look, of=heading)}{caption}</figure>"
+
+
+def _figure(model: str, name: str, cell: Cell, given: Mapping[str, Look], caption: str) -> str:
+    title = f"<b>{html.escape(model)}</b>"
+    if cell.failed:
+        why = f'<span class="wrong">failed</span>: {html.escape(cell.failed)}'
+        return f'<figure class="failed"><figcaption>{title} {why}</figcaption></figure>'
+    label = html.escape(f"{name}: how much of the left picture is seen before that of {model}")
+    stage = (
+        f'<div class="stage">{_img(f"{name}, {model}", cell.look, of=model)}'
+        f'<img class="left" alt="" width="{cell.look.width}" height="{cell.look.height}">'
+        f'<input type="range" min="0" max="100" value="50" aria-label="{label}"></div>'
+    )
+    refused = "".join(
+        f"<br>{html.escape(f'{metric}: {why}')}" for metric, why in cell.refused.items()
+    )
+    parts = [stage, f"<figcaption>{title} {html.escape(caption)}{refused}</figcaption>"]
+    parts.append(_histogram(model, name, cell.look, given))
+    if cell.difference:
+        alt = f"{name}, difference of {model}"
+        parts.append(_img(alt, cell.difference, kind="difference"))
+    return f'<figure class="slider">{"".join(parts)}</figure>'
+
+
+def _histogram(model: str, name: str, made: Look, given: Mapping[str, Look]) -> str:
+    first = next((look for heading, look in given.items() if heading != "target"), None)
+    looks = {"given": first, "made": made, "target": given.get("target")}
+    curves = {kind: look.histogram for kind, look in looks.items() if look}
+    means = ", ".join(f"{kind} {_mean(shares):.2f}" for kind, shares in curves.items())
+    return plot.histogram(curves, f"Histogram of luma, {name} by {model}. Means: {means}")
+
+
+def _mean(shares: tuple[float, ...]) -> float:
+    return sum((step + 0.5) / len(shares) * share for step, share in enumerate(shares))
+
+
+def _img(alt: str, look: Look, *, of: str = "", kind: str = "") -> str:
+    marks = (f' data-of="{html.escape(of)}"' if of else "") + (f' class="{kind}"' if kind else "")
+    return (
+        f'<img{marks} alt="{html.escape(alt)}" width="{look.width}" height="{look.height}" '
+        f'decoding="async" src="{_uri("webp", look.webp)}">'
+    )
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,127 @@
+"""Drawings of a comparison, as SVG of a page: they take its letters and colors."""
+
+import html
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+WIDTH, HEIGHT = 520, 320  # of a plot, in the units of its drawing
+LEFT, RIGHT, TOP, BOTTOM = 56, 130, 16, 40  # margins; names stand in the right one
+LINE = 13  # between names that would lie over each other
+TALL = 40  # of a histogram
+
+
+class Point(NamedTuple):
+    """A model where it stands: what a picture takes (milliseconds), and what it reaches."""
+
+    name: str
+    ms: float
+    value: float
+
+
+def front(points: Sequence[Point], *, higher: bool) -> list[Point]:
+    """Return the points of which none other is both as quick and as good; the quickest first."""
+    sign = 1 if higher else -1
+    best: list[Point] = []
+    for point in sorted(points, key=lambda one: (one.ms, -sign * one.value)):
+        if not best or sign * point.value > sign * best[-1].value:
+            best.append(point)
+    return best
+
+
+def pareto(points: Sequence[Point], label: str, *, higher: bool, floor: float | None = None) -> str:
+    """Draw quality against milliseconds on a logarithmic scale: better is further up.
+
+    Args:
+        points: All finite; milliseconds above zero.
+        label: Of the quality.
+        higher: Whether a higher number is the better one; else the scale runs downward.
+        floor: What the dark picture itself has, as a dashed line.
+    """
+    times = [math.log10(point.ms) for point in points]
+    values = [point.value for point in points] + ([] if floor is None else [floor])
+    low, high = _around(min(times), max(times), 0.15), _around(min(values), max(values), 0.06)
+
+    def x(ms: float) -> float:
+        return LEFT + (math.log10(ms) - low[0]) / (low[1] - low[0]) * (WIDTH - LEFT - RIGHT)
+
+    def y(value: float) -> float:
+        share = (value - high[0]) / (high[1] - high[0])
+        return TOP + (1 - share if higher else share) * (HEIGHT - TOP - BOTTOM)
+
+    parts = []
+    for value in _steps(*high):
+        parts += [_line(LEFT, y(value), WIDTH - RIGHT, y(value), "grid")]
+        parts += [_text(LEFT - 6, y(value) + 4, f"{value:g}", "end")]
+    for ms in _decades(*low):
+        parts += [_line(x(ms), TOP, x(ms), HEIGHT - BOTTOM, "grid")]
+        parts += [_text(x(ms), HEIGHT - BOTTOM + 16, f"{ms:g}", "middle")]
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts += [_text(middle, HEIGHT - 6, "ms per picture", "middle")]
+    if floor is not None:
+        parts += [_line(LEFT, y(floor), WIDTH - RIGHT, y(floor), "floor")]
+        parts += [_text(LEFT + 4, y(floor) - 4, "input", "start")]
+    best = front(points, higher=higher)
+    path = " ".join(f"{x(one.ms):.1f},{y(one.value):.1f}" for one in best)
+    parts += [f'<polyline class="front" points="{path}"/>']
+    taken = -math.inf
+    for one in sorted(points, key=lambda one: y(one.value)):
+        kind = "dot best" if one in best else "dot"
+        told = html.escape(f"{one.name}: {one.value:g}, {one.ms:.3g} ms")
+        parts += [
+            f'<circle class="{kind}" cx="{x(one.ms):.1f}" cy="{y(one.value):.1f}" r="4">'
+            f"<title>{told}</title></circle>"
+        ]
+        taken = max(y(one.value) + 4, taken + LINE)
+        parts += [_text(x(one.ms) + 8, taken, one.name, "start")]
+    spoken = "; ".join(f"{one.name} {one.value:g} at {one.ms:.3g} ms" for one in best)
+    told = html.escape(f"{label} against milliseconds. Not surpassed: {spoken}.")
+    return (
+        f'<svg class="pareto" role="img" aria-label="{told}" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def histogram(curves: dict[str, Sequence[float]], label: str) -> str:
+    """Draw histograms over each other: class of the outline -> share in each step.
+
+    Heights go by the square root, so that a little light beside much darkness is seen.
+    """
+    peak = math.sqrt(max(max(shares) for shares in curves.values())) or 1
+    paths = []
+    for kind, shares in curves.items():
+        heights = (TALL * (1 - math.sqrt(share) / peak) for share in shares)
+        corners = " ".join(f"{step + 0.5:g},{height:.1f}" for step, height in enumerate(heights))
+        paths.append(f'<polyline class="{kind}" points="0,{TALL} {corners} {len(shares)},{TALL}"/>')
+    wide = len(next(iter(curves.values())))
+    return (
+        f'<svg class="histogram" role="img" aria-label="{html.escape(label)}" '
+        f'viewBox="0 0 {wide} {TALL}" preserveAspectRatio="none">{"".join(paths)}</svg>'
+    )
+
+
+def _around(low: float, high: float, margin: float) -> tuple[float, float]:
+    room = margin * (high - low) or margin * max(abs(high), 1)
+    return low - room, high + room
+
+
+def _steps(low: float, high: float) -> list[float]:
+    """Return some four to eight round numbers of a range."""
+    rough = (high - low) / 8
+    scale = 10 ** math.floor(math.log10(rough))
+    step = next(scale * share for share in (1, 2, 5, 10) if scale * share >= rough)
+    return [round(n * step, 10) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return 1, 2, 5, 10, ... of a range of logarithms."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    return [m * 10**p for p in powers for m in (1, 2, 5) if low <= math.log10(m * 10**p) <= high]
+
+
+def _line(x: float, y: float, to_x: float, to_y: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}"/>'
+
+
+def _text(x: float, y: float, words: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(words)}</text>'

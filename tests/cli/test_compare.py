@@ -1,0 +1,149 @@
+"""`lowlight-tf compare` writes one page, and its numbers as CSV and Markdown."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+
+from lowlight_tf.cli.main import main
+from lowlight_tf.imaging import files
+
+
+def write(path, pixels, *, gray=False):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.save(path, files.Picture(pixels, gray=gray))
+
+
+@pytest.fixture
+def folder(tmp_path, rng):
+    """Two pairs of 24x30 pixels."""
+    for name in ("a", "b"):
+        low = rng.integers(0, 60, (24, 30, 3), dtype=np.uint8)
+        write(tmp_path / "pairs" / "low" / f"{name}.png", low)
+        write(tmp_path / "pairs" / "high" / f"{name}.png", 3 * low)
+    return tmp_path / "pairs"
+
+
+def cells(tab, table):
+    rows = tab.locator(f"#{table} tbody tr").all()
+    return [row.locator("td, th").all_text_contents() for row in rows]
+
+
+@pytest.mark.slow
+def test_page_csv_and_markdown_hold_the_same_numbers(folder, tmp_path, browser, capsys):
+    output = tmp_path / "out" / "night.html"
+    output.parent.mkdir()
+    words = [str(folder), "--models=input,gamma", "--metrics=psnr,ssim", "--protocol=plain,luma"]
+    assert main(["compare", *words, f"--output={output}"]) == 0
+    assert sorted(path.name for path in output.parent.iterdir()) == [
+        *("night.csv", "night.html", "night.md")
+    ]
+    text = output.with_suffix(".md").read_text()
+    tab = browser().new_page()
+    tab.goto(output.as_uri())
+    heads = tab.locator("#means thead button").all_text_contents()
+    assert heads[2:6] == ["PSNR dB (plain)", "SSIM (plain)", "PSNR dB (luma)", "SSIM (luma)"]
+    means, each = cells(tab, "means"), cells(tab, "each")
+    assert [row[0] for row in means] == ["input", "gamma"]
+    assert [row[:2] for row in each] == [[m, p] for m in ("input", "gamma") for p in "ab"]
+    told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert all(row in told for row in [heads, *means, *each])
+    with output.with_suffix(".csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    wanted = [dict(zip(heads, row, strict=True)) for row in means]
+    for row, same in zip(rows, wanted, strict=False):
+        assert {name: row[name] for name in heads} == {
+            name: cell.replace("-", "").replace(",", "") for name, cell in same.items()
+        }
+    assert [row["PSNR dB (luma)"] for row in rows[2:]] == [row[4] for row in each]
+    assert tab.locator("footer code").inner_text() in text
+    assert f"lowlight-tf compare {folder} --models input,gamma" in text
+    links = [a.get_attribute("href") for a in tab.locator("a").all()]
+    assert links == ["night.csv", "night.md"]
+    assert f"{output}: everything to look at" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_picture_that_fails_is_marked_and_said_and_the_rest_stands(folder, tmp_path, capsys):
+    path = folder / "low" / "b.png"
+    path.write_bytes(path.read_bytes()[:60])
+    output = tmp_path / "page.html"
+    words = [str(folder), "--models=input", "--metrics=mae", f"--output={output}"]
+    assert main(["compare", *words]) == 1
+    captured = capsys.readouterr()
+    assert "| input | 1 of 2 |" in " ".join(captured.out.split())
+    assert "compare: input, b: " in captured.err
+    assert '<span class="wrong">failed</span>' in output.read_text()
+    assert ",b,,failed," in output.with_suffix(".csv").read_text()
+
+
+@pytest.mark.slow
+def test_pictures_without_targets_are_measured_alone(folder, tmp_path, capsys):
+    words = ["--models=input", f"--output={tmp_path / 'page.html'}"]
+    assert main(["compare", str(folder / "low"), *words]) == 0
+    assert "NIQE | LOE | BRIGHTNESS |" in capsys.readouterr().out
+    assert "difference from what was given" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.slow
+def test_two_cameras_stand_before_what_fuses_them(tmp_path, rng, capsys):
+    for side in ("visible", "infrared"):
+        image = rng.integers(0, 256, (44, 55, 1), dtype=np.uint8).repeat(3, axis=2)
+        write(tmp_path / "cameras" / side / "a.png", image, gray=side == "infrared")
+    words = [str(tmp_path / "cameras"), "--models=average,visible", "--pictures=1"]
+    assert main(["compare", *words, f"--output={tmp_path / 'page.html'}"]) == 0
+    assert "ENTROPY bits | MUTUAL_INFORMATION bits |" in capsys.readouterr().out
+    text = (tmp_path / "page.html").read_text()
+    assert all(f'data-of="{name}"' in text for name in ("visible", "infrared", "average"))
+
+
+@pytest.mark.slow
+def test_curves_of_a_run_are_shown(folder, tmp_path):
+    pytest.importorskip("matplotlib")
+    run = tmp_path / "first run"
+    run.mkdir()
+    rows = ["step,epoch,loss,val_psnr,val_ssim", "10,1,0.5,17.0,0.6", "20,2,0.4,18.5,0.7"]
+    (run / "history.csv").write_text("\n".join(rows) + "\n")
+    output = tmp_path / "page.html"
+    words = [str(folder), "--models=input", "--metrics=mae", f"--output={output}", "--pictures=0"]
+    assert main(["compare", *words, "--runs", str(run)]) == 0
+    text = output.read_text()
+    assert "first run: best validation PSNR 18.50 dB" in text
+    assert "data:image/svg+xml;base64," in text
+    assert "data:image/webp" not in text  # none were to be shown
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--models": "input,clahee"}, "clahe"),
+        ({"--models": ","}, "at least one"),
+        ({"--output": "page.txt"}, "must end in .html"),
+        ({"--output": "no/such/page.html"}, "no/such"),
+        ({"--metrics": "psnrr"}, "Known: psnr"),
+        ({"--protocol": "gtmean"}, "Known: gt_mean"),
+        ({"--width": "2"}, "width=2"),
+        ({"--runs": "no/such/run"}, "no/such/run"),
+        ({"--models": "input,attention_unet_classic"}, "attention_unet_classic"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(change, message, folder, tmp_path, capsys):
+    output = tmp_path / "out"
+    output.mkdir()
+    flags = {"--models": "input", "--output": str(output / "page.html"), **change}
+    assert main(["compare", str(folder), *(word for flag in flags.items() for word in flag)]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not list(output.iterdir())
+
+
+def test_what_is_no_data_is_said(tmp_path, folder, capsys):
+    shutil.rmtree(folder / "high")
+    (folder / "low" / "b.png").write_bytes(b"no picture")
+    for data, message in ((tmp_path / "none", "none"), (folder, "b.png")):
+        words = [str(data), "--models=input", f"--output={tmp_path / 'page.html'}"]
+        assert main(["compare", *words]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "page.html").exists()

@@ -1,0 +1,121 @@
+"""Models beside each other, each in a process of its own."""
+
+import os
+import signal
+
+import cv2
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.evaluation import comparison, evaluate
+from lowlight_tf.evaluation.comparison import compare, look_of
+
+WORK = comparison._work
+
+
+def dying(connection, task, todo, kept):
+    """Work, in a process that is killed at picture b and has no room for c."""
+    show = evaluate.Bench.show
+
+    def broken(bench, pair):
+        if pair.name == "b":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if pair.name == "c":
+            raise MemoryError
+        return show(bench, pair)
+
+    evaluate.Bench.show = broken
+    WORK(connection, task, todo, kept)
+
+
+def compared(pairs, *models, metrics=("psnr",), **options):
+    return compare(
+        models, evaluate.opened(models), pairs, metrics=metrics, protocols=["plain"], **options
+    )
+
+
+def pixels(look):
+    return cv2.imdecode(np.frombuffer(look.webp, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+@pytest.mark.slow
+def test_numbers_are_those_of_evaluate_and_costs_are_each_models_own(pair_of):
+    pairs = [pair_of("a", 40, 50), pair_of("b", 40, 120, size=(24, 30))]
+    shares = []
+    found = compared(
+        pairs,
+        *("input", "tiny"),
+        metrics=["psnr", "niqe"],
+        data="flat",
+        width=20,
+        shown=1,
+        progress=lambda name, share: shares.append((name, share)),
+    )
+    assert shares == [(name, share) for name in ("input", "dashcam_net_tiny") for share in (0.5, 1)]
+    before, tiny = found.entries
+    (same,) = evaluate.measure(
+        evaluate.open_model("tiny"), pairs, metrics=["psnr"], protocols=["plain"]
+    )
+    assert tiny.results[0].means["psnr"] == same.means["psnr"]
+    assert before.results[0].means["psnr"] == pytest.approx((28.13 + 10.07) / 2, abs=0.01)
+    assert (tiny.weights, tiny.bytes) == (77_958, 180_780)
+    assert (before.weights, before.bytes) == (None, None)
+    assert 10 < before.peak_mb < tiny.peak_mb < 1000
+    assert not found.failures
+    assert "NIQE needs" in tiny.cells[0].refused["niqe"]  # the other numbers stand
+    assert list(found.given) == [0]
+    assert tiny.cells[1].look is None
+    given = found.given[0]
+    assert list(given) == ["before", "target"]
+    assert pixels(given["before"]).shape == (12, 15, 3)
+    assert abs(float(pixels(before.cells[0].look).mean()) - 40) < 2
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_loses_its_picture_and_no_other(pair_of, monkeypatch):
+    monkeypatch.setattr(comparison, "_work", dying)
+    pairs = [pair_of(name, 40, 50) for name in "abcd"]
+    found = compared(pairs, "input")
+    assert found.failures == [
+        ("input", "b", "the model's process came to an end by itself (SIGKILL)"),
+        ("input", "c", "MemoryError"),
+    ]
+    (entry,) = found.entries
+    assert [score.name for score in entry.results[0].scores] == ["a", "d"]
+    assert entry.cells[3].look
+
+
+@pytest.mark.slow
+def test_a_picture_that_cannot_be_read_fails_alone_and_nothing_else_is_no_comparison(pair_of):
+    pairs = [pair_of("a", 40, 50), pair_of("b", 40, 50)]
+    path = pairs[1].inputs["low"]
+    path.write_bytes(path.read_bytes()[:60])  # its head still tells the size
+    found = compared(pairs, "input")
+    ((_, name, reason),) = found.failures
+    assert (name, found.given[1]) == ("b", {})
+    assert "truncated" in reason
+    with pytest.raises(UsageError, match=r"Every model failed on every picture.*truncated"):
+        compared(pairs[1:], "input")
+
+
+@pytest.mark.slow
+def test_a_difference_map_is_black_where_the_target_is_met_and_bright_where_it_is_far(pair_of):
+    near, far = compared([pair_of("a", 90, 90), pair_of("b", 0, 64)], "input").entries[0].cells
+    assert pixels(near.difference).max() < 12
+    assert pixels(far.difference).min() > 100
+
+
+def test_a_histogram_tells_which_share_of_the_pixels_is_how_bright():
+    image = np.zeros((8, 8, 3), np.float32)
+    image[:2] = 0.51
+    shares = look_of(image, 640).histogram
+    assert (shares[0], shares[32]) == (0.75, 0.25)
+    assert sum(shares) == 1
+
+
+def test_pictures_are_shrunk_to_the_width_and_never_enlarged():
+    image = np.zeros((30, 60, 3), np.float32)
+    small, same = (look_of(image, width) for width in (20, 640))
+    assert (small.height, small.width, *pixels(small).shape[:2]) == (10, 20, 10, 20)
+    assert (same.height, same.width) == (30, 60)

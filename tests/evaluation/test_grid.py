@@ -1,0 +1,61 @@
+"""The numbers of a comparison are the same as Markdown, as CSV and on the page."""
+
+import csv
+import io
+
+from lowlight_tf.evaluation import grid
+from tests.evaluation.comparisons import comparison, entry
+
+
+def test_a_model_has_a_row_of_what_it_reaches_and_costs():
+    found = comparison(
+        entry("tiny", 20.0, 21.0, ms=4.0, weights=1234, bytes=56789, peak_mb=91.26),
+        entry("lime", 10.0, 11.0),
+    )
+    assert grid.means(found) == (
+        ["model", "pictures", "PSNR dB (plain)", "NIQE", "ms per picture", "bytes", "peak MB"],
+        [
+            ["tiny", "2", "20.50", "-", "4.5", "56,789", "91.3"],
+            ["lime", "2", "10.50", "-", "4.5", "-", "80.0"],
+        ],
+    )
+
+
+def test_what_failed_is_marked_and_left_out_of_the_mean():
+    found = comparison(
+        entry("tiny", 20.0, None, 26.0, failed="no memory"),
+        entry("none", None, None, None, failed="no file"),
+    )
+    assert [row[:3] for row in grid.means(found)[1]] == [
+        ["tiny", "2 of 3", "23.00"],
+        ["none", "0 of 3", "-"],
+    ]
+    head, rows = grid.each(found)
+    assert head == ["model", "picture", "PSNR dB (plain)", "NIQE", "ms per picture"]
+    assert rows[:3] == [
+        ["tiny", "p0", "20.00", "-", "4.0"],
+        ["tiny", "p1", "failed", "failed", "failed"],
+        ["tiny", "p2", "26.00", "-", "6.0"],
+    ]
+    assert "- tiny, p1: no memory" in grid.markdown(found)
+
+
+def test_csv_holds_the_numbers_of_both_tables():
+    found = comparison(entry("tiny", 20.0, None, bytes=56789, failed="no memory, none"))
+    rows = list(csv.DictReader(io.StringIO(grid.as_csv(found))))
+    mean, first, second = rows
+    assert (mean["picture"], mean["PSNR dB (plain)"], mean["bytes"]) == ("(mean)", "20.00", "56789")
+    assert (mean["pictures"], mean["NIQE"], mean["peak MB"]) == ("1 of 2", "", "80.0")
+    assert (first["picture"], first["PSNR dB (plain)"], first["why it failed"]) == (
+        "p0",
+        "20.00",
+        "",
+    )
+    assert (second["PSNR dB (plain)"], second["why it failed"]) == ("failed", "no memory, none")
+
+
+def test_markdown_ends_with_the_line_that_makes_it():
+    text = grid.markdown(comparison(entry("tiny", 20.0)), command="lowlight-tf compare x")
+    assert text.startswith("# night\n\n| model | pictures |")
+    assert text.endswith("\n`lowlight-tf compare x`\n")
+    assert "## Failed" not in text
