@@ -35,6 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write a picture and its output beside each file, for `lowlight-tf verify`",
     )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the net that leaves its weights as they are, or a preparation: "
+        "options.strategy=sum, preparation.finish=0",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
             name=args.name,
             calibration_folder=args.calibration,
             golden=args.golden,
+            settings=args.set,
         )
     ]
     faithful = True

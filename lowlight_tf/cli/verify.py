@@ -1,6 +1,7 @@
 """`lowlight-tf verify`: is a .tflite file what its card says, and does a GPU take it whole?"""
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,8 @@ def findings(
     if run:
         from lowlight_tf.export.bundle import open_run
 
-        _, reference = open_run(run)
+        options = [f"options.{key}={json.dumps(value)}" for key, value in card.options.items()]
+        _, reference = open_run(run, options)  # the file may be of other ones than the run
         least = parity.FAITHFUL_DB[card.quantization]
         floats = [pictures.as_floats(picture) for picture in compared]
         agreement = parity.parity_db(reference, engine, floats)

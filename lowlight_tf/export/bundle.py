@@ -23,16 +23,30 @@ from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.litert import LiteRTEngine
 from lowlight_tf.runtime.resize import is_resizable
 
+CHANGEABLE = "options.", "preparation."
+"""What begins the name of a setting that a trained net may be given another value of."""
 
-def open_run(run: Path) -> tuple[Recipe, KerasEngine]:
+
+def open_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngine]:
     """Return the recipe and the net of a run folder.
 
+    Args:
+        run: A folder that `lowlight-tf train` wrote.
+        settings: Such as "options.strategy=sum": what the recipe is to say instead. The trained
+            weights must fit the net that it builds then.
+
     Raises:
-        UsageError: If the folder is not a whole run, or its net is not the one that its recipe
-            builds.
+        UsageError: If the folder is not a whole run, its net is not the one that its recipe
+            builds, or a setting is about training or about how many weights there are.
     """
     checks.folder("run", run)
-    recipe = Recipe.load(run / "recipe.toml")
+    for setting in settings:
+        if not setting.startswith(CHANGEABLE):
+            raise UsageError(
+                "Of a trained net options.KEY=VALUE and preparation.KEY=VALUE can be set. "
+                f"Received: {setting}. Train again with it."
+            )
+    recipe = Recipe.load(run / "recipe.toml").replace(settings)
     engine = KerasEngine(run)
     expected = MODELS.find(recipe.model).contract
     if engine.contract != expected:
@@ -45,8 +59,12 @@ def open_run(run: Path) -> tuple[Recipe, KerasEngine]:
         raise UsageError(
             f"{run}/model.keras is a checkpoint of another model: {run}/recipe.toml builds "
             f"{recipe.model} with {built.count_params()} weights, the file has "
-            f"{engine.net.count_params()}. Pass an unmixed run folder."
+            f"{engine.net.count_params()}. "
+            + (f"Leave out {' '.join(settings)}." if settings else "Pass an unmixed run folder.")
         )
+    if settings:
+        built.set_weights(engine.net.get_weights())
+        engine = KerasEngine.of(built, expected, name=engine.name, preparation=recipe.preparation)
     return recipe, engine
 
 
@@ -59,6 +77,7 @@ def export_run(
     name: str | None = None,
     calibration_folder: Path | None = None,
     golden: bool = False,
+    settings: Sequence[str] = (),
 ) -> list[Path]:
     """Write the net of a run as one .tflite file for each quantization, with its card.
 
@@ -72,6 +91,7 @@ def export_run(
             the run, or the embedded ones where these are gone.
         golden: Write a picture and what the file makes of it beside each file, as .npz; it is one
             of the embedded photographs, never one of the run's.
+        settings: What the recipe is to say instead, see `open_run`.
 
     Returns:
         The .tflite files.
@@ -82,7 +102,7 @@ def export_run(
     """
     for quantization in quantize:
         checks.one_of("quantize", quantization, QUANTIZATIONS)
-    recipe, engine = open_run(run)
+    recipe, engine = open_run(run, settings)
     contract = engine.contract
     pictures = dark_pictures(contract, run=run, folder=calibration_folder)
     samples = calibration(pictures, contract, size)

@@ -94,6 +94,20 @@ def test_refuses_a_run_that_lacks_a_file_and_writes_nothing(untrained_run, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_another_option_keeps_the_trained_weights(untrained_run):
+    _, trained = open_run(untrained_run)
+    recipe, engine = open_run(untrained_run, ["options.groups=4"])
+    assert recipe.options["groups"] == 4
+    for one, other in zip(engine.net.get_weights(), trained.net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("setting", ["options.filters=16", "training.steps=3"])
+def test_refuses_a_setting_that_needs_training(untrained_run, setting):
+    with pytest.raises(UsageError, match=f"(Leave out|Received:) {setting}"):
+        open_run(untrained_run, [setting])
+
+
 def test_refuses_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="nothing there"):
         open_run(tmp_path / "nowhere")
