@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -63,8 +64,6 @@ def training_feed(
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
     batch = batch or options.batch
-    place, parts = part
-    own = batch // parts
     (port,) = contract.pictures
     store = PairStore(pairs, port=port.name, cache_mb=options.cache_mb)
     days = tf.constant([options.night or store.is_day(index) for index in range(len(store))])
@@ -72,10 +71,8 @@ def training_feed(
     quantiles = tf.constant(dark_quantiles(store)) if nights else None
     change = augmenter(options.augmenter) if options.augmenter != "native" else None
     factors = tf.constant(levels(store, options.leveled))
-    key = tf.constant([recipe.seed, 0], tf.int32)
 
-    def sample(count: tf.Tensor, index: tf.Tensor) -> tuple[dict, dict]:
-        seeds = draws(key, count, DRAWS)
+    def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
         low, target = tf.numpy_function(store.read, [index], [tf.uint8, tf.uint8], stateful=False)
         low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
         (low, target), window = augment.crop([low, target], crop, seeds["crop"])
@@ -136,24 +133,54 @@ def training_feed(
         image = tf.ensure_shape(image, (height, width, small.channels))
         return tf.cast(image, tf.float32) / 255
 
-    def mixed(count: tf.Tensor, inputs: dict, targets: dict) -> tuple[dict, dict]:
-        seed = tf.random.fold_in(key, tf.cast(count, tf.int32))
-        draw = tf.random.split(seed, len(DRAWS))[-1]
+    def mixed(count: tf.Tensor, samples: tuple[dict, dict]) -> tuple[dict, dict]:
+        draw = draws(recipe.seed, count, DRAWS)["mix"]
+        inputs, targets = samples
         both = augment.mix({**inputs, **targets}, options.mixed, draw)
-        return {name: both[name] for name in inputs}, {name: both[name] for name in targets}
+        own = {name: image[here] for name, image in both.items()}
+        return {name: own[name] for name in inputs}, {name: own[name] for name in targets}
 
-    numbers = order(len(pairs), recipe.seed).skip(first)
-    whole = batch if options.mixed else own  # pictures are mixed with those of the whole batch
-    if whole < batch:
-        numbers = numbers.filter(lambda count, _: (count - first) % batch // own == place)
-    batches = numbers.map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = batches.batch(whole, drop_remainder=True)
+    place, parts = part
+    here = slice(place * batch // parts, (place + 1) * batch // parts)
+    whole = (0, 1) if options.mixed else part  # pictures are mixed with those of the whole batch
+    batches = stream(sample, DRAWS, len(pairs), recipe.seed, first=first, batch=batch, part=whole)
     if options.mixed:
-        batches = batches.enumerate(first // batch).map(lambda count, both: mixed(count, *both))
-    if own < whole:
-        here = slice(place * own, (place + 1) * own)
-        batches = batches.map(lambda *both: tf.nest.map_structure(lambda i: i[here], both))
-    return batches.prefetch(tf.data.AUTOTUNE)
+        batches = batches.enumerate(first // batch).map(mixed).prefetch(tf.data.AUTOTUNE)
+    return batches
+
+
+def stream(
+    sample: Callable[[dict[str, tf.Tensor], tf.Tensor], Any],
+    names: Sequence[str],
+    count: int,
+    seed: int,
+    *,
+    first: int,
+    batch: int,
+    part: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    """Return the endless stream of batches of samples, from sample `first` on.
+
+    Args:
+        sample: Makes a sample of a seed for each draw and the index of its pair.
+        names: The draws.
+        count: How many pairs there are.
+        seed: Of the order and of the draws.
+        first: See `training_feed`, as the rest.
+        batch: Samples in a batch.
+        part: Which part of every batch.
+    """
+    place, parts = part
+    own = batch // parts
+    numbers = order(count, seed).skip(first)
+    if parts > 1:
+        numbers = numbers.filter(lambda number, _: (number - first) % batch // own == place)
+    samples = numbers.map(
+        lambda number, index: sample(draws(seed, number, names), index),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    return samples.batch(own, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
 def _each(images: dict, change: Callable, amount: float, seed: tf.Tensor) -> dict:
@@ -161,9 +188,10 @@ def _each(images: dict, change: Callable, amount: float, seed: tf.Tensor) -> dic
     return {name: change(image, amount, seed) for name, image in images.items()}
 
 
-def draws(key: tf.Tensor, count: tf.Tensor, names: Sequence[str]) -> dict[str, tf.Tensor]:
-    """Return a seed for each draw of sample number `count`."""
-    own = tf.random.fold_in(key, tf.cast(count, tf.int32))
+def draws(seed: int, number: tf.Tensor, names: Sequence[str]) -> dict[str, tf.Tensor]:
+    """Return a seed for each draw of a sample."""
+    key = tf.constant([seed, 0], tf.int32)
+    own = tf.random.fold_in(key, tf.cast(number, tf.int32))
     return dict(zip(names, tf.unstack(tf.random.split(own, len(names))), strict=True))
 
 

@@ -1,13 +1,40 @@
 """Paths -> arrays, kept in memory as far as there is room."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import cv2
 import numpy as np
 
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import files
+
+
+class Shelf:
+    """Pictures that are made when asked for and kept while room lasts. Threads may share it.
+
+    Args:
+        room_mb: Room (MB); what does not fit is made each time.
+    """
+
+    def __init__(self, room_mb: int) -> None:
+        self._room = room_mb * 10**6
+        self._kept: dict[Hashable, tuple[np.ndarray, ...]] = {}
+        self._lock = threading.Lock()
+
+    def get(
+        self, key: Hashable, make: Callable[[], tuple[np.ndarray, ...]]
+    ) -> tuple[np.ndarray, ...]:
+        """Return what is kept under a key, or else what `make` returns."""
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = make()
+            size = sum(image.nbytes for image in kept)
+            with self._lock:
+                if key not in self._kept and size <= self._room:
+                    self._room -= size
+                    self._kept[key] = kept
+        return kept
 
 
 class PairStore:
@@ -22,10 +49,8 @@ class PairStore:
     def __init__(self, pairs: Sequence[Pair], *, port: str = "low", cache_mb: int = 4000) -> None:
         self._pairs = pairs
         self._port = port
-        self._room = cache_mb * 10**6
-        self._kept: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
+        self._shelf = Shelf(cache_mb)
         self._glances: dict[tuple[int, tuple[int, int], bool], np.ndarray] = {}
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -38,15 +63,7 @@ class PairStore:
         """Return (input, target) of one pair, each (H, W, 3) uint8 sRGB."""
         pair = self._pairs[index]
         place = str(pair.target), str(pair.inputs.get(self._port))  # a pair may be listed twice
-        kept = self._kept.get(place)
-        if kept is None:
-            kept = self._decode(pair)
-            size = sum(image.nbytes for image in kept)
-            with self._lock:
-                if place not in self._kept and size <= self._room:
-                    self._room -= size
-                    self._kept[place] = kept
-        return kept
+        return self._shelf.get(place, lambda: self._decode(pair))
 
     def glance(self, index: int, size: tuple[int, int], *, day: bool = False) -> np.ndarray:
         """Return a pair's whole input, or its target if `day`, as a thumbnail port sees it.

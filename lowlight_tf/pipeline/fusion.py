@@ -1,6 +1,5 @@
 """Pairs of two cameras + recipe -> batches of ({port: images}, {}): nobody knows a target."""
 
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +12,8 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.preparation import Preparation, prepare
 from lowlight_tf.pipeline import augment
-from lowlight_tf.pipeline.build import draws, order
+from lowlight_tf.pipeline.build import stream
+from lowlight_tf.pipeline.decode import Shelf
 from lowlight_tf.runtime import fit
 
 DRAWS = ("crop", "turn", "expose", "bend", "noise")
@@ -38,22 +38,12 @@ class CameraStore:
         cache_mb: int,
     ) -> None:
         self._pairs, self._ports, self._preparation = pairs, contract.pictures, preparation
-        self._room = cache_mb * 10**6
-        self._kept: dict[int, tuple[np.ndarray, ...]] = {}
+        self._shelf = Shelf(cache_mb)
         self._glances: dict[tuple[int, str], np.ndarray] = {}
-        self._lock = threading.Lock()
 
     def read(self, index: int) -> tuple[np.ndarray, ...]:
         """Return the pictures of one pair, (H, W, C) uint8 each, in the order of the ports."""
-        kept = self._kept.get(index)
-        if kept is None:
-            kept = self._decode(self._pairs[index])
-            size = sum(image.nbytes for image in kept)
-            with self._lock:
-                if index not in self._kept and size <= self._room:
-                    self._room -= size
-                    self._kept[index] = kept
-        return kept
+        return self._shelf.get(index, lambda: self._decode(self._pairs[index]))
 
     def glance(self, index: int, small: Port, whole: str) -> np.ndarray:
         """Return the picture of the port `whole` as the thumbnail port `small` is shown it."""
@@ -105,15 +95,10 @@ def fusion_feed(
     """
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
-    batch = batch or options.batch
-    place, parts = part
-    own = batch // parts
     ports, smalls = contract.pictures, contract.thumbnails
     store = CameraStore(pairs, contract, preparation=recipe.preparation, cache_mb=options.cache_mb)
-    key = tf.constant([recipe.seed, 0], tf.int32)
 
-    def sample(count: tf.Tensor, index: tf.Tensor) -> tuple[dict, dict]:
-        seeds = draws(key, count, DRAWS)
+    def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
         images = tf.numpy_function(store.read, [index], [tf.uint8] * len(ports), stateful=False)
         images = [
             tf.ensure_shape(image, [None, None, port.channels])
@@ -144,8 +129,5 @@ def fusion_feed(
         image = tf.ensure_shape(image, (*small.size, small.channels))
         return tf.cast(image, tf.float32) / 255
 
-    numbers = order(len(pairs), recipe.seed).skip(first)
-    if own < batch:
-        numbers = numbers.filter(lambda count, _: (count - first) % batch // own == place)
-    batches = numbers.map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.batch(own, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    batch = batch or options.batch
+    return stream(sample, DRAWS, len(pairs), recipe.seed, first=first, batch=batch, part=part)

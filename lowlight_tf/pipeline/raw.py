@@ -12,7 +12,7 @@ from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.decoded import Decoded, decode
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import raw
-from lowlight_tf.pipeline.build import draws, order
+from lowlight_tf.pipeline.build import stream
 
 DRAWS = ("sample",)
 
@@ -53,12 +53,8 @@ def raw_feed(
     """
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
-    batch = batch or options.batch
-    place, parts = part
-    own = batch // parts
     (port,) = contract.pictures
     store = decode(pairs, folder)
-    key = tf.constant([recipe.seed, 0], tf.int32)
     side = crop * contract.scale
 
     def read(index: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,17 +64,14 @@ def raw_feed(
             scale=contract.scale, turned=options.turned, stops=options.exposure_ev,
         )  # fmt: skip
 
-    def load(count: tf.Tensor, index: tf.Tensor) -> tuple[dict, dict]:
-        seed = draws(key, count, DRAWS)["sample"]
-        packed, target = tf.numpy_function(read, [index, seed], [tf.float32] * 2, stateful=False)
+    def load(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
+        asked = [index, seeds["sample"]]
+        packed, target = tf.numpy_function(read, asked, [tf.float32] * 2, stateful=False)
         packed = tf.ensure_shape(packed, (crop, crop, port.channels))
         return {port.name: packed}, {"target": tf.ensure_shape(target, (side, side, 3))}
 
-    numbers = order(len(pairs), recipe.seed).skip(first)
-    if own < batch:
-        numbers = numbers.filter(lambda count, _: (count - first) % batch // own == place)
-    batches = numbers.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.batch(own, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    batch = batch or options.batch
+    return stream(load, DRAWS, len(pairs), recipe.seed, first=first, batch=batch, part=part)
 
 
 def sample(
