@@ -109,11 +109,8 @@ def sample(
             if rng.random() < 0.5:
                 packed, target = flipped(packed, target, axis)
             else:
-                kept = [slice(None), slice(None)]
-                kept[axis] = slice(crop)
-                packed = packed[tuple(kept)]
-                kept[axis] = slice(CELL * crop)
-                target = target[tuple(kept)]
+                packed, _ = np.split(packed, [crop], axis)
+                target, _ = np.split(target, [CELL * crop], axis)
         if rng.random() < 0.5:
             packed, target = transposed(packed, target)
     if scale == 1:
