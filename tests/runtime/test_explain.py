@@ -79,6 +79,14 @@ def test_of_a_raw_picture_it_lies_over_what_is_developed(size, orientation):
     assert drawn[30:, 42:, 1].max() < 0.1
 
 
+def test_the_net_is_run_for_its_maps_alone():
+    class Listening(Telling):
+        def __call__(self, images):
+            raise AssertionError("run once more")
+
+    assert set(explain(Listening(), bright_corner(8, 8))) == {"where"}
+
+
 def test_who_does_not_tell_is_named():
     class Silent(Telling):
         def maps(self, images):
