@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test venv lint clean
+.PHONY: demo test docs venv lint clean
 
 demo: venv
 	rm -rf demo && mkdir demo
@@ -22,6 +22,9 @@ demo: venv
 test: venv
 	$(BIN)/python -m pytest
 
+docs: venv
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,4 +37,4 @@ venv: .venv/.ready
 	touch $@
 
 clean:
-	rm -rf .venv build demo *.egg-info
+	rm -rf .venv build demo site *.egg-info

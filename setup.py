@@ -26,6 +26,7 @@ EXTRAS = {
     "augment": ["pyimgaug>=0.5"],  # imgaug's API for NumPy 2
     "notebooks": ["jupyterlab>=4"],
     "ray": ["ray>=2.50,<3"],  # enhancing on many processors or machines
+    "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6", "mkdocstrings[python]>=1.0"],
 }
 EXTRAS["dev"] = [
     *EXTRAS["train"],
@@ -33,6 +34,7 @@ EXTRAS["dev"] = [
     *EXTRAS["video"],
     *EXTRAS["raw"],
     *EXTRAS["ray"],
+    *EXTRAS["docs"],
     "ipykernel>=6",
     "nbclient>=0.10",
     "nbformat>=5",
@@ -60,6 +62,7 @@ setup(
             "evaluation/page.*",
             "recipes/*.toml",
             "runtime/models/*",
+            "runtime/page/*",
             "weights/*",
         ]
     },

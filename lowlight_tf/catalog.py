@@ -86,11 +86,13 @@ MODELS = Registry(
     sid_unet=Model("lowlight_tf.models.sid_unet:sid_unet", DEVELOP),
     zero_dce=Model("lowlight_tf.models.zero_dce:zero_dce", ENHANCE),
 )
+"""Name -> a net."""
 
 CRITICS = Registry(
     "critic",
     patch_discriminator=Entry("lowlight_tf.models.patch_discriminator:patch_discriminator"),
 )
+"""Name -> a net that a net is trained against."""
 
 GAMES = Registry(
     "loss of critics",
@@ -98,6 +100,7 @@ GAMES = Registry(
     least_squares=Entry("lowlight_tf.losses.adversarial:LEAST_SQUARES"),
     hinge=Entry("lowlight_tf.losses.adversarial:HINGE"),
 )
+"""Name -> how the two are played against each other."""
 
 LOSSES = Registry(
     "loss",
@@ -143,6 +146,7 @@ LOSSES = Registry(
         "lowlight_tf.losses.fusion:detail_likeness", ("visible_detail", "infrared_detail")
     ),
 )
+"""Name -> what training makes small."""
 
 METRICS = Registry(
     "metric",
@@ -357,6 +361,7 @@ METRICS = Registry(
         definition="share of the visible's glare with a luma from 0.98; lower is better",
     ),
 )
+"""Name -> what is measured, and its definition."""
 
 BASELINES = Registry(
     "baseline",
@@ -377,6 +382,7 @@ BASELINES = Registry(
     libraw=Baseline("lowlight_tf.classical.raw:libraw", DEVELOP),
     libraw_bt709=Baseline("lowlight_tf.classical.raw:libraw_bt709", DEVELOP),
 )
+"""Name -> what has nothing to learn."""
 
 ENGINES = Registry(
     "engine",

@@ -5,6 +5,7 @@ becomes digits behind color filters (`taken`), and both together a training samp
 """
 
 import dataclasses
+from typing import Any
 
 import cv2
 import numpy as np
@@ -93,7 +94,7 @@ class Noise:
     row: float = 0.0
 
 
-def random_camera(rng: np.random.Generator, **known) -> Camera:
+def random_camera(rng: np.random.Generator, **known: Any) -> Camera:
     """Draw a camera: a mean of `CAMERAS` with random weights, and gains of white balance.
 
     Args:
