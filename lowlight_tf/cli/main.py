@@ -24,6 +24,7 @@ COMMANDS = (
     "verify",
     "selftest",
     "benchmark",
+    "demo",
     "catalog",
     "download",
 )

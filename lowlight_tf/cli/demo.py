@@ -1,0 +1,48 @@
+"""`lowlight-tf demo`: the shipped nets inside a browser, on one's own pictures and camera."""
+
+import argparse
+from pathlib import Path
+
+HELP = "try the nets in the browser, on a picture or the camera; nothing leaves this machine"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="what the page begins with: a shipped name, or a .tflite file with its card "
+        "(default: what `enhance` takes)",
+    )
+    parser.add_argument("--port", type=int, default=8765, help="where to listen; 0 for any free")
+    parser.add_argument("--no-open", action="store_true", help="only say the page's address")
+    parser.add_argument(
+        "--parts",
+        type=Path,
+        metavar="FOLDER",
+        help="where the archives of LiteRT.js are or will be kept (default: the user's cache)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve the page until Ctrl-C; return 0."""
+    import webbrowser
+
+    from lowlight_tf.cli.selftest import net_file
+    from lowlight_tf.runtime import demo, litertjs, pretrained
+
+    chosen = demo.Net.open(net_file(args.model or pretrained.BEST))
+    nets = {net.card.name: net for net in (*demo.shipped(), chosen)}
+    parts = args.parts or litertjs.cache()
+    litertjs.fetch(parts, tell=lambda line: print(line, flush=True))
+    content = litertjs.content(parts)
+    with demo.serve([*nets.values()], content, chosen=chosen.card.name, port=args.port) as server:
+        address = f"http://{demo.HOST}:{server.server_port}/"
+        print(f"{address}  (Ctrl-C ends it)", flush=True)
+        if not args.no_open:
+            webbrowser.open(address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
