@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, room: Path) -> int:
-    from lowlight_tf.evaluation import evaluate, exposure, grid
+    from lowlight_tf.evaluation import evaluate, exposure, grid, overlap
     from lowlight_tf.evaluation.comparison import compare
     from lowlight_tf.evaluation.page import page
 
@@ -91,6 +91,8 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         own = (exposure.own_protocol(engine.contract) for engine in engines.values())
         protocols = list(dict.fromkeys(own))
         args.protocol = ",".join(protocols)
+    for line in overlap.overlaps(models, engines, [args.data]):
+        print(f"lowlight-tf compare: {line}", file=sys.stderr)
     curves = _curves([Path(model) for model in models], args.runs, room / "curves.svg")
 
     with Bar(len(models) * len(pairs)) as bar:

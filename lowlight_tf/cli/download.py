@@ -27,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
         return _check(dataset, args.data_root)
     place = args.data_root / dataset.name
     print(f"{dataset.title}\n  home   {dataset.home}\n  terms  {dataset.terms}")
+    for other in dataset.overlaps:
+        print(f"  shows scenes of {other}: what learned from one must not be judged by the other")
     if args.archive:
         return _install(dataset, args.archive, place)
     try:

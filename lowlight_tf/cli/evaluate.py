@@ -89,7 +89,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     protocols = words_of("protocol", args.protocol) if args.protocol else []
 
     from lowlight_tf.catalog import METRICS
-    from lowlight_tf.evaluation import evaluate, exposure, report, results
+    from lowlight_tf.evaluation import evaluate, exposure, overlap, report, results
     from lowlight_tf.imaging import files
     from lowlight_tf.metrics import fidelity
 
@@ -121,6 +121,8 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
             raise UsageError(
                 f"Results must go into a file of an existing folder. Received: {path}."
             )
+    for line in overlap.overlaps(models, engines, args.data):
+        print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
 
     made = []
     for name, engine in engines.items():
@@ -226,7 +228,8 @@ def named_pairs(
     if path.suffix == ".toml" or data in card.names():
         known = card.find(data)
         split = args.split or ("val" if "val" in known.splits else next(iter(known.splits)))
-        return f"{data} {split}", known.pairs(args.data_root, split)
+        pairs = known.pairs(args.data_root, split)
+        return _as_raw(f"{data} {split}", pairs, raws) if raws else (f"{data} {split}", pairs)
     raise UsageError(
         "`data` must be a folder with low/ and high/, or with test/{low,high}, a .zip of one, or "
         f"the name of a dataset: {nearest(data, card.names())}. Received: {data} (no such folder "
@@ -237,15 +240,23 @@ def named_pairs(
 def _raw_pairs(name: str, place: Path, room: Path) -> tuple[str, list]:
     """Return the RAW pairs of a folder; of one of photographs those that are made of them."""
     from lowlight_tf.datasets import exposures, pairing
-    from lowlight_tf.datasets.synthetic_raw import synthetic_raw
 
     if not any((place / side).is_dir() for side in (exposures.PORT, "short")):
-        part = room / str(len(list(room.iterdir())))
-        return f"{name} as RAW", synthetic_raw(pairing.day_folder(place), part)
+        return _as_raw(name, pairing.day_folder(place), room)
     pairs, lone = exposures.raw_folder(place)
     for path in lone:
         print(f"lowlight-tf evaluate: {path} has no partner.", file=sys.stderr)
     return name, pairs
+
+
+def _as_raw(name: str, pairs: list, room: Path) -> tuple[str, list]:
+    """Return RAW pairs: these, or such as `lowlight-tf train` makes of photographs (seed 1)."""
+    from lowlight_tf.datasets import exposures
+    from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+
+    if all(exposures.PORT in pair.inputs for pair in pairs):
+        return name, pairs
+    return f"{name} as RAW", synthetic_raw(pairs, room / str(len(list(room.iterdir()))))
 
 
 def own_pairs(run: Path) -> list:

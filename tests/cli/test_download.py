@@ -156,3 +156,10 @@ def test_see_in_the_dark_is_fetched_by_hand(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "download it once, by hand" in said
     assert "--archive Fuji2025.zip" in said
+
+
+def test_what_shares_scenes_with_another_dataset_is_told(tmp_path, capsys):
+    assert main(["download", "lol_v2_real", "--data-root", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "shows scenes of lol_v1" in said.out
+    assert "Real_captured/Train/Low" in said.err

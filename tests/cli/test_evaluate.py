@@ -231,3 +231,25 @@ def test_a_run_is_measured_on_what_it_was_validated_with(folder, tmp_path, capsy
     assert main(["evaluate", "--model", *both, "--data", str(folder)]) == 0
     out = capsys.readouterr().out
     assert all(f"| {name} " in out for name in both)  # two of one name are told apart
+
+
+def test_numbers_of_scenes_that_were_learned_from_say_nothing(folder, tmp_path, capsys):
+    place = tmp_path / "lol_v2_real" / "Real_captured" / "Test"
+    shutil.copytree(folder / "low", place / "Low")
+    shutil.copytree(folder / "high", place / "Normal")
+    words = ["--model", "input", "nano_int8", "--data", "lol_v2_real", "--data-root", str(tmp_path)]
+    assert main(["evaluate", *words, "--split", "test", "--metrics", "psnr"]) == 0
+    captured = capsys.readouterr()
+    assert "| lol_v2_real test |" in captured.out
+    told = [line for line in captured.err.splitlines() if line.startswith("lowlight-tf evaluate")]
+    assert len(told) == 1
+    assert "nano_int8 learned from lol_v1, which shows scenes of lol_v2_real" in told[0]
+
+
+def test_a_dataset_without_targets_is_measured_by_what_needs_none(folder, tmp_path, capsys):
+    shutil.copytree(folder / "low", tmp_path / "vv" / "low")
+    words = ["evaluate", "--model", "input", "--data", "vv", "--data-root", str(tmp_path)]
+    assert main([*words, "--metrics", "brightness,clipped"]) == 0
+    assert "| vv test |" in capsys.readouterr().out
+    assert main([*words, "--metrics", "psnr,brightness"]) == 2
+    assert "no target, which psnr must have" in capsys.readouterr().err
