@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT = 520, 320  # of a plot, in the units of its drawing
 LEFT, RIGHT, TOP, BOTTOM = 56, 130, 16, 40  # margins; names stand in the right one
-LINE = 13  # between names that would lie over each other
+LINE, LETTER = 13, 6.5  # between names that would lie over each other; width of a letter
 TALL = 40  # of a histogram
 
 
@@ -64,7 +64,7 @@ def pareto(points: Sequence[Point], label: str, *, higher: bool, floor: float | 
     best = front(points, higher=higher)
     path = " ".join(f"{x(one.ms):.1f},{y(one.value):.1f}" for one in best)
     parts += [f'<polyline class="front" points="{path}"/>']
-    taken = -math.inf
+    taken: list[tuple[float, float, float]] = []  # of each name its left, right and foot
     for one in sorted(points, key=lambda one: y(one.value)):
         kind = "dot best" if one in best else "dot"
         told = html.escape(f"{one.name}: {one.value:g}, {one.ms:.3g} ms")
@@ -72,8 +72,13 @@ def pareto(points: Sequence[Point], label: str, *, higher: bool, floor: float | 
             f'<circle class="{kind}" cx="{x(one.ms):.1f}" cy="{y(one.value):.1f}" r="4">'
             f"<title>{told}</title></circle>"
         ]
-        taken = max(y(one.value) + 4, taken + LINE)
-        parts += [_text(x(one.ms) + 8, taken, one.name, "start")]
+        left, foot = x(one.ms) + 8, y(one.value) + 4
+        right = left + LETTER * len(one.name)
+        for begin, end, other in taken:  # downward, as they were laid
+            if left < end and begin < right and abs(foot - other) < LINE:
+                foot = other + LINE
+        taken = sorted([*taken, (left, right, foot)], key=lambda name: name[2])
+        parts += [_text(left, foot, one.name, "start")]
     spoken = "; ".join(f"{one.name} {one.value:g} at {one.ms:.3g} ms" for one in best)
     told = html.escape(f"{label} against milliseconds. Not surpassed: {spoken}.")
     return (
@@ -114,9 +119,11 @@ def _steps(low: float, high: float) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Return 1, 2, 5, 10, ... of a range of logarithms."""
+    """Return 1, 2, 5, 10, ... of a range of logarithms; of a long one 1, 10, 100, ..."""
     powers = range(math.floor(low), math.ceil(high) + 1)
-    return [m * 10**p for p in powers for m in (1, 2, 5) if low <= math.log10(m * 10**p) <= high]
+    marks = (1, 2, 5) if high - low < 2.5 else (1,)
+    found = (mark * 10**power for power in powers for mark in marks)
+    return [one for one in found if low <= math.log10(one) <= high]
 
 
 def _line(x: float, y: float, to_x: float, to_y: float, kind: str) -> str:

@@ -1,5 +1,6 @@
 """Plots put the better further up, and join what nothing surpasses."""
 
+import itertools
 import re
 
 import pytest
@@ -48,3 +49,14 @@ def test_a_histogram_is_as_high_as_its_largest_share():
     made, given = re.findall(r'points="([^"]+)"', svg)
     assert given.split()[1] == "0.5,0.0"
     assert made.split()[1:4] == ["0.5,20.0", "1.5,5.4", "2.5,40.0"]  # by the square root
+
+
+def test_names_never_lie_over_each_other():
+    points = [Point(f"model_{index}", 10.0 + index, 20.0 + index / 50) for index in range(5)]
+    svg = pareto([*points, Point("far", 900.0, 20.0)], "PSNR", higher=True)
+    feet = {
+        name: float(y) for y, name in re.findall(r'y="([\d.]+)" text-anchor="start">(\w+)', svg)
+    }
+    lines = sorted(y for name, y in feet.items() if name != "far")
+    assert all(b - a >= 12.9 for a, b in itertools.pairwise(lines))
+    assert feet["far"] == pytest.approx(places(svg)["far"][1] + 4, abs=0.11)
