@@ -18,8 +18,9 @@ let loaded = {};
 async function compiled(net, height, width, accelerator) {
   const url = `/nets/${net.name}/${height}x${width}.tflite`;
   if (loaded.url !== url || loaded.accelerator !== accelerator) {
-    loaded.model?.delete();
+    const {model: last} = loaded;
     loaded = {};
+    last?.delete();
     const answer = await fetch(url);
     if (!answer.ok) throw new Error(await answer.text());
     const content = new Uint8Array(await answer.arrayBuffer());
