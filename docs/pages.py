@@ -29,7 +29,7 @@ DOCUMENTS = {
 }
 """Documents of the repository that are pages, too, and what the navigation calls them."""
 
-WIDTH = 100  # characters of a line of help
+WIDTH = 80  # characters of a line of help
 
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 

@@ -61,7 +61,8 @@ def test_the_commands_page_prints_the_help_of_every_verb(made):
     assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == list(COMMANDS)
     assert page.count("usage: lowlight-tf ") == len(COMMANDS)
     assert "--chessboard 9x6" in page
-    assert max(map(len, page.partition("```")[2].splitlines())) <= pages.WIDTH
+    printed = [line for found in BLOCK.finditer(page) for line in found[2].splitlines()]
+    assert max(map(len, printed)) <= pages.WIDTH
 
 
 def test_the_catalog_and_the_datasets_name_everything(made):
