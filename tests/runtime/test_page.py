@@ -171,6 +171,21 @@ def test_a_browser_without_webgpu_or_camera_is_told_so(visit):
     page.wait_for_selector("#message:has-text('The camera cannot be used')")
 
 
+def test_a_browser_without_threads_and_relaxed_simd_runs_the_nets_too(browser, address):
+    page, asked = browser().new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.add_init_script(  # what LiteRT.js tries are programs of a few bytes
+        """const real = WebAssembly.instantiate;
+        WebAssembly.instantiate = (code, ...rest) => code.byteLength < 100
+            ? Promise.reject(new Error('unknown instruction')) : real(code, ...rest);"""
+    )
+    page.goto(address)
+    page.wait_for_selector(DONE)
+    assert any(url.endswith("litert_wasm_compat_internal.wasm") for url in asked)
+    assert apart(page, "dashcam_net_nano") <= 2
+    page.close()
+
+
 def test_what_is_no_picture_is_said_and_the_page_goes_on(visit, tmp_path):
     page = visit()
     (tmp_path / "notes.png").write_text("no picture")
