@@ -19,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--labels",
         type=Path,
-        help="VOC folder, COCO .json, boxes.json, or folder of CamVid's class maps (default: what "
-        "lies beside the pictures, as Annotations/, boxes.json or label/)",
+        help="VOC folder, COCO .json, boxes.json, or folder of ExDark's .txt files or of CamVid's "
+        "class maps (default: what lies beside the pictures, as Annotations/, boxes.json or "
+        "label/)",
     )
     add("--detector", default="nanodet_g", help="who looks: a shipped name, or a .tflite file")
     add(

@@ -113,7 +113,7 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
             f"one, or a dataset's name. Received: {source} (nothing there)."
         )
     known = card.find(source)
-    if contract.fuses != (len(known.inputs) > 1):
+    if contract.fuses != (len(known.inputs) > 1) or not (contract.fuses or known.target):
         wanted = "two cameras" if contract.fuses else "pictures with targets"
         raise UsageError(
             f"{recipe.model} learns from {wanted}; {source} has {' and '.join(known.sides)}. "

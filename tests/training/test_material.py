@@ -66,3 +66,8 @@ def test_data_that_are_not_there_are_said_in_one_line(name, tmp_path):
     with pytest.raises(UsageError, match=r"a \.zip of one, or .*\(nothing there") as e:
         gather(recipe(name), tmp_path)
     assert "\n" not in str(e.value)
+
+
+def test_pictures_without_targets_teach_nothing(tmp_path):
+    with pytest.raises(UsageError, match="learns from pictures with targets; exdark has low"):
+        gather(recipe("exdark"), tmp_path)
