@@ -1,6 +1,7 @@
 """`lowlight-tf evaluate` on RAW files, and on photographs of which RAW files are made."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +13,19 @@ from lowlight_tf.evaluation import results
 from lowlight_tf.imaging import files
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+
+CARD = """\
+title = "Two pictures"
+home = "https://example.org"
+paper = ""
+terms = "CC0"
+inputs = ["low"]
+target = "high"
+[splits.train]
+exclude = ["b"]
+[splits.val]
+only = ["b"]
+"""
 
 
 @pytest.fixture
@@ -64,3 +78,22 @@ def test_the_other_size_of_target_is_a_protocol_of_its_own(photographs, capsys):
     assert "PSNR dB (half_resolution)" in said
     assert main([*words, "--protocol", "plain"]) == 2
     assert "measured under the protocol sid or half_resolution" in capsys.readouterr().err
+
+
+def test_of_a_dataset_of_photographs_raw_files_are_made_as_training_makes_them(
+    photographs, tmp_path, capsys
+):
+    """Those of `lowlight-tf train` of seed 1: so its runs stand beside LibRaw in one table."""
+    (tmp_path / "pets").mkdir()
+    for side in ("low", "high"):
+        shutil.copytree(photographs, tmp_path / "pets" / side)
+    card = tmp_path / "pets.toml"
+    card.write_text(CARD)
+    words = ["evaluate", "--model", "libraw", "--data-root", str(tmp_path)]
+    numbers = []
+    made = synthetic_raw(day_folder(photographs), tmp_path / "made", seed=1)
+    for data, kept in ((str(card), "of_card.json"), (str(tmp_path / "made"), "of_files.json")):
+        assert main([*words, "--data", data, "--json", str(tmp_path / kept)]) == 0
+        numbers.append([score.values for score in results.load(tmp_path / kept)[0].scores])
+    assert f"{card} val as RAW" in capsys.readouterr().out
+    assert numbers[0] == [numbers[1][[pair.name for pair in made].index("b")]]
