@@ -1,4 +1,8 @@
-"""LiteRT.js, which runs .tflite files inside a browser: fetched from npm once, checked, kept."""
+"""LiteRT.js, which runs .tflite files inside a browser: fetched from npm once, checked, kept.
+
+It is 12 MB, more than the shipped nets together, and no camera needs it: so it is no part of the
+package. Its archives are kept as npm has them, whole, with what they say of their licence.
+"""
 
 import dataclasses
 import os
