@@ -190,7 +190,7 @@ class Stream:
         Raises:
             UsageError: If reading or writing fails, once what was written is finished.
         """
-        reading, writing = Worker(self._reading), Worker(self._writing)
+        reading, writing = Worker(self._reading), Writer(self._done, self._recorder, self._reuse)
         reading.start()
         writing.start()
         frames = 0
@@ -207,7 +207,7 @@ class Stream:
             self._done.close()
             writing.join()
             reading.join(GLANCE)  # it may hang in a silent connection; then it dies with us
-            self._finish(failed=writing.error is not None)
+            writing.finish()
         for thread in (writing, reading):
             if thread.error:
                 raise thread.error
@@ -249,27 +249,9 @@ class Stream:
         if low is not None:
             cv2.addWeighted(image, shot.share, low, 1 - shot.share, 0, image)
 
-    def _writing(self) -> None:
-        try:
-            for item in self._done:
-                if isinstance(item, Sound):
-                    self._recorder.copy(item)
-                    continue
-                self._recorder.write(item.frame, item.image)
-                self._reuse(item)
-        finally:
-            self._done.close()
-
     def _reuse(self, shot: Shot) -> None:
         if shot.image is not None:
             self._spare.append(shot.image)
-
-    def _finish(self, *, failed: bool) -> None:
-        try:
-            self._recorder.close()
-        except UsageError:
-            if not failed:  # otherwise the first failure says it better
-                raise
 
 
 class Worker(threading.Thread):
@@ -290,3 +272,42 @@ class Worker(threading.Thread):
             self._work()
         except BaseException as error:  # raised again by the thread that waits
             self.error = error
+
+
+class Writer(Worker):
+    """A thread that records what comes along a belt.
+
+    Args:
+        belt: Closed when nothing more can be written.
+        recorder: Where all goes.
+        on_written: Called with each shot that is written.
+    """
+
+    def __init__(
+        self, belt: Belt, recorder: Recorder, on_written: Callable[[Shot], None] = lambda shot: None
+    ) -> None:
+        super().__init__(self._writing)
+        self._belt, self._recorder, self._on_written = belt, recorder, on_written
+
+    def finish(self) -> None:
+        """Finish the file, once the thread has ended.
+
+        Raises:
+            UsageError: If that fails, and writing had not failed before, which says it better.
+        """
+        try:
+            self._recorder.close()
+        except UsageError:
+            if self.error is None:
+                raise
+
+    def _writing(self) -> None:
+        try:
+            for item in self._belt:
+                if isinstance(item, Sound):
+                    self._recorder.copy(item)
+                else:
+                    self._recorder.write(item.frame, item.image)
+                    self._on_written(item)
+        finally:
+            self._belt.close()

@@ -20,7 +20,7 @@ from lowlight_tf.imaging.yuv import Converter
 from lowlight_tf.runtime import fit, steady
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
-from lowlight_tf.runtime.stream import GLANCE, STEADY, Belt, Shot, Worker
+from lowlight_tf.runtime.stream import GLANCE, STEADY, Belt, Shot, Worker, Writer
 
 TOLERANCE = 0.1
 """How far apart in time frames may be that are fused (seconds)."""
@@ -156,7 +156,7 @@ class Twin:
             UsageError: If reading or writing fails, once what was written is finished.
         """
         reading = [self._visible.thread, self._infrared.thread]
-        writing = Worker(self._writing)
+        writing = Writer(self._done, self._recorder)
         for thread in (*reading, writing):
             thread.start()
         try:
@@ -170,7 +170,7 @@ class Twin:
             writing.join()
             for thread in reading:
                 thread.join(GLANCE)  # it may hang in a silent connection; then it dies with us
-            self._finish(failed=writing.error is not None)
+            writing.finish()
         for thread in (writing, *reading):
             if thread.error:
                 raise thread.error
@@ -223,23 +223,6 @@ class Twin:
             image = prepare(dark, fit.to_float(infrared), self._preparation)[1]
             infrared = fit.of_type(image, np.uint8)
         return cv2.cvtColor(infrared, cv2.COLOR_GRAY2RGB)
-
-    def _writing(self) -> None:
-        try:
-            for item in self._done:
-                if isinstance(item, Sound):
-                    self._recorder.copy(item)
-                else:
-                    self._recorder.write(item.frame, item.image)
-        finally:
-            self._done.close()
-
-    def _finish(self, *, failed: bool) -> None:
-        try:
-            self._recorder.close()
-        except UsageError:
-            if not failed:  # otherwise the first failure says it better
-                raise
 
 
 def mark(image: np.ndarray, words: str) -> None:
