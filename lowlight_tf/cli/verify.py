@@ -68,7 +68,7 @@ def findings(
         yield agreement >= golden.GOLDEN_DB, f"golden output: reproduced to {agreement:.1f} dB"
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
-    sources = pictures.dark_pictures(card.contract, run=run, most=4)
+    sources = pictures.dark_pictures(card.contract, run=run, most=4, preparation=engine.preparation)
     compared = pictures.comparison(sources, card.contract, (card.height, card.width))
     if run:
         from lowlight_tf.export.bundle import open_run

@@ -104,7 +104,9 @@ def export_run(
         checks.one_of("quantize", quantization, QUANTIZATIONS)
     recipe, engine = open_run(run, settings)
     contract = engine.contract
-    pictures = dark_pictures(contract, run=run, folder=calibration_folder)
+    pictures = dark_pictures(
+        contract, run=run, folder=calibration_folder, preparation=recipe.preparation
+    )
     samples = calibration(pictures, contract, size)
     compared = comparison(pictures, contract, size)
     # What travels with a file is a photograph that may, not one of the run's.

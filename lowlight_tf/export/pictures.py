@@ -1,5 +1,6 @@
 """The pictures that an export is calibrated and compared with."""
 
+import dataclasses
 import math
 import tempfile
 import zlib
@@ -16,6 +17,7 @@ from lowlight_tf.contract import Contract, Port, read_json
 from lowlight_tf.datasets import cameras, exposures
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import color, files, infrared, raw, unprocess
+from lowlight_tf.imaging.preparation import Preparation, prepare
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.develop import fitting_ratio
 
@@ -36,17 +38,24 @@ Images = Mapping[str, np.ndarray]
 
 
 def dark_pictures(
-    contract: Contract, *, run: Path | None = None, folder: Path | None = None, most: int = 32
+    contract: Contract,
+    *,
+    run: Path | None = None,
+    folder: Path | None = None,
+    most: int = 32,
+    preparation: Preparation | None = None,
 ) -> list[Images]:
     """Return pictures like those that the net will see.
 
     They come from `folder` (one picture folder, or a folder for each port), else from the training
     pairs of `run`, else from the photographs that come with the [train] extra. For a net that
-    develops they are RAW files, exposed, or made of photographs.
+    develops they are RAW files, exposed, or made of photographs. What two cameras saw is prepared
+    as on the device; the photographs of the extra lie over each other already.
 
     Raises:
         UsageError: If `folder` has no pictures, or its ports' folders do not match.
     """
+    preparation = preparation or Preparation()
     if folder is not None:
         sources = _folder(folder, contract)
     else:
@@ -61,8 +70,9 @@ def dark_pictures(
                 dark = synthetic.embedded_cameras(Path(place)) / "train"
             else:
                 dark = synthetic.embedded(Path(place)) / "train" / "low"
-            return _read(_folder(dark, contract), contract, most)
-    return _read(sources, contract, most)
+            lying = dataclasses.replace(preparation, align="none")
+            return _read(_folder(dark, contract), contract, most, lying)
+    return _read(sources, contract, most, preparation)
 
 
 def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int, int]) -> list:
@@ -148,9 +158,7 @@ class _Source(NamedTuple):
         if port.space == "thermal":
             return infrared.read(self.path)
         image = files.read(self.path)
-        if self.day:
-            image = image**NIGHT_GAMMA
-        return image if port.channels == 3 else color.luma(image)[..., None]
+        return image**NIGHT_GAMMA if self.day else image
 
     def _exposed(self) -> np.ndarray:
         """Return what a net sees of a RAW file, or of one that is made of a photograph."""
@@ -205,12 +213,24 @@ def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
     return [source for source in sources if all(each.path.is_file() for each in source.values())]
 
 
-def _read(sources: Sequence[dict[str, _Source]], contract: Contract, most: int) -> list[Images]:
+def _read(
+    sources: Sequence[dict[str, _Source]], contract: Contract, most: int, preparation: Preparation
+) -> list[Images]:
+    by_rig = Path(preparation.align).suffix == ".json"
     pictures = []
     for source in _spread(sources, most):
-        images = {port.name: source[port.name].image(port) for port in contract.pictures}
-        size = min((image.shape[:2] for image in images.values()), key=math.prod)
-        pictures.append({name: cameras.resized(image, size) for name, image in images.items()})
+        images = [source[port.name].image(port) for port in contract.pictures]
+        if preparation.size == "same" and not by_rig:  # they show one field
+            size = min((image.shape[:2] for image in images), key=math.prod)
+            images = [cameras.resized(image, size) for image in images]
+        if contract.fuses:
+            images = prepare(*images, preparation)
+        pictures.append(
+            {
+                port.name: color.luma(image)[..., None] if image.shape[2] > port.channels else image
+                for port, image in zip(contract.pictures, images, strict=True)
+            }
+        )
     return pictures
 
 

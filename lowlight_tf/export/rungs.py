@@ -99,7 +99,12 @@ class Rungs:
         self.contract, self.size, self.lesson, self.run = self.engine.contract, size, lesson, run
         self.name = name or self.recipe.model
         self.net = fold(told(self.engine.net, self.contract))
-        self.pictures = dark_pictures(self.contract, run=run, folder=calibration_folder)
+        self.pictures = dark_pictures(
+            self.contract,
+            run=run,
+            folder=calibration_folder,
+            preparation=self.recipe.preparation,
+        )
         self.samples = calibration(self.pictures, self.contract, size)
 
     def make(self, rung: str, folder: Path) -> Path:

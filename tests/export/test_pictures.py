@@ -17,6 +17,8 @@ from lowlight_tf.contract import (
 )
 from lowlight_tf.export.pictures import calibration, centered, comparison, dark_pictures
 from lowlight_tf.imaging import files, raw
+from lowlight_tf.imaging.preparation import Preparation
+from lowlight_tf.imaging.rig import Rig
 
 
 def flat(value, size=(8, 8)):
@@ -119,6 +121,34 @@ def test_of_two_cameras_only_the_visible_one_is_exposed_with_its_thumbnail(rng):
         assert {float(sample[name].min()) for sample in samples} >= {0.0}
         assert (samples[0][name].min(), samples[0][name].max()) == (0, 1)
     assert pair["infrared"].min() == np.float32(0.1)  # what was given stays as it was
+
+
+def test_what_two_cameras_saw_is_prepared_as_for_training(fusing_run):
+    from lowlight_tf.pipeline.fusion import CameraStore
+    from lowlight_tf.training.material import read_pairs
+
+    how = Preparation(clahe_visible=4.0, normalize=True)
+    plain, *pictures = (
+        dark_pictures(FUSE, run=fusing_run, most=4, preparation=one)[0] for one in (None, how)
+    )
+    pairs = read_pairs(fusing_run / "pairs_training.json")
+    learned = CameraStore(pairs, FUSE, preparation=how, cache_mb=1).read(0)
+    for port, image in zip(FUSE.pictures, learned, strict=True):
+        assert np.abs(plain[port.name] - image / 255).max() > 0.1
+        np.testing.assert_allclose(pictures[0][port.name], image / 255, atol=0.51 / 255)
+
+
+@pytest.mark.parametrize(("align", "size"), [("none", (8, 12)), ("rig.json", (16, 24))])
+def test_pictures_of_two_sizes_come_to_one(align, size, tmp_path, rng):
+    for port, own in {"visible": (16, 24), "infrared": (8, 12)}.items():
+        (tmp_path / port).mkdir()
+        image = np.broadcast_to(rng.random((*own, 1), np.float32), (*own, 3))
+        files.write(tmp_path / port / "a.png", np.ascontiguousarray(image))
+    if align != "none":
+        align = str(tmp_path / align)
+        Rig(np.eye(3), (16, 24), (8, 12), 0.0, 1.0, "features", 1).save(tmp_path / "rig.json")
+    (picture,) = dark_pictures(FUSE, folder=tmp_path, preparation=Preparation(align=align))
+    assert {image.shape for image in picture.values()} == {(*size, 1)}
 
 
 @pytest.mark.slow
