@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import Contract
+from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets.decoded import Decoded, decode
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import raw
@@ -34,9 +35,10 @@ def raw_feed(
     """Return the endless stream of training batches of RAW pictures, from sample `first` on.
 
     Pairs are decoded once, into files of which only the crops are read: memory stays small however
-    large the dataset. A sample is exposed as on the device (`imaging.raw.exposed`), then flipped
-    and transposed at random so that every color filter stays in its place. As in `pipeline.build`,
-    what a sample is follows from the seed and its number alone.
+    large the dataset. One that cannot be decoded is said and left out. A sample is exposed as on
+    the device (`imaging.raw.exposed`), then flipped and transposed at random so that every color
+    filter stays in its place. As in `pipeline.build`, what a sample is follows from the seed and
+    its number alone.
 
     Args:
         pairs: Short exposures ("raw") with their targets.
@@ -50,11 +52,15 @@ def raw_feed(
 
     Returns:
         Batches ({"raw": (B, h, w, 4)}, {"target": (B, scale h, scale w, 3)}), float32 in [0, 1].
+
+    Raises:
+        UsageError: If no pair can be decoded, or the first is of a sensor that is not Bayer's.
     """
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
     (port,) = contract.pictures
-    store = decode(pairs, folder)
+    _check_filters(pairs, port)
+    store = decode(pairs, folder, told=print)
     side = crop * contract.scale
 
     def read(index: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +77,21 @@ def raw_feed(
         return {port.name: packed}, {"target": tf.ensure_shape(target, (side, side, 3))}
 
     batch = batch or options.batch
-    return stream(load, DRAWS, len(pairs), recipe.seed, first=first, batch=batch, part=part)
+    return stream(load, DRAWS, len(store), recipe.seed, first=first, batch=batch, part=part)
+
+
+def _check_filters(pairs: Sequence[Pair], port: Port) -> None:
+    """Refuse a dataset of another kind of sensor, by its first file, before hours of decoding."""
+    first = pairs[0].inputs[port.name]
+    try:
+        channels = len(raw.read(first, black=0).shot.black)
+    except UsageError:
+        return  # one that cannot be read is left out, and said
+    if channels != port.channels:
+        raise UsageError(
+            f"The net learns from Bayer sensors ({port.channels} channels). Received: {first}, "
+            f"X-Trans ({channels} channels). Name other data, such as sid_sony."
+        )
 
 
 def sample(

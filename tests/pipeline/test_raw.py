@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from lowlight_tf.imaging import mosaic
-from lowlight_tf.pipeline.raw import flipped, transposed
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import DEVELOP
+from lowlight_tf.datasets.exposures import exposure_folder
+from lowlight_tf.imaging import dng, mosaic
+from lowlight_tf.pipeline.raw import flipped, raw_feed, transposed
+
+RECIPE = Recipe(model="attention_unet").replace(["pipeline.crop=8", "pipeline.batch=2"])
 
 
 @pytest.fixture
@@ -26,3 +32,43 @@ def test_what_is_transposed_is_what_a_sensor_would_have_seen_of_it(scene):
     packed, picture = transposed(*scene)
     np.testing.assert_array_equal(packed, mosaic.pack(mosaic.sample(picture, "RGGB"), "RGGB"))
     np.testing.assert_array_equal(picture, scene[1].swapaxes(0, 1))
+
+
+@pytest.fixture
+def exposures(tmp_path):
+    """Write a short and a long exposure of some scenes, each of one gray; return the pairs."""
+    pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+
+    def take(*scenes, phase="RGGB"):
+        for side, light, seconds in (("short", 530, "0.1"), ("long", 2312, "10")):
+            (tmp_path / side).mkdir()
+            for scene in scenes:
+                path = tmp_path / side / f"{scene}_00_{seconds}s.dng"
+                digits = np.full((48, 60), light, np.uint16)
+                dng.write(path, digits, phase, bits=14, black=(512,))
+        return exposure_folder(tmp_path)[0]
+
+    return take
+
+
+def test_a_pair_that_cannot_be_decoded_is_said_and_the_rest_is_learned_from(
+    exposures, tmp_path, capsys
+):
+    pairs = exposures("00001", "00002")
+    broken = pairs[0].inputs["raw"]
+    broken.write_bytes(broken.read_bytes()[:4000])
+    feed = raw_feed(pairs, RECIPE, DEVELOP, folder=tmp_path / "decoded")
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said.startswith("00001_00_0.1s is left out: ")
+    assert "truncated or damaged" in said
+    for shown, wanted in feed.take(3):
+        assert shown["raw"].shape == (2, 8, 8, 4)
+        assert wanted["target"].shape == (2, 16, 16, 3)
+        np.testing.assert_allclose(shown["raw"], 100 * 18 / (2**14 - 1 - 512), rtol=1e-5)
+
+
+def test_another_kind_of_sensor_is_refused_before_anything_is_decoded(exposures, tmp_path):
+    pairs = exposures("00001", phase=mosaic.XTRANS)
+    with pytest.raises(UsageError, match=r"learns from Bayer.*Received: .*X-Trans \(9 channels\)"):
+        raw_feed(pairs, RECIPE, DEVELOP, folder=tmp_path / "decoded")
+    assert not (tmp_path / "decoded").exists()
