@@ -10,7 +10,6 @@ from ai_edge_litert import schema_py_generated as schema
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE
-from lowlight_tf.export import delegate
 from lowlight_tf.export.convert import convert
 from lowlight_tf.layers.attention import BranchSoftmax
 from lowlight_tf.layers.reparameterization import fold
@@ -228,7 +227,7 @@ def test_it_does_not_limit_its_result(rng):
 @pytest.mark.slow
 @pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize("quantization", ["none", "float16", "int8"])
-def test_every_operation_stays_on_the_gpu_delegate(quantization, patch, rng, tmp_path):
+def test_every_operation_stays_on_the_gpu_delegate(quantization, patch, prove, rng, tmp_path):
     keras.utils.set_random_seed(1)
     net = mirnet(**SMALL, patch=patch)
     net.get_layer("leave").kernel.assign(0.2 * net.get_layer("leave").kernel)
@@ -244,10 +243,7 @@ def test_every_operation_stays_on_the_gpu_delegate(quantization, patch, rng, tmp
         kinds = {tensor.type for tensor in model.subgraphs[0].tensors if tensor.shape is not None}
         assert schema.TensorType.FLOAT32 not in kinds
         low = np.rint(255 * low).astype(np.uint8)
-    try:
-        done = delegate.prove(path, {"low": low})
-    except delegate.NoDriver as error:
-        pytest.skip(str(error))
+    done = prove(path, {"low": low})
     assert done.refused == ()
     if quantization == "int8":
         assert done.agreement_db > 40
