@@ -14,7 +14,7 @@ from lowlight_tf.contract import Contract
 from lowlight_tf.losses.adversarial import Game
 from lowlight_tf.training.callbacks import Progress, StepCallback
 from lowlight_tf.training.construction import construct
-from lowlight_tf.training.learner import Learner
+from lowlight_tf.training.learner import Learner, replicas_mean
 from lowlight_tf.training.objective import Objective
 from lowlight_tf.training.schedule import adam
 
@@ -113,7 +113,7 @@ class AdversarialLearner(Learner):
                 self._train_critic(x, {**x, **y}, made)
             adversarial = ops.mean(self.game.net(self._logits(x, made)))
             loss = self.compute_loss(x, y, outputs) + self.weight * adversarial
-            scaled = self._scale(loss, self.optimizer)
+            scaled = self.optimizer.scale_loss(loss)
         weights = self.net.trainable_variables
         self._follow(tape.gradient(scaled, weights), weights, self.optimizer, "gradient_net")
         self.trackers["adversarial"].update_state(adversarial)
@@ -130,7 +130,7 @@ class AdversarialLearner(Learner):
             fake = self._logits(x, made)
             reals = [self._logits(x, known[name]) for name in self._real]
             loss = sum(ops.mean(self.game.critic(real, fake)) for real in reals) / len(reals)
-            scaled = self._scale(loss, self.critic_optimizer)
+            scaled = self.critic_optimizer.scale_loss(loss)
         weights = self.critic.trainable_variables
         gradients = tape.gradient(scaled, weights)
         self._follow(gradients, weights, self.critic_optimizer, "gradient_critic")
@@ -143,13 +143,6 @@ class AdversarialLearner(Learner):
         beside = {name: x[name] for name in self._beside}
         return ops.cast(self.critic({**beside, self._output: picture}, training=True), "float32")
 
-    def _scale(self, loss: KerasTensor, optimizer: keras.optimizers.Optimizer) -> KerasTensor:
-        """Return what is differentiated: large enough for float16, and shared among replicas."""
-        import tensorflow as tf
-
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync  # their gradients are summed
-        return optimizer.scale_loss(loss / replicas)
-
     def _follow(
         self,
         gradients: Sequence[KerasTensor],
@@ -157,10 +150,11 @@ class AdversarialLearner(Learner):
         optimizer: keras.optimizers.Optimizer,
         name: str,
     ) -> None:
-        """Note the norm of gradients and move weights along them."""
+        """Note the norm of gradients, of all replicas, and move weights along them."""
+        gradients = replicas_mean(gradients)
         known = (ops.cast(part, "float32") for part in gradients if part is not None)
         squares = sum(ops.sum(ops.square(part)) for part in known)
-        norm = ops.sqrt(squares) / self._scale(ops.ones(()), optimizer)
+        norm = ops.sqrt(squares) / optimizer.scale_loss(ops.ones(()))
         finite = ops.isfinite(norm)  # in float16 some are not; the optimizer passes over them
         counted = ops.cast(finite, "float32")
         self.trackers[name].update_state(ops.where(finite, norm, 0.0), sample_weight=counted)

@@ -1,5 +1,7 @@
 """A net and what it is judged by; `fit` is Keras's own."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import KerasTensor, ops
 
@@ -57,3 +59,16 @@ class Learner(keras.Model):
             quality = -fidelity.psnr(y["target"], ops.stop_gradient(enhanced))
             self.trackers["psnr_batch"].update_state(ops.mean(quality))
         return self.objective.total(losses)
+
+
+def replicas_mean(tensors: Sequence) -> list:
+    """Return the means over all replicas of TensorFlow's strategy, of tensors that each has.
+
+    None stays None: the gradient of a weight that is not used.
+    """
+    import tensorflow as tf
+
+    known = [tensor for tensor in tensors if tensor is not None]
+    replica = tf.distribute.get_replica_context()
+    means = iter(replica.all_reduce(tf.distribute.ReduceOp.MEAN, known))
+    return [None if tensor is None else next(means) for tensor in tensors]

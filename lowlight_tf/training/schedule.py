@@ -59,10 +59,17 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Adam(keras.optimizers.AdamW):
-    """AdamW that leaves the weights alone when `fit` ends; the running average is kept apart."""
+    """AdamW that leaves the weights alone when `fit` ends; the running average is kept apart.
+
+    Of several replicas it wants the means of the gradients (`learner.replicas_mean`), and takes
+    them as they are. Keras's own clips the gradients of each replica, then adds them up.
+    """
 
     def finalize_variable_values(self, var_list) -> None:
         """Do nothing: a run may go on, and validation asks for the average itself."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
 
 
 def adam(training: Training) -> keras.optimizers.Optimizer:

@@ -18,7 +18,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.training.callbacks import Progress, StepCallback
-from lowlight_tf.training.learner import Learner
+from lowlight_tf.training.learner import Learner, replicas_mean
 from lowlight_tf.training.muster import muster
 
 NAMES = ("single", "mirrored", "multiworker")
@@ -82,13 +82,20 @@ class Alone(contextlib.ExitStack):
 
 
 class Mirrored(Alone):
-    """All accelerators of this machine, as `tf.distribute.MirroredStrategy` shares batches."""
+    """All accelerators of this machine, as `tf.distribute.MirroredStrategy` shares batches.
+
+    As with `Workers`, a step is the one that a single device would make with the whole batch.
+    """
 
     def scope(self) -> contextlib.AbstractContextManager:
         """See `Alone.scope`."""
         import tensorflow as tf
 
         return tf.distribute.MirroredStrategy().scope()
+
+    def learner(self, *args: Any, **options: Any) -> Learner:
+        """See `Alone.learner`."""
+        return SharingLearner(*args, mean=replicas_mean, **options)
 
 
 class Workers(Alone):

@@ -36,6 +36,35 @@ strategy.Forget.on_step = killed
 sys.exit(main(sys.argv[1:]))
 """
 
+MIRRORED = """
+import numpy as np, tensorflow as tf
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], halves)
+import keras
+from lowlight_tf.models.driving_unet import driving_unet
+from lowlight_tf.plan import Training
+from lowlight_tf.training.objective import Objective
+from lowlight_tf.training.schedule import adam
+from lowlight_tf.training.strategy import join
+
+low = np.random.default_rng(0).random((4, 16, 16, 3), np.float32) / 3
+target = low ** np.float32([0.2, 0.4, 0.8, 3]).reshape(4, 1, 1, 1)
+pairs = tf.data.Dataset.from_tensor_slices(({"low": low}, {"target": target})).batch(4)
+found = []
+for name in ("single", "mirrored"):
+    keras.utils.set_random_seed(1)
+    team = join(name)
+    with team.scope():
+        net = driving_unet(filters=4, depth=1, groups=2)
+        learner = team.learner(net, Objective({"l1": 1.0}))
+        learner.compile(optimizer=adam(Training(clip_norm=0.05, ema=0.9)))
+        learner.optimizer.build(net.trainable_variables)
+    logs = learner.fit(pairs, verbose=0).history
+    found.append([*logs.values(), *map(np.array, sum(learner.kept.values(), []))])
+for one, two in zip(*found, strict=True):
+    np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-6)
+"""
+
 
 def config(index, addresses=("127.0.0.1:1", "127.0.0.1:2")):
     task = {"type": "worker", "index": index}
@@ -133,6 +162,12 @@ def test_a_lost_worker_stops_the_others_with_one_line(shared):
     assert status == 2
     assert "lowlight-tf train: Another worker was lost: worker 0 of 2" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_two_devices_make_the_clipped_step_of_one():
+    done = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_who_the_workers_are_must_be_said(monkeypatch):
