@@ -244,9 +244,19 @@ def _raw_pairs(name: str, place: Path, room: Path) -> tuple[str, list]:
     if not any((place / side).is_dir() for side in (exposures.PORT, "short")):
         return _as_raw(name, pairing.day_folder(place), room)
     pairs, lone = exposures.raw_folder(place)
-    for path in lone:
-        print(f"lowlight-tf evaluate: {path} has no partner.", file=sys.stderr)
-    return name, pairs
+    known, wrong = [], [f"{path} has no partner." for path in lone]
+    for pair in pairs:
+        try:
+            exposures.ratio(pair)
+        except UsageError as error:
+            wrong.append(str(error))
+        else:
+            known.append(pair)
+    if not known:
+        raise UsageError(wrong[-1])
+    for line in wrong:
+        print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
+    return name, known
 
 
 def _as_raw(name: str, pairs: list, room: Path) -> tuple[str, list]:

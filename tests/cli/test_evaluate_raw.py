@@ -65,6 +65,20 @@ def test_what_has_no_partner_is_named_and_the_rest_measured(photographs, tmp_pat
     assert "| libraw |" in said.out
 
 
+def test_a_pair_without_a_ratio_is_named_and_the_rest_measured(photographs, tmp_path, capsys):
+    synthetic_raw(day_folder(photographs), tmp_path / "made")
+    kept = tmp_path / "kept.json"
+    words = ["evaluate", "--model", "libraw", "--data", str(tmp_path / "made"), "--json", str(kept)]
+    listed = tmp_path / "made" / "ratios.json"
+    listed.write_text(json.dumps({"a": 0, "b": 150}))
+    assert main(words) == 0
+    assert capsys.readouterr().err.count("must give a a ratio above zero. Received: 0.") == 1
+    assert [score.name for score in results.load(kept)[0].scores] == ["b"]
+    listed.write_text("{}")
+    assert main(words) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_models_of_raw_files_stand_in_no_table_with_others(photographs, capsys):
     assert main(["evaluate", "--model", "libraw", "input", "--data", str(photographs)]) == 2
     assert "Evaluate them apart" in capsys.readouterr().err
