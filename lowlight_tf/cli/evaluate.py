@@ -219,7 +219,7 @@ def named_pairs(
         place = part_of(whole, (args.split,) if args.split else JUDGE)
         name = data if place == whole else f"{data} {place.name}"
         if raws:
-            return _raw_pairs(name, place, raws)
+            return _raw_pairs(name, place, raws, args.command)
         if cameras:
             return name, pairing.fusion_folder(place)
         if against or ((place / "low").is_dir() and (place / "high").is_dir()):
@@ -237,7 +237,7 @@ def named_pairs(
     )
 
 
-def _raw_pairs(name: str, place: Path, room: Path) -> tuple[str, list]:
+def _raw_pairs(name: str, place: Path, room: Path, command: str) -> tuple[str, list]:
     """Return the RAW pairs of a folder; of one of photographs those that are made of them."""
     from lowlight_tf.datasets import exposures, pairing
 
@@ -255,7 +255,7 @@ def _raw_pairs(name: str, place: Path, room: Path) -> tuple[str, list]:
     if not known:
         raise UsageError(wrong[-1])
     for line in wrong:
-        print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
+        print(f"lowlight-tf {command}: {line}", file=sys.stderr)
     return name, known
 
 

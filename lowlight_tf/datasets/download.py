@@ -50,8 +50,7 @@ def fetch(
     except urllib.error.HTTPError as error:
         error.close()
         raise UsageError(
-            f"{url} answers {error.code} {error.reason}. The address may have moved: see the "
-            "dataset's home page."
+            f"{url} answers {error.code} {error.reason}. The address may have moved."
         ) from None
     except (OSError, HTTPException) as error:
         there = part.stat().st_size if part.exists() else 0

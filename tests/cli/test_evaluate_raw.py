@@ -1,11 +1,13 @@
 """`lowlight-tf evaluate` on RAW files, and on photographs of which RAW files are made."""
 
+import argparse
 import json
 import shutil
 
 import numpy as np
 import pytest
 
+from lowlight_tf.cli.evaluate import named_pairs
 from lowlight_tf.cli.main import main
 from lowlight_tf.datasets.pairing import day_folder
 from lowlight_tf.datasets.synthetic_raw import synthetic_raw
@@ -63,6 +65,16 @@ def test_what_has_no_partner_is_named_and_the_rest_measured(photographs, tmp_pat
     assert said.err.count("\n") == 1
     assert "a.dng has no partner" in said.err
     assert "| libraw |" in said.out
+
+
+def test_what_has_no_partner_is_named_by_the_verb_that_found_it(photographs, tmp_path, capsys):
+    made = synthetic_raw(day_folder(photographs), tmp_path / "made")
+    made[0].target.unlink()
+    args = argparse.Namespace(command="compare", split=None)
+    named_pairs(str(tmp_path / "made"), args, True, raws=tmp_path)
+    said = capsys.readouterr().err
+    assert said.startswith("lowlight-tf compare: ")
+    assert "a.dng has no partner" in said
 
 
 def test_a_pair_without_a_ratio_is_named_and_the_rest_measured(photographs, tmp_path, capsys):

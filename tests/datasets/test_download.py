@@ -79,7 +79,7 @@ def test_what_is_there_is_not_fetched_again(site, digest, tmp_path):
 
 
 def test_an_address_that_is_gone_is_named(site, tmp_path):
-    with pytest.raises(UsageError, match=r"gone\.zip answers 404"):
+    with pytest.raises(UsageError, match=r"gone\.zip answers 404 .+ moved\.$"):
         fetch(site.url.replace("pets", "gone"), tmp_path / "a.zip", sha256="0" * 64)
     assert list(tmp_path.iterdir()) == []
 
