@@ -63,17 +63,17 @@ def main() -> None:
 
 
 def made_up(tree: Path, args: argparse.Namespace) -> Path:
-    """Write short and long exposures: scenes to learn from, and one, small, to judge by."""
+    """Write short and long exposures: scenes to learn from, and one to judge by."""
     rng = np.random.default_rng(0)
-    for part, scenes, size in (("train", args.scenes, args.size), ("val", 1, (256, 256))):
+    for part, scenes, shorts in (("train", args.scenes, args.shorts), ("val", 1, 1)):
         for side in ("short", "long"):
             (tree / part / side).mkdir(parents=True)
         for scene in range(scenes):
-            light = 512 + rng.integers(0, 8000, size, dtype=np.uint16)
+            light = 512 + rng.integers(0, 8000, args.size, dtype=np.uint16)
             name = f"{part == 'val':d}{scene:04}"
             take(tree / part / "long" / f"{name}_00_10s.dng", light)
             dark = 512 + (light - 512) // 100
-            for number in range(args.shorts):
+            for number in range(shorts):
                 take(tree / part / "short" / f"{name}_{number:02}_0.1s.dng", dark)
     return tree
 

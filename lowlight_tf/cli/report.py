@@ -68,7 +68,7 @@ def best(history, judge: str) -> str:
     row = next(row for row in history.rows if row["step"] == best)
     (epoch,), (last,) = history.epochs([best]), history.epochs([history.rows[-1]["step"]])
     told = (
-        f"PSNR {row['val_psnr']:.2f} dB, SSIM {row['val_ssim']:.4f} (plain)"
+        f"PSNR {row['val_psnr']:.2f} dB, SSIM {row['val_ssim']:.4f} ({history.protocol})"
         if judge in ("psnr", "ssim")
         else f"{judge} {row[f'val_{judge}']:.4f}"
     )

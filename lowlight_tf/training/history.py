@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import Contract
+from lowlight_tf.evaluation.exposure import own_protocol
 
-TITLES = {"psnr": "PSNR (dB, plain)", "ssim": "SSIM (plain)"}
-"""What a panel of the curves is called, where it is not called as its metric."""
+TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})"}
+"""What a panel of the curves is called, with the protocol, where not as its metric."""
 
 
 class History:
@@ -18,10 +20,13 @@ class History:
 
     Attributes:
         rows: Each a dictionary with "step" and "epoch" and what was measured then.
+        protocol: By which PSNR and SSIM were validated.
     """
 
-    def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
-        self.rows = rows or []
+    def __init__(
+        self, rows: list[dict[str, Any]] | None = None, *, protocol: str = "plain"
+    ) -> None:
+        self.rows, self.protocol = rows or [], protocol
 
     def add(self, step: int, **numbers: float) -> None:
         """Add numbers to the row of a step, which is made if it is not there."""
@@ -69,7 +74,7 @@ class History:
 
     @classmethod
     def load(cls, path: Path) -> "History":
-        """Read what `save` wrote.
+        """Read what `save` wrote; the protocol is that of the contract which lies beside it.
 
         Raises:
             UsageError: If there is no such file, or it is none of these.
@@ -82,12 +87,15 @@ class History:
                     {name: float(value) for name, value in row.items() if value}
                     for row in csv.DictReader(file)
                 ]
-            return cls([{**row, "step": int(row["step"])} for row in rows])
+            rows = [{**row, "step": int(row["step"])} for row in rows]
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f"{path} is not the history of a run: {error!r}. Pass a folder that "
                 "`lowlight-tf train` wrote."
             ) from None
+        beside = path.with_name("contract.json")
+        known = beside.is_file()
+        return cls(rows, protocol=own_protocol(Contract.load(beside)) if known else "plain")
 
 
 def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
@@ -107,9 +115,10 @@ def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
 
     panels = {"loss": {"loss": "training"}}
     judged = [name for one in histories.values() for row in one.rows for name in row]
+    protocol = ", ".join(dict.fromkeys(one.protocol for one in histories.values()))
     for column in dict.fromkeys(name for name in judged if name.startswith("val_")):
         name = column.removeprefix("val_")
-        panels[TITLES.get(name, name.replace("_", " "))] = {
+        panels[TITLES.get(name, name.replace("_", " ")).format(protocol)] = {
             f"{name}_batch": "training, crops",
             column: "validation, whole pictures",
         }

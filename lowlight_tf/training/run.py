@@ -122,6 +122,7 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
             )
     if team.chief:
         exposure = _expose(recipe, run, progress, material, val)
+        progress.history.protocol = own_protocol(entry.contract)
         draw_curves({run.name: progress.history}, run / "curves.png")
         _tell(recipe, run, progress, plain, material, exposure)
 
@@ -321,7 +322,7 @@ def _tell(
                 if name.startswith("val_")
             },
             **({"exposure": dataclasses.asdict(exposure)} if exposure else {}),
-            "protocol": "plain, mean over whole pictures",
+            "protocol": f"{progress.history.protocol}, mean over whole pictures",
             "weights": fold(net).count_params(),
             "recipe": told,
             "versions": {"keras": keras.__version__, "python": platform.python_version()},

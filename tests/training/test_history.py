@@ -3,7 +3,9 @@
 import pytest
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import DEVELOP, DEVELOP_HALF, ENHANCE
 from lowlight_tf.imaging import files
+from lowlight_tf.metrics.fidelity import HALF
 from lowlight_tf.training.history import History, draw_curves
 
 
@@ -53,6 +55,16 @@ def test_another_run_is_drawn_over_the_first_in_another_color(history, tmp_path)
     second = "#ff7f0e"  # matplotlib's
     assert second not in (tmp_path / "one.svg").read_text()
     assert second in (tmp_path / "both.svg").read_text()
+
+
+def test_the_protocol_is_that_of_the_net(history, tmp_path):
+    history.save(tmp_path / "history.csv")
+    for contract, protocol in ((ENHANCE, "plain"), (DEVELOP, "sid"), (DEVELOP_HALF, HALF)):
+        contract.save(tmp_path / "contract.json")
+        draw_curves({"run": History.load(tmp_path / "history.csv")}, tmp_path / "curves.svg")
+        drawn = (tmp_path / "curves.svg").read_text()
+        assert f"<!-- PSNR (dB, {protocol}) -->" in drawn
+        assert f"<!-- SSIM ({protocol}) -->" in drawn
 
 
 def test_a_missing_history_is_said(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.config import Recipe
+from lowlight_tf.contract import read_json
 from lowlight_tf.datasets import exposures
 from lowlight_tf.training.material import gather, read_pairs
 
@@ -49,5 +50,6 @@ def test_a_net_of_raw_pictures_is_trained_and_judged_at_full_size(recipe, tmp_pa
     _, psnr = history.column("val_psnr")
     assert len(psnr) == 1
     assert np.isfinite(psnr).all()
+    assert read_json(tmp_path / "run" / "training.json")["protocol"].startswith("sid, ")
     assert (tmp_path / "run" / "model.keras").is_file()
     assert list((tmp_path / "run" / "decoded").rglob("*.npy"))
