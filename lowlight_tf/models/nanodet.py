@@ -40,9 +40,10 @@ def nanodet(*, features: bool = False, name: str = "nanodet") -> keras.Model:
         NanoDet-g of https://github.com/RangiLyu/nanodet, trained on COCO at 416x416.
 
     Differences from the reference:
-        Weights rounded to float16, their normalizations folded in. The picture is RGB: the first
-        kernel is turned instead. Halving by bilinear interpolation is written as the mean of 2x2
-        pixels, and a border of minus infinity before the pooling as a mirrored one: equal numbers.
+        Weights rounded, see `scripts/make_nanodet.py`, their normalizations folded in. The picture
+        is RGB: the first kernel is turned instead. Halving by bilinear interpolation is written as
+        the mean of 2x2 pixels, and a border of minus infinity before the pooling as a mirrored one:
+        equal numbers.
     """
     convolutions = []  # in the order of the file
 

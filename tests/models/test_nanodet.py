@@ -1,11 +1,15 @@
 """The Keras detector is the shipped file, frozen, and gives features of any size."""
 
+import zlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.models.nanodet import FILE, nanodet
 
+PUBLISHED = Path(__file__).parents[3] / "shared/weights/nanodet_g/nanodet_g_416_fp16.tflite"
 MEAN, DEVIATION = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)  # BGR
 
 
@@ -22,16 +26,21 @@ def photograph(height, width):
     return np.float32(cv2.resize(data.astronaut(), (width, height)))[None] / 255
 
 
-@pytest.mark.slow
-def test_it_is_the_file():
-    picture = photograph(416, 416)
-    file = Interpreter(model_path=str(FILE))
+def outputs(path, picture):
+    """Return what a file makes of a picture, by shape."""
+    file = Interpreter(model_path=str(path))
     file.allocate_tensors()
     blue_first = (255 * picture[..., ::-1] - MEAN) / DEVIATION
     file.set_tensor(0, np.float32(blue_first.transpose(0, 3, 1, 2)))
     file.invoke()
-    outputs = [file.get_tensor(details["index"]) for details in file.get_output_details()]
-    expected = {output.shape: output for output in outputs}
+    found = [file.get_tensor(details["index"]) for details in file.get_output_details()]
+    return {output.shape: output for output in found}
+
+
+@pytest.mark.slow
+def test_it_is_the_file():
+    picture = photograph(416, 416)
+    expected = outputs(FILE, picture)
     found = nanodet().predict(picture, verbose=0)
     assert len(found) == len(expected) == 6
     for name, actual in found.items():
@@ -41,6 +50,20 @@ def test_it_is_the_file():
         np.testing.assert_allclose(
             actual.reshape(wanted.shape), wanted, rtol=0, atol=1e-3 * scale, err_msg=name
         )
+
+
+def test_the_file_packs_into_little_more_than_half():
+    part = FILE.read_bytes()[4_000_000:4_500_000]
+    assert len(zlib.compress(part)) < 0.6 * len(part)
+
+
+@pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"{PUBLISHED.name} is not here")
+def test_the_file_finds_what_the_published_one_finds():
+    picture = photograph(416, 416)
+    found = outputs(FILE, picture)
+    for shape, published in outputs(PUBLISHED, picture).items():
+        away = np.square(found[shape] - published).mean()
+        assert 0 < away < 0.1**2 * np.square(published).mean()
 
 
 def test_features_are_of_three_sizes(features):
