@@ -44,7 +44,7 @@ def main() -> None:
     bare = Interpreter(path, num_threads=THREADS)
     bare.allocate_tensors()
     given, wanted = bare.get_input_details(), bare.get_output_details()[0]
-    low = next(details for details in given if tuple(details["shape"][1:3]) == engine.size)
+    low = next(details for details in given if tuple(details["shape"][1:3]) == (height, width))
 
     def interpret() -> int:
         """Do the least: set, run, get; a net of bytes gets the bytes as they are."""
