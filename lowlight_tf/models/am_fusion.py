@@ -78,7 +78,8 @@ def am_fusion(
         were not to be had. Ours are: the number of scales and layers, the masks (sigmoids of
         blurred luma at 0.25 and 0.75, see `layers.illumination`), the rule of each region, one
         attention head, the detector's third stage pooled to 10 x 13 places by means, gains and an
-        offset instead of a free picture, the detector itself (NanoDet-g), and its being shown luma. The net fuses luma; color is the visible picture's.
+        offset instead of a free picture, the detector itself (NanoDet-g), and its being shown luma.
+        The net fuses luma; color is the visible picture's.
     """
     for option, value in {"filters": filters, "patch": patch, "depth": depth}.items():
         checks.at_least(option, value, 1)
