@@ -23,7 +23,9 @@ from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 Ends = tuple[float, float]
 
 MOVING = (SpaceToDepth, DepthToSpace)
-"""What changes no value, and so keeps the scale that it finds."""
+"""What changes no value, and so keeps the scale that it finds; `SPLIT` is likewise."""
+
+SPLIT = "split"
 
 ABSORBED = (keras.layers.ReLU, Limit)
 """What becomes part of the operation before it: eight bits that span [0, 1] limit by themselves."""
@@ -97,7 +99,7 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
     fixed: dict[str, Ends | None] = {}
 
     def note(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if isinstance(operation, MOVING):
+        if isinstance(operation, MOVING) or _function(operation) == SPLIT:
             fixed[layer.name] = None
         elif isinstance(operation, (Limit, keras.layers.InputLayer)):
             fixed[layer.name] = UNIT

@@ -49,7 +49,7 @@ class Lesson:
         prune_steps: Steps of pruning.
         sparsity: Share of the weights of each convolution that pruning makes zero.
         teacher: Weight, from 0 to 1, of the float net's own result in place of the target. A net
-            that fuses has nothing else to learn from.
+            that fuses, or whose losses look at more than a file gives, learns from nothing else.
     """
 
     pairs: Sequence[Pair]
@@ -98,7 +98,10 @@ class Rungs:
         check_size(size, self.engine.contract)
         self.contract, self.size, self.lesson, self.run = self.engine.contract, size, lesson, run
         self.name = name or self.recipe.model
-        self.net = fold(told(self.engine.net, self.contract))
+        given = told(self.engine.net, self.contract)
+        # What is right only the net before can tell.
+        self.taught = self.contract.fuses or len(given.output) < len(self.engine.net.output)
+        self.net = fold(given)
         self.pictures = dark_pictures(
             self.contract,
             run=run,
@@ -196,12 +199,12 @@ class Rungs:
     def _judge(self, images: dict[str, Any]) -> Any:
         weight, judge = self.lesson.teacher, self.lesson.judge
         leveled = self.recipe.training.exposure
-        if not weight and not leveled and not self.contract.fuses:
+        if not weight and not leveled and not self.taught:
             return judge(images)
         (port,) = self.contract.outputs
         taught = self.net({port.name: images[port.name] for port in self.contract.inputs})
         taught = taught[port.name]
-        if self.contract.fuses:  # what is right only the net before can tell
+        if self.taught:
             return ops.mean(ops.abs(taught - images[port.name]))
         of_teacher = judge({**images, "target": taught}) if weight else 0.0
         if leveled:  # how bright a picture becomes, only the net can tell
@@ -220,7 +223,7 @@ class Rungs:
         else:
             return {}
         rate = self._rates[rung.rpartition("_")[2]]
-        teacher = 1.0 if self.contract.fuses else lesson.teacher
+        teacher = 1.0 if self.taught else lesson.teacher
         return {kind: {**facts, "learning_rate": rate, "teacher": teacher}}
 
 

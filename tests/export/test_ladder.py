@@ -205,6 +205,40 @@ def test_every_rung_of_a_net_that_fuses_is_made(fusing_run, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("qat")
+def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_path):
+    """Curves are in no file: what zero_dce was judged by cannot judge its shadow."""
+    import keras
+
+    from lowlight_tf.models.zero_dce import zero_dce
+    from lowlight_tf.training.objective import Objective
+
+    folder, options = tmp_path / "run", {"filters": 4, "iterations": 2}
+    shutil.copytree(run, folder)
+    keras.utils.set_random_seed(1)
+    zero_dce(**options).save(folder / "model.keras")
+    ENHANCE.save(folder / "contract.json")
+    recipe = Recipe(model="zero_dce", options=options).replace(
+        ["pipeline.crop=16", "pipeline.batch=2"]
+    )
+    (folder / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
+    objective = Objective({"exposure": 10.0, "curve_smoothness": 200.0})
+    learned = dataclasses.replace(
+        lesson(folder), judge=lambda images: objective.total(objective(images))
+    )
+    made = climb(
+        Rungs(folder, size=SIZE, lesson=learned),
+        tmp_path,
+        ("int8_qat", "float16_pruned"),
+        pairs_of(folder),
+    )
+    for name, kind in {"int8_qat": "quantization_aware", "float16_pruned": "pruning"}.items():
+        assert made[name].reason == ""
+        card = Card.load(made[name].path.with_suffix(".json"))
+        assert card.training[kind]["teacher"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("qat")
 def test_a_net_that_cannot_be_rebuilt_says_so_in_its_row(untrained_run, run, tmp_path):
     maker = Rungs(untrained_run, size=SIZE, lesson=lesson(run))
     made = climb(maker, tmp_path, ("int8_qat", "int8_pruned"), pairs_of(run))
