@@ -55,6 +55,12 @@ def test_imports_go_down(place):
         assert below, f"{place} reaches up to {name}"
 
 
+@pytest.mark.parametrize("place", [p for p in FILES if p.parts[0] == "models"], ids=str)
+def test_what_saved_nets_are_made_of_lies_in_layers(place):
+    # Whoever opens a saved net brings in the layers, and no model.
+    assert "register_keras_serializable" not in FILES[place].read_text()
+
+
 def test_the_field_wing_starts_without_tensorflow():
     field = [p for p in FILES if p.parts[0].removesuffix(".py") not in WORKSHOP | {"__main__"}]
     names = [".".join(("lowlight_tf", *p.with_suffix("").parts)) for p in field]

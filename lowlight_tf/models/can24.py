@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from lowlight_tf import checks
+from lowlight_tf.layers.initialization import CenterIdentity
 from lowlight_tf.layers.limit import Limit
 from lowlight_tf.layers.normalization import AdaptiveNormalization
 
@@ -54,18 +55,3 @@ def can24(*, filters: int = 24, depth: int = 7, name: str = "can24") -> keras.Mo
         x = layers.LeakyReLU(0.2, name=f"act{place}")(x)
     x = layers.Conv2D(3, 1, name="color")(x)
     return keras.Model({"low": low}, {"enhanced": Limit(name="limit")(x)}, name=name)
-
-
-@keras.saving.register_keras_serializable("lowlight_tf")
-class CenterIdentity(keras.initializers.Initializer):
-    """A kernel that passes map i of its input on as map i of its output, (k, k, C, D).
-
-    Maps that the other side lacks are left out, or empty.
-    """
-
-    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
-        """Return the kernel."""
-        rows, columns, *maps = shape
-        center = keras.ops.eye(*maps, dtype=dtype)[None, None]
-        around = [[rows // 2, rows - rows // 2 - 1], [columns // 2, columns - columns // 2 - 1]]
-        return keras.ops.pad(center, [*around, [0, 0], [0, 0]])

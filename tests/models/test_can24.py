@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.models.can24 import CenterIdentity, can24
+from lowlight_tf.models.can24 import can24
 
 
 def test_its_taps_lie_ever_farther_apart():
@@ -29,12 +29,6 @@ def test_at_first_every_layer_passes_the_picture_on(rng):
     low = rng.random((1, 9, 11, 3), dtype=np.float32)
     np.testing.assert_allclose(inside({"low": low})[..., :3], low, atol=1e-6)
     np.testing.assert_array_equal(inside({"low": low})[..., 3:], 0)
-
-
-def test_a_center_is_that_of_odd_kernels():
-    kernel = np.asarray(CenterIdentity()((3, 5, 2, 3)))
-    assert kernel.sum() == 2
-    assert kernel[1, 2, 0, 0] == kernel[1, 2, 1, 1] == 1
 
 
 def test_a_pixel_is_seen_from_as_far_as_all_taps_reach(rng):
