@@ -21,7 +21,7 @@ from lowlight_tf.imaging.recording import Recorder
 from lowlight_tf.imaging.video import Reader
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.engine import open_engine
-from lowlight_tf.runtime.stream import Stream
+from lowlight_tf.runtime.stream import Stream, shared
 
 THREADS = 2
 FRAMES = 60
@@ -63,7 +63,7 @@ def main() -> None:
             reader = Reader(folder / "in.mp4")
             recorder = Recorder(folder / "out.mp4", reader, overwrite=True)
             if enhancing:
-                Stream(engine, reader, recorder).run()
+                Stream(shared(engine, THREADS), reader, recorder).run()
             else:
                 for frame in reader:
                     recorder.write(frame)

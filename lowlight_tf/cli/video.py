@@ -118,7 +118,7 @@ def enhance_one(
     try:
         from lowlight_tf.imaging.recording import Recorder
         from lowlight_tf.runtime.steady import NightSwitch
-        from lowlight_tf.runtime.stream import Stream
+        from lowlight_tf.runtime.stream import Stream, shared
         from lowlight_tf.runtime.twin import Twin
     except ModuleNotFoundError as error:
         if error.name != "av":
@@ -148,7 +148,8 @@ def enhance_one(
                 say=lambda line: (bar.clear(), _say(line)),
             )
         else:
-            stream = Stream(engine, reader, recorder, seconds=args.steady, night=night, stop=stop)
+            engines = shared(engine, args.threads)
+            stream = Stream(engines, reader, recorder, seconds=args.steady, night=night, stop=stop)
         begun = time.monotonic()
 
         def progress(frames: int) -> None:

@@ -3,9 +3,11 @@
 import collections
 import dataclasses
 import math
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import av
 import cv2
@@ -18,6 +20,7 @@ from lowlight_tf.imaging.yuv import Converter
 from lowlight_tf.runtime import fit, steady
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.litert import LiteRTEngine
 
 STEADY = 1.0
 """Time constant by which exposure is held (seconds)."""
@@ -37,12 +40,14 @@ class Shot:
             frame that goes through as it is.
         thumbnails: What the net is shown beside it.
         share: How much of the result is the enhanced frame, in (0, 1].
+        low: What `image` was, where the rest of the result is that.
     """
 
     frame: av.VideoFrame
     image: np.ndarray | None = None
     thumbnails: Images | None = None
     share: float = 1.0
+    low: np.ndarray | None = None
 
 
 class Belt:
@@ -98,6 +103,12 @@ class Belt:
         with self._changed:
             return not self._items and (self._closed or self._stop.is_set())
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing lies on it now."""
+        with self._changed:
+            return not self._items
+
     def take(self, wait: float = math.inf) -> Shot | Sound | None:
         """Return what comes next; None if there is no more, or nothing came for `wait` seconds."""
         end = time.monotonic() + wait
@@ -125,8 +136,15 @@ class Belt:
         self._on_drop(oldest)
 
 
+def shared(engine: Engine, threads: int) -> list[Engine]:
+    """Return engines that share a number of processor threads, two where they can; see `Stream`."""
+    if threads < 2 or not isinstance(engine, LiteRTEngine):
+        return [engine]
+    return [LiteRTEngine(engine.path, threads=-(-threads // 2)) for _ in range(2)]
+
+
 class Stream:
-    """One video through a net, on three threads: one reads, the caller's enhances, one writes.
+    """One video through a net: a thread reads, one for each engine enhances, one writes.
 
     The exposure is held steady: a net with thumbnail ports is shown their running average, so that
     its tone and color do not change with each frame, and the results are brought to the running
@@ -135,8 +153,12 @@ class Stream:
     Frames of a file are all enhanced; of a live stream the oldest are dropped that the net has no
     time for. Their buffers are used again.
 
+    Several engines of the same net enhance as many frames at once, and frames leave in order. Two
+    of one thread give more frames than one of two, where the cores decode and encode besides: a net
+    that is shared by threads waits for the one whose core is taken.
+
     Args:
-        engine: What brightens; from one color image to one.
+        engine: What brightens, from one color image to one; or several of the same net.
         reader: Where frames and sound come from.
         recorder: Where they go.
         seconds: Time constant of the averages; 0 enhances frame by frame.
@@ -150,7 +172,7 @@ class Stream:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine | Sequence[Engine],
         reader: Reader,
         recorder: Recorder,
         *,
@@ -158,12 +180,17 @@ class Stream:
         night: steady.NightSwitch | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        fit.check_ports(engine.contract)
-        self._engine, self._reader, self._recorder = engine, reader, recorder
+        engines = list(engine) if isinstance(engine, Sequence) else [engine]
+        self._contract = engines[0].contract
+        fit.check_ports(self._contract)
+        self._reader, self._recorder = reader, recorder
+        self._workers, self._free = len(engines), queue.SimpleQueue()
+        for one in engines:
+            self._free.put(one)
         self._night, self._stop = night, stop or threading.Event()
         self._thumbnails = steady.Thumbnails(seconds)
         self._gain = steady.Gain(seconds) if seconds else None
-        glimpses = [port.size for port in engine.contract.thumbnails] or [GLIMPSE]
+        glimpses = [port.size for port in self._contract.thumbnails] or [GLIMPSE]
         self._shrunk = max(  # by a whole number, and still twice as large as what is made of it
             min(reader.size[side] // (2 * size[side]) for size in glimpses for side in (0, 1)), 1
         )
@@ -194,15 +221,33 @@ class Stream:
         reading.start()
         writing.start()
         frames = 0
-        try:
-            for item in self._read:
-                if isinstance(item, Shot):
-                    self._enhance(item)
+        ahead: collections.deque[Future[Shot] | Sound] = collections.deque()
+
+        def hand_on(left: int) -> bool:
+            """Pass on the oldest until no more than some are left; tell if they are wanted."""
+            nonlocal frames
+            while len(ahead) > left:
+                item = ahead.popleft()
+                if isinstance(item, Future):
+                    item = item.result()
+                    self._even(item)
                     frames += 1
                     progress(frames)
                 if not self._done.put(item):
+                    return False
+            return True
+
+        pool = ThreadPoolExecutor(self._workers)
+        try:
+            for item in self._read:
+                ahead.append(pool.submit(self._enhance, item) if isinstance(item, Shot) else item)
+                # Who waits for a live frame does not hold back the last one.
+                waits = self._reader.live and self._read.empty
+                if not hand_on(0 if waits else self._workers):
                     break
+            hand_on(0)
         finally:
+            pool.shutdown(cancel_futures=True)
             self._read.close()
             self._done.close()
             writing.join()
@@ -224,30 +269,40 @@ class Stream:
     def _shot(self, frame: av.VideoFrame) -> Shot:
         """Return a frame with all that is asked before it is enhanced."""
         yuv, share = planes(frame), 1.0
-        if self._night or self._engine.contract.thumbnails:
+        if self._night or self._contract.thumbnails:
             small = self._converter.small(yuv, self._shrunk)
         if self._night:
             share = self._night(steady.luma(small), frame.time)
         if not share:
             return Shot(frame)
         thumbnails = None
-        if self._engine.contract.thumbnails:
-            thumbnails = fit.thumbnails(self._engine.contract, small)
+        if self._contract.thumbnails:
+            thumbnails = fit.thumbnails(self._contract, small)
             thumbnails = self._thumbnails(thumbnails, frame.time)
         image = self._spare.pop() if self._spare else np.empty((*self._reader.size, 3), np.uint8)
         self._converter.to_rgb(yuv, image)
         return Shot(frame, image, thumbnails, share)
 
-    def _enhance(self, shot: Shot) -> None:
+    def _enhance(self, shot: Shot) -> Shot:
+        image = shot.image
+        if image is not None:
+            shot.low = image.copy() if shot.share < 1 else None
+            engine = self._free.get()
+            try:
+                enhance(engine, image, out=image, thumbnails=shot.thumbnails)
+            finally:
+                self._free.put(engine)
+        return shot
+
+    def _even(self, shot: Shot) -> None:
+        """Do what goes by the frames before."""
         image = shot.image
         if image is None:
             return
-        low = image.copy() if shot.share < 1 else None
-        enhance(self._engine, image, out=image, thumbnails=shot.thumbnails)
         if self._gain:
             self._gain(image, shot.frame.time)
-        if low is not None:
-            cv2.addWeighted(image, shot.share, low, 1 - shot.share, 0, image)
+        if shot.low is not None:
+            cv2.addWeighted(image, shot.share, shot.low, 1 - shot.share, 0, image)
 
     def _reuse(self, shot: Shot) -> None:
         if shot.image is not None:

@@ -11,8 +11,9 @@ from lowlight_tf.contract import ENHANCE, EXPOSE
 from lowlight_tf.imaging.recording import Recorder
 from lowlight_tf.imaging.video import Reader, Sound
 from lowlight_tf.metrics.temporal import luma_jitter
+from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.steady import NightSwitch
-from lowlight_tf.runtime.stream import Belt, Shot, Stream
+from lowlight_tf.runtime.stream import Belt, Shot, Stream, shared
 from tests.clips import Curve, clip, frames, picture, psnr
 
 VARIABLE = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]
@@ -44,6 +45,32 @@ def test_each_frame_is_enhanced_at_its_time_and_in_its_colors(tmp_path, matrix, 
     assert engine.runs == 8
     for dark, bright in zip(before, pictures, strict=True):
         assert psnr(engine.table[dark], bright) > 33
+
+
+def test_two_engines_enhance_two_frames_at_once_and_in_order(tmp_path):
+    both = threading.Barrier(2)
+
+    class Meeting(Curve):
+        def __call__(self, images):
+            both.wait(timeout=10)  # who is alone waits in vain
+            return super().__call__(images)
+
+    source = clip(tmp_path / "in.mp4", [picture(step) for step in range(6)], stamps=VARIABLE[:6])
+    engines = [Meeting(), Meeting()]
+    pictures, stamps = enhanced(source, tmp_path / "two.mp4", engines)
+    alone, expected = enhanced(source, tmp_path / "one.mp4", Curve())
+    assert stamps == expected
+    assert [engine.runs for engine in engines] == [3, 3]
+    np.testing.assert_array_equal(pictures, alone)
+
+
+def test_threads_are_shared_by_two_engines_of_a_file():
+    engine = open_engine("nano", threads=2)
+    engines = shared(engine, 2)
+    assert [one.path for one in engines] == [engine.path] * 2
+    assert shared(engine, 1) == [engine]
+    curve = Curve()
+    assert shared(curve, 2) == [curve]
 
 
 def test_a_frame_size_that_the_engine_does_not_take_is_padded_and_cropped_back(tmp_path):
