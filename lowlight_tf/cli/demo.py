@@ -1,6 +1,7 @@
 """`lowlight-tf demo`: the shipped nets inside a browser, on one's own pictures and camera."""
 
 import argparse
+import signal
 from pathlib import Path
 
 HELP = "try the nets in the browser, on a picture or the camera; nothing leaves this machine"
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve the page until Ctrl-C; return 0."""
+    """Serve the page until Ctrl-C, or until asked to terminate; return 0."""
     import webbrowser
 
     from lowlight_tf.cli.selftest import net_file
@@ -41,8 +42,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         if not args.no_open:
             webbrowser.open(address)
+        stops = signal.SIGINT, signal.SIGTERM  # in a shell's background the first is ignored
+        before = {stop: signal.signal(stop, signal.default_int_handler) for stop in stops}
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             print()
+        finally:
+            for stop, handler in before.items():
+                signal.signal(stop, handler)
     return 0

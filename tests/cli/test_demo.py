@@ -27,7 +27,8 @@ def parts():
 
 
 @pytest.mark.slow
-def test_the_page_is_served_until_ctrl_c(parts, tmp_path):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_is_served_until_it_is_stopped(parts, tmp_path, stop):
     for suffix in ("tflite", "json"):
         shutil.copy(pretrained.FOLDER / f"dashcam_net_nano_int8.{suffix}", tmp_path)
     net = tmp_path / "dashcam_net_nano_int8.tflite"
@@ -35,7 +36,7 @@ def test_the_page_is_served_until_ctrl_c(parts, tmp_path):
     command += ["--parts", str(parts), "--model", str(net)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
         with contextlib.ExitStack() as stack:
-            stack.callback(serving.send_signal, signal.SIGINT)
+            stack.callback(serving.send_signal, stop)
             address = serving.stdout.readline().split()[0]
             with urllib.request.urlopen(f"{address}nets.json", timeout=30) as reply:
                 told = json.load(reply)
