@@ -6,6 +6,7 @@ import keras
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
 from lowlight_tf.layers.attention import BranchSoftmax, ChannelExtent
 from lowlight_tf.layers.limit import Limit
 from lowlight_tf.layers.pyramid import DoubleSize, FoldedTranspose, HalfSize
@@ -29,6 +30,7 @@ def mirnet(
     blocks: int = 2,
     streams: int = 3,
     patch: int = 1,
+    toned: bool = False,
     variant: str = "paper",
     name: str = "mirnet",
 ) -> keras.Model:
@@ -51,6 +53,9 @@ def mirnet(
         streams: Sizes that a block works at, at least 2.
         patch: Side of the blocks of pixels that are folded into channels before the first
             convolution and unfolded after the last; 2 makes the net about four times cheaper.
+        toned: Show the net the picture through the fixed tone curve 1 - (1 - x)^4, and add to that.
+            Without biases features are as dark as the picture: of a dark one they span a tenth of
+            what they span of a bright one, and eight bits are too coarse for them.
         variant: "paper", or "keras_io" for the one in the Keras examples, with its faults and for
             comparison only: see `models.mirnet_keras_io`.
         name: Name of the Keras model.
@@ -71,11 +76,11 @@ def mirnet(
 
     Differences from the paper:
         The result is limited to [0, 1] (its code does so when it writes pictures). Zeros, not a
-        mirror, lie around what is blurred before it is halved. `patch` is ours. Attention has at
-        least 4 maps inside, in the code only that of the fusion has; slim nets alone differ. The
-        same sums in another order: 1 x 1 convolutions before interpolation and before the product
-        with spatial attention, transposed convolutions on the small picture, and what goes down
-        one size is computed once for both columns.
+        mirror, lie around what is blurred before it is halved. `patch` and `toned` are ours.
+        Attention has at least 4 maps inside, in the code only that of the fusion has; slim nets
+        alone differ. The same sums in another order: 1 x 1 convolutions before interpolation and
+        before the product with spatial attention, transposed convolutions on the small picture, and
+        what goes down one size is computed once for both columns.
     """
     for option, value in {
         "filters": filters, "groups": groups, "blocks": blocks, "patch": patch,
@@ -84,12 +89,16 @@ def mirnet(
     checks.at_least("streams", streams, 2)
     checks.one_of("variant", variant, ("paper", "keras_io"))
     if variant == "keras_io":
+        if toned:
+            raise UsageError("Variant keras_io has no `toned`. Leave it out.")
         return mirnet_keras_io.build(
             filters=filters, groups=groups, blocks=blocks, streams=streams, patch=patch, name=name
         )
 
     low = keras.Input((None, None, 3), name="low")
     folded = SpaceToDepth(patch, name="fold")(low) if patch > 1 else low
+    if toned:
+        folded = _tone(folded)
     x = _conv(filters, 3, "enter")(folded)
     for group in range(groups):
         y = x
@@ -105,6 +114,12 @@ def mirnet(
 
 def _conv(channels: int, size: int, place: str, **options) -> layers.Conv2D:
     return layers.Conv2D(channels, size, padding="same", use_bias=False, name=place, **options)
+
+
+def _tone(x: KerasTensor) -> KerasTensor:
+    """Return 1 - (1 - x)^4: what is dark, four times brighter; 0 and 1 stay."""
+    shade = layers.Multiply(name="shade_2")([1.0 - x] * 2)
+    return 1.0 - layers.Multiply(name="shade_4")([shade, shade])
 
 
 def _slope(place: str) -> layers.PReLU:

@@ -21,7 +21,7 @@ SMALL = {"filters": 8, "groups": 1, "blocks": 1}
 ALLOWED = {
     "CONV_2D", "DEPTHWISE_CONV_2D", "PAD", "LEAKY_RELU", "LOGISTIC", "SOFTMAX", "MEAN",
     "REDUCE_MAX", "CONCATENATION", "STRIDED_SLICE", "RESHAPE", "MUL", "ADD", "RESIZE_BILINEAR",
-    "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "MINIMUM", "DEQUANTIZE", "QUANTIZE",
+    "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "MINIMUM", "DEQUANTIZE", "QUANTIZE", "SUB",
 }  # fmt: skip
 
 
@@ -149,6 +149,14 @@ def test_a_net_that_adds_nothing_gives_the_picture_limited(rng):
         np.testing.assert_allclose(net({"low": low})["enhanced"], low.clip(0, 1), atol=1e-6)
 
 
+def test_a_toned_net_adds_to_the_curve_of_the_picture():
+    net = mirnet(**SMALL, patch=2, toned=True)
+    net.get_layer("leave").kernel.assign(0 * net.get_layer("leave").kernel)
+    low = np.repeat(np.float32([0, 0.1, 0.5, 1]), 3).reshape(1, 2, 2, 3)
+    expected = np.repeat(np.float32([0, 1 - 0.9**4, 1 - 0.5**4, 1]), 3).reshape(1, 2, 2, 3)
+    np.testing.assert_allclose(net({"low": low})["enhanced"], expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("patch", [1, 4])
 def test_takes_any_size(patch, rng):
     net = mirnet(filters=4, groups=1, blocks=1, patch=patch)
@@ -229,7 +237,7 @@ def test_it_does_not_limit_its_result(rng):
 @pytest.mark.parametrize("quantization", ["none", "float16", "int8"])
 def test_every_operation_stays_on_the_gpu_delegate(quantization, patch, prove, rng, tmp_path):
     keras.utils.set_random_seed(1)
-    net = mirnet(**SMALL, patch=patch)
+    net = mirnet(**SMALL, patch=patch, toned=patch > 1)
     net.get_layer("leave").kernel.assign(0.2 * net.get_layer("leave").kernel)
     size = (16, 24)
     samples = [{"low": 0.1 + 0.6 * rng.random((1, *size, 3), dtype=np.float32)} for _ in range(3)]
@@ -268,6 +276,6 @@ def test_numbers_that_build_nothing_are_refused():
             mirnet(**{option: least - 1})
     with pytest.raises(UsageError, match="variant"):
         mirnet(variant="torch")
-    for options in ({"streams": 2}, {"patch": 2}, {"filters": 4}):
+    for options in ({"streams": 2}, {"patch": 2}, {"filters": 4}, {"toned": True}):
         with pytest.raises(UsageError, match="keras_io"):
             mirnet(variant="keras_io", **options)
