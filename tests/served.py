@@ -3,7 +3,20 @@
 import contextlib
 import threading
 
-from lowlight_tf.runtime import demo
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.runtime import demo, litertjs
+
+
+def fetched():
+    """Return the folder of LiteRT.js, fetched if need be; skip where that cannot be."""
+    folder = litertjs.cache()
+    try:
+        litertjs.fetch(folder)
+    except UsageError as error:
+        pytest.skip(f"LiteRT.js is not here: {error}")
+    return folder
 
 
 @contextlib.contextmanager

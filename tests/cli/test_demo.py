@@ -11,19 +11,14 @@ import urllib.request
 
 import pytest
 
-from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.main import main
 from lowlight_tf.runtime import litertjs, pretrained
+from tests.served import fetched
 
 
 @pytest.fixture(scope="module")
 def parts():
-    folder = litertjs.cache()
-    try:
-        litertjs.fetch(folder)
-    except UsageError as error:
-        pytest.skip(f"LiteRT.js is not here: {error}")
-    return folder
+    return fetched()
 
 
 @pytest.mark.slow

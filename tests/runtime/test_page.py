@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from lowlight_tf import enhance, open_engine
-from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import EXPOSE
 from lowlight_tf.imaging import files
 from lowlight_tf.runtime import demo, fit, litertjs
-from tests.served import served
+from tests.served import fetched, served
 
 pytestmark = pytest.mark.slow
 
@@ -37,12 +36,7 @@ def png(path, image):
 
 @pytest.fixture(scope="module")
 def parts():
-    folder = litertjs.cache()
-    try:
-        litertjs.fetch(folder)
-    except UsageError as error:
-        pytest.skip(f"LiteRT.js is not here: {error}")
-    return litertjs.content(folder)
+    return litertjs.content(fetched())
 
 
 @pytest.fixture(scope="module")
