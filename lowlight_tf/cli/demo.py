@@ -4,6 +4,8 @@ import argparse
 import signal
 from pathlib import Path
 
+from lowlight_tf.cli.stops import stops_call
+
 HELP = "try the nets in the browser, on a picture or the camera; nothing leaves this machine"
 
 
@@ -42,13 +44,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         if not args.no_open:
             webbrowser.open(address)
-        stops = signal.SIGINT, signal.SIGTERM  # in a shell's background the first is ignored
-        before = {stop: signal.signal(stop, signal.default_int_handler) for stop in stops}
         try:
-            server.serve_forever()
+            with stops_call(signal.default_int_handler):
+                server.serve_forever()
         except KeyboardInterrupt:
             print()
-        finally:
-            for stop, handler in before.items():
-                signal.signal(stop, handler)
     return 0

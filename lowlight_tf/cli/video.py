@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import signal
 import sys
 import threading
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.progress import Bar
+from lowlight_tf.cli.stops import stops_call
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.preparation import Preparation
@@ -228,9 +228,5 @@ def _stoppable() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stops_call(handle):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
