@@ -6,7 +6,6 @@ import keras
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
-from lowlight_tf.checks import UsageError
 from lowlight_tf.layers.attention import BranchSoftmax, ChannelExtent
 from lowlight_tf.layers.limit import Limit
 from lowlight_tf.layers.pyramid import DoubleSize, FoldedTranspose, HalfSize
@@ -89,10 +88,14 @@ def mirnet(
     checks.at_least("streams", streams, 2)
     checks.one_of("variant", variant, ("paper", "keras_io"))
     if variant == "keras_io":
-        if toned:
-            raise UsageError("Variant keras_io has no `toned`. Leave it out.")
         return mirnet_keras_io.build(
-            filters=filters, groups=groups, blocks=blocks, streams=streams, patch=patch, name=name
+            filters=filters,
+            groups=groups,
+            blocks=blocks,
+            streams=streams,
+            patch=patch,
+            toned=toned,
+            name=name,
         )
 
     low = keras.Input((None, None, 3), name="low")
