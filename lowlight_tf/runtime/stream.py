@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import math
 import queue
 import threading
@@ -136,6 +137,7 @@ class Belt:
         self._on_drop(oldest)
 
 
+@functools.lru_cache(maxsize=1)  # the next video of a folder has the same
 def shared(engine: Engine, threads: int) -> list[Engine]:
     """Return engines that share a number of processor threads, two where they can; see `Stream`."""
     if threads < 2 or not isinstance(engine, LiteRTEngine):
