@@ -184,9 +184,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, fields: dict[str, Any]) -> None:
+    """Write an object as `write_text` does."""
+    write_text(path, json.dumps(fields, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
     """Write beside, then rename: nobody ever reads half a file."""
     beside = path.with_name(f".{path.name}.part")
-    beside.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+    beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
 
 

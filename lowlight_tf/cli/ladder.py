@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
 
     from lowlight_tf.catalog import METRICS, MODELS
     from lowlight_tf.config import Recipe
-    from lowlight_tf.contract import write_json
+    from lowlight_tf.contract import write_json, write_text
     from lowlight_tf.evaluation.evaluate import FUSION
     from lowlight_tf.evaluation.exposure import own_protocol
     from lowlight_tf.export import ladder
@@ -120,9 +120,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     table = ladder.table(made, args.protocol)
     print(table, end="")
     command = shlex.join(_command(args))
-    beside = output / ".ladder.md.part"
-    beside.write_text(f"{table}\n`{command}`\n", encoding="utf-8")
-    beside.replace(output / "ladder.md")
+    write_text(output / "ladder.md", f"{table}\n`{command}`\n")
     write_json(
         output / "ladder.json",
         {

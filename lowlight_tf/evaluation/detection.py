@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import write_json
+from lowlight_tf.contract import write_json, write_text
 from lowlight_tf.datasets import cameras
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import precision, report, results
@@ -205,10 +204,8 @@ def save(path: Path, rows: Sequence[Found], *, command: str = "") -> None:
 
 def save_table(path: Path, rows: Sequence[Found], *, command: str = "") -> None:
     """Write the table, and below it the line that makes it: beside, then renamed."""
-    beside = path.with_name(f".{path.name}.part")
     made_by = f"\n`{command}`\n" if command else ""
-    beside.write_text(table(rows) + made_by, encoding="utf-8")
-    os.replace(beside, path)
+    write_text(path, table(rows) + made_by)
 
 
 def _pictures(

@@ -2,11 +2,11 @@
 
 import itertools
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from lowlight_tf.catalog import METRICS
+from lowlight_tf.contract import write_text
 from lowlight_tf.evaluation.results import Results, Score
 
 COSTS = "weights", "G multiply-adds per picture", "ms per picture"
@@ -77,10 +77,8 @@ def caption(score: Score) -> str:
 
 def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
     """Write the table of means, and below it the line that makes it: beside, then renamed."""
-    beside = path.with_name(f".{path.name}.part")
     made_by = f"\n`{command}`\n" if command else ""
-    beside.write_text(table(results) + made_by, encoding="utf-8")
-    os.replace(beside, path)
+    write_text(path, table(results) + made_by)
 
 
 def number(metric: str, value: float) -> str:

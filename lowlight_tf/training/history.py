@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Contract
+from lowlight_tf.contract import Contract, write_text
 from lowlight_tf.evaluation.exposure import own_protocol
 
 TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})"}
@@ -68,9 +68,7 @@ class History:
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(beside, path)
+        write_text(path, text.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> "History":
