@@ -132,6 +132,9 @@ LOSSES = Registry(
         "lowlight_tf.losses.fusion:regional_gradient", ("visible", "infrared", "fused")
     ),
     illumination=Loss("lowlight_tf.losses.fusion:illumination", ("visible", "fused")),
+    detector_consistency=Loss(
+        "lowlight_tf.losses.semantic:DetectorConsistency", ("visible", "infrared", "fused")
+    ),
     visible_reconstruction=Loss(
         "lowlight_tf.losses.fusion:reconstruction", ("visible", "visible_rebuilt")
     ),

@@ -10,8 +10,8 @@ import pytest
 HOUSE = Path(__file__).parents[1] / "lowlight_tf"
 FLOORS = (  # from the ground up; a room uses only rooms of lower lines
     {"__init__", "checks"},
-    {"contract", "registry", "plan", "config", "imaging", "layers", "losses"},
-    {"catalog", "classical", "metrics", "datasets", "models"},
+    {"contract", "registry", "plan", "config", "imaging", "layers"},
+    {"catalog", "classical", "metrics", "datasets", "models", "losses"},
     {"runtime", "pipeline"},
     {"evaluation", "export", "training"},
     {"cli"},
@@ -23,7 +23,7 @@ SAME_FLOOR = {  # within a floor: who may use whom
     ("config", "plan"),
     ("config", "registry"),
     ("catalog", "contract"),
-    ("losses", "layers"),
+    ("losses", "models"),
     ("export", "evaluation"),
     ("pipeline", "runtime"),
     ("training", "evaluation"),

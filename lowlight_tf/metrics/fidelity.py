@@ -5,14 +5,14 @@ to [0, 1] and rounded to 256 levels (a half to the even level) before anything i
 sums are float64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.color import luma
-from lowlight_tf.metrics.pixels import PEAK, levels, size
+from lowlight_tf.metrics.pixels import PEAK, comparable, levels, rounded, size
 from lowlight_tf.registry import nearest
 
 PROTOCOLS = ("plain", "gt_mean", "luma")
@@ -25,6 +25,7 @@ SID, HALF = RAW_PROTOCOLS = ("sid", "half_resolution")
 """Protocols of RAW pictures: see `evaluation.exposure`, which brings both pictures to one size."""
 
 WINDOW, SIGMA = 11, 1.5  # pixels
+BAND = 256  # rows measured at a time: of 24 megapixels at once, float64 would fill gigabytes
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
@@ -41,8 +42,8 @@ def psnr(target: np.ndarray, enhanced: np.ndarray) -> float:
     Raises:
         UsageError: If the shapes differ, or the pixels are of another type or not finite.
     """
-    error = np.square(np.subtract(*levels(target, enhanced))).mean()
-    return float(10 * np.log10(PEAK**2 / error)) if error else float("inf")
+    squares = sum(np.square(a - b).sum() for a, b in _bands(target, enhanced))
+    return float(10 * np.log10(PEAK**2 * target.size / squares)) if squares else float("inf")
 
 
 def ssim(target: np.ndarray, enhanced: np.ndarray) -> float:
@@ -68,15 +69,9 @@ def ssim(target: np.ndarray, enhanced: np.ndarray) -> float:
             f"SSIM needs pictures of at least {WINDOW}x{WINDOW} pixels. "
             f"Received: {size(target)}. Leave out `ssim` for such small pictures."
         )
-    target, enhanced = levels(target, enhanced)
-    mean_t, mean_e = _blur(target), _blur(enhanced)
-    product = mean_t * mean_e
-    power = mean_t * mean_t + mean_e * mean_e
-    covariance = _blur(target * enhanced) - product
-    variances = _blur(target * target + enhanced * enhanced) - power
-    similarity = (2 * product + C1) * (2 * covariance + C2)
-    similarity /= (power + C1) * (variances + C2)
-    return float(similarity.mean())
+    sums = [_similarities(*band) for band in _bands(target, enhanced, overlap=WINDOW - 1)]
+    windows = (target.shape[0] - WINDOW + 1) * (target.shape[1] - WINDOW + 1) * target.shape[2]
+    return float(sum(sums) / windows)
 
 
 def mae(target: np.ndarray, enhanced: np.ndarray) -> float:
@@ -89,7 +84,8 @@ def mae(target: np.ndarray, enhanced: np.ndarray) -> float:
     Raises:
         UsageError: If the shapes differ, or the pixels are of another type or not finite.
     """
-    return float(np.abs(np.subtract(*levels(target, enhanced))).mean() / PEAK)
+    errors = sum(np.abs(a - b).sum() for a, b in _bands(target, enhanced))
+    return float(errors / target.size / PEAK)
 
 
 def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,6 +115,9 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
         that evaluated it. Differences: there the lumas were rounded before their mean was taken.
     """
     check(protocol, PROTOCOLS + RAW_PROTOCOLS)
+    if protocol not in PROTOCOLS[1:]:
+        comparable(target, enhanced)
+        return _bytes(rounded(target)), _bytes(rounded(enhanced))
     target, enhanced = levels(target, enhanced)
     if protocol == "gt_mean":
         mean = luma(enhanced).mean()
@@ -132,6 +131,28 @@ def check(protocol: str, known: Sequence[str] = PROTOCOLS + ARITHMETIC + RAW_PRO
     """Refuse a protocol that is not among the known, offering the nearest."""
     if protocol not in known:
         raise UsageError(f"No protocol is called {protocol!r}. Known: {nearest(protocol, known)}.")
+
+
+def _bands(
+    target: np.ndarray, enhanced: np.ndarray, overlap: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the levels of both, `BAND` rows at a time from the top, each with the next's first."""
+    comparable(target, enhanced)
+    for top in range(0, max(1, target.shape[0] - overlap), BAND):
+        rows = slice(top, top + BAND + overlap)
+        yield rounded(target[rows]), rounded(enhanced[rows])
+
+
+def _similarities(target: np.ndarray, enhanced: np.ndarray) -> float:
+    """Return the sum of the structural similarities of all windows inside two pictures' levels."""
+    mean_t, mean_e = _blur(target), _blur(enhanced)
+    product = mean_t * mean_e
+    power = mean_t * mean_t + mean_e * mean_e
+    covariance = _blur(target * enhanced) - product
+    variances = _blur(target * target + enhanced * enhanced) - power
+    similarity = (2 * product + C1) * (2 * covariance + C2)
+    similarity /= (power + C1) * (variances + C2)
+    return float(similarity.sum())
 
 
 def _bytes(levels: np.ndarray) -> np.ndarray:

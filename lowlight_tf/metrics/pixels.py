@@ -18,12 +18,17 @@ def levels(first: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndar
     Raises:
         UsageError: If the shapes differ, or the pixels are of another type or not finite.
     """
+    comparable(first, enhanced)
+    return rounded(first), rounded(enhanced)
+
+
+def comparable(first: np.ndarray, enhanced: np.ndarray) -> None:
+    """Refuse two pictures whose shapes differ."""
     if first.shape != enhanced.shape:
         raise UsageError(
             "The enhanced picture must have the size and channels of what it is compared with, "
             f"{size(first)}. Received: {size(enhanced)}."
         )
-    return rounded(first), rounded(enhanced)
 
 
 def rounded(image: np.ndarray) -> np.ndarray:

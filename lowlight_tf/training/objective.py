@@ -1,11 +1,11 @@
 """A weighted sum of named losses, each of which can be looked at by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from keras import KerasTensor, ops
 
 from lowlight_tf import checks
-from lowlight_tf.catalog import LOSSES
+from lowlight_tf.catalog import LOSSES, Loss
 from lowlight_tf.checks import UsageError
 
 
@@ -31,7 +31,7 @@ class Objective:
         entries = {name: LOSSES.find(name) for name in weights}
         self.weights = dict(weights)
         self.takes = {image for entry in entries.values() for image in entry.takes}
-        self._losses = {name: (entry.load(), entry.takes) for name, entry in entries.items()}
+        self._losses = {name: (_made(entry), entry.takes) for name, entry in entries.items()}
 
     def __call__(self, images: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
         """Return each loss, averaged over the batch and not yet weighted.
@@ -49,3 +49,9 @@ class Objective:
     def total(self, losses: Mapping[str, KerasTensor]) -> KerasTensor:
         """Return the weighted sum that is made small."""
         return sum(self.weights[name] * value for name, value in losses.items())
+
+
+def _made(entry: Loss) -> Callable[..., KerasTensor]:
+    """Return the loss; one with a net of its own is a class, and is made before a step is traced."""
+    loss = entry.load()
+    return loss() if isinstance(loss, type) else loss

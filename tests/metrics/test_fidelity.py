@@ -30,7 +30,7 @@ def random_pair(height, width, rng):
 
 
 @pytest.mark.parametrize("pair", [random_pair, real_pair])
-@pytest.mark.parametrize("size", [(11, 11), (11, 40), (37, 53), (128, 97)])
+@pytest.mark.parametrize("size", [(11, 11), (11, 40), (37, 53), (128, 97), (300, 20)])
 def test_psnr_and_ssim_are_those_of_scikit_image(pair, size, rng):
     metrics = pytest.importorskip("skimage.metrics")
     target, enhanced = pair(*size, rng)
