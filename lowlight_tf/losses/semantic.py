@@ -1,4 +1,4 @@
-"""A loss that looks as a detector does: what it finds in either picture, it shall find in theirs."""
+"""A loss that looks as a detector does: what it finds in either picture it shall find in both."""
 
 from keras import KerasTensor, ops
 

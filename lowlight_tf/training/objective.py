@@ -52,6 +52,6 @@ class Objective:
 
 
 def _made(entry: Loss) -> Callable[..., KerasTensor]:
-    """Return the loss; one with a net of its own is a class, and is made before a step is traced."""
+    """Return the loss; one with a net of its own is a class, made before any step is traced."""
     loss = entry.load()
     return loss() if isinstance(loss, type) else loss

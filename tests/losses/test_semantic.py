@@ -52,5 +52,5 @@ def test_a_picture_without_the_people_of_its_sources_costs_more():
 
 
 def test_a_side_that_the_detector_cannot_take_is_refused(scripted):
-    with pytest.raises(UsageError, match="multiples of 32. Received: 32 x 40"):
+    with pytest.raises(UsageError, match=r"multiples of 32\. Received: 32 x 40"):
         scripted(*[np.zeros((1, 32, 40, 1), np.float32)] * 3)
