@@ -32,3 +32,9 @@ def folder(name: str, path: Path) -> None:
     if not path.is_dir():
         what = "a file" if path.exists() else "nothing there"
         raise UsageError(f"`{name}` must be an existing folder. Received: {path} ({what}).")
+
+
+def file_of_folder(name: str, path: Path) -> None:
+    """Refuse a path that no file can be written to: a folder, or one in a folder not there."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"`{name}` must be a file of an existing folder. Received: {path}.")

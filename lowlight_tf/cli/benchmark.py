@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
     counts = thread_counts(args.threads)
     checks.at_least("runs", args.runs, 1)
-    if args.json and (args.json.is_dir() or not args.json.parent.is_dir()):
-        raise UsageError(f"--json must be a file of an existing folder. Received: {args.json}.")
+    if args.json:
+        checks.file_of_folder("--json", args.json)
     wanted = image_size(args.size) if args.size else None
     path = net_file(args.model)
     engine = LiteRTEngine(path)

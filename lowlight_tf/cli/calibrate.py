@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 
 MOST = 32  # pairs that are looked at, spread over all
@@ -41,10 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, say how well, write the file; return 0, or 1 if some pictures were passed over."""
     board = _board(args.chessboard)
-    if args.output.suffix != ".json" or not args.output.parent.is_dir():
-        raise UsageError(
-            f"--output must be a .json file in an existing folder. Received: {args.output}."
-        )
+    if args.output.suffix != ".json":
+        raise UsageError(f"--output must end in .json. Received: {args.output}.")
+    checks.file_of_folder("--output", args.output)
 
     from lowlight_tf.imaging import files, infrared
     from lowlight_tf.imaging.chessboard import align_boards

@@ -68,8 +68,7 @@ def run(args: argparse.Namespace) -> int:
     output = args.output
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--output must end in .html. Received: {output}.")
-    if output.is_dir() or not output.parent.is_dir():
-        raise UsageError(f"--output must be a file of an existing folder. Received: {output}.")
+    checks.file_of_folder("--output", output)
     with tempfile.TemporaryDirectory(prefix="lowlight-tf-") as room:
         return _run(args, Path(room))
 

@@ -116,11 +116,9 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     json = args.json
     if json is None and args.checkpoint_dir:
         json = args.checkpoint_dir / "results.json"
-    for path in filter(None, (json, args.markdown, args.sheet)):
-        if path.is_dir() or not path.parent.is_dir():
-            raise UsageError(
-                f"Results must go into a file of an existing folder. Received: {path}."
-            )
+    for flag, path in {"--json": json, "--markdown": args.markdown, "--sheet": args.sheet}.items():
+        if path:
+            checks.file_of_folder(flag, path)
     for line in overlap.overlaps(models, engines, args.data):
         print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
 

@@ -55,11 +55,9 @@ def run(args: argparse.Namespace) -> int:
         sets[name] = _labelled(pairs, args, detector)
     if not sets:
         raise UsageError("Pass --data: a folder of pictures, or a dataset's name.")
-    for path in filter(None, (args.json, args.markdown)):
-        if path.is_dir() or not path.parent.is_dir():
-            raise UsageError(
-                f"Results must go into a file of an existing folder. Received: {path}."
-            )
+    for flag, path in {"--json": args.json, "--markdown": args.markdown}.items():
+        if path:
+            checks.file_of_folder(flag, path)
 
     rows = []
     for name, (pairs, labels) in sets.items():

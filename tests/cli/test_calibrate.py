@@ -60,8 +60,8 @@ def test_what_does_not_converge_leaves_no_file(rig, capsys):
     ("words", "said"),
     [
         (["a.png", "--output", "rig.json"], "or two folders. Received: 1 paths"),
-        (["a.png", "b.png", "--output", "rig.txt"], "--output must be a .json file"),
-        (["a.png", "b.png", "--output", "gone/rig.json"], "in an existing folder"),
+        (["a.png", "b.png", "--output", "rig.txt"], "--output must end in .json"),
+        (["a.png", "b.png", "--output", "gone/rig.json"], "a file of an existing folder"),
         (["a.png", "b.png", "--output", "rig.json"], "No pair can be read"),
         (["a.png", "b.png", "--output", "rig.json", "--chessboard", "9"], "such as 9x6"),
     ],
