@@ -1,7 +1,7 @@
 """Put a .tflite file among the nets that ship: python scripts/ship.py FILE.tflite NAME.
 
 Beside the file come its card, under the new name, and a golden pair of a small photograph, which
-`lowlight-tf selftest` reproduces on any machine.
+`lowlight-tf selftest` reproduces on any machine. Of a net that ships already, the pair is renewed.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from lowlight_tf.export.pictures import comparison, dark_pictures
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.litert import LiteRTEngine
 
-SMALL = 160, 240
+SMALL = 96, 144
 """Height and width of the golden picture where any size will do (pixels)."""
 
 if len(sys.argv) != 3:
@@ -28,7 +28,8 @@ try:
     (picture,) = comparison(dark_pictures(card.contract, most=1), card.contract, size)
     save_golden(engine, picture, target.with_suffix(".npz"))
     card.save(target.with_suffix(".json"))
-    shutil.copyfile(source, target)
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)
 except UsageError as error:
     sys.exit(f"ship.py: {error}")
 parts = [target.with_suffix(suffix) for suffix in (".tflite", ".json", ".npz")]
