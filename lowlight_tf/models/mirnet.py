@@ -52,9 +52,10 @@ def mirnet(
         streams: Sizes that a block works at, at least 2.
         patch: Side of the blocks of pixels that are folded into channels before the first
             convolution and unfolded after the last; 2 makes the net about four times cheaper.
-        toned: Show the net the picture through the fixed tone curve 1 - (1 - x)^4, and add to that.
-            Without biases features are as dark as the picture: of a dark one they span a tenth of
-            what they span of a bright one, and eight bits are too coarse for them.
+        toned: Show the convolutions the picture through the fixed tone curve 1 - (1 - x)^4; what
+            they make is added to the picture itself. Without biases features are as dark as what is
+            shown: of a dark picture they span a tenth of what they span of a bright one, and eight
+            bits are too coarse for them.
         variant: "paper", or "keras_io" for the one in the Keras examples, with its faults and for
             comparison only: see `models.mirnet_keras_io`.
         name: Name of the Keras model.
@@ -100,9 +101,7 @@ def mirnet(
 
     low = keras.Input((None, None, 3), name="low")
     folded = SpaceToDepth(patch, name="fold")(low) if patch > 1 else low
-    if toned:
-        folded = _tone(folded)
-    x = _conv(filters, 3, "enter")(folded)
+    x = _conv(filters, 3, "enter")(_tone(folded) if toned else folded)
     for group in range(groups):
         y = x
         for block in range(blocks):
