@@ -1,7 +1,8 @@
 """Put a .tflite file among the nets that ship: python scripts/ship.py FILE.tflite NAME.
 
 Beside the file come its card, under the new name, and a golden pair of a small photograph, which
-`lowlight-tf selftest` reproduces on any machine. Of a net that ships already, the pair is renewed.
+`lowlight-tf selftest` reproduces on any machine: of a large output the middle, and no inputs that
+lie beside another net already. The pair of a net that ships is renewed.
 """
 
 import dataclasses
@@ -9,14 +10,31 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from lowlight_tf.checks import UsageError
 from lowlight_tf.export.bundle import save_golden
 from lowlight_tf.export.pictures import comparison, dark_pictures
 from lowlight_tf.runtime import pretrained
+from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.litert import LiteRTEngine
 
 SMALL = 96, 144
-"""Height and width of the golden picture where any size will do (pixels)."""
+"""Height and width of the golden picture where any size will do, and of the outputs (pixels)."""
+
+
+def holder(picture: Images, name: str) -> Path | None:
+    """Return the golden pair of a net of an earlier name that holds the same inputs, if any."""
+    for pair in sorted(pretrained.FOLDER.glob("*.npz")):
+        with np.load(pair) as arrays:
+            same = [
+                port in arrays and np.array_equal(arrays[port], image[0])
+                for port, image in picture.items()
+            ]
+        if all(same) and pair.stem < name:
+            return pair
+    return None
+
 
 if len(sys.argv) != 3:
     sys.exit("Expected: python scripts/ship.py FILE.tflite NAME, with FILE.json beside the file.")
@@ -26,7 +44,8 @@ try:
     card = dataclasses.replace(engine.card, name=target.stem)
     size = engine.size or SMALL
     (picture,) = comparison(dark_pictures(card.contract, most=1), card.contract, size)
-    save_golden(engine, picture, target.with_suffix(".npz"))
+    pair = target.with_suffix(".npz")
+    save_golden(engine, picture, pair, small=SMALL, inputs_of=holder(picture, target.stem))
     card.save(target.with_suffix(".json"))
     if source.resolve() != target.resolve():
         shutil.copyfile(source, target)

@@ -20,6 +20,7 @@ from lowlight_tf.export.pictures import as_floats, calibration, comparison, dark
 from lowlight_tf.export.quantize import QUANTIZATIONS
 from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.runtime.engine import Images
+from lowlight_tf.runtime.golden import INPUTS, middle
 from lowlight_tf.runtime.litert import LiteRTEngine
 from lowlight_tf.runtime.resize import is_resizable
 
@@ -183,7 +184,29 @@ def card_of(
     )
 
 
-def save_golden(engine: LiteRTEngine, picture: Images, path: Path) -> None:
-    """Write one 8-bit picture and its output, (H, W, C) each, under the names of their ports."""
-    arrays = {**picture, **engine(picture)}
-    np.savez_compressed(path, **{name: image[0] for name, image in arrays.items()})
+def save_golden(
+    engine: LiteRTEngine,
+    picture: Images,
+    path: Path,
+    *,
+    small: tuple[int, int] | None = None,
+    inputs_of: Path | None = None,
+) -> None:
+    """Write one 8-bit picture and its output, (H, W, C) each, under the names of their ports.
+
+    Args:
+        engine: What makes the output.
+        picture: A batch of one for each input port.
+        path: The .npz to write.
+        small: Height and width of the middle of the output, of which all is written else.
+        inputs_of: A golden pair in the same folder that holds the same picture, which is not
+            written again then.
+    """
+    arrays = {name: image[0] for name, image in engine(picture).items()}
+    if small:
+        arrays = {name: middle(image, small) for name, image in arrays.items()}
+    if inputs_of:
+        arrays[INPUTS] = np.array(inputs_of.name)
+    else:
+        arrays |= {name: image[0] for name, image in picture.items()}
+    np.savez_compressed(path, **arrays)

@@ -21,7 +21,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Card, Port
-from lowlight_tf.runtime import fit, pretrained
+from lowlight_tf.runtime import fit, golden, pretrained
 from lowlight_tf.runtime.litert import LiteRTEngine
 from lowlight_tf.runtime.resize import resized
 
@@ -255,5 +255,5 @@ def _policy(page: str) -> str:
 
 def _example() -> bytes:
     """Return the dark picture of a golden pair as a PNG file."""
-    with np.load(pretrained.FOLDER / EXAMPLE) as golden:
-        return cv2.imencode(".png", golden["low"][..., ::-1])[1].tobytes()
+    pair = golden.load_golden(pretrained.FOLDER / EXAMPLE, ["low"], [])
+    return cv2.imencode(".png", pair["low"][..., ::-1])[1].tobytes()

@@ -1,10 +1,12 @@
 """Does a file do on this machine what it did where it was made?
 
 Beside a .tflite file may lie a golden pair, NAME.npz: an 8-bit picture for each input port and what
-the file made of them, (H, W, C) each, under the names of the ports.
+the file made of them, (H, W, C) each, under the names of the ports. To be small it may hold only
+the middle of an output, and leave its inputs to the pair beside it that `INPUTS` names.
 """
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,9 @@ from lowlight_tf.runtime.engine import Engine
 
 EXACT_DB = 120.0
 """Where the scale ends: two outputs that differ by less are equal."""
+
+INPUTS = "inputs_of"
+"""Under this name stands the file of the pair that holds the inputs, if it is another one."""
 
 GOLDEN_DB = 40.0
 """The least agreement with a golden output: processors round differently."""
@@ -35,22 +40,55 @@ def golden_db(engine: Engine, path: Path) -> float:
         UsageError: If there is none, or it is damaged or that of a net with other ports.
     """
     contract = engine.contract
-    golden = _load(path, [port.name for port in (*contract.inputs, *contract.outputs)])
-    actual = engine({port.name: golden[port.name] for port in contract.inputs})
+    inputs, outputs = ([port.name for port in side] for side in (contract.inputs, contract.outputs))
+    golden = load_golden(path, inputs, outputs)
+    actual = engine({name: golden[name][None] for name in inputs})
     differences = []
-    for port in contract.outputs:
-        expected, image = golden[port.name], actual[port.name]
+    for name in outputs:
+        expected, image = golden[name], actual[name][0]
+        image = middle(image, expected.shape[:2])
         if expected.shape != image.shape:
             raise UsageError(
-                f"{path}: {port.name!r} is {expected.shape[1:]}, {engine.name} gives "
-                f"{image.shape[1:]}. Copy the file, its card and its .npz again."
+                f"{path}: {name!r} is {expected.shape}, {engine.name} gives {image.shape}. "
+                "Copy the file, its card and its .npz again."
             )
         differences.append(np.square((np.float64(image) - expected) / 255).mean())
     return agreement_db(float(np.mean(differences)))
 
 
-def _load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    """Return batches of one by name."""
+def middle(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the middle of an (H, W, C) picture, at most `size` (height, width)."""
+    top, left = (max(0, have - want) // 2 for have, want in zip(image.shape, size, strict=False))
+    return image[top : top + size[0], left : left + size[1]]
+
+
+def load_golden(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the pictures of a golden pair by the names of their ports, (H, W, C) uint8.
+
+    Args:
+        path: The golden pair.
+        inputs: Names of the inputs; they may lie in the pair beside it that it names.
+        outputs: Names of the outputs; may be empty.
+
+    Raises:
+        UsageError: If there is none, or it is damaged or that of a net with other ports.
+    """
+    names = (*inputs, *outputs)
+    golden = _arrays(path, names)
+    if INPUTS in golden:
+        beside = path.with_name(Path(str(golden[INPUTS])).name)
+        golden |= {name: _arrays(beside, inputs).get(name) for name in inputs}
+    for name in names:
+        image = golden.get(name)
+        if image is None:
+            raise UsageError(f"{path} is no golden pair of {', '.join(names)}: no {name!r} in it.")
+        if image.dtype != np.uint8:
+            raise UsageError(f"{path} is no golden pair: {name!r} is {image.dtype}, not uint8.")
+    return {name: golden[name] for name in names}
+
+
+def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return all that a pair's file holds."""
     if not path.is_file():
         raise UsageError(
             f"No golden pair at {path}. Copy the .npz that came with the file, or export with "
@@ -58,10 +96,6 @@ def _load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         )
     try:
         with path.open("rb") as file, np.load(file) as arrays:
-            golden = {name: arrays[name][None] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} is no golden pair of {', '.join(names)}: {error}.") from None
-    for name, image in golden.items():
-        if image.dtype != np.uint8:
-            raise UsageError(f"{path} is no golden pair: {name!r} is {image.dtype}, not uint8.")
-    return golden

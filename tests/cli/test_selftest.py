@@ -13,9 +13,9 @@ from lowlight_tf.runtime import pretrained
 
 @pytest.fixture
 def net(tmp_path):
-    """A net of our own: its file, its card and its golden pair."""
+    """A net of our own: its file, its card and its golden pair, which holds its inputs."""
     for suffix in ("tflite", "json", "npz"):
-        shutil.copy(pretrained.FOLDER / f"driving_unet_int8.{suffix}", tmp_path / f"net.{suffix}")
+        shutil.copy(pretrained.FOLDER / f"driving_unet.{suffix}", tmp_path / f"net.{suffix}")
     return tmp_path / "net.tflite"
 
 

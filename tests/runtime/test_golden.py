@@ -38,6 +38,26 @@ def test_what_the_file_made_is_reproduced(engine, golden):
     assert golden_db(engine, golden()) == 120
 
 
+def test_the_middle_of_an_output_will_do(engine, golden):
+    with np.load(golden()) as arrays:
+        low, enhanced = arrays["low"], arrays["enhanced"]
+    window = enhanced[2:-2, 4:-4]
+    assert golden_db(engine, golden(low=low, enhanced=window)) == 120
+    assert golden_db(engine, golden(low=low, enhanced=window ^ 16)) < GOLDEN_DB
+
+
+def test_inputs_may_lie_in_the_pair_beside_it(engine, golden):
+    whole = golden()
+    with np.load(whole) as arrays:
+        enhanced = arrays["enhanced"]
+    other = whole.with_name("other.npz")
+    np.savez(other, enhanced=enhanced, inputs_of=whole.name)
+    assert golden_db(engine, other) == 120
+    whole.unlink()
+    with pytest.raises(UsageError, match=r"No golden pair at .*pair\.npz"):
+        golden_db(engine, other)
+
+
 def test_another_output_is_noticed(engine, golden):
     with np.load(golden()) as arrays:
         enhanced = arrays["enhanced"]
