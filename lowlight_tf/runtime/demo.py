@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.checks import UsageError
