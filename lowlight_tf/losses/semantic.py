@@ -17,7 +17,8 @@ class DetectorConsistency:
     Wanted is, for every place and every kind of thing that moves on a road, the higher of the
     scores that it gives to the two sources. What differs much counts more: each cross-entropy is
     weighed by the square of the difference. The sum is divided by one more than all that is wanted.
-    The detector (`models.nanodet`) is made once, and never learns.
+    The detector (`models.nanodet`) is made once, and never learns. It is shown the pictures at half
+    their size, nearer to the size of things in a whole scene that was shrunk to fit it.
 
     Reference:
         The weighing is the quality focal loss of Li et al., "Generalized Focal Loss", NeurIPS 2020,
@@ -34,7 +35,7 @@ class DetectorConsistency:
         """Return the loss of each picture.
 
         Args:
-            visible: (B, H, W, 1) in [0, 1]; H and W multiples of 32.
+            visible: (B, H, W, 1) in [0, 1]; H and W multiples of 64.
             infrared: Same shape and range.
             fused: Same shape and range.
 
@@ -42,12 +43,12 @@ class DetectorConsistency:
             (B,); lower is better.
 
         Raises:
-            UsageError: If a side is no multiple of 32.
+            UsageError: If a side is no multiple of 64.
         """
         sides = visible.shape[1:3]
-        if any(side % STRIDES[-1] for side in sides):
+        if any(side % (2 * STRIDES[-1]) for side in sides):
             raise UsageError(
-                f"The detector needs pictures whose sides are multiples of {STRIDES[-1]}. "
+                f"The detector needs pictures whose sides are multiples of {2 * STRIDES[-1]}. "
                 f"Received: {sides[0]} x {sides[1]}. Take another crop, or a loss without it."
             )
         wanted = ops.maximum(self._scores(visible), self._scores(infrared))
@@ -59,7 +60,8 @@ class DetectorConsistency:
 
     def _scores(self, picture: KerasTensor) -> KerasTensor:
         """Return (B, places, kinds) in [0, 1] of a picture of one channel."""
-        found = self._detector(ops.repeat(picture, 3, axis=-1), training=False)
+        small = ops.repeat(ops.average_pool(picture, 2), 3, axis=-1)
+        found = self._detector(small, training=False)
         scores = [found[f"classes{stride}"] for stride in STRIDES]
         flat = [ops.reshape(part, (-1, part.shape[1] * part.shape[2], 80)) for part in scores]
         return ops.take(ops.concatenate(flat, axis=1), ROAD, axis=-1)

@@ -24,7 +24,7 @@ class Scripted:
 
 
 def flat(level):
-    return np.full((1, 32, 32, 1), level, np.float32)
+    return np.full((1, 64, 64, 1), level, np.float32)
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def test_the_surer_of_both_is_what_is_wanted_by_hand(scripted):
 
 
 def test_a_picture_without_the_people_of_its_sources_costs_more():
-    person = np.full((1, 96, 96, 1), 0.1, np.float32)
-    person[:, 20:80, 40:56] = 0.9
-    person[:, 12:22, 44:52] = 0.9
+    person = np.full((1, 192, 192, 1), 0.1, np.float32)
+    person[:, 40:160, 80:112] = 0.9
+    person[:, 24:44, 88:104] = 0.9
     loss = DetectorConsistency()
     grey = flat(0.1).repeat(3, axis=1).repeat(3, axis=2)
     kept, lost = (float(loss(grey, person, fused)[0]) for fused in (person, grey))
@@ -52,5 +52,5 @@ def test_a_picture_without_the_people_of_its_sources_costs_more():
 
 
 def test_a_side_that_the_detector_cannot_take_is_refused(scripted):
-    with pytest.raises(UsageError, match=r"multiples of 32\. Received: 32 x 40"):
-        scripted(*[np.zeros((1, 32, 40, 1), np.float32)] * 3)
+    with pytest.raises(UsageError, match=r"multiples of 64\. Received: 64 x 96"):
+        scripted(*[np.zeros((1, 64, 96, 1), np.float32)] * 3)
