@@ -30,6 +30,7 @@ def mirnet(
     streams: int = 3,
     patch: int = 1,
     toned: bool = False,
+    gained: bool = False,
     variant: str = "paper",
     name: str = "mirnet",
 ) -> keras.Model:
@@ -56,6 +57,9 @@ def mirnet(
             they make is added to the picture itself. Without biases features are as dark as what is
             shown: of a dark picture they span a tenth of what they span of a bright one, and eight
             bits are too coarse for them.
+        gained: Let the last convolution also predict how many times each pixel is added to itself:
+            a picture ten times too dark is made bright by a few numbers that hardly change from
+            pixel to pixel, and its detail need not pass through the net.
         variant: "paper", or "keras_io" for the one in the Keras examples, with its faults and for
             comparison only: see `models.mirnet_keras_io`.
         name: Name of the Keras model.
@@ -76,7 +80,8 @@ def mirnet(
 
     Differences from the paper:
         The result is limited to [0, 1] (its code does so when it writes pictures). Zeros, not a
-        mirror, lie around what is blurred before it is halved. `patch` and `toned` are ours.
+        mirror, lie around what is blurred before it is halved. `patch`, `toned` and
+        `gained` are ours.
         Attention has at least 4 maps inside, in the code only that of the fusion has; slim nets
         alone differ. The same sums in another order: 1 x 1 convolutions before interpolation and
         before the product with spatial attention, transposed convolutions on the small picture, and
@@ -96,6 +101,7 @@ def mirnet(
             streams=streams,
             patch=patch,
             toned=toned,
+            gained=gained,
             name=name,
         )
 
@@ -108,6 +114,8 @@ def mirnet(
             y = _multi_scale_block(y, filters, streams, f"group{group}_block{block}")
         x += _conv(filters, 3, f"group{group}_leave")(y)
     enhanced = folded + _conv(3 * patch**2, 3, "leave")(x)
+    if gained:
+        enhanced += folded * _conv(3 * patch**2, 3, "gain")(x)
     enhanced = Limit(name="range")(enhanced)
     if patch > 1:
         enhanced = DepthToSpace(patch, name="unfold")([enhanced, low])

@@ -16,6 +16,7 @@ def build(
     streams: int,
     patch: int,
     toned: bool,
+    gained: bool,
     name: str,
 ) -> keras.Model:
     """Build the widely copied variant, layer by layer.
@@ -27,13 +28,14 @@ def build(
         streams: Must be 3.
         patch: Must be 1.
         toned: Must be False.
+        gained: Must be False.
         name: Name of the Keras model.
 
     Returns:
         A model from {"low": (B, H, W, 3)} to {"enhanced": (B, H, W, 3)}; H and W multiples of 4.
 
     Raises:
-        UsageError: If `streams`, `patch` or `toned` is another, or the filters are too few.
+        UsageError: If `streams`, `patch`, `toned` or `gained` is another, or the filters are few.
 
     Reference:
         https://keras.io/examples/vision/mirnet/, 2021.
@@ -56,10 +58,11 @@ def build(
         matter: PSNR there takes the peak to be 255 where it is 1 (48.13 dB too high), validation is
         on random crops, and nothing is augmented.
     """
-    if streams != STREAMS or patch != 1 or toned or filters < 8:
+    if streams != STREAMS or patch != 1 or toned or gained or filters < 8:
         raise UsageError(
-            'variant "keras_io" has 3 streams, no patch, no tone and at least 8 filters. '
-            f"Received: streams={streams}, patch={patch}, toned={toned}, filters={filters}."
+            'variant "keras_io" has 3 streams, no patch, tone or gain, and at least 8 filters. '
+            f"Received: streams={streams}, patch={patch}, toned={toned}, gained={gained}, "
+            f"filters={filters}."
         )
     low = keras.Input((None, None, 3), name="low")
     x = _conv(low, filters)

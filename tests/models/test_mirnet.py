@@ -159,6 +159,18 @@ def test_a_toned_net_sees_the_curve_and_adds_to_the_picture():
     np.testing.assert_allclose(net({"low": low})["enhanced"], low, atol=1e-6)
 
 
+def test_a_gained_net_adds_the_picture_as_often_as_it_says(rng):
+    net = mirnet(**SMALL, patch=2, gained=True)
+    low = rng.random((1, 6, 8, 3), dtype=np.float32) * 0.2
+    layer = net.get_layer("gain")
+    gain = np.asarray(keras.Model(net.input, layer.output)({"low": low}))
+    net.get_layer("leave").kernel.assign(0 * net.get_layer("leave").kernel)
+    blocks = low.reshape(1, 3, 2, 4, 2, 3).transpose(0, 1, 3, 2, 4, 5).reshape(gain.shape)
+    expected = (blocks * (1 + gain)).clip(0, 1).reshape(1, 3, 4, 2, 2, 3)
+    expected = expected.transpose(0, 1, 3, 2, 4, 5).reshape(low.shape)
+    np.testing.assert_allclose(net({"low": low})["enhanced"], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("patch", [1, 4])
 def test_takes_any_size(patch, rng):
     net = mirnet(filters=4, groups=1, blocks=1, patch=patch)
@@ -239,7 +251,7 @@ def test_it_does_not_limit_its_result(rng):
 @pytest.mark.parametrize("quantization", ["none", "float16", "int8"])
 def test_every_operation_stays_on_the_gpu_delegate(quantization, patch, prove, rng, tmp_path):
     keras.utils.set_random_seed(1)
-    net = mirnet(**SMALL, patch=patch, toned=patch > 1)
+    net = mirnet(**SMALL, patch=patch, toned=patch > 1, gained=patch > 1)
     net.get_layer("leave").kernel.assign(0.2 * net.get_layer("leave").kernel)
     size = (16, 24)
     samples = [{"low": 0.1 + 0.6 * rng.random((1, *size, 3), dtype=np.float32)} for _ in range(3)]
@@ -278,6 +290,8 @@ def test_numbers_that_build_nothing_are_refused():
             mirnet(**{option: least - 1})
     with pytest.raises(UsageError, match="variant"):
         mirnet(variant="torch")
-    for options in ({"streams": 2}, {"patch": 2}, {"filters": 4}, {"toned": True}):
+    for option, value in {
+        "streams": 2, "patch": 2, "filters": 4, "toned": True, "gained": True,
+    }.items():  # fmt: skip
         with pytest.raises(UsageError, match="keras_io"):
-            mirnet(variant="keras_io", **options)
+            mirnet(variant="keras_io", **{option: value})
