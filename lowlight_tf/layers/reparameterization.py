@@ -122,8 +122,9 @@ def fold(net: keras.Model) -> keras.Model:
     Collapsible and transposed convolutions become plain ones: layers that have `fold`, which gives
     the plain layer, and `folded_weights`. A batch normalization becomes part of the plain
     convolution before it, if neither is ever called without the other. A PReLU with one slope for
-    all feature maps becomes a LeakyReLU, which devices have in eight bits too. What joins two
-    cameras becomes the sums and products that it is made of.
+    all feature maps becomes a LeakyReLU, which devices have in eight bits too; one whose slope is
+    negative, which no LeakyReLU may have, gets it for every map: devices have it in that form. What
+    joins two cameras becomes the sums and products that it is made of.
 
     Args:
         net: A functional model; it is left as it is.
@@ -151,8 +152,8 @@ def fold(net: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(net, clone_function=made, call_function=call)
     own = {layer.name: layer for layer in copy.layers if layer.weights}
     for layer in net.layers:
-        if layer.name not in own:
-            continue
+        if layer.name not in own or (isinstance(layer, layers.PReLU) and _is_foldable(layer)):
+            continue  # nothing learned, or made with what was learned
         if layer.name in norms:
             weights = _normalized(layer, norms[layer.name])
         else:
@@ -213,13 +214,17 @@ def _has_branches(layer: layers.Layer) -> bool:
 
 def _is_foldable(layer: layers.Layer) -> bool:
     if isinstance(layer, layers.PReLU):
-        return layer.alpha.shape == (1, 1, 1) and float(layer.alpha[0, 0, 0]) >= 0
+        return layer.alpha.shape == (1, 1, 1)
     return _has_branches(layer) or isinstance(layer, FuseFeatures)
 
 
 def _folded(layer: layers.Layer) -> layers.Layer:
     if isinstance(layer, layers.PReLU) and _is_foldable(layer):
-        return layers.LeakyReLU(float(layer.alpha[0, 0, 0]), name=layer.name)
+        slope = float(layer.alpha[0, 0, 0])
+        if slope < 0:
+            everywhere = keras.initializers.Constant(slope)
+            return layers.PReLU(everywhere, shared_axes=[1, 2], name=layer.name)
+        return layers.LeakyReLU(slope, name=layer.name)
     if _has_branches(layer):
         return layer.fold()
     return layer.__class__.from_config(layer.get_config())

@@ -169,3 +169,16 @@ def test_what_joins_two_cameras_becomes_what_it_is_made_of(rng, strategy):
     names = [operation.name for operation in folded.operations]
     own = [name for name in names if name.startswith(net.layers[-1].name)]
     assert len(own) == len(names) - count  # none that a loaded net may have already
+
+
+def test_a_slope_is_folded_whatever_its_sign(rng):
+    picture = keras.Input((4, 4, 3))
+    x = keras.layers.PReLU(keras.initializers.Constant(0.3), shared_axes=[1, 2, 3])(picture)
+    x = keras.layers.PReLU(keras.initializers.Constant(-0.2), shared_axes=[1, 2, 3])(x - 0.4)
+    net = keras.Model(picture, x)
+    folded = fold(net)
+    kinds = [type(layer).__name__ for layer in folded.layers if "LU" in type(layer).__name__]
+    assert kinds == ["LeakyReLU", "PReLU"]
+    assert folded.layers[-1].alpha.shape == (1, 1, 3)  # one for each map
+    pictures = rng.normal(size=(2, 4, 4, 3)).astype(np.float32)
+    np.testing.assert_allclose(folded(pictures), net(pictures), atol=1e-6)
