@@ -2,7 +2,6 @@
 
 from keras import KerasTensor, ops
 
-from lowlight_tf.checks import UsageError
 from lowlight_tf.models.nanodet import STRIDES, nanodet
 
 ROAD = (0, 1, 2, 3, 5, 7)
@@ -35,22 +34,14 @@ class DetectorConsistency:
         """Return the loss of each picture.
 
         Args:
-            visible: (B, H, W, 1) in [0, 1]; H and W multiples of 64.
+            visible: (B, H, W, 1) in [0, 1], mirrored at the right and below where H or W is no
+                multiple of 64.
             infrared: Same shape and range.
             fused: Same shape and range.
 
         Returns:
             (B,); lower is better.
-
-        Raises:
-            UsageError: If a side is no multiple of 64.
         """
-        sides = visible.shape[1:3]
-        if any(side % (2 * STRIDES[-1]) for side in sides):
-            raise UsageError(
-                f"The detector needs pictures whose sides are multiples of {2 * STRIDES[-1]}. "
-                f"Received: {sides[0]} x {sides[1]}. Take another crop, or a loss without it."
-            )
         wanted = ops.maximum(self._scores(visible), self._scores(infrared))
         wanted, given = ops.stop_gradient(wanted), self._scores(fused)
         clipped = ops.clip(given, SMALL, 1 - SMALL)
@@ -60,6 +51,8 @@ class DetectorConsistency:
 
     def _scores(self, picture: KerasTensor) -> KerasTensor:
         """Return (B, places, kinds) in [0, 1] of a picture of one channel."""
+        below, right = (-side % (2 * STRIDES[-1]) for side in picture.shape[1:3])
+        picture = ops.pad(picture, [(0, 0), (0, below), (0, right), (0, 0)], mode="symmetric")
         small = ops.repeat(ops.average_pool(picture, 2), 3, axis=-1)
         found = self._detector(small, training=False)
         scores = [found[f"classes{stride}"] for stride in STRIDES]
