@@ -25,13 +25,14 @@ SMALL = 96, 144
 
 def holder(picture: Images, name: str) -> Path | None:
     """Return the golden pair of a net of an earlier name that holds the same inputs, if any."""
-    for pair in sorted(pretrained.FOLDER.glob("*.npz")):
+    earlier = (pair for pair in pretrained.FOLDER.glob("*.npz") if pair.stem < name)
+    for pair in sorted(earlier):
         with np.load(pair) as arrays:
             same = [
                 port in arrays and np.array_equal(arrays[port], image[0])
                 for port, image in picture.items()
             ]
-        if all(same) and pair.stem < name:
+        if all(same):
             return pair
     return None
 

@@ -152,7 +152,7 @@ def fold(net: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(net, clone_function=made, call_function=call)
     own = {layer.name: layer for layer in copy.layers if layer.weights}
     for layer in net.layers:
-        if layer.name not in own or (isinstance(layer, layers.PReLU) and _is_foldable(layer)):
+        if layer.name not in own or _has_one_slope(layer):
             continue  # nothing learned, or made with what was learned
         if layer.name in norms:
             weights = _normalized(layer, norms[layer.name])
@@ -212,14 +212,16 @@ def _has_branches(layer: layers.Layer) -> bool:
     return hasattr(layer, "folded_weights")
 
 
+def _has_one_slope(layer: layers.Layer) -> bool:
+    return isinstance(layer, layers.PReLU) and layer.alpha.shape == (1, 1, 1)
+
+
 def _is_foldable(layer: layers.Layer) -> bool:
-    if isinstance(layer, layers.PReLU):
-        return layer.alpha.shape == (1, 1, 1)
-    return _has_branches(layer) or isinstance(layer, FuseFeatures)
+    return _has_one_slope(layer) or _has_branches(layer) or isinstance(layer, FuseFeatures)
 
 
 def _folded(layer: layers.Layer) -> layers.Layer:
-    if isinstance(layer, layers.PReLU) and _is_foldable(layer):
+    if _has_one_slope(layer):
         slope = float(layer.alpha[0, 0, 0])
         if slope < 0:
             everywhere = keras.initializers.Constant(slope)

@@ -2,7 +2,7 @@
 
 from keras import KerasTensor, ops
 
-from lowlight_tf.models.nanodet import STRIDES, nanodet
+from lowlight_tf.models.nanodet import CLASSES, STRIDES, nanodet
 
 ROAD = (0, 1, 2, 3, 5, 7)
 """People, bicycles, cars, motorcycles, buses and trucks, as COCO numbers them."""
@@ -56,5 +56,5 @@ class DetectorConsistency:
         small = ops.repeat(ops.average_pool(picture, 2), 3, axis=-1)
         found = self._detector(small, training=False)
         scores = [found[f"classes{stride}"] for stride in STRIDES]
-        flat = [ops.reshape(part, (-1, part.shape[1] * part.shape[2], 80)) for part in scores]
+        flat = [ops.reshape(part, (-1, part.shape[1] * part.shape[2], CLASSES)) for part in scores]
         return ops.take(ops.concatenate(flat, axis=1), ROAD, axis=-1)

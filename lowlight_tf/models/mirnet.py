@@ -80,12 +80,11 @@ def mirnet(
 
     Differences from the paper:
         The result is limited to [0, 1] (its code does so when it writes pictures). Zeros, not a
-        mirror, lie around what is blurred before it is halved. `patch`, `toned` and
-        `gained` are ours.
-        Attention has at least 4 maps inside, in the code only that of the fusion has; slim nets
-        alone differ. The same sums in another order: 1 x 1 convolutions before interpolation and
-        before the product with spatial attention, transposed convolutions on the small picture, and
-        what goes down one size is computed once for both columns.
+        mirror, lie around what is blurred before it is halved. `patch`, `toned` and `gained` are
+        ours. Attention has at least 4 maps inside, in the code only that of the fusion has; slim
+        nets alone differ. The same sums in another order: 1 x 1 convolutions before interpolation
+        and before the product with spatial attention, transposed convolutions on the small picture,
+        and what goes down one size is computed once for both columns.
     """
     for option, value in {
         "filters": filters, "groups": groups, "blocks": blocks, "patch": patch,

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from lowlight_tf.evaluation.detection import ROAD
 from lowlight_tf.losses import semantic
 from lowlight_tf.losses.semantic import DetectorConsistency
+from lowlight_tf.runtime.detect import CLASSES
 
 
 class Scripted:
@@ -48,6 +50,10 @@ def test_a_picture_without_the_people_of_its_sources_costs_more():
     grey = flat(0.1).repeat(3, axis=1).repeat(3, axis=2)
     kept, lost = (float(loss(grey, person, fused)[0]) for fused in (person, grey))
     assert kept < lost
+
+
+def test_what_is_asked_for_is_what_the_evaluation_of_detectors_compares():
+    assert tuple(CLASSES[index] for index in semantic.ROAD) == ROAD
 
 
 def test_a_side_that_the_detector_cannot_take_is_mirrored(scripted):
