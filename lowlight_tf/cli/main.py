@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -80,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     args = parser().parse_args(words)
     try:
-        return args.run_command(args)
+        status = args.run_command(args)
+        sys.stdout.flush()  # what cannot be written is to be found out here
+        return status
     except UsageError as error:
         print(f"lowlight-tf {args.command}: {error}", file=sys.stderr)
         return 2
@@ -96,6 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"lowlight-tf {args.command}: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
+    except BrokenPipeError:  # whoever read what is printed, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes in the end
+        return 128 + signal.SIGPIPE
 
 
 def _hyphened(word: str) -> str:
