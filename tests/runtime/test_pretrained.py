@@ -29,6 +29,15 @@ def test_what_fuses_ships_for_any_frame_with_its_finish():
         assert card.preparation["finish"] == 1
 
 
+def test_what_is_guided_by_illumination_ships_for_frames_of_one_size_as_it_left_the_net():
+    for end, quantization in (("", "float16"), ("_int8", "int8")):
+        card = Card.load(pretrained.find(f"am_fusion{end}").with_suffix(".json"))
+        assert (card.model, card.quantization) == ("am_fusion", quantization)
+        assert card.contract.fuses
+        assert not card.resizable
+        assert not card.preparation.get("finish")
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_each_size_ships_in_three_kinds_for_any_frame(size):
     for end, quantization, dtype in (
