@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -87,11 +88,19 @@ class Mirrored(Alone):
     As with `Workers`, a step is the one that a single device would make with the whole batch.
     """
 
-    def scope(self) -> contextlib.AbstractContextManager:
-        """See `Alone.scope`."""
+    @functools.cached_property
+    def _strategy(self) -> Any:
         import tensorflow as tf
 
-        return tf.distribute.MirroredStrategy().scope()
+        return tf.distribute.MirroredStrategy()
+
+    def check(self, recipe: Recipe) -> None:
+        """See `Alone.check`."""
+        _check_batches(recipe, self._strategy.num_replicas_in_sync, "devices")
+
+    def scope(self) -> contextlib.AbstractContextManager:
+        """See `Alone.scope`."""
+        return self._strategy.scope()
 
     def learner(self, *args: Any, **options: Any) -> Learner:
         """See `Alone.learner`."""
@@ -163,13 +172,7 @@ class Workers(Alone):
 
     def check(self, recipe: Recipe) -> None:
         """See `Alone.check`."""
-        plan = recipe.pipeline
-        for name in ("batch", "late_batch") if plan.late_from < 1 else ("batch",):
-            if getattr(plan, name) % self.count:
-                raise UsageError(
-                    f"`pipeline.{name}` must be a multiple of the number of workers. "
-                    f"Received: {getattr(plan, name)} for {self.count} workers."
-                )
+        _check_batches(recipe, self.count, "workers")
         if recipe.training.compiled:
             raise UsageError(
                 "XLA does not compile what workers tell each other. Set training.compiled=false."
@@ -274,6 +277,16 @@ class _Rate(StepCallback):
         optimizer = self.model.optimizer
         (rate,) = self._spread([keras.ops.convert_to_numpy(optimizer.learning_rate)])
         optimizer.learning_rate = rate
+
+
+def _check_batches(recipe: Recipe, count: int, sharers: str) -> None:
+    plan = recipe.pipeline
+    for name in ("batch", "late_batch") if plan.late_from < 1 else ("batch",):
+        if getattr(plan, name) % count:
+            raise UsageError(
+                f"`pipeline.{name}` must be a multiple of the number of {sharers}. "
+                f"Received: {getattr(plan, name)} for {count} {sharers}."
+            )
 
 
 def fingerprint(recipe: Recipe, pairs: Sequence[Pair]) -> int:

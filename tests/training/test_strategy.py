@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ from lowlight_tf.training import state
 from lowlight_tf.training.callbacks import Progress
 from lowlight_tf.training.history import History
 from lowlight_tf.training.run import train
-from lowlight_tf.training.strategy import Alone, Workers, fingerprint, join
+from lowlight_tf.training.strategy import Alone, Mirrored, Workers, fingerprint, join
 
 ROOT = Path(__file__).parents[2]
 
@@ -199,6 +200,14 @@ def test_what_cannot_be_shared_is_refused(settings, message):
     Alone().check(recipe)
     with pytest.raises(UsageError, match=message):
         Workers(["a:1", "b:2"], 0).check(recipe)
+
+
+def test_a_batch_that_devices_do_not_divide_is_refused():
+    team = Mirrored()
+    team._strategy = SimpleNamespace(num_replicas_in_sync=2)
+    team.check(Recipe().replace(["pipeline.batch=4"]))
+    with pytest.raises(UsageError, match=r"`pipeline.batch` must .* 5 for 2 devices"):
+        team.check(Recipe().replace(["pipeline.batch=5"]))
 
 
 def test_a_worker_takes_over_the_rate_that_the_chief_has_cut_to(monkeypatch):
