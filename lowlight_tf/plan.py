@@ -133,8 +133,9 @@ class Training:
         summary_every: Steps between two sets of TensorBoard scalars.
         save_every: Steps between two checkpoints.
         validate_every: Steps between two validations; 0 makes twenty in a run.
-        judge: The metric by whose mean over the validation pairs the best net is kept: psnr or
-            ssim; for nets that fuse, who have no target, one of `evaluation.evaluate.FUSION`.
+        judge: The metric by whose mean over the validation pairs the best net is kept: psnr,
+            ssim or lpips (the lowest); for nets that fuse, who have no target, one of
+            `evaluation.evaluate.FUSION`.
         validation: Share of a folder's pairs that is held back, where it has no `val/` of its own.
         split: The same the other way round: share of the pairs to learn from ("0.7"), or the
             `split.json` of another run, to learn from what that one learned from. "" goes by
@@ -232,6 +233,8 @@ class Critic:
         learning_rate: Of the critic's own Adam, at its highest. It follows the schedule of
             `training`; under "plateau" it stays.
         beta_1: Of its Adam.
+        begin: Share of the steps after which the critic comes: a net that already makes pictures
+            has no blunders left for it to look at.
     """
 
     model: str = ""
@@ -240,9 +243,12 @@ class Critic:
     weight: float = 1.0
     learning_rate: float = 2e-4
     beta_1: float = 0.5
+    begin: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no critic can learn with."""
         checks.positive("critic.weight", self.weight)
         checks.positive("critic.learning_rate", self.learning_rate)
         _check_momentum("critic.beta_1", self.beta_1)
+        if not 0 <= self.begin < 1:
+            raise UsageError(f"`critic.begin` must be in [0, 1). Received: {self.begin}.")

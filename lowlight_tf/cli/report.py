@@ -61,17 +61,20 @@ def judge_of(run: Path) -> str:
 
 def best(history, judge: str) -> str:
     """Return the best validation in a few words."""
+    from lowlight_tf.training.history import merit
+
     steps, quality = history.column(f"val_{judge}")
     if not quality:
         return "not validated yet"
-    best = steps[quality.index(max(quality))]
+    best = max(zip(steps, quality, strict=True), key=lambda one: merit(judge, one[1]))[0]
     row = next(row for row in history.rows if row["step"] == best)
     (epoch,), (last,) = history.epochs([best]), history.epochs([history.rows[-1]["step"]])
-    told = (
-        f"PSNR {row['val_psnr']:.2f} dB, SSIM {row['val_ssim']:.4f} ({history.protocol})"
-        if judge in ("psnr", "ssim")
-        else f"{judge} {row[f'val_{judge}']:.4f}"
-    )
+    if "val_psnr" in row:
+        told = f"PSNR {row['val_psnr']:.2f} dB, SSIM {row['val_ssim']:.4f}"
+        told += f", LPIPS {row['val_lpips']:.4f}" if "val_lpips" in row else ""
+        told += f" ({history.protocol})"
+    else:
+        told = f"{judge} {row[f'val_{judge}']:.4f}"
     return f"best validation {told} at epoch {epoch:.4g} of {last:.4g}"
 
 

@@ -38,7 +38,8 @@ class AdversarialLearner(Learner):
 
     In every step the critic goes first: it learns to tell real pictures from those that the net has
     just made. Then the net learns to make the objective, and `weight` times what the changed critic
-    costs it, small. Either optimizer moves its own side alone.
+    costs it, small. Either optimizer moves its own side alone. While `plays` is False there is no
+    critic: the net learns by its objective alone, and the log has nothing of the game.
 
     Real is the target, which the critic sees beside the net's inputs. A net that fuses has none:
     what either camera saw is real in turn, each counts one half, and the critic sees nothing beside
@@ -88,6 +89,7 @@ class AdversarialLearner(Learner):
         super().__init__(net, objective, teacher=teacher)
         self.critic, self.critic_optimizer = critic, optimizer
         self.game, self.weight = game, weight
+        self.plays = True
         (output,) = contract.outputs
         self._output = output.name
         pictures = tuple(port.name for port in contract.pictures)
@@ -108,19 +110,26 @@ class AdversarialLearner(Learner):
         x, y = data
         with tf.GradientTape() as tape:
             outputs = self(x, training=True)
-            made = outputs[self._output]
-            with tape.stop_recording():
-                self._train_critic(x, {**x, **y}, made)
-            adversarial = ops.mean(self.game.net(self._logits(x, made)))
-            loss = self.compute_loss(x, y, outputs) + self.weight * adversarial
+            loss = self.compute_loss(x, y, outputs)
+            if self.plays:
+                loss += self.weight * self._lost(x, {**x, **y}, outputs[self._output], tape)
             scaled = self.optimizer.scale_loss(loss)
         weights = self.net.trainable_variables
         self._follow(tape.gradient(scaled, weights), weights, self.optimizer, "gradient_net")
-        self.trackers["adversarial"].update_state(adversarial)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss)
-        return self.get_metrics_result()
+        logs = self.get_metrics_result()
+        told = [name for name in logs if self.plays or name not in NOTED]
+        return {name: logs[name] for name in told}
+
+    def _lost(self, x: Mapping, known: Mapping, made: KerasTensor, tape: Any) -> KerasTensor:
+        """Make one step of the critic; return what it then costs the net."""
+        with tape.stop_recording():
+            self._train_critic(x, known, made)
+        adversarial = ops.mean(self.game.net(self._logits(x, made)))
+        self.trackers["adversarial"].update_state(adversarial)
+        return adversarial
 
     def _train_critic(self, x: Mapping, known: Mapping, made: KerasTensor) -> None:
         """Make one step of the critic."""
@@ -188,7 +197,7 @@ class OneSided(StepCallback):
         rows = [row for row in self.progress.history.rows if "critic" in row]
         verdicts = [self._verdict(row) for row in rows[-PATIENCE - 1 :]]
         before = verdicts.pop(0) if len(verdicts) > PATIENCE else ""
-        verdict = verdicts[-1]
+        verdict = verdicts[-1] if verdicts else ""
         if verdict and verdict != before and verdicts == [verdict] * PATIENCE:
             print(f"step {self.progress.step:>6}  one-sided for {PATIENCE} lines: {verdict}")
 

@@ -14,7 +14,7 @@ import numpy as np
 from lowlight_tf.export.keras_engine import NotFinite
 from lowlight_tf.imaging import files
 from lowlight_tf.training import state
-from lowlight_tf.training.history import History
+from lowlight_tf.training.history import History, merit
 
 
 @dataclasses.dataclass
@@ -160,7 +160,7 @@ class Validate(StepCallback):
         every: See `StepCallback`.
         last: See `StepCallback`.
         net: A net in float32, which is given the averaged weights.
-        judge: The metric that says which net is best; higher is better.
+        judge: The metric that says which net is best, by its `merit`.
         measure: net -> ({metric: mean}, before/after picture (H, W, 3) in [0, 1]).
         run: Where `model.keras`, `history.csv` and `samples/` are written.
         summary: Where the pictures go as well, or None.
@@ -193,7 +193,7 @@ class Validate(StepCallback):
             raise state.diverged("What the net gives", progress.step, place) from None
         progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})
         progress.history.save(self.run / "history.csv")
-        quality = means[self.judge]
+        quality = merit(self.judge, means[self.judge])
         best = progress.best is None or quality > progress.best
         if best:
             progress.best, progress.best_step = quality, progress.step

@@ -11,7 +11,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract, write_text
 from lowlight_tf.evaluation.exposure import own_protocol
 
-TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})"}
+TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})", "lpips": "LPIPS ({})"}
 """What a panel of the curves is called, with the protocol, where not as its metric."""
 
 
@@ -94,6 +94,11 @@ class History:
         beside = path.with_name("contract.json")
         known = beside.is_file()
         return cls(rows, protocol=own_protocol(Contract.load(beside)) if known else "plain")
+
+
+def merit(judge: str, mean: float) -> float:
+    """Return what is higher the better a net is, of the mean of what it is judged by."""
+    return -mean if judge == "lpips" else mean
 
 
 def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from lowlight_tf.plan import Training
 from lowlight_tf.training.callbacks import Progress, StepCallback
+from lowlight_tf.training.history import merit
 
 
 class PSNRPlateau(StepCallback):
-    """Cut the learning rate when validation PSNR has not risen for some validations in a row.
+    """Cut the learning rate when validation has not got better for some validations in a row.
 
     Comes after `Validate`, whose results it reads in the history, and before `Checkpoint`: the rate
     is saved with the optimizer, the count of validations in vain with the progress, so that a run
@@ -22,7 +23,7 @@ class PSNRPlateau(StepCallback):
         path: The `history.csv` that gets the column `learning_rate`: that of the steps from there.
 
     Differences from `keras.callbacks.ReduceLROnPlateau`:
-        Any rise counts, however small, and it survives being killed.
+        Anything better counts, however little, and it survives being killed.
     """
 
     def __init__(
@@ -35,7 +36,8 @@ class PSNRPlateau(StepCallback):
         """Count, cut if it is time, and write down the rate."""
         progress, plan = self.progress, self.training
         _, measured = progress.history.column(f"val_{plan.judge}")
-        rose = len(measured) == 1 or measured[-1] > max(measured[:-1])
+        merits = [merit(plan.judge, mean) for mean in measured]
+        rose = len(merits) == 1 or merits[-1] > max(merits[:-1])
         progress.in_vain = 0 if rose else progress.in_vain + 1
         optimizer = self.model.optimizer
         rate = _short(optimizer.learning_rate)
@@ -43,7 +45,7 @@ class PSNRPlateau(StepCallback):
         if progress.in_vain >= plan.plateau_patience and lower < rate:
             print(
                 f"step {progress.step:>6}  learning rate {rate:g} -> {lower:g}: validation "
-                f"{plan.judge.upper()} has not risen {progress.in_vain} times in a row"
+                f"{plan.judge.upper()} has not got better {progress.in_vain} times in a row"
             )
             optimizer.learning_rate = rate = lower
             progress.in_vain = 0

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib.util
+import itertools
 import platform
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,7 +71,8 @@ def train(
 def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
     entry = MODELS.find(recipe.model)
     objective = Objective(recipe.objective)
-    checks.one_of("training.judge", recipe.training.judge, _judges(entry.contract))
+    known = FUSION if entry.contract.fuses else ("psnr", "ssim", "lpips")
+    checks.one_of("training.judge", recipe.training.judge, known)
     adversarial.check(recipe, entry.contract)
     plain = construct(MODELS, recipe.model, recipe.options)
     teacher = _teacher(recipe, entry.contract)
@@ -112,6 +114,8 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
     for stage in _stages(recipe):
         if progress.step < stage.end:
             learner.train_function = None  # traced anew: each stage has a size of its own
+            if recipe.critic.model:
+                learner.plays = stage.critic
             learner.fit(
                 _feed(material.train, recipe, entry.contract, run, stage, progress.step, team),
                 epochs=1,
@@ -197,28 +201,31 @@ def _open(run: Path, recipe: Recipe, resume: bool) -> None:
             )
 
 
-def _judges(contract: Contract) -> tuple[str, ...]:
-    """Return what a net is validated by."""
-    return FUSION if contract.fuses else ("psnr", "ssim")
+def _measured(contract: Contract, judge: str) -> tuple[str, ...]:
+    """Return what is measured at each validation: LPIPS, which takes longest, only if it judges."""
+    return FUSION if contract.fuses else tuple(dict.fromkeys(("psnr", "ssim", judge)))
 
 
 class _Stage(NamedTuple):
-    """Steps that share a crop and a batch: from `begin` to before `end`, samples from `first`."""
+    """Steps that are traced once: from `begin` to before `end`, samples from `first`."""
 
     begin: int
     end: int
     crop: int
     batch: int
     first: int
+    critic: bool
 
 
 def _stages(recipe: Recipe) -> list[_Stage]:
     plan, steps = recipe.pipeline, recipe.training.steps
-    late = round(plan.late_from * steps)
-    return [
-        _Stage(0, late, plan.crop, plan.batch, 0),
-        _Stage(late, steps, plan.late_crop, plan.late_batch, late * plan.batch),
-    ]
+    late, critic = (round(share * steps) for share in (plan.late_from, recipe.critic.begin))
+    stages, first = [], 0
+    for begin, end in itertools.pairwise(sorted({0, critic, late, steps})):
+        size = (plan.late_crop, plan.late_batch) if begin >= late else (plan.crop, plan.batch)
+        stages.append(_Stage(begin, end, *size, first, begin >= critic))
+        first += (end - begin) * stages[-1].batch
+    return stages
 
 
 def _feed(
@@ -265,7 +272,8 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
 
     def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
         engine = KerasEngine.of(net, contract, name=recipe.model, preparation=recipe.preparation)
-        results = evaluate(engine, val, metrics=_judges(contract), protocol=own_protocol(contract))
+        metrics = _measured(contract, plan.judge)
+        results = evaluate(engine, val, metrics=metrics, protocol=own_protocol(contract))
         return results.means, contact_sheet([engine], val[:SAMPLES])
 
     judges = [

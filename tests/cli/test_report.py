@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lowlight_tf.cli.main import main
+from lowlight_tf.config import Recipe
 from lowlight_tf.imaging import files
 from lowlight_tf.training.history import History
 
@@ -33,6 +34,18 @@ def test_runs_are_drawn_over_each_other_from_their_histories_alone(begun, tmp_pa
     assert "no contact sheet: first has no model.keras yet" in out
     assert files.read(output / "curves.png").shape[1] > 1000
     assert sorted(path.name for path in output.iterdir()) == ["curves.png", "curves.svg"]
+
+
+def test_the_best_of_a_run_judged_by_lpips_has_the_lowest(begun, capsys):
+    place = Path(begun[0])
+    history = History.load(place / "history.csv")
+    for row, lpips in zip(history.rows, (0.4, 0.3, 0.2, 0.25), strict=True):
+        row["val_lpips"] = lpips
+    history.save(place / "history.csv")
+    (place / "recipe.toml").write_text(Recipe().replace(["training.judge=lpips"]).dump())
+    assert main(["report", begun[0], "--rows=0"]) == 0
+    told = "best validation PSNR 20.00 dB, SSIM 0.5000, LPIPS 0.2000 (plain) at epoch 3 of 4"
+    assert told in capsys.readouterr().out
 
 
 def test_one_run_is_told_in_its_own_folder(begun):

@@ -140,6 +140,20 @@ def test_of_two_cameras_either_picture_is_real_and_counts_one_half():
     np.testing.assert_allclose(learner.critic.get_weights()[0].item(), slope, rtol=1e-5)
 
 
+def test_until_the_critic_plays_the_net_learns_by_its_objective_alone():
+    learner = against("bce", 0.5, 0.5, low=1.0)
+    learner.plays, learner.objective = False, Objective({"l1": 1.0})
+    before = learner.critic.get_weights()
+    logs = learner.train_step(TWO)
+    # Both pixels are too dark: l1 pulls the gain by the mean of what comes in, and the constant.
+    kernel, bias = learner.net.get_weights()
+    np.testing.assert_allclose([kernel.item(), bias.item()], [1 + 0.5 * 0.3, 0.5], rtol=1e-5)
+    for old, new in zip(before, learner.critic.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert float(logs["loss"]) == pytest.approx(0.4)
+    assert not set(adversarial.NOTED) & set(logs)
+
+
 def test_a_critic_needs_tensorflow(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     recipe = Recipe().replace(["critic.model=patch_discriminator"])
@@ -156,6 +170,7 @@ def test_a_critic_needs_tensorflow(monkeypatch):
         ("critic.options.filtres=2", "patch_discriminator has no option 'filtres'"),
         ("critic.options.contract=2", "patch_discriminator has no option 'contract'"),
         ("critic.options.filters=0", "`filters` must be at least 1"),
+        ("critic.begin=1", "`critic.begin` must be"),
     ],
 )
 def test_a_critic_that_cannot_be_had_is_refused_and_nothing_written(
@@ -295,6 +310,16 @@ def test_only_the_net_is_kept_and_both_sides_are_in_the_log(whole, recipe):
         assert steps == [1, 2, 3, 4]
         assert np.isfinite(values).all()
     assert min(history.column("gradient_critic")[1]) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [0.25, 0.75, 1.0])
+def test_a_critic_that_comes_late_is_in_the_log_from_then_on(late, recipe, tmp_path):
+    sizes = [f"pipeline.late_from={late}", "pipeline.late_crop=24", "pipeline.late_batch=1"]
+    run = train(recipe.replace([*GAN, *sizes, "critic.begin=0.5"]), tmp_path / "run")
+    history = History.load(run / "history.csv")
+    assert history.column("critic")[0] == [3, 4]
+    assert history.column("loss")[0] == [1, 2, 3, 4]
 
 
 @pytest.mark.slow

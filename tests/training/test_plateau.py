@@ -1,5 +1,6 @@
 """The learning rate is cut when validation has stood still for long enough, and only then."""
 
+import dataclasses
 import json
 
 import pytest
@@ -59,10 +60,21 @@ def test_cuts_at_the_right_validation_and_never_below_the_floor(learner, tmp_pat
     assert written.column("learning_rate") == (list(range(1, 16)), RATES)
     assert float(learner.optimizer.learning_rate) == pytest.approx(2e-6)
     first, second = capsys.readouterr().out.splitlines()
-    assert first == (
-        "step      5  learning rate 0.0001 -> 1e-05: validation PSNR has not risen 3 times in a row"
-    )
+    cut = "step      5  learning rate 0.0001 -> 1e-05"
+    assert first == f"{cut}: validation PSNR has not got better 3 times in a row"
     assert "1e-05 -> 2e-06" in second
+
+
+def test_what_is_better_the_lower_it_is_is_so_here_too(learner, tmp_path):
+    plan = dataclasses.replace(PLAN, judge="lpips")
+    progress = Progress()
+    plateau = PSNRPlateau(progress, 1, len(PSNR), training=plan, path=tmp_path / "history.csv")
+    plateau.set_model(learner)
+    for psnr in PSNR:
+        progress.step += 1
+        progress.history.add(progress.step, val_psnr=20, val_lpips=1 - psnr / 20)
+        plateau.on_train_batch_end(0)
+    assert History.load(tmp_path / "history.csv").column("learning_rate")[1] == RATES
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 5, 8])

@@ -75,6 +75,16 @@ def test_the_kept_net_is_the_averaged_one_of_the_best_validation(whole):
     assert told["best_step"] in (3, 6)
 
 
+def test_of_a_net_judged_by_lpips_the_lowest_is_kept(recipe, tmp_path):
+    settings = ["training.judge=lpips", "training.steps=4", "training.validate_every=1"]
+    run = train(recipe.replace(settings), tmp_path / "run")
+    steps, lpips = History.load(run / "history.csv").column("val_lpips")
+    assert len(set(lpips)) == 4
+    told = json.loads((run / "training.json").read_text())
+    assert told["best_step"] == steps[lpips.index(min(lpips))]
+    assert told["validation"]["lpips"] == min(lpips)
+
+
 @pytest.mark.parametrize("step", [3, 5])
 def test_a_killed_run_goes_on_to_the_same_weights(step, whole, recipe, tmp_path):
     (tmp_path / "recipe.toml").write_text(recipe.dump())
