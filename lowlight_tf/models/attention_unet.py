@@ -50,14 +50,17 @@ def attention_unet(
         the generator of https://github.com/yashthesia/computer-vision-project-fall21.
 
     Differences from the reference:
-        Full resolution, as in SID's own protocol; theirs is half of it. `attention` and
-        `normalized` can be switched off.
+        Full resolution, as in SID's own protocol; theirs is half of it. Kernels begin as in He et
+        al., ICCV 2015: without normalization the features of others fade from level to level.
+        `attention` and `normalized` can be switched off.
     """
     checks.at_least("filters", filters, 1)
     checks.at_least("depth", depth, 1)
 
     def conv(x: KerasTensor, maps: int, place: str) -> KerasTensor:
-        x = layers.Conv2D(maps, 3, padding="same", name=f"{place}_conv")(x)
+        x = layers.Conv2D(
+            maps, 3, padding="same", kernel_initializer="he_normal", name=f"{place}_conv"
+        )(x)
         if normalized:
             x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{place}_norm")(x)
         return layers.ReLU(name=f"{place}_act")(x)
