@@ -219,7 +219,8 @@ class _Stage(NamedTuple):
 
 def _stages(recipe: Recipe) -> list[_Stage]:
     plan, steps = recipe.pipeline, recipe.training.steps
-    late, critic = (round(share * steps) for share in (plan.late_from, recipe.critic.begin))
+    late = round(plan.late_from * steps)
+    critic = round(recipe.critic.begin * steps) if recipe.critic.model else 0
     stages, first = [], 0
     for begin, end in itertools.pairwise(sorted({0, critic, late, steps})):
         size = (plan.late_crop, plan.late_batch) if begin >= late else (plan.crop, plan.batch)
