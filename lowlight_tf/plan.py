@@ -230,8 +230,10 @@ class Critic:
         options: What it is built with.
         loss: "bce", "least_squares" or "hinge", see `losses.adversarial`.
         weight: Of what the critic costs the net, beside the losses of the objective.
+        features: Of how far the net's picture is from the target inside the critic, see
+            `training.adversarial`; 0 does without.
         learning_rate: Of the critic's own Adam, at its highest. It follows the schedule of
-            `training`; under "plateau" it stays.
+            `training` in the steps that it plays; under "plateau" it stays.
         beta_1: Of its Adam.
         begin: Share of the steps after which the critic comes: a net that already makes pictures
             has no blunders left for it to look at.
@@ -241,6 +243,7 @@ class Critic:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     loss: str = "bce"
     weight: float = 1.0
+    features: float = 0.0
     learning_rate: float = 2e-4
     beta_1: float = 0.5
     begin: float = 0.0
@@ -248,7 +251,12 @@ class Critic:
     def __post_init__(self) -> None:
         """Refuse what no critic can learn with."""
         checks.positive("critic.weight", self.weight)
+        checks.at_least("critic.features", self.features, 0)
         checks.positive("critic.learning_rate", self.learning_rate)
         _check_momentum("critic.beta_1", self.beta_1)
         if not 0 <= self.begin < 1:
             raise UsageError(f"`critic.begin` must be in [0, 1). Received: {self.begin}.")
+
+    def first(self, steps: int) -> int:
+        """Return the step, of so many, from which on the critic plays."""
+        return round(self.begin * steps)

@@ -27,10 +27,11 @@ NOTED = (
     "critic",
     "critic_real",
     "critic_fake",
+    "critic_features",
     "gradient_net",
     "gradient_critic",
 )
-"""What the log has of the game."""
+"""What the log has of the game, features only where they are matched."""
 
 
 class AdversarialLearner(Learner):
@@ -41,14 +42,20 @@ class AdversarialLearner(Learner):
     costs it, small. Either optimizer moves its own side alone. While `plays` is False there is no
     critic: the net learns by its objective alone, and the log has nothing of the game.
 
+    With `features` the net's picture is also to look to the critic, inside, as the real one does:
+    the mean distance (L1) of what comes out of each of the critic's LeakyReLUs, the mean over them,
+    counts so much. What the critic tells pictures by is then a measure that the net can follow all
+    the way, where its verdict alone only says in which direction real is.
+
     Real is the target, which the critic sees beside the net's inputs. A net that fuses has none:
     what either camera saw is real in turn, each counts one half, and the critic sees nothing beside
     it. So the fused picture is to look like one that a camera took, whichever.
 
     The log has, beside what `Learner` notes: "adversarial", what the critic costs the net, not yet
-    weighted; "critic", what the critic pays; "critic_real" and "critic_fake", shares of the real
-    and of the net's patches that it is right about; "gradient_net" and "gradient_critic", norms of
-    the gradients before they are clipped. "loss" is all that the net makes small.
+    weighted; "critic_features", the distance inside it, likewise; "critic", what the critic pays;
+    "critic_real" and "critic_fake", shares of the real and of the net's patches that it is right
+    about; "gradient_net" and "gradient_critic", norms of the gradients before they are clipped.
+    "loss" is all that the net makes small.
 
     Args:
         net: See `Learner`.
@@ -58,19 +65,23 @@ class AdversarialLearner(Learner):
         optimizer: The critic's.
         game: What both sides pay.
         weight: Of the adversarial part.
+        features: Of the distance inside the critic; 0 does without.
         teacher: See `Learner`.
 
     Raises:
-        UsageError: If Keras does not run on TensorFlow.
+        UsageError: If Keras does not run on TensorFlow, or features are to be matched where no
+            target is known, or where the critic has no LeakyReLU.
 
     Reference:
         Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017;
         for two cameras Ma et al., "FusionGAN", Information Fusion 2019, and "DDcGAN", IEEE TIP
-        2020.
+        2020. For features Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation
+        with Conditional GANs", CVPR 2018, equation 4.
 
     Differences from the papers:
-        FusionGAN holds only the visible picture for real, DDcGAN has a critic for either camera;
-        here one critic knows both.
+        Features are those of one critic, and the mean over its layers counts, where Wang et al. add
+        up those of three. FusionGAN holds only the visible picture for real, DDcGAN has a critic
+        for either camera; here one critic knows both.
     """
 
     def __init__(
@@ -83,12 +94,14 @@ class AdversarialLearner(Learner):
         optimizer: keras.optimizers.Optimizer,
         game: Game,
         weight: float = 1.0,
+        features: float = 0.0,
         teacher: keras.Model | None = None,
     ) -> None:
         _need_tensorflow()
         super().__init__(net, objective, teacher=teacher)
         self.critic, self.critic_optimizer = critic, optimizer
-        self.game, self.weight = game, weight
+        self.game, self.weight, self.features = game, weight, features
+        self._inside = _inside(critic, contract) if features else None
         self.plays = True
         (output,) = contract.outputs
         self._output = output.name
@@ -112,7 +125,7 @@ class AdversarialLearner(Learner):
             outputs = self(x, training=True)
             loss = self.compute_loss(x, y, outputs)
             if self.plays:
-                loss += self.weight * self._lost(x, {**x, **y}, outputs[self._output], tape)
+                loss += self._lost(x, {**x, **y}, outputs[self._output], tape)
             scaled = self.optimizer.scale_loss(loss)
         weights = self.net.trainable_variables
         self._follow(tape.gradient(scaled, weights), weights, self.optimizer, "gradient_net")
@@ -120,16 +133,23 @@ class AdversarialLearner(Learner):
             if metric.name == "loss":
                 metric.update_state(loss)
         logs = self.get_metrics_result()
-        told = [name for name in logs if self.plays or name not in NOTED]
-        return {name: logs[name] for name in told}
+        unknown = NOTED if not self.plays else () if self.features else ("critic_features",)
+        return {name: value for name, value in logs.items() if name not in unknown}
 
     def _lost(self, x: Mapping, known: Mapping, made: KerasTensor, tape: Any) -> KerasTensor:
-        """Make one step of the critic; return what it then costs the net."""
+        """Make one step of the critic; return what it then costs the net, weighted."""
         with tape.stop_recording():
             self._train_critic(x, known, made)
+            wanted = self._seen_inside(x, known[self._real[0]]) if self.features else []
         adversarial = ops.mean(self.game.net(self._logits(x, made)))
         self.trackers["adversarial"].update_state(adversarial)
-        return adversarial
+        lost = self.weight * adversarial
+        if self.features:
+            pairs = zip(wanted, self._seen_inside(x, made), strict=True)
+            distance = sum(ops.mean(ops.abs(want - have)) for want, have in pairs) / len(wanted)
+            self.trackers["critic_features"].update_state(distance)
+            lost += self.features * distance
+        return lost
 
     def _train_critic(self, x: Mapping, known: Mapping, made: KerasTensor) -> None:
         """Make one step of the critic."""
@@ -149,8 +169,14 @@ class AdversarialLearner(Learner):
         self.trackers["critic_fake"].update_state(fake <= self.game.border)
 
     def _logits(self, x: Mapping, picture: KerasTensor) -> KerasTensor:
-        beside = {name: x[name] for name in self._beside}
-        return ops.cast(self.critic({**beside, self._output: picture}, training=True), "float32")
+        return ops.cast(self.critic(self._shown(x, picture), training=True), "float32")
+
+    def _seen_inside(self, x: Mapping, picture: KerasTensor) -> list[KerasTensor]:
+        seen = self._inside(self._shown(x, picture), training=True)
+        return [ops.cast(features, "float32") for features in seen]
+
+    def _shown(self, x: Mapping, picture: KerasTensor) -> dict[str, KerasTensor]:
+        return {**{name: x[name] for name in self._beside}, self._output: picture}
 
     def _follow(
         self,
@@ -227,15 +253,35 @@ def check(recipe: Recipe, contract: Contract) -> None:
     if recipe.critic.model:
         _need_tensorflow()
         GAMES.find(recipe.critic.loss)
-        construct(CRITICS, recipe.critic.model, recipe.critic.options, contract)
+        critic = construct(CRITICS, recipe.critic.model, recipe.critic.options, contract)
+        if recipe.critic.features:
+            _inside(critic, contract)
+
+
+def _inside(critic: keras.Model, contract: Contract) -> keras.Model:
+    """Return a critic from the same inputs to a list of what its LeakyReLUs give."""
+    if contract.fuses:
+        raise UsageError(
+            "`critic.features` compares with a target, and a net that fuses has none. Set it to 0."
+        )
+    hidden = [layer.output for layer in critic.layers if isinstance(layer, keras.layers.LeakyReLU)]
+    if not hidden:
+        raise UsageError(
+            f"`critic.features` compares what LeakyReLUs give. Received: {critic.name}, which has "
+            "none. Set it to 0."
+        )
+    return keras.Model(critic.input, hidden)
 
 
 def opponent(recipe: Recipe, contract: Contract) -> dict[str, Any]:
     """Return what `AdversarialLearner` needs besides what every learner does."""
     plan, training = recipe.critic, recipe.training
-    # Its average is of no use to anybody, and its weights need not be small.
+    # Its average is of no use to anybody, and its weights need not be small. Its schedule ends with
+    # the net's, however late it came: a critic that goes on learning beside a net that stands still
+    # wins, and then says nothing of use.
     own = dataclasses.replace(
         training,
+        steps=training.steps - plan.first(training.steps),
         learning_rate=plan.learning_rate,
         beta_1=plan.beta_1,
         plateau_floor=0.0,
@@ -250,6 +296,7 @@ def opponent(recipe: Recipe, contract: Contract) -> dict[str, Any]:
         "optimizer": adam(own),
         "game": GAMES.find(plan.loss).load(),
         "weight": plan.weight,
+        "features": plan.features,
     }
 
 

@@ -220,7 +220,7 @@ class _Stage(NamedTuple):
 def _stages(recipe: Recipe) -> list[_Stage]:
     plan, steps = recipe.pipeline, recipe.training.steps
     late = round(plan.late_from * steps)
-    critic = round(recipe.critic.begin * steps) if recipe.critic.model else 0
+    critic = recipe.critic.first(steps) if recipe.critic.model else 0
     stages, first = [], 0
     for begin, end in itertools.pairwise(sorted({0, critic, late, steps})):
         size = (plan.late_crop, plan.late_batch) if begin >= late else (plan.crop, plan.batch)

@@ -27,6 +27,7 @@ CAMERAS = Contract((Port("visible", 1), Port("infrared", 1)), (Port("fused", 1),
 GAN = [
     "critic.model=patch_discriminator",
     "critic.options.filters=2",
+    "critic.features=1.0",
     "objective.l1=10.0",
     "pipeline.late_from=1.0",
     "training.schedule=constant",
@@ -154,6 +155,61 @@ def test_until_the_critic_plays_the_net_learns_by_its_objective_alone():
     assert not set(adversarial.NOTED) & set(logs)
 
 
+def test_features_are_what_leaky_relus_give_of_the_picture_and_of_the_real_one():
+    inputs = {name: keras.Input((None, None, 1), name=name) for name in ("low", "enhanced")}
+    seen = keras.layers.Conv2D(1, 1, use_bias=False)(keras.layers.Concatenate()([*inputs.values()]))
+    felt = keras.layers.LeakyReLU(0.5)(seen)
+    critic = keras.Model(inputs, keras.layers.Conv2D(1, 1)(felt))
+    doubles = np.float32([0, 2]).reshape(1, 1, 2, 1)
+    critic.set_weights([doubles, np.zeros((1, 1, 1, 1)), np.zeros(1)])
+    learner = AdversarialLearner(
+        line(["low"], "enhanced", low=-1.0),
+        Objective({"l1": 1e-9}),
+        contract=GRAY,
+        critic=critic,
+        optimizer=keras.optimizers.SGD(0.0),
+        game=GAMES.find("bce").load(),
+        features=3.0,
+    )
+    learner.compile(optimizer=keras.optimizers.SGD(0.5))
+    learner.optimizer.build(learner.net.trainable_variables)
+    logs = learner.train_step(TWO)
+    # Made: -0.2 and -0.4, which the critic doubles and its slope halves; real: 1.0 and 1.8.
+    assert float(logs["critic_features"]) == pytest.approx((1.2 + 2.2) / 2)
+    assert float(logs["loss"]) == pytest.approx(np.log(2) + 3 * 1.7, rel=1e-5)
+    kernel, bias = learner.net.get_weights()
+    np.testing.assert_allclose([kernel.item(), bias.item()], [-1 + 1.5 * 0.3, 1.5], rtol=1e-5)
+
+
+def test_features_need_a_target_and_a_critic_that_has_some(recipe):
+    matching = recipe.replace([*GAN, "critic.features=1"])
+    adversarial.check(matching, GRAY)
+    with pytest.raises(UsageError, match="a net that fuses has none"):
+        adversarial.check(matching, CAMERAS)
+    with pytest.raises(UsageError, match=r"LeakyReLUs give\. Received: blank"):
+        AdversarialLearner(
+            line(["low"], "enhanced"),
+            Objective({"l1": 1.0}),
+            contract=GRAY,
+            critic=keras.Model(*[keras.Input((None, None, 1))] * 2, name="blank"),
+            optimizer=keras.optimizers.SGD(0.0),
+            game=GAMES.find("bce").load(),
+            features=1.0,
+        )
+
+
+@pytest.mark.parametrize("begin", [0.0, 0.5, 0.9])
+def test_the_critic_learns_as_long_as_the_net(begin, recipe):
+    plan = [*GAN, "training.steps=1000", "training.schedule=cosine", f"critic.begin={begin}"]
+    optimizer = adversarial.opponent(recipe.replace(plan), GRAY)["optimizer"]
+    optimizer.build([])
+    rates = []
+    for step in (0, round(1000 * (1 - begin))):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(rates, [2e-4, 2e-6], rtol=1e-5)
+
+
 def test_a_critic_needs_tensorflow(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     recipe = Recipe().replace(["critic.model=patch_discriminator"])
@@ -171,6 +227,7 @@ def test_a_critic_needs_tensorflow(monkeypatch):
         ("critic.options.contract=2", "patch_discriminator has no option 'contract'"),
         ("critic.options.filters=0", "`filters` must be at least 1"),
         ("critic.begin=1", "`critic.begin` must be"),
+        ("critic.features=-1", "`critic.features` must be at least 0"),
     ],
 )
 def test_a_critic_that_cannot_be_had_is_refused_and_nothing_written(
