@@ -21,6 +21,7 @@ def patch_discriminator(
     filters: int = 64,
     depth: int = 3,
     normalization: str = "instance",
+    conditional: bool = True,
     name: str = "patch_discriminator",
 ) -> keras.Model:
     """Build the critic of a net, blind to all but patches of 70x70 pixels.
@@ -42,6 +43,8 @@ def patch_discriminator(
         normalization: "instance", by which a picture is judged alike in every batch; "batch", as
             the paper writes, whose batches of one picture make it the former, and as the attention
             U-Net GAN has it with batches of 16; or "none".
+        conditional: Show it what the net saw; False shows it the output alone, as in SRGAN. Noise
+            of the inputs, which lies over everything else, hides what is left of it in the output.
         name: Name of the Keras model.
 
     Returns:
@@ -72,7 +75,7 @@ def patch_discriminator(
         )  # fmt: skip
 
     (output,) = contract.outputs
-    seen = () if contract.fuses else contract.pictures
+    seen = contract.pictures if conditional and not contract.fuses else ()
     inputs = {p.name: keras.Input((None, None, p.channels), name=p.name) for p in (*seen, output)}
     picture = inputs[output.name]
     laid = [inputs[port.name] for port in seen]

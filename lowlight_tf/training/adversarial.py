@@ -47,9 +47,10 @@ class AdversarialLearner(Learner):
     counts so much. What the critic tells pictures by is then a measure that the net can follow all
     the way, where its verdict alone only says in which direction real is.
 
-    Real is the target, which the critic sees beside the net's inputs. A net that fuses has none:
-    what either camera saw is real in turn, each counts one half, and the critic sees nothing beside
-    it. So the fused picture is to look like one that a camera took, whichever.
+    Real is the target, which the critic sees beside the net's inputs if it has a place for them. A
+    net that fuses has none: what either camera saw is real in turn, each counts one half, and the
+    critic sees nothing beside it. So the fused picture is to look like one that a camera took,
+    whichever.
 
     The log has, beside what `Learner` notes: "adversarial", what the critic costs the net, not yet
     weighted; "critic_features", the distance inside it, likewise; "critic", what the critic pays;
@@ -106,7 +107,8 @@ class AdversarialLearner(Learner):
         (output,) = contract.outputs
         self._output = output.name
         pictures = tuple(port.name for port in contract.pictures)
-        self._beside, self._real = ((), pictures) if contract.fuses else (pictures, ("target",))
+        self._real = pictures if contract.fuses else ("target",)
+        self._beside = tuple(name for name in pictures if name in critic.input)
         optimizer.build(critic.trainable_variables)
         self.trackers.update({name: keras.metrics.Mean(name=name) for name in NOTED})
 

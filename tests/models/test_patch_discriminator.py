@@ -60,6 +60,10 @@ def test_a_picture_is_judged_beside_what_the_net_saw(rng):
     assert np.abs(np.asarray(one - two)).max() > 1e-3
 
 
+def test_unconditional_it_sees_the_output_alone():
+    assert set(patch_discriminator(BAYER, filters=2, conditional=False).input) == {"enhanced"}
+
+
 def test_instance_normalization_judges_a_picture_alike_in_every_batch(rng):
     batch = {port: rng.random((3, 32, 32, 3), np.float32) for port in ("low", "enhanced")}
     alone = {port: images[:1] for port, images in batch.items()}

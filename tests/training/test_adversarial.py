@@ -55,11 +55,13 @@ def line(inputs, name, **weights):
     return net
 
 
-def against(game, net_rate, critic_rate, *, contract=GRAY, weight=1.0, slope=1.0, **factors):
+def against(
+    game, net_rate, critic_rate, *, contract=GRAY, weight=1.0, slope=1.0, alone=False, **factors
+):
     """A learner of one pixel's gain and one critic's slope; the objective hardly counts."""
     inputs = [port.name for port in contract.inputs]
     (output,) = (port.name for port in contract.outputs)
-    beside = [] if contract.fuses else inputs
+    beside = [] if contract.fuses or alone else inputs
     loss = "max_intensity" if contract.fuses else "l1"
     learner = AdversarialLearner(
         line(inputs, output, **factors),
@@ -139,6 +141,15 @@ def test_of_two_cameras_either_picture_is_real_and_counts_one_half():
     made = sigmoid(visible) * visible  # it gives back what it sees
     slope = 1 - 0.5 * np.mean(real + made) / 2
     np.testing.assert_allclose(learner.critic.get_weights()[0].item(), slope, rtol=1e-5)
+
+
+def test_a_critic_without_a_place_for_the_inputs_sees_the_picture_alone():
+    learner = against("bce", 0.0, 0.5, alone=True, low=1.0)
+    learner.train_step(TWO)
+    low, real = np.array([0.2, 0.4]), np.array([0.5, 0.9])
+    slope = 1 - 0.5 * np.mean(-sigmoid(-real) * real + sigmoid(low) * low) / 2
+    kernel, _ = learner.critic.get_weights()
+    np.testing.assert_allclose(kernel.ravel(), [slope], rtol=1e-5)
 
 
 def test_until_the_critic_plays_the_net_learns_by_its_objective_alone():
