@@ -61,7 +61,7 @@ def develop(
     if digits.shape[-1] != port.channels:
         raise UsageError(
             f"{engine.name} develops what Bayer sensors saw ({port.channels} channels). "
-            f"Received: X-Trans ({digits.shape[-1]} channels). Take the baseline libraw."
+            f"Received: X-Trans ({digits.shape[-1]} channels). Pass --model libraw."
         )
     scale = contract.scale
     result = np.empty((scale * digits.shape[0], scale * digits.shape[1], 3), dtype)

@@ -29,7 +29,7 @@ def best(*, raw: bool = False, cameras: bool = False) -> str:
     """Return the net that is taken where none is named: for pictures, RAW files or two cameras."""
     if cameras:
         return FUSING_BEST
-    return RAW_BEST if raw and RAW_BEST in names() else BEST
+    return RAW_BEST if raw else BEST
 
 
 def find(name: str, *, others: Iterable[str] = ()) -> Path:

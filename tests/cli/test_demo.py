@@ -52,6 +52,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(parts, capsys):
     ("model", "reason"),
     [
         ("did_fuse", "takes a net from one color image to one"),
+        ("attention_unet", "takes a net from one color image to one"),
         ("nothing", "No shipped net is called 'nothing'"),
         ("clahe", "No shipped net is called 'clahe'"),
     ],

@@ -48,6 +48,16 @@ def test_one_file_becomes_one_picture_of_sixteen_bits(enhance, tmp_path, capsys)
     np.testing.assert_array_equal(result[..., ::-1], expected)
 
 
+def test_without_a_model_the_net_that_ships_develops(tmp_path, capsys):
+    source = take(tmp_path / "IMG.ARW", size=(70, 90))
+    out = tmp_path / "IMG.png"
+    assert main(["enhance", str(source), "--ratio", "200", "--output", str(out)]) == 0
+    assert "1 of 1 pictures developed by attention_unet" in capsys.readouterr().out
+    expected = develop(open_engine("attention_unet"), raw.read(source), ratio=200)
+    np.testing.assert_array_equal(pixels(out)[..., ::-1], expected)
+    assert expected.shape == (70, 90, 3)
+
+
 @pytest.mark.parametrize(("name", "dtype"), [("a.jpg", np.uint8), ("a.tif", np.uint16)])
 def test_the_suffix_says_how_many_bits(enhance, tmp_path, name, dtype):
     assert enhance(take(tmp_path / "a.dng"), "--ratio", 100, output=tmp_path / name) == 0

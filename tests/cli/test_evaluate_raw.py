@@ -57,6 +57,20 @@ def test_photographs_become_raw_files_and_the_protocol_is_named(photographs, tmp
     assert len(numbers[0]) == len(made)
 
 
+def test_what_ships_develops_photographs_it_never_saw_6_db_better_than_libraw(tmp_path):
+    data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+    for name in ("chelsea", "coffee"):
+        photograph = np.float32(getattr(data, name)()[20:276, 100:356]) / 255
+        files.write(tmp_path / "day" / f"{name}.png", photograph)
+    nets = ["attention_unet", "attention_unet_int8"]
+    words = ["evaluate", "--model", "libraw", *nets, "--data", str(tmp_path / "day")]
+    assert main([*words, "--metrics", "psnr,ssim", "--json", str(tmp_path / "table.json")]) == 0
+    libraw, *ours = (result.means for result in results.load(tmp_path / "table.json"))
+    for means in ours:
+        assert means["psnr"] > libraw["psnr"] + 6
+        assert means["ssim"] > libraw["ssim"] + 0.2
+
+
 def test_what_has_no_partner_is_named_and_the_rest_measured(photographs, tmp_path, capsys):
     made = synthetic_raw(day_folder(photographs), tmp_path / "made")
     made[0].target.unlink()

@@ -17,7 +17,8 @@ def test_every_net_has_a_card_and_a_golden_pair_and_all_are_small():
 
 
 def test_the_net_that_is_taken_where_none_is_named_ships():
-    assert {pretrained.best(), pretrained.best(cameras=True)} <= set(pretrained.names())
+    taken = {pretrained.best(), pretrained.best(raw=True), pretrained.best(cameras=True)}
+    assert taken <= set(pretrained.names())
 
 
 def test_what_fuses_ships_for_any_frame_with_its_finish():
@@ -36,6 +37,15 @@ def test_what_is_guided_by_illumination_ships_for_frames_of_one_size_as_it_left_
         assert card.contract.fuses
         assert not card.resizable
         assert not card.preparation.get("finish")
+
+
+def test_what_develops_ships_for_any_frame():
+    for end, quantization in (("", "float16"), ("_int8", "int8")):
+        card = Card.load(pretrained.find(f"attention_unet{end}").with_suffix(".json"))
+        assert (card.model, card.quantization) == ("attention_unet", quantization)
+        assert card.contract.develops
+        assert card.contract.scale == 2
+        assert card.resizable
 
 
 @pytest.mark.parametrize("size", SIZES)
