@@ -6,7 +6,8 @@ always is, where only the crops are read of what is decoded; and once with every
 in memory. The published net, as the seed trained it but for the size of its batch:
 
     python benchmarks/raw_memory.py --steps 1 --set pipeline.crop=512 pipeline.batch=1 \
-options.filters=64 options.depth=4 options.normalized=true "critic.options={filters=64}"
+options.filters=64 options.depth=4 options.normalized=true critic.begin=0 critic.features=0 \
+critic.weight=1 "critic.options={filters=64}"
 """
 
 import argparse
