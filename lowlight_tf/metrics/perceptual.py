@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.metrics.pixels import PEAK, levels, size
+from lowlight_tf.metrics.pixels import PEAK, comparable, rounded, size
 
 FILE = Path(__file__).parents[1] / "weights" / "lpips_alex.tflite"
 """Trunk and heads, made by scripts/make_lpips.py: (2, H, W, 3), scaled, to (1, 1)."""
@@ -16,6 +16,9 @@ SMALLEST = 31  # pixels; below, the second pooling has nothing left
 SHIFT, SCALE = np.array([[-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]])  # of RGB in [-1, 1]
 GAIN, OFFSET = np.float32(2 / PEAK / SCALE), np.float32((-1 - SHIFT) / SCALE)  # of 8-bit levels
 THREADS = 2
+BAND = 256  # rows
+KEPT = 2**22
+"""Pixels of a picture up to which its net is kept for the next one: it holds 160 bytes of each."""
 
 
 def lpips(target: np.ndarray, enhanced: np.ndarray) -> float:
@@ -38,22 +41,32 @@ def lpips(target: np.ndarray, enhanced: np.ndarray) -> float:
         CVPR 2018. Differences: weights rounded to float16; features shorter than 1e-4 count as
         none, where others add 1e-10 to their length; gray stands for three equal channels.
     """
+    comparable(target, enhanced)
     if min(target.shape[:2]) < SMALLEST:
         raise UsageError(
             f"LPIPS needs pictures of at least {SMALLEST}x{SMALLEST} pixels. "
             f"Received: {size(target)}. Leave out `lpips` for such small pictures."
         )
-    pictures = np.stack(levels(target, enhanced)).astype(np.float32)
-    net = _net(*target.shape[:2])
-    port = net.get_input_details()[0]["index"]
-    net.set_tensor(port, pictures * GAIN + OFFSET)
+    net = (_kept if target.shape[0] * target.shape[1] <= KEPT else _net)(*target.shape[:2])
+    _show(net, target, enhanced)
     net.invoke()
     return float(net.get_tensor(net.get_output_details()[0]["index"])[0, 0])
 
 
-@functools.lru_cache(maxsize=1)  # the pictures of a set mostly have one size
+def _show(net: Interpreter, *pictures: np.ndarray) -> None:
+    """Fill the net's input band by band: of large pictures no copies are held."""
+    seen = net.tensor(net.get_input_details()[0]["index"])()
+    for image, picture in zip(seen, pictures, strict=True):
+        for top in range(0, len(image), BAND):
+            rows = slice(top, top + BAND)
+            image[rows] = rounded(picture[rows]) * GAIN + OFFSET
+
+
 def _net(height: int, width: int) -> Interpreter:
     net = Interpreter(model_path=str(FILE), num_threads=THREADS)
     net.resize_tensor_input(net.get_input_details()[0]["index"], (2, height, width, 3))
     net.allocate_tensors()
     return net
+
+
+_kept = functools.lru_cache(maxsize=1)(_net)  # the pictures of a set mostly have one size

@@ -7,6 +7,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import files
+from lowlight_tf.metrics import perceptual
 from lowlight_tf.metrics.fidelity import PROTOCOLS, under
 from lowlight_tf.metrics.perceptual import FILE, lpips
 
@@ -58,6 +59,14 @@ def test_floats_are_rounded_to_8_bits(pair):
 def test_gray_is_three_equal_channels(pair):
     gray = [picture[..., :1] for picture in pair]
     assert lpips(*gray) == lpips(*(picture.repeat(3, -1) for picture in gray))
+
+
+def test_large_pictures_are_shown_by_bands_to_a_net_that_is_not_kept(pair, monkeypatch):
+    expected, kept = lpips(*pair), perceptual._kept.cache_info()
+    monkeypatch.setattr(perceptual, "BAND", 32)
+    monkeypatch.setattr(perceptual, "KEPT", 0)
+    assert lpips(*pair) == expected
+    assert perceptual._kept.cache_info() == kept
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
