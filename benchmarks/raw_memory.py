@@ -5,9 +5,9 @@ trained on it for a few steps by `lowlight-tf train`, each time in a process of 
 always is, where only the crops are read of what is decoded; and once with every pair held, decoded,
 in memory. The published net, as the seed trained it but for the size of its batch:
 
-    python benchmarks/raw_memory.py --steps 1 --set pipeline.crop=512 pipeline.batch=1 \
-options.filters=64 options.depth=4 options.normalized=true critic.begin=0 critic.features=0 \
-critic.weight=1 "critic.options={filters=64}"
+    python benchmarks/raw_memory.py --steps 1 --set training.judge=psnr pipeline.crop=512 \
+pipeline.batch=1 options.filters=64 options.depth=4 options.normalized=true critic.begin=0 \
+critic.features=0 critic.weight=1 "critic.options={filters=64}"
 """
 
 import argparse
