@@ -20,7 +20,7 @@ demo: venv
 	@echo 'demo/: before_after.png, curves.png, table.md, results.json, enhanced/, device/, run/'
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 docs: venv
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -41,6 +41,7 @@ EXTRAS["dev"] = [
     "playwright>=1.50",  # drives the Chromium that is installed
     "pycocotools>=2.0.8",  # what average precision is checked against
     "pytest>=8",
+    "pytest-xdist>=3.6",
     "ruff>=0.9",
     "Pillow>=10",
 ]
