@@ -3,11 +3,11 @@
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 
 MAP = "_map"
@@ -189,10 +189,9 @@ def write_json(path: Path, fields: dict[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename: nobody ever reads half a file."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    """Write a file whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 HOUSE = Path(__file__).parents[1] / "lowlight_tf"
 FLOORS = (  # from the ground up; a room uses only rooms of lower lines
-    {"__init__", "checks"},
+    {"__init__", "atomic", "checks"},
     {"contract", "registry", "plan", "config", "imaging", "layers"},
     {"catalog", "classical", "metrics", "datasets", "models", "losses"},
     {"runtime", "pipeline"},

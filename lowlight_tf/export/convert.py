@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import io
-import os
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from lowlight_tf import checks
+from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import MAP, Contract
 from lowlight_tf.export.equalize import equalized
@@ -120,9 +120,8 @@ def write(
             folder, signature_keys=["serving_default"]
         )
         content = finish(converter)
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    os.replace(beside, path)
+    with replacing(path) as part:
+        part.write_bytes(content)
     return path
 
 

@@ -1,6 +1,5 @@
 """DNG files: the least that every RAW developer opens; for made-up sensors and for tests."""
 
-import os
 import struct
 from collections.abc import Sequence
 from fractions import Fraction
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import tiff
 
@@ -110,10 +110,9 @@ def encode(
 
 
 def write(path: Path, mosaic: np.ndarray, phase: str, **said) -> None:
-    """Write a DNG file; see `encode`. Beside, then renamed."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(encode(mosaic, phase, **said))
-    os.replace(beside, path)
+    """Write a DNG file; see `encode`. Whole or not at all."""
+    with replacing(path) as part:
+        part.write_bytes(encode(mosaic, phase, **said))
 
 
 def _packed(mosaic: np.ndarray, bits: int) -> bytes:

@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
+from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.registration import stretch
 
@@ -65,11 +65,10 @@ class Rig:
         )
 
     def save(self, path: Path) -> None:
-        """Write the rig as JSON: beside, then renamed."""
+        """Write the rig as JSON, whole or not at all."""
         fields = dataclasses.asdict(self) | {"matrix": self.matrix.tolist()}
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-        os.replace(beside, path)
+        with replacing(path) as part:
+            part.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "Rig":

@@ -1,13 +1,13 @@
 """The same net for another size of frame, without TensorFlow: only shapes change in the file."""
 
 import dataclasses
-import os
 from pathlib import Path
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Card, Contract, sha256
 
@@ -88,13 +88,12 @@ def resize(path: Path, size: tuple[int, int], output: Path) -> Path:
     name = f"{card.name}_{size[0]}x{size[1]}"
     target = output / f"{name}.tflite"
     output.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.part")
-    beside.write_bytes(content)
-    checksum = sha256(beside)
-    dataclasses.replace(
-        card, name=name, height=size[0], width=size[1], sha256=checksum, size_bytes=len(content)
-    ).save(target.with_suffix(".json"))
-    os.replace(beside, target)
+    with replacing(target) as part:
+        part.write_bytes(content)
+        checksum = sha256(part)
+        dataclasses.replace(
+            card, name=name, height=size[0], width=size[1], sha256=checksum, size_bytes=len(content)
+        ).save(target.with_suffix(".json"))
     return target
 
 

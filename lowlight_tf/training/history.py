@@ -2,11 +2,11 @@
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract, write_text
 from lowlight_tf.evaluation.exposure import own_protocol
@@ -148,6 +148,5 @@ def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     for path in paths:
-        beside = path.with_name(f".{path.name}.part")
-        figure.savefig(beside, dpi=90, format=path.suffix.removeprefix("."))
-        os.replace(beside, path)
+        with replacing(path) as part:
+            figure.savefig(part, dpi=90, format=path.suffix.removeprefix("."))

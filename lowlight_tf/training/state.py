@@ -1,13 +1,13 @@
 """All that a run needs to go on as if it had never stopped, in one file a checkpoint."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.training.learner import Learner
 
@@ -35,10 +35,8 @@ def save(folder: Path, step: int, learner: Learner, progress: dict[str, Any]) ->
         raise diverged("Weights", step, folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step_{step:08d}.npz"
-    beside = folder / f".{path.name}.part"
-    with beside.open("wb") as file:
+    with replacing(path) as part, part.open("wb") as file:
         np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
-    os.replace(beside, path)
     for old in sorted(folder.glob("step_*.npz"))[:-KEPT]:
         old.unlink()
     return path
