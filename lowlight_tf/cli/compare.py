@@ -1,8 +1,8 @@
 """`lowlight-tf compare`: models x pictures -> one page to look at, and its numbers."""
 
 import argparse
+import contextlib
 import functools
-import os
 import shlex
 import sys
 import tempfile
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf import checks
+from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli import report
 from lowlight_tf.cli.evaluate import named_pairs, words_of
@@ -174,18 +175,13 @@ def _facts(command: str) -> str:
 
 
 def _write(texts: dict[Path, str]) -> None:
-    """Write files, all of them beside, then rename."""
-    beside = {path: path.with_name(f".{path.name}.part") for path in texts}
+    """Write files, none of them unless all could be written."""
     try:
-        for path, text in texts.items():
-            beside[path].write_text(text, encoding="utf-8")
-        for path, part in beside.items():
-            os.replace(part, path)
+        with contextlib.ExitStack() as parts:
+            for path, text in texts.items():
+                parts.enter_context(replacing(path)).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}.") from None
-    finally:
-        for part in beside.values():
-            part.unlink(missing_ok=True)
 
 
 def _command(args: argparse.Namespace) -> str:

@@ -6,13 +6,13 @@ bit; of either, no more is read than the part that is asked for.
 """
 
 import dataclasses
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import read_json, write_json
 from lowlight_tf.datasets import exposures
@@ -181,9 +181,8 @@ def _there(folder: Path, name: str, wanted: dict) -> dict | None:
 
 
 def _keep(folder: Path, name: str, array: np.ndarray, fields: dict) -> None:
-    """Write beside, then rename; what is said of it comes last."""
+    """Write an array whole or not at all; what is said of it comes last."""
     (folder / f"{name}.json").unlink(missing_ok=True)
-    beside = folder / f".{name}.part.npy"
-    np.save(beside, array)
-    os.replace(beside, folder / f"{name}.npy")
+    with replacing(folder / f"{name}.npy") as part, part.open("wb") as file:
+        np.save(file, array)
     write_json(folder / f"{name}.json", fields)
