@@ -13,7 +13,7 @@ _FACE = {
     "UsageError": "checks",
     "Contract": "contract",
     "Port": "contract",
-    "Card": "contract",
+    "Card": "model_card",
     "Recipe": "config",
     "MODELS": "catalog",
     "LOSSES": "catalog",

@@ -11,8 +11,8 @@ from typing import Any
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.preparation import Preparation
-from lowlight_tf.plan import Critic, Pipeline, Training
 from lowlight_tf.registry import nearest
+from lowlight_tf.training_config import Critic, Pipeline, Training
 
 FOLDER = Path(__file__).parent / "recipes"
 """The recipes that come with the package, MODEL_DATASET.toml."""

@@ -1,14 +1,12 @@
 """What a model takes and what it gives. Read by training, export and the device."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
+from lowlight_tf.fileio import read_json, write_json
 
 MAP = "_map"
 """How the names of those outputs end that are no picture but explain one: what a net went by where,
@@ -101,103 +99,6 @@ class Contract:
 def _port(fields: Mapping[str, Any]) -> Port:
     size = fields.get("size")
     return Port(**{**fields, "size": size and tuple(size)})
-
-
-@dataclasses.dataclass(frozen=True)
-class Card:
-    """What lies beside a .tflite file, as JSON: all that a device must know of it.
-
-    Attributes:
-        name: What the file is called by.
-        model: Name of the architecture in the catalog.
-        contract: Ports, their color spaces, and the scale.
-        height: Height that the file takes as it is (pixels).
-        width: Width that the file takes as it is (pixels).
-        quantization: "none", "float16", "dynamic", "int8" or "int16x8".
-        dtype: Type of the arrays at the ports, "float32" or "uint8".
-        value_range: What black and white are at the ports: [0, 1], or [0, 255] for uint8.
-        sha256: Checksum of the .tflite file.
-        size_bytes: Its size.
-        weights: Number of trained weights of the net.
-        resizable: On a CPU the file takes pictures of any height and width that are multiples of
-            `contract.multiple_of`; on other processors `lowlight-tf resize` makes it do so.
-        parity_db: PSNR (dB) of the file's output against Keras, on the pictures of its check.
-        preparation: What is done to the pictures of two cameras before they go in, the fields of
-            `imaging.preparation.Preparation`; empty for its defaults.
-        options: What the architecture was built with.
-        training: Data and their terms, recipe, seed, steps, measured results, from the run.
-    """
-
-    name: str
-    model: str
-    contract: Contract
-    height: int
-    width: int
-    quantization: str
-    dtype: str
-    value_range: tuple[float, float]
-    sha256: str
-    size_bytes: int
-    weights: int
-    resizable: bool = False
-    parity_db: float | None = None
-    preparation: dict[str, Any] = dataclasses.field(default_factory=dict)
-    options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    training: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    def save(self, path: Path) -> None:
-        """Write the card as JSON."""
-        write_json(path, dataclasses.asdict(self))
-
-    @classmethod
-    def load(cls, path: Path) -> "Card":
-        """Read back what `save` wrote.
-
-        Raises:
-            UsageError: If there is no card, or it is not one.
-        """
-        if not path.exists():
-            raise UsageError(
-                f"No card at {path}. A .tflite file needs the .json that `lowlight-tf export` "
-                "wrote beside it; copy both."
-            )
-        fields = read_json(path)
-        try:
-            fields["contract"] = Contract.from_fields(fields["contract"])
-            fields["value_range"] = tuple(fields["value_range"])
-            return cls(**fields)
-        except (KeyError, TypeError) as error:
-            raise UsageError(
-                f"{path} is not a card of lowlight_tf: {error}. Export again."
-            ) from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; a file that holds none is the user's error."""
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as JSON: {error}.") from None
-    if not isinstance(fields, dict):
-        raise UsageError(f"{path} must hold a JSON object. Received: {type(fields).__name__}.")
-    return fields
-
-
-def write_json(path: Path, fields: dict[str, Any]) -> None:
-    """Write an object as `write_text` does."""
-    write_text(path, json.dumps(fields, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
-
-
-def sha256(path: Path) -> str:
-    """Return the checksum of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 ENHANCE = Contract((Port("low", 3),), (Port("enhanced", 3),))

@@ -24,7 +24,8 @@ def untrained_run(tmp_path_factory):
     import keras
 
     from lowlight_tf.config import Recipe
-    from lowlight_tf.contract import ENHANCE, write_json
+    from lowlight_tf.contract import ENHANCE
+    from lowlight_tf.fileio import write_json
     from lowlight_tf.imaging import files
     from lowlight_tf.models.driving_unet import driving_unet
 
@@ -52,7 +53,8 @@ def fusing_run(tmp_path_factory):
     import keras
 
     from lowlight_tf.config import Recipe
-    from lowlight_tf.contract import FUSE, write_json
+    from lowlight_tf.contract import FUSE
+    from lowlight_tf.fileio import write_json
     from lowlight_tf.imaging import files
     from lowlight_tf.models.did_fuse import did_fuse
 
@@ -99,7 +101,8 @@ def developing_run(tmp_path_factory):
     import keras
 
     from lowlight_tf.config import Recipe
-    from lowlight_tf.contract import DEVELOP, write_json
+    from lowlight_tf.contract import DEVELOP
+    from lowlight_tf.fileio import write_json
     from lowlight_tf.imaging import dng, files
     from lowlight_tf.models.attention_unet import attention_unet
 

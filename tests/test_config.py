@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import FOLDER, Recipe
-from lowlight_tf.plan import Training
+from lowlight_tf.training_config import Training
 
 
 @pytest.mark.parametrize("name", [path.stem for path in FOLDER.glob("*.toml")])

@@ -9,8 +9,8 @@ import pytest
 
 HOUSE = Path(__file__).parents[1] / "lowlight_tf"
 FLOORS = (  # from the ground up; a room uses only rooms of lower lines
-    {"__init__", "atomic", "checks"},
-    {"contract", "registry", "plan", "config", "imaging", "layers"},
+    {"__init__", "checks", "fileio"},
+    {"contract", "model_card", "registry", "training_config", "config", "imaging", "layers"},
     {"catalog", "classical", "metrics", "datasets", "models", "losses"},
     {"runtime", "pipeline"},
     {"evaluation", "export", "training"},
@@ -20,9 +20,11 @@ FLOORS = (  # from the ground up; a room uses only rooms of lower lines
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SAME_FLOOR = {  # within a floor: who may use whom
     ("config", "imaging"),
-    ("config", "plan"),
+    ("config", "training_config"),
     ("config", "registry"),
+    ("fileio", "checks"),
     ("catalog", "contract"),
+    ("model_card", "contract"),
     ("losses", "models"),
     ("export", "evaluation"),
     ("pipeline", "runtime"),

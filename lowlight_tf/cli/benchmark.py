@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf import checks
     from lowlight_tf.cli.export import image_size
     from lowlight_tf.cli.selftest import net_file
-    from lowlight_tf.contract import write_json
+    from lowlight_tf.fileio import write_json
     from lowlight_tf.runtime import benchmark
     from lowlight_tf.runtime.litert import LiteRTEngine
 

@@ -85,7 +85,7 @@ def _datasets() -> Iterable[dict[str, Any]]:
 
 
 def _nets() -> Iterable[dict[str, Any]]:
-    from lowlight_tf.contract import Card
+    from lowlight_tf.model_card import Card
     from lowlight_tf.runtime import pretrained
 
     for name in pretrained.names():

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf import checks
-from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli import report
 from lowlight_tf.cli.evaluate import named_pairs, words_of
 from lowlight_tf.cli.progress import Bar
+from lowlight_tf.fileio import replacing
 
 if TYPE_CHECKING:
     from lowlight_tf.datasets.pairing import Pair

@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
     if not kinds:
         raise UsageError("`quantize` must name at least one kind of file. Received: none.")
 
-    from lowlight_tf.contract import Card
     from lowlight_tf.export.bundle import export_run
     from lowlight_tf.export.parity import FAITHFUL_DB
+    from lowlight_tf.model_card import Card
 
     paths = [
         path

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import read_json, write_json
 from lowlight_tf.datasets import exposures
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.fileio import read_json, replacing, write_json
 from lowlight_tf.imaging import mosaic, raw
 
 SHORT, LONG = "short", "long"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lowlight_tf import __version__
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import sha256 as checksum
+from lowlight_tf.fileio import sha256 as checksum
 
 CHUNK = 1 << 20  # bytes
 TIMEOUT = 30  # seconds without an answer

@@ -15,8 +15,9 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import RAW, read_json
+from lowlight_tf.contract import RAW
 from lowlight_tf.datasets.pairing import SHOWN, Pair, whole_and_lone
+from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import files, raw
 
 PORT = RAW.name

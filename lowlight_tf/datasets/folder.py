@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import RAW, read_json, write_json
+from lowlight_tf.contract import RAW
 from lowlight_tf.datasets.archives import unpack
 from lowlight_tf.datasets.pairing import CAMERAS
+from lowlight_tf.fileio import read_json, write_json
 
 LEARN = "train_val", "train"
 """Parts to learn from, where there is no `val/` beside them: validation is split off."""

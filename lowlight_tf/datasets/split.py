@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import read_json, write_json
 from lowlight_tf.datasets.pairing import SHOWN, Pair
+from lowlight_tf.fileio import read_json, write_json
 
 SIDES = "training", "validation"
 

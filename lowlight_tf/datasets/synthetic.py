@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import read_json, write_json
+from lowlight_tf.fileio import read_json, write_json
 from lowlight_tf.imaging import color, files
 from lowlight_tf.imaging.noise import darken
 

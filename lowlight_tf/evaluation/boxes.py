@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import cv2
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import read_json
 from lowlight_tf.datasets.pairing import by_stem
+from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import files
 
 BESIDE = ("boxes.json", "annotations.json", "Annotations", "Annotation", "label", "labels")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import write_json, write_text
 from lowlight_tf.datasets import cameras
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import precision, report, results
 from lowlight_tf.evaluation.boxes import Label
 from lowlight_tf.evaluation.precision import Agreement
+from lowlight_tf.fileio import write_json, write_text
 from lowlight_tf.imaging import files, infrared, noise
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.detect import Detection, Detector

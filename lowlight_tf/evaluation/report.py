@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lowlight_tf.catalog import METRICS
-from lowlight_tf.contract import write_text
 from lowlight_tf.evaluation.results import Results, Score
+from lowlight_tf.fileio import write_text
 
 COSTS = "weights", "G multiply-adds per picture", "ms per picture"
 """Columns that tell what a picture costs, the median one."""

@@ -13,7 +13,7 @@ import numpy as np
 from lowlight_tf import __version__
 from lowlight_tf.catalog import METRICS
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import read_json, write_json
+from lowlight_tf.fileio import read_json, write_json
 
 PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "keras", "tensorflow")
 """Whose versions are written beside the numbers, where they are installed."""

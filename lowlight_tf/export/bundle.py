@@ -12,13 +12,14 @@ from lowlight_tf import checks
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import Card, read_json, sha256
 from lowlight_tf.export.convert import convert
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.pictures import as_floats, calibration, comparison, dark_pictures
 from lowlight_tf.export.quantize import QUANTIZATIONS
+from lowlight_tf.fileio import read_json, sha256
 from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.golden import INPUTS, middle
 from lowlight_tf.runtime.litert import LiteRTEngine

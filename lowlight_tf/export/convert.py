@@ -13,12 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from lowlight_tf import checks
-from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import MAP, Contract
 from lowlight_tf.export.equalize import equalized
 from lowlight_tf.export.quantize import QUANTIZATIONS, Sample, quantized
 from lowlight_tf.export.rounding import rounded
+from lowlight_tf.fileio import replacing
 from lowlight_tf.layers.reparameterization import fold
 
 EIGHT = ("dynamic", "int8", "int16x8")

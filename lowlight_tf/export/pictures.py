@@ -13,9 +13,10 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Contract, Port, read_json
+from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets import cameras, exposures
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import color, files, infrared, raw, unprocess
 from lowlight_tf.imaging.preparation import Preparation, prepare
 from lowlight_tf.runtime import fit

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
+from lowlight_tf.fileio import replacing
 from lowlight_tf.imaging import tiff
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL = 1, 2, 3, 4, 5, 10

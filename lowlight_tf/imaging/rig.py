@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
+from lowlight_tf.fileio import replacing
 from lowlight_tf.imaging.registration import stretch
 
 SAME_SHAPE = 0.01  # how much the ratio of width to height may differ from the calibrated one

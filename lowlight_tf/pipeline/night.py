@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorflow.random import fold_in as fold
 
-from lowlight_tf.plan import Pipeline
+from lowlight_tf.training_config import Pipeline
 
 LAMPS = 4  # most headlights in a picture
 POOLS = 3  # most pools of light

@@ -19,7 +19,8 @@ import cv2
 from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Card, Port
+from lowlight_tf.contract import Port
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime import fit, golden, pretrained
 from lowlight_tf.runtime.litert import LiteRTEngine
 from lowlight_tf.runtime.resize import resized

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Card, sha256
+from lowlight_tf.fileio import sha256
+from lowlight_tf.model_card import Card
 from lowlight_tf.registry import nearest
 
 FOLDER = Path(__file__).parent / "models"

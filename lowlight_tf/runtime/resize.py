@@ -7,9 +7,10 @@ import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Card, Contract, sha256
+from lowlight_tf.contract import Contract
+from lowlight_tf.fileio import replacing, sha256
+from lowlight_tf.model_card import Card
 
 
 def resized(content: bytes, contract: Contract, size: tuple[int, int]) -> bytes:

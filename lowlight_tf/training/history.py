@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Contract, write_text
+from lowlight_tf.contract import Contract
 from lowlight_tf.evaluation.exposure import own_protocol
+from lowlight_tf.fileio import replacing, write_text
 
 TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})", "lpips": "LPIPS ({})"}
 """What a panel of the curves is called, with the protocol, where not as its metric."""

@@ -8,13 +8,14 @@ from pathlib import Path
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import Contract, write_json
+from lowlight_tf.contract import Contract
 from lowlight_tf.datasets import card, exposures, pairing, synthetic
 from lowlight_tf.datasets.folder import LEARN, opened, part_of
 from lowlight_tf.datasets.leaks import refuse_leaks, split_apart
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.datasets.split import read_split, write_split
 from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+from lowlight_tf.fileio import write_json
 
 
 @dataclasses.dataclass(frozen=True)

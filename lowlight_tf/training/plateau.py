@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lowlight_tf.plan import Training
 from lowlight_tf.training.callbacks import Progress, StepCallback
 from lowlight_tf.training.history import merit
+from lowlight_tf.training_config import Training
 
 
 class PSNRPlateau(StepCallback):

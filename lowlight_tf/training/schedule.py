@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from lowlight_tf.config import Recipe
-from lowlight_tf.plan import Training
+from lowlight_tf.training_config import Training
 
 
 def epoch_steps(recipe: Recipe, pairs: int) -> int:

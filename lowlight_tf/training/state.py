@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from lowlight_tf.atomic import replacing
 from lowlight_tf.checks import UsageError
+from lowlight_tf.fileio import replacing
 from lowlight_tf.training.learner import Learner
 
 KEPT = 3  # checkpoints; older ones are removed

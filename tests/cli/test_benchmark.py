@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.contract import Card
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime import pretrained
 
 NET = "driving_unet_int8"

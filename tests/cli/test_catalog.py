@@ -7,8 +7,9 @@ import pytest
 from lowlight_tf.catalog import BASELINES, LOSSES, METRICS, MODELS
 from lowlight_tf.cli.main import main
 from lowlight_tf.config import FOLDER
-from lowlight_tf.contract import ENHANCE, Card
+from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets import card
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime import pretrained
 
 NAMES = {

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.contract import Card
+from lowlight_tf.model_card import Card
 
 
 @pytest.mark.slow

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.contract import Card, sha256
 from lowlight_tf.export import delegate
 from lowlight_tf.export.bundle import export_run
+from lowlight_tf.fileio import sha256
+from lowlight_tf.model_card import Card
 
 pytestmark = pytest.mark.slow
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, Card
+from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluate import FUSION, Unchanged, evaluate, measure
 from lowlight_tf.evaluation.results import Results, Score, load, save
 from lowlight_tf.imaging import color, files
 from lowlight_tf.metrics import fusion
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.fuse import fuse
 

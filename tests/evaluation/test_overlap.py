@@ -1,8 +1,8 @@
 """A model that learned from the scenes it is judged by is told of, wherever the pictures are."""
 
-from lowlight_tf.contract import write_json
 from lowlight_tf.evaluation.evaluate import opened
 from lowlight_tf.evaluation.overlap import overlaps
+from lowlight_tf.fileio import write_json
 
 
 def test_a_shipped_net_that_learned_from_lol_v1_is_not_judged_by_lol_v2():

@@ -7,12 +7,14 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import DEVELOP, ENHANCE, Card, Contract, Port, sha256
+from lowlight_tf.contract import DEVELOP, ENHANCE, Contract, Port
 from lowlight_tf.export import delegate
 from lowlight_tf.export.bundle import export_run, open_run
 from lowlight_tf.export.parity import FAITHFUL_DB
 from lowlight_tf.export.pictures import as_floats, comparison, dark_pictures
 from lowlight_tf.export.quantize import QUANTIZATIONS
+from lowlight_tf.fileio import sha256
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime import benchmark
 from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.golden import EXACT_DB, golden_db

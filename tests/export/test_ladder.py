@@ -10,11 +10,13 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import ENHANCE, EXPOSE, Card, write_json
+from lowlight_tf.contract import ENHANCE, EXPOSE
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export import ladder
 from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs, as_bright
+from lowlight_tf.fileio import write_json
 from lowlight_tf.imaging import files
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.training.material import read_pairs
 

@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import (
-    DEVELOP,
-    ENHANCE,
-    FUSE,
-    FUSE_GUIDED,
-    Contract,
-    Port,
-    write_json,
-)
+from lowlight_tf.contract import DEVELOP, ENHANCE, FUSE, FUSE_GUIDED, Contract, Port
 from lowlight_tf.export.pictures import calibration, centered, comparison, dark_pictures
+from lowlight_tf.fileio import write_json
 from lowlight_tf.imaging import files, raw
 from lowlight_tf.imaging.preparation import Preparation
 from lowlight_tf.imaging.rig import Rig

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from lowlight_tf.catalog import MODELS
-from lowlight_tf.contract import Card, sha256
 from lowlight_tf.export.convert import convert
 from lowlight_tf.export.parity import largest_difference
+from lowlight_tf.fileio import sha256
+from lowlight_tf.model_card import Card
 
 SMALL = {"driving_unet": {"filters": 4, "depth": 2, "groups": 2}}
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from lowlight_tf.pipeline.night import match_histogram, night
-from lowlight_tf.plan import Pipeline
+from lowlight_tf.training_config import Pipeline
 
 SEED = tf.constant([3, 4], tf.int32)
 RAMP = np.linspace(0, 1, 256, dtype=np.float32)

@@ -6,7 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
-from lowlight_tf.contract import ENHANCE, FUSE, Card, Contract, Port, sha256
+from lowlight_tf.contract import ENHANCE, FUSE, Contract, Port
+from lowlight_tf.fileio import sha256
+from lowlight_tf.model_card import Card
 
 SIZE = (8, 12)
 THUMBNAIL = (4, 6)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lowlight_tf.contract import Card
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.arithmetic import multiply_adds
 from lowlight_tf.runtime.litert import LiteRTEngine

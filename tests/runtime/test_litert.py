@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, Card, Contract, Port, sha256
+from lowlight_tf.contract import ENHANCE, Contract, Port
+from lowlight_tf.fileio import sha256
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.litert import LiteRTEngine
 

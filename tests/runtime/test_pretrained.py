@@ -3,7 +3,7 @@
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Card
+from lowlight_tf.model_card import Card
 from lowlight_tf.runtime import pretrained
 
 SIZES = ("nano", "tiny", "base")

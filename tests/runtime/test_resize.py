@@ -10,8 +10,10 @@ tf = pytest.importorskip("tensorflow", reason="the nets of these tests are made 
 import keras  # noqa: E402
 
 from lowlight_tf.checks import UsageError  # noqa: E402
-from lowlight_tf.contract import EXPOSE, Card, sha256  # noqa: E402
+from lowlight_tf.contract import EXPOSE  # noqa: E402
 from lowlight_tf.export.convert import convert  # noqa: E402
+from lowlight_tf.fileio import sha256  # noqa: E402
+from lowlight_tf.model_card import Card  # noqa: E402
 from lowlight_tf.models.dashcam_net import dashcam_net  # noqa: E402
 from lowlight_tf.runtime import pretrained  # noqa: E402
 from lowlight_tf.runtime.benchmark import measure  # noqa: E402

@@ -271,7 +271,7 @@ from lowlight_tf.catalog import GAMES
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.models.driving_unet import driving_unet
 from lowlight_tf.models.patch_discriminator import patch_discriminator
-from lowlight_tf.plan import Training
+from lowlight_tf.training_config import Training
 from lowlight_tf.training.adversarial import AdversarialLearner
 from lowlight_tf.training.objective import Objective
 from lowlight_tf.training.schedule import adam

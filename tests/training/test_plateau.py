@@ -6,7 +6,6 @@ import json
 import pytest
 
 from lowlight_tf.models.driving_unet import driving_unet
-from lowlight_tf.plan import Training
 from lowlight_tf.training import callbacks, state
 from lowlight_tf.training.callbacks import Progress
 from lowlight_tf.training.history import History
@@ -15,6 +14,7 @@ from lowlight_tf.training.objective import Objective
 from lowlight_tf.training.plateau import PSNRPlateau
 from lowlight_tf.training.run import train
 from lowlight_tf.training.schedule import adam
+from lowlight_tf.training_config import Training
 
 PLAN = Training(
     schedule="plateau",

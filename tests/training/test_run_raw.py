@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import read_json
 from lowlight_tf.datasets import exposures
+from lowlight_tf.fileio import read_json
 from lowlight_tf.training.material import gather, read_pairs
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")

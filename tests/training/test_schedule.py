@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lowlight_tf.plan import Training
 from lowlight_tf.training.schedule import Schedule, adam
+from lowlight_tf.training_config import Training
 
 
 def rates(steps, **options):

@@ -43,7 +43,7 @@ halves = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], halves)
 import keras
 from lowlight_tf.models.driving_unet import driving_unet
-from lowlight_tf.plan import Training
+from lowlight_tf.training_config import Training
 from lowlight_tf.training.objective import Objective
 from lowlight_tf.training.schedule import adam
 from lowlight_tf.training.strategy import join

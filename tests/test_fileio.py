@@ -2,7 +2,7 @@
 
 import pytest
 
-from lowlight_tf.atomic import replacing
+from lowlight_tf.fileio import replacing
 
 
 def test_what_was_written_takes_the_place_of_what_was_there(tmp_path):
