@@ -14,7 +14,7 @@ import numpy as np
 from side_by_side import side_by_side
 
 from lowlight_tf.catalog import BASELINES
-from lowlight_tf.cli.export import image_size
+from lowlight_tf.cli.options import image_size
 from lowlight_tf.contract import ENHANCE, FUSE
 from lowlight_tf.imaging import files, noise
 

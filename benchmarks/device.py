@@ -16,7 +16,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from side_by_side import side_by_side
 
-from lowlight_tf.cli.export import image_size
+from lowlight_tf.cli.options import image_size
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.litert import LiteRTEngine
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from side_by_side import side_by_side
 
-from lowlight_tf.cli.export import image_size
+from lowlight_tf.cli.options import image_size
 from lowlight_tf.imaging import dng, raw
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.engine import open_engine

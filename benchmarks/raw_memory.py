@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlight_tf.cli.export import image_size
+from lowlight_tf.cli.options import image_size
 from lowlight_tf.imaging import dng
 
 TRAIN = """

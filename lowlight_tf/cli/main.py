@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     words = top.add_subparsers(dest="command", required=True, metavar="VERB", parser_class=Parser)
     for word in COMMANDS:
-        command = importlib.import_module(f"lowlight_tf.cli.{word}")
+        command = importlib.import_module(f"lowlight_tf.cli.commands.{word}")
         verb = words.add_parser(word, help=command.HELP, description=command.HELP)
         command.add_arguments(verb)
         verb.set_defaults(run_command=command.run)

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from lowlight_tf.cli.commands.train import recipe_of
 from lowlight_tf.cli.main import COMMANDS, main, parser
-from lowlight_tf.cli.train import recipe_of
 
 
 def settings(words):
@@ -52,7 +52,9 @@ def test_a_reader_that_went_is_no_error_to_be_told():
 )
 def test_flags_are_spelled_with_hyphen_or_underscore_with_equals_or_a_space(words, monkeypatch):
     seen = []
-    monkeypatch.setattr("lowlight_tf.cli.train.run", lambda args: seen.append(recipe_of(args)) or 0)
+    monkeypatch.setattr(
+        "lowlight_tf.cli.commands.train.run", lambda args: seen.append(recipe_of(args)) or 0
+    )
     assert main(["train", *words]) == 0
     assert seen[0].pipeline.batch == 7
     assert seen[0].training.learning_rate == 1e-3
@@ -60,7 +62,9 @@ def test_flags_are_spelled_with_hyphen_or_underscore_with_equals_or_a_space(word
 
 def test_the_command_of_the_seed_is_understood(monkeypatch):
     seen = []
-    monkeypatch.setattr("lowlight_tf.cli.train.run", lambda args: seen.append(recipe_of(args)) or 0)
+    monkeypatch.setattr(
+        "lowlight_tf.cli.commands.train.run", lambda args: seen.append(recipe_of(args)) or 0
+    )
     line = "--batch_size=10 --learning_rate=1e-3 --f_log_step=20 --f_summary_step=20"
     assert main(["train", *line.split(), "--f_save_step=2000"]) == 0
     assert seen[0].data == ("embedded",)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.enhance import Job, plan
+from lowlight_tf.cli.commands.enhance import Job, plan
 from lowlight_tf.cli.main import main
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import argparse
 import signal
 from pathlib import Path
 
-from lowlight_tf.cli.stops import stops_call
+from lowlight_tf.cli.signals import stops_call
 
 HELP = "try the nets in the browser, on a picture or the camera; nothing leaves this machine"
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C, or until asked to terminate; return 0."""
     import webbrowser
 
-    from lowlight_tf.cli.selftest import net_file
+    from lowlight_tf.cli.options import net_file
     from lowlight_tf.runtime import demo, litertjs, pretrained
 
     chosen = demo.Net.open(net_file(args.model or pretrained.BEST))

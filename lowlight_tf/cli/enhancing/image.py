@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lowlight_tf.cli import develop
-from lowlight_tf.cli.cameras import Job
-from lowlight_tf.cli.progress import Bar
+from lowlight_tf.cli.console import Bar
+from lowlight_tf.cli.enhancing import raw
+from lowlight_tf.cli.enhancing.camera_pair import Job
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,10 +80,10 @@ def _developed(
     from lowlight_tf.imaging.files import Picture
     from lowlight_tf.runtime.develop import develop as through
 
-    raw = develop.read(job.source, args)
-    ratio = develop.ratio_for(raw, job.source.name, args, bar)
-    told(raw, ratio=ratio)
-    return Picture(through(engine, raw, ratio=ratio, dtype=_depth(job.target), progress=progress))
+    image = raw.read(job.source, args)
+    ratio = raw.ratio_for(image, job.source.name, args, bar)
+    told(image, ratio=ratio)
+    return Picture(through(engine, image, ratio=ratio, dtype=_depth(job.target), progress=progress))
 
 
 def _enhanced(engine: "Engine", picture: "Picture", progress: Progress, told) -> "Picture":
@@ -117,9 +117,9 @@ def _read(job: Job, args: argparse.Namespace) -> "Picture":
     from lowlight_tf.imaging import files
     from lowlight_tf.runtime import fit
 
-    if not develop.is_raw(job.source):
+    if not raw.is_raw(job.source):
         return files.load(job.source)
-    return files.Picture(fit.of_type(develop.developed(job.source, args), _depth(job.target)))
+    return files.Picture(fit.of_type(raw.developed(job.source, args), _depth(job.target)))
 
 
 def _depth(target: Path) -> "np.dtype":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.progress import Bar
+from lowlight_tf.cli.console import Bar
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli import report
-from lowlight_tf.cli.evaluate import named_pairs, words_of
-from lowlight_tf.cli.progress import Bar
+from lowlight_tf.cli.commands import report
+from lowlight_tf.cli.console import Bar
+from lowlight_tf.cli.options import words_of
+from lowlight_tf.cli.selection import named_pairs
 from lowlight_tf.fileio import replacing
 
 if TYPE_CHECKING:

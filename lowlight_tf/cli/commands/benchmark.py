@@ -34,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Time, print a table, write what is asked for; return 0."""
     from lowlight_tf import checks
-    from lowlight_tf.cli.export import image_size
-    from lowlight_tf.cli.selftest import net_file
+    from lowlight_tf.cli.options import image_size, net_file
     from lowlight_tf.fileio import write_json
     from lowlight_tf.runtime import benchmark
     from lowlight_tf.runtime.litert import LiteRTEngine

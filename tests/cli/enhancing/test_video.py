@@ -13,7 +13,7 @@ import cv2
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.enhance import plan
+from lowlight_tf.cli.commands.enhance import plan
 from lowlight_tf.cli.main import main
 from lowlight_tf.imaging import video
 from lowlight_tf.runtime import engine

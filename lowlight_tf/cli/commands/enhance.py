@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli import cameras, develop, picture, video
-from lowlight_tf.cli.cameras import Job
-from lowlight_tf.cli.progress import Bar
+from lowlight_tf.cli.console import Bar
+from lowlight_tf.cli.enhancing import camera_pair, image, raw, video
+from lowlight_tf.cli.enhancing.camera_pair import Job
 
 if TYPE_CHECKING:
     from lowlight_tf.contract import Contract
@@ -55,9 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ray: on all processors, or on the cluster that RAY_ADDRESS names, with --threads "
         "processors a worker; what is there already is passed over ([ray] extra)",
     )
-    picture.add_arguments(parser)
-    develop.add_arguments(parser)
-    cameras.add_arguments(parser)
+    image.add_arguments(parser)
+    raw.add_arguments(parser)
+    camera_pair.add_arguments(parser)
     video.add_arguments(parser)
 
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     if not output:
         raise UsageError("Pass --output, the folder that the results go to.")
     one = len(inputs) == 1 and not _is_folder(inputs[0]) and _is_file(output, inputs[0])
-    frames = develop.frames(inputs) if _is_video_file(output) else None
+    frames = raw.frames(inputs) if _is_video_file(output) else None
     one = one or frames is not None
     if output.exists() and not output.is_dir() and not one:
         raise UsageError(f"--output must be a folder. Received: {output} (a file).")
@@ -83,18 +83,18 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.runtime import explain, pretrained
     from lowlight_tf.runtime.engine import open_engine
 
-    best = pretrained.best(raw=develop.are_raw(inputs), cameras=bool(args.infrared))
+    best = pretrained.best(raw=raw.are_raw(inputs), cameras=bool(args.infrared))
     model = run_folder or args.model or best
     engine = open_engine(model, threads=args.threads)
-    develop.check(engine, args)
+    raw.check(engine, args)
     if frames is not None:
-        return develop.burst(engine, frames, output, args)
+        return raw.burst(engine, frames, output, args)
     if not inputs:
         inputs = _embedded(run_folder, engine.contract)
         inputs, args.infrared = inputs[:1], args.infrared or inputs[1:]
     develops = engine.contract.develops
     jobs = _plan_one(inputs[0], output) if one else plan(inputs, output, develops=develops)
-    cameras.check(engine, args)
+    camera_pair.check(engine, args)
     if args.explain:
         explain.check(engine)
     alone = len(inputs) == 1 and not _is_folder(inputs[0])
@@ -162,7 +162,7 @@ def plan(inputs: list[video.Source], output: Path, *, develops: bool = False) ->
 
 def _result_name(name: Path) -> Path:
     """Return what a result is called."""
-    return name.with_suffix(".png") if develop.is_raw(name) else name
+    return name.with_suffix(".png") if raw.is_raw(name) else name
 
 
 def _is_file(output: Path, source: video.Source) -> bool:
@@ -202,7 +202,7 @@ def _with_partners(
         return [jobs[0]._replace(infrared=infrared[0])], []
     if alone and _is_file(output, jobs[0].source):
         raise UsageError(f"One video takes one --infrared video. Received: {len(infrared)}.")
-    return cameras.partnered(jobs, plan(infrared, output), output)
+    return camera_pair.partnered(jobs, plan(infrared, output), output)
 
 
 def _embedded(run_folder: Path, contract: "Contract") -> list[Path]:
@@ -241,13 +241,13 @@ def _attempt(
         how = None
         if engine.contract.fuses:
             _check_partner(job)
-            how = cameras.preparation(engine, args)
+            how = camera_pair.preparation(engine, args)
         if video.is_video(source):
             if args.explain:
                 raise UsageError("--explain is for pictures. Leave it out where videos are named.")
             whole = video.enhance_one(engine, job, args, bar, index, preparation=how)
             return "whole" if whole else "broken"
-        picture.enhance_one(engine, job, args, bar, index, preparation=how)
+        image.enhance_one(engine, job, args, bar, index, preparation=how)
         return "whole"
     except (UsageError, OSError, MemoryError) as error:
         bar.clear()

@@ -20,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the files; return 0."""
     from lowlight_tf import checks
-    from lowlight_tf.cli.export import image_size
-    from lowlight_tf.cli.selftest import net_file
+    from lowlight_tf.cli.options import image_size, net_file
     from lowlight_tf.runtime.resize import resize
 
     sizes = [image_size(size) for size in args.size.split(",")]

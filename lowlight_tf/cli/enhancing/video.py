@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.progress import Bar
-from lowlight_tf.cli.stops import stops_call
+from lowlight_tf.cli.console import Bar
+from lowlight_tf.cli.signals import stops_call
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.preparation import Preparation

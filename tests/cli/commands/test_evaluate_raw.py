@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from lowlight_tf.cli.evaluate import named_pairs
 from lowlight_tf.cli.main import main
+from lowlight_tf.cli.selection import named_pairs
 from lowlight_tf.datasets.pairing import day_folder
 from lowlight_tf.datasets.synthetic_raw import synthetic_raw
 from lowlight_tf.evaluation import results

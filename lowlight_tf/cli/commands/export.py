@@ -1,10 +1,10 @@
 """`lowlight-tf export`: a trained run -> .tflite files, each with its card."""
 
 import argparse
-import re
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.options import image_size
 
 HELP = "write a trained run as .tflite files for devices, each compared with Keras"
 
@@ -81,11 +81,3 @@ def run(args: argparse.Namespace) -> int:
             f"{card.parity_db:.1f} dB from Keras{verdict}"
         )
     return 0 if faithful else 1
-
-
-def image_size(text: str) -> tuple[int, int]:
-    """Read "400x600" as (height, width)."""
-    match = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
-    if not match:
-        raise UsageError(f"`size` must be HEIGHTxWIDTH, such as 400x600. Received: {text}.")
-    return int(match[1]), int(match[2])

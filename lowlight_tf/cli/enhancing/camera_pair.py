@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli import video
+from lowlight_tf.cli.enhancing import video
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.preparation import Preparation

@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, room: Path) -> int:
-    from lowlight_tf.cli.evaluate import named_pairs, own_pairs, words_of
-    from lowlight_tf.cli.export import image_size
+    from lowlight_tf.cli.options import image_size, words_of
+    from lowlight_tf.cli.selection import named_pairs, own_pairs
 
     size = image_size(args.size)
     checks.folder("run", args.run)

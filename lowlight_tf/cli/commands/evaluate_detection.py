@@ -8,7 +8,7 @@ from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.progress import Bar
+from lowlight_tf.cli.console import Bar
 
 SOURCES = "input", "visible", "infrared"  # no models here: their rows are always shown
 
@@ -102,7 +102,7 @@ def _engines(models: list[str], threads: int) -> dict[str, Any]:
 
 def _pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
     """Return what to call the pictures of a folder or dataset, and the pairs."""
-    from lowlight_tf.cli.evaluate import named_pairs
+    from lowlight_tf.cli.selection import named_pairs
     from lowlight_tf.datasets import pairing
     from lowlight_tf.datasets.folder import JUDGE, opened, part_of
 

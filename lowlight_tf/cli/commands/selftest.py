@@ -1,9 +1,9 @@
 """`lowlight-tf selftest`: does a net do on this machine what it did where it was made?"""
 
 import argparse
-from pathlib import Path
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.options import net_file
 
 HELP = "run the golden pair of a net on this machine: pass or fail"
 
@@ -43,20 +43,3 @@ def run(args: argparse.Namespace) -> int:
         print(f"{'pass' if passed else 'FAIL'}  {model}: {said}")
         failed += not passed
     return 1 if failed else 0
-
-
-def net_file(model: str) -> Path:
-    """Return the .tflite file that a shipped name or a path stands for.
-
-    Raises:
-        UsageError: If there is none.
-    """
-    from lowlight_tf.runtime import pretrained
-
-    path = Path(model)
-    if path.suffix == ".tflite" and path.is_file():
-        return path
-    if path.suffix == ".tflite" or path.exists():
-        what = "another kind of thing" if path.exists() else "nothing there"
-        raise UsageError(f"Pass a shipped name or a .tflite file. Received: {model} ({what}).")
-    return pretrained.find(model)

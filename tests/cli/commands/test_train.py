@@ -2,7 +2,7 @@
 
 import pytest
 
-from lowlight_tf.cli import train
+from lowlight_tf.cli.commands import train
 from lowlight_tf.cli.main import main, parser
 
 

@@ -1,0 +1,39 @@
+"""Flags that several verbs share: lists, image sizes, model files."""
+
+import re
+from pathlib import Path
+
+from lowlight_tf.checks import UsageError
+
+
+def words_of(name: str, text: str) -> list[str]:
+    """Return the words that a flag names by commas."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise UsageError(f"`{name}` must name at least one, by commas. Received: {text!r}.")
+    return list(dict.fromkeys(words))
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Read "400x600" as (height, width)."""
+    match = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
+    if not match:
+        raise UsageError(f"`size` must be HEIGHTxWIDTH, such as 400x600. Received: {text}.")
+    return int(match[1]), int(match[2])
+
+
+def net_file(model: str) -> Path:
+    """Return the .tflite file that a shipped name or a path stands for.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    from lowlight_tf.runtime import pretrained
+
+    path = Path(model)
+    if path.suffix == ".tflite" and path.is_file():
+        return path
+    if path.suffix == ".tflite" or path.exists():
+        what = "another kind of thing" if path.exists() else "nothing there"
+        raise UsageError(f"Pass a shipped name or a .tflite file. Received: {model} ({what}).")
+    return pretrained.find(model)
