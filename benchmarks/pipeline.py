@@ -11,7 +11,7 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets import pairing, synthetic
 from lowlight_tf.imaging import files
-from lowlight_tf.pipeline.build import training_feed
+from lowlight_tf.pipeline.paired import training_feed
 
 BATCHES = 30
 

@@ -115,7 +115,7 @@ LOSSES = Registry(
     inverse_psnr=Loss("lowlight_tf.losses.fidelity:inverse_psnr", ("target", "enhanced")),
     lpips=Loss("lowlight_tf.losses.perceptual:lpips", ("target", "enhanced")),
     half_lpips=Loss("lowlight_tf.losses.perceptual:half_lpips", ("target", "enhanced")),
-    frequency=Loss("lowlight_tf.losses.frequency:frequency", ("target", "enhanced")),
+    frequency=Loss("lowlight_tf.losses.fft:frequency", ("target", "enhanced")),
     spatial_consistency=Loss(
         "lowlight_tf.losses.zero_reference:spatial_consistency", ("low", "enhanced")
     ),

@@ -39,7 +39,7 @@ def named_pairs(
         cameras: Whether infrared pictures are needed.
         raws: Where RAW files are made of photographs, if RAW files are needed.
     """
-    from lowlight_tf.datasets import card, pairing
+    from lowlight_tf.datasets import dataset_card, pairing
     from lowlight_tf.datasets.folder import JUDGE, opened, part_of
 
     path = Path(data)
@@ -54,29 +54,29 @@ def named_pairs(
         if against or ((place / "low").is_dir() and (place / "high").is_dir()):
             return name, pairing.pair_folder(place)
         return name, pairing.dark_folder(place)
-    if path.suffix == ".toml" or data in card.names():
-        known = card.find(data)
+    if path.suffix == ".toml" or data in dataset_card.names():
+        known = dataset_card.find(data)
         split = args.split or ("val" if "val" in known.splits else next(iter(known.splits)))
         pairs = known.pairs(args.data_root, split)
         return _as_raw(f"{data} {split}", pairs, raws) if raws else (f"{data} {split}", pairs)
     raise UsageError(
         "`data` must be a folder with low/ and high/, or with test/{low,high}, a .zip of one, or "
-        f"the name of a dataset: {nearest(data, card.names())}. Received: {data} (no such folder "
+        f"the name of a dataset: {nearest(data, dataset_card.names())}. Received: {data} (no such folder "
         "or dataset)."
     )
 
 
 def _raw_pairs(name: str, place: Path, room: Path, command: str) -> tuple[str, list]:
     """Return the RAW pairs of a folder; of one of photographs those that are made of them."""
-    from lowlight_tf.datasets import exposures, pairing
+    from lowlight_tf.datasets import exposure_pairs, pairing
 
-    if not any((place / side).is_dir() for side in (exposures.PORT, "short")):
+    if not any((place / side).is_dir() for side in (exposure_pairs.PORT, "short")):
         return _as_raw(name, pairing.day_folder(place), room)
-    pairs, lone = exposures.raw_folder(place)
+    pairs, lone = exposure_pairs.raw_folder(place)
     known, wrong = [], [f"{path} has no partner." for path in lone]
     for pair in pairs:
         try:
-            exposures.ratio(pair)
+            exposure_pairs.ratio(pair)
         except UsageError as error:
             wrong.append(str(error))
         else:
@@ -90,10 +90,10 @@ def _raw_pairs(name: str, place: Path, room: Path, command: str) -> tuple[str, l
 
 def _as_raw(name: str, pairs: list, room: Path) -> tuple[str, list]:
     """Return RAW pairs: these, or such as `lowlight-tf train` makes of photographs (seed 1)."""
-    from lowlight_tf.datasets import exposures
+    from lowlight_tf.datasets import exposure_pairs
     from lowlight_tf.datasets.synthetic_raw import synthetic_raw
 
-    if all(exposures.PORT in pair.inputs for pair in pairs):
+    if all(exposure_pairs.PORT in pair.inputs for pair in pairs):
         return name, pairs
     return f"{name} as RAW", synthetic_raw(pairs, room / str(len(list(room.iterdir()))))
 

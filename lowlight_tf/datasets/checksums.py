@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lowlight_tf.datasets import exposures
-from lowlight_tf.datasets.card import DatasetCard
+from lowlight_tf.datasets import exposure_pairs
+from lowlight_tf.datasets.dataset_card import DatasetCard
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import files
 
@@ -69,7 +69,7 @@ def check(card: DatasetCard, root: Path) -> list[Verdict]:
         if (place / split.folder).is_dir():
             pairs = card.pairs(root, name)
             if card.pairing == "exposure":  # gigabytes, and no list of their checksums
-                right = exposures.digest(pairs) == split.listed if split.listed else None
+                right = exposure_pairs.digest(pairs) == split.listed if split.listed else None
                 verdicts.append(Verdict(name, "names", len(pairs), split.count, right))
                 continue
             for part in card.sides:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import RAW
-from lowlight_tf.datasets.sizes import size
+from lowlight_tf.datasets.image_size import size
 from lowlight_tf.imaging import files, raw
 
 SHOWN = 3  # how many culprits an error names

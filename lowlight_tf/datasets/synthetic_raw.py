@@ -8,7 +8,7 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.exposures import PORT, RATIOS, TARGETS
+from lowlight_tf.datasets.exposure_pairs import PORT, RATIOS, TARGETS
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import read_json, write_json
 from lowlight_tf.imaging import dng, files, mosaic, unprocess

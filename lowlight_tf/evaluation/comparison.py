@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets.image_size import size
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.datasets.sizes import size
 from lowlight_tf.evaluation import evaluate, sheet
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.imaging.color import luma

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets import cameras
+from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import precision, report, results
 from lowlight_tf.evaluation.boxes import Label
@@ -219,7 +219,7 @@ def _pictures(
     thermal = None
     if "infrared" in pair.inputs:
         thermal = infrared.read(pair.inputs["infrared"])
-        visible = cameras.resized(visible, thermal.shape[:2])
+        visible = multi_camera.resized(visible, thermal.shape[:2])
     if exposure:
         yield "day", visible
         dark = noise.darken(fit.to_float(visible), exposure=exposure, rng=rng)

@@ -11,7 +11,7 @@ import numpy as np
 from lowlight_tf.catalog import METRICS, Metric
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract
-from lowlight_tf.datasets import cameras
+from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair, check_sizes
 from lowlight_tf.evaluation import exposure
 from lowlight_tf.evaluation.results import Results, Score
@@ -224,7 +224,7 @@ def rehearse(engine: Engine, pair: Pair) -> None:
     if engine.contract.develops:
         exposure.images(engine, pair, [exposure.own_protocol(engine.contract)], target=False)
     else:
-        result_of(engine, *cameras.read(pair, _sources(engine, ())).values())
+        result_of(engine, *multi_camera.read(pair, _sources(engine, ())).values())
 
 
 def check(
@@ -275,7 +275,7 @@ def _pictures(
     engine: Engine, pair: Pair, taken: Collection[str], protocols: Collection[str]
 ) -> dict[str, Images]:
     """Return protocol -> what metrics are called with: the same for all."""
-    shown = cameras.read(pair, _sources(engine, taken))
+    shown = multi_camera.read(pair, _sources(engine, taken))
     first, result = next(iter(shown.values())), result_of(engine, *shown.values())
     images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
     if "target" in taken:

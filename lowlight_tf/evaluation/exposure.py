@@ -17,7 +17,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
-from lowlight_tf.datasets import exposures
+from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import files, raw
 from lowlight_tf.metrics.fidelity import HALF, RAW_PROTOCOLS, SID
@@ -63,8 +63,8 @@ def check(
             f"RAW files have no picture for {', '.join(wrong)}. Pass metrics that take none."
         )
     for pair in pairs:
-        if pair.picture(exposures.PORT) is not None:
-            exposures.ratio(pair)
+        if pair.picture(exposure_pairs.PORT) is not None:
+            exposure_pairs.ratio(pair)
 
 
 def images(
@@ -84,12 +84,12 @@ def images(
     Raises:
         UsageError: If a file cannot be read or developed.
     """
-    picture = raw.read(pair.inputs[exposures.PORT])
+    picture = raw.read(pair.inputs[exposure_pairs.PORT])
     bright = upright_target(pair) if target else None
     made: dict[float, np.ndarray] = {}
     found = {}
     for protocol in protocols:
-        ratio = exposures.ratio(pair, cap=CAPS[protocol])
+        ratio = exposure_pairs.ratio(pair, cap=CAPS[protocol])
         if ratio not in made:
             made[ratio] = develop(engine, picture, ratio=ratio)
         shown = {"enhanced": made[ratio]} | ({"target": bright} if target else {})
@@ -106,7 +106,7 @@ def upright_target(pair: Pair) -> np.ndarray:
     Raises:
         UsageError: If it cannot be read.
     """
-    if exposures.is_raw(pair.target):
+    if exposure_pairs.is_raw(pair.target):
         return raw.read(pair.target, black=0).shot.upright(raw.develop(pair.target))
     pixels = files.load(pair.target).pixels
     return pixels if pixels.dtype == np.uint16 else pixels * np.uint16(257)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from lowlight_tf.datasets.leaks import shared_scenes
+from lowlight_tf.datasets.leakage import shared_scenes
 from lowlight_tf.fileio import read_json
 from lowlight_tf.runtime.engine import Engine
 

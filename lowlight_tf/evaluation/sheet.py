@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from lowlight_tf.datasets import cameras, exposures
+from lowlight_tf.datasets import exposure_pairs, multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import exposure
 from lowlight_tf.evaluation.evaluate import result_of
@@ -45,7 +45,7 @@ def contact_sheet(
     """
     targets = any(pair.target for pair in pairs)
     given = given_to(engines)
-    if exposures.PORT in given:
+    if exposure_pairs.PORT in given:
         columns = functools.partial(_developed, engines)
     else:
         columns = functools.partial(_enhanced, engines, list(given))
@@ -66,7 +66,7 @@ def contact_sheet(
 def given_to(engines: Sequence[Engine]) -> dict[str, str]:
     """Return which pictures of a pair stand before what the engines make: port -> its heading."""
     if any(engine.contract.develops for engine in engines):
-        return {exposures.PORT: "not amplified"}
+        return {exposure_pairs.PORT: "not amplified"}
     if any(engine.contract.fuses for engine in engines):
         return {"visible": "visible", "infrared": "infrared"}
     return {"low": "before"}
@@ -79,7 +79,7 @@ def before(engines: Sequence[Engine], pair: Pair) -> dict[str, np.ndarray]:
         UsageError: If a file cannot be read.
     """
     given = given_to(engines)
-    shown = _developed([], pair) if exposures.PORT in given else _read(pair, list(given))
+    shown = _developed([], pair) if exposure_pairs.PORT in given else _read(pair, list(given))
     return dict(zip(given.values(), shown, strict=True))
 
 
@@ -99,7 +99,7 @@ def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[n
 
 def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
     """Return what LibRaw makes of a RAW file, and what each engine does under its own protocol."""
-    path = pair.inputs[exposures.PORT]
+    path = pair.inputs[exposure_pairs.PORT]
     row = [raw.read(path).shot.upright(raw.develop(path, curve="srgb"))]
     for engine in engines:
         protocol = exposure.own_protocol(engine.contract)
@@ -111,7 +111,7 @@ def _read(pair: Pair, ports: list[str]) -> list[np.ndarray]:
     """Return pictures of a pair as colors in [0, 1]; of a picture that is not there the first."""
     if any(pair.picture(port) is None for port in ports):
         return [files.read(next(iter(pair.inputs.values())))] * len(ports)
-    pictures = map(fit.to_float, cameras.read(pair, ports).values())
+    pictures = map(fit.to_float, multi_camera.read(pair, ports).values())
     return [picture.repeat(3 // picture.shape[2], axis=2) for picture in pictures]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract, Port
-from lowlight_tf.datasets import cameras, exposures
+from lowlight_tf.datasets import exposure_pairs, multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import color, files, infrared, raw, unprocess
@@ -163,14 +163,14 @@ class _Source(NamedTuple):
 
     def _exposed(self) -> np.ndarray:
         """Return what a net sees of a RAW file, or of one that is made of a photograph."""
-        if not exposures.is_raw(self.path):
+        if not exposure_pairs.is_raw(self.path):
             rng = np.random.default_rng(zlib.crc32(self.path.name.encode()))
             found = unprocess.sample(files.read(self.path), rng)
             return raw.exposed(found.packed, found.shot, found.ratio)
         picture = raw.read(self.path)
         if self.target:
-            pair = Pair(self.path.stem, {exposures.PORT: self.path}, self.target)
-            ratio = exposures.ratio(pair)
+            pair = Pair(self.path.stem, {exposure_pairs.PORT: self.path}, self.target)
+            ratio = exposure_pairs.ratio(pair)
         else:
             ratio = fitting_ratio(picture)
         size = tuple(min(side, RAW_SIDE) for side in picture.digits.shape[:2])
@@ -223,7 +223,7 @@ def _read(
         images = [source[port.name].image(port) for port in contract.pictures]
         if preparation.size == "same" and not by_rig:  # they show one field
             size = min((image.shape[:2] for image in images), key=math.prod)
-            images = [cameras.resized(image, size) for image in images]
+            images = [multi_camera.resized(image, size) for image in images]
         if contract.fuses:
             images = prepare(*images, preparation)
         pictures.append(

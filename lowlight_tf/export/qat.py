@@ -17,7 +17,7 @@ from lowlight_tf.contract import Contract
 from lowlight_tf.export.convert import write
 from lowlight_tf.export.quantize import Sample, Span
 from lowlight_tf.export.shadow import Borrowed, Shadow, rebuild, toolkit
-from lowlight_tf.layers.limit import Limit
+from lowlight_tf.layers.clip import Limit
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
 Ends = tuple[float, float]

@@ -186,7 +186,7 @@ class Rungs:
 
             feed = functools.partial(raw_feed, folder=self.run / "decoded")
         else:
-            from lowlight_tf.pipeline.build import training_feed as feed
+            from lowlight_tf.pipeline.paired import training_feed as feed
 
         plan = dataclasses.replace(self.recipe.pipeline, **PLAIN)
         late = plan.late_from < 1

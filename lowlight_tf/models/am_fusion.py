@@ -10,8 +10,8 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import FUSE_GUIDED
 from lowlight_tf.layers.attention import attention_gate
+from lowlight_tf.layers.clip import Limit
 from lowlight_tf.layers.illumination import Blend, CrossAttention, LightRegions, Smooth
-from lowlight_tf.layers.limit import Limit
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.models.nanodet import nanodet
 

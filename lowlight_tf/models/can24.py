@@ -4,8 +4,8 @@ import keras
 from keras import layers
 
 from lowlight_tf import checks
+from lowlight_tf.layers.clip import Limit
 from lowlight_tf.layers.initialization import CenterIdentity
-from lowlight_tf.layers.limit import Limit
 from lowlight_tf.layers.normalization import AdaptiveNormalization
 
 

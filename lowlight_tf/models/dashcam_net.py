@@ -5,8 +5,8 @@ from keras import KerasTensor, layers
 
 from lowlight_tf import checks
 from lowlight_tf.contract import EXPOSE
-from lowlight_tf.layers.cosine import CosineFilters
-from lowlight_tf.layers.limit import Limit
+from lowlight_tf.layers.clip import Limit
+from lowlight_tf.layers.dct import CosineFilters
 from lowlight_tf.layers.reparameterization import CollapsibleConv2D
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 

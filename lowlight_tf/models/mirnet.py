@@ -7,7 +7,7 @@ from keras import KerasTensor, layers
 
 from lowlight_tf import checks
 from lowlight_tf.layers.attention import BranchSoftmax, ChannelExtent
-from lowlight_tf.layers.limit import Limit
+from lowlight_tf.layers.clip import Limit
 from lowlight_tf.layers.pyramid import DoubleSize, FoldedTranspose, HalfSize
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.models import mirnet_keras_io

@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
-from lowlight_tf.datasets import cameras
+from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.preparation import Preparation, prepare
-from lowlight_tf.pipeline import augment
-from lowlight_tf.pipeline.build import stream
-from lowlight_tf.pipeline.decode import Shelf
+from lowlight_tf.pipeline import augmentations
+from lowlight_tf.pipeline.image_cache import Shelf
+from lowlight_tf.pipeline.paired import stream
 from lowlight_tf.runtime import fit
 
 DRAWS = ("crop", "turn", "expose", "bend", "noise")
@@ -51,11 +51,11 @@ class CameraStore:
         if key not in self._glances:
             place = [port.name for port in self._ports].index(whole)
             image = self.read(index)[place]
-            self._glances[key] = cameras.resized(image, small.size)
+            self._glances[key] = multi_camera.resized(image, small.size)
         return self._glances[key]
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, ...]:
-        both = cameras.read(pair, [port.name for port in self._ports])
+        both = multi_camera.read(pair, [port.name for port in self._ports])
         prepared = prepare(*map(fit.to_float, both.values()), self._preparation)
         lumas = (
             color.luma(image)[..., None] if image.shape[2] > port.channels else image
@@ -104,9 +104,9 @@ def fusion_feed(
             tf.ensure_shape(image, [None, None, port.channels])
             for image, port in zip(images, ports, strict=True)
         ]
-        images, _ = augment.crop(images, crop, seeds["crop"])
+        images, _ = augmentations.crop(images, crop, seeds["crop"])
         if options.turned and crop:
-            images = augment.turn(images, seeds["turn"])
+            images = augmentations.turn(images, seeds["turn"])
         names = [port.name for port in ports]
         seen = {name: tf.cast(i, tf.float32) / 255 for name, i in zip(names, images, strict=True)}
         glances = {small.name: glance(small, index) for small in smalls}
@@ -114,11 +114,11 @@ def fusion_feed(
         seen |= glances
         for name in dimmed:
             if options.exposure_ev:
-                seen[name] = augment.expose(seen[name], options.exposure_ev, seeds["expose"])
+                seen[name] = augmentations.expose(seen[name], options.exposure_ev, seeds["expose"])
             if options.bend:
-                seen[name] = augment.bend(seen[name], options.bend, seeds["bend"])
+                seen[name] = augmentations.bend(seen[name], options.bend, seeds["bend"])
         if options.noise:
-            seen[names[0]] = augment.noise(seen[names[0]], options.noise, seeds["noise"])
+            seen[names[0]] = augmentations.noise(seen[names[0]], options.noise, seeds["noise"])
         return seen, {}
 
     def glance(small: Port, index: tf.Tensor) -> tf.Tensor:

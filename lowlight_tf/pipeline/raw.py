@@ -10,10 +10,10 @@ import tensorflow as tf
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
-from lowlight_tf.datasets.decoded import Decoded, decode
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.datasets.raw_cache import Decoded, decode
 from lowlight_tf.imaging import raw
-from lowlight_tf.pipeline.build import stream
+from lowlight_tf.pipeline.paired import stream
 
 DRAWS = ("sample",)
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import MAP
-from lowlight_tf.datasets import cameras
+from lowlight_tf.datasets import multi_camera
 from lowlight_tf.imaging import raw
 from lowlight_tf.imaging.infrared import one_channel
 from lowlight_tf.imaging.preparation import Preparation, prepare
@@ -49,7 +49,7 @@ def explain(
         fit.check_raw(engine.contract)
         digits, shot = picture.digits, picture.shot
         size = _within(engine, digits.shape[:2])
-        light = raw.exposed(shot.light(cameras.resized(digits, size)), shot, ratio)
+        light = raw.exposed(shot.light(multi_camera.resized(digits, size)), shot, ratio)
         room = np.empty((*(engine.contract.scale * side for side in size), 3), np.float32)
         (port,) = engine.contract.pictures
         whole.through(listener, {port.name: light}, room, thumbnails={})
@@ -61,7 +61,7 @@ def explain(
         how = preparation or getattr(engine, "preparation", None) or Preparation()
         shown = [*prepare(*shown, one_channel(infrared), how)]
     size = _within(engine, shown[0].shape[:2])
-    small = [cameras.resized(image, size) for image in shown]
+    small = [multi_camera.resized(image, size) for image in shown]
     if infrared is None:
         enhance(listener, *small)
     else:

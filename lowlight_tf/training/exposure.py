@@ -13,7 +13,7 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.imaging import files
 from lowlight_tf.metrics.fidelity import psnr
-from lowlight_tf.pipeline.decode import PairStore, levels
+from lowlight_tf.pipeline.image_cache import PairStore, levels
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fit import thumbnails
 

@@ -9,9 +9,9 @@ from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
-from lowlight_tf.datasets import card, exposures, pairing, synthetic
+from lowlight_tf.datasets import dataset_card, exposure_pairs, pairing, synthetic
 from lowlight_tf.datasets.folder import LEARN, opened, part_of
-from lowlight_tf.datasets.leaks import refuse_leaks, split_apart
+from lowlight_tf.datasets.leakage import refuse_leaks, split_apart
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.datasets.split import read_split, write_split
 from lowlight_tf.datasets.synthetic_raw import synthetic_raw
@@ -113,7 +113,7 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
             "`data` must be a folder with low/ and high/, or with train_val/{low,high}, a .zip of "
             f"one, or a dataset's name. Received: {source} (nothing there)."
         )
-    known = card.find(source)
+    known = dataset_card.find(source)
     if contract.fuses != (len(known.inputs) > 1) or not (contract.fuses or known.target):
         wanted = "two cameras" if contract.fuses else "pictures with targets"
         raise UsageError(
@@ -136,9 +136,9 @@ def _reader(contract: Contract, recipe: Recipe) -> Callable[[Path], list[Pair]]:
 
 def _raw_or_photographs(folder: Path) -> list[Pair]:
     """Return the RAW pairs of a folder, or its pictures, of which RAW can be made."""
-    if not any((folder / side).is_dir() for side in (exposures.PORT, "short")):
+    if not any((folder / side).is_dir() for side in (exposure_pairs.PORT, "short")):
         return pairing.day_folder(folder)
-    pairs, lone = exposures.raw_folder(folder)
+    pairs, lone = exposure_pairs.raw_folder(folder)
     for path in lone:
         print(f"{path} has no partner and is left out")
     return pairs
@@ -146,9 +146,9 @@ def _raw_or_photographs(folder: Path) -> list[Pair]:
 
 def _taken(pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
     """Return RAW pairs: those that are some, and of other pictures such as are made of them."""
-    photographs = [pair for pair in pairs if exposures.PORT not in pair.inputs]
+    photographs = [pair for pair in pairs if exposure_pairs.PORT not in pair.inputs]
     made = iter(synthetic_raw(photographs, folder, seed=seed) if photographs else ())
-    return [pair if exposures.PORT in pair.inputs else next(made) for pair in pairs]
+    return [pair if exposure_pairs.PORT in pair.inputs else next(made) for pair in pairs]
 
 
 def read_pairs(path: Path) -> list[Pair]:

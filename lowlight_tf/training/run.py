@@ -23,7 +23,7 @@ from lowlight_tf.evaluation.sheet import contact_sheet
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.fileio import write_json
 from lowlight_tf.layers.reparameterization import fold
-from lowlight_tf.pipeline.dusk import dusk
+from lowlight_tf.pipeline.synthetic_validation import dusk
 from lowlight_tf.training import adversarial, callbacks, state
 from lowlight_tf.training.adversarial import AdversarialLearner
 from lowlight_tf.training.construction import construct
@@ -250,11 +250,11 @@ def _feed(
         part = (team.index, team.count)
         feed = functools.partial(raw_feed, folder=run / "decoded", part=part)
     elif importlib.util.find_spec("tensorflow"):
-        from lowlight_tf.pipeline.build import training_feed
+        from lowlight_tf.pipeline.paired import training_feed
 
         feed = functools.partial(training_feed, part=(team.index, team.count))
     else:
-        from lowlight_tf.pipeline.arrays import ArrayFeed as feed
+        from lowlight_tf.pipeline.numpy_pipeline import ArrayFeed as feed
     first = stage.first + (step - stage.begin) * stage.batch
     return feed(pairs, recipe, contract, first=first, crop=stage.crop, batch=stage.batch)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lowlight_tf.datasets import card, checksums
+from lowlight_tf.datasets import checksums, dataset_card
 from lowlight_tf.imaging import files
 
 
@@ -23,7 +23,7 @@ def test_other_pixels_and_other_names_have_another(picture, tmp_path):
 
 @pytest.mark.slow
 def test_copies_that_lost_something_are_told_from_those_that_did_not(shared):
-    verdicts = checksums.check(card.find("lol_v1"), shared)
+    verdicts = checksums.check(dataset_card.find("lol_v1"), shared)
     found = {(v.split, v.side): (v.count, v.right) for v in verdicts}
     assert found["val", "low"] == (30, True)  # lossless WebP of the original PNG
     assert found["val", "high"] == (30, False)  # JPEG
@@ -32,7 +32,7 @@ def test_copies_that_lost_something_are_told_from_those_that_did_not(shared):
 
 @pytest.mark.slow
 def test_a_side_without_a_checksum_is_not_judged(shared):
-    verdicts = checksums.check(card.find("roadscene"), shared)
+    verdicts = checksums.check(dataset_card.find("roadscene"), shared)
     found = {(v.split, v.side): (v.count, v.right) for v in verdicts}
     assert found["val", "infrared"] == (26, True)
     assert found["val", "visible"] == (26, None)  # published in two sizes

@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import synthetic
-from lowlight_tf.datasets.leaks import refuse_leaks
+from lowlight_tf.datasets.leakage import refuse_leaks
 from lowlight_tf.datasets.pairing import check_sizes, pair_folder
 from lowlight_tf.imaging import files
 

@@ -14,7 +14,7 @@ from lowlight_tf.catalog import METRICS
 from lowlight_tf.cli.main import COMMANDS, parser
 from lowlight_tf.config import FOLDER as RECIPES
 from lowlight_tf.config import Recipe
-from lowlight_tf.datasets import card
+from lowlight_tf.datasets import dataset_card
 from lowlight_tf.metrics import fidelity
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_the_commands_page_prints_the_help_of_every_verb(made):
 
 def test_the_catalog_and_the_datasets_name_everything(made):
     assert all(f"[`{name}`]" in made["reference/catalog.md"] for name in METRICS)
-    assert all(f"## {name} {{" in made["reference/datasets.md"] for name in card.names())
+    assert all(f"## {name} {{" in made["reference/datasets.md"] for name in dataset_card.names())
     assert "`lol_v2_real/Real_captured/Train/Low`" in made["reference/datasets.md"]
 
 
@@ -105,14 +105,14 @@ def test_every_command_that_is_shown_can_be_given(path):
         recipe = getattr(args, "recipe", None) or "FILE"
         assert recipe in ("FILE", "bend.toml") or (RECIPES / f"{recipe}.toml").is_file(), line
         if args.command == "download" and args.name != "NAME":
-            card.find(args.name)
+            dataset_card.find(args.name)
 
 
 def test_the_card_of_the_guide_is_one(tmp_path):
     (text,) = blocks(ROOT / "docs/guides/datasets.md", "toml")
     path = tmp_path / "market.toml"
     path.write_text(text)
-    assert card.find(str(path)).folders == {"high": "bright"}
+    assert dataset_card.find(str(path)).folders == {"high": "bright"}
 
 
 def test_the_recipe_of_the_guide_is_one(tmp_path):

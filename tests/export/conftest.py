@@ -23,7 +23,7 @@ def exposing_net():
     import keras
     from keras import layers
 
-    from lowlight_tf.layers.limit import Limit
+    from lowlight_tf.layers.clip import Limit
     from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
     def conv(x, filters, name, size=3, **options):

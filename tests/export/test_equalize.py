@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.export.equalize import equalized
-from lowlight_tf.layers.limit import Limit
+from lowlight_tf.layers.clip import Limit
 
 
 def enhanced(net, sample):

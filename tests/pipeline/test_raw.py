@@ -6,7 +6,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import DEVELOP
-from lowlight_tf.datasets.exposures import exposure_folder
+from lowlight_tf.datasets.exposure_pairs import exposure_folder
 from lowlight_tf.imaging import dng, mosaic
 from lowlight_tf.pipeline.raw import flipped, raw_feed, transposed
 

@@ -74,12 +74,12 @@ def _metrics() -> Iterable[dict[str, Any]]:
 
 
 def _datasets() -> Iterable[dict[str, Any]]:
-    from lowlight_tf.datasets import card, synthetic
+    from lowlight_tf.datasets import dataset_card, synthetic
 
     embedded = {"train": synthetic.COUNTS["train"], "val": synthetic.COUNTS["val"]}
     yield {"name": "embedded", "splits": _splits(embedded), "home": "", "terms": synthetic.TERMS}
-    for name in card.names():
-        one = card.find(name)
+    for name in dataset_card.names():
+        one = dataset_card.find(name)
         splits = _splits({key: split.count for key, split in one.splits.items()})
         yield {"name": name, "splits": splits, "home": one.home, "terms": one.terms}
 

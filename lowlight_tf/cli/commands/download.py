@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fetch, unpack, report. Return 1 if there is something left to do or not as it should be."""
-    from lowlight_tf.datasets import card
+    from lowlight_tf.datasets import dataset_card
 
-    dataset = card.find(args.name)
+    dataset = dataset_card.find(args.name)
     if args.check:
         return _check(dataset, args.data_root)
     place = args.data_root / dataset.name

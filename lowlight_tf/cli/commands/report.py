@@ -103,7 +103,7 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
     from lowlight_tf.evaluation.sheet import contact_sheet
     from lowlight_tf.export.keras_engine import KerasEngine
     from lowlight_tf.imaging import files
-    from lowlight_tf.pipeline.dusk import dusk
+    from lowlight_tf.pipeline.synthetic_validation import dusk
 
     place = next(iter(runs.values()))
     pairs = dusk(first, place / "dusk", Recipe.load(place / "recipe.toml"))

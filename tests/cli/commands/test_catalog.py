@@ -8,7 +8,7 @@ from lowlight_tf.catalog import BASELINES, LOSSES, METRICS, MODELS
 from lowlight_tf.cli.main import main
 from lowlight_tf.config import FOLDER
 from lowlight_tf.contract import ENHANCE
-from lowlight_tf.datasets import card
+from lowlight_tf.datasets import dataset_card
 from lowlight_tf.model_card import Card
 from lowlight_tf.runtime import pretrained
 
@@ -17,7 +17,7 @@ NAMES = {
     "baselines": set(BASELINES),
     "losses": set(LOSSES),
     "metrics": set(METRICS),
-    "datasets": {"embedded", *card.names()},
+    "datasets": {"embedded", *dataset_card.names()},
     "nets": set(pretrained.names()),
     "recipes": {path.stem for path in FOLDER.glob("*.toml")},
 }

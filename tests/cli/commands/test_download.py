@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.datasets import card
+from lowlight_tf.datasets import dataset_card
 from lowlight_tf.imaging import files
 from tests.datasets.server import Site
 
@@ -69,7 +69,7 @@ def test_fetches_unpacks_and_counts(site, archive, tmp_path, capsys):
     assert "pets.zip" in said.err
     assert site.asked == [None, "bytes=100-"]
     assert [path.name for path in root.iterdir()] == ["pets"]
-    assert len(card.find(own).pairs(root, "train")) == 2
+    assert len(dataset_card.find(own).pairs(root, "train")) == 2
     assert main(["download", own, "--data-root", str(root)]) == 0
     assert "is there already" in capsys.readouterr().out
     assert len(site.asked) == 2

@@ -8,7 +8,7 @@ import numpy as np
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import files
-from lowlight_tf.pipeline.decode import PairStore, dark_quantiles
+from lowlight_tf.pipeline.image_cache import PairStore, dark_quantiles
 
 
 def dusk(pairs: Sequence[Pair], folder: Path, recipe: Recipe, *, port: str = "low") -> list[Pair]:
@@ -29,7 +29,7 @@ def dusk(pairs: Sequence[Pair], folder: Path, recipe: Recipe, *, port: str = "lo
         return list(pairs)
     import tensorflow as tf
 
-    from lowlight_tf.pipeline.night import night
+    from lowlight_tf.pipeline.lowlight_synthesis import night
 
     quantiles = tf.constant(dark_quantiles(store))
     twins = []

@@ -10,9 +10,9 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import files
-from lowlight_tf.pipeline.arrays import ArrayFeed
-from lowlight_tf.pipeline.build import training_feed
-from lowlight_tf.pipeline.dusk import dusk
+from lowlight_tf.pipeline.numpy_pipeline import ArrayFeed
+from lowlight_tf.pipeline.paired import training_feed
+from lowlight_tf.pipeline.synthetic_validation import dusk
 
 
 def batches(pairs, recipe, count, **options):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets import card
-from lowlight_tf.datasets.leaks import refuse_leaks, shared_scenes, split_apart
+from lowlight_tf.datasets import dataset_card
+from lowlight_tf.datasets.leakage import refuse_leaks, shared_scenes, split_apart
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import files
 
@@ -108,7 +108,7 @@ def test_one_scene_alone_cannot_be_split(picture):
 @pytest.mark.slow
 def test_lol_v2_is_not_learned_from_where_lol_v1_judges(picture, tmp_path):
     """Both are splits of the same shots, under other names."""
-    first, second = card.find("lol_v1"), card.find("lol_v2_real")
+    first, second = dataset_card.find("lol_v1"), dataset_card.find("lol_v2_real")
     for index, name in enumerate(first.splits["val"].only):
         for side, gain in (("low", 0.2), ("high", 0.9)):
             picture(f"lol_v1/our485/{side}/{name}.png", image=gain * scene(index))
@@ -134,7 +134,7 @@ def test_shared_scenes_are_known_from_the_cards():
 
 @pytest.mark.slow
 def test_real_rooms_that_look_alike_pass_and_copies_do_not(shared, tmp_path):
-    lol = card.find("lol_v1")
+    lol = dataset_card.find("lol_v1")
     train, val = lol.pairs(shared, "train"), lol.pairs(shared, "val")
     refuse_leaks(train, val)
     for pair in val[::10]:

@@ -9,7 +9,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.pipeline.decode import PairStore, levels
+from lowlight_tf.pipeline.image_cache import PairStore, levels
 
 
 class ArrayFeed(keras.utils.PyDataset):

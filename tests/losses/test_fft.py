@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lowlight_tf.losses.frequency import frequency
+from lowlight_tf.losses.fft import frequency
 
 
 def loss(difference):

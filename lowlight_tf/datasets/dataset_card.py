@@ -9,7 +9,7 @@ from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.exposures import exposure_folder
+from lowlight_tf.datasets.exposure_pairs import exposure_folder
 from lowlight_tf.datasets.pairing import SHOWN, Pair, pair_folder
 from lowlight_tf.registry import nearest
 

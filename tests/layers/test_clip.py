@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from lowlight_tf.layers.limit import Limit
+from lowlight_tf.layers.clip import Limit
 
 VALUES = np.float32([[-0.5, 0.25, 1.0, 1.75]])
 

@@ -10,10 +10,10 @@ import tensorflow as tf
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.pipeline import augment
-from lowlight_tf.pipeline.decode import PairStore, dark_quantiles, levels
-from lowlight_tf.pipeline.imgaug import augmenter
-from lowlight_tf.pipeline.night import night
+from lowlight_tf.pipeline import augmentations
+from lowlight_tf.pipeline.image_cache import PairStore, dark_quantiles, levels
+from lowlight_tf.pipeline.imgaug_adapter import augmenter
+from lowlight_tf.pipeline.lowlight_synthesis import night
 
 DRAWS = (
     "crop",
@@ -75,7 +75,7 @@ def training_feed(
     def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
         low, target = tf.numpy_function(store.read, [index], [tf.uint8, tf.uint8], stateful=False)
         low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
-        (low, target), window = augment.crop([low, target], crop, seeds["crop"])
+        (low, target), window = augmentations.crop([low, target], crop, seeds["crop"])
         low, target = (tf.cast(image, tf.float32) / 255 for image in (low, target))
         glances = {small.name: glance(small, index, days[index]) for small in contract.thumbnails}
         if nights:
@@ -93,30 +93,30 @@ def training_feed(
         if options.leveled:
             target = tf.minimum(target * factors[index], 1)
         if options.lit:
-            light = augment.light(options.lit, seeds["lit"])
+            light = augmentations.light(options.lit, seeds["lit"])
             low += light * (target - low)
             for small in contract.thumbnails:
                 bright = tf.minimum(glance(small, index, True) * factors[index], 1)
                 glances[small.name] += light * (bright - glances[small.name])
         if options.turned and crop:
-            low, target = augment.turn([low, target], seeds["turn"])
+            low, target = augmentations.turn([low, target], seeds["turn"])
         if options.glance:
             glances = {
-                small.name: augment.glance(
+                small.name: augmentations.glance(
                     glances[small.name], small.size, options.glance, seeds["glance"]
                 )
                 for small in contract.thumbnails
             }
         seen = {port.name: low, **glances}
         if options.exposure_ev:
-            seen = _each(seen, augment.expose, options.exposure_ev, seeds["expose"])
+            seen = _each(seen, augmentations.expose, options.exposure_ev, seeds["expose"])
         if options.bend:
-            seen = _each(seen, augment.bend, options.bend, seeds["bend"])
+            seen = _each(seen, augmentations.bend, options.bend, seeds["bend"])
         low = seen[port.name]
         if options.blur:
-            low = augment.blur(low, options.blur, options.blur_sigma, seeds["blur"])
+            low = augmentations.blur(low, options.blur, options.blur_sigma, seeds["blur"])
         if options.noise:
-            low = augment.noise(low, options.noise, seeds["noise"])
+            low = augmentations.noise(low, options.noise, seeds["noise"])
         if change:
             low = _through_imgaug(low, change, seeds["imgaug"])
         low, target = (tf.ensure_shape(image, target.shape) for image in (low, target))
@@ -136,7 +136,7 @@ def training_feed(
     def mixed(count: tf.Tensor, samples: tuple[dict, dict]) -> tuple[dict, dict]:
         draw = draws(recipe.seed, count, DRAWS)["mix"]
         inputs, targets = samples
-        both = augment.mix({**inputs, **targets}, options.mixed, draw)
+        both = augmentations.mix({**inputs, **targets}, options.mixed, draw)
         own = {name: image[here] for name, image in both.items()}
         return {name: own[name] for name in inputs}, {name: own[name] for name in targets}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets import exposures
+from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import read_json, replacing, write_json
 from lowlight_tf.imaging import mosaic, raw
@@ -124,8 +124,8 @@ def decode(
 def _entry(
     pair: Pair, folder: Path, cap: float | None, black: float | None, failed: dict[Path, str]
 ) -> _Entry:
-    short, long = pair.inputs[exposures.PORT], pair.target
-    ratio = exposures.ratio(pair, cap=cap)
+    short, long = pair.inputs[exposure_pairs.PORT], pair.target
+    ratio = exposure_pairs.ratio(pair, cap=cap)
     wanted = _source(short) | {"black": black}
     fields = _there(folder / SHORT, _name(short), wanted)
     if fields is None:
@@ -147,7 +147,7 @@ def _target(long: Path, shot: raw.Shot, folder: Path) -> None:
     wanted = _source(long) | {"size": list(shot.size), "phase": shot.phase}
     if _there(folder, _name(long), wanted) is not None:
         return
-    image = exposures.target(long, shot)
+    image = exposure_pairs.target(long, shot)
     if image.shape[:2] != shot.size:
         raise UsageError(
             f"{long} is {image.shape[0]}x{image.shape[1]} (height x width), its short exposure "

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lowlight_tf.layers.cosine import CosineFilters
+from lowlight_tf.layers.dct import CosineFilters
 from lowlight_tf.layers.resample import SpaceToDepth
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets import card
+from lowlight_tf.datasets import dataset_card
 from lowlight_tf.datasets.pairing import SHOWN, Pair, held_back, split
 from lowlight_tf.imaging import files, raw
 
@@ -89,11 +89,11 @@ def shared_scenes(learned: Iterable[str], judging: str) -> list[str]:
         learned: Names of datasets; names that no card has, such as folders, are passed over.
         judging: Name of the dataset to be judged by.
     """
-    known = card.names()
+    known = dataset_card.names()
     return [
         name
         for name in dict.fromkeys(learned)
-        if name in known and judging in card.find(name).overlaps
+        if name in known and judging in dataset_card.find(name).overlaps
     ]
 
 

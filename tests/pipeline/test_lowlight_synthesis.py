@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lowlight_tf.pipeline.night import match_histogram, night
+from lowlight_tf.pipeline.lowlight_synthesis import match_histogram, night
 from lowlight_tf.training_config import Pipeline
 
 SEED = tf.constant([3, 4], tf.int32)
