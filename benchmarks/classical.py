@@ -16,7 +16,7 @@ from side_by_side import side_by_side
 from lowlight_tf.catalog import BASELINES
 from lowlight_tf.cli.options import image_size
 from lowlight_tf.contract import ENHANCE, FUSE
-from lowlight_tf.imaging import files, noise
+from lowlight_tf.imaging import image_io, noise
 
 FIRST = "gamma"  # what the others are compared with
 NAMES = sorted(name for name in BASELINES if BASELINES.find(name).contract in (ENHANCE, FUSE))
@@ -33,7 +33,7 @@ def main() -> None:
     os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
     low = made_up(args.size)
     if args.picture:
-        low = files.read(args.picture)
+        low = image_io.read(args.picture)
         low = cv2.resize(low, args.size[::-1], interpolation=cv2.INTER_AREA)
     names = sorted({FIRST, *args.names}, key=lambda name: (name != FIRST, name))
     print(f"\n{low.shape[1]}x{low.shape[0]}, float32 in and out, one core\n")

@@ -10,7 +10,7 @@ from side_by_side import side_by_side
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets import pairing, synthetic
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.pipeline.paired import training_feed
 
 BATCHES = 30
@@ -25,7 +25,7 @@ def main() -> None:
 
         def decode() -> int:
             with ThreadPoolExecutor() as pool:
-                return len(list(pool.map(files.load, paths))) // 2
+                return len(list(pool.map(image_io.load, paths))) // 2
 
         def feed(chosen: Recipe, cache_mb: int):
             cached = chosen.replace([f"pipeline.cache_mb={cache_mb}"])

@@ -16,7 +16,8 @@ import numpy as np
 from side_by_side import side_by_side
 
 from lowlight_tf.cli.options import image_size
-from lowlight_tf.imaging import dng, raw
+from lowlight_tf.imaging.formats import dng
+from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.engine import open_engine
 
@@ -43,11 +44,11 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = args.file or made_up(args.size, Path(folder) / "made_up.dng")
-        height, width = raw.size(path)
+        height, width = raw_image.size(path)
         print(f"\n{width}x{height}, from the file to 16 bits, {args.threads} threads\n")
         rates = side_by_side(
             {
-                "LibRaw": lambda: counted(raw.develop, path, ratio=RATIO, curve="srgb"),
+                "LibRaw": lambda: counted(raw_image.develop, path, ratio=RATIO, curve="srgb"),
                 args.model: through(args.model, path, args.threads),
             },
             unit="frames",
@@ -73,7 +74,7 @@ def made_up(size: tuple[int, int], path: Path) -> Path:
 
 def through(model: str, path: Path, threads: int) -> Callable[[], int]:
     engine = open_engine(model, threads=threads)
-    return lambda: counted(develop, engine, raw.read(path), ratio=RATIO)
+    return lambda: counted(develop, engine, raw_image.read(path), ratio=RATIO)
 
 
 def counted(work: Callable, *given, **told) -> int:

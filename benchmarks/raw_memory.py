@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.cli.options import image_size
-from lowlight_tf.imaging import dng
+from lowlight_tf.imaging.formats import dng
 
 TRAIN = """
 import functools, sys

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.preparation import Preparation
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
 from lowlight_tf.registry import nearest
 from lowlight_tf.training_config import Critic, Pipeline, Training
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.color import luma
 from lowlight_tf.metrics.naturalness import BLOCK, MODEL, block_features
 from lowlight_tf.metrics.pixels import rounded
@@ -35,7 +35,7 @@ def main() -> None:
     folder = Path(package.submodule_search_locations[0]) / "data"
     gathered = []
     for name in PHOTOGRAPHS:
-        gray = luma(rounded(files.read(folder / name)))
+        gray = luma(rounded(image_io.read(folder / name)))
         step = BLOCK // 2
         found = [block_features(gray[top:, left:]) for top in (0, step) for left in (0, step)]
         features, sharpness = (np.concatenate(part) for part in zip(*found, strict=True))

@@ -26,7 +26,7 @@ def untrained_run(tmp_path_factory):
     from lowlight_tf.config import Recipe
     from lowlight_tf.contract import ENHANCE
     from lowlight_tf.fileio import write_json
-    from lowlight_tf.imaging import files
+    from lowlight_tf.imaging import image_io
     from lowlight_tf.models.driving_unet import driving_unet
 
     run = tmp_path_factory.mktemp("run")
@@ -41,7 +41,7 @@ def untrained_run(tmp_path_factory):
     for index in range(8):
         path = run / "pictures" / f"{index}.png"
         coarse = rng.random((6, 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
-        files.write(path, (0.2 * coarse + 0.02 * rng.random(coarse.shape)).astype(np.float32))
+        image_io.write(path, (0.2 * coarse + 0.02 * rng.random(coarse.shape)).astype(np.float32))
         pairs.append({"name": str(index), "inputs": {"low": str(path)}, "target": str(path)})
     write_json(run / "pairs_training.json", {"pairs": pairs})
     return run
@@ -55,7 +55,7 @@ def fusing_run(tmp_path_factory):
     from lowlight_tf.config import Recipe
     from lowlight_tf.contract import FUSE
     from lowlight_tf.fileio import write_json
-    from lowlight_tf.imaging import files
+    from lowlight_tf.imaging import image_io
     from lowlight_tf.models.did_fuse import did_fuse
 
     run = tmp_path_factory.mktemp("fusing_run")
@@ -76,7 +76,7 @@ def fusing_run(tmp_path_factory):
             coarse = rng.random((6, 8, 3 if path.parent.name == "visible" else 1))
             fine = 0.5 * coarse.repeat(8, axis=0).repeat(8, axis=1) + 0.02 * rng.random((48, 64, 1))
             image = np.uint8(np.rint(255 * np.broadcast_to(fine, (48, 64, 3))))
-            files.save(path, files.Picture(image, gray=coarse.shape[2] == 1))
+            image_io.save(path, image_io.Picture(image, gray=coarse.shape[2] == 1))
         inputs = {side: str(path) for side, path in inputs.items()}
         pairs.append({"name": str(index), "inputs": inputs, "target": None})
     for name in ("training", "validation"):
@@ -103,7 +103,8 @@ def developing_run(tmp_path_factory):
     from lowlight_tf.config import Recipe
     from lowlight_tf.contract import DEVELOP
     from lowlight_tf.fileio import write_json
-    from lowlight_tf.imaging import dng, files
+    from lowlight_tf.imaging import image_io
+    from lowlight_tf.imaging.formats import dng
     from lowlight_tf.models.attention_unet import attention_unet
 
     run = tmp_path_factory.mktemp("developing")
@@ -125,7 +126,7 @@ def developing_run(tmp_path_factory):
         short, high = run / "raw" / f"{index}.dng", run / "high" / f"{index}.png"
         digits = rng.integers(500, 700, (40, 48), dtype=np.uint16)
         dng.write(short, digits, "RGGB", bits=14, black=(512,), wb=(2, 1, 1.5))
-        files.write(high, rng.random((40, 48, 3), dtype=np.float32))
+        image_io.write(high, rng.random((40, 48, 3), dtype=np.float32))
         pairs.append({"name": str(index), "inputs": {"raw": str(short)}, "target": str(high)})
     write_json(run / "ratios.json", {str(index): 50 for index in range(4)})
     write_json(run / "pairs_training.json", {"pairs": pairs})

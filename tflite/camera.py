@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.litert import LiteRTEngine
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="picture to write the last frame into")
     args = parser.parse_args()
     if args.output and (
-        args.output.suffix.lower() not in files.SUFFIXES or not args.output.parent.is_dir()
+        args.output.suffix.lower() not in image_io.SUFFIXES or not args.output.parent.is_dir()
     ):
         raise UsageError(f"--output must be a picture in an existing folder, not {args.output}.")
     engine = LiteRTEngine(args.net, threads=args.threads)
@@ -75,7 +75,7 @@ def main() -> int:
             f"{args.source} gave no frame. Is it a camera or a video that OpenCV reads?"
         )
     if args.output:
-        files.save(args.output, files.Picture(bright), overwrite=True)
+        image_io.save(args.output, image_io.Picture(bright), overwrite=True)
     each = 1000 * worked / done
     print(f"{done} frames in {passed:.1f} s: {done / passed:.1f} frames/s, {each:.1f} ms each")
     lost = live(args.source) and not signals and passed < args.seconds

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.litert import LiteRTEngine
 
@@ -14,11 +14,11 @@ if len(sys.argv) != 4:
 net, source, target = map(Path, sys.argv[1:])
 try:
     engine = LiteRTEngine(net, threads=4)
-    picture = files.load(source)
+    picture = image_io.load(source)
     begun = time.perf_counter()
     enhance(engine, picture.pixels, out=picture.pixels)
     passed = time.perf_counter() - begun
-    files.save(target, picture)
+    image_io.save(target, picture)
 except UsageError as error:
     sys.exit(f"enhance.py: {error}")
 height, width = picture.pixels.shape[:2]

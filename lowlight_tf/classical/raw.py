@@ -5,19 +5,20 @@ It is asked through a DNG file in memory, so that made-up sensors go the way of 
 
 import numpy as np
 
-from lowlight_tf.imaging import dng, mosaic, raw
+from lowlight_tf.imaging.formats import dng
+from lowlight_tf.imaging.raw import cfa, raw_image
 
 SMALLEST = {2: 22, 3: 516}
 """Side (pixels) of what LibRaw develops at least, by that of a cell; what is less is filled up."""
 
 
-def libraw_bt709(packed: np.ndarray, shot: raw.Shot, *, ratio: float = 1.0) -> np.ndarray:
+def libraw_bt709(packed: np.ndarray, shot: raw_image.Shot, *, ratio: float = 1.0) -> np.ndarray:
     """Do as `libraw`, with the tone curve that the targets of See-in-the-Dark have."""
     return libraw(packed, shot, ratio=ratio, curve="bt709")
 
 
 def libraw(
-    packed: np.ndarray, shot: raw.Shot, *, ratio: float = 1.0, curve: str = "srgb"
+    packed: np.ndarray, shot: raw_image.Shot, *, ratio: float = 1.0, curve: str = "srgb"
 ) -> np.ndarray:
     """Develop packed light as LibRaw does: AHD, white balance, color matrix, exposure scaling.
 
@@ -34,15 +35,15 @@ def libraw(
         UsageError: If rawpy is missing, or `ratio` is not positive.
     """
     side = 2 if packed.shape[-1] == 4 else 3
-    phase = mosaic.BAYER if side == 2 else mosaic.XTRANS
+    phase = cfa.BAYER if side == 2 else cfa.XTRANS
     rows, columns = packed.shape[:2]
     missing = [max(0, SMALLEST[side] // side - length) for length in (rows, columns)]
     whole = np.pad(packed, [*((0, more) for more in missing), (0, 0)], mode="edge")
     size = whole.shape[0] * side, whole.shape[1] * side
     # AsShotNeutral and ColorMatrix, of which LibRaw makes gains and matrix again.
-    from_xyz = np.linalg.inv(np.array(shot.matrix)) @ np.linalg.inv(raw.XYZ_OF_SRGB)
-    digits = mosaic.unpack(raw.sixteen(whole), phase, size)
+    from_xyz = np.linalg.inv(np.array(shot.matrix)) @ np.linalg.inv(raw_image.XYZ_OF_SRGB)
+    digits = cfa.unpack(raw_image.sixteen(whole), phase, size)
     file = dng.encode(digits, phase, black=(0,), wb=shot.wb, matrix=from_xyz)
-    developed = raw.develop(file, ratio=ratio, curve=curve)
+    developed = raw_image.develop(file, ratio=ratio, curve=curve)
     developed = developed[: rows * side, : columns * side]
     return np.divide(developed, 65535, dtype=np.float32)

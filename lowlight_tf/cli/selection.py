@@ -61,8 +61,8 @@ def named_pairs(
         return _as_raw(f"{data} {split}", pairs, raws) if raws else (f"{data} {split}", pairs)
     raise UsageError(
         "`data` must be a folder with low/ and high/, or with test/{low,high}, a .zip of one, or "
-        f"the name of a dataset: {nearest(data, dataset_card.names())}. Received: {data} (no such folder "
-        "or dataset)."
+        f"the name of a dataset: {nearest(data, dataset_card.names())}. Received: {data} (no such "
+        "folder or dataset)."
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.dataset_card import DatasetCard
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 
 
 def digest(paths: Iterable[Path]) -> str:
@@ -80,5 +80,5 @@ def check(card: DatasetCard, root: Path) -> list[Verdict]:
 
 
 def _pixels(path: Path) -> tuple[str, str]:
-    pixels = files.load(path).pixels
+    pixels = image_io.load(path).pixels
     return "x".join(map(str, pixels.shape)), hashlib.sha256(pixels.tobytes()).hexdigest()

@@ -18,7 +18,8 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import RAW
 from lowlight_tf.datasets.pairing import SHOWN, Pair, whole_and_lone
 from lowlight_tf.fileio import read_json
-from lowlight_tf.imaging import files, raw
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.raw import raw_image
 
 PORT = RAW.name
 """What a short exposure is shown to."""
@@ -73,7 +74,7 @@ def exposure_folder(
     return pairs, lone
 
 
-def ratio(pair: Pair, *, cap: float | None = raw.CAP) -> float:
+def ratio(pair: Pair, *, cap: float | None = raw_image.CAP) -> float:
     """Return by how much the short exposure is to be amplified.
 
     What ratios.json says counts; else the names, SCENE_NUMBER_SECONDSs; else the times and
@@ -94,15 +95,15 @@ def ratio(pair: Pair, *, cap: float | None = raw.CAP) -> float:
             raise UsageError(
                 f"{listed} must give {pair.name} a ratio above zero. Received: {known}."
             )
-        return raw.capped(known, cap)
+        return raw_image.capped(known, cap)
     if NAME.fullmatch(short.stem) and NAME.fullmatch(long.stem):
         dark, bright = (float(_told(path)["seconds"]) for path in (short, long))
         if not dark:
             raise UsageError(f"{short}: an exposure of 0 seconds has no ratio. Rename it.")
-        return raw.capped(bright / dark, cap)
+        return raw_image.capped(bright / dark, cap)
     if is_raw(long):
-        shots = (raw.read(path, black=0).shot for path in (short, long))
-        return raw.exposure_ratio(*shots, cap=cap)
+        shots = (raw_image.read(path, black=0).shot for path in (short, long))
+        return raw_image.exposure_ratio(*shots, cap=cap)
     raise UsageError(
         f"Nothing tells the exposure ratio of {short}. Write it into {listed}, as "
         f'{{"{pair.name}": 100}}.'
@@ -111,10 +112,10 @@ def ratio(pair: Pair, *, cap: float | None = raw.CAP) -> float:
 
 def is_raw(path: Path) -> bool:
     """Tell whether a file is a RAW file, by its suffix."""
-    return path.suffix.lower() in raw.SUFFIXES
+    return path.suffix.lower() in raw_image.SUFFIXES
 
 
-def target(path: Path, shot: raw.Shot) -> np.ndarray:
+def target(path: Path, shot: raw_image.Shot) -> np.ndarray:
     """Read a pair's target as its mosaic lies: a RAW file developed by LibRaw, or a picture.
 
     Args:
@@ -128,8 +129,8 @@ def target(path: Path, shot: raw.Shot) -> np.ndarray:
         UsageError: If the file cannot be read.
     """
     if is_raw(path):
-        return raw.develop(path)
-    pixels = shot.lying(files.load(path).pixels)
+        return raw_image.develop(path)
+    pixels = shot.lying(image_io.load(path).pixels)
     return pixels if pixels.dtype == np.uint16 else pixels * np.uint16(257)
 
 
@@ -144,7 +145,7 @@ def _raw_files(folder: Path) -> list[Path]:
     paths = sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in raw.SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in raw_image.SUFFIXES and not path.name.startswith(".")
     )
     if not paths:
         raise UsageError(f"{folder} holds no RAW files, such as .ARW, .RAF or .DNG.")

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lowlight_tf.imaging import files, raw
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.raw import raw_image
 
 HEAD = 1 << 16  # bytes; room for most metadata before a JPEG's size
 NO_SIZE = {0xC4, 0xC8, 0xCC}  # tables among the JPEG markers that otherwise begin a frame
@@ -14,8 +15,8 @@ def size(path: Path) -> tuple[int, int]:
     Raises:
         UsageError: If the head does not tell and the file cannot be decoded.
     """
-    if path.suffix.lower() in raw.SUFFIXES:
-        return raw.size(path)
+    if path.suffix.lower() in raw_image.SUFFIXES:
+        return raw_image.size(path)
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -23,7 +24,7 @@ def size(path: Path) -> tuple[int, int]:
         head = b""
     turned = b"Exif\0\0" in head or b"eXIf" in head or b"EXIF" in head  # it may lie on its side
     found = None if turned else _from_head(head)
-    return found or files.load(path).pixels.shape[:2]
+    return found or image_io.load(path).pixels.shape[:2]
 
 
 def _from_head(head: bytes) -> tuple[int, int] | None:

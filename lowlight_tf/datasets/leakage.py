@@ -14,7 +14,8 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import dataset_card
 from lowlight_tf.datasets.pairing import SHOWN, Pair, held_back, split
-from lowlight_tf.imaging import files, raw
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.raw import raw_image
 
 SIDE = 32  # pixels of a fingerprint before its border is cut off
 FINE = 2.0  # pixels of the fingerprint; broader structure does not count: many rooms share it
@@ -163,7 +164,7 @@ def _prints(pairs: Sequence[Pair]) -> list[Print]:
 def _paths(pairs: Sequence[Pair]) -> list[Path]:
     targets = [pair.target for pair in pairs if pair.target is not None]
     found = dict.fromkeys([*targets, *(p for pair in pairs for p in pair.inputs.values())])
-    return [path for path in found if path.suffix.lower() not in raw.SUFFIXES]
+    return [path for path in found if path.suffix.lower() not in raw_image.SUFFIXES]
 
 
 def _read(paths: Iterable[Path]) -> list[Print]:
@@ -179,7 +180,7 @@ def _print(path: Path, _changed: int) -> Print:
         flags = cv2.IMREAD_REDUCED_COLOR_2  # a JPEG is decoded at half size, four times as fast
         picture = cv2.imdecode(np.frombuffer(octets, np.uint8), flags)
     if picture is None:
-        picture = files.load(path).pixels  # says what is wrong with the file
+        picture = image_io.load(path).pixels  # says what is wrong with the file
     sums = [hashlib.sha256(data).digest() for data in (octets, np.ascontiguousarray(picture))]
     return Print(path, *sums, _structure(picture))
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import files, infrared
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.registration import infrared
 
 
 def read(pair: Pair, ports: Sequence[str]) -> dict[str, np.ndarray]:
@@ -39,4 +40,4 @@ def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _read(pair: Pair, port: str) -> np.ndarray:
     path = pair.picture(port)
-    return infrared.read(path) if port == "infrared" else files.load(path).pixels
+    return infrared.read(path) if port == "infrared" else image_io.load(path).pixels

@@ -11,7 +11,8 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import RAW
 from lowlight_tf.datasets.image_size import size
-from lowlight_tf.imaging import files, raw
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.raw import raw_image
 
 SHOWN = 3  # how many culprits an error names
 CAMERAS = "visible", "infrared"  # subfolders of two cameras, and the ports that they feed
@@ -125,14 +126,14 @@ def dark_folder(folder: Path) -> list[Pair]:
 
 
 def by_stem(
-    folder: Path, suffixes: Collection[str] = files.SUFFIXES, *, prefix: str = ""
+    folder: Path, suffixes: Collection[str] = image_io.SUFFIXES, *, prefix: str = ""
 ) -> dict[str, Path]:
     """Return stem, less the prefix if it has it -> picture, for those directly inside `folder`.
 
     Raises:
         UsageError: If there are none, or two of them share their stem.
     """
-    paths = files.find(folder, recursive=False, suffixes=suffixes)
+    paths = image_io.find(folder, recursive=False, suffixes=suffixes)
     if not paths:
         raise UsageError(
             f"{folder} holds no pictures. Expected files that end in {', '.join(suffixes)}."
@@ -239,9 +240,9 @@ def _sides(
             f"{folder} must have the subfolders {wanted}. Missing: {', '.join(missing)}; "
             f"found: {', '.join(found[:8])}. Pass the folder that has them."
         )
-    kinds = {side: files.SUFFIXES for side in sides}
+    kinds = {side: image_io.SUFFIXES for side in sides}
     if RAW.name in inputs:
-        kinds |= {RAW.name: raw.SUFFIXES, target: (*files.SUFFIXES, *raw.SUFFIXES)}
+        kinds |= {RAW.name: raw_image.SUFFIXES, target: (*image_io.SUFFIXES, *raw_image.SUFFIXES)}
     return {
         side: by_stem(place, kinds[side], prefix=prefixes.get(side, ""))
         for side, place in places.items()

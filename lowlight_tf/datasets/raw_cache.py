@@ -16,7 +16,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import read_json, replacing, write_json
-from lowlight_tf.imaging import mosaic, raw
+from lowlight_tf.imaging.raw import cfa, raw_image
 
 SHORT, LONG = "short", "long"
 """Subfolders of the digits and of the targets: NAME.npy, and NAME.json written after it."""
@@ -28,7 +28,7 @@ class _Entry:
     short: str
     long: str
     ratio: float
-    shot: raw.Shot
+    shot: raw_image.Shot
 
 
 class Decoded:
@@ -55,7 +55,9 @@ class Decoded:
         """Return height and width of a short exposure, in packed pixels."""
         return self._mapped(SHORT, self._entries[index].short).shape[:2]
 
-    def read(self, index: int, *, crop: tuple[int, int, int, int] | None = None) -> raw.RawSample:
+    def read(
+        self, index: int, *, crop: tuple[int, int, int, int] | None = None
+    ) -> raw_image.RawSample:
         """Read a pair, or a part of it.
 
         Args:
@@ -72,7 +74,7 @@ class Decoded:
         top, left, height, width = crop or (0, 0, *digits.shape[:2])
         digits = digits[top : top + height, left : left + width]
         under = target[side * top :, side * left :][: side * height, : side * width]
-        return raw.RawSample(
+        return raw_image.RawSample(
             entry.shot.light(digits),
             entry.ratio,
             np.divide(under, 65535, dtype=np.float32),
@@ -88,7 +90,7 @@ def decode(
     pairs: Sequence[Pair],
     folder: Path,
     *,
-    cap: float | None = raw.CAP,
+    cap: float | None = raw_image.CAP,
     black: float | None = None,
     told: Callable[[str], None] = lambda line: None,
 ) -> Decoded:
@@ -129,10 +131,10 @@ def _entry(
     wanted = _source(short) | {"black": black}
     fields = _there(folder / SHORT, _name(short), wanted)
     if fields is None:
-        picture = raw.read(short, black=black)
+        picture = raw_image.read(short, black=black)
         fields = wanted | {"shot": dataclasses.asdict(picture.shot)}
         _keep(folder / SHORT, _name(short), picture.digits, fields)
-    shot = raw.Shot.from_fields(fields["shot"])
+    shot = raw_image.Shot.from_fields(fields["shot"])
     if long in failed:  # many short exposures share it
         raise UsageError(failed[long])
     try:
@@ -143,7 +145,7 @@ def _entry(
     return _Entry(pair.name, _name(short), _name(long), ratio, shot)
 
 
-def _target(long: Path, shot: raw.Shot, folder: Path) -> None:
+def _target(long: Path, shot: raw_image.Shot, folder: Path) -> None:
     wanted = _source(long) | {"size": list(shot.size), "phase": shot.phase}
     if _there(folder, _name(long), wanted) is not None:
         return
@@ -154,7 +156,7 @@ def _target(long: Path, shot: raw.Shot, folder: Path) -> None:
             f"{shot.size[0]}x{shot.size[1]}. Both must be of one camera."
         )
     # The packed picture's margin, if it has one, is under no part of the target: repeat its edge.
-    edges = mosaic.edges(shot.size, shot.phase)
+    edges = cfa.edges(shot.size, shot.phase)
     _keep(folder, _name(long), np.pad(image, [*edges, (0, 0)], mode="edge"), wanted)
 
 

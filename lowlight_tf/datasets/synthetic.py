@@ -11,7 +11,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import read_json, write_json
-from lowlight_tf.imaging import color, files
+from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.noise import darken
 
 PHOTOGRAPHS = {
@@ -112,10 +112,10 @@ def _written(
         for side in sides:
             (part / half / side).mkdir(parents=True)
         for name in photographs:
-            for number, corner in enumerate(_corners(files.read(source / name))):
+            for number, corner in enumerate(_corners(image_io.read(source / name))):
                 file = f"{Path(name).stem}_{number}.png"
                 for side, image in make(corner, rng).items():
-                    files.write(part / half / side / file, image)
+                    image_io.write(part / half / side / file, image)
     write_json(part / MARK, mark)
     os.replace(part, folder)
     return folder

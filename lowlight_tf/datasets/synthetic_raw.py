@@ -11,7 +11,9 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.exposure_pairs import PORT, RATIOS, TARGETS
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import read_json, write_json
-from lowlight_tf.imaging import dng, files, mosaic, unprocess
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.formats import dng
+from lowlight_tf.imaging.raw import cfa, unprocess
 
 SOURCES = "photographs.json"
 """Name -> checksum of the photograph that its files were made of; lies beside `raw/`."""
@@ -59,7 +61,7 @@ def synthetic_raw(
         short, high = folder / PORT / f"{name}.dng", folder / TARGETS / f"{name}.png"
         if name not in ratios or not short.is_file() or not high.is_file():
             rng = np.random.default_rng([seed, int(checksum, 16)])
-            ratios[name] = _take(files.read(pair.target), short, high, rng, ratio)
+            ratios[name] = _take(image_io.read(pair.target), short, high, rng, ratio)
             write_json(folder / SOURCES, sources)
             write_json(folder / RATIOS, ratios)
         made.append(Pair(name, {PORT: short}, high))
@@ -89,12 +91,12 @@ def _take(
     picture = unprocess.taken(light, camera=camera, noise=noise, ratio=ratio, rng=rng)
     dng.write(
         short,
-        mosaic.unpack(picture.digits, camera.phase, picture.shot.size),
+        cfa.unpack(picture.digits, camera.phase, picture.shot.size),
         camera.phase,
         bits=camera.bits,
         black=(camera.black,),
         wb=camera.wb,
         matrix=np.array(camera.from_xyz),
     )
-    files.write(high, target)
+    image_io.write(high, target)
     return ratio

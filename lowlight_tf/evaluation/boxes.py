@@ -10,7 +10,7 @@ import cv2
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import by_stem
 from lowlight_tf.fileio import read_json
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 
 BESIDE = ("boxes.json", "annotations.json", "Annotations", "Annotation", "label", "labels")
 """What labels may be called, beside pictures or up to two folders above theirs."""
@@ -158,7 +158,7 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, list[Label]]:
 
 
 def _regions(path: Path) -> list[Label]:
-    marked = files.load(path).pixels[..., 0]
+    marked = image_io.load(path).pixels[..., 0]
     if marked.max() > 11:
         raise UsageError(
             f"{path} must be a map of CamVid's 12 classes, values 0 to 11. "

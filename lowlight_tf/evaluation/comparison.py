@@ -20,8 +20,8 @@ from lowlight_tf.datasets.image_size import size
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import evaluate, sheet
 from lowlight_tf.evaluation.results import Results, Score
+from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.color import luma
-from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.benchmark import peak_bytes
 from lowlight_tf.runtime.engine import Engine
 
@@ -314,7 +314,7 @@ def _cell(bench: evaluate.Bench, pair: Pair, width: int) -> Cell:
 
 
 def _float(image: np.ndarray) -> np.ndarray:
-    return np.float32(image) if image.dtype == np.float64 else fit.to_float(image)
+    return np.float32(image) if image.dtype == np.float64 else dtypes.to_float(image)
 
 
 def look_of(image: np.ndarray, width: int) -> Look:

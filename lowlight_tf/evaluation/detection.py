@@ -15,7 +15,8 @@ from lowlight_tf.evaluation import precision, report, results
 from lowlight_tf.evaluation.boxes import Label
 from lowlight_tf.evaluation.precision import Agreement
 from lowlight_tf.fileio import write_json, write_text
-from lowlight_tf.imaging import files, infrared, noise
+from lowlight_tf.imaging import dtypes, image_io, noise
+from lowlight_tf.imaging.registration import infrared
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.detect import Detection, Detector
 from lowlight_tf.runtime.engine import Engine
@@ -215,14 +216,14 @@ def _pictures(
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each kind of picture of a scene, as it is made; the undarkened visible one first."""
-    visible = files.load(pair.picture("low") or pair.target).pixels
+    visible = image_io.load(pair.picture("low") or pair.target).pixels
     thermal = None
     if "infrared" in pair.inputs:
         thermal = infrared.read(pair.inputs["infrared"])
         visible = multi_camera.resized(visible, thermal.shape[:2])
     if exposure:
         yield "day", visible
-        dark = noise.darken(fit.to_float(visible), exposure=exposure, rng=rng)
+        dark = noise.darken(dtypes.to_float(visible), exposure=exposure, rng=rng)
         visible = np.rint(255 * dark).astype(np.uint8)
     if thermal is not None:
         yield "visible", visible

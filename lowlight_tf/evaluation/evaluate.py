@@ -15,7 +15,7 @@ from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair, check_sizes
 from lowlight_tf.evaluation import exposure
 from lowlight_tf.evaluation.results import Results, Score
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics import fidelity
 from lowlight_tf.runtime.engine import Engine, Images, open_engine
 from lowlight_tf.runtime.enhance import enhance
@@ -279,7 +279,7 @@ def _pictures(
     first, result = next(iter(shown.values())), result_of(engine, *shown.values())
     images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
     if "target" in taken:
-        images["target"] = files.load(pair.target).pixels
+        images["target"] = image_io.load(pair.target).pixels
     images = {name: _eight(image) for name, image in images.items()}
     return {protocol: images for protocol in protocols}
 

@@ -19,12 +19,13 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import files, raw
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.metrics.fidelity import HALF, RAW_PROTOCOLS, SID
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.engine import Engine
 
-CAPS = {SID: raw.CAP, HALF: None}
+CAPS = {SID: raw_image.CAP, HALF: None}
 """The largest exposure ratio of each protocol; None for any."""
 
 TAKES = "target", "enhanced", "fused"
@@ -84,7 +85,7 @@ def images(
     Raises:
         UsageError: If a file cannot be read or developed.
     """
-    picture = raw.read(pair.inputs[exposure_pairs.PORT])
+    picture = raw_image.read(pair.inputs[exposure_pairs.PORT])
     bright = upright_target(pair) if target else None
     made: dict[float, np.ndarray] = {}
     found = {}
@@ -107,8 +108,8 @@ def upright_target(pair: Pair) -> np.ndarray:
         UsageError: If it cannot be read.
     """
     if exposure_pairs.is_raw(pair.target):
-        return raw.read(pair.target, black=0).shot.upright(raw.develop(pair.target))
-    pixels = files.load(pair.target).pixels
+        return raw_image.read(pair.target, black=0).shot.upright(raw_image.develop(pair.target))
+    pixels = image_io.load(pair.target).pixels
     return pixels if pixels.dtype == np.uint16 else pixels * np.uint16(257)
 
 

@@ -10,8 +10,8 @@ from lowlight_tf.datasets import exposure_pairs, multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import exposure
 from lowlight_tf.evaluation.evaluate import result_of
-from lowlight_tf.imaging import files, raw
-from lowlight_tf.runtime import fit
+from lowlight_tf.imaging import dtypes, image_io
+from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.engine import Engine
 
 HEAD = 24  # pixels above the pictures, for the names of the columns
@@ -89,7 +89,7 @@ def target_of(pair: Pair) -> np.ndarray:
     Raises:
         UsageError: If it cannot be read.
     """
-    return fit.to_float(exposure.upright_target(pair))
+    return dtypes.to_float(exposure.upright_target(pair))
 
 
 def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[np.ndarray]:
@@ -100,18 +100,18 @@ def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[n
 def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
     """Return what LibRaw makes of a RAW file, and what each engine does under its own protocol."""
     path = pair.inputs[exposure_pairs.PORT]
-    row = [raw.read(path).shot.upright(raw.develop(path, curve="srgb"))]
+    row = [raw_image.read(path).shot.upright(raw_image.develop(path, curve="srgb"))]
     for engine in engines:
         protocol = exposure.own_protocol(engine.contract)
         row.append(exposure.images(engine, pair, [protocol], target=False)[protocol]["enhanced"])
-    return list(map(fit.to_float, row))
+    return list(map(dtypes.to_float, row))
 
 
 def _read(pair: Pair, ports: list[str]) -> list[np.ndarray]:
     """Return pictures of a pair as colors in [0, 1]; of a picture that is not there the first."""
     if any(pair.picture(port) is None for port in ports):
-        return [files.read(next(iter(pair.inputs.values())))] * len(ports)
-    pictures = map(fit.to_float, multi_camera.read(pair, ports).values())
+        return [image_io.read(next(iter(pair.inputs.values())))] * len(ports)
+    pictures = map(dtypes.to_float, multi_camera.read(pair, ports).values())
     return [picture.repeat(3 // picture.shape[2], axis=2) for picture in pictures]
 
 

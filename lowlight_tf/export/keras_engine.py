@@ -11,7 +11,7 @@ from lowlight_tf import layers
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import MAP, Contract
-from lowlight_tf.imaging.preparation import Preparation
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
 from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.runtime.engine import Images
 

@@ -17,8 +17,10 @@ from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets import exposure_pairs, multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import read_json
-from lowlight_tf.imaging import color, files, infrared, raw, unprocess
-from lowlight_tf.imaging.preparation import Preparation, prepare
+from lowlight_tf.imaging import color, image_io
+from lowlight_tf.imaging.raw import raw_image, unprocess
+from lowlight_tf.imaging.registration import infrared
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.develop import fitting_ratio
 
@@ -158,16 +160,16 @@ class _Source(NamedTuple):
             return self._exposed()
         if port.space == "thermal":
             return infrared.read(self.path)
-        image = files.read(self.path)
+        image = image_io.read(self.path)
         return image**NIGHT_GAMMA if self.day else image
 
     def _exposed(self) -> np.ndarray:
         """Return what a net sees of a RAW file, or of one that is made of a photograph."""
         if not exposure_pairs.is_raw(self.path):
             rng = np.random.default_rng(zlib.crc32(self.path.name.encode()))
-            found = unprocess.sample(files.read(self.path), rng)
-            return raw.exposed(found.packed, found.shot, found.ratio)
-        picture = raw.read(self.path)
+            found = unprocess.sample(image_io.read(self.path), rng)
+            return raw_image.exposed(found.packed, found.shot, found.ratio)
+        picture = raw_image.read(self.path)
         if self.target:
             pair = Pair(self.path.stem, {exposure_pairs.PORT: self.path}, self.target)
             ratio = exposure_pairs.ratio(pair)
@@ -175,7 +177,7 @@ class _Source(NamedTuple):
             ratio = fitting_ratio(picture)
         size = tuple(min(side, RAW_SIDE) for side in picture.digits.shape[:2])
         light = picture.shot.light(centered(picture.digits, size))
-        return raw.exposed(light, picture.shot, ratio)
+        return raw_image.exposed(light, picture.shot, ratio)
 
 
 def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
@@ -184,12 +186,12 @@ def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
     for port in contract.pictures:
         own = folder / port.name
         place = own if own.is_dir() else folder
-        paths = files.find(place, suffixes=raw.SUFFIXES) if contract.develops else []
-        found[port.name] = [_Source(path) for path in paths or files.find(place)]
+        paths = image_io.find(place, suffixes=raw_image.SUFFIXES) if contract.develops else []
+        found[port.name] = [_Source(path) for path in paths or image_io.find(place)]
     counts = {name: len(paths) for name, paths in found.items()}
     if min(counts.values()) < 1 or len(set(counts.values())) > 1:
         raise UsageError(
-            f"`calibration` must hold pictures ({', '.join(files.SUFFIXES)}), as many for each "
+            f"`calibration` must hold pictures ({', '.join(image_io.SUFFIXES)}), as many for each "
             f"port. Received: {folder} with {counts}."
         )
     return [dict(zip(found, paths, strict=True)) for paths in zip(*found.values(), strict=True)]

@@ -14,7 +14,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.video import Reader, Sound, planes, reason
 from lowlight_tf.imaging.yuv import Colors, Converter
 
@@ -101,7 +101,7 @@ class Recorder:
         self._path, self._like = path, like
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         for file in (path, self._part):
-            files.refuse_existing(file, overwrite=overwrite)
+            image_io.refuse_existing(file, overwrite=overwrite)
         self.frames = 0
         self._converter = Converter(like.colors)
         self._last_sound: dict[int, int] = {}

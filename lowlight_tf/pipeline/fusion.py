@@ -9,12 +9,11 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import color
-from lowlight_tf.imaging.preparation import Preparation, prepare
+from lowlight_tf.imaging import color, dtypes
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
 from lowlight_tf.pipeline import augmentations
 from lowlight_tf.pipeline.image_cache import Shelf
 from lowlight_tf.pipeline.paired import stream
-from lowlight_tf.runtime import fit
 
 DRAWS = ("crop", "turn", "expose", "bend", "noise")
 
@@ -56,7 +55,7 @@ class CameraStore:
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, ...]:
         both = multi_camera.read(pair, [port.name for port in self._ports])
-        prepared = prepare(*map(fit.to_float, both.values()), self._preparation)
+        prepared = prepare(*map(dtypes.to_float, both.values()), self._preparation)
         lumas = (
             color.luma(image)[..., None] if image.shape[2] > port.channels else image
             for port, image in zip(self._ports, prepared, strict=True)

@@ -12,7 +12,7 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.datasets.raw_cache import Decoded, decode
-from lowlight_tf.imaging import raw
+from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.pipeline.paired import stream
 
 DRAWS = ("sample",)
@@ -84,7 +84,7 @@ def _check_filters(pairs: Sequence[Pair], port: Port) -> None:
     """Refuse a dataset of another kind of sensor, by its first file, before hours of decoding."""
     first = pairs[0].inputs[port.name]
     try:
-        channels = len(raw.read(first, black=0).shot.black)
+        channels = len(raw_image.read(first, black=0).shot.black)
     except UsageError:
         return  # one that cannot be read is left out, and said
     if channels != port.channels:
@@ -123,7 +123,7 @@ def sample(
     top, left = (int(rng.integers(side)) for side in room)
     found = store.read(index, crop=(top, left, wide, wide))
     ratio = found.ratio * 2 ** rng.uniform(-stops, stops)
-    packed, target = raw.exposed(found.packed, found.shot, ratio), found.target
+    packed, target = raw_image.exposed(found.packed, found.shot, ratio), found.target
     if turned:
         for axis in (0, 1):
             if rng.random() < 0.5:

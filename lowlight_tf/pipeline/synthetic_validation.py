@@ -7,7 +7,7 @@ import numpy as np
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.pipeline.image_cache import PairStore, dark_quantiles
 
 
@@ -45,6 +45,6 @@ def dusk(pairs: Sequence[Pair], folder: Path, recipe: Recipe, *, port: str = "lo
                 paths, night(day, quantiles, recipe.pipeline, seed), strict=True
             ):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                files.write(path, image.numpy())
+                image_io.write(path, image.numpy())
         twins.append(Pair(pair.name, {port: paths[0]}, paths[1]))
     return twins

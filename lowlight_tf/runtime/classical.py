@@ -4,7 +4,7 @@ import numpy as np
 
 from lowlight_tf.catalog import BASELINES
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.raw import RawPicture
+from lowlight_tf.imaging.raw.raw_image import RawPicture
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.engine import Images
 

@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging import dtypes
 from lowlight_tf.runtime import fit
 
 SHIPPED = {"nanodet_g": Path(__file__).parents[1] / "weights" / "nanodet_g.tflite"}
@@ -159,7 +160,7 @@ def open_detector(detector: str | Path, *, threads: int = 2) -> LiteRTDetector:
 def _eight(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint8:
         return image
-    return np.rint(np.clip(fit.to_float(image), 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip(dtypes.to_float(image), 0, 1) * 255).astype(np.uint8)
 
 
 def _surest(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> list[Detection]:

@@ -7,8 +7,9 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import raw
-from lowlight_tf.imaging.raw import RawPicture
+from lowlight_tf.imaging import dtypes
+from lowlight_tf.imaging.raw import raw_image
+from lowlight_tf.imaging.raw.raw_image import RawPicture
 from lowlight_tf.runtime import fit, whole
 from lowlight_tf.runtime.engine import Engine
 
@@ -56,7 +57,7 @@ def develop(
     own = getattr(engine, "develop", None)
     if own:
         image = own(picture, ratio=ratio)
-        return fit.of_type(shot.finished(image), np.dtype(dtype))
+        return dtypes.of_type(shot.finished(image), np.dtype(dtype))
     (port,) = contract.pictures
     if digits.shape[-1] != port.channels:
         raise UsageError(
@@ -72,7 +73,7 @@ def develop(
     return shot.finished(result, shrunk=2 // scale)
 
 
-def fitting_ratio(picture: RawPicture, *, cap: float | None = raw.CAP) -> float:
+def fitting_ratio(picture: RawPicture, *, cap: float | None = raw_image.CAP) -> float:
     """Return the exposure ratio that makes a picture as bright as pictures mostly are.
 
     That is where the mean of what the net is shown is `GRAY`; never below 1.
@@ -86,12 +87,12 @@ def fitting_ratio(picture: RawPicture, *, cap: float | None = raw.CAP) -> float:
     low, high = 1.0, LARGEST if cap is None else cap
     while high / low > 1.005:  # the mean rises with the ratio
         middle = (low * high) ** 0.5
-        if raw.exposed(light, picture.shot, middle).mean() < GRAY:
+        if raw_image.exposed(light, picture.shot, middle).mean() < GRAY:
             low = middle
         else:
             high = middle
     return high
 
 
-def _shown(digits: np.ndarray, *, shot: raw.Shot, ratio: float) -> np.ndarray:
-    return raw.exposed(shot.light(digits), shot, ratio)
+def _shown(digits: np.ndarray, *, shot: raw_image.Shot, ratio: float) -> np.ndarray:
+    return raw_image.exposed(shot.light(digits), shot, ratio)

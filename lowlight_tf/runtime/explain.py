@@ -6,10 +6,11 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import MAP
 from lowlight_tf.datasets import multi_camera
-from lowlight_tf.imaging import raw
-from lowlight_tf.imaging.infrared import one_channel
-from lowlight_tf.imaging.preparation import Preparation, prepare
-from lowlight_tf.imaging.raw import RawPicture
+from lowlight_tf.imaging import dtypes
+from lowlight_tf.imaging.raw import raw_image
+from lowlight_tf.imaging.raw.raw_image import RawPicture
+from lowlight_tf.imaging.registration.infrared import one_channel
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
 from lowlight_tf.runtime import fit, whole
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
@@ -49,14 +50,14 @@ def explain(
         fit.check_raw(engine.contract)
         digits, shot = picture.digits, picture.shot
         size = _within(engine, digits.shape[:2])
-        light = raw.exposed(shot.light(multi_camera.resized(digits, size)), shot, ratio)
+        light = raw_image.exposed(shot.light(multi_camera.resized(digits, size)), shot, ratio)
         room = np.empty((*(engine.contract.scale * side for side in size), 3), np.float32)
         (port,) = engine.contract.pictures
         whole.through(listener, {port.name: light}, room, thumbnails={})
         drawn = _all_drawn(listener, size, (2 * digits.shape[0], 2 * digits.shape[1]))
         return {name: shot.finished(image) for name, image in drawn.items()}
     shape = picture.shape[:2]
-    shown = [fit.to_float(picture)]
+    shown = [dtypes.to_float(picture)]
     if infrared is not None:
         how = preparation or getattr(engine, "preparation", None) or Preparation()
         shown = [*prepare(*shown, one_channel(infrared), how)]

@@ -126,31 +126,6 @@ def pad(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return padded.reshape(*size, -1)
 
 
-def to_float(image: np.ndarray) -> np.ndarray:
-    """Return an image as float32 in [0, 1]."""
-    if image.dtype == np.float32:
-        return image
-    return np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32)
-
-
-def put(target: np.ndarray, image: np.ndarray) -> None:
-    """Write float32 values in [0, 1] into an image of any type, rounded to its steps."""
-    if target.dtype == np.float32:
-        target[...] = image
-    else:
-        scaled = image * np.float32(np.iinfo(target.dtype).max)
-        target[...] = np.rint(scaled, out=scaled)
-
-
-def of_type(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return an image of one type as one of another, its white as the other's white."""
-    if image.dtype == dtype:
-        return image
-    result = np.empty(image.shape, dtype)
-    put(result, to_float(image))
-    return result
-
-
 def _words(contract: Contract) -> str:
     return " to ".join(
         ", ".join(f"{port.name} ({port.channels} channels)" for port in side)

@@ -7,8 +7,13 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.infrared import one_channel
-from lowlight_tf.imaging.preparation import Preparation, finished, prepare
+from lowlight_tf.imaging import dtypes
+from lowlight_tf.imaging.registration.infrared import one_channel
+from lowlight_tf.imaging.registration.pair_preprocessing import (
+    Preparation,
+    finished,
+    prepare,
+)
 from lowlight_tf.runtime import fit, whole
 from lowlight_tf.runtime.engine import Engine
 
@@ -61,8 +66,8 @@ def fuse(
     plain = dataclasses.replace(preparation or Preparation(), finish=0.0) == Preparation()
     changed = infrared.shape[:2] != visible.shape[:2] or not plain
     if preparation and changed:
-        visible, infrared = prepare(fit.to_float(visible), infrared, preparation)
-    visible, infrared = fit.of_type(visible, kind), fit.of_type(infrared, kind)
+        visible, infrared = prepare(dtypes.to_float(visible), infrared, preparation)
+    visible, infrared = dtypes.of_type(visible, kind), dtypes.of_type(infrared, kind)
     if infrared.shape[:2] != visible.shape[:2]:
         (height, width), (rows, columns) = visible.shape[:2], infrared.shape[:2]
         raise UsageError(
@@ -81,7 +86,7 @@ def fuse(
         thumbnails=fit.thumbnails(contract, luma, infrared),
         progress=progress,
     )
-    fused = fit.of_type(finished(fused, share), luma.dtype)
+    fused = dtypes.of_type(finished(fused, share), luma.dtype)
     return _colored(fused, luma, visible, np.empty_like(visible) if out is None else out)
 
 

@@ -10,7 +10,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import MAP, Port
 from lowlight_tf.fileio import sha256
-from lowlight_tf.imaging.preparation import Preparation
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
 from lowlight_tf.model_card import Card
 from lowlight_tf.runtime.arithmetic import multiply_adds
 from lowlight_tf.runtime.engine import Images

@@ -13,8 +13,9 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.preparation import Preparation, prepare
+from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.recording import Recorder
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
 from lowlight_tf.imaging.video import Reader, Sound, planes
 from lowlight_tf.imaging.yuv import Converter
 from lowlight_tf.runtime import fit, steady
@@ -220,8 +221,8 @@ class Twin:
         size = self._readers["visible"].size
         if self._preparation:
             dark = np.zeros((*size, 1), np.float32)
-            image = prepare(dark, fit.to_float(infrared), self._preparation)[1]
-            infrared = fit.of_type(image, np.uint8)
+            image = prepare(dark, dtypes.to_float(infrared), self._preparation)[1]
+            infrared = dtypes.of_type(image, np.uint8)
         return cv2.cvtColor(infrared, cv2.COLOR_GRAY2RGB)
 
 

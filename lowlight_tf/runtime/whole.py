@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lowlight_tf.imaging import tiling
+from lowlight_tf.imaging import dtypes, tiling
 from lowlight_tf.runtime import fit
 from lowlight_tf.runtime.agreement import Agreement
 from lowlight_tf.runtime.engine import Engine, Images
@@ -22,7 +22,7 @@ def through(
     target: np.ndarray,
     *,
     thumbnails: Images,
-    shown: Shown = fit.to_float,
+    shown: Shown = dtypes.to_float,
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Run pictures of one height and width through an engine.
@@ -76,7 +76,7 @@ def _at_once(
     if eight:
         target[...] = answer
     else:
-        fit.put(target, answer)
+        dtypes.put(target, answer)
 
 
 def _by_tiles(
@@ -116,7 +116,7 @@ def _by_tiles(
         progress(done / (rows * columns + 1))
         return agreement.correct(tile, top, left) if agreement else tile
 
-    tiling.by_tiles(target, render, fit.put, size=size, overlap=overlap, scale=scale)
+    tiling.by_tiles(target, render, dtypes.put, size=size, overlap=overlap, scale=scale)
 
 
 def _run(engine: Engine, images: Images, thumbnails: Images) -> np.ndarray:
@@ -126,5 +126,5 @@ def _run(engine: Engine, images: Images, thumbnails: Images) -> np.ndarray:
     return np.asarray(engine({**batch, **thumbnails})[wanted.name])[0]
 
 
-def _floats(images: Images, shown: Shown = fit.to_float) -> Images:
+def _floats(images: Images, shown: Shown = dtypes.to_float) -> Images:
     return {name: shown(image) for name, image in images.items()}

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from lowlight_tf.export.keras_engine import NotFinite
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.training import state
 from lowlight_tf.training.history import History, merit
 
@@ -202,6 +202,6 @@ class Validate(StepCallback):
             beside.replace(self.run / "model.keras")
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
         print(f"step {progress.step:>6}  validation  {numbers}{'  (best)' if best else ''}")
-        files.write(self.run / "samples" / f"step_{progress.step:08d}.png", sample)
+        image_io.write(self.run / "samples" / f"step_{progress.step:08d}.png", sample)
         if self.summary:
             self.summary.image("before_after_target", sample)

@@ -11,7 +11,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics.fidelity import psnr
 from lowlight_tf.pipeline.image_cache import PairStore, levels
 from lowlight_tf.runtime.enhance import enhance
@@ -117,7 +117,7 @@ def fit_exposure(
     hear = _Ear(net, contract)
     heard, ratios = [], []
     for pair, ratio in known:
-        low, target = (files.load(p).pixels for p in (pair.inputs[port.name], pair.target))
+        low, target = (image_io.load(p).pixels for p in (pair.inputs[port.name], pair.target))
         stays = [_brighter(target, gain) for gain in STAYS]
         heard += [hear(low), *map(hear, stays)]
         ratios += [ratio, *(ratio * stay.mean() / target.mean() for stay in stays)]
@@ -128,7 +128,7 @@ def fit_exposure(
     middle = np.average(heard, axis=0, weights=weight)
     heard = np.array(heard) - middle
     fits = [_ridge(heard, goal, weight, ridge, trust) for ridge in RIDGES]
-    judged = [hear(files.load(pair.inputs[port.name]).pixels) - middle for pair in val]
+    judged = [hear(image_io.load(pair.inputs[port.name]).pixels) - middle for pair in val]
     tried = list(itertools.product(range(len(fits)), SHIFTS))
     said = [np.array(judged) @ fits[number][0] + fits[number][1] + shift for number, shift in tried]
     gains = 2 / (1 + np.exp(-np.array(said)))
@@ -196,8 +196,8 @@ def _mean_psnrs(
     (port,) = contract.pictures
     sums = np.zeros(len(gains))
     for pair, row in zip(pairs, gains.T, strict=True):
-        result = enhance(engine, _unit(files.load(pair.inputs[port.name]).pixels))
-        target = _unit(files.load(pair.target).pixels)
+        result = enhance(engine, _unit(image_io.load(pair.inputs[port.name]).pixels))
+        target = _unit(image_io.load(pair.target).pixels)
         sums += [psnr(target, np.minimum(result * np.float32(gain), 1)) for gain in row]
     return sums / len(pairs)
 

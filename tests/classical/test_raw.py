@@ -5,7 +5,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.classical.raw import libraw
-from lowlight_tf.imaging.raw import Shot
+from lowlight_tf.imaging.raw.raw_image import Shot
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from tests.datasets.server import Site
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -26,7 +26,7 @@ def picture(tmp_path, rng):
     def write(name, *, size=(12, 20), image=None):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(path, rng.random((*size, 3), dtype=np.float32) if image is None else image)
+        image_io.write(path, rng.random((*size, 3), dtype=np.float32) if image is None else image)
         return path
 
     return write

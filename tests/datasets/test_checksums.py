@@ -3,14 +3,14 @@
 import pytest
 
 from lowlight_tf.datasets import checksums, dataset_card
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 
 
 def test_a_lossless_copy_has_the_same_digest(picture, tmp_path):
     first, second = picture("a/1.png"), picture("a/2.png")
     copy = tmp_path / "b" / "1.webp"
     copy.parent.mkdir()
-    files.save(copy, files.load(first))
+    image_io.save(copy, image_io.load(first))
     assert checksums.digest([first, second]) == checksums.digest([second, copy])
 
 

@@ -9,7 +9,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import dataset_card, exposure_pairs
 from lowlight_tf.datasets.checksums import check
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import dng
+from lowlight_tf.imaging.formats import dng
 
 
 @pytest.fixture

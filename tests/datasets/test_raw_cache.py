@@ -9,7 +9,8 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import raw_cache
 from lowlight_tf.datasets.exposure_pairs import exposure_folder
-from lowlight_tf.imaging import dng, raw
+from lowlight_tf.imaging.formats import dng
+from lowlight_tf.imaging.raw import raw_image
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
@@ -37,14 +38,14 @@ def test_a_pair_is_read_as_its_files_are(scene, tmp_path, phase):
     pairs, _ = exposure_folder(scene(phase=phase))
     cache = raw_cache.decode(pairs, tmp_path / "cache")
     made = cache.read(0)
-    picture = raw.read(pairs[0].inputs["raw"])
+    picture = raw_image.read(pairs[0].inputs["raw"])
     np.testing.assert_array_equal(made.packed, picture.packed)
     assert (made.ratio, made.shot) == (pytest.approx(100), picture.shot)
     assert (made.packed.dtype, made.target.dtype) == (np.float32, np.float32)
     # The target lies over the light, with the camera's tone curve, whatever the phase's margin.
     height, width = cache.size(0)
     assert made.target.shape == (2 * height, 2 * width, 3)
-    developed = raw.develop(pairs[0].target) / 65535
+    developed = raw_image.develop(pairs[0].target) / 65535
     np.testing.assert_allclose(made.shot.finished(made.target), developed, atol=1e-6)
 
 
@@ -92,7 +93,7 @@ def test_a_file_that_has_changed_is_decoded_again(scene, tmp_path):
     second = raw_cache.decode(pairs, tmp_path / "cache").read(0)
     assert (first.packed != second.packed).any()
     assert (first.target != second.target).any()
-    np.testing.assert_array_equal(second.packed, raw.read(pairs[0].inputs["raw"]).packed)
+    np.testing.assert_array_equal(second.packed, raw_image.read(pairs[0].inputs["raw"]).packed)
 
 
 def test_what_broke_off_is_decoded_again(scene, tmp_path):
@@ -103,7 +104,7 @@ def test_what_broke_off_is_decoded_again(scene, tmp_path):
     said.unlink()
     said.with_suffix(".npy").write_bytes(b"half a fi")
     made = raw_cache.decode(pairs, cache).read(0)
-    np.testing.assert_array_equal(made.packed, raw.read(pairs[0].inputs["raw"]).packed)
+    np.testing.assert_array_equal(made.packed, raw_image.read(pairs[0].inputs["raw"]).packed)
     assert not [*cache.rglob("*.part*")]
 
 
@@ -148,6 +149,6 @@ def test_files_of_one_name_in_two_folders_are_two(scene, tmp_path):
         scene()  # another light
     caches = [raw_cache.decode([pair], tmp_path / "cache") for pair in pairs]
     for pair, cache in zip(pairs, caches, strict=True):
-        expected = raw.read(pair.inputs["raw"]).packed
+        expected = raw_image.read(pair.inputs["raw"]).packed
         np.testing.assert_array_equal(cache.read(0).packed, expected)
     assert (caches[0].read(0).target != caches[1].read(0).target).any()

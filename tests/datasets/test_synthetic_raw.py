@@ -10,7 +10,8 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import exposure_pairs, pairing, raw_cache
 from lowlight_tf.datasets.image_size import size
 from lowlight_tf.datasets.synthetic_raw import synthetic_raw
-from lowlight_tf.imaging import files, raw, unprocess
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.raw import raw_image, unprocess
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
@@ -21,7 +22,7 @@ def photographs(tmp_path, rng):
     for name, shape in (("a", (32, 48)), ("b", (37, 43))):
         image = rng.random((*shape, 3), dtype=np.float32)
         (tmp_path / "day").mkdir(exist_ok=True)
-        files.write(tmp_path / "day" / f"{name}.png", image)
+        image_io.write(tmp_path / "day" / f"{name}.png", image)
     return pairing.day_folder(tmp_path / "day")
 
 
@@ -40,10 +41,10 @@ def test_it_is_what_a_training_sample_of_the_photograph_would_be(photographs, tm
     # The random numbers come in one order: camera, noise, ratio, then the sensor's.
     made = synthetic_raw(photographs, tmp_path / "made")[0]
     rng = np.random.default_rng([1, zlib.crc32(photographs[0].target.read_bytes())])
-    expected = unprocess.sample(files.read(photographs[0].target), rng)
-    picture = raw.read(made.inputs["raw"])
+    expected = unprocess.sample(image_io.read(photographs[0].target), rng)
+    picture = raw_image.read(made.inputs["raw"])
     np.testing.assert_array_equal(picture.packed, expected.packed)
-    np.testing.assert_array_equal(files.read(made.target), expected.target)
+    np.testing.assert_array_equal(image_io.read(made.target), expected.target)
     assert exposure_pairs.ratio(made) == pytest.approx(expected.ratio)
     np.testing.assert_allclose(picture.shot.wb, expected.shot.wb, rtol=1e-5)
     np.testing.assert_allclose(picture.shot.matrix, expected.shot.matrix, atol=1e-4)
@@ -85,7 +86,7 @@ def test_it_is_decoded_as_exposures_are(photographs, tmp_path):
     made = synthetic_raw(photographs, tmp_path / "made")
     sample = raw_cache.decode(made, tmp_path / "cache").read(1)
     assert sample.packed.shape == (18, 21, 4)
-    np.testing.assert_array_equal(sample.target, files.read(made[1].target))
+    np.testing.assert_array_equal(sample.target, image_io.read(made[1].target))
     assert sample.ratio == exposure_pairs.ratio(made[1])
 
 

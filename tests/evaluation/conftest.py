@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def pair_of(tmp_path):
         for side, level in (("low", low), ("high", target)):
             paths[side] = tmp_path / side / f"{name}.png"
             paths[side].parent.mkdir(exist_ok=True)
-            files.save(paths[side], files.Picture(np.full((*sizes[side], 3), level, dtype)))
+            image_io.save(paths[side], image_io.Picture(np.full((*sizes[side], 3), level, dtype)))
         return Pair(name, {"low": paths["low"]}, paths["high"])
 
     return pair
@@ -33,7 +33,7 @@ def scene_of(tmp_path):
             paths[side] = tmp_path / side / f"{name}.png"
             paths[side].parent.mkdir(exist_ok=True)
             deep = image if image.ndim == 3 else image[..., None].repeat(3, axis=2)
-            files.save(paths[side], files.Picture(deep, gray=image.ndim == 2))
+            image_io.save(paths[side], image_io.Picture(deep, gray=image.ndim == 2))
         return Pair(name, paths, None)
 
     return scene

@@ -8,7 +8,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.evaluation import boxes
 from lowlight_tf.evaluation.boxes import Label
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 
 VOC = """<annotation><object><name>People</name><difficult>{}</difficult><bndbox>
 <xmin>1</xmin><ymin>2</ymin><xmax>30.5</xmax><ymax>40</ymax></bndbox></object></annotation>"""
@@ -68,7 +68,7 @@ def test_maps_become_boxes_of_their_regions(tmp_path):
     marked[50:52, 50:60] = 8  # 20 pixels: whether it is found does not count
     marked[60:90, 100:110] = 9
     marked[60:90, 110:120] = 10
-    files.save(tmp_path / "a.png", files.Picture(marked[..., None].repeat(3, 2), gray=True))
+    image_io.save(tmp_path / "a.png", image_io.Picture(marked[..., None].repeat(3, 2), gray=True))
     assert boxes.read(tmp_path, ["a"]) == {
         "a": [
             Label("car", (5, 10, 25, 40)),
@@ -113,6 +113,6 @@ def test_what_are_no_labels_is_refused(name, content, reason, tmp_path):
 
 def test_pictures_are_no_maps(tmp_path, rng):
     picture = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    files.save(tmp_path / "a.png", files.Picture(picture))
+    image_io.save(tmp_path / "a.png", image_io.Picture(picture))
     with pytest.raises(UsageError, match="12 classes, values 0 to 11"):
         boxes.read(tmp_path, ["a"])

@@ -12,7 +12,7 @@ from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluate import FUSION, Unchanged, evaluate, measure
 from lowlight_tf.evaluation.results import Results, Score, load, save
-from lowlight_tf.imaging import color, files
+from lowlight_tf.imaging import color, image_io
 from lowlight_tf.metrics import fusion
 from lowlight_tf.model_card import Card
 from lowlight_tf.runtime.engine import open_engine
@@ -122,7 +122,7 @@ def test_metrics_that_need_no_target_know_no_protocol(pair_of):
 
 def test_a_metric_gets_what_it_takes(pair_of, tmp_path):
     ramp = np.arange(20, 80, dtype=np.uint8).reshape(5, 12, 1).repeat(3, -1)
-    files.save(tmp_path / "ramp.png", files.Picture(ramp))
+    image_io.save(tmp_path / "ramp.png", image_io.Picture(ramp))
 
     class Negative(Lift):
         def __call__(self, images):
@@ -146,7 +146,7 @@ def noise(rng, *shape):
 
 def test_what_fuses_is_shown_both_cameras_and_measured_by_both(scene_of, rng):
     pair = scene_of("a", noise(rng, 44, 55, 3), noise(rng, 44, 55))
-    visible, infrared = (files.load(path).pixels for path in pair.inputs.values())
+    visible, infrared = (image_io.load(path).pixels for path in pair.inputs.values())
     metrics = ("entropy", "mutual_information", "source_mse", "brightness", "loe")
     engine = open_engine("average")
     (values,) = [score.values for score in evaluate(engine, [pair], metrics=metrics).scores]

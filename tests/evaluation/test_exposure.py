@@ -12,7 +12,8 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import exposure
 from lowlight_tf.evaluation.evaluate import Unchanged, check, evaluate, measure
 from lowlight_tf.evaluation.sheet import contact_sheet
-from lowlight_tf.imaging import color, dng, files
+from lowlight_tf.imaging import color, image_io
+from lowlight_tf.imaging.formats import dng
 from lowlight_tf.runtime.engine import open_engine
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
@@ -47,7 +48,7 @@ def pair(tmp_path):
         dng.write(path, digits + 64, "RGGB", black=(64,), white=16064, orientation=orientation)
         shape = (24, 32) if orientation < 5 else (32, 24)
         target = np.broadcast_to(np.float32(levels) / 255, (*shape, 3))
-        files.write(tmp_path / "high" / f"{name}.png", target)
+        image_io.write(tmp_path / "high" / f"{name}.png", target)
         known = tmp_path / "ratios.json"
         ratios = json.loads(known.read_text()) if known.exists() else {}
         known.write_text(json.dumps(ratios | {name: ratio}))
@@ -80,7 +81,7 @@ def test_sid_caps_the_ratio_and_the_seed_does_not(pair):
 def test_half_resolution_shrinks_what_is_large(pair):
     one = pair(ratio=200)  # 0.2: 51 levels
     checkers = np.indices((24, 32)).sum(0) % 2 * np.float32(102 / 255)  # their mean is 51
-    files.write(one.target, np.repeat(checkers[..., None], 3, axis=2))
+    image_io.write(one.target, np.repeat(checkers[..., None], 3, axis=2))
     for engine in (Greens(), HalfGreens()):
         shown = exposure.images(engine, one, ["half_resolution"], target=True)["half_resolution"]
         assert shown["target"].shape == shown["enhanced"].shape == (12, 16, 3)

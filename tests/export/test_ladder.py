@@ -15,7 +15,7 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export import ladder
 from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs, as_bright
 from lowlight_tf.fileio import write_json
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.model_card import Card
 from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.training.material import read_pairs
@@ -118,7 +118,7 @@ def run(tmp_path_factory):
         for side, image in (("low", low), ("high", np.sqrt(low))):
             (folder / side).mkdir(exist_ok=True)
             paths[side] = folder / side / f"{index}.png"
-            files.write(paths[side], image)
+            image_io.write(paths[side], image)
         listed.append(
             {
                 "name": str(index),

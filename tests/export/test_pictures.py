@@ -9,9 +9,10 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import DEVELOP, ENHANCE, FUSE, FUSE_GUIDED, Contract, Port
 from lowlight_tf.export.pictures import calibration, centered, comparison, dark_pictures
 from lowlight_tf.fileio import write_json
-from lowlight_tf.imaging import files, raw
-from lowlight_tf.imaging.preparation import Preparation
-from lowlight_tf.imaging.rig import Rig
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.raw import raw_image
+from lowlight_tf.imaging.registration.camera_rig import Rig
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
 
 
 def flat(value, size=(8, 8)):
@@ -58,14 +59,14 @@ def test_compared_pictures_are_spread_and_of_eight_bits():
 
 def test_pictures_come_from_the_training_pairs_of_the_run(untrained_run):
     pictures = dark_pictures(ENHANCE, run=untrained_run, most=3)
-    first = files.read(untrained_run / "pictures" / "0.png")
+    first = image_io.read(untrained_run / "pictures" / "0.png")
     assert len(pictures) == 3
     np.testing.assert_array_equal(pictures[0]["low"], first)
 
 
 def test_a_day_picture_is_darkened_first(tmp_path):
     day = tmp_path / "day.png"
-    files.write(day, np.full((4, 4, 3), 0.6, np.float32))
+    image_io.write(day, np.full((4, 4, 3), 0.6, np.float32))
     pair = {"name": "day", "inputs": {}, "target": str(day)}
     write_json(tmp_path / "pairs_training.json", {"pairs": [pair]})
     (picture,) = dark_pictures(ENHANCE, run=tmp_path)
@@ -84,7 +85,7 @@ def test_where_the_pictures_are_gone_the_embedded_ones_stand_in(tmp_path):
 def test_each_port_may_have_its_own_folder(tmp_path, rng):
     for port in ("visible", "infrared"):
         (tmp_path / port).mkdir()
-        files.write(tmp_path / port / "a.png", np.full((4, 4, 3), rng.random(), np.float32))
+        image_io.write(tmp_path / port / "a.png", np.full((4, 4, 3), rng.random(), np.float32))
     contract = Contract((Port("visible", 3), Port("infrared", 1, "thermal")), (Port("fused", 1),))
     (picture,) = dark_pictures(contract, folder=tmp_path)
     assert {name: image.shape[-1] for name, image in picture.items()} == {
@@ -136,7 +137,7 @@ def test_pictures_of_two_sizes_come_to_one(align, size, tmp_path, rng):
     for port, own in {"visible": (16, 24), "infrared": (8, 12)}.items():
         (tmp_path / port).mkdir()
         image = np.broadcast_to(rng.random((*own, 1), np.float32), (*own, 3))
-        files.write(tmp_path / port / "a.png", np.ascontiguousarray(image))
+        image_io.write(tmp_path / port / "a.png", np.ascontiguousarray(image))
     if align != "none":
         align = str(tmp_path / align)
         Rig(np.eye(3), (16, 24), (8, 12), 0.0, 1.0, "features", 1).save(tmp_path / "rig.json")
@@ -165,8 +166,10 @@ def test_raw_pictures_are_exposed_by_their_ratios(developing_run):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
     pictures = dark_pictures(DEVELOP, run=developing_run, most=2)
     assert len(pictures) == 2
-    first = raw.read(developing_run / "raw" / "0.dng")
-    np.testing.assert_array_equal(pictures[0]["raw"], raw.exposed(first.packed, first.shot, 50))
+    first = raw_image.read(developing_run / "raw" / "0.dng")
+    np.testing.assert_array_equal(
+        pictures[0]["raw"], raw_image.exposed(first.packed, first.shot, 50)
+    )
 
 
 def test_of_a_folder_raw_files_are_exposed_to_gray_and_photographs_made_raw(developing_run):

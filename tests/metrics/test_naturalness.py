@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics import naturalness
 from lowlight_tf.metrics.naturalness import MODEL, block_features, brightness, loe, niqe
 
@@ -18,7 +18,7 @@ def photograph():
     """One that the model was not fitted to."""
     skimage = pytest.importorskip("skimage")
     folder = Path(skimage.__file__).parent / "data"
-    return files.load(folder / "motorcycle_left.png").pixels[:400, :500]
+    return image_io.load(folder / "motorcycle_left.png").pixels[:400, :500]
 
 
 def test_a_good_photograph_beats_its_own_ruins(photograph, rng):

@@ -5,7 +5,7 @@ import pytest
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def pairs(tmp_path, rng):
         low = rng.uniform(0, 0.3, (40, 56, 3)).astype(np.float32)
         for side, image in (("low", low), ("high", low * 2 + 0.05 * number)):
             (tmp_path / side).mkdir(exist_ok=True)
-            files.write(tmp_path / side / f"{number}.png", image)
+            image_io.write(tmp_path / side / f"{number}.png", image)
         paths = (tmp_path / side / f"{number}.png" for side in ("low", "high"))
         made.append(Pair(str(number), {"low": next(paths)}, next(paths)))
     return made

@@ -9,7 +9,7 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import FUSE, FUSE_GUIDED, GLANCE
 from lowlight_tf.datasets import synthetic
 from lowlight_tf.datasets.pairing import fusion_folder
-from lowlight_tf.imaging.preparation import Preparation
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
 from lowlight_tf.pipeline.fusion import CameraStore, fusion_feed
 
 

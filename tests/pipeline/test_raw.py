@@ -7,7 +7,8 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import DEVELOP
 from lowlight_tf.datasets.exposure_pairs import exposure_folder
-from lowlight_tf.imaging import dng, mosaic
+from lowlight_tf.imaging.formats import dng
+from lowlight_tf.imaging.raw import cfa
 from lowlight_tf.pipeline.raw import flipped, raw_feed, transposed
 
 RECIPE = Recipe(model="attention_unet").replace(["pipeline.crop=8", "pipeline.batch=2"])
@@ -17,20 +18,20 @@ RECIPE = Recipe(model="attention_unet").replace(["pipeline.crop=8", "pipeline.ba
 def scene(rng):
     """A picture, and the packed mosaic that a sensor would see of it."""
     picture = rng.random((8, 12, 3), dtype=np.float32)
-    return mosaic.pack(mosaic.sample(picture, "RGGB"), "RGGB"), picture
+    return cfa.pack(cfa.sample(picture, "RGGB"), "RGGB"), picture
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_what_is_flipped_is_what_a_sensor_would_have_seen_of_the_flipped_picture(scene, axis):
     packed, picture = flipped(*scene, axis)
-    np.testing.assert_array_equal(packed, mosaic.pack(mosaic.sample(picture, "RGGB"), "RGGB"))
+    np.testing.assert_array_equal(packed, cfa.pack(cfa.sample(picture, "RGGB"), "RGGB"))
     original = np.flip(scene[1], axis)
     np.testing.assert_array_equal(picture, original[1:-1] if axis == 0 else original[:, 1:-1])
 
 
 def test_what_is_transposed_is_what_a_sensor_would_have_seen_of_it(scene):
     packed, picture = transposed(*scene)
-    np.testing.assert_array_equal(packed, mosaic.pack(mosaic.sample(picture, "RGGB"), "RGGB"))
+    np.testing.assert_array_equal(packed, cfa.pack(cfa.sample(picture, "RGGB"), "RGGB"))
     np.testing.assert_array_equal(picture, scene[1].swapaxes(0, 1))
 
 
@@ -68,7 +69,7 @@ def test_a_pair_that_cannot_be_decoded_is_said_and_the_rest_is_learned_from(
 
 
 def test_another_kind_of_sensor_is_refused_before_anything_is_decoded(exposures, tmp_path):
-    pairs = exposures("00001", phase=mosaic.XTRANS)
+    pairs = exposures("00001", phase=cfa.XTRANS)
     with pytest.raises(UsageError, match=r"learns from Bayer.*Received: .*X-Trans \(9 channels\)"):
         raw_feed(pairs, RECIPE, DEVELOP, folder=tmp_path / "decoded")
     assert not (tmp_path / "decoded").exists()

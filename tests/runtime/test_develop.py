@@ -8,8 +8,9 @@ import pytest
 from lowlight_tf.catalog import BASELINES
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import DEVELOP, DEVELOP_HALF, ENHANCE
-from lowlight_tf.imaging import color, mosaic, raw
-from lowlight_tf.imaging.raw import RawPicture, Shot
+from lowlight_tf.imaging import color
+from lowlight_tf.imaging.raw import cfa, raw_image
+from lowlight_tf.imaging.raw.raw_image import RawPicture, Shot
 from lowlight_tf.runtime.develop import GRAY, develop, fitting_ratio
 from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.enhance import enhance
@@ -46,13 +47,13 @@ class Cells(Unfolded):
 def taken(rng, size=(40, 52), phase="RGGB", orientation=1, wb=(1.0, 1.0, 1.0)):
     """Return a picture of 12 bits, and its digits as they lie."""
     digits = rng.integers(60, 4096, size, dtype=np.uint16)
-    sides = mosaic.cell(phase) ** 2
+    sides = cfa.cell(phase) ** 2
     shot = Shot(phase, size, (64.0,) * sides, (4095.0,) * sides, wb=wb, orientation=orientation)
-    return RawPicture(mosaic.pack(digits, phase), shot), digits
+    return RawPicture(cfa.pack(digits, phase), shot), digits
 
 
 @pytest.mark.parametrize("size", [None, (16, 16), (16, 32), (32, 16), (64, 64)])
-@pytest.mark.parametrize("phase", mosaic.BAYER_PHASES)
+@pytest.mark.parametrize("phase", cfa.BAYER_PHASES)
 def test_every_pixel_of_the_sensor_comes_out_where_it_was(rng, phase, size):
     picture, digits = taken(rng, phase=phase)
     result = develop(Unfolded(size), picture, ratio=2, dtype=np.float32)
@@ -72,7 +73,7 @@ def test_the_picture_is_upright(rng, orientation):
 def test_the_net_is_shown_balanced_light(rng):
     picture, _ = taken(rng, wb=(2.0, 1.0, 1.5))
     result = develop(Unfolded(), picture, ratio=1.5, dtype=np.float32)
-    exposed = raw.exposed(picture.packed, picture.shot, 1.5)
+    exposed = raw_image.exposed(picture.packed, picture.shot, 1.5)
     np.testing.assert_allclose(result[::2, ::2, 0], exposed[..., 0], atol=1e-6)
     np.testing.assert_allclose(result[1::2, 1::2, 0], exposed[..., 3], atol=1e-6)
 
@@ -95,7 +96,7 @@ def test_half_the_size_is_one_pixel_for_each_cell(rng, phase, size):
     picture, _ = taken(rng, phase=phase)
     result = develop(Cells(size), picture, ratio=1, dtype=np.float32)
     assert result.shape == (20, 26, 3)
-    top, left = mosaic.margin(phase)
+    top, left = cfa.margin(phase)
     greens = picture.packed[..., 1:3].mean(-1)[top:, left:][:20, :26]
     np.testing.assert_allclose(result[..., 0], greens, atol=1e-6)
 
@@ -118,7 +119,7 @@ def test_progress_rises_to_one(rng):
 
 
 def test_what_is_no_bayer_sensor_is_refused_by_nets_of_bayer(rng):
-    picture, _ = taken(rng, size=(36, 36), phase=mosaic.XTRANS)
+    picture, _ = taken(rng, size=(36, 36), phase=cfa.XTRANS)
     with pytest.raises(UsageError, match=r"Bayer sensors saw \(4 channels\)\. Received: X-Trans"):
         develop(Unfolded(), picture, ratio=1)
 
@@ -141,9 +142,9 @@ def test_nets_of_pictures_do_not_develop_and_the_reverse(rng):
 def test_the_fitting_ratio_makes_the_mean_gray(rng):
     picture, digits = taken(rng, size=(64, 64), wb=(1.5, 1.0, 2.0))
     digits = 64 + (digits - 60) // 100
-    dark = RawPicture(mosaic.pack(digits, "RGGB"), picture.shot)
+    dark = RawPicture(cfa.pack(digits, "RGGB"), picture.shot)
     ratio = fitting_ratio(dark)
-    mean = raw.exposed(dark.packed, dark.shot, ratio).mean()
+    mean = raw_image.exposed(dark.packed, dark.shot, ratio).mean()
     assert mean == pytest.approx(GRAY, rel=0.01)
     assert fitting_ratio(picture) == pytest.approx(1, abs=0.01)  # bright enough as it is
 
@@ -159,7 +160,7 @@ def test_libraw_is_a_baseline_that_sees_what_the_camera_said():
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
     digits = np.full((32, 40), 164, np.uint16)
     shot = Shot("RGGB", (32, 40), (64.0,) * 4, (4095.0,) * 4)
-    gray = RawPicture(mosaic.pack(digits, "RGGB"), shot)
+    gray = RawPicture(cfa.pack(digits, "RGGB"), shot)
     image = develop(open_engine("libraw"), gray, ratio=10, dtype=np.float32)
     assert image.shape == (32, 40, 3)
     light = color.to_linear(image[8:-8, 8:-8])

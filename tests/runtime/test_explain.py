@@ -5,8 +5,8 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import DEVELOP, ENHANCE, FUSE, Contract, Port
-from lowlight_tf.imaging import mosaic
-from lowlight_tf.imaging.raw import RawPicture, Shot
+from lowlight_tf.imaging.raw import cfa
+from lowlight_tf.imaging.raw.raw_image import RawPicture, Shot
 from lowlight_tf.runtime.explain import explain
 
 
@@ -71,7 +71,7 @@ def test_of_a_raw_picture_it_lies_over_what_is_developed(size, orientation):
     digits = np.zeros((40, 56), np.uint16)
     digits[:20, :28] = 1000
     shot = Shot("BGGR", (40, 56), (0.0,) * 4, (1000.0,) * 4, orientation=orientation)
-    picture = RawPicture(mosaic.pack(digits, "BGGR"), shot)
+    picture = RawPicture(cfa.pack(digits, "BGGR"), shot)
     drawn = explain(Unfolding(DEVELOP, size=size), picture, ratio=2.0)["where"]
     drawn = shot.lying(drawn)
     assert drawn.shape == (40, 56, 3)

@@ -9,7 +9,7 @@ import pytest
 
 from lowlight_tf import enhance, open_engine
 from lowlight_tf.contract import EXPOSE
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime import demo, fit, litertjs
 from tests.served import fetched, served
 
@@ -30,7 +30,7 @@ def dark(height, width, seed=0):
 
 
 def png(path, image):
-    files.save(path, files.Picture(image))
+    image_io.save(path, image_io.Picture(image))
     return path
 
 
@@ -210,7 +210,7 @@ def test_a_dropped_picture_is_enhanced_and_its_result_saved(visit, tmp_path):
         page.click("#save")
     assert download.value.suggested_filename == "street_enhanced.png"
     download.value.save_as(tmp_path / "saved.png")
-    saved = files.load(tmp_path / "saved.png").pixels
+    saved = image_io.load(tmp_path / "saved.png").pixels
     assert np.array_equal(saved, canvas(page, "after"))
     assert np.abs(saved.astype(int) - enhance(open_engine("nano"), image)).max() <= 2
 

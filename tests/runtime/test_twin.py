@@ -10,9 +10,9 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import video
-from lowlight_tf.imaging.preparation import Preparation
 from lowlight_tf.imaging.recording import Recorder
-from lowlight_tf.imaging.rig import Rig
+from lowlight_tf.imaging.registration.camera_rig import Rig
+from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
 from lowlight_tf.imaging.video import Reader
 from lowlight_tf.runtime import twin
 from lowlight_tf.runtime.engine import open_engine

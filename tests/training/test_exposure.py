@@ -9,7 +9,7 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import EXPOSE
 from lowlight_tf.datasets.pairing import pair_folder
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.models.dashcam_net import dashcam_net
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.training.exposure import fit_exposure
@@ -31,7 +31,7 @@ def streets(tmp_path_factory):
         low = stripes[None, :, None] + (rows - rows.mean())[:, None, None] + np.zeros(3)
         for side, image in (("low", low), ("high", low * (3.0 + number % 4))):
             (place / side).mkdir(exist_ok=True)
-            files.write(place / side / f"{number:02}.png", np.float32(image))
+            image_io.write(place / side / f"{number:02}.png", np.float32(image))
     return place
 
 
@@ -56,8 +56,8 @@ def test_a_net_that_makes_all_alike_learns_which_are_bright(streets, alike):
     found = fit_exposure(alike, EXPOSE, pairs, pairs, leveled=1.0)
     engine = KerasEngine.of(alike, EXPOSE, name="net")
     for pair in pairs[:4]:
-        bright = enhance(engine, files.load(pair.inputs["low"]).pixels)
-        wanted = files.load(pair.target).pixels
+        bright = enhance(engine, image_io.load(pair.inputs["low"]).pixels)
+        wanted = image_io.load(pair.target).pixels
         assert bright.mean() == pytest.approx(wanted.mean(), rel=0.12)  # a ridge gives a little
         kept = enhance(engine, wanted)
         assert kept.mean() == pytest.approx(wanted.mean(), rel=0.25)

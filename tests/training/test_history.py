@@ -4,7 +4,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import DEVELOP, DEVELOP_HALF, ENHANCE
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics.fidelity import HALF
 from lowlight_tf.training.history import History, draw_curves
 
@@ -42,7 +42,7 @@ def test_the_cuts_are_the_steps_at_which_the_rate_fell():
 
 def test_the_curves_are_a_picture(history, tmp_path):
     draw_curves({"one": history}, tmp_path / "curves.png", tmp_path / "curves.svg")
-    picture = files.read(tmp_path / "curves.png")
+    picture = image_io.read(tmp_path / "curves.png")
     assert picture.shape[1] > 1000
     assert picture.min() < 0.5  # something is drawn
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")

@@ -46,12 +46,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--output must end in .json. Received: {args.output}.")
     checks.file_of_folder("--output", args.output)
 
-    from lowlight_tf.imaging import files, infrared
-    from lowlight_tf.imaging.chessboard import align_boards
-    from lowlight_tf.imaging.registration import align_all
-    from lowlight_tf.imaging.rig import Rig
+    from lowlight_tf.imaging import image_io
+    from lowlight_tf.imaging.registration import infrared
+    from lowlight_tf.imaging.registration.alignment import align_all
+    from lowlight_tf.imaging.registration.camera_rig import Rig
+    from lowlight_tf.imaging.registration.chessboard import align_boards
 
-    files.refuse_existing(args.output, overwrite=args.overwrite)
+    image_io.refuse_existing(args.output, overwrite=args.overwrite)
     named, complaints = _pairs(args.pictures)
     if len(named) > MOST:
         print(f"{MOST} of {len(named)} pairs are looked at")
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     pictures = []
     for visible, other in named:
         try:
-            pictures.append((files.read(visible), infrared.read(other)))
+            pictures.append((image_io.read(visible), infrared.read(other)))
         except UsageError as error:
             complaints.append(str(error))
     for complaint in complaints:

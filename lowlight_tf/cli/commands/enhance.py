@@ -123,7 +123,8 @@ def plan(inputs: list[video.Source], output: Path, *, develops: bool = False) ->
         UsageError: If a folder holds no picture, two results would be the same file, a result
             would replace an input, or a live stream has no name that a file could have.
     """
-    from lowlight_tf.imaging import files, raw
+    from lowlight_tf.imaging import image_io
+    from lowlight_tf.imaging.raw import raw_image
 
     jobs = []
     inside = output.resolve()
@@ -133,15 +134,15 @@ def plan(inputs: list[video.Source], output: Path, *, develops: bool = False) ->
         if not source.is_dir():
             jobs.append(Job(source, output / _result_name(Path(source.name))))
             continue
-        raws = files.find(source, suffixes=raw.SUFFIXES)
-        others = [] if develops else sorted([*files.find(source), *video.find(source)])
+        raws = image_io.find(source, suffixes=raw_image.SUFFIXES)
+        others = [] if develops else sorted([*image_io.find(source), *video.find(source)])
         found = [
             path
             for path in others or raws
             if inside == source.resolve() or not path.resolve().is_relative_to(inside)
         ]
         if not found:
-            kinds = raw.SUFFIXES if develops else files.SUFFIXES
+            kinds = raw_image.SUFFIXES if develops else image_io.SUFFIXES
             thing = "RAW file" if develops else "picture"
             raise UsageError(f"No {thing} in {source}. Expected: {', '.join(kinds)}.")
         jobs += [Job(path, output / _result_name(path.relative_to(source))) for path in found]
@@ -167,11 +168,11 @@ def _result_name(name: Path) -> Path:
 
 def _is_file(output: Path, source: video.Source) -> bool:
     """Tell whether the output is named as a file of what the source is, not as a folder."""
-    from lowlight_tf.imaging import files
+    from lowlight_tf.imaging import image_io
 
     if video.is_video(source):
         return _is_video_file(output)
-    return output.suffix.lower() in files.SUFFIXES and not output.is_dir()
+    return output.suffix.lower() in image_io.SUFFIXES and not output.is_dir()
 
 
 def _is_video_file(output: Path) -> bool:

@@ -91,7 +91,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
 
     from lowlight_tf.catalog import METRICS
     from lowlight_tf.evaluation import evaluate, exposure, overlap, report, results
-    from lowlight_tf.imaging import files
+    from lowlight_tf.imaging import image_io
     from lowlight_tf.metrics import fidelity
 
     # All that can be wrong is said before the first picture is enhanced.
@@ -147,7 +147,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     if args.markdown:
         report.save(args.markdown, made, command=command)
     if args.sheet:
-        files.write(args.sheet, _sheet(engines, sets, made))
+        image_io.write(args.sheet, _sheet(engines, sets, made))
         print(f"{args.sheet}: some of the pictures")
     return 0
 

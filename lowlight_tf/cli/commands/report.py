@@ -102,7 +102,7 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
 
     from lowlight_tf.evaluation.sheet import contact_sheet
     from lowlight_tf.export.keras_engine import KerasEngine
-    from lowlight_tf.imaging import files
+    from lowlight_tf.imaging import image_io
     from lowlight_tf.pipeline.synthetic_validation import dusk
 
     place = next(iter(runs.values()))
@@ -112,5 +112,5 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
     for name, place in runs.items():
         engines.append(KerasEngine(place))
         engines[-1].name = name
-    files.write(path, contact_sheet(engines, chosen))
+    image_io.write(path, contact_sheet(engines, chosen))
     return ""

@@ -10,7 +10,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.enhancing import video
 
 if TYPE_CHECKING:
-    from lowlight_tf.imaging.preparation import Preparation
+    from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
     from lowlight_tf.runtime.engine import Engine
 
 
@@ -82,8 +82,8 @@ def preparation(engine: "Engine", args: argparse.Namespace) -> "Preparation | No
     own = getattr(engine, "preparation", None)
     if not args.align:
         return own
-    from lowlight_tf.imaging.preparation import Preparation
-    from lowlight_tf.imaging.rig import Rig
+    from lowlight_tf.imaging.registration.camera_rig import Rig
+    from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
 
     asked = dataclasses.replace(own or Preparation(), align=args.align, size="visible")
     if _is_rig(args.align):

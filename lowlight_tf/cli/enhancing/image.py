@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from lowlight_tf.cli.console import Bar
 from lowlight_tf.cli.enhancing import raw
 from lowlight_tf.cli.enhancing.camera_pair import Job
+from lowlight_tf.imaging import dtypes
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lowlight_tf.imaging.files import Picture
-    from lowlight_tf.imaging.preparation import Preparation
+    from lowlight_tf.imaging.image_io import Picture
+    from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
     from lowlight_tf.runtime.engine import Engine
 
 Progress = Callable[[float], None]
@@ -53,9 +54,9 @@ def enhance_one(
     Raises:
         UsageError: If it cannot be read, done, or written.
     """
-    from lowlight_tf.imaging import files
+    from lowlight_tf.imaging import image_io
 
-    files.refuse_existing(job.target, overwrite=args.overwrite)
+    image_io.refuse_existing(job.target, overwrite=args.overwrite)
     name = job.source.name
 
     def progress(share: float) -> None:
@@ -71,13 +72,13 @@ def enhance_one(
         picture = _enhanced(engine, _read(job, args), progress, told)
     else:
         picture = _fused(engine, _read(job, args), job.infrared, preparation, progress, told)
-    files.save(job.target, picture, overwrite=args.overwrite)
+    image_io.save(job.target, picture, overwrite=args.overwrite)
 
 
 def _developed(
     engine: "Engine", job: Job, args: argparse.Namespace, bar: Bar, progress: Progress, told
 ) -> "Picture":
-    from lowlight_tf.imaging.files import Picture
+    from lowlight_tf.imaging.image_io import Picture
     from lowlight_tf.runtime.develop import develop as through
 
     image = raw.read(job.source, args)
@@ -102,7 +103,7 @@ def _fused(
     progress: Progress,
     told,
 ) -> "Picture":
-    from lowlight_tf.imaging.infrared import read
+    from lowlight_tf.imaging.registration.infrared import read
     from lowlight_tf.runtime.fuse import fuse
 
     pixels, other = picture.pixels, read(infrared)
@@ -114,21 +115,20 @@ def _fused(
 
 def _read(job: Job, args: argparse.Namespace) -> "Picture":
     """Return a picture; a RAW file as LibRaw develops it."""
-    from lowlight_tf.imaging import files
-    from lowlight_tf.runtime import fit
+    from lowlight_tf.imaging import image_io
 
     if not raw.is_raw(job.source):
-        return files.load(job.source)
-    return files.Picture(fit.of_type(raw.developed(job.source, args), _depth(job.target)))
+        return image_io.load(job.source)
+    return image_io.Picture(dtypes.of_type(raw.developed(job.source, args), _depth(job.target)))
 
 
 def _depth(target: Path) -> "np.dtype":
     """Return the type of pixels that a new file holds: of 16 bits where it can."""
     import numpy as np
 
-    from lowlight_tf.imaging import files
+    from lowlight_tf.imaging import image_io
 
-    return np.dtype(np.uint16 if target.suffix.lower() in files.DEEP else np.uint8)
+    return np.dtype(np.uint16 if target.suffix.lower() in image_io.DEEP else np.uint8)
 
 
 def _write_maps(
@@ -137,11 +137,10 @@ def _write_maps(
     """Write what the net went by beside where its result goes."""
     import numpy as np
 
-    from lowlight_tf.imaging import files
-    from lowlight_tf.runtime import fit
+    from lowlight_tf.imaging import image_io
     from lowlight_tf.runtime.explain import explain
 
     for what, image in explain(engine, *shown, **options).items():
         path = target.with_name(f"{target.stem}_{what}.png")
-        picture = files.Picture(fit.of_type(np.ascontiguousarray(image), np.dtype(np.uint8)))
-        files.save(path, picture, overwrite=args.overwrite)
+        picture = image_io.Picture(dtypes.of_type(np.ascontiguousarray(image), np.dtype(np.uint8)))
+        image_io.save(path, picture, overwrite=args.overwrite)

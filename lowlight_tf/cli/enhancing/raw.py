@@ -14,7 +14,7 @@ from lowlight_tf.cli.console import Bar
 if TYPE_CHECKING:
     import numpy as np
 
-    from lowlight_tf.imaging.raw import RawPicture
+    from lowlight_tf.imaging.raw.raw_image import RawPicture
     from lowlight_tf.runtime.engine import Engine
 
 FPS = 25.0
@@ -65,16 +65,16 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
 
 def capped(args: argparse.Namespace) -> float | None:
     """Return the ratio that the flags name, if they name one."""
-    from lowlight_tf.imaging import raw
+    from lowlight_tf.imaging.raw import raw_image
 
-    return args.ratio and raw.capped(args.ratio, None if args.uncapped else raw.CAP)
+    return args.ratio and raw_image.capped(args.ratio, None if args.uncapped else raw_image.CAP)
 
 
 def is_raw(path: Path | str) -> bool:
     """Tell whether something is a RAW file, by its suffix."""
-    from lowlight_tf.imaging import raw
+    from lowlight_tf.imaging.raw import raw_image
 
-    return isinstance(path, Path) and path.suffix.lower() in raw.SUFFIXES
+    return isinstance(path, Path) and path.suffix.lower() in raw_image.SUFFIXES
 
 
 def read(source: Path, args: argparse.Namespace) -> "RawPicture":
@@ -83,24 +83,25 @@ def read(source: Path, args: argparse.Namespace) -> "RawPicture":
     Raises:
         UsageError: If it is none, or cannot be read.
     """
-    from lowlight_tf.imaging import files, raw
+    from lowlight_tf.imaging import image_io
+    from lowlight_tf.imaging.raw import raw_image
 
-    if source.suffix.lower() in files.SUFFIXES:
+    if source.suffix.lower() in image_io.SUFFIXES:
         raise UsageError(
             f"{source} is no RAW file. Name a --model of pictures, or the RAW file it was made of."
         )
-    return raw.read(source, black=args.black)
+    return raw_image.read(source, black=args.black)
 
 
 def ratio_for(picture: "RawPicture", name: str, args: argparse.Namespace, bar: Bar) -> float:
     """Return by how much a picture is amplified; say it where nobody else has."""
-    from lowlight_tf.imaging import raw
+    from lowlight_tf.imaging.raw import raw_image
     from lowlight_tf.runtime.develop import fitting_ratio
 
     asked = capped(args)
     if asked is not None:
         return asked
-    found = fitting_ratio(picture, cap=None if args.uncapped else raw.CAP)
+    found = fitting_ratio(picture, cap=None if args.uncapped else raw_image.CAP)
     bar.clear()
     _say(f"{name}: amplified {found:.4g} times, to a middle gray. Another: --ratio")
     return found
@@ -108,9 +109,9 @@ def ratio_for(picture: "RawPicture", name: str, args: argparse.Namespace, bar: B
 
 def developed(source: Path, args: argparse.Namespace) -> "np.ndarray":
     """Return a RAW file as LibRaw develops it, (H, W, 3) uint16 sRGB: for a model of pictures."""
-    from lowlight_tf.imaging import raw
+    from lowlight_tf.imaging.raw import raw_image
 
-    return raw.develop(source, ratio=capped(args) or 1.0, curve="srgb", upright=True)
+    return raw_image.develop(source, ratio=capped(args) or 1.0, curve="srgb", upright=True)
 
 
 def frames(inputs: Sequence[Path | str]) -> list[Path] | None:
@@ -119,14 +120,15 @@ def frames(inputs: Sequence[Path | str]) -> list[Path] | None:
     None if the inputs are anything else than RAW files, patterns of their names (*, ?) and folders
     of them.
     """
-    from lowlight_tf.imaging import files, raw
+    from lowlight_tf.imaging import image_io
+    from lowlight_tf.imaging.raw import raw_image
 
     found: list[Path] = []
     for source in inputs:
         if isinstance(source, str):
             return None
         if source.is_dir():
-            found += files.find(source, recursive=False, suffixes=raw.SUFFIXES)
+            found += image_io.find(source, recursive=False, suffixes=raw_image.SUFFIXES)
         elif set("*?") & set(source.name) and not source.exists():
             found += source.parent.glob(source.name)
         else:
@@ -138,10 +140,10 @@ def frames(inputs: Sequence[Path | str]) -> list[Path] | None:
 
 def are_raw(inputs: Sequence[Path | str]) -> bool:
     """Tell whether there are RAW files to develop, and no pictures."""
-    from lowlight_tf.imaging import files
+    from lowlight_tf.imaging import image_io
 
     folders = [source for source in inputs if isinstance(source, Path) and source.is_dir()]
-    return frames(inputs) is not None and not any(map(files.find, folders))
+    return frames(inputs) is not None and not any(map(image_io.find, folders))
 
 
 def burst(engine: "Engine", sources: Sequence[Path], target: Path, args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from lowlight_tf.cli.console import Bar
 from lowlight_tf.cli.signals import stops_call
 
 if TYPE_CHECKING:
-    from lowlight_tf.imaging.preparation import Preparation
+    from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
     from lowlight_tf.imaging.video import Reader
     from lowlight_tf.runtime.engine import Engine
 

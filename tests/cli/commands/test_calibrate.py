@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.imaging import files
-from lowlight_tf.imaging.rig import Rig
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.registration.camera_rig import Rig
 from tests.cameras import scene
 
 
@@ -16,7 +16,7 @@ def rig(rng, tmp_path):
     for name in "ab":
         visible, infrared = scene((128, 160), rng)
         (tmp_path / "infrared").mkdir(exist_ok=True), (tmp_path / "visible").mkdir(exist_ok=True)
-        files.write(tmp_path / "visible" / f"{name}.png", visible)
+        image_io.write(tmp_path / "visible" / f"{name}.png", visible)
         shifted = np.uint8(255 * np.roll(infrared, (-3, 4), (0, 1)))
         cv2.imwrite(str(tmp_path / "infrared" / f"{name}.png"), shifted)
     return tmp_path

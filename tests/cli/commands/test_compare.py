@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 
 
 def write(path, pixels, *, gray=False):
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.save(path, files.Picture(pixels, gray=gray))
+    image_io.save(path, image_io.Picture(pixels, gray=gray))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def street(tmp_path):
     for side, pixels in (("visible", image // 16), ("infrared", warm)):
         path = tmp_path / "street" / side / "a.png"
         path.parent.mkdir(parents=True)
-        files.save(path, files.Picture(pixels))
+        image_io.save(path, image_io.Picture(pixels))
     boxes = {"a": [{"cls": "person", "xyxy": [15, 0, 220, 256]}]}
     (tmp_path / "street" / "boxes.json").write_text(json.dumps(boxes))
     return tmp_path / "street"

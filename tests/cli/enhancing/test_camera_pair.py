@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.imaging.registration import warp
-from lowlight_tf.imaging.rig import Rig
+from lowlight_tf.imaging.registration.alignment import warp
+from lowlight_tf.imaging.registration.camera_rig import Rig
 
 SHAPE = (24, 32)
 

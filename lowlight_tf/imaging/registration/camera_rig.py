@@ -8,7 +8,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import replacing
-from lowlight_tf.imaging.registration import stretch
+from lowlight_tf.imaging.registration.alignment import stretch
 
 SAME_SHAPE = 0.01  # how much the ratio of width to height may differ from the calibrated one
 

@@ -6,9 +6,17 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import fusion_folder
-from lowlight_tf.imaging import color, files
-from lowlight_tf.imaging.infrared import read
-from lowlight_tf.imaging.registration import align, align_all, edges, grid, moved, stretch, warp
+from lowlight_tf.imaging import color, image_io
+from lowlight_tf.imaging.registration.alignment import (
+    align,
+    align_all,
+    edges,
+    grid,
+    moved,
+    stretch,
+    warp,
+)
+from lowlight_tf.imaging.registration.infrared import read
 
 SIZE = 192, 256
 MARGIN = 48  # pixels that a camera sees beyond the other's picture
@@ -170,7 +178,7 @@ def test_real_cameras_are_laid_over_each_other_wherever_one_looks(shared, rng, d
             size = tuple(side // (2 if dataset == "llvip" else 1) for side in infrared.shape[:2])
             shrunk = [
                 cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)[..., None]
-                for image in (color.luma(files.read(pair.inputs["visible"])), infrared)
+                for image in (color.luma(image_io.read(pair.inputs["visible"])), infrared)
             ]
             pairs.append(tuple(shrunk))
     shift = np.array([[1, 0, 12.5], [0, 1, -7.25], [0, 0, 1]])

@@ -6,8 +6,12 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
-from lowlight_tf.imaging.preparation import Preparation, finished, prepare
-from lowlight_tf.imaging.rig import Rig
+from lowlight_tf.imaging.registration.camera_rig import Rig
+from lowlight_tf.imaging.registration.pair_preprocessing import (
+    Preparation,
+    finished,
+    prepare,
+)
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import mosaic
+from lowlight_tf.imaging.raw import cfa
 
 XTRANS_PHASES = [
-    "".join(np.roll(np.array(list(mosaic.XTRANS)).reshape(6, 6), shift, (0, 1)).ravel())
+    "".join(np.roll(np.array(list(cfa.XTRANS)).reshape(6, 6), shift, (0, 1)).ravel())
     for shift in [(0, 0), (1, 0), (0, 1), (3, 0), (2, 4), (5, 5)]
 ]
 
@@ -29,9 +29,9 @@ PACKED = {  # the first pixel (R, G1, G2, B), the last, and height and width
 }
 
 
-@pytest.mark.parametrize("phase", mosaic.BAYER_PHASES)
+@pytest.mark.parametrize("phase", cfa.BAYER_PHASES)
 def test_bayer_is_packed_as_worked_out_by_hand(phase):
-    packed = mosaic.pack(HAND, phase)
+    packed = cfa.pack(HAND, phase)
     first, last, size = PACKED[phase]
     assert packed.shape == (*size, 4)
     assert packed[0, 0].tolist() == first
@@ -45,16 +45,16 @@ def test_bayer_is_packed_as_worked_out_by_hand(phase):
 def test_bayer_s_channels_hold_one_color_each_whatever_the_phase():
     colors = np.zeros((4, 4, 3), np.uint8)
     colors[:] = [1, 2, 3]
-    for phase in mosaic.BAYER_PHASES:
-        packed = mosaic.pack(mosaic.sample(colors, phase), phase)
+    for phase in cfa.BAYER_PHASES:
+        packed = cfa.pack(cfa.sample(colors, phase), phase)
         assert (packed == [1, 2, 2, 3]).all()
 
 
 def test_the_greens_are_those_beside_red_and_beside_blue():
-    assert mosaic.channels(np.array([["B", "Gb"], ["Gr", "R"]]), "BGGR").tolist() == [
+    assert cfa.channels(np.array([["B", "Gb"], ["Gr", "R"]]), "BGGR").tolist() == [
         *("R", "Gr", "Gb", "B")
     ]
-    assert mosaic.channels(np.array([["Gb", "B"], ["R", "Gr"]]), "GBRG").tolist() == [
+    assert cfa.channels(np.array([["Gb", "B"], ["R", "Gr"]]), "GBRG").tolist() == [
         *("R", "Gr", "Gb", "B")
     ]
 
@@ -65,7 +65,7 @@ def test_x_trans_is_packed_as_worked_out_by_hand():
     #   G G R    and the four greens that are left.
     #   G G B
     digits = 10 * np.arange(6)[:, None] + np.arange(6)
-    packed = mosaic.pack(digits, mosaic.XTRANS)
+    packed = cfa.pack(digits, cfa.XTRANS)
     assert packed.shape == (2, 2, 9)
     assert packed[0, 0].tolist() == [0, 2, 1, 12, 22, 10, 11, 20, 21]
     assert packed[0, 1].tolist() == [4, 5, 3, 25, 15, 13, 14, 23, 24]
@@ -77,33 +77,33 @@ def test_x_trans_is_packed_as_worked_out_by_hand():
 def test_x_trans_channels_hold_one_color_each_whatever_the_phase(phase):
     colors = np.zeros((14, 13, 3), np.uint8)
     colors[:] = [1, 2, 3]
-    packed = mosaic.pack(mosaic.sample(colors, phase), phase)
+    packed = cfa.pack(cfa.sample(colors, phase), phase)
     assert (packed == [1, 2, 3, 1, 3, 2, 2, 2, 2]).all()
-    assert "".join("?RGB"[value] for value in packed[0, 0]) == mosaic.COLORS[9]
+    assert "".join("?RGB"[value] for value in packed[0, 0]) == cfa.COLORS[9]
 
 
-@pytest.mark.parametrize("phase", [*mosaic.BAYER_PHASES, *XTRANS_PHASES])
+@pytest.mark.parametrize("phase", [*cfa.BAYER_PHASES, *XTRANS_PHASES])
 @pytest.mark.parametrize("size", [(12, 18), (13, 17), (7, 6)])
 def test_what_is_unpacked_is_what_was_packed(rng, phase, size):
     digits = rng.integers(0, 2**14, size, dtype=np.uint16)
-    packed = mosaic.pack(digits, phase)
+    packed = cfa.pack(digits, phase)
     assert packed.dtype == np.uint16
-    np.testing.assert_array_equal(mosaic.unpack(packed, phase, size), digits)
+    np.testing.assert_array_equal(cfa.unpack(packed, phase, size), digits)
 
 
-@pytest.mark.parametrize("phase", mosaic.BAYER_PHASES)
+@pytest.mark.parametrize("phase", cfa.BAYER_PHASES)
 def test_depth_to_space_lies_over_the_picture_s_own_pixels(rng, phase):
     digits = rng.integers(0, 2**14, (9, 11), dtype=np.uint16)
-    packed = mosaic.pack(digits, phase)
+    packed = cfa.pack(digits, phase)
     height, width, _ = packed.shape
     large = packed.reshape(height, width, 2, 2).swapaxes(1, 2).reshape(2 * height, 2 * width)
-    np.testing.assert_array_equal(large[mosaic.frame(digits.shape, phase)], digits)
+    np.testing.assert_array_equal(large[cfa.frame(digits.shape, phase)], digits)
 
 
 def test_gains_go_to_their_colors():
     packed = np.ones((1, 1, 4), np.float32)
-    assert mosaic.balanced(packed, (2, 1, 3)).tolist() == [[[2, 1, 1, 3]]]
-    nine = mosaic.balanced(np.ones((1, 1, 9), np.float32), (2, 1, 3))
+    assert cfa.balanced(packed, (2, 1, 3)).tolist() == [[[2, 1, 1, 3]]]
+    nine = cfa.balanced(np.ones((1, 1, 9), np.float32), (2, 1, 3))
     assert nine.tolist() == [[[2, 1, 3, 2, 3, 1, 1, 1, 1]]]
     assert nine.dtype == np.float32
 
@@ -111,9 +111,9 @@ def test_gains_go_to_their_colors():
 @pytest.mark.parametrize("phase", ["RGBG", "RRGB", "CMYG", "", "G" * 36])
 def test_other_filters_are_refused(phase):
     for refused in (
-        lambda: mosaic.pack(HAND, phase),
-        lambda: mosaic.margin(phase),
-        lambda: mosaic.sample(np.zeros((6, 6, 3)), phase),
+        lambda: cfa.pack(HAND, phase),
+        lambda: cfa.margin(phase),
+        lambda: cfa.sample(np.zeros((6, 6, 3)), phase),
     ):
         with pytest.raises(UsageError, match=r"must be Bayer's \(RGGB, .*\) or X-Trans's"):
             refused()
@@ -121,6 +121,6 @@ def test_other_filters_are_refused(phase):
 
 def test_what_cannot_be_packed_or_unpacked_is_refused():
     with pytest.raises(UsageError, match=r"at least 6x6 pixels. Received: 4x4"):
-        mosaic.pack(HAND, mosaic.XTRANS)
+        cfa.pack(HAND, cfa.XTRANS)
     with pytest.raises(UsageError, match=r"packed into 9 channels. Received: 4"):
-        mosaic.unpack(np.zeros((2, 2, 4)), mosaic.XTRANS, (6, 6))
+        cfa.unpack(np.zeros((2, 2, 4)), cfa.XTRANS, (6, 6))

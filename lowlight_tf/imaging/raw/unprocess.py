@@ -12,9 +12,10 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import color, mosaic
+from lowlight_tf.imaging import color
 from lowlight_tf.imaging.noise import sensed
-from lowlight_tf.imaging.raw import RawPicture, RawSample, Shot, camera_to_srgb
+from lowlight_tf.imaging.raw import cfa
+from lowlight_tf.imaging.raw.raw_image import RawPicture, RawSample, Shot, camera_to_srgb
 
 CAMERAS = {  # XYZ (D65) to the camera's colors, in ten thousandths
     "Sony ILCE-7S": (5838, -1430, -246, -3497, 11477, 2297, -748, 1885, 5778),
@@ -56,7 +57,7 @@ class Camera:
 
     from_xyz: tuple[tuple[float, ...], ...]
     wb: tuple[float, float, float]
-    phase: str = mosaic.BAYER
+    phase: str = cfa.BAYER
     bits: int = 14
     black: float = 512.0
     tone: bool = False
@@ -68,7 +69,7 @@ class Camera:
 
     def shot(self, size: tuple[int, int]) -> Shot:
         """Return what the camera says of a picture of some height and width (pixels)."""
-        channels = mosaic.cell(self.phase) ** 2
+        channels = cfa.cell(self.phase) ** 2
         return Shot(
             phase=self.phase,
             size=size,
@@ -197,11 +198,11 @@ def taken(
     """
     checks.positive("ratio", ratio)
     shot = camera.shot(light.shape[:2])
-    seen = mosaic.sample(light, camera.phase) / ratio
+    seen = cfa.sample(light, camera.phase) / ratio
     seen = sensed(seen, rng=rng, **dataclasses.asdict(noise))
     white = 2**camera.bits - 1
     digits = np.rint(np.clip(camera.black + seen * (white - camera.black), 0, white))
-    return RawPicture(mosaic.pack(digits.astype(np.uint16), camera.phase), shot)
+    return RawPicture(cfa.pack(digits.astype(np.uint16), camera.phase), shot)
 
 
 def sample(
@@ -230,8 +231,8 @@ def sample(
     """
     camera = camera or random_camera(rng)
     noise = noise or random_noise(rng)
-    if camera.phase != mosaic.BAYER:
-        raise UsageError(f"A sample's phase must be {mosaic.BAYER}. Received: {camera.phase}.")
+    if camera.phase != cfa.BAYER:
+        raise UsageError(f"A sample's phase must be {cfa.BAYER}. Received: {camera.phase}.")
     chosen = ratio if isinstance(ratio, int | float) else float(rng.uniform(*ratio))
     height, width = (side // 2 * 2 for side in image.shape[:2])
     target = np.asarray(image[:height, :width], np.float32)

@@ -9,9 +9,9 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
-from lowlight_tf.imaging import infrared as thermal
-from lowlight_tf.imaging.registration import METHODS, align, warp
-from lowlight_tf.imaging.rig import Rig
+from lowlight_tf.imaging.registration import infrared as thermal
+from lowlight_tf.imaging.registration.alignment import METHODS, align, warp
+from lowlight_tf.imaging.registration.camera_rig import Rig
 
 MOST = 4.0
 """By how many times a finish raises contrast at most: what is nearly flat is mostly noise."""

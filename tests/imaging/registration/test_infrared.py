@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.infrared import one_channel, read, stretched
+from lowlight_tf.imaging.registration.infrared import one_channel, read, stretched
 
 
 def test_three_equal_channels_are_one(rng):

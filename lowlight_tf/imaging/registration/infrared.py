@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import files
+from lowlight_tf.imaging import image_io
 
 SPAN = 0.5, 99.5
 """Percentiles of a picture that become black and white where it is stretched."""
@@ -20,7 +20,7 @@ def read(path: Path) -> np.ndarray:
         UsageError: If the file cannot be read, or its colors are no gray.
     """
     try:
-        return one_channel(files.load(path).pixels)
+        return one_channel(image_io.load(path).pixels)
     except UsageError as error:
         where = "" if str(path) in str(error) else f"{path}: "
         raise UsageError(f"{where}{error}") from None

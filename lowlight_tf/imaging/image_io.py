@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import headers, tiff
+from lowlight_tf.imaging.formats import headers, tiff
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 DEEP = (".png", ".tif", ".tiff")  # these hold 16 bits

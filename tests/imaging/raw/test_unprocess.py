@@ -5,9 +5,10 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.classical.raw import libraw
-from lowlight_tf.imaging import color, mosaic, unprocess
+from lowlight_tf.imaging import color
 from lowlight_tf.imaging.noise import sensed
-from lowlight_tf.imaging.unprocess import Camera, Noise
+from lowlight_tf.imaging.raw import cfa, unprocess
+from lowlight_tf.imaging.raw.unprocess import Camera, Noise
 
 IDENTITY = tuple(map(tuple, np.linalg.inv(unprocess.camera_to_srgb(np.eye(3))).tolist()))
 PLAIN = Camera(from_xyz=IDENTITY, wb=(2.0, 1.0, 1.5))
@@ -105,7 +106,7 @@ def test_the_variance_of_noise_is_that_of_its_formula(rng, shot, read, row):
     np.testing.assert_allclose(noisy.mean(), 0.25, rtol=2e-3)
 
 
-@pytest.mark.parametrize("phase", [*mosaic.BAYER_PHASES, mosaic.XTRANS])
+@pytest.mark.parametrize("phase", [*cfa.BAYER_PHASES, cfa.XTRANS])
 def test_a_taken_picture_has_the_mean_and_the_variance_of_the_formula(rng, phase):
     camera = Camera(IDENTITY, (2.0, 1.0, 1.5), phase=phase, bits=12, black=256.0)
     light = np.empty((240, 240, 3))
@@ -114,7 +115,7 @@ def test_a_taken_picture_has_the_mean_and_the_variance_of_the_formula(rng, phase
     picture = unprocess.taken(light, camera=camera, noise=noise, ratio=4.0, rng=rng)
     assert picture.digits.dtype == np.uint16
     seen = (picture.digits - 256.0) / (4095 - 256)
-    for channel, name in enumerate(mosaic.COLORS[seen.shape[-1]]):
+    for channel, name in enumerate(cfa.COLORS[seen.shape[-1]]):
         mean = light[0, 0, "RGB".index(name)] / 4
         values = seen[1:-1, 1:-1, channel]
         variance = 2e-3 * mean + 3e-3**2 + 1e-3**2 + (4095 - 256) ** -2 / 12

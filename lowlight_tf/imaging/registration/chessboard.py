@@ -7,7 +7,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
-from lowlight_tf.imaging.registration import Alignment, moved, one_size
+from lowlight_tf.imaging.registration.alignment import Alignment, moved, one_size
 
 
 def align_boards(

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.chessboard import align_boards
-from lowlight_tf.imaging.registration import grid, moved
+from lowlight_tf.imaging.registration.alignment import grid, moved
+from lowlight_tf.imaging.registration.chessboard import align_boards
 
 SIZE = 240, 320
 TRUE = np.array([[0.95, 0.03, 12.0], [-0.02, 0.97, 5.0], [1e-5, 0, 1.0]])

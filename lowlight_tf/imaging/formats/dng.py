@@ -9,7 +9,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import replacing
-from lowlight_tf.imaging import tiff
+from lowlight_tf.imaging.formats import tiff
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL = 1, 2, 3, 4, 5, 10
 SCALE = 10**6  # denominator of what is written as a fraction

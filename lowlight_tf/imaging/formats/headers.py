@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import tiff
+from lowlight_tf.imaging.formats import tiff
 
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # neither data nor a restart
 END, SCAN = 0xD9, 0xDA

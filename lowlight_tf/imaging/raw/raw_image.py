@@ -13,7 +13,8 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import files, mosaic
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.raw import cfa
 
 SUFFIXES = (
     *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".kdc", ".mef"),
@@ -99,7 +100,7 @@ class Shot:
         Returns:
             (H, W, C), or (W, H, C) where the camera lay on its side; each side shrunk.
         """
-        firsts = (-(-first // shrunk) for first in mosaic.margin(self.phase))
+        firsts = (-(-first // shrunk) for first in cfa.margin(self.phase))
         rows, columns = (
             slice(first, first + side // shrunk)
             for first, side in zip(firsts, self.size, strict=True)
@@ -108,12 +109,12 @@ class Shot:
 
     def upright(self, image: np.ndarray) -> np.ndarray:
         """Return a picture, (H, W, C) as the mosaic lies, turned upright."""
-        turn = files.TURNS.get(self.orientation)
+        turn = image_io.TURNS.get(self.orientation)
         return turn(np.ascontiguousarray(image)) if turn else image
 
     def lying(self, image: np.ndarray) -> np.ndarray:
         """Return an upright picture as the mosaic lies: the inverse of `upright`."""
-        turn = files.TURNS.get({6: 8, 8: 6}.get(self.orientation, self.orientation))
+        turn = image_io.TURNS.get({6: 8, 8: 6}.get(self.orientation, self.orientation))
         return turn(np.ascontiguousarray(image)) if turn else image
 
 
@@ -175,7 +176,7 @@ def read(path: Path, *, black: float | None = None) -> RawPicture:
             raise UsageError(
                 f"{path}: black must be below white. Received: black {levels}, white {whites}."
             )
-        each = mosaic.channels(indices, phase)
+        each = cfa.channels(indices, phase)
         shot = Shot(
             phase=phase,
             size=tuple(file.raw_image_visible.shape),
@@ -187,7 +188,7 @@ def read(path: Path, *, black: float | None = None) -> RawPicture:
             iso=float(file.other.iso_speed) or None,
             orientation=ORIENTATIONS[file.sizes.flip],
         )
-        digits = mosaic.pack(file.raw_image_visible, phase)
+        digits = cfa.pack(file.raw_image_visible, phase)
         return RawPicture(digits.copy() if digits.base is not None else digits, shot)
 
 
@@ -277,7 +278,7 @@ def exposed(light: np.ndarray, shot: Shot, ratio: float) -> np.ndarray:
         They show the light as the sensor saw it, and the net has to guess what is gray.
     """
     factor = ratio / min(shot.wb)
-    result = mosaic.balanced(light, tuple(gain * factor for gain in shot.wb))
+    result = cfa.balanced(light, tuple(gain * factor for gain in shot.wb))
     return np.minimum(result, 1, out=result)
 
 
@@ -362,7 +363,7 @@ def _phase(file: Any, path: Path) -> tuple[str, np.ndarray]:
     )
     phase = "".join(names[index] for index in indices.flat)
     try:
-        mosaic.cell(phase)
+        cfa.cell(phase)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     return phase, indices

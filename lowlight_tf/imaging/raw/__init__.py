@@ -1,0 +1,1 @@
+"""Camera RAW: reading, color filter arrays, simulated captures."""

@@ -1,0 +1,1 @@
+"""Aligning the images of two cameras."""
