@@ -63,7 +63,7 @@ setup(
             "evaluation/page.*",
             "recipes/*.toml",
             "runtime/models/*",
-            "runtime/page/*",
+            "demo/page/*",
             "weights/*",
         ]
     },

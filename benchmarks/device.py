@@ -17,8 +17,8 @@ from ai_edge_litert.interpreter import Interpreter
 from side_by_side import side_by_side
 
 from lowlight_tf.cli.options import image_size
-from lowlight_tf.runtime import fit
-from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime import input_geometry
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 REPEATS = 8  # frames of each in one round
 
@@ -84,7 +84,7 @@ def called(path: Path, threads: int) -> Callable[[], object]:
     shape = (engine.card.height, engine.card.width, 3)
     frame = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     (given,), (wanted,) = engine.contract.pictures, engine.contract.outputs
-    images = {given.name: frame[None], **fit.thumbnails(engine.contract, frame)}
+    images = {given.name: frame[None], **input_geometry.thumbnails(engine.contract, frame)}
     out = {wanted.name: np.empty_like(images[given.name])}
     return lambda: engine(images, out=out)
 

@@ -12,8 +12,8 @@ from ai_edge_litert.interpreter import Interpreter
 from side_by_side import side_by_side
 
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.loading import open_engine
 
 THREADS = 2
 MEGA = 1e6

@@ -13,10 +13,12 @@ import numpy as np
 
 from lowlight_tf.imaging import noise
 from lowlight_tf.metrics import fidelity, temporal
-from lowlight_tf.runtime import fit, steady
-from lowlight_tf.runtime.engine import Engine, open_engine
+from lowlight_tf.runtime import input_geometry
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.stream import STEADY
+from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.video import temporal_smoothing
+from lowlight_tf.video.pipeline import STEADY
 
 EXPOSURE, SWAY, PERIOD = 1 / 12, 0.15, 1.2  # of the light; stops up and down; seconds
 TREMBLE = 0.03  # stops by which each frame's exposure is off by itself
@@ -38,10 +40,10 @@ def enhanced(
     engine: Engine, frames: list[np.ndarray], times: list[float], seconds: float
 ) -> list[np.ndarray]:
     """Enhance as `runtime.stream` does, without writing a file."""
-    thumbnails, gain = steady.Thumbnails(seconds), steady.Gain(seconds)
+    thumbnails, gain = temporal_smoothing.Thumbnails(seconds), temporal_smoothing.Gain(seconds)
     results = []
     for frame, time in zip(frames, times, strict=True):
-        shown = thumbnails(fit.thumbnails(engine.contract, frame), time)
+        shown = thumbnails(input_geometry.thumbnails(engine.contract, frame), time)
         result = enhance(engine, frame, thumbnails=shown)
         if seconds:
             gain(result, time)

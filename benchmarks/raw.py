@@ -19,7 +19,7 @@ from lowlight_tf.cli.options import image_size
 from lowlight_tf.imaging.formats import dng
 from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.develop import develop
-from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.loading import open_engine
 
 RATIO = 100.0
 PEAK = """

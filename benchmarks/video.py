@@ -17,11 +17,12 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from side_by_side import side_by_side
 
-from lowlight_tf.imaging.recording import Recorder
-from lowlight_tf.imaging.video import Reader
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.runtime.engine import open_engine
-from lowlight_tf.runtime.stream import Stream, shared
+from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.video.frame_queue import shared
+from lowlight_tf.video.pipeline import Stream
+from lowlight_tf.video.reader import Reader
+from lowlight_tf.video.writer import Recorder
 
 THREADS = 2
 FRAMES = 60

@@ -22,7 +22,7 @@ _FACE = {
     "embedded_cameras": "datasets.synthetic",
     "pair_folder": "datasets.pairing",
     "fusion_folder": "datasets.pairing",
-    "open_engine": "runtime.engine",
+    "open_engine": "runtime.loading",
     "enhance": "runtime.enhance",
     "fuse": "runtime.fuse",
     "explain": "runtime.explain",

@@ -17,7 +17,7 @@ from lowlight_tf.export.bundle import save_golden
 from lowlight_tf.export.pictures import comparison, dark_pictures
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.engine import Images
-from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 SMALL = 96, 144
 """Height and width of the golden picture where any size will do, and of the outputs (pixels)."""

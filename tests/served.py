@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.runtime import demo, litertjs
+from lowlight_tf.demo import litertjs, server
 
 
 def fetched():
@@ -22,11 +22,11 @@ def fetched():
 @contextlib.contextmanager
 def served(parts, *, chosen="dashcam_net_nano"):
     """Serve the shipped nets, and LiteRT.js as `litertjs.content` gives it; yield the address."""
-    with demo.serve(demo.shipped(), parts, chosen=chosen) as server:
-        thread = threading.Thread(target=server.serve_forever)
+    with server.serve(server.shipped(), parts, chosen=chosen) as running:
+        thread = threading.Thread(target=running.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http://127.0.0.1:{running.server_port}"
         finally:
-            server.shutdown()
+            running.shutdown()
             thread.join()

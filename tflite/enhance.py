@@ -7,7 +7,7 @@ from pathlib import Path
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 if len(sys.argv) != 4:
     sys.exit("Expected: python enhance.py NET.tflite DARK BRIGHT, with NET.json beside the net.")

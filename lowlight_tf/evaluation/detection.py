@@ -17,7 +17,7 @@ from lowlight_tf.evaluation.precision import Agreement
 from lowlight_tf.fileio import write_json, write_text
 from lowlight_tf.imaging import dtypes, image_io, noise
 from lowlight_tf.imaging.registration import infrared
-from lowlight_tf.runtime import fit
+from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.detect import Detection, Detector
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
@@ -159,7 +159,7 @@ def check(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> None:
         )
     for name, engine in engines.items():
         if not engine.contract.fuses:
-            fit.check_ports(engine.contract)
+            input_checks.check_ports(engine.contract)
         elif not with_infrared:
             raise UsageError(
                 f"{name} fuses two cameras. Received pictures of one. Pass a folder with visible/ "

@@ -17,9 +17,10 @@ from lowlight_tf.evaluation import exposure
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics import fidelity
-from lowlight_tf.runtime.engine import Engine, Images, open_engine
+from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fuse import fuse
+from lowlight_tf.runtime.loading import open_engine
 
 FUSION = ("entropy", "mutual_information", "standard_deviation", "scd", "vif")
 """What a net that fuses is validated by: it has no target."""

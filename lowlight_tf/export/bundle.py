@@ -22,8 +22,8 @@ from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.model_card import Card
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.golden import INPUTS, middle
-from lowlight_tf.runtime.litert import LiteRTEngine
-from lowlight_tf.runtime.resize import is_resizable
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.tflite_graph.resize_model import is_resizable
 
 CHANGEABLE = "options.", "preparation."
 """What begins the name of a setting that a trained net may be given another value of."""

@@ -17,9 +17,9 @@ from lowlight_tf.evaluation.report import number
 from lowlight_tf.export import delegate
 from lowlight_tf.export.pictures import as_floats, calibration, comparison
 from lowlight_tf.export.rungs import RUNGS, Rungs
-from lowlight_tf.runtime import benchmark, fit
+from lowlight_tf.runtime import benchmark, input_geometry
 from lowlight_tf.runtime.engine import Engine, Images
-from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 DARK = 64
 """Brightest level of the ramp (of 255): where banding shows."""
@@ -177,7 +177,7 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
         for port in contract.pictures
     }
     images = {name: image[None] for name, image in ramps.items()}
-    answer = engine({**images, **fit.thumbnails(contract, *ramps.values())})
+    answer = engine({**images, **input_geometry.thumbnails(contract, *ramps.values())})
     (enhanced,) = contract.outputs
     green = answer[enhanced.name][0, contract.scale * height // 2, :, enhanced.channels // 2]
     edges = np.flatnonzero(np.diff(green.astype(int), prepend=-1, append=-1))

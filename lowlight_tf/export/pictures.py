@@ -21,7 +21,7 @@ from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.raw import raw_image, unprocess
 from lowlight_tf.imaging.registration import infrared
 from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
-from lowlight_tf.runtime import fit
+from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.develop import fitting_ratio
 
 NIGHT_GAMMA = 3.0
@@ -127,7 +127,7 @@ def _cut(picture: Images, contract: Contract, size: tuple[int, int]) -> Images:
     """Return the middle of a picture as a batch of one, and the thumbnails of the whole of it."""
     batch = {port.name: centered(picture[port.name], size)[None] for port in contract.pictures}
     wholes = (picture[port.name] for port in contract.pictures)
-    return {**batch, **fit.thumbnails(contract, *wholes)}
+    return {**batch, **input_geometry.thumbnails(contract, *wholes)}
 
 
 def as_floats(picture: Images) -> Images:

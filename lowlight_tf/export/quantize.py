@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tensorflow.lite.python.convert import mlir_quantize
 
-from lowlight_tf.export.limits import limited, without_idle_limits
+from lowlight_tf.tflite_graph.clamp_ranges import limited, without_idle_limits
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
 

@@ -19,7 +19,7 @@ from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.pictures import as_floats, calibration, comparison, dark_pictures
 from lowlight_tf.export.rounding import rounded
 from lowlight_tf.layers.reparameterization import fold
-from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 RUNGS = (
     "none", "float16", "dynamic", "int8", "int16x8", "int8_qat", "float16_pruned", "int8_pruned",

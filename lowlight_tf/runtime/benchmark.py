@@ -15,8 +15,8 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.runtime import fit
-from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime import input_checks, input_geometry
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 WARM_UP = 3
 """Runs after the first one that are not counted."""
@@ -96,7 +96,7 @@ def measure_here(
     engine = LiteRTEngine(path, threads=threads)
     load = time.perf_counter() - begun
     contract = engine.contract
-    fit.check(contract)
+    input_checks.check(contract)
     size = size or (engine.card.height, engine.card.width)
     rng = np.random.default_rng(0)
     frames = {
@@ -104,7 +104,7 @@ def measure_here(
         for port in contract.pictures
     }
     images = {name: frame[None] for name, frame in frames.items()}
-    images |= fit.thumbnails(contract, *frames.values())
+    images |= input_geometry.thumbnails(contract, *frames.values())
     (wanted,) = contract.outputs
     large = tuple(contract.scale * side for side in size)
     out = {wanted.name: np.empty((1, *wanted.shape(large)), np.uint8)}

@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import dtypes
-from lowlight_tf.runtime import fit
+from lowlight_tf.runtime import input_checks
 
 SHIPPED = {"nanodet_g": Path(__file__).parents[1] / "weights" / "nanodet_g.tflite"}
 """Detectors that come with the package."""
@@ -128,7 +128,7 @@ class LiteRTDetector:
         Raises:
             UsageError: If the image's shape or type is none that will do.
         """
-        fit.check_image(image)
+        input_checks.check_image(image)
         height, width = image.shape[:2]
         ratio = self._side / max(height, width)
         rows, columns = (max(1, round(ratio * side)) for side in (height, width))

@@ -10,7 +10,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.imaging.raw.raw_image import RawPicture
-from lowlight_tf.runtime import fit, whole
+from lowlight_tf.runtime import input_checks, tiled_inference
 from lowlight_tf.runtime.engine import Engine
 
 GRAY = 0.18
@@ -52,7 +52,7 @@ def develop(
             positive.
     """
     contract, digits, shot = engine.contract, picture.digits, picture.shot
-    fit.check_raw(contract)
+    input_checks.check_raw(contract)
     checks.positive("ratio", ratio)
     own = getattr(engine, "develop", None)
     if own:
@@ -67,7 +67,7 @@ def develop(
     scale = contract.scale
     result = np.empty((scale * digits.shape[0], scale * digits.shape[1], 3), dtype)
     shown = functools.partial(_shown, shot=shot, ratio=ratio)
-    whole.through(
+    tiled_inference.through(
         engine, {port.name: digits}, result, thumbnails={}, shown=shown, progress=progress
     )
     return shot.finished(result, shrunk=2 // scale)

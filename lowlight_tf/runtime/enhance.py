@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lowlight_tf.runtime import fit, whole
+from lowlight_tf.runtime import input_checks, input_geometry, tiled_inference
 from lowlight_tf.runtime.engine import Engine, Images
 
 
@@ -35,11 +35,13 @@ def enhance(
     Raises:
         UsageError: If the engine's ports or the image's shape or type do not fit.
     """
-    fit.check_ports(engine.contract)
-    fit.check_image(image)
+    input_checks.check_ports(engine.contract)
+    input_checks.check_image(image)
     (port,) = engine.contract.pictures
     result = np.empty_like(image) if out is None else out
     if thumbnails is None:
-        thumbnails = fit.thumbnails(engine.contract, image)
-    whole.through(engine, {port.name: image}, result, thumbnails=thumbnails, progress=progress)
+        thumbnails = input_geometry.thumbnails(engine.contract, image)
+    tiled_inference.through(
+        engine, {port.name: image}, result, thumbnails=thumbnails, progress=progress
+    )
     return result

@@ -11,7 +11,7 @@ from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.imaging.raw.raw_image import RawPicture
 from lowlight_tf.imaging.registration.infrared import one_channel
 from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
-from lowlight_tf.runtime import fit, whole
+from lowlight_tf.runtime import input_checks, input_geometry, tiled_inference
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fuse import fuse
@@ -47,13 +47,13 @@ def explain(
     """
     listener = _Listener(engine)
     if isinstance(picture, RawPicture):
-        fit.check_raw(engine.contract)
+        input_checks.check_raw(engine.contract)
         digits, shot = picture.digits, picture.shot
         size = _within(engine, digits.shape[:2])
         light = raw_image.exposed(shot.light(multi_camera.resized(digits, size)), shot, ratio)
         room = np.empty((*(engine.contract.scale * side for side in size), 3), np.float32)
         (port,) = engine.contract.pictures
-        whole.through(listener, {port.name: light}, room, thumbnails={})
+        tiled_inference.through(listener, {port.name: light}, room, thumbnails={})
         drawn = _all_drawn(listener, size, (2 * digits.shape[0], 2 * digits.shape[1]))
         return {name: shot.finished(image) for name, image in drawn.items()}
     shape = picture.shape[:2]
@@ -118,7 +118,7 @@ def _all_drawn(
 ) -> dict[str, np.ndarray]:
     if not listener.maps:
         raise _silent(listener.name)
-    turned = fit.across(listener.ran, size) and not listener.contract.develops
+    turned = input_geometry.across(listener.ran, size) and not listener.contract.develops
     return {
         name.removesuffix(MAP): _drawn(image, listener.ran, size, shape, turned=turned)
         for name, image in listener.maps.items()
@@ -132,7 +132,7 @@ def _within(engine: Engine, shape: tuple[int, int]) -> tuple[int, int]:
     if engine.size:
         share = min(engine.size[0] / height, engine.size[1] / width, 1)
     else:
-        share = min((fit.WHOLE / (height * width)) ** 0.5 / engine.contract.scale, 1)
+        share = min((input_geometry.WHOLE / (height * width)) ** 0.5 / engine.contract.scale, 1)
     if share == 1:
         return shape
     return max(int(height * share), step), max(int(width * share), step)

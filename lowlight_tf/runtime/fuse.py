@@ -14,7 +14,7 @@ from lowlight_tf.imaging.registration.pair_preprocessing import (
     finished,
     prepare,
 )
-from lowlight_tf.runtime import fit, whole
+from lowlight_tf.runtime import input_checks, input_geometry, tiled_inference
 from lowlight_tf.runtime.engine import Engine
 
 STRIP = 256  # rows whose colors are joined at once
@@ -58,8 +58,8 @@ def fuse(
             cannot be aligned.
     """
     contract = engine.contract
-    fit.check_cameras(contract)
-    fit.check_image(visible)
+    input_checks.check_cameras(contract)
+    input_checks.check_image(visible)
     infrared = one_channel(infrared if infrared.ndim == 3 else infrared[..., None])
     preparation = preparation or getattr(engine, "preparation", None)
     kind = visible.dtype
@@ -79,11 +79,11 @@ def fuse(
     share = preparation.finish if preparation else 0.0
     # What is stretched from bytes has gaps between its grey levels.
     fused = np.empty(luma.shape, np.float32 if share else luma.dtype)
-    whole.through(
+    tiled_inference.through(
         engine,
         dict(zip(names, (luma, infrared), strict=True)),
         fused,
-        thumbnails=fit.thumbnails(contract, luma, infrared),
+        thumbnails=input_geometry.thumbnails(contract, luma, infrared),
         progress=progress,
     )
     fused = dtypes.of_type(finished(fused, share), luma.dtype)

@@ -15,7 +15,7 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics.fidelity import psnr
 from lowlight_tf.pipeline.image_cache import PairStore, levels
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.fit import thumbnails
+from lowlight_tf.runtime.input_geometry import thumbnails
 
 LIFTS = {"lift_shade": "glance_mean", "lift_lit": "lit_mean", "lift_dark": "dark_d_act"}
 """The layers that are fitted, 1 x 1 convolutions to one channel, and those that they hear. Twice

@@ -14,7 +14,7 @@ from lowlight_tf.evaluation import detection
 from lowlight_tf.evaluation.boxes import Label
 from lowlight_tf.imaging import dtypes, image_io
 from lowlight_tf.runtime.detect import Detection
-from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.loading import open_engine
 
 
 class Bright:

@@ -15,8 +15,8 @@ from lowlight_tf.evaluation.results import Results, Score, load, save
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.metrics import fusion
 from lowlight_tf.model_card import Card
-from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.fuse import fuse
+from lowlight_tf.runtime.loading import open_engine
 
 ONE, TWO = 20 * math.log10(255), 20 * math.log10(255 / 2)  # dB, of errors of one and two levels
 

@@ -14,7 +14,7 @@ from lowlight_tf.evaluation.evaluate import Unchanged, check, evaluate, measure
 from lowlight_tf.evaluation.sheet import contact_sheet
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.formats import dng
-from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.loading import open_engine
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 

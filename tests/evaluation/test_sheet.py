@@ -6,7 +6,7 @@ from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.sheet import HEAD, LINE, contact_sheet
 from lowlight_tf.imaging import image_io
-from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.loading import open_engine
 
 
 class Doubled:

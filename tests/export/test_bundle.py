@@ -16,9 +16,9 @@ from lowlight_tf.export.quantize import QUANTIZATIONS
 from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import Card
 from lowlight_tf.runtime import benchmark
-from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.golden import EXACT_DB, golden_db
-from lowlight_tf.runtime.resize import resize
+from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.tflite_graph.resize_model import resize
 
 SIZE = (16, 24)
 

@@ -8,7 +8,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.loading import open_engine
 
 
 def test_gives_what_the_net_gives_at_any_size(untrained_run, rng):

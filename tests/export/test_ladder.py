@@ -17,7 +17,7 @@ from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs, as_bright
 from lowlight_tf.fileio import write_json
 from lowlight_tf.imaging import image_io
 from lowlight_tf.model_card import Card
-from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.loading import open_engine
 from lowlight_tf.training.material import read_pairs
 
 SIZE = (16, 24)

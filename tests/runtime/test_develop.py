@@ -12,8 +12,8 @@ from lowlight_tf.imaging import color
 from lowlight_tf.imaging.raw import cfa, raw_image
 from lowlight_tf.imaging.raw.raw_image import RawPicture, Shot
 from lowlight_tf.runtime.develop import GRAY, develop, fitting_ratio
-from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.loading import open_engine
 
 
 class Unfolded:

@@ -8,8 +8,8 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, FUSE, FUSED, INFRARED, VISIBLE, Contract, Port
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
-from lowlight_tf.runtime.engine import open_engine
 from lowlight_tf.runtime.fuse import fuse
+from lowlight_tf.runtime.loading import open_engine
 
 SIZE = (32, 48)
 KINDS = (np.uint8, np.uint16, np.float32)

@@ -6,7 +6,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.golden import GOLDEN_DB, agreement_db, golden_db
-from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 
 @pytest.fixture

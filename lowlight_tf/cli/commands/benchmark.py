@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.cli.options import image_size, net_file
     from lowlight_tf.fileio import write_json
     from lowlight_tf.runtime import benchmark
-    from lowlight_tf.runtime.litert import LiteRTEngine
+    from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
     counts = thread_counts(args.threads)
     checks.at_least("runs", args.runs, 1)

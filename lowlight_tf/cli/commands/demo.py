@@ -32,21 +32,24 @@ def run(args: argparse.Namespace) -> int:
     import webbrowser
 
     from lowlight_tf.cli.options import net_file
-    from lowlight_tf.runtime import demo, litertjs, pretrained
+    from lowlight_tf.demo import litertjs, server
+    from lowlight_tf.runtime import pretrained
 
-    chosen = demo.Net.open(net_file(args.model or pretrained.BEST))
-    nets = {net.card.name: net for net in (*demo.shipped(), chosen)}
+    chosen = server.Net.open(net_file(args.model or pretrained.BEST))
+    nets = {net.card.name: net for net in (*server.shipped(), chosen)}
     parts = args.parts or litertjs.cache()
     litertjs.fetch(parts, tell=lambda line: print(line, flush=True))
     content = litertjs.content(parts)
-    with demo.serve([*nets.values()], content, chosen=chosen.card.name, port=args.port) as server:
-        address = f"http://{demo.HOST}:{server.server_port}/"
+    with server.serve(
+        [*nets.values()], content, chosen=chosen.card.name, port=args.port
+    ) as running:
+        address = f"http://{server.HOST}:{running.server_port}/"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         if not args.no_open:
             webbrowser.open(address)
         try:
             with stops_call(signal.default_int_handler):
-                server.serve_forever()
+                running.serve_forever()
         except KeyboardInterrupt:
             print()
     return 0

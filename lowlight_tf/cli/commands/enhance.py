@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--output must be a folder. Received: {output} (a file).")
 
     from lowlight_tf.runtime import explain, pretrained
-    from lowlight_tf.runtime.engine import open_engine
+    from lowlight_tf.runtime.loading import open_engine
 
     best = pretrained.best(raw=raw.are_raw(inputs), cameras=bool(args.infrared))
     model = run_folder or args.model or best
@@ -266,7 +266,7 @@ def _enhance_by_ray(
     A result bears its name only once it is complete, so that what bears it is finished. What a
     worker left half done when it was ended lies beside, and is written over.
     """
-    from lowlight_tf.runtime import ray_runner
+    from lowlight_tf.runtime import ray_pool
 
     if any(isinstance(path, str) for job in jobs for path in job):
         raise UsageError("--runner ray takes files and folders. Enhance a stream without it.")
@@ -277,15 +277,13 @@ def _enhance_by_ray(
         print(f"{len(jobs) - len(todo)} of {len(jobs)} are there already")
     model = Path(model).absolute() if Path(model).exists() else model
     options = argparse.Namespace(**{**vars(args), "overwrite": True})
-    answers = ray_runner.run(
-        todo, functools.partial(_open_worker, model, options), cpus=args.threads
-    )
+    answers = ray_pool.run(todo, functools.partial(_open_worker, model, options), cpus=args.threads)
     outcomes = ["whole"] * (len(jobs) - len(todo))
     with Bar(len(todo)) as bar, contextlib.closing(answers):
         bar.show(0, "")
         for done, (job, answer) in enumerate(answers, start=1):
             bar.clear()
-            if isinstance(answer, ray_runner.Lost):
+            if isinstance(answer, ray_pool.Lost):
                 print(f"lowlight-tf enhance: {job.source}: {answer.reason}", file=sys.stderr)
             else:
                 outcome, said = answer
@@ -302,7 +300,7 @@ def _open_worker(
 
     Runs in another process.
     """
-    from lowlight_tf.runtime.engine import open_engine
+    from lowlight_tf.runtime.loading import open_engine
 
     engine = open_engine(model, threads=args.threads)
 

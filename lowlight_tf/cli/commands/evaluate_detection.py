@@ -89,7 +89,7 @@ def _show(bar: Bar, count: int, name: str, share: float) -> None:
 
 def _engines(models: list[str], threads: int) -> dict[str, Any]:
     """Return the models, by short names where these tell them apart."""
-    from lowlight_tf.runtime.engine import open_engine
+    from lowlight_tf.runtime.loading import open_engine
 
     models = [model for model in models if model not in SOURCES]
     opened = {model: open_engine(model, threads=threads) for model in models}

@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the files; return 0."""
     from lowlight_tf import checks
     from lowlight_tf.cli.options import image_size, net_file
-    from lowlight_tf.runtime.resize import resize
+    from lowlight_tf.tflite_graph.resize_model import resize
 
     sizes = [image_size(size) for size in args.size.split(",")]
     path = net_file(args.model)

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf import checks
     from lowlight_tf.runtime import pretrained
     from lowlight_tf.runtime.golden import GOLDEN_DB, golden_db
-    from lowlight_tf.runtime.litert import LiteRTEngine
+    from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
     checks.at_least("threads", args.threads, 1)
     models = args.models or pretrained.names()

@@ -56,7 +56,7 @@ def findings(
     """
     from lowlight_tf.export import parity, pictures
     from lowlight_tf.runtime import golden
-    from lowlight_tf.runtime.litert import LiteRTEngine
+    from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
     engine = LiteRTEngine(path)
     card = engine.card

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.enhancing import video
+from lowlight_tf.runtime import input_checks
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
@@ -53,9 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(engine: "Engine", args: argparse.Namespace) -> None:
     """Refuse a model that fuses without infrared pictures, and the reverse."""
-    from lowlight_tf.runtime import fit
-
-    fit.check(engine.contract)
+    input_checks.check(engine.contract)
     if not engine.contract.fuses:
         if args.infrared or args.align:
             raise UsageError(

@@ -159,7 +159,7 @@ def burst(engine: "Engine", sources: Sequence[Path], target: Path, args: argpars
             f"{engine.name} takes pictures. Name a --model of RAW files, or a folder as --output."
         )
     try:
-        from lowlight_tf.imaging.recording import Plain, Recorder
+        from lowlight_tf.video.writer import Plain, Recorder
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise

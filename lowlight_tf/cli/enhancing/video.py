@@ -15,8 +15,8 @@ from lowlight_tf.cli.signals import stops_call
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
-    from lowlight_tf.imaging.video import Reader
     from lowlight_tf.runtime.engine import Engine
+    from lowlight_tf.video.reader import Reader
 
 SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
@@ -116,10 +116,11 @@ def enhance_one(
     """
     source, target, infrared = job
     try:
-        from lowlight_tf.imaging.recording import Recorder
-        from lowlight_tf.runtime.steady import NightSwitch
-        from lowlight_tf.runtime.stream import Stream, shared
-        from lowlight_tf.runtime.twin import Twin
+        from lowlight_tf.video.frame_queue import shared
+        from lowlight_tf.video.fusion_pipeline import Twin
+        from lowlight_tf.video.pipeline import Stream
+        from lowlight_tf.video.temporal_smoothing import NightSwitch
+        from lowlight_tf.video.writer import Recorder
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
@@ -194,7 +195,7 @@ def _say(line: str) -> None:
 
 def _opened(source: Source, stop: threading.Event, patience: float) -> "Reader":
     """Open the source on another thread: this one can be interrupted while a pipe is silent."""
-    from lowlight_tf.imaging.video import Reader
+    from lowlight_tf.video.reader import Reader
 
     results: list[Reader | BaseException] = []
 

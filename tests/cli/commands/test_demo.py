@@ -12,7 +12,8 @@ import urllib.request
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.runtime import litertjs, pretrained
+from lowlight_tf.demo import litertjs
+from lowlight_tf.runtime import pretrained
 from tests.served import fetched
 
 

@@ -9,7 +9,7 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.formats import dng
 from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.develop import develop
-from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime.loading import open_engine
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 

@@ -15,10 +15,10 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands.enhance import plan
 from lowlight_tf.cli.main import main
-from lowlight_tf.imaging import video
 from lowlight_tf.runtime import engine
+from lowlight_tf.video import reader
 from tests.clips import Curve, clip, frames, picture, psnr
-from tests.imaging.test_video import Camera
+from tests.video.test_reader import Camera
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,7 +123,7 @@ def test_a_video_is_never_written_over_itself(tmp_path):
 
 
 def test_a_live_stream_is_enhanced_until_it_is_lost(enhance, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(video, "WAIT", 0.05)
+    monkeypatch.setattr(reader, "WAIT", 0.05)
     content = clip(tmp_path / "camera.ts").read_bytes()
     camera = Camera(content, content)
     words = ("--output", tmp_path / "out.mp4", "--reconnect", "0.5")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lowlight_tf.imaging.yuv import Colors, Converter
+from lowlight_tf.video.yuv import Colors, Converter
 
 BT709, BT601 = 1, 6
 

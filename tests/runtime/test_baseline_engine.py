@@ -6,9 +6,9 @@ import pytest
 from lowlight_tf.catalog import BASELINES
 from lowlight_tf.checks import UsageError
 from lowlight_tf.classical.tone import histogram_equalization
-from lowlight_tf.runtime import fit
-from lowlight_tf.runtime.engine import open_engine
+from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.loading import open_engine
 
 PACKED = [name for name in BASELINES if BASELINES.find(name).contract.develops]
 
@@ -36,7 +36,7 @@ def test_a_name_that_is_nearly_right_is_helped():
 
 
 def test_what_enhances_sees_the_whole_of_a_picture_that_others_see_by_tiles(rng):
-    sides = (1024, fit.WHOLE // 1024 + 1)
+    sides = (1024, input_geometry.WHOLE // 1024 + 1)
     picture = np.broadcast_to(rng.integers(0, 60, (1, sides[1], 3), dtype=np.uint8), (*sides, 3))
     picture = np.ascontiguousarray(picture)
     picture[:, :500] //= 4  # a tile that is darker than the rest would be equalized differently

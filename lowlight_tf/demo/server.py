@@ -21,9 +21,9 @@ from ai_edge_litert.interpreter import Interpreter
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Port
 from lowlight_tf.model_card import Card
-from lowlight_tf.runtime import fit, golden, pretrained
-from lowlight_tf.runtime.litert import LiteRTEngine
-from lowlight_tf.runtime.resize import resized
+from lowlight_tf.runtime import golden, input_checks, input_geometry, pretrained
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.tflite_graph.resize_model import resized
 
 HOST = "127.0.0.1"
 """Nobody but this machine can ask."""
@@ -58,7 +58,7 @@ class Net:
                 to one.
         """
         card = LiteRTEngine(path).card
-        fit.check_ports(card.contract)
+        input_checks.check_ports(card.contract)
         return cls(path, card)
 
     @property
@@ -87,7 +87,7 @@ class Net:
         Raises:
             UsageError: If it does not take them.
         """
-        if self.size is None and size[0] * size[1] <= 2 * fit.WHOLE:
+        if self.size is None and size[0] * size[1] <= 2 * input_geometry.WHOLE:
             return resized(self.path.read_bytes(), self.card.contract, size)
         if size != self.size:
             raise UsageError(f"{self.card.name} does not take {size[0]}x{size[1]} pixels here.")
@@ -159,7 +159,11 @@ class Site:
 
     def __init__(self, nets: Sequence[Net], parts: Mapping[str, bytes], chosen: str) -> None:
         self._nets = {net.card.name: net for net in nets}
-        told = {"chosen": chosen, "most": fit.WHOLE, "nets": [net.told() for net in nets]}
+        told = {
+            "chosen": chosen,
+            "most": input_geometry.WHOLE,
+            "nets": [net.told() for net in nets],
+        }
         page = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.is_file()}
         self._files = {
             "/": page.pop("index.html"),

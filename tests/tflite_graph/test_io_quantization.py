@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.runtime.ports import without_port_copies
+from lowlight_tf.tflite_graph.io_quantization import without_port_copies
 
 
 @pytest.fixture

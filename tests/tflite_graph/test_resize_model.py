@@ -18,8 +18,8 @@ from lowlight_tf.models.dashcam_net import dashcam_net  # noqa: E402
 from lowlight_tf.runtime import pretrained  # noqa: E402
 from lowlight_tf.runtime.benchmark import measure  # noqa: E402
 from lowlight_tf.runtime.enhance import enhance  # noqa: E402
-from lowlight_tf.runtime.litert import LiteRTEngine  # noqa: E402
-from lowlight_tf.runtime.resize import is_resizable, resize  # noqa: E402
+from lowlight_tf.runtime.litert_engine import LiteRTEngine  # noqa: E402
+from lowlight_tf.tflite_graph.resize_model import is_resizable, resize  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from lowlight_tf.imaging import dtypes, tiling
-from lowlight_tf.runtime import fit
-from lowlight_tf.runtime.agreement import Agreement
+from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.engine import Engine, Images
+from lowlight_tf.runtime.tile_exposure_compensation import Agreement
 
 OVERLAP = 1 / 6
 """What neighbouring tiles share at least, in sides of a tile."""
@@ -44,10 +44,10 @@ def through(
         shown: Makes of any part of a picture what the net sees of it.
         progress: Called with the share done, in (0, 1].
     """
-    most = getattr(engine, "whole", fit.WHOLE)
+    most = getattr(engine, "whole", input_geometry.WHOLE)
     contract, shape = engine.contract, next(iter(pictures.values())).shape[:2]
-    size = fit.size_for(engine.size, contract, shape, whole=most)
-    if fit.across(size, shape) and not contract.develops:
+    size = input_geometry.size_for(engine.size, contract, shape, whole=most)
+    if input_geometry.across(size, shape) and not contract.develops:
         pictures = {name: image.swapaxes(0, 1) for name, image in pictures.items()}
         target, shape = target.swapaxes(0, 1), shape[::-1]
     if shape[0] <= size[0] and shape[1] <= size[1]:
@@ -71,7 +71,7 @@ def _at_once(
     eight = all(image.dtype == np.uint8 for image in (target, *pictures.values()))
     if not eight:  # the engine knows the shortest way from bytes to bytes
         pictures, thumbnails = _floats(pictures, shown), _floats(thumbnails)
-    padded = {name: fit.pad(image, size) for name, image in pictures.items()}
+    padded = {name: input_geometry.pad(image, size) for name, image in pictures.items()}
     answer = _run(engine, padded, thumbnails)[:height, :width]
     if eight:
         target[...] = answer
@@ -110,7 +110,7 @@ def _by_tiles(
         nonlocal done
         seen = part(np.s_[top : top + size[0], left : left + size[1]])
         height, width = next(iter(seen.values())).shape[:2]
-        padded = {name: fit.pad(image, size) for name, image in seen.items()}
+        padded = {name: input_geometry.pad(image, size) for name, image in seen.items()}
         tile = _run(engine, padded, thumbnails)[: scale * height, : scale * width]
         done += 1
         progress(done / (rows * columns + 1))

@@ -8,12 +8,13 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, EXPOSE
-from lowlight_tf.imaging.recording import Recorder
-from lowlight_tf.imaging.video import Reader, Sound
 from lowlight_tf.metrics.temporal import luma_jitter
-from lowlight_tf.runtime.engine import open_engine
-from lowlight_tf.runtime.steady import NightSwitch
-from lowlight_tf.runtime.stream import Belt, Shot, Stream, shared
+from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.video.frame_queue import Belt, Shot, shared
+from lowlight_tf.video.pipeline import Stream
+from lowlight_tf.video.reader import Reader, Sound
+from lowlight_tf.video.temporal_smoothing import NightSwitch
+from lowlight_tf.video.writer import Recorder
 from tests.clips import Curve, clip, frames, picture, psnr
 
 VARIABLE = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]

@@ -15,8 +15,8 @@ from av.video.reformatter import ColorRange
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
-from lowlight_tf.imaging.video import Reader, Sound, planes, reason
-from lowlight_tf.imaging.yuv import Colors, Converter
+from lowlight_tf.video.reader import Reader, Sound, planes, reason
+from lowlight_tf.video.yuv import Colors, Converter
 
 CODEC = "libx264"
 OPTIONS = {  # encoder -> what it is told where the caller says nothing

@@ -5,7 +5,7 @@ import numpy as np
 from lowlight_tf.catalog import BASELINES
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.raw.raw_image import RawPicture
-from lowlight_tf.runtime import fit
+from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.engine import Images
 
 WHOLE = 2**25
@@ -32,7 +32,7 @@ class ClassicalEngine:
     def __init__(self, name: str) -> None:
         baseline = BASELINES.find(name)
         self.name, self.contract, self._function = name, baseline.contract, baseline.load()
-        self.whole = fit.WHOLE if self.contract.fuses else WHOLE
+        self.whole = input_geometry.WHOLE if self.contract.fuses else WHOLE
 
     def __call__(self, images: Images) -> Images:
         """Run one batch, picture by picture. See `Engine`."""
@@ -57,16 +57,6 @@ class Developer(ClassicalEngine):
     def __call__(self, images: Images) -> Images:
         """Refuse. See `Engine`."""
         raise UsageError(f"{self.name} develops RAW files; it takes no packed images.")
-
-
-def open_baseline(name: str) -> ClassicalEngine:
-    """Return the baseline of a name as an engine.
-
-    Raises:
-        UsageError: If there is none of that name.
-    """
-    develops = BASELINES.find(name).contract.develops
-    return (Developer if develops else ClassicalEngine)(name)
 
 
 def _float(image: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ import pytest
 
 from lowlight_tf.model_card import Card
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.runtime.arithmetic import multiply_adds
-from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.tflite_graph.macs import multiply_adds
 
 HEIGHT, WIDTH = 12, 16
 

@@ -15,7 +15,7 @@ from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.yuv import Colors, Planes
+from lowlight_tf.video.yuv import Colors, Planes
 
 PIPE = "-"
 OPENING, SILENCE = 15.0, 5.0  # seconds that an address may take to answer, and may say nothing

@@ -7,7 +7,8 @@ import urllib.request
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.runtime import demo, pretrained
+from lowlight_tf.demo import server
+from lowlight_tf.runtime import pretrained
 from tests.served import served
 
 
@@ -62,6 +63,6 @@ def test_every_answer_forbids_the_page_to_speak_to_others(bare):
 
 def test_a_port_that_is_taken_is_refused(bare):
     with pytest.raises(UsageError, match="Pass another by --port"):
-        demo.serve([], {}, chosen="", port=int(bare.rpartition(":")[2]))
+        server.serve([], {}, chosen="", port=int(bare.rpartition(":")[2]))
     with pytest.raises(UsageError, match="Port 70000 cannot be had"):
-        demo.serve([], {}, chosen="", port=70000)
+        server.serve([], {}, chosen="", port=70000)

@@ -12,10 +12,10 @@ from lowlight_tf.contract import MAP, Port
 from lowlight_tf.fileio import sha256
 from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
 from lowlight_tf.model_card import Card
-from lowlight_tf.runtime.arithmetic import multiply_adds
 from lowlight_tf.runtime.engine import Images
-from lowlight_tf.runtime.ports import without_port_copies
-from lowlight_tf.runtime.resize import resized
+from lowlight_tf.tflite_graph.io_quantization import without_port_copies
+from lowlight_tf.tflite_graph.macs import multiply_adds
+from lowlight_tf.tflite_graph.resize_model import resized
 
 CODES = np.arange(256)
 """All values of a byte."""

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import recording, video
-from lowlight_tf.imaging.recording import Recorder
-from lowlight_tf.imaging.video import Reader, Sound, planes
+from lowlight_tf.video import reader as reader_module
+from lowlight_tf.video import writer
+from lowlight_tf.video.reader import Reader, Sound, planes
+from lowlight_tf.video.writer import Recorder
+from lowlight_tf.video.yuv import Colors, Converter
 from tests.clips import SIZE, clip, encode, frames, picture, psnr
 
 VARIABLE = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]  # ticks of 1 / 12800 s
@@ -87,9 +89,9 @@ def test_sound_is_copied_packet_by_packet(tmp_path):
 @pytest.mark.parametrize("span", [1, 2])
 def test_color_tags_stay_and_mean_what_they_say(tmp_path, matrix, span):
     pictures = [np.full((*SIZE, 3), (40, 25, 60), np.uint8)] * 4
-    level = video.Colors(matrix, span == 2)
+    level = Colors(matrix, span == 2)
     raw = [np.full((48, 64), 0, np.uint8), *(np.zeros((24, 32), np.uint8) for _ in range(2))]
-    recording.Converter(level).to_yuv(pictures[0], raw)
+    Converter(level).to_yuv(pictures[0], raw)
     source = clip(tmp_path / "in.mp4", [tuple(raw)] * 4, matrix=matrix, span=span)
     reader = copied(source, tmp_path / "out.mp4")
     assert reader.colors == level
@@ -291,7 +293,7 @@ def transport(tmp_path):
 
 
 def test_a_lost_stream_is_called_again_and_its_time_goes_on(tmp_path, transport, monkeypatch):
-    monkeypatch.setattr(video, "WAIT", 0.05)
+    monkeypatch.setattr(reader_module, "WAIT", 0.05)
     content = transport.read_bytes()
     camera = Camera(content, content[: len(content) // 2], content)
     reader = Reader(camera.url, patience=0.5)
@@ -317,7 +319,7 @@ def test_who_stops_is_not_called_again(transport):
 
 
 def test_a_live_recording_plays_even_when_the_power_fails(tmp_path, monkeypatch):
-    monkeypatch.setattr(recording, "INDEPENDENT", 0.2)
+    monkeypatch.setattr(writer, "INDEPENDENT", 0.2)
     pictures = [picture(step) for step in range(60)]
     content = clip(tmp_path / "camera.ts", pictures).read_bytes()
     camera = Camera(content)

@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.runtime import litertjs
+from lowlight_tf.demo import litertjs
 
 CORE, LOADER = litertjs.PACKAGES
 

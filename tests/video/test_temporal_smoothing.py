@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.runtime import steady
-from lowlight_tf.runtime.steady import BLACK, Average, Gain, NightSwitch, Thumbnails
+from lowlight_tf.video import temporal_smoothing
+from lowlight_tf.video.temporal_smoothing import BLACK, Average, Gain, NightSwitch, Thumbnails
 
 
 def test_a_frame_as_bright_as_the_average_enters_by_its_time():
@@ -85,8 +85,10 @@ def test_a_black_result_stays_black():
 
 
 def test_luma_is_the_share_of_white():
-    assert steady.luma(np.full((2, 2, 3), 51, np.uint8)) == pytest.approx(0.2)
-    assert steady.luma(np.full((2, 2, 3), (0, 255, 0), np.uint8)) == pytest.approx(0.587)
+    assert temporal_smoothing.luma(np.full((2, 2, 3), 51, np.uint8)) == pytest.approx(0.2)
+    assert temporal_smoothing.luma(np.full((2, 2, 3), (0, 255, 0), np.uint8)) == pytest.approx(
+        0.587
+    )
 
 
 def test_the_switch_has_hysteresis():

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lowlight_tf.runtime.agreement import Agreement
+from lowlight_tf.runtime.tile_exposure_compensation import Agreement
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ import pytest
 
 from lowlight_tf import enhance, open_engine
 from lowlight_tf.contract import EXPOSE
+from lowlight_tf.demo import litertjs, server
 from lowlight_tf.imaging import image_io
-from lowlight_tf.runtime import demo, fit, litertjs
+from lowlight_tf.runtime import input_geometry
 from tests.served import fetched, served
 
 pytestmark = pytest.mark.slow
@@ -75,7 +76,7 @@ def choose(page, *, net=None, backend=None):
 
 @functools.cache
 def nets():
-    return [net.told() for net in demo.shipped()]
+    return [net.told() for net in server.shipped()]
 
 
 def show(page, path):
@@ -228,7 +229,7 @@ def test_a_picture_that_is_too_large_is_shown_smaller_and_the_page_says_so(visit
     page = visit()
     show(page, png(tmp_path / "large.png", np.zeros((1200, 2000, 3), np.uint8)))
     height, width = canvas(page, "after").shape[:2]
-    assert 0.99 * fit.WHOLE < height * width <= fit.WHOLE
+    assert 0.99 * input_geometry.WHOLE < height * width <= input_geometry.WHOLE
     assert f"2000x1200; shown to the net as {width}x{height}" in page.inner_text("#message")
     choose(page, net="driving_unet_int8")
     assert canvas(page, "after").shape == (360, 600, 3)
@@ -246,7 +247,7 @@ def test_thumbnails_are_those_of_python(visit):
     page = visit()
     for size in (1, 1), (90, 250), (200, 100), (128, 192), (301, 507), (520, 800):
         image = dark(*size)
-        expected = fit.thumbnails(EXPOSE, image)["thumbnail"][0]
+        expected = input_geometry.thumbnails(EXPOSE, image)["thumbnail"][0]
         actual = page.evaluate(
             """async ([content, height, width, wanted]) => {
                 const {thumbnail} = await import('/fit.js');

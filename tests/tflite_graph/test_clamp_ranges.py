@@ -6,8 +6,8 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from lowlight_tf.export.limits import limited, without_idle_limits
 from lowlight_tf.export.quantize import quantized
+from lowlight_tf.tflite_graph.clamp_ranges import limited, without_idle_limits
 
 SIZE = (8, 8)
 

@@ -2,10 +2,8 @@
 
 import dataclasses
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import av
 import cv2
@@ -14,74 +12,21 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import dtypes
-from lowlight_tf.imaging.recording import Recorder
 from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
-from lowlight_tf.imaging.video import Reader, Sound, planes
-from lowlight_tf.imaging.yuv import Converter
-from lowlight_tf.runtime import fit, steady
+from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
-from lowlight_tf.runtime.stream import GLANCE, STEADY, Belt, Shot, Worker, Writer
-
-TOLERANCE = 0.1
-"""How far apart in time frames may be that are fused (seconds)."""
+from lowlight_tf.video import temporal_smoothing
+from lowlight_tf.video.frame_queue import GLANCE, Belt, Shot, Worker, Writer
+from lowlight_tf.video.pipeline import STEADY
+from lowlight_tf.video.reader import Reader, Sound, planes
+from lowlight_tf.video.synchronization import TOLERANCE, together
+from lowlight_tf.video.writer import Recorder
+from lowlight_tf.video.yuv import Converter
 
 PATIENCE = 0.5  # seconds that a live stream may be silent before the other goes on alone
 PAINTED = 0.1  # mean difference of channels, in [0, 1], that no coded gray has
 BAR, ALARM, INK = 1 / 16, (176, 32, 32), (255, 255, 255)  # height of a mark in frames, its colors
-
-
-class Coming(Protocol):
-    """Frames of one camera, in order."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether no more will come."""
-        ...
-
-    def peek(self) -> Shot | None:
-        """Return the next frame and leave it; None if there is none, or none for now."""
-        ...
-
-    def pop(self) -> Shot:
-        """Return the next frame, which `peek` has shown, and go on."""
-        ...
-
-
-def together(
-    visible: Coming, infrared: Coming, *, tolerance: float, gap: float
-) -> Iterator[tuple[Shot | None, Shot | None]]:
-    """Join the frames of two cameras by their times.
-
-    Each visible frame comes with the infrared one that is nearest in time, or alone if none is
-    within the tolerance. An infrared frame comes alone if there is no visible one around it.
-
-    Args:
-        visible: What sets the pace.
-        infrared: May be slower or faster.
-        tolerance: How far apart two frames may be (seconds).
-        gap: How long before and after an infrared frame there is no visible one if it is to stand
-            alone (seconds); longer than from one visible frame to the next.
-    """
-    last = before = None
-    while True:
-        first, second = visible.peek(), infrared.peek()
-        if first is None and second is None:
-            if visible.ended and infrared.ended:
-                return
-            time.sleep(GLANCE)  # both are silent
-        elif first is not None and (second is None or first.frame.time <= second.frame.time):
-            last = visible.pop().frame.time
-            apart = {abs(one.frame.time - last): one for one in (second, before) if one}
-            nearest = min(apart, default=None)
-            yield first, apart[nearest] if apart and nearest <= tolerance else None
-        else:
-            before = infrared.pop()
-            now = before.frame.time
-            if (last is None or now - last > gap) and (
-                first is None or first.frame.time - now > gap
-            ):
-                yield None, before
 
 
 class Twin:
@@ -123,14 +68,14 @@ class Twin:
         stop: threading.Event | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        fit.check_cameras(engine.contract)
+        input_checks.check_cameras(engine.contract)
         checks.at_least("tolerance", tolerance, 0)
         self._engine, self._recorder, self._say = engine, recorder, say
         self._readers = {"visible": visible, "infrared": infrared}
         self._preparation = _steadfast(
             preparation or getattr(engine, "preparation", None), visible, infrared
         )
-        self._gain = steady.Gain(seconds) if seconds else None
+        self._gain = temporal_smoothing.Gain(seconds) if seconds else None
         self._tolerance, self._stop = tolerance, stop or threading.Event()
         self._gap = max(tolerance, 1.5 / float(visible.rate or 25))
         self._done = Belt()

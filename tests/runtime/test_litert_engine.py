@@ -10,8 +10,8 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import Card
-from lowlight_tf.runtime.engine import open_engine
-from lowlight_tf.runtime.litert import LiteRTEngine
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.runtime.loading import open_engine
 
 SIZE = (8, 12)
 

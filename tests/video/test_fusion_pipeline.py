@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import video
-from lowlight_tf.imaging.recording import Recorder
 from lowlight_tf.imaging.registration.camera_rig import Rig
 from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
-from lowlight_tf.imaging.video import Reader
-from lowlight_tf.runtime import twin
-from lowlight_tf.runtime.engine import open_engine
-from lowlight_tf.runtime.stream import Shot
-from lowlight_tf.runtime.twin import ALARM, Twin, mark, together
+from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.video import fusion_pipeline, reader
+from lowlight_tf.video.frame_queue import Shot
+from lowlight_tf.video.fusion_pipeline import ALARM, Twin, mark
+from lowlight_tf.video.reader import Reader
+from lowlight_tf.video.synchronization import together
+from lowlight_tf.video.writer import Recorder
 from tests.clips import TICK, clip, frames, picture, psnr
-from tests.imaging.test_video import Camera
+from tests.video.test_reader import Camera
 
 HEAT = 180  # level of the infrared pictures
 
@@ -236,8 +236,8 @@ def test_who_stops_gets_a_file_that_plays(tmp_path):
 
 
 def test_a_live_camera_that_falls_silent_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "WAIT", 0.05)
-    monkeypatch.setattr(twin, "PATIENCE", 0.1)
+    monkeypatch.setattr(reader, "WAIT", 0.05)
+    monkeypatch.setattr(fusion_pipeline, "PATIENCE", 0.1)
     pictures = [picture(step) for step in range(30)]
     long, short = (
         clip(tmp_path / f"{name}.ts", pictures[:count]).read_bytes()

@@ -1,0 +1,1 @@
+"""The web page that enhances images in the browser, and its local server."""

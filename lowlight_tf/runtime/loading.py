@@ -1,0 +1,49 @@
+"""Opening a model by name or path: shipped, baseline, .tflite file or run folder."""
+
+from pathlib import Path
+
+from lowlight_tf.catalog import BASELINES, ENGINES
+from lowlight_tf.checks import UsageError
+from lowlight_tf.runtime import pretrained
+from lowlight_tf.runtime.baseline_engine import ClassicalEngine, Developer
+from lowlight_tf.runtime.engine import Engine
+
+
+def open_baseline(name: str) -> ClassicalEngine:
+    """Return the baseline of a name as an engine.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    develops = BASELINES.find(name).contract.develops
+    return (Developer if develops else ClassicalEngine)(name)
+
+
+def open_engine(model: str | Path, *, threads: int = 2) -> Engine:
+    """Open whatever `model` names.
+
+    Args:
+        model: A shipped net ("dashcam_net_tiny"), a baseline ("average"), a .tflite file with its
+            card beside it, or a run folder of `lowlight-tf train` (this one needs the [train]
+            extra).
+        threads: Processor threads that the engine may use.
+
+    Raises:
+        UsageError: If there is no such thing; the nearest names are offered.
+    """
+    from lowlight_tf.runtime.litert_engine import LiteRTEngine
+
+    path = Path(model)
+    if path.is_dir():
+        return ENGINES.find("keras").load()(path)
+    if path.suffix == ".tflite":
+        if not path.is_file():
+            raise UsageError(f"No file {path}. Pass a .tflite file that exists, with its card.")
+        return LiteRTEngine(path, threads=threads)
+    if path.exists():
+        raise UsageError(
+            f"A model must be a shipped name, a .tflite file or a run folder. Received: {path}."
+        )
+    if str(model) in BASELINES:
+        return open_baseline(str(model))
+    return LiteRTEngine(pretrained.find(str(model), others=BASELINES), threads=threads)

@@ -1,0 +1,1 @@
+"""Reading and editing the graph inside a .tflite file."""

@@ -1,0 +1,1 @@
+"""Video: reading, writing, YUV conversion, pipelines, synchronization, temporal smoothing."""
