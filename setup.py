@@ -60,7 +60,7 @@ setup(
         "lowlight_tf": [
             "py.typed",
             "datasets/cards/*.toml",
-            "evaluation/page.*",
+            "evaluation/comparison/page.*",
             "recipes/*.toml",
             "runtime/models/*",
             "demo/page/*",

@@ -12,8 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 from lowlight_tf.catalog import METRICS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation.evaluate import evaluate
-from lowlight_tf.evaluation.report import number
+from lowlight_tf.evaluation.evaluator import evaluate
+from lowlight_tf.evaluation.results_table import number
 from lowlight_tf.export import delegate
 from lowlight_tf.export.pictures import as_floats, calibration, comparison
 from lowlight_tf.export.rungs import RUNGS, Rungs

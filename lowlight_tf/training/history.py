@@ -8,7 +8,7 @@ from typing import Any
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
-from lowlight_tf.evaluation.exposure import own_protocol
+from lowlight_tf.evaluation.raw_protocol import own_protocol
 from lowlight_tf.fileio import replacing, write_text
 
 TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})", "lpips": "LPIPS ({})"}

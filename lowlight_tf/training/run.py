@@ -17,9 +17,9 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation.evaluate import FUSION, evaluate
-from lowlight_tf.evaluation.exposure import own_protocol
-from lowlight_tf.evaluation.sheet import contact_sheet
+from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
+from lowlight_tf.evaluation.evaluator import FUSION, evaluate
+from lowlight_tf.evaluation.raw_protocol import own_protocol
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.fileio import write_json
 from lowlight_tf.layers.reparameterization import fold

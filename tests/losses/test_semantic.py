@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lowlight_tf.evaluation.detection import ROAD
+from lowlight_tf.evaluation.detection.detection_metrics import ROAD
+from lowlight_tf.evaluation.detection.detector import CLASSES
 from lowlight_tf.losses import semantic
 from lowlight_tf.losses.semantic import DetectorConsistency
-from lowlight_tf.runtime.detect import CLASSES
 
 
 class Scripted:

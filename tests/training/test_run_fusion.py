@@ -7,7 +7,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.evaluation.evaluate import FUSION
+from lowlight_tf.evaluation.evaluator import FUSION
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.training.history import History
 from lowlight_tf.training.material import read_pairs

@@ -76,23 +76,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, room: Path) -> int:
-    from lowlight_tf.evaluation import evaluate, exposure, grid, overlap
-    from lowlight_tf.evaluation.comparison import compare
-    from lowlight_tf.evaluation.page import page
+    from lowlight_tf.evaluation import evaluator, raw_protocol, scene_overlap
+    from lowlight_tf.evaluation.comparison import tables
+    from lowlight_tf.evaluation.comparison.comparison import compare
+    from lowlight_tf.evaluation.comparison.html_report import page
 
     models = words_of("models", args.models)
     protocols = words_of("protocol", args.protocol) if args.protocol else []
-    engines = evaluate.opened(models, threads=args.threads)
+    engines = evaluator.opened(models, threads=args.threads)
     data, pairs = _pairs(args, engines, room)
     if args.metrics is None:
         fusing = any(engine.contract.fuses for engine in engines.values())
         against = all(pair.target for pair in pairs)
-        args.metrics = ",".join(evaluate.FUSION) if fusing else AGAINST if against else ALONE
+        args.metrics = ",".join(evaluator.FUSION) if fusing else AGAINST if against else ALONE
     if not protocols:
-        own = (exposure.own_protocol(engine.contract) for engine in engines.values())
+        own = (raw_protocol.own_protocol(engine.contract) for engine in engines.values())
         protocols = list(dict.fromkeys(own))
         args.protocol = ",".join(protocols)
-    for line in overlap.overlaps(models, engines, [args.data]):
+    for line in scene_overlap.overlaps(models, engines, [args.data]):
         print(f"lowlight-tf compare: {line}", file=sys.stderr)
     curves = _curves([Path(model) for model in models], args.runs, room / "curves.svg")
 
@@ -118,9 +119,9 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         curves=curves,
         beside=(numbers[0].name, numbers[1].name),
     )
-    tables = grid.as_csv(found), grid.markdown(found, command=command)
-    _write(dict(zip((output, *numbers), (shown, *tables), strict=True)))
-    print(grid.table(found), end="")
+    written = tables.as_csv(found), tables.markdown(found, command=command)
+    _write(dict(zip((output, *numbers), (shown, *written), strict=True)))
+    print(tables.table(found), end="")
     print(f"{output}: everything to look at; {numbers[0].name}, {numbers[1].name}: its numbers")
     for model, name, reason in found.failures:
         print(f"lowlight-tf compare: {model}, {name}: {reason}", file=sys.stderr)

@@ -90,7 +90,13 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     protocols = words_of("protocol", args.protocol) if args.protocol else []
 
     from lowlight_tf.catalog import METRICS
-    from lowlight_tf.evaluation import evaluate, exposure, overlap, report, results
+    from lowlight_tf.evaluation import (
+        evaluator,
+        raw_protocol,
+        results,
+        results_table,
+        scene_overlap,
+    )
     from lowlight_tf.imaging import image_io
     from lowlight_tf.metrics import fidelity
 
@@ -99,35 +105,35 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
         fidelity.check(protocol)
     if args.checkpoint_dir:
         checks.folder("checkpoint_dir", args.checkpoint_dir)
-    engines = evaluate.opened(models, threads=args.threads)
+    engines = evaluator.opened(models, threads=args.threads)
     contracts = [engine.contract for engine in engines.values()]
     fusing = any(contract.fuses for contract in contracts)
     if not protocols:
-        protocols = list(dict.fromkeys(map(exposure.own_protocol, contracts)))
+        protocols = list(dict.fromkeys(map(raw_protocol.own_protocol, contracts)))
         args.protocol = ",".join(protocols)
     if args.metrics is None:
-        args.metrics = ",".join(evaluate.FUSION if fusing else ("psnr", "ssim"))
+        args.metrics = ",".join(evaluator.FUSION if fusing else ("psnr", "ssim"))
     metrics = words_of("metrics", args.metrics)
     taken = {name for metric in metrics for name in METRICS.find(metric).takes}
     raws = room if contracts[0].develops else None
     sets = _sets(args, models, "target" in taken, fusing or "infrared" in taken, raws)
     for pairs in sets.values():
         for engine in engines.values():
-            evaluate.check(engine, pairs, metrics=metrics, protocols=protocols)
+            evaluator.check(engine, pairs, metrics=metrics, protocols=protocols)
     json = args.json
     if json is None and args.checkpoint_dir:
         json = args.checkpoint_dir / "results.json"
     for flag, path in {"--json": json, "--markdown": args.markdown, "--sheet": args.sheet}.items():
         if path:
             checks.file_of_folder(flag, path)
-    for line in overlap.overlaps(models, engines, args.data):
+    for line in scene_overlap.overlaps(models, engines, args.data):
         print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
 
     made = []
     for name, engine in engines.items():
         for data, pairs in sets.items():
             with Bar(len(pairs)) as bar:
-                measured = evaluate.measure(
+                measured = evaluator.measure(
                     engine,
                     pairs,
                     metrics=metrics,
@@ -138,14 +144,14 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
             made += [dataclasses.replace(one, model=name) for one in measured]
 
     if args.each:
-        print(report.each(made))
-    print(report.table(made), end="")
+        print(results_table.each(made))
+    print(results_table.table(made), end="")
     command = _command(args)
     if json:
         results.save(json, made, command=command)
         print(f"{json}: every number, and how it was made")
     if args.markdown:
-        report.save(args.markdown, made, command=command)
+        results_table.save(args.markdown, made, command=command)
     if args.sheet:
         image_io.write(args.sheet, _sheet(engines, sets, made))
         print(f"{args.sheet}: some of the pictures")
@@ -158,8 +164,8 @@ def _show(bar: Bar, count: int, name: str, share: float) -> None:
 
 def _sheet(engines: dict[str, Any], sets: dict[str, list], results: list) -> Any:
     """Return pictures spread over the sets, with the numbers that were measured of each."""
-    from lowlight_tf.evaluation import report
-    from lowlight_tf.evaluation.sheet import contact_sheet, given_to
+    from lowlight_tf.evaluation import results_table
+    from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet, given_to
 
     measured = {}  # of several protocols the first
     for one in results:
@@ -173,7 +179,9 @@ def _sheet(engines: dict[str, Any], sets: dict[str, list], results: list) -> Any
         for index in range(0, len(pairs), step):
             row = [measured.get((name, data)) for name in (*heads, *columns)]
             shown.append(pairs[index])
-            captions.append([report.caption(one.scores[index]) if one else "" for one in row])
+            captions.append(
+                [results_table.caption(one.scores[index]) if one else "" for one in row]
+            )
     height = HEIGHT[any(pair.target for pair in shown)]
     return contact_sheet(chosen, shown, captions=captions, height=height)
 

@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look at the inputs and at what each model makes of them, print the table; return 0."""
-    from lowlight_tf.evaluation import detection
-    from lowlight_tf.runtime.detect import open_detector
+    from lowlight_tf.evaluation.detection import detection_metrics
+    from lowlight_tf.evaluation.detection.detector import open_detector
 
     # All that can be wrong is said before the first picture is looked at.
     if args.sheet or args.each:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     sets = {}
     for data in args.data:
         name, pairs = _pairs(data, args)
-        detection.check(engines, pairs)
+        detection_metrics.check(engines, pairs)
         sets[name] = _labelled(pairs, args, detector)
     if not sets:
         raise UsageError("Pass --data: a folder of pictures, or a dataset's name.")
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     rows = []
     for name, (pairs, labels) in sets.items():
         with Bar(len(pairs)) as bar:
-            rows += detection.measure(
+            rows += detection_metrics.measure(
                 engines,
                 pairs,
                 detector=detector,
@@ -73,13 +73,13 @@ def run(args: argparse.Namespace) -> int:
                 progress=functools.partial(_show, bar, len(pairs), name),
             )
 
-    print(detection.table(rows), end="")
+    print(detection_metrics.table(rows), end="")
     command = _command(args)
     if args.json:
-        detection.save(args.json, rows, command=command)
+        detection_metrics.save(args.json, rows, command=command)
         print(f"{args.json}: every number, and how it was made")
     if args.markdown:
-        detection.save_table(args.markdown, rows, command=command)
+        detection_metrics.save_table(args.markdown, rows, command=command)
     return 0
 
 
@@ -120,18 +120,18 @@ def _pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
 
 def _labelled(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[list, dict]:
     """Return the pairs to look at, and their labels: only those where nothing else is measured."""
-    from lowlight_tf.evaluation import boxes
+    from lowlight_tf.evaluation.detection import annotations
 
     first = pairs[0].picture("low") or pairs[0].target
-    place = args.labels or boxes.beside(first)
+    place = args.labels or annotations.beside(first)
     if place is None:
         if not args.judge and "infrared" not in pairs[0].inputs:
             raise UsageError(
-                f"No labels beside {first}: none of {', '.join(boxes.BESIDE)}. Pass --labels, or "
-                "--judge to compare with another detector."
+                f"No labels beside {first}: none of {', '.join(annotations.BESIDE)}. Pass "
+                "--labels, or --judge to compare with another detector."
             )
         return pairs, {}
-    labels = boxes.read(place, [pair.name for pair in pairs])
+    labels = annotations.read(place, [pair.name for pair in pairs])
     if not labels and (args.labels or not (args.judge or "infrared" in pairs[0].inputs)):
         raise UsageError(f"{place} speaks of none of the pictures. Pass the labels of this data.")
     named = {label.name for several in labels.values() for label in several}

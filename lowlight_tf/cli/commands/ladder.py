@@ -57,8 +57,8 @@ def _run(args: argparse.Namespace, room: Path) -> int:
 
     from lowlight_tf.catalog import METRICS, MODELS
     from lowlight_tf.config import Recipe
-    from lowlight_tf.evaluation.evaluate import FUSION
-    from lowlight_tf.evaluation.exposure import own_protocol
+    from lowlight_tf.evaluation.evaluator import FUSION
+    from lowlight_tf.evaluation.raw_protocol import own_protocol
     from lowlight_tf.export import ladder
     from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs
     from lowlight_tf.fileio import write_json, write_text

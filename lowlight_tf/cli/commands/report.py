@@ -100,7 +100,7 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
     if gone:
         return f"{gone} is no longer there"
 
-    from lowlight_tf.evaluation.sheet import contact_sheet
+    from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
     from lowlight_tf.export.keras_engine import KerasEngine
     from lowlight_tf.imaging import image_io
     from lowlight_tf.pipeline.synthetic_validation import dusk

@@ -13,7 +13,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands.enhance import Job, plan
 from lowlight_tf.cli.main import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHAPE = (48, 64)  # of the pictures of the run, so that the net is traced once
 
 

@@ -15,7 +15,7 @@ from lowlight_tf.cli.main import main
 from tests.clips import clip, frames, picture
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

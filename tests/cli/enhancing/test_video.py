@@ -20,7 +20,7 @@ from lowlight_tf.video import reader
 from tests.clips import Curve, clip, frames, picture, psnr
 from tests.video.test_reader import Camera
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import csv
 import io
 import itertools
 
-from lowlight_tf.evaluation import report
-from lowlight_tf.evaluation.comparison import Comparison
+from lowlight_tf.evaluation import results_table
+from lowlight_tf.evaluation.comparison.comparison import Comparison
 
 Table = tuple[list[str], list[list[str]]]
 """Head and rows."""
@@ -18,7 +18,7 @@ TIME = "ms per picture"
 
 def means(comparison: Comparison) -> Table:
     """Return a row for each model: what it reached, and what it costs."""
-    head, rows = report.cells([one for entry in comparison.entries for one in entry.results])
+    head, rows = results_table.cells([one for entry in comparison.entries for one in entry.results])
     measured = {row[0]: row[3:] for row in rows}
     total = len(comparison.pictures)
     lines = []
@@ -39,7 +39,9 @@ def means(comparison: Comparison) -> Table:
 def each(comparison: Comparison) -> Table:
     """Return a row for each picture of each model."""
     results = [one for entry in comparison.entries for one in entry.results]
-    columns = dict.fromkeys(report.column(metric, one) for one in results for metric in one.metrics)
+    columns = dict.fromkeys(
+        results_table.column(metric, one) for one in results for metric in one.metrics
+    )
     lines = []
     for entry in comparison.entries:
         found = {one.protocol: iter(one.scores) for one in entry.results}
@@ -49,14 +51,14 @@ def each(comparison: Comparison) -> Table:
                 score = next(found[one.protocol])
                 row[TIME] = f"{score.ms:.1f}"
                 for metric, value in score.values.items():
-                    row[report.column(metric, one)] = report.number(metric, value)
+                    row[results_table.column(metric, one)] = results_table.number(metric, value)
             lines.append([entry.model, picture, *row.values()])
-    return ["model", "picture", *itertools.starmap(report.head_of, columns), TIME], lines
+    return ["model", "picture", *itertools.starmap(results_table.head_of, columns), TIME], lines
 
 
 def table(comparison: Comparison) -> str:
     """Return the means as a Markdown table."""
-    return report.markdown(*means(comparison), words=1)
+    return results_table.markdown(*means(comparison), words=1)
 
 
 def markdown(comparison: Comparison, *, command: str = "") -> str:
@@ -65,7 +67,7 @@ def markdown(comparison: Comparison, *, command: str = "") -> str:
         f"# {comparison.data}\n",
         table(comparison),
         "## Every picture\n",
-        report.markdown(*each(comparison), words=2),
+        results_table.markdown(*each(comparison), words=2),
     ]
     if comparison.failures:
         told = (f"- {model}, {name}: {reason}" for model, name, reason in comparison.failures)

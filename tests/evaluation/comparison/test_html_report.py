@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lowlight_tf.evaluation import grid
-from lowlight_tf.evaluation.page import page
-from tests.evaluation.comparisons import comparison, entry
+from lowlight_tf.evaluation.comparison import tables
+from lowlight_tf.evaluation.comparison.html_report import page
+from tests.evaluation.comparison.comparisons import comparison, entry
 
 FOUND = comparison(
     entry("input", 8.0, 9.0, ms=0.01, level=0.0),
@@ -64,7 +64,7 @@ def test_the_page_forbids_to_load_or_run_anything(tab):
 
 
 def test_the_tables_are_those_of_the_other_files(tab):
-    for name, (head, rows) in {"means": grid.means(FOUND), "each": grid.each(FOUND)}.items():
+    for name, (head, rows) in {"means": tables.means(FOUND), "each": tables.each(FOUND)}.items():
         assert tab.locator(f"#{name} thead button").all_text_contents() == head
         shown = [
             row.locator("td, th").all_text_contents()

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.runtime import detect
-from lowlight_tf.runtime.detect import CLASSES, SHIPPED, Detection, open_detector
+from lowlight_tf.evaluation.detection import detector
+from lowlight_tf.evaluation.detection.detector import CLASSES, SHIPPED, Detection, open_detector
 
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(__file__).parents[4] / "shared"
 YOLOX = SHARED / "weights" / "yolox_nano" / "yolox-nano-416_fp16.tflite"
 
 
@@ -62,7 +62,7 @@ def test_a_distribution_is_read_as_its_mean(nanodet):
         edges[..., [0, 12, 24, 36]] = 0  # 0, 1, 2 and 3 strides
         outputs += [np.zeros((1, count, 80), np.float32), edges]
     outputs[1][0, 5, :2] = 0  # between 0 and 1
-    boxes, scores = detect._read_nanodet(outputs, 32)
+    boxes, scores = detector._read_nanodet(outputs, 32)
     assert scores.shape == (21, 80)
     np.testing.assert_allclose(boxes[5], [12 - 4, 12 - 8, 12 + 16, 12 + 24])
     np.testing.assert_allclose(boxes[17], [24 - 0, 8 - 16, 24 + 32, 8 + 48])
@@ -71,7 +71,7 @@ def test_a_distribution_is_read_as_its_mean(nanodet):
 def test_the_other_kind_is_read_from_centers_and_logarithms():
     outputs = [np.zeros((1, side, side, 85), np.float32) for side in (4, 2, 1)]
     outputs[1][0, 1, 0, :6] = 0.5, 0.25, np.log(2), 0, 0.5, 0.8
-    boxes, scores = detect._read_yolox(outputs, 32)
+    boxes, scores = detector._read_yolox(outputs, 32)
     np.testing.assert_allclose(boxes[18], [8 - 16, 20 - 8, 8 + 16, 20 + 8], rtol=1e-6)
     assert scores[18, 0] == pytest.approx(0.4)
     assert scores.sum() == pytest.approx(0.4)
@@ -82,7 +82,7 @@ def test_double_boxes_of_a_class_are_left_out():
     scores = np.zeros((3, 80))
     scores[:, 0] = 0.5, 0.9, 0.7
     scores[0, 2] = 0.3
-    assert detect._surest(boxes, scores, 0.6) == [
+    assert detector._surest(boxes, scores, 0.6) == [
         Detection("person", (0, 0, 10, 9), 0.9),
         Detection("person", (20, 0, 30, 10), 0.7),
         Detection("car", (0, 0, 10, 10), 0.3),
@@ -90,7 +90,7 @@ def test_double_boxes_of_a_class_are_left_out():
 
 
 def test_nothing_sure_is_nothing(nanodet):
-    assert detect._surest(np.zeros((3, 4)), np.zeros((3, 80)), 0.6) == []
+    assert detector._surest(np.zeros((3, 4)), np.zeros((3, 80)), 0.6) == []
     assert all(one.score < 0.5 for one in nanodet(np.zeros((40, 60, 3), np.uint8)))
 
 

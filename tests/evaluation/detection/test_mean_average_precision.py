@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from lowlight_tf.evaluation import precision
-from lowlight_tf.evaluation.boxes import Label
-from lowlight_tf.runtime.detect import Detection
+from lowlight_tf.evaluation.detection import mean_average_precision
+from lowlight_tf.evaluation.detection.annotations import Label
+from lowlight_tf.evaluation.detection.detector import Detection
 
 
 def scene(rng, count):
@@ -69,11 +69,11 @@ def test_it_is_what_pycocotools_says(seed):
     marked, found = zip(*(scene(rng, count) for count in (5, 0, 9, 1, 60)), strict=True)
     names = ["person", "car", "bus"]
     expected, half, whole = cocos(found, marked, names)
-    actual = precision.average_precisions(found, marked)
+    actual = mean_average_precision.average_precisions(found, marked)
     assert set(actual) == set(names)
     for name in names:
         np.testing.assert_allclose(actual[name], expected[name], rtol=0, atol=1e-9)
-    assert precision.means(actual) == pytest.approx((half, whole), abs=1e-9)
+    assert mean_average_precision.means(actual) == pytest.approx((half, whole), abs=1e-9)
     assert 0.05 < whole < half < 0.95
 
 
@@ -82,35 +82,38 @@ def test_by_hand():
     marked = [[Label("car", (0, 0, 10, 10)), Label("car", (50, 50, 60, 60))]]
     boxes = ((90, 90, 99, 99), (0, 0, 10, 10), (0, 0, 10, 9))
     found = [[Detection("car", box, s) for box, s in zip(boxes, (0.9, 0.8, 0.7), strict=True)]]
-    result = precision.average_precisions(found, marked)["car"]
+    result = mean_average_precision.average_precisions(found, marked)["car"]
     np.testing.assert_allclose(result, 51 / 101 * 0.5)  # precision 1/2 at recalls 0 to 0.5
 
 
 def test_a_class_that_nobody_marked_has_none():
     found = [[Detection("bus", (0, 0, 9, 9), 0.9)]]
-    assert precision.average_precisions(found, [[Label("car", (0, 0, 9, 9), True)]]) == {}
-    assert all(map(math.isnan, precision.means({})))
+    assert (
+        mean_average_precision.average_precisions(found, [[Label("car", (0, 0, 9, 9), True)]]) == {}
+    )
+    assert all(map(math.isnan, mean_average_precision.means({})))
 
 
 def test_what_is_ignored_counts_neither_way():
     marked = [[Label("car", (0, 0, 9, 9)), Label("car", (20, 20, 60, 60), ignored=True)]]
     sure = [Detection("car", (x, 25, x + 9, 40), 0.9) for x in (25, 40)]  # both in the crowd
     found = [[*sure, Detection("car", (0, 0, 9, 9), 0.5)]]
-    np.testing.assert_allclose(precision.average_precisions(found, marked)["car"], 1)
+    np.testing.assert_allclose(mean_average_precision.average_precisions(found, marked)["car"], 1)
 
 
 def test_a_marked_class_that_is_never_found_has_zero():
     np.testing.assert_array_equal(
-        precision.average_precisions([[]], [[Label("car", (0, 0, 9, 9))]])["car"], np.zeros(10)
+        mean_average_precision.average_precisions([[]], [[Label("car", (0, 0, 9, 9))]])["car"],
+        np.zeros(10),
     )
 
 
 def test_agreement_counts_what_both_have_found():
     ours = [Detection("car", (0, 0, 9, 9), 0.4), Detection("person", (20, 0, 29, 9), 0.9)]
     theirs = [Detection("car", (0, 0, 9, 8), 0.9), Detection("car", (20, 0, 29, 9), 0.5)]
-    agreed = precision.agreement([*ours, ours[0]], theirs)
+    agreed = mean_average_precision.agreement([*ours, ours[0]], theirs)
     assert agreed == (1, 3, 2)  # a car is given once, a person is no car
     assert agreed.precision == pytest.approx(1 / 3)
     assert agreed.recall == 1 / 2
     assert agreed.f1 == pytest.approx(2 / 5)
-    assert math.isnan(precision.agreement([], []).f1)
+    assert math.isnan(mean_average_precision.agreement([], []).f1)

@@ -11,14 +11,15 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation import precision, report, results
-from lowlight_tf.evaluation.boxes import Label
-from lowlight_tf.evaluation.precision import Agreement
+from lowlight_tf.evaluation import results, results_table
+from lowlight_tf.evaluation.detection import mean_average_precision
+from lowlight_tf.evaluation.detection.annotations import Label
+from lowlight_tf.evaluation.detection.detector import Detection, Detector
+from lowlight_tf.evaluation.detection.mean_average_precision import Agreement
 from lowlight_tf.fileio import write_json, write_text
 from lowlight_tf.imaging import dtypes, image_io, noise
 from lowlight_tf.imaging.registration import infrared
 from lowlight_tf.runtime import input_checks
-from lowlight_tf.runtime.detect import Detection, Detector
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fuse import fuse
@@ -124,7 +125,9 @@ def measure(
     ]
     rows = []
     for kind, found in seen.items():
-        precisions = precision.average_precisions([found[index] for index in marked], truth)
+        precisions = mean_average_precision.average_precisions(
+            [found[index] for index in marked], truth
+        )
         row = Found(
             kind,
             data,
@@ -135,7 +138,7 @@ def measure(
         )
         if judge:
             agreed = [
-                precision.agreement(_sure(ours), theirs)
+                mean_average_precision.agreement(_sure(ours), theirs)
                 for ours, theirs in zip(found, references, strict=True)
             ]
             agreed = Agreement(*map(sum, zip(*agreed, strict=True)))
@@ -187,7 +190,9 @@ def table(rows: Sequence[Found]) -> str:
         line = [row.pictures, row.data, row.detector, str(row.count)]
         if classes:
             values = [row.precisions.get(name, (math.nan,))[0] for name in classes]
-            means = precision.means({name: np.array(ap) for name, ap in row.precisions.items()})
+            means = mean_average_precision.means(
+                {name: np.array(ap) for name, ap in row.precisions.items()}
+            )
             line += [str(row.labelled), *(_percent(value) for value in (*means, *values))]
         for judge in judges:
             agreed = row.agreement if row.judge == judge else Agreement(0, 0, 0)
@@ -195,7 +200,7 @@ def table(rows: Sequence[Found]) -> str:
         if people:
             line.append("-" if row.people is None else f"{row.lost} of {row.people}")
         lines.append(line)
-    return report.markdown(head, lines, words=3)
+    return results_table.markdown(head, lines, words=3)
 
 
 def save(path: Path, rows: Sequence[Found], *, command: str = "") -> None:
@@ -266,14 +271,17 @@ def _people(
         )
         theirs = [one for one in theirs if sure is None or _among(one, sure)]
         people += len(theirs)
-        lost += len(theirs) - precision.agreement(ours, theirs).both
+        lost += len(theirs) - mean_average_precision.agreement(ours, theirs).both
     return people, lost
 
 
 def _among(one: Detection, others: Sequence[Label | Detection]) -> bool:
     """Whether others, of the same class, lie where this one does."""
     boxes = [other.box for other in others if other.name == one.name]
-    return bool(boxes) and precision.overlaps(np.array([one.box]), np.array(boxes)).max() >= SAME
+    return (
+        bool(boxes)
+        and mean_average_precision.overlaps(np.array([one.box]), np.array(boxes)).max() >= SAME
+    )
 
 
 def _check_labels(pair: Pair, labels: Sequence[Label], shape: tuple[int, ...]) -> None:
@@ -293,7 +301,9 @@ def _percent(value: float) -> str:
 
 
 def _to_json(row: Found) -> dict[str, Any]:
-    means = precision.means({name: np.array(ap) for name, ap in row.precisions.items()})
+    means = mean_average_precision.means(
+        {name: np.array(ap) for name, ap in row.precisions.items()}
+    )
     fields = dataclasses.asdict(row) | dict(zip(("mAP@.5", "mAP@.5:.95"), means, strict=True))
     if row.agreement:
         rates = {rate: getattr(row.agreement, rate) for rate in ("precision", "recall", "f1")}

@@ -3,8 +3,8 @@
 import csv
 import io
 
-from lowlight_tf.evaluation import grid
-from tests.evaluation.comparisons import comparison, entry
+from lowlight_tf.evaluation.comparison import tables
+from tests.evaluation.comparison.comparisons import comparison, entry
 
 
 def test_a_model_has_a_row_of_what_it_reaches_and_costs():
@@ -12,7 +12,7 @@ def test_a_model_has_a_row_of_what_it_reaches_and_costs():
         entry("tiny", 20.0, 21.0, ms=4.0, weights=1234, bytes=56789, peak_mb=91.26),
         entry("lime", 10.0, 11.0),
     )
-    assert grid.means(found) == (
+    assert tables.means(found) == (
         ["model", "pictures", "PSNR dB (plain)", "NIQE", "ms per picture", "bytes", "peak MB"],
         [
             ["tiny", "2", "20.50", "-", "4.5", "56,789", "91.3"],
@@ -26,23 +26,23 @@ def test_what_failed_is_marked_and_left_out_of_the_mean():
         entry("tiny", 20.0, None, 26.0, failed="no memory"),
         entry("none", None, None, None, failed="no file"),
     )
-    assert [row[:3] for row in grid.means(found)[1]] == [
+    assert [row[:3] for row in tables.means(found)[1]] == [
         ["tiny", "2 of 3", "23.00"],
         ["none", "0 of 3", "-"],
     ]
-    head, rows = grid.each(found)
+    head, rows = tables.each(found)
     assert head == ["model", "picture", "PSNR dB (plain)", "NIQE", "ms per picture"]
     assert rows[:3] == [
         ["tiny", "p0", "20.00", "-", "4.0"],
         ["tiny", "p1", "failed", "failed", "failed"],
         ["tiny", "p2", "26.00", "-", "6.0"],
     ]
-    assert "- tiny, p1: no memory" in grid.markdown(found)
+    assert "- tiny, p1: no memory" in tables.markdown(found)
 
 
 def test_csv_holds_the_numbers_of_both_tables():
     found = comparison(entry("tiny", 20.0, None, bytes=56789, failed="no memory, none"))
-    rows = list(csv.DictReader(io.StringIO(grid.as_csv(found))))
+    rows = list(csv.DictReader(io.StringIO(tables.as_csv(found))))
     mean, first, second = rows
     assert (mean["picture"], mean["PSNR dB (plain)"], mean["bytes"]) == ("(mean)", "20.00", "56789")
     assert (mean["pictures"], mean["NIQE"], mean["peak MB"]) == ("1 of 2", "", "80.0")
@@ -55,7 +55,7 @@ def test_csv_holds_the_numbers_of_both_tables():
 
 
 def test_markdown_ends_with_the_line_that_makes_it():
-    text = grid.markdown(comparison(entry("tiny", 20.0)), command="lowlight-tf compare x")
+    text = tables.markdown(comparison(entry("tiny", 20.0)), command="lowlight-tf compare x")
     assert text.startswith("# night\n\n| model | pictures |")
     assert text.endswith("\n`lowlight-tf compare x`\n")
     assert "## Failed" not in text

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lowlight_tf.evaluation.plot import Point, front, histogram, pareto
+from lowlight_tf.evaluation.comparison.svg_plots import Point, front, histogram, pareto
 
 POINTS = [
     Point("slow", 100.0, 25.0),

@@ -13,7 +13,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract
 from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair, check_sizes
-from lowlight_tf.evaluation import exposure
+from lowlight_tf.evaluation import raw_protocol
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics import fidelity
@@ -97,7 +97,7 @@ def evaluate(
             them; if there are no pairs, or one lacks a picture or a target that is asked for, or
             has them in different sizes; if a file cannot be read.
     """
-    protocols = (protocol or exposure.own_protocol(engine.contract),)
+    protocols = (protocol or raw_protocol.own_protocol(engine.contract),)
     return measure(
         engine, pairs, metrics=metrics, protocols=protocols, data=data, progress=progress
     )[0]
@@ -223,7 +223,9 @@ class Bench:
 def rehearse(engine: Engine, pair: Pair) -> None:
     """Let an engine enhance, fuse or develop a pair, and do nothing else."""
     if engine.contract.develops:
-        exposure.images(engine, pair, [exposure.own_protocol(engine.contract)], target=False)
+        raw_protocol.images(
+            engine, pair, [raw_protocol.own_protocol(engine.contract)], target=False
+        )
     else:
         result_of(engine, *multi_camera.read(pair, _sources(engine, ())).values())
 
@@ -237,7 +239,7 @@ def check(
     judges = {metric: METRICS.find(metric) for metric in metrics}
     takes = list(dict.fromkeys(name for judge in judges.values() for name in judge.takes))
     if engine.contract.develops:
-        exposure.check(engine.contract, pairs, takes, protocols)
+        raw_protocol.check(engine.contract, pairs, takes, protocols)
     for name, judge in judges.items():
         known = _protocols(judge, engine.contract)
         if known and not set(known) & set(protocols):
@@ -289,7 +291,7 @@ def _developed(
     engine: Engine, pair: Pair, taken: Collection[str], protocols: Collection[str]
 ) -> dict[str, Images]:
     """Return protocol -> what metrics are called with, of a RAW picture."""
-    found = exposure.images(engine, pair, list(protocols), target="target" in taken)
+    found = raw_protocol.images(engine, pair, list(protocols), target="target" in taken)
     return {
         protocol: {name: _eight(x) for name, x in {**shown, "fused": shown["enhanced"]}.items()}
         for protocol, shown in found.items()

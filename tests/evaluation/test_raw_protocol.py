@@ -9,9 +9,9 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import DEVELOP, DEVELOP_HALF
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation import exposure
-from lowlight_tf.evaluation.evaluate import Unchanged, check, evaluate, measure
-from lowlight_tf.evaluation.sheet import contact_sheet
+from lowlight_tf.evaluation import raw_protocol
+from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
+from lowlight_tf.evaluation.evaluator import Unchanged, check, evaluate, measure
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.formats import dng
 from lowlight_tf.runtime.loading import open_engine
@@ -83,7 +83,9 @@ def test_half_resolution_shrinks_what_is_large(pair):
     checkers = np.indices((24, 32)).sum(0) % 2 * np.float32(102 / 255)  # their mean is 51
     image_io.write(one.target, np.repeat(checkers[..., None], 3, axis=2))
     for engine in (Greens(), HalfGreens()):
-        shown = exposure.images(engine, one, ["half_resolution"], target=True)["half_resolution"]
+        shown = raw_protocol.images(engine, one, ["half_resolution"], target=True)[
+            "half_resolution"
+        ]
         assert shown["target"].shape == shown["enhanced"].shape == (12, 16, 3)
         results = evaluate(engine, [one], metrics=("psnr",), protocol="half_resolution")
         assert results.means["psnr"] == math.inf
@@ -91,7 +93,7 @@ def test_half_resolution_shrinks_what_is_large(pair):
 
 
 def test_a_net_of_half_the_size_is_measured_under_its_own_protocol_only(pair):
-    assert exposure.own_protocol(DEVELOP_HALF) == "half_resolution"
+    assert raw_protocol.own_protocol(DEVELOP_HALF) == "half_resolution"
     with pytest.raises(UsageError, match=r"not measured under sid\. Pass half_resolution"):
         evaluate(HalfGreens(), [pair()], protocol="sid")
 
@@ -101,7 +103,7 @@ def test_a_target_may_be_a_long_exposure(pair, tmp_path):
     digits = np.full((24, 32), 1600, np.uint16)
     dng.write(tmp_path / "high" / "a.dng", digits + 64, "RGGB", black=(64,), white=16064)
     long = Pair("a", one.inputs, tmp_path / "high" / "a.dng")
-    shown = exposure.upright_target(long)
+    shown = raw_protocol.upright_target(long)
     assert shown.dtype == np.uint16
     np.testing.assert_allclose(shown[12, 16] / 65535, 1.099 * 0.1**0.45 - 0.099, atol=2e-3)
 

@@ -10,7 +10,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation.evaluate import FUSION, Unchanged, evaluate, measure
+from lowlight_tf.evaluation.evaluator import FUSION, Unchanged, evaluate, measure
 from lowlight_tf.evaluation.results import Results, Score, load, save
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.metrics import fusion

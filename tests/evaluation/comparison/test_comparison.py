@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.evaluation import comparison, evaluate
-from lowlight_tf.evaluation.comparison import compare, look_of
+from lowlight_tf.evaluation import evaluator
+from lowlight_tf.evaluation.comparison import comparison
+from lowlight_tf.evaluation.comparison.comparison import compare, look_of
 
 WORK = comparison._work
 
 
 def dying(connection, task, todo, kept):
     """Work, in a process that is killed at picture b and has no room for c."""
-    show = evaluate.Bench.show
+    show = evaluator.Bench.show
 
     def broken(bench, pair):
         if pair.name == "b":
@@ -25,13 +26,13 @@ def dying(connection, task, todo, kept):
             raise MemoryError
         return show(bench, pair)
 
-    evaluate.Bench.show = broken
+    evaluator.Bench.show = broken
     WORK(connection, task, todo, kept)
 
 
 def compared(pairs, *models, metrics=("psnr",), **options):
     return compare(
-        models, evaluate.opened(models), pairs, metrics=metrics, protocols=["plain"], **options
+        models, evaluator.opened(models), pairs, metrics=metrics, protocols=["plain"], **options
     )
 
 
@@ -54,8 +55,8 @@ def test_numbers_are_those_of_evaluate_and_costs_are_each_models_own(pair_of):
     )
     assert shares == [(name, share) for name in ("input", "dashcam_net_tiny") for share in (0.5, 1)]
     before, tiny = found.entries
-    (same,) = evaluate.measure(
-        evaluate.open_model("tiny"), pairs, metrics=["psnr"], protocols=["plain"]
+    (same,) = evaluator.measure(
+        evaluator.open_model("tiny"), pairs, metrics=["psnr"], protocols=["plain"]
     )
     assert tiny.results[0].means["psnr"] == same.means["psnr"]
     assert before.results[0].means["psnr"] == pytest.approx((28.13 + 10.07) / 2, abs=0.01)

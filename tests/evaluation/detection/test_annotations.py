@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.evaluation import boxes
-from lowlight_tf.evaluation.boxes import Label
+from lowlight_tf.evaluation.detection import annotations
+from lowlight_tf.evaluation.detection.annotations import Label
 from lowlight_tf.imaging import image_io
 
 VOC = """<annotation><object><name>People</name><difficult>{}</difficult><bndbox>
@@ -17,7 +17,7 @@ VOC = """<annotation><object><name>People</name><difficult>{}</difficult><bndbox
 def test_voc_folders(tmp_path):
     (tmp_path / "a.xml").write_text(VOC.format(0))
     (tmp_path / "b.xml").write_text(VOC.format(1))
-    assert boxes.read(tmp_path, ["a", "b", "c"]) == {
+    assert annotations.read(tmp_path, ["a", "b", "c"]) == {
         "a": [Label("person", (1, 2, 30.5, 40))],
         "b": [Label("person", (1, 2, 30.5, 40), ignored=True)],
     }
@@ -34,7 +34,7 @@ def test_coco_files(tmp_path):
         ],
     }
     path.write_text(json.dumps(fields))
-    assert boxes.read(path, ["a", "b", "c"]) == {
+    assert annotations.read(path, ["a", "b", "c"]) == {
         "a": [Label("car", (1, 2, 11, 22)), Label("car", (5, 5, 10, 10), ignored=True)],
         "b": [],  # looked at, and nothing there
     }
@@ -43,14 +43,14 @@ def test_coco_files(tmp_path):
 def test_plain_files(tmp_path):
     path = tmp_path / "boxes.json"
     path.write_text(json.dumps({"a": [{"cls": "motorbike", "xyxy": [0, 0, 4, 5]}], "z": []}))
-    assert boxes.read(path, ["a", "b"]) == {"a": [Label("motorcycle", (0, 0, 4, 5))]}
+    assert annotations.read(path, ["a", "b"]) == {"a": [Label("motorcycle", (0, 0, 4, 5))]}
 
 
 def test_exdark_folders(tmp_path):
     lines = "% bbGt version=3\nPeople 204 28 271 193 0 0 0 0 0 0 0\nTable 1 2 3.5 4 0 0 0 0 0 0 0\n"
     (tmp_path / "2015_00001.png.txt").write_text(lines)
     (tmp_path / "2015_00002.jpg.txt").write_text("% bbGt version=3\n")
-    assert boxes.read(tmp_path, ["2015_00001", "2015_00002", "2015_00003"]) == {
+    assert annotations.read(tmp_path, ["2015_00001", "2015_00002", "2015_00003"]) == {
         "2015_00001": [
             Label("person", (204, 28, 475, 221)),
             Label("dining table", (1, 2, 4.5, 6)),
@@ -59,7 +59,7 @@ def test_exdark_folders(tmp_path):
     }
     (tmp_path / "2015_00002.jpg.txt").write_text("People 204 28\n")
     with pytest.raises(UsageError, match=r"00002\.jpg\.txt holds no boxes of ExDark"):
-        boxes.read(tmp_path, ["2015_00002"])
+        annotations.read(tmp_path, ["2015_00002"])
 
 
 def test_maps_become_boxes_of_their_regions(tmp_path):
@@ -69,7 +69,7 @@ def test_maps_become_boxes_of_their_regions(tmp_path):
     marked[60:90, 100:110] = 9
     marked[60:90, 110:120] = 10
     image_io.save(tmp_path / "a.png", image_io.Picture(marked[..., None].repeat(3, 2), gray=True))
-    assert boxes.read(tmp_path, ["a"]) == {
+    assert annotations.read(tmp_path, ["a"]) == {
         "a": [
             Label("car", (5, 10, 25, 40)),
             Label("car", (50, 50, 60, 52), ignored=True),
@@ -81,12 +81,12 @@ def test_maps_become_boxes_of_their_regions(tmp_path):
 
 def test_labels_are_found_beside_pictures(tmp_path):
     picture = tmp_path / "test" / "visible" / "a.png"
-    assert boxes.beside(picture) is None
+    assert annotations.beside(picture) is None
     (tmp_path / "Annotations").mkdir()
-    assert boxes.beside(picture) == tmp_path / "Annotations"
+    assert annotations.beside(picture) == tmp_path / "Annotations"
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "boxes.json").touch()
-    assert boxes.beside(picture) == tmp_path / "test" / "boxes.json"
+    assert annotations.beside(picture) == tmp_path / "test" / "boxes.json"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_are_no_labels_is_refused(name, content, reason, tmp_path):
     path.write_text(content)
     labels = path.parent if path.suffix == ".xml" else path
     with pytest.raises(UsageError, match=reason) as error:
-        boxes.read(labels, ["a"])
+        annotations.read(labels, ["a"])
     assert "\n" not in str(error.value)
 
 
@@ -115,4 +115,4 @@ def test_pictures_are_no_maps(tmp_path, rng):
     picture = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
     image_io.save(tmp_path / "a.png", image_io.Picture(picture))
     with pytest.raises(UsageError, match="12 classes, values 0 to 11"):
-        boxes.read(tmp_path, ["a"])
+        annotations.read(tmp_path, ["a"])

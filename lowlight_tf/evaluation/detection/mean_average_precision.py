@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowlight_tf.evaluation.boxes import Label
-from lowlight_tf.runtime.detect import Detection
+from lowlight_tf.evaluation.detection.annotations import Label
+from lowlight_tf.evaluation.detection.detector import Detection
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
 """IoU from which a box fits: the mean over these is mAP@.5:.95."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation.sheet import HEAD, LINE, contact_sheet
+from lowlight_tf.evaluation.comparison.contact_sheet import HEAD, LINE, contact_sheet
 from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime.loading import open_engine
 

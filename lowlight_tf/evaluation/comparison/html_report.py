@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lowlight_tf.catalog import METRICS
-from lowlight_tf.evaluation import grid, plot, report
-from lowlight_tf.evaluation.comparison import FAR, Cell, Comparison, Look
+from lowlight_tf.evaluation import results_table
+from lowlight_tf.evaluation.comparison import svg_plots, tables
+from lowlight_tf.evaluation.comparison.comparison import FAR, Cell, Comparison, Look
 
 HERE = Path(__file__).parent
 
@@ -47,8 +48,8 @@ def page(
         "script-hash": _hash(script),
         "csv": html.escape(beside[0]),
         "markdown": html.escape(beside[1]),
-        "means": _table(*grid.means(comparison), words=1, higher=higher, name="means"),
-        "each": _table(*grid.each(comparison), words=2, higher=higher, name="each"),
+        "means": _table(*tables.means(comparison), words=1, higher=higher, name="means"),
+        "each": _table(*tables.each(comparison), words=2, higher=higher, name="each"),
         "definitions": _definitions(comparison),
         "plots": _plots(comparison),
         "curves": _curves(curves or {}),
@@ -78,12 +79,14 @@ def _failures(comparison: Comparison) -> str:
 def _higher(comparison: Comparison) -> set[str]:
     """Return the headings of what is better the higher it is."""
     columns = _columns(comparison)
-    return {report.head_of(*one) for one in columns if _direction(one[0]) == "higher"}
+    return {results_table.head_of(*one) for one in columns if _direction(one[0]) == "higher"}
 
 
 def _columns(comparison: Comparison) -> dict[tuple[str, str], None]:
     results = [one for entry in comparison.entries for one in entry.results]
-    return dict.fromkeys(report.column(metric, one) for one in results for metric in one.metrics)
+    return dict.fromkeys(
+        results_table.column(metric, one) for one in results for metric in one.metrics
+    )
 
 
 def _direction(metric: str) -> str:
@@ -108,7 +111,7 @@ def _table(
     for row in rows:
         cells = []
         for index, cell in enumerate(row):
-            kind = "word" if index < words else "wrong" if cell == grid.FAILED else ""
+            kind = "word" if index < words else "wrong" if cell == tables.FAILED else ""
             tag = 'th scope="row"' if index == 0 else "td"
             cells.append(f'<{tag} class="{kind}">{html.escape(cell)}</{tag[:2]}>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
@@ -143,15 +146,17 @@ def _plots(comparison: Comparison) -> str:
         for entry in comparison.entries:
             for one in entry.results:
                 mean = one.means.get(metric, math.nan)
-                if report.column(metric, one) != (metric, protocol) or not math.isfinite(mean):
+                if results_table.column(metric, one) != (metric, protocol) or not math.isfinite(
+                    mean
+                ):
                     continue
                 if entry.model == "input":
                     floor = mean
                 elif one.ms > 0:
-                    points.append(plot.Point(entry.model, one.ms, mean))
+                    points.append(svg_plots.Point(entry.model, one.ms, mean))
         if points:
-            head = report.head_of(metric, protocol)
-            drawn = plot.pareto(points, head, higher=direction == "higher", floor=floor)
+            head = results_table.head_of(metric, protocol)
+            drawn = svg_plots.pareto(points, head, higher=direction == "higher", floor=floor)
             told = f"<b>{html.escape(head)}</b>, {direction} is better: further up"
             figures.append(f"<figure>{drawn}<figcaption>{told}</figcaption></figure>")
     if not figures:
@@ -175,7 +180,7 @@ def _pictures(comparison: Comparison) -> str:
     """Return a row for each picture that is shown: what is given, then a slider for each model."""
     if not comparison.given:
         return "<p>None are shown.</p>"
-    head, rows = grid.each(comparison)
+    head, rows = tables.each(comparison)
     numbers = iter(rows)
     told = {
         (place, index): next(numbers)
@@ -249,7 +254,7 @@ def _histogram(model: str, name: str, made: Look, given: Mapping[str, Look]) -> 
     looks = {"given": first, "made": made, "target": given.get("target")}
     curves = {kind: look.histogram for kind, look in looks.items() if look}
     means = ", ".join(f"{kind} {_mean(shares):.2f}" for kind, shares in curves.items())
-    return plot.histogram(curves, f"Histogram of luma, {name} by {model}. Means: {means}")
+    return svg_plots.histogram(curves, f"Histogram of luma, {name} by {model}. Means: {means}")
 
 
 def _mean(shares: tuple[float, ...]) -> float:

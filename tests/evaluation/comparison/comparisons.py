@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lowlight_tf.evaluation.comparison import Cell, Comparison, Entry, look_of
+from lowlight_tf.evaluation.comparison.comparison import Cell, Comparison, Entry, look_of
 from lowlight_tf.evaluation.results import Results, Score
 
 

@@ -1,7 +1,7 @@
 """A model that learned from the scenes it is judged by is told of, wherever the pictures are."""
 
-from lowlight_tf.evaluation.evaluate import opened
-from lowlight_tf.evaluation.overlap import overlaps
+from lowlight_tf.evaluation.evaluator import opened
+from lowlight_tf.evaluation.scene_overlap import overlaps
 from lowlight_tf.fileio import write_json
 
 

@@ -13,7 +13,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.runtime import input_checks
 
-SHIPPED = {"nanodet_g": Path(__file__).parents[1] / "weights" / "nanodet_g.tflite"}
+SHIPPED = {"nanodet_g": Path(__file__).parents[2] / "weights" / "nanodet_g.tflite"}
 """Detectors that come with the package."""
 
 FILL = 114  # gray level beside a picture that is not square

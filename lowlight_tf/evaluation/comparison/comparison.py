@@ -18,7 +18,8 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.image_size import size
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation import evaluate, sheet
+from lowlight_tf.evaluation import evaluator
+from lowlight_tf.evaluation.comparison import contact_sheet
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.color import luma
@@ -163,7 +164,7 @@ def compare(
         UsageError: As `evaluate.check`; or if all models fail on all pictures.
     """
     for engine in engines.values():
-        evaluate.check(engine, pairs, metrics=metrics, protocols=protocols)
+        evaluator.check(engine, pairs, metrics=metrics, protocols=protocols)
     kept = set(range(0, len(pairs), max(-(-len(pairs) // shown), 1))) if shown else set()
     entries = []
     for model, (name, engine) in zip(models, engines.items(), strict=True):
@@ -171,7 +172,7 @@ def compare(
         told = functools.partial(progress, name) if progress else None
         cells, peak = _measured(task, pairs, kept, told)
         scores = [cell.scores for cell in cells if not cell.failed]
-        results = evaluate.results_of(
+        results = evaluator.results_of(
             engine,
             {name: [each[name] for each in scores] for name in (scores[0] if scores else ())},
             data=data,
@@ -197,9 +198,9 @@ def _bytes(model: str, engine: Engine) -> int | None:
 def _given(engines: Sequence[Engine], pair: Pair, width: int) -> dict[str, Look]:
     """Return what stands before the models' pictures."""
     try:
-        images = sheet.before(engines, pair)
+        images = contact_sheet.before(engines, pair)
         if pair.target:
-            images["target"] = sheet.target_of(pair)
+            images["target"] = contact_sheet.target_of(pair)
     except UsageError:
         return {}  # each model's cell says why
     return {name: look_of(image, width) for name, image in images.items()}
@@ -273,15 +274,15 @@ def _work(
     """Enhance and measure pairs in this process, and send a cell of each."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for it ends it
     send: Callable[[tuple[str, Any]], None] = connection.send
-    engine = evaluate.open_model(task.model, threads=task.threads)
+    engine = evaluator.open_model(task.model, threads=task.threads)
     index, largest = max(todo, key=lambda one: _pixels(one[1]))
     send(("at", index))
     try:
-        evaluate.rehearse(engine, largest)
+        evaluator.rehearse(engine, largest)
         send(("peak", round(peak_bytes() / 1e6, 1)))
     except FAILURES:
         pass  # said when its turn comes
-    bench = evaluate.Bench(engine, metrics=task.metrics, protocols=task.protocols)
+    bench = evaluator.Bench(engine, metrics=task.metrics, protocols=task.protocols)
     for index, pair in todo:
         send(("at", index))
         send(("cell", _cell(bench, pair, task.width if index in kept else 0)))
@@ -292,7 +293,7 @@ def _pixels(pair: Pair) -> int:
     return height * width
 
 
-def _cell(bench: evaluate.Bench, pair: Pair, width: int) -> Cell:
+def _cell(bench: evaluator.Bench, pair: Pair, width: int) -> Cell:
     refused: dict[str, str] = {}
     try:
         view = bench.show(pair)

@@ -8,8 +8,8 @@ import numpy as np
 
 from lowlight_tf.datasets import exposure_pairs, multi_camera
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation import exposure
-from lowlight_tf.evaluation.evaluate import result_of
+from lowlight_tf.evaluation import raw_protocol
+from lowlight_tf.evaluation.evaluator import result_of
 from lowlight_tf.imaging import dtypes, image_io
 from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.engine import Engine
@@ -89,7 +89,7 @@ def target_of(pair: Pair) -> np.ndarray:
     Raises:
         UsageError: If it cannot be read.
     """
-    return dtypes.to_float(exposure.upright_target(pair))
+    return dtypes.to_float(raw_protocol.upright_target(pair))
 
 
 def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[np.ndarray]:
@@ -102,8 +102,10 @@ def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
     path = pair.inputs[exposure_pairs.PORT]
     row = [raw_image.read(path).shot.upright(raw_image.develop(path, curve="srgb"))]
     for engine in engines:
-        protocol = exposure.own_protocol(engine.contract)
-        row.append(exposure.images(engine, pair, [protocol], target=False)[protocol]["enhanced"])
+        protocol = raw_protocol.own_protocol(engine.contract)
+        row.append(
+            raw_protocol.images(engine, pair, [protocol], target=False)[protocol]["enhanced"]
+        )
     return list(map(dtypes.to_float, row))
 
 

@@ -1,0 +1,1 @@
+"""Comparing models on images: previews, tables, plots, one HTML page."""

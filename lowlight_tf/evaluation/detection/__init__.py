@@ -1,0 +1,1 @@
+"""Object detection on enhanced images: detectors, annotations, average precision."""
