@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from side_by_side import side_by_side
 
-from lowlight_tf.training.processor import hasten
+from lowlight_tf.training.onednn import hasten
 
 FULL = {"filters": 64, "groups": 3, "blocks": 2}
 PICTURE = (400, 600)  # height, width
@@ -28,8 +28,8 @@ def step(args: argparse.Namespace) -> None:
 
     from lowlight_tf.config import Recipe
     from lowlight_tf.models.mirnet import mirnet
+    from lowlight_tf.training.composite_loss import Objective
     from lowlight_tf.training.learner import Learner
-    from lowlight_tf.training.objective import Objective
     from lowlight_tf.training.schedule import adam
 
     options = {name: getattr(args, name) for name in FULL}

@@ -8,9 +8,9 @@ from side_by_side import side_by_side
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.models import driving_unet as model
+from lowlight_tf.training.composite_loss import Objective
 from lowlight_tf.training.learner import Learner
-from lowlight_tf.training.objective import Objective
-from lowlight_tf.training.processor import hasten
+from lowlight_tf.training.onednn import hasten
 from lowlight_tf.training.schedule import adam
 
 STEPS = 10

@@ -30,10 +30,10 @@ _FACE = {
     "save": "imaging.image_io",
     "evaluate": "evaluation.evaluator",
     "contact_sheet": "evaluation.comparison.contact_sheet",
-    "train": "training.run",
+    "train": "training.trainer",
     "History": "training.history",
     "draw_curves": "training.history",
-    "export_run": "export.bundle",
+    "export_run": "export.exporter",
 }
 
 __all__ = [*_FACE, "__version__"]

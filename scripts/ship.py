@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.export.bundle import save_golden
-from lowlight_tf.export.pictures import comparison, dark_pictures
+from lowlight_tf.export.calibration_data import comparison, dark_pictures
+from lowlight_tf.export.exporter import save_golden
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine

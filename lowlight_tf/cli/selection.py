@@ -100,7 +100,7 @@ def _as_raw(name: str, pairs: list, room: Path) -> tuple[str, list]:
 
 def own_pairs(run: Path) -> list:
     """Return the pairs that a run was validated with."""
-    from lowlight_tf.training.material import read_pairs
+    from lowlight_tf.training.data import read_pairs
 
     path = run / "pairs_validation.json"
     if not path.is_file():

@@ -15,9 +15,9 @@ import tensorflow as tf
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import MAP, Contract
-from lowlight_tf.export.equalize import equalized
-from lowlight_tf.export.quantize import QUANTIZATIONS, Sample, quantized
-from lowlight_tf.export.rounding import rounded
+from lowlight_tf.export.quantization.cross_layer_equalization import equalized
+from lowlight_tf.export.quantization.gptq import rounded
+from lowlight_tf.export.quantization.post_training import QUANTIZATIONS, Sample, quantized
 from lowlight_tf.fileio import replacing
 from lowlight_tf.layers.reparameterization import fold
 

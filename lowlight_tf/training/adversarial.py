@@ -13,9 +13,9 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.losses.adversarial import Game
 from lowlight_tf.training.callbacks import Progress, StepCallback
-from lowlight_tf.training.construction import construct
+from lowlight_tf.training.composite_loss import Objective
 from lowlight_tf.training.learner import Learner, replicas_mean
-from lowlight_tf.training.objective import Objective
+from lowlight_tf.training.model_factory import construct
 from lowlight_tf.training.schedule import adam
 
 PATIENCE = 5  # lines of the log in a row after which one side has lost

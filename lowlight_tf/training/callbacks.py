@@ -13,7 +13,7 @@ import numpy as np
 
 from lowlight_tf.export.keras_engine import NotFinite
 from lowlight_tf.imaging import image_io
-from lowlight_tf.training import state
+from lowlight_tf.training import checkpoint
 from lowlight_tf.training.history import History, merit
 
 
@@ -86,7 +86,7 @@ class Count(StepCallback):
         self._since = now
         self.progress.step += 1
         if not math.isfinite(logs["loss"]):
-            raise state.diverged("The loss", self.progress.step, self.checkpoints)
+            raise checkpoint.diverged("The loss", self.progress.step, self.checkpoints)
 
 
 class Log(StepCallback):
@@ -149,7 +149,7 @@ class Checkpoint(StepCallback):
 
     def on_step(self, logs: dict) -> None:
         """Save it."""
-        state.save(self.folder, self.progress.step, self.model, self.progress.fields())
+        checkpoint.save(self.folder, self.progress.step, self.model, self.progress.fields())
 
 
 class Validate(StepCallback):
@@ -185,12 +185,12 @@ class Validate(StepCallback):
     def on_step(self, logs: dict) -> None:
         """Measure, keep, and show."""
         progress = self.progress
-        self.net.set_weights(state.averaged(self.model))
+        self.net.set_weights(checkpoint.averaged(self.model))
         try:
             means, sample = self.measure(self.net)
         except NotFinite:
             place = self.run / "checkpoints"
-            raise state.diverged("What the net gives", progress.step, place) from None
+            raise checkpoint.diverged("What the net gives", progress.step, place) from None
         progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})
         progress.history.save(self.run / "history.csv")
         quality = merit(self.judge, means[self.judge])

@@ -6,7 +6,7 @@ import keras
 from keras import KerasTensor, ops
 
 from lowlight_tf.losses import fidelity
-from lowlight_tf.training.objective import Objective
+from lowlight_tf.training.composite_loss import Objective
 
 
 class Learner(keras.Model):

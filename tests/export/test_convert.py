@@ -10,8 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
+from lowlight_tf.export.calibration_data import calibration
 from lowlight_tf.export.convert import convert, told
-from lowlight_tf.export.pictures import calibration
 from lowlight_tf.models.driving_unet import driving_unet
 
 SIZE = (16, 24)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.contract import ENHANCE
-from lowlight_tf.export import delegate
+from lowlight_tf.export import gpu_delegate
 from lowlight_tf.export.convert import convert
 
 
@@ -15,8 +15,8 @@ def prove():
 
     def prove(path, images):
         try:
-            return delegate.prove(path, images)
-        except delegate.NoDriver as error:
+            return gpu_delegate.prove(path, images)
+        except gpu_delegate.NoDriver as error:
             pytest.skip(str(error))
 
     return prove

@@ -6,7 +6,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from lowlight_tf.export.quantize import quantized
+from lowlight_tf.export.quantization.post_training import quantized
 from lowlight_tf.tflite_graph.clamp_ranges import limited, without_idle_limits
 
 SIZE = (8, 8)
@@ -62,7 +62,9 @@ def test_a_limited_product_spends_its_steps_below_the_limit(samples):
 def test_the_file_without_idle_limits_gives_the_same(samples, monkeypatch):
     image = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(1, 8, 8, 3)
     short = quantized(converter(1.0), "int8", samples)
-    monkeypatch.setattr("lowlight_tf.export.quantize.without_idle_limits", lambda content: content)
+    monkeypatch.setattr(
+        "lowlight_tf.export.quantization.post_training.without_idle_limits", lambda content: content
+    )
     whole = quantized(converter(1.0), "int8", samples)
     assert "MINIMUM" in made(whole)
     np.testing.assert_array_equal(run(short, image), run(whole, image))

@@ -16,7 +16,7 @@ from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.training import adversarial
 from lowlight_tf.training.adversarial import AdversarialLearner, OneSided
 from lowlight_tf.training.callbacks import Progress
-from lowlight_tf.training.objective import Objective
+from lowlight_tf.training.composite_loss import Objective
 
 GRAY = Contract((Port("low", 1),), (Port("enhanced", 1),))
 CAMERAS = Contract((Port("visible", 1), Port("infrared", 1)), (Port("fused", 1),))

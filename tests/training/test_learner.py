@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.training.composite_loss import Objective
 from lowlight_tf.training.learner import Learner
-from lowlight_tf.training.objective import Objective
-from lowlight_tf.training.run import train
+from lowlight_tf.training.trainer import train
 
 
 def brightener(gain):

@@ -4,7 +4,7 @@ import pytest
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.training.history import History
-from lowlight_tf.training.run import train
+from lowlight_tf.training.trainer import train
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if not kinds:
         raise UsageError("`quantize` must name at least one kind of file. Received: none.")
 
-    from lowlight_tf.export.bundle import export_run
+    from lowlight_tf.export.exporter import export_run
     from lowlight_tf.export.parity import FAITHFUL_DB
     from lowlight_tf.model_card import Card
 

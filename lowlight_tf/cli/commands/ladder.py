@@ -59,13 +59,13 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     from lowlight_tf.config import Recipe
     from lowlight_tf.evaluation.evaluator import FUSION
     from lowlight_tf.evaluation.raw_protocol import own_protocol
-    from lowlight_tf.export import ladder
-    from lowlight_tf.export.rungs import RUNGS, Lesson, Rungs
+    from lowlight_tf.export import quantization_sweep
+    from lowlight_tf.export.variants import RUNGS, Lesson, Rungs
     from lowlight_tf.fileio import write_json, write_text
     from lowlight_tf.metrics import fidelity
     from lowlight_tf.runtime import benchmark
-    from lowlight_tf.training.material import read_pairs
-    from lowlight_tf.training.objective import Objective
+    from lowlight_tf.training.composite_loss import Objective
+    from lowlight_tf.training.data import read_pairs
 
     rungs = RUNGS if args.quantize == "all" else words_of("quantize", args.quantize)
     for rung in rungs:
@@ -103,7 +103,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     output = args.output or args.run / "ladder"
     output.mkdir(parents=True, exist_ok=True)
     made = []
-    for rung in ladder.climb(
+    for rung in quantization_sweep.climb(
         maker,
         rungs,
         output,
@@ -117,7 +117,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         print(f"{rung.name}: {rung.reason or rung.path}", flush=True)
         made.append(rung)
 
-    table = ladder.table(made, args.protocol)
+    table = quantization_sweep.table(made, args.protocol)
     print(table, end="")
     command = shlex.join(_command(args))
     write_text(output / "ladder.md", f"{table}\n`{command}`\n")

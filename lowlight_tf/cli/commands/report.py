@@ -85,7 +85,7 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
         "", or why there is no sheet.
     """
     from lowlight_tf.config import Recipe
-    from lowlight_tf.training.material import read_pairs
+    from lowlight_tf.training.data import read_pairs
 
     for name, place in runs.items():
         for needed in ("model.keras", "recipe.toml", "pairs_validation.json"):

@@ -100,11 +100,11 @@ def run(args: argparse.Namespace) -> int:
     if recipe.data == ("embedded",):
         print("no data named: the embedded pairs, photographs inside scikit-image, darkened")
 
-    from lowlight_tf.training.processor import hasten
+    from lowlight_tf.training.onednn import hasten
 
     print(hasten())
 
-    from lowlight_tf.training.run import train
+    from lowlight_tf.training.trainer import train
 
     if train(recipe, output, resume=args.resume, strategy=args.strategy):
         print(f"{output}: model.keras, curves.png, history.csv, split.json, samples/")

@@ -54,7 +54,7 @@ def findings(
     Yields:
         Whether a check holds (None where it could not be made), and a line on it.
     """
-    from lowlight_tf.export import parity, pictures
+    from lowlight_tf.export import calibration_data, parity
     from lowlight_tf.runtime import golden
     from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
@@ -68,15 +68,17 @@ def findings(
         yield agreement >= golden.GOLDEN_DB, f"golden output: reproduced to {agreement:.1f} dB"
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
-    sources = pictures.dark_pictures(card.contract, run=run, most=4, preparation=engine.preparation)
-    compared = pictures.comparison(sources, card.contract, (card.height, card.width))
+    sources = calibration_data.dark_pictures(
+        card.contract, run=run, most=4, preparation=engine.preparation
+    )
+    compared = calibration_data.comparison(sources, card.contract, (card.height, card.width))
     if run:
-        from lowlight_tf.export.bundle import open_run
+        from lowlight_tf.export.exporter import open_run
 
         options = [f"options.{key}={json.dumps(value)}" for key, value in card.options.items()]
         _, reference = open_run(run, options)  # the file may be of other ones than the run
         least = parity.FAITHFUL_DB[card.quantization]
-        floats = [pictures.as_floats(picture) for picture in compared]
+        floats = [calibration_data.as_floats(picture) for picture in compared]
         agreement = parity.parity_db(reference, engine, floats)
         yield (
             agreement >= least,
@@ -95,12 +97,12 @@ def _is_run(folder: Path) -> bool:
 
 
 def _delegate(path, picture, dtype: str, required: bool) -> tuple[bool | None, str]:
-    from lowlight_tf.export import delegate, pictures
+    from lowlight_tf.export import calibration_data, gpu_delegate
 
-    images = picture if dtype == "uint8" else pictures.as_floats(picture)
+    images = picture if dtype == "uint8" else calibration_data.as_floats(picture)
     try:
-        proof = delegate.prove(path, images)
-    except delegate.NoDriver as error:
+        proof = gpu_delegate.prove(path, images)
+    except gpu_delegate.NoDriver as error:
         return (False if required else None), f"GPU delegate: not run. {error}"
     except RuntimeError as error:
         return False, f"GPU delegate: {error}"

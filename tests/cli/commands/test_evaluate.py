@@ -210,7 +210,7 @@ def test_unpaired_names_are_said(folder, capsys):
 def test_a_run_is_measured_on_what_it_was_validated_with(folder, tmp_path, capsys):
     pytest.importorskip("keras")
     from lowlight_tf.models.driving_unet import driving_unet
-    from lowlight_tf.training.material import Material
+    from lowlight_tf.training.data import Material
 
     run = tmp_path / "run"
     run.mkdir()

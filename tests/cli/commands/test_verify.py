@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.export import delegate
-from lowlight_tf.export.bundle import export_run
+from lowlight_tf.export import gpu_delegate
+from lowlight_tf.export.exporter import export_run
 from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import Card
 
@@ -27,7 +27,7 @@ def driverless(monkeypatch):
     """A machine without a Vulkan driver."""
     for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(delegate, "DRIVERS", ())
+    monkeypatch.setattr(gpu_delegate, "DRIVERS", ())
 
 
 def verify(capsys, *words):
@@ -43,9 +43,9 @@ def test_all_that_holds_is_said(exported, untrained_run, capsys):
     assert said.count("ok     golden output: reproduced") == 2
     assert said.count("ok     Keras: ") == 2
     try:
-        delegate.loader()
-        found = delegate.driver()
-    except delegate.NoDriver:
+        gpu_delegate.loader()
+        found = gpu_delegate.driver()
+    except gpu_delegate.NoDriver:
         found = None
     if found:
         assert said.count("takes every operation; differs from the CPU by at most") == 2

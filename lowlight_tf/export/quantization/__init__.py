@@ -1,0 +1,1 @@
+"""Post-training quantization: observing activations, equalization, GPTQ rounding."""

@@ -1,0 +1,36 @@
+"""What goes through a net: shown to whoever wants to know, operation by operation."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+
+from lowlight_tf.export.quantization.post_training import Sample
+
+MOST = 16
+"""How many samples are looked at."""
+
+
+def observe(
+    net: keras.Model,
+    samples: Sequence[Sample],
+    note: Callable[[keras.Operation, tuple[Any, ...], Any], None],
+) -> None:
+    """Run a net on at most `MOST` of some samples, evenly chosen.
+
+    Args:
+        net: A functional model.
+        samples: Pictures that span what it will see.
+        note: Told of each operation, what it was given by position, and what it gave.
+    """
+
+    def run(operation: keras.Operation, *args, **kwargs):
+        result = operation(*args, **kwargs)
+        note(operation, args, result)
+        return result
+
+    for sample in samples[:: -(-len(samples) // MOST)]:
+        images = [sample[port.name] for port in net.inputs]
+        # Keras has no public name for walking over its graph.
+        net._run_through_graph(images, lambda operation: partial(run, operation))

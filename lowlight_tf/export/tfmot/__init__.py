@@ -1,0 +1,1 @@
+"""Quantization-aware training and pruning by tensorflow-model-optimization, on tf_keras clones."""

@@ -1,0 +1,233 @@
+"""The rungs of the quantization ladder: one net in every kind of file that a device may want."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import ops
+
+from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.export.calibration_data import as_floats, calibration, comparison, dark_pictures
+from lowlight_tf.export.convert import check_size, convert, told
+from lowlight_tf.export.exporter import card_of, open_run
+from lowlight_tf.export.parity import parity_db
+from lowlight_tf.export.quantization.cross_layer_equalization import equalized
+from lowlight_tf.export.quantization.gptq import rounded
+from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.runtime.litert_engine import LiteRTEngine
+
+RUNGS = (
+    "none", "float16", "dynamic", "int8", "int16x8", "int8_qat", "float16_pruned", "int8_pruned",
+)  # fmt: skip
+"""Every rung; the first is what the others are compared with."""
+
+GENTLE, FIRM = 0.05, 0.5
+"""Learning rates of quantization-aware training and of pruning, in rates of the recipe: what is
+rounded moves little, what has lost half of its weights has much to learn again."""
+
+PLAIN = {"exposure_ev": 0.0, "lit": 0.0, "bend": 0.0, "mixed": 0.0}
+"""What is not done to the inputs: pictures brighter than those that ranges were taken from are cut
+by eight bits, and what makes up for that would brighten all."""
+
+Judge = Callable[[dict[str, Any]], Any]
+"""From all images of a batch by name to what training makes small."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lesson:
+    """What a net learns from once more, rounded or pruned.
+
+    Attributes:
+        pairs: The run's training pairs.
+        judge: Its objective.
+        qat_steps: Steps of quantization-aware training.
+        prune_steps: Steps of pruning.
+        sparsity: Share of the weights of each convolution that pruning makes zero.
+        teacher: Weight, from 0 to 1, of the float net's own result in place of the target. A net
+            that fuses, or whose losses look at more than a file gives, learns from nothing else.
+    """
+
+    pairs: Sequence[Pair]
+    judge: Judge
+    qat_steps: int = 300
+    prune_steps: int = 600
+    sparsity: float = 0.5
+    teacher: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be learned from."""
+        for steps in ("qat_steps", "prune_steps"):
+            checks.at_least(steps, getattr(self, steps), 1)
+        for share, low, high in (("sparsity", 0.01, 0.99), ("teacher", 0, 1)):
+            if not low <= getattr(self, share) <= high:
+                raise UsageError(
+                    f"`{share}` must be from {low} to {high}. Received: {getattr(self, share)}."
+                )
+
+
+class Rungs:
+    """Makes the rungs of a ladder from a run.
+
+    Args:
+        run: A folder that `lowlight-tf train` wrote.
+        size: Height and width of the pictures that the files take (pixels).
+        lesson: What is learned from for the rungs that learn.
+        name: What files and cards call the net; by default the model's name.
+        calibration_folder: Dark pictures to take ranges from; by default the run's.
+
+    Raises:
+        UsageError: If the folder is no whole run, the size does not fit its net, or the pictures
+            cannot be had.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        *,
+        size: tuple[int, int],
+        lesson: Lesson,
+        name: str | None = None,
+        calibration_folder: Path | None = None,
+    ) -> None:
+        self.recipe, self.engine = open_run(run)
+        check_size(size, self.engine.contract)
+        self.contract, self.size, self.lesson, self.run = self.engine.contract, size, lesson, run
+        self.name = name or self.recipe.model
+        given = told(self.engine.net, self.contract)
+        # What is right only the net before can tell.
+        self.taught = self.contract.fuses or len(given.output) < len(self.engine.net.output)
+        self.net = fold(given)
+        self.pictures = dark_pictures(
+            self.contract,
+            run=run,
+            folder=calibration_folder,
+            preparation=self.recipe.preparation,
+        )
+        self.samples = calibration(self.pictures, self.contract, size)
+
+    def make(self, rung: str, folder: Path) -> Path:
+        """Write the file of a rung and its card.
+
+        Raises:
+            UsageError: If this net has no such rung.
+            ModuleNotFoundError: If the rung needs a package that is not installed.
+        """
+        height, width = self.size
+        stem = f"{self.name}_{height}x{width}_{'float32' if rung == 'none' else rung}"
+        path = self.write(rung, folder / f"{stem}.tflite", self.size, self.samples)
+        card = card_of(
+            path,
+            self.run,
+            self.recipe,
+            self.engine,
+            size=self.size,
+            quantization=rung.partition("_")[0],
+            name=stem,
+        )
+        card = dataclasses.replace(card, training={**card.training, **self._learned(rung)})
+        card.save(path.with_suffix(".json"))
+        compared = comparison(self.pictures, self.contract, self.size)
+        parity = parity_db(self.engine, LiteRTEngine(path), [as_floats(one) for one in compared])
+        dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
+        return path
+
+    def write(self, rung: str, path: Path, size: tuple[int, int], samples: Sequence) -> Path:
+        """Write the file of a rung, for pictures of any size."""
+        if rung == "int8_qat":
+            from lowlight_tf.export.tfmot.qat import convert_aware
+
+            return convert_aware(self._aware.model, self.contract, path, size=size)
+        quantization, _, pruned = rung.partition("_")
+        net = self._pruned if pruned else self.net
+        return convert(
+            net, self.contract, path, size=size, quantization=quantization, samples=samples
+        )
+
+    @functools.cached_property
+    def _aware(self) -> Any:
+        from lowlight_tf.export.tfmot.qat import quantization_aware
+        from lowlight_tf.export.tfmot.tf_keras_clone import fine_tune
+
+        net = rounded(equalized(self.net, self.samples), self.samples)
+        shadow = quantization_aware(net, self.samples)
+        batches, steps = self._batches(), self.lesson.qat_steps
+        fine_tune(shadow, batches, self._judge, steps=steps, learning_rate=self._rates["qat"])
+        return shadow
+
+    @functools.cached_property
+    def _pruned(self) -> keras.Model:
+        from lowlight_tf.export.tfmot.prune import prune
+
+        return prune(
+            self.net,
+            self._batches(),
+            self._judge,
+            sparsity=self.lesson.sparsity,
+            steps=self.lesson.prune_steps,
+            learning_rate=self._rates["pruned"],
+        )
+
+    @property
+    def _rates(self) -> dict[str, float]:
+        rate = self.recipe.training.learning_rate
+        return {"qat": GENTLE * rate, "pruned": FIRM * rate}
+
+    def _batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return the run's own batches, as they were at its end, but `PLAIN`."""
+        if self.contract.fuses:
+            from lowlight_tf.pipeline.fusion import fusion_feed as feed
+        elif self.contract.develops:
+            from lowlight_tf.pipeline.raw import raw_feed
+
+            feed = functools.partial(raw_feed, folder=self.run / "decoded")
+        else:
+            from lowlight_tf.pipeline.paired import training_feed as feed
+
+        plan = dataclasses.replace(self.recipe.pipeline, **PLAIN)
+        late = plan.late_from < 1
+        crop, batch = (plan.late_crop, plan.late_batch) if late else (plan.crop, plan.batch)
+        recipe = dataclasses.replace(self.recipe, pipeline=plan)
+        batches = feed(self.lesson.pairs, recipe, self.contract, crop=crop, batch=batch)
+        for inputs, targets in batches:  # in the bytes of a camera, for net and file alike
+            yield {name: ops.round(255 * image) / 255 for name, image in inputs.items()}, targets
+
+    def _judge(self, images: dict[str, Any]) -> Any:
+        weight, judge = self.lesson.teacher, self.lesson.judge
+        leveled = self.recipe.training.exposure
+        if not weight and not leveled and not self.taught:
+            return judge(images)
+        (port,) = self.contract.outputs
+        taught = self.net({port.name: images[port.name] for port in self.contract.inputs})
+        taught = taught[port.name]
+        if self.taught:
+            return ops.mean(ops.abs(taught - images[port.name]))
+        of_teacher = judge({**images, "target": taught}) if weight else 0.0
+        if leveled:  # how bright a picture becomes, only the net can tell
+            images = {**images, "target": as_bright(images["target"], taught)}
+        return of_teacher if weight == 1 else weight * of_teacher + (1 - weight) * judge(images)
+
+    def _learned(self, rung: str) -> dict[str, Any]:
+        """Return what a card says of the training after the training."""
+        lesson = self.lesson
+        if rung.endswith("_qat"):
+            facts = {"steps": lesson.qat_steps}
+            kind = "quantization_aware"
+        elif rung.endswith("_pruned"):
+            facts = {"steps": lesson.prune_steps, "sparsity": lesson.sparsity}
+            kind = "pruning"
+        else:
+            return {}
+        rate = self._rates[rung.rpartition("_")[2]]
+        teacher = 1.0 if self.taught else lesson.teacher
+        return {kind: {**facts, "learning_rate": rate, "teacher": teacher}}
+
+
+def as_bright(images: Any, others: Any) -> Any:
+    """Return images, (B, H, W, C) in [0, 1], each made as bright on average as its other."""
+    means = [ops.mean(batch, axis=(1, 2, 3), keepdims=True) for batch in (images, others)]
+    return ops.minimum(images * means[1] / ops.maximum(means[0], keras.config.epsilon()), 1.0)

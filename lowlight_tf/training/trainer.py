@@ -1,0 +1,341 @@
+"""Recipe -> run folder: everything that is needed to export, evaluate, repeat or go on."""
+
+import dataclasses
+import functools
+import importlib.util
+import itertools
+import platform
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from lowlight_tf import checks
+from lowlight_tf.catalog import MODELS
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import Contract
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
+from lowlight_tf.evaluation.evaluator import FUSION, evaluate
+from lowlight_tf.evaluation.raw_protocol import own_protocol
+from lowlight_tf.export.keras_engine import KerasEngine
+from lowlight_tf.fileio import write_json
+from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.pipeline.synthetic_validation import dusk
+from lowlight_tf.training import adversarial, callbacks, checkpoint
+from lowlight_tf.training.adversarial import AdversarialLearner
+from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.data import Material, gather
+from lowlight_tf.training.distributed.strategy import Alone, Forget, join
+from lowlight_tf.training.exposure_calibration import Exposure, fit_exposure
+from lowlight_tf.training.history import History, draw_curves
+from lowlight_tf.training.model_factory import construct
+from lowlight_tf.training.reduce_lr_on_plateau import PSNRPlateau
+from lowlight_tf.training.schedule import adam, epoch_steps, in_steps
+
+SAMPLES = 3  # pictures in a before/after sample
+
+
+def train(
+    recipe: Recipe, run: Path, *, resume: bool = False, strategy: str = "single"
+) -> Path | None:
+    """Train a net as a recipe says, into a folder that explains itself.
+
+    The folder holds `recipe.toml`, `contract.json`, `model.keras` (the best net by validation, its
+    running average where the recipe has one), `history.csv`, `curves.png`, `samples/`,
+    `tensorboard/`, `checkpoints/`, `training.json` (what an exported card says of the run), and the
+    lists of pairs `pairs_training.json` and `pairs_validation.json`.
+
+    Args:
+        recipe: What to do.
+        run: Folder to write; must not hold a run yet, unless `resume` is given.
+        resume: Go on from the newest checkpoint; the weights become those of a run without a stop.
+        strategy: "single", "mirrored" or "multiworker", see `training.strategy`; all but the first
+            need TensorFlow, and the last that nothing was done with it yet in this process.
+
+    Returns:
+        The run folder; None in a worker that is not the chief, which keeps nothing.
+
+    Raises:
+        UsageError: If the recipe asks for what there is not, the data are not fit to learn from,
+            the folder is in use, or the loss is no number; the last good checkpoint is kept then.
+            If another worker is lost.
+    """
+    with join(strategy) as team:
+        team.check(recipe)
+        _train(recipe, team.place(run), resume, team)
+        return run if team.chief else None
+
+
+def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
+    entry = MODELS.find(recipe.model)
+    objective = Objective(recipe.objective)
+    known = FUSION if entry.contract.fuses else ("psnr", "ssim", "lpips")
+    checks.one_of("training.judge", recipe.training.judge, known)
+    adversarial.check(recipe, entry.contract)
+    plain = construct(MODELS, recipe.model, recipe.options)
+    teacher = _teacher(recipe, entry.contract)
+    _open(run, recipe, resume)
+    material = gather(recipe, run)
+    asked, recipe = recipe, in_steps(recipe, len(material.train))
+    keras.utils.set_random_seed(recipe.seed)
+    with team.scope():
+        net = construct(MODELS, recipe.model, recipe.options, precision=recipe.training.precision)
+        if recipe.critic.model:
+            rival = adversarial.opponent(recipe, entry.contract)
+            learner = AdversarialLearner(net, objective, teacher=teacher, **rival)
+        else:
+            learner = team.learner(net, objective, teacher=teacher)
+        learner.compile(optimizer=adam(recipe.training), jit_compile=recipe.training.compiled)
+        learner.optimizer.build(net.trainable_variables)
+
+    progress = callbacks.Progress()
+    newest = checkpoint.latest(run / "checkpoints") if resume else None
+    if newest:
+        progress.step, saved = checkpoint.restore(newest, learner)
+        progress.history = History(saved.pop("rows"))
+        progress.__dict__.update(saved)
+        print(f"resuming at step {progress.step} from {newest}")
+    team.agree(learner, progress, asked, material.train)
+    for folder in ("samples", "checkpoints"):
+        (run / folder).mkdir(parents=True, exist_ok=True)
+    (run / "recipe.toml").write_text(asked.dump(), encoding="utf-8")
+    entry.contract.save(run / "contract.json")
+    material.save(run)
+    val = dusk(material.val, run / "dusk", recipe)
+
+    print(
+        f"{recipe.model}: {fold(net).count_params():,} weights; {len(material.train)} pairs to "
+        f"learn from, {len(val)} to judge by; {recipe.training.steps} steps of "
+        f"{recipe.pipeline.batch}"
+    )
+    hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val, team)
+    for stage in _stages(recipe):
+        if progress.step < stage.end:
+            learner.train_function = None  # traced anew: each stage has a size of its own
+            if recipe.critic.model:
+                learner.plays = stage.critic
+            learner.fit(
+                _feed(material.train, recipe, entry.contract, run, stage, progress.step, team),
+                epochs=1,
+                steps_per_epoch=stage.end - progress.step,
+                shuffle=False,
+                verbose=0,
+                callbacks=hooks,
+            )
+    if team.chief:
+        exposure = _expose(recipe, run, progress, material, val)
+        progress.history.protocol = own_protocol(entry.contract)
+        draw_curves({run.name: progress.history}, run / "curves.png")
+        _tell(recipe, run, progress, plain, material, exposure)
+
+
+def _expose(
+    recipe: Recipe, run: Path, progress: callbacks.Progress, material: Material, val: list[Pair]
+) -> Exposure | None:
+    """Fit the best net's exposure, if the recipe says so; what is measured then is what counts."""
+    if not recipe.training.exposure:
+        return None
+    engine = KerasEngine(run)
+    found = fit_exposure(
+        engine.net, engine.contract, material.train, val, leveled=recipe.pipeline.leveled
+    )
+    means = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain").means
+    beside = run / ".model.part.keras"
+    engine.net.save(beside)
+    beside.replace(run / "model.keras")
+    row = next(row for row in progress.history.rows if row["step"] == progress.best_step)
+    row.update({f"val_{name}": mean for name, mean in means.items()})
+    print(
+        f"exposure  fitted to {found.pairs} pairs  validation  "
+        + "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+    )
+    return found
+
+
+def _teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
+    """Return the net to learn from, if the recipe names one."""
+    place, wanted = recipe.training.teacher, "distilled" in recipe.objective
+    if bool(place) != wanted:
+        raise UsageError(
+            "`training.teacher` and the loss `distilled` go together. "
+            f"Received: training.teacher={place!r} and the objective {dict(recipe.objective)}."
+        )
+    if not place:
+        return None
+    engine = KerasEngine(Path(place))
+    if engine.contract != contract:
+        raise UsageError(
+            f"`training.teacher` must have the ports of {recipe.model}. Received: {place}, from "
+            f"{', '.join(port.name for port in engine.contract.inputs)}."
+        )
+    return fold(engine.net)
+
+
+def _open(run: Path, recipe: Recipe, resume: bool) -> None:
+    """Refuse a folder that holds another run, or none where one is to go on."""
+    written = run / "recipe.toml"
+    if run.is_file():
+        raise UsageError(f"`output` must be a folder. Received: {run} (a file).")
+    if written.exists() and not resume:
+        raise UsageError(
+            f"{run} already holds a run. Add --resume to go on with it, or name another --output."
+        )
+    if written.exists():
+        before = Recipe.load(written)
+        changed = [
+            field
+            for field in ("model", "options", "data", "seed", "pipeline", "objective", "critic")
+            if getattr(before, field) != getattr(recipe, field)
+        ]
+        changed += [
+            key
+            for key in ("validation", "split")
+            if getattr(before.training, key) != getattr(recipe.training, key)
+        ]
+        if changed:
+            raise UsageError(
+                f"{run} was begun with another {', '.join(changed)} ({written}). Resume with the "
+                "command that began it, or name another --output."
+            )
+
+
+def _measured(contract: Contract, judge: str) -> tuple[str, ...]:
+    """Return what is measured at each validation: LPIPS, which takes longest, only if it judges."""
+    return FUSION if contract.fuses else tuple(dict.fromkeys(("psnr", "ssim", judge)))
+
+
+class _Stage(NamedTuple):
+    """Steps that are traced once: from `begin` to before `end`, samples from `first`."""
+
+    begin: int
+    end: int
+    crop: int
+    batch: int
+    first: int
+    critic: bool
+
+
+def _stages(recipe: Recipe) -> list[_Stage]:
+    plan, steps = recipe.pipeline, recipe.training.steps
+    late = round(plan.late_from * steps)
+    critic = recipe.critic.first(steps) if recipe.critic.model else 0
+    stages, first = [], 0
+    for begin, end in itertools.pairwise(sorted({0, critic, late, steps})):
+        size = (plan.late_crop, plan.late_batch) if begin >= late else (plan.crop, plan.batch)
+        stages.append(_Stage(begin, end, *size, first, begin >= critic))
+        first += (end - begin) * stages[-1].batch
+    return stages
+
+
+def _feed(
+    pairs: list[Pair],
+    recipe: Recipe,
+    contract: Contract,
+    run: Path,
+    stage: _Stage,
+    step: int,
+    team: Alone,
+) -> Any:
+    """Return this worker's part of the batches of a stage, from `step` on."""
+    if contract.fuses:
+        from lowlight_tf.pipeline.fusion import fusion_feed
+
+        feed = functools.partial(fusion_feed, part=(team.index, team.count))
+    elif contract.develops:
+        from lowlight_tf.pipeline.raw import raw_feed
+
+        part = (team.index, team.count)
+        feed = functools.partial(raw_feed, folder=run / "decoded", part=part)
+    elif importlib.util.find_spec("tensorflow"):
+        from lowlight_tf.pipeline.paired import training_feed
+
+        feed = functools.partial(training_feed, part=(team.index, team.count))
+    else:
+        from lowlight_tf.pipeline.numpy_pipeline import ArrayFeed as feed
+    first = stage.first + (step - stage.begin) * stage.batch
+    return feed(pairs, recipe, contract, first=first, crop=stage.crop, batch=stage.batch)
+
+
+def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> list:
+    plan = recipe.training
+    last = plan.steps
+    every = plan.validate_every or max(last // 20, 1)
+    count = callbacks.Count(progress, run / "checkpoints")
+    agree = team.hooks(progress, every, last) if plan.schedule == "plateau" else []
+    if not team.chief:
+        return [count, Forget(progress, plan.log_every, last), *agree]
+    epoch = epoch_steps(recipe, len(material.train))
+    summary = None
+    if importlib.util.find_spec("tensorflow"):
+        summary = callbacks.Summary(progress, plan.summary_every, last, run / "tensorboard")
+
+    def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
+        engine = KerasEngine.of(net, contract, name=recipe.model, preparation=recipe.preparation)
+        metrics = _measured(contract, plan.judge)
+        results = evaluate(engine, val, metrics=metrics, protocol=own_protocol(contract))
+        return results.means, contact_sheet([engine], val[:SAMPLES])
+
+    judges = [
+        callbacks.Validate(
+            progress,
+            every,
+            last,
+            net=plain,
+            judge=plan.judge,
+            measure=measure,
+            run=run,
+            summary=summary,
+        )
+    ]
+    if plan.schedule == "plateau":
+        history = run / "history.csv"
+        judges.append(PSNRPlateau(progress, every, last, training=plan, path=history))
+    return [
+        count,
+        callbacks.Log(progress, plan.log_every, last, run / "history.csv", epoch),
+        *adversarial.watch(recipe, progress),
+        *judges,
+        *agree,
+        *([summary] if summary else []),
+        callbacks.Checkpoint(progress, plan.save_every, last, run / "checkpoints"),
+    ]
+
+
+def _tell(
+    recipe: Recipe,
+    run: Path,
+    progress: callbacks.Progress,
+    net: keras.Model,
+    material: Material,
+    exposure: Exposure | None,
+) -> None:
+    """Write what the card of every exported file will say of its training."""
+    row = next((row for row in progress.history.rows if row["step"] == progress.best_step), {})
+    told = recipe.fields()
+    del told["data_root"]  # the card travels; where its data lay stays here
+    write_json(
+        run / "training.json",
+        {
+            "data": {Path(name).name: terms for name, terms in material.terms.items()},
+            "pairs": len(material.train),
+            "validation_pairs": len(material.val),
+            "seed": recipe.seed,
+            "steps": progress.step,
+            "best_step": progress.best_step,
+            "seconds": round(progress.seconds),
+            "validation": {
+                name.removeprefix("val_"): value
+                for name, value in row.items()
+                if name.startswith("val_")
+            },
+            **({"exposure": dataclasses.asdict(exposure)} if exposure else {}),
+            "protocol": f"{progress.history.protocol}, mean over whole pictures",
+            "weights": fold(net).count_params(),
+            "recipe": told,
+            "versions": {"keras": keras.__version__, "python": platform.python_version()},
+            "backend": keras.backend.backend(),
+        },
+    )

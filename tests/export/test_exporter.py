@@ -1,0 +1,149 @@
+"""A run folder becomes files with cards, or nothing at all."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import DEVELOP, ENHANCE, Contract, Port
+from lowlight_tf.export import gpu_delegate
+from lowlight_tf.export.calibration_data import as_floats, comparison, dark_pictures
+from lowlight_tf.export.exporter import export_run, open_run
+from lowlight_tf.export.parity import FAITHFUL_DB
+from lowlight_tf.export.quantization.post_training import QUANTIZATIONS
+from lowlight_tf.fileio import sha256
+from lowlight_tf.model_card import Card
+from lowlight_tf.runtime import benchmark
+from lowlight_tf.runtime.golden import EXACT_DB, golden_db
+from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.tflite_graph.resize_model import resize
+
+SIZE = (16, 24)
+
+
+@pytest.mark.slow
+def test_every_quantization_has_a_true_card_and_is_faithful(untrained_run, tmp_path):
+    paths = export_run(untrained_run, size=SIZE, quantize=QUANTIZATIONS, output=tmp_path / "out")
+    assert sorted(path.name for path in paths) == [
+        "driving_unet_16x24_dynamic.tflite",
+        "driving_unet_16x24_float16.tflite",
+        "driving_unet_16x24_float32.tflite",
+        "driving_unet_16x24_int16x8.tflite",
+        "driving_unet_16x24_int8.tflite",
+    ]
+    for path in paths:
+        card = Card.load(path.with_suffix(".json"))
+        assert card.sha256 == sha256(path)
+        assert card.size_bytes == path.stat().st_size
+        assert (card.height, card.width, card.contract) == (*SIZE, ENHANCE)
+        assert card.model == "driving_unet"
+        assert card.name == path.stem
+        assert card.options["filters"] == 8
+        assert card.training == {"seed": 1, "steps": 0}
+        assert card.parity_db >= FAITHFUL_DB[card.quantization]
+        whole = card.quantization == "int8"
+        assert (card.dtype, card.value_range) == (
+            ("uint8", (0, 255)) if whole else ("float32", (0, 1))
+        )
+        assert open_engine(path).size == SIZE
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_a_name_stands_for_the_model(untrained_run, tmp_path):
+    (path,) = export_run(
+        untrained_run, size=SIZE, quantize=["none"], output=tmp_path, name="night", golden=True,
+        calibration_folder=untrained_run / "pictures",
+    )  # fmt: skip
+    assert path.name == "night_16x24_float32.tflite"
+    assert Card.load(path.with_suffix(".json")).name == "night"
+    assert path.with_suffix(".npz").is_file()
+
+
+def broken(run, folder, **replaced):
+    """Copy a run with some of its files replaced by text, or left out."""
+    for name in ("model.keras", "contract.json", "recipe.toml"):
+        if name not in replaced:
+            shutil.copy(run / name, folder / name)
+    for name, text in replaced.items():
+        if text:
+            (folder / name).write_text(text)
+    return folder
+
+
+def test_refuses_a_checkpoint_of_another_model(untrained_run, tmp_path):
+    recipe = Recipe(options={"filters": 4, "depth": 1, "groups": 2}).dump()
+    run = broken(untrained_run, tmp_path, **{"recipe.toml": recipe})
+    with pytest.raises(UsageError, match="is a checkpoint of another model"):
+        open_run(run)
+
+
+def test_refuses_a_contract_of_another_model(untrained_run, tmp_path):
+    run = broken(untrained_run, tmp_path)
+    Contract(ENHANCE.inputs, (Port("enhanced", 3, "linear"),)).save(run / "contract.json")
+    with pytest.raises(UsageError, match="is not that of driving_unet"):
+        open_run(run)
+
+
+@pytest.mark.parametrize("missing", ["model.keras", "contract.json", "recipe.toml"])
+def test_refuses_a_run_that_lacks_a_file_and_writes_nothing(untrained_run, tmp_path, missing):
+    (tmp_path / "run").mkdir()
+    run = broken(untrained_run, tmp_path / "run", **{missing: ""})
+    with pytest.raises(UsageError, match=missing):
+        export_run(run, size=SIZE, quantize=["none"], output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_option_keeps_the_trained_weights(untrained_run):
+    _, trained = open_run(untrained_run)
+    recipe, engine = open_run(untrained_run, ["options.groups=4"])
+    assert recipe.options["groups"] == 4
+    for one, other in zip(engine.net.get_weights(), trained.net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("setting", ["options.filters=16", "training.steps=3"])
+def test_refuses_a_setting_that_needs_training(untrained_run, setting):
+    with pytest.raises(UsageError, match=f"(Leave out|Received:) {setting}"):
+        open_run(untrained_run, [setting])
+
+
+def test_refuses_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match="nothing there"):
+        open_run(tmp_path / "nowhere")
+
+
+@pytest.mark.slow
+def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_path):
+    pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+    paths = export_run(
+        developing_run, size=(32, 48), quantize=["float16", "int8"], output=tmp_path, golden=True,
+        calibration_folder=developing_run,
+    )  # fmt: skip
+    for path in paths:
+        card = Card.load(path.with_suffix(".json"))
+        assert card.contract == DEVELOP
+        assert card.resizable
+        assert card.parity_db >= FAITHFUL_DB[card.quantization]
+        engine = open_engine(path)
+        assert golden_db(engine, path.with_suffix(".npz")) == EXACT_DB
+        packed = np.zeros((1, 16, 64, 4), np.float32)
+        assert engine({"raw": packed})["enhanced"].shape == (1, 32, 128, 3)
+        assert engine.maps({"raw": packed})["attention_map"].shape == (1, 16, 64, 1)
+        size = (64, 32)
+        other = resize(path, size, tmp_path / "other")
+        assert open_engine(other)({"raw": np.zeros((1, *size, 4), np.float32)})
+        timing = benchmark.measure_here(path, threads=1, runs=1)
+        assert timing.p50_ms > 0
+        try:
+            (picture,) = comparison(
+                dark_pictures(DEVELOP, run=developing_run, most=1), DEVELOP, (32, 48)
+            )
+            proof = gpu_delegate.prove(
+                path, picture if card.dtype == "uint8" else as_floats(picture)
+            )
+        except gpu_delegate.NoDriver:
+            continue
+        assert proof.refused == ()

@@ -1,0 +1,116 @@
+"""The real GPU delegate takes our nets whole, and says what it refuses of others."""
+
+import keras
+import numpy as np
+import pytest
+
+from lowlight_tf.contract import ENHANCE
+from lowlight_tf.export import gpu_delegate
+from lowlight_tf.export.calibration_data import calibration
+from lowlight_tf.export.convert import convert
+from lowlight_tf.models.driving_unet import driving_unet
+
+SIZE = (16, 24)
+
+
+@pytest.fixture(scope="module")
+def low():
+    """A dark picture with bright spots, as bytes."""
+    rng = np.random.default_rng(0)
+    coarse = rng.random((1, 4, 6, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    return np.rint(80 * coarse + 10 * rng.random((1, *SIZE, 3))).astype(np.uint8)
+
+
+def proof(net, low, folder, quantization):
+    floats = np.divide(low, 255, dtype=np.float32)
+    samples = calibration([{"low": floats[0]}], ENHANCE, SIZE)
+    path = convert(
+        net, ENHANCE, folder / "net.tflite", size=SIZE, quantization=quantization, samples=samples
+    )
+    try:
+        return gpu_delegate.prove(path, {"low": low if quantization == "int8" else floats})
+    except gpu_delegate.NoDriver as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantization", ["none", "float16", "int8"])
+@pytest.mark.parametrize("patch", [1, 4])
+def test_takes_every_operation_of_the_driving_unet(patch, quantization, low, tmp_path):
+    keras.utils.set_random_seed(1)
+    ours = patch > 1
+    net = driving_unet(
+        filters=4, depth=1, groups=2, patch=patch, output_normalized=not ours, gained=ours
+    )
+    done = proof(net, low, tmp_path, quantization)
+    assert done.refused == ()
+    if quantization == "int8":  # the delegate computes in float what the CPU does in integers
+        assert done.agreement_db > 30
+    else:
+        assert done.difference < 1e-4
+
+
+@pytest.mark.slow
+def test_takes_a_size_that_no_level_divides(low, tmp_path):
+    keras.utils.set_random_seed(1)
+    net = driving_unet(filters=4, depth=2, groups=2, patch=4)
+    samples = {"low": np.divide(low, 255, dtype=np.float32)[:, :14, :22]}
+    path = convert(net, ENHANCE, tmp_path / "net.tflite", size=(14, 22))
+    try:
+        done = gpu_delegate.prove(path, samples)
+    except gpu_delegate.NoDriver as error:
+        pytest.skip(str(error))
+    assert done.refused == ()
+    assert done.difference < 1e-4
+
+
+@pytest.mark.slow
+def test_refuses_the_normalization_of_keras_by_name(low, tmp_path):
+    image = keras.Input((None, None, 3), name="low")
+    x = keras.layers.Conv2D(4, 3, padding="same")(image)
+    x = keras.layers.GroupNormalization(2)(x)
+    enhanced = keras.layers.Conv2D(3, 1, activation="sigmoid")(x)
+    done = proof(keras.Model({"low": image}, {"enhanced": enhanced}), low, tmp_path, "none")
+    assert done.difference is None
+    assert "will run on the CPU" in done.count
+    refused = dict(line.split(": ", 1) for line in done.refused)
+    assert "Tensor dimensions must be less than 5" in refused["RSQRT"]
+    assert {"MEAN", "SUB"} <= set(refused)
+
+
+def test_says_how_to_get_a_driver_where_there_is_none(monkeypatch, tmp_path):
+    for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(gpu_delegate, "DRIVERS", (str(tmp_path / "*.json"),))
+    with pytest.raises(gpu_delegate.NoDriver, match="apt-get install chromium libvulkan1"):
+        gpu_delegate.prove(tmp_path / "net.tflite", {})
+
+
+def test_a_driver_that_the_environment_names_comes_first(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu_delegate, "DRIVERS", (str(tmp_path / "*.json"),))
+    (tmp_path / "found.json").touch()
+    monkeypatch.delenv("VK_ICD_FILENAMES", raising=False)
+    monkeypatch.delenv("VK_DRIVER_FILES", raising=False)
+    assert gpu_delegate.driver() == str(tmp_path / "found.json")
+    monkeypatch.setenv("VK_ICD_FILENAMES", "mine.json")
+    assert gpu_delegate.driver() == "mine.json"
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_none_is_told_apart_from_a_refusal(monkeypatch, low, tmp_path):
+    try:
+        gpu_delegate.loader()
+    except gpu_delegate.NoDriver as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv("VK_DRIVER_FILES", str(tmp_path / "absent.json"))
+    image = keras.Input((None, None, 3), name="low")
+    net = keras.Model({"low": image}, {"enhanced": 0.5 * image})
+    path = convert(net, ENHANCE, tmp_path / "net.tflite", size=SIZE)
+    with pytest.raises(gpu_delegate.NoDriver, match="takes none of the Vulkan drivers"):
+        gpu_delegate.prove(path, {"low": np.divide(low, 255, dtype=np.float32)})
+
+
+def test_a_crash_is_an_error_that_shows_the_end_of_the_log():
+    log = "Selected adapter: SwiftShader Device, arch=x\none\ntwo\nSegmentation fault\n"
+    with pytest.raises(RuntimeError, match=r"status -11: one \| two \| Segmentation fault"):
+        gpu_delegate._read(-11, "", log)

@@ -1,0 +1,40 @@
+"""Pruning makes the smallest weights zero and leaves the net itself alone."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lowlight_tf.checks import UsageError
+
+pytestmark = pytest.mark.usefixtures("qat")
+
+
+def judge(images):
+    return tf.reduce_mean(tf.abs(images["target"] - images["enhanced"]))
+
+
+@pytest.mark.slow
+def test_the_smallest_weights_of_each_convolution_become_zero(exposing_net, dark_samples):
+    from lowlight_tf.export.tfmot.prune import prune
+
+    batches = [(sample, {"target": tf.sqrt(sample["low"])}) for sample in dark_samples]
+    before = [weight.copy() for weight in exposing_net.get_weights()]
+    pruned = prune(exposing_net, batches, judge, sparsity=0.75, steps=4, learning_rate=1e-6)
+    assert pruned.count_params() == exposing_net.count_params()
+    convolutions = [x for x in exposing_net.layers if isinstance(x, keras.layers.Conv2D)]
+    for layer in convolutions:
+        kernel = pruned.get_layer(layer.name).kernel.numpy()
+        assert np.mean(kernel == 0) == pytest.approx(0.75, abs=0.51 / kernel.size)
+        old = np.abs(layer.kernel.numpy())
+        assert old[kernel == 0].max() <= old[kernel != 0].min() + 1e-4
+    for old, new in zip(before, exposing_net.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("sparsity", [0, 1, -0.5])
+def test_refuses_a_share_that_is_none(exposing_net, sparsity):
+    from lowlight_tf.export.tfmot.prune import prune
+
+    with pytest.raises(UsageError, match="`sparsity` must be a share between 0 and 1"):
+        prune(exposing_net, [], judge, sparsity=sparsity, steps=1, learning_rate=1e-3)

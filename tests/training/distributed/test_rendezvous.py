@@ -1,0 +1,80 @@
+"""Workers begin together, or one of them says who is missing."""
+
+import socket
+import threading
+
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.training.distributed.rendezvous import muster
+
+
+@pytest.fixture
+def addresses():
+    """Three addresses of this machine that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return [f"127.0.0.1:{port}", "127.0.0.1:2", "127.0.0.1:3"]
+
+
+def start(work, *args):
+    thread = threading.Thread(target=work, args=args)
+    thread.start()
+    return thread
+
+
+def test_all_go_on_once_the_last_one_is_there(addresses):
+    done = []
+
+    def worker(index):
+        muster(addresses, index, patience=20)
+        done.append(index)
+
+    first, chief = start(worker, 1), start(worker, 0)
+    first.join(0.5)
+    assert not done
+    last = start(worker, 2)
+    for thread in (first, chief, last):
+        thread.join()
+    assert sorted(done) == [0, 1, 2]
+    with socket.create_server(("", int(addresses[0].split(":")[1]))):
+        pass  # the chief's address is free again
+
+
+def test_the_chief_names_who_is_missing(addresses):
+    def worker():
+        with pytest.raises(UsageError, match=r"The chief \(127\.0\.0\.1:\d+\) did not begin"):
+            muster(addresses, 1, patience=1)
+
+    there = start(worker)
+    with pytest.raises(UsageError, match=r"did not come in time: 2 \(127\.0\.0\.1:3\)\.$"):
+        muster(addresses, 0, patience=1)
+    there.join()
+
+
+def test_a_worker_does_not_wait_for_ever(addresses):
+    with pytest.raises(UsageError, match="did not begin in time"):
+        muster(addresses, 1, patience=0.3)
+
+
+def test_a_stranger_is_not_taken_for_a_worker(addresses):
+    def stranger():
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", int(addresses[0].split(":")[1]))) as s:
+                    s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                    return
+            except OSError:
+                pass
+
+    calling = start(stranger)
+    with pytest.raises(UsageError, match=r"in time: 1 \(.*, 2 \("):
+        muster(addresses, 0, patience=1)
+    calling.join()
+
+
+def test_a_port_in_use_is_named():
+    with socket.create_server(("", 0)) as busy:
+        port = busy.getsockname()[1]
+        with pytest.raises(UsageError, match=f"cannot listen at port {port}"):
+            muster([f"127.0.0.1:{port}", "127.0.0.1:2"], 0)

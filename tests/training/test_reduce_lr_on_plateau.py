@@ -1,0 +1,137 @@
+"""The learning rate is cut when validation has stood still for long enough, and only then."""
+
+import dataclasses
+import json
+
+import pytest
+
+from lowlight_tf.models.driving_unet import driving_unet
+from lowlight_tf.training import callbacks, checkpoint
+from lowlight_tf.training.callbacks import Progress
+from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.history import History
+from lowlight_tf.training.learner import Learner
+from lowlight_tf.training.reduce_lr_on_plateau import PSNRPlateau
+from lowlight_tf.training.schedule import adam
+from lowlight_tf.training.trainer import train
+from lowlight_tf.training_config import Training
+
+PLAN = Training(
+    schedule="plateau",
+    learning_rate=1e-4,
+    plateau_patience=3,
+    plateau_factor=0.1,
+    plateau_floor=2e-6,
+)
+PSNR = [10, 12, 11, 12, 11.9, 13, 13, 12, 13, 12, 12, 12, 12, 12, 12]
+RATES = [1e-4] * 4 + [1e-5] * 4 + [2e-6] * 7
+"""Cut at the fifth validation, the third in vain (an equal one counts); again at the ninth."""
+
+
+@pytest.fixture(scope="module")
+def built():
+    learner = Learner(driving_unet(filters=4, depth=1, groups=2), Objective({"l1": 1.0}))
+    learner.compile(optimizer=adam(PLAN))
+    learner.optimizer.build(learner.trainable_variables)
+    return learner
+
+
+@pytest.fixture
+def learner(built):
+    """A learner that has just begun."""
+    built.optimizer.learning_rate = PLAN.learning_rate
+    return built
+
+
+def validated(progress, psnr, learner, path):
+    """Validate once, with a scripted result."""
+    plateau = PSNRPlateau(progress, 1, len(PSNR), training=PLAN, path=path)
+    plateau.set_model(learner)
+    progress.step += 1
+    progress.history.add(progress.step, val_psnr=psnr)
+    plateau.on_train_batch_end(0)
+
+
+def test_cuts_at_the_right_validation_and_never_below_the_floor(learner, tmp_path, capsys):
+    progress = Progress()
+    for psnr in PSNR:
+        validated(progress, psnr, learner, tmp_path / "history.csv")
+    written = History.load(tmp_path / "history.csv")
+    assert written.column("learning_rate") == (list(range(1, 16)), RATES)
+    assert float(learner.optimizer.learning_rate) == pytest.approx(2e-6)
+    first, second = capsys.readouterr().out.splitlines()
+    cut = "step      5  learning rate 0.0001 -> 1e-05"
+    assert first == f"{cut}: validation PSNR has not got better 3 times in a row"
+    assert "1e-05 -> 2e-06" in second
+
+
+def test_what_is_better_the_lower_it_is_is_so_here_too(learner, tmp_path):
+    plan = dataclasses.replace(PLAN, judge="lpips")
+    progress = Progress()
+    plateau = PSNRPlateau(progress, 1, len(PSNR), training=plan, path=tmp_path / "history.csv")
+    plateau.set_model(learner)
+    for psnr in PSNR:
+        progress.step += 1
+        progress.history.add(progress.step, val_psnr=20, val_lpips=1 - psnr / 20)
+        plateau.on_train_batch_end(0)
+    assert History.load(tmp_path / "history.csv").column("learning_rate")[1] == RATES
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4, 5, 8])
+def test_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(stop, learner, tmp_path):
+    progress = Progress()
+    for psnr in PSNR[:stop]:
+        validated(progress, psnr, learner, tmp_path / "history.csv")
+    saved = checkpoint.save(tmp_path, progress.step, learner, progress.fields())
+
+    learner.optimizer.learning_rate = 1.0
+    again = Progress()
+    again.step, fields = checkpoint.restore(saved, learner)
+    again.history = History(fields.pop("rows"))
+    again.__dict__.update(fields)
+    for psnr in PSNR[stop:]:
+        validated(again, psnr, learner, tmp_path / "history.csv")
+    assert again.history.column("learning_rate")[1] == RATES
+
+
+@pytest.mark.slow
+def test_a_run_by_epochs_validates_once_an_epoch_and_cuts_where_it_would_have_after_a_stop(
+    recipe, tmp_path, monkeypatch
+):
+    # A rate too small to move the net: no validation is better than the first.
+    still = recipe.replace(
+        [
+            "pipeline.late_from=1.0",
+            "training.epochs=4",
+            "training.validate_every=0",
+            "training.save_every=3",
+            "training.warmup=0",
+            "training.schedule=plateau",
+            "training.learning_rate=1e-12",
+            "training.plateau_patience=2",
+            "training.plateau_floor=0",
+        ]
+    )
+    whole = train(still, tmp_path / "whole")
+    history = History.load(whole / "history.csv")
+    assert history.column("learning_rate") == (
+        [2, 4, 6, 8],  # four pairs to learn from, in batches of two
+        [1e-12, 1e-12, 5e-13, 5e-13],
+    )
+    assert history.column("val_psnr")[0] == history.column("learning_rate")[0]
+    assert history.rows[-1]["epoch"] == 4
+    told = json.loads((whole / "training.json").read_text())
+    assert (told["steps"], told["recipe"]["training"]["epochs"]) == (8, 4)
+
+    def stopped(self, logs, on_step=callbacks.Log.on_step):
+        on_step(self, logs)
+        if self.progress.step == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Log, "on_step", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(still, tmp_path / "stopped")
+    assert checkpoint.latest(tmp_path / "stopped" / "checkpoints").stem == "step_00000003"
+    train(still, tmp_path / "stopped", resume=True)
+    assert History.load(tmp_path / "stopped" / "history.csv").rows == history.rows

@@ -1,0 +1,65 @@
+"""A net of two cameras learns without a target, and is judged by what it keeps of both."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
+from lowlight_tf.evaluation.evaluator import FUSION
+from lowlight_tf.export.keras_engine import KerasEngine
+from lowlight_tf.training.data import read_pairs
+from lowlight_tf.training.history import History
+from lowlight_tf.training.trainer import train
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return Recipe.load("did_fuse").replace(
+        [
+            "data=['embedded']",
+            "options.filters=4",
+            "options.patch=4",
+            "pipeline.crop=32",
+            "pipeline.batch=2",
+            "training.steps=2",
+            "training.warmup=0",
+            "training.compiled=false",
+            "training.log_every=1",
+            "training.validate_every=2",
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def run(recipe, tmp_path_factory):
+    pytest.importorskip("skimage")
+    return train(recipe, tmp_path_factory.mktemp("fusion") / "run")
+
+
+@pytest.mark.slow
+def test_it_is_judged_by_what_fusing_is_judged_by(run, recipe):
+    history = History.load(run / "history.csv")
+    for metric in FUSION:
+        assert history.column(f"val_{metric}")[0] == [2]
+    assert not history.column("psnr_batch")[0]
+    assert set(recipe.objective) <= set(history.rows[-1])
+
+
+@pytest.mark.slow
+def test_the_folder_remembers_pairs_and_preparation(run):
+    pairs = read_pairs(run / "pairs_validation.json")
+    assert all(set(p.inputs) == {"visible", "infrared"} and p.target is None for p in pairs)
+    engine = KerasEngine(run)
+    assert engine.preparation.finish == 1.0
+    images = {name: np.zeros((1, 8, 8, 1), np.float32) for name in ("visible", "infrared")}
+    assert set(engine.maps(images)) == {"visible_attention_map", "infrared_attention_map"}
+    assert json.loads((run / "training.json").read_text())["recipe"]["preparation"]["finish"] == 1.0
+
+
+def test_data_and_judge_must_be_those_of_two_cameras(recipe, tmp_path):
+    with pytest.raises(UsageError, match="judge"):
+        train(recipe.replace(["training.judge='psnr'"]), tmp_path / "run")
+    with pytest.raises(UsageError, match="learns from two cameras"):
+        train(recipe.replace(["data=['lol_v1']"]), tmp_path / "run")
