@@ -33,7 +33,7 @@ def main() -> None:
     os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
     low = made_up(args.size)
     if args.picture:
-        low = image_io.read(args.picture)
+        low = image_io.read_float_rgb(args.picture)
         low = cv2.resize(low, args.size[::-1], interpolation=cv2.INTER_AREA)
     names = sorted({FIRST, *args.names}, key=lambda name: (name != FIRST, name))
     print(f"\n{low.shape[1]}x{low.shape[0]}, float32 in and out, one core\n")
@@ -56,7 +56,7 @@ def made_up(size: tuple[int, int]) -> np.ndarray:
 def repeated(name: str, low: np.ndarray) -> Callable[[], int]:
     baseline = BASELINES.find(name)
     function, pictures = baseline.load(), [low]
-    if baseline.contract.fuses:
+    if baseline.contract.is_fusion:
         pictures = [np.ascontiguousarray(low[..., index, None]) for index in range(2)]
 
     def work() -> int:

@@ -83,7 +83,7 @@ def called(path: Path, threads: int) -> Callable[[], object]:
     engine = LiteRTEngine(path, threads=threads)
     shape = (engine.card.height, engine.card.width, 3)
     frame = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    (given,), (wanted,) = engine.contract.pictures, engine.contract.outputs
+    (given,), (wanted,) = engine.contract.image_inputs, engine.contract.outputs
     images = {given.name: frame[None], **input_geometry.thumbnails(engine.contract, frame)}
     out = {wanted.name: np.empty_like(images[given.name])}
     return lambda: engine(images, out=out)

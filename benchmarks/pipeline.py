@@ -25,7 +25,7 @@ def main() -> None:
 
         def decode() -> int:
             with ThreadPoolExecutor() as pool:
-                return len(list(pool.map(image_io.load, paths))) // 2
+                return len(list(pool.map(image_io.load_image, paths))) // 2
 
         def feed(chosen: Recipe, cache_mb: int):
             cached = chosen.replace([f"pipeline.cache_mb={cache_mb}"])

@@ -44,11 +44,13 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = args.file or made_up(args.size, Path(folder) / "made_up.dng")
-        height, width = raw_image.size(path)
+        height, width = raw_image.raw_size(path)
         print(f"\n{width}x{height}, from the file to 16 bits, {args.threads} threads\n")
         rates = side_by_side(
             {
-                "LibRaw": lambda: counted(raw_image.develop, path, ratio=RATIO, curve="srgb"),
+                "LibRaw": lambda: counted(
+                    raw_image.develop_with_libraw, path, ratio=RATIO, curve="srgb"
+                ),
                 args.model: through(args.model, path, args.threads),
             },
             unit="frames",
@@ -74,7 +76,7 @@ def made_up(size: tuple[int, int], path: Path) -> Path:
 
 def through(model: str, path: Path, threads: int) -> Callable[[], int]:
     engine = open_engine(model, threads=threads)
-    return lambda: counted(develop, engine, raw_image.read(path), ratio=RATIO)
+    return lambda: counted(develop, engine, raw_image.read_raw(path), ratio=RATIO)
 
 
 def counted(work: Callable, *given, **told) -> int:

@@ -123,11 +123,11 @@ def catalog() -> str:
         for name, entry in ((name, BASELINES.find(name)) for name in BASELINES)
     ]
     losses = [
-        [_linked(name, entry.path), _code(entry.takes), _summary(entry.path)]
+        [_linked(name, entry.path), _code(entry.inputs), _summary(entry.path)]
         for name, entry in ((name, LOSSES.find(name)) for name in LOSSES)
     ]
     metrics = [
-        [_linked(name, entry.path), _code(entry.takes), entry.unit, entry.definition]
+        [_linked(name, entry.path), _code(entry.inputs), entry.unit, entry.definition]
         for name, entry in ((name, METRICS.find(name)) for name in METRICS)
     ]
     return "\n".join(

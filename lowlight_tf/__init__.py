@@ -1,7 +1,7 @@
-"""lowlight_tf: brighten dark pictures; train on a workstation, run on a camera.
+"""Low-light image enhancement and infrared/visible fusion: train in Keras, deploy as LiteRT files.
 
-The names of the public face are loaded on first use, so that `import lowlight_tf` costs nothing and
-a camera never meets TensorFlow.
+The public names are imported on first use, so that `import lowlight_tf` costs nothing and a camera
+never loads TensorFlow.
 """
 
 import importlib
@@ -9,40 +9,55 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_FACE = {
-    "UsageError": "checks",
-    "Contract": "contract",
-    "Port": "contract",
-    "Card": "model_card",
-    "Recipe": "config",
-    "MODELS": "catalog",
-    "LOSSES": "catalog",
-    "METRICS": "catalog",
-    "embedded": "datasets.synthetic",
-    "embedded_cameras": "datasets.synthetic",
-    "pair_folder": "datasets.pairing",
-    "fusion_folder": "datasets.pairing",
-    "open_engine": "runtime.loading",
-    "enhance": "runtime.enhance",
-    "fuse": "runtime.fuse",
-    "explain": "runtime.explain",
-    "load": "imaging.image_io",
-    "save": "imaging.image_io",
-    "evaluate": "evaluation.evaluator",
-    "contact_sheet": "evaluation.comparison.contact_sheet",
-    "train": "training.trainer",
-    "History": "training.history",
-    "draw_curves": "training.history",
-    "export_run": "export.exporter",
+_EXPORTS = {
+    "UsageError": "checks:UsageError",
+    "Contract": "contract:Contract",
+    "Port": "contract:Port",
+    "ModelCard": "model_card:ModelCard",
+    "Recipe": "config:Recipe",
+    "MODELS": "catalog:MODELS",
+    "LOSSES": "catalog:LOSSES",
+    "METRICS": "catalog:METRICS",
+    "sample_pairs": "datasets.synthetic:sample_pairs",
+    "sample_camera_pairs": "datasets.synthetic:sample_camera_pairs",
+    "pair_folder": "datasets.pairing:pair_folder",
+    "fusion_folder": "datasets.pairing:fusion_folder",
+    "load_model": "runtime.loading:load_model",
+    "enhance": "runtime.enhance:enhance",
+    "fuse": "runtime.fuse:fuse",
+    "develop": "runtime.develop:develop",
+    "explain": "runtime.explain:explain",
+    "VideoPipeline": "video.pipeline:VideoPipeline",
+    "load_image": "imaging.image_io:load_image",
+    "save_image": "imaging.image_io:save_image",
+    "evaluate": "evaluation.evaluator:evaluate",
+    "contact_sheet": "evaluation.comparison.contact_sheet:contact_sheet",
+    "train": "training.trainer:train",
+    "History": "training.history:History",
+    "draw_curves": "training.history:draw_curves",
+    "export_run": "export.exporter:export_run",
 }
+"""Public name -> where it is defined, "module:attribute" below this package."""
 
-__all__ = [*_FACE, "__version__"]
+_ALIASES = {
+    "Card": "ModelCard",
+    "embedded": "sample_pairs",
+    "embedded_cameras": "sample_camera_pairs",
+    "load": "load_image",
+    "open_engine": "load_model",
+    "save": "save_image",
+}
+"""Names of version 0.1.0 -> today's; they keep working."""
+
+__all__ = [*_EXPORTS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _FACE:
+    target = _EXPORTS.get(_ALIASES.get(name, name))
+    if target is None:
         raise AttributeError(f"module 'lowlight_tf' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"lowlight_tf.{_FACE[name]}"), name)
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(f"lowlight_tf.{module}"), attribute)
 
 
 def __dir__() -> list[str]:

@@ -3,12 +3,12 @@
 import dataclasses
 
 from lowlight_tf.contract import (
-    DEVELOP,
-    DEVELOP_HALF,
     ENHANCE,
-    EXPOSE,
+    ENHANCE_WITH_THUMBNAIL,
     FUSE,
-    FUSE_GUIDED,
+    FUSE_WITH_THUMBNAILS,
+    RAW_TO_RGB,
+    RAW_TO_RGB_HALF,
     Contract,
 )
 from lowlight_tf.registry import Entry, Registry
@@ -32,7 +32,7 @@ class Baseline(Entry):
 class Loss(Entry):
     """A function of images, and which images of a batch it is called with."""
 
-    takes: tuple[str, ...]
+    inputs: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Metric(Entry):
     Attributes:
         unit: Of the number; "" where it has none.
         digits: How many decimals a table shows.
-        takes: Which images it is called with: "target", "low" (the dark picture), "enhanced"; or
+        inputs: Which images it is called with: "target", "low" (the dark picture), "enhanced"; or
             "visible", "infrared", "fused". With a target among them it goes by a protocol, see
             `metrics.fidelity.under`; without, it is that of the 8-bit pictures as they are.
         protocols: Those that a metric without a target tells apart itself: it is called with
@@ -53,48 +53,48 @@ class Metric(Entry):
 
     unit: str
     digits: int = 3
-    takes: tuple[str, ...] = ("target", "enhanced")
+    inputs: tuple[str, ...] = ("target", "enhanced")
     protocols: tuple[str, ...] = ()
     definition: str = dataclasses.field(kw_only=True)
 
     @property
-    def judges_alone(self) -> bool:
+    def no_reference(self) -> bool:
         """Whether it needs no target."""
-        return "target" not in self.takes
+        return "target" not in self.inputs
 
     @property
-    def by_protocol(self) -> bool:
+    def has_protocol(self) -> bool:
         """Whether its number means nothing without the protocol's name."""
-        return not self.judges_alone or bool(self.protocols)
+        return not self.no_reference or bool(self.protocols)
 
 
-FUSION = ("visible", "infrared", "fused")
+FUSION_INPUTS = ("visible", "infrared", "fused")
 """What a metric of two cameras is called with."""
 
 MODELS = Registry(
     "model",
-    am_fusion=Model("lowlight_tf.models.am_fusion:am_fusion", FUSE_GUIDED),
-    attention_unet=Model("lowlight_tf.models.attention_unet:attention_unet", DEVELOP),
+    am_fusion=Model("lowlight_tf.models.am_fusion:am_fusion", FUSE_WITH_THUMBNAILS),
+    attention_unet=Model("lowlight_tf.models.attention_unet:attention_unet", RAW_TO_RGB),
     attention_unet_half=Model(
-        "lowlight_tf.models.attention_unet:attention_unet_half", DEVELOP_HALF
+        "lowlight_tf.models.attention_unet:attention_unet_half", RAW_TO_RGB_HALF
     ),
     can24=Model("lowlight_tf.models.can24:can24", ENHANCE),
-    dashcam_net=Model("lowlight_tf.models.dashcam_net:dashcam_net", EXPOSE),
+    dashcam_net=Model("lowlight_tf.models.dashcam_net:dashcam_net", ENHANCE_WITH_THUMBNAIL),
     did_fuse=Model("lowlight_tf.models.did_fuse:did_fuse", FUSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
     mirnet=Model("lowlight_tf.models.mirnet:mirnet", ENHANCE),
-    sid_unet=Model("lowlight_tf.models.sid_unet:sid_unet", DEVELOP),
+    sid_unet=Model("lowlight_tf.models.sid_unet:sid_unet", RAW_TO_RGB),
     zero_dce=Model("lowlight_tf.models.zero_dce:zero_dce", ENHANCE),
 )
 """Name -> a net."""
 
-CRITICS = Registry(
+DISCRIMINATORS = Registry(
     "critic",
     patch_discriminator=Entry("lowlight_tf.models.patch_discriminator:patch_discriminator"),
 )
 """Name -> a net that a net is trained against."""
 
-GAMES = Registry(
+GAN_LOSSES = Registry(
     "loss of critics",
     bce=Entry("lowlight_tf.losses.adversarial:BCE"),
     least_squares=Entry("lowlight_tf.losses.adversarial:LEAST_SQUARES"),
@@ -223,21 +223,21 @@ METRICS = Registry(
         "lowlight_tf.metrics.fusion:mutual_information",
         "bits",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="MI with each source, luma, bits (not nats), sum of both; higher is better",
     ),
     normalized_mutual_information=Metric(
         "lowlight_tf.metrics.fusion:normalized_mutual_information",
         "",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="Hossny's, 2 MI / (H + H), luma, 0 to 2, sum of both sources; higher is better",
     ),
     source_psnr=Metric(
         "lowlight_tf.metrics.fusion:source_psnr",
         "dB",
         2,
-        FUSION,
+        FUSION_INPUTS,
         ("plain", "seed"),
         definition=(
             "luma, of the mean MSE of both sources, peak 255 of 8 bits (protocol seed: peak 255 of "
@@ -248,7 +248,7 @@ METRICS = Registry(
         "lowlight_tf.metrics.fusion:source_mse",
         "",
         4,
-        FUSION,
+        FUSION_INPUTS,
         definition="luma levels in [0, 1], mean of both sources; lower is better",
     ),
     standard_deviation=Metric(
@@ -276,35 +276,35 @@ METRICS = Registry(
         "lowlight_tf.metrics.fusion:scd",
         "",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="r(fused - one source, other source), luma, sum of both; higher is better",
     ),
     vif=Metric(
         "lowlight_tf.metrics.fusion_structure:vif",
         "",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="VIFp in pixels, 4 scales, luma, 1 for an equal, sum of both; higher is better",
     ),
     qabf=Metric(
         "lowlight_tf.metrics.fusion_structure:qabf",
         "",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="Xydeas and Petrovic, luma, both by their edges, to 0.975; higher is better",
     ),
     source_ssim=Metric(
         "lowlight_tf.metrics.fusion_structure:source_ssim",
         "",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="luma, Gaussian windows of 11x11, sum of both sources; higher is better",
     ),
     cross_entropy=Metric(
         "lowlight_tf.metrics.fusion:cross_entropy",
         "bits",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="CE, p log2(p / q) of histograms of luma, bits, mean of both; lower is better",
     ),
     dark_luma=Metric(
@@ -332,21 +332,21 @@ METRICS = Registry(
         "lowlight_tf.metrics.light:dark_detail",
         "",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="of the stronger source's luma gradient kept in the dark; higher is better",
     ),
     normal_detail=Metric(
         "lowlight_tf.metrics.light:normal_detail",
         "",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="of the stronger source's luma gradient kept elsewhere; higher is better",
     ),
     glare_detail=Metric(
         "lowlight_tf.metrics.light:glare_detail",
         "",
         3,
-        FUSION,
+        FUSION_INPUTS,
         definition="of the stronger source's luma gradient kept in glare; higher is better",
     ),
     dark_black=Metric(
@@ -382,8 +382,8 @@ BASELINES = Registry(
     guided_filter=Baseline("lowlight_tf.classical.fusion:guided_filter", FUSE),
     visible=Baseline("lowlight_tf.classical.fusion:visible", FUSE),
     infrared=Baseline("lowlight_tf.classical.fusion:infrared", FUSE),
-    libraw=Baseline("lowlight_tf.classical.raw:libraw", DEVELOP),
-    libraw_bt709=Baseline("lowlight_tf.classical.raw:libraw_bt709", DEVELOP),
+    libraw=Baseline("lowlight_tf.classical.raw:libraw", RAW_TO_RGB),
+    libraw_bt709=Baseline("lowlight_tf.classical.raw:libraw_bt709", RAW_TO_RGB),
 )
 """Name -> what has nothing to learn."""
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
-from lowlight_tf.registry import nearest
-from lowlight_tf.training_config import Critic, Pipeline, Training
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
+from lowlight_tf.registry import closest_match
+from lowlight_tf.training_config import DiscriminatorConfig, PipelineConfig, TrainingConfig
 
-FOLDER = Path(__file__).parent / "recipes"
+RECIPE_DIR = Path(__file__).parent / "recipes"
 """The recipes that come with the package, MODEL_DATASET.toml."""
 
 
@@ -41,11 +41,11 @@ class Recipe:
     data_root: str = ""
     seed: int = 1
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    pipeline: Pipeline = dataclasses.field(default_factory=Pipeline)
+    pipeline: PipelineConfig = dataclasses.field(default_factory=PipelineConfig)
     objective: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"charbonnier": 1.0})
-    training: Training = dataclasses.field(default_factory=Training)
-    critic: Critic = dataclasses.field(default_factory=Critic)
-    preparation: Preparation = dataclasses.field(default_factory=Preparation)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    critic: DiscriminatorConfig = dataclasses.field(default_factory=DiscriminatorConfig)
+    preparation: PairPreprocessing = dataclasses.field(default_factory=PairPreprocessing)
 
     @classmethod
     def load(cls, source: str | Path) -> "Recipe":
@@ -56,31 +56,31 @@ class Recipe:
         """
         path = Path(source)
         if path.suffix != ".toml":
-            known = [file.stem for file in FOLDER.glob("*.toml")]
+            known = [file.stem for file in RECIPE_DIR.glob("*.toml")]
             if str(source) not in known:
                 raise UsageError(
-                    f"No recipe is called {str(source)!r}. Known: {nearest(str(source), known)}. "
+                    f"No recipe is called {str(source)!r}. Known: {closest_match(str(source), known)}. "
                     "A .toml file will do too."
                 )
-            path = FOLDER / f"{source}.toml"
+            path = RECIPE_DIR / f"{source}.toml"
         try:
             fields = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UsageError(f"No recipe at {path}. Name a .toml file that exists.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{path} is not TOML: {error}.") from None
-        return _build(cls, fields, path.name)
+        return _from_dict(cls, fields, path.name)
 
     def dump(self) -> str:
         """Return the recipe as TOML that `load` reads back."""
-        return "\n".join(_lines(self.fields())) + "\n"
+        return "\n".join(_to_toml_lines(self.fields())) + "\n"
 
     def fields(self) -> dict[str, Any]:
         """Return the recipe as plain data, without the tables of what there is none of."""
         fields = dataclasses.asdict(self)
         if not self.critic.model:
             del fields["critic"]
-        if self.preparation == Preparation():
+        if self.preparation == PairPreprocessing():
             del fields["preparation"]
         return fields
 
@@ -105,34 +105,38 @@ class Recipe:
                 place = place.get(table)
                 if not isinstance(place, dict):
                     raise UsageError(f"A recipe has no table {table!r}. Received: {setting!r}.")
-            place[last] = _value(text.strip())
+            place[last] = _parse_value(text.strip())
             if place is fields["training"] and last == "steps":
                 place["epochs"] = 0  # of two lengths the one that is said last counts
-        return _build(Recipe, fields, "the settings")
+        return _from_dict(Recipe, fields, "the settings")
 
 
-def _build(kind: type, fields: Mapping[str, Any], source: str) -> Any:
+def _from_dict(kind: type, fields: Mapping[str, Any], source: str) -> Any:
     """Build a dataclass from plain fields, naming what does not fit."""
     known = {field.name: field.type for field in dataclasses.fields(kind)}
     for name in fields:
         if name not in known:
-            raise UsageError(f"{source}: no key is called {name!r}. Known: {nearest(name, known)}.")
-    return kind(**{name: _fit(known[name], value, name, source) for name, value in fields.items()})
+            raise UsageError(
+                f"{source}: no key is called {name!r}. Known: {closest_match(name, known)}."
+            )
+    return kind(
+        **{name: _coerce(known[name], value, name, source) for name, value in fields.items()}
+    )
 
 
-def _fit(kind: Any, value: Any, name: str, source: str) -> Any:
+def _coerce(kind: Any, value: Any, name: str, source: str) -> Any:
     """Return `value` as `kind`; whole numbers pass as fractions, lists as tuples."""
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        return _build(kind, value, source)
+        return _from_dict(kind, value, source)
     origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
     if origin is tuple:
         value = [value] if isinstance(value, str) else value
         right_length = Ellipsis in inner or (isinstance(value, list) and len(value) == len(inner))
         if isinstance(value, list) and right_length:
-            return tuple(_fit(inner[0], item, name, source) for item in value)
+            return tuple(_coerce(inner[0], item, name, source) for item in value)
     elif origin is Mapping and isinstance(value, dict):
         if name == "objective":
-            return {loss: _fit(float, weight, loss, source) for loss, weight in value.items()}
+            return {loss: _coerce(float, weight, loss, source) for loss, weight in value.items()}
         return value
     elif name == "split" and isinstance(value, float):
         return str(value)  # a share as a number will do
@@ -144,21 +148,21 @@ def _fit(kind: Any, value: Any, name: str, source: str) -> Any:
     raise UsageError(f"{source}: `{name}` must be of type {expected}. Received: {value!r}.")
 
 
-def _lines(fields: Mapping[str, Any], within: str = "") -> list[str]:
+def _to_toml_lines(fields: Mapping[str, Any], within: str = "") -> list[str]:
     """Return plain fields as lines of TOML, the tables among them last."""
     tables = {key: value for key, value in fields.items() if isinstance(value, dict)}
-    lines = [_line(key, value) for key, value in fields.items() if key not in tables]
+    lines = [_to_toml_line(key, value) for key, value in fields.items() if key not in tables]
     for key, table in tables.items():
-        lines += ["", f"[{within}{key}]", *_lines(table, f"{within}{key}.")]
+        lines += ["", f"[{within}{key}]", *_to_toml_lines(table, f"{within}{key}.")]
     return lines
 
 
-def _line(key: str, value: Any) -> str:
+def _to_toml_line(key: str, value: Any) -> str:
     # JSON's strings, numbers, booleans and lists are TOML's too.
     return f"{key} = {json.dumps(value, ensure_ascii=False)}"
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

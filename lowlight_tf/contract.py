@@ -8,7 +8,7 @@ from typing import Any
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import read_json, write_json
 
-MAP = "_map"
+EXPLANATION_SUFFIX = "_map"
 """How the names of those outputs end that are no picture but explain one: what a net went by where,
 (B, h, w, 1) or (B, h, w, 3) in [0, 1]. No contract names them, and they go into exported files."""
 
@@ -20,18 +20,18 @@ class Port:
     Attributes:
         name: Key of the image in every batch, every signature and every card.
         channels: 3 for color, 1 for infrared or luma, 4 for packed Bayer.
-        space: "srgb", "linear", "bayer" or "thermal".
+        color_space: "srgb", "linear", "bayer" or "thermal".
         size: Height and width (pixels) of a thumbnail: a port that is always shown the whole
             picture, shrunk to this size, however large the picture and whatever part of it the
             other ports see. None for a port that sees the pixels themselves.
-        of: The port whose picture a thumbnail shows; "" for the first.
+        thumbnail_of: The port whose picture a thumbnail shows; "" for the first.
     """
 
     name: str
     channels: int
-    space: str = "srgb"
+    color_space: str = "srgb"
     size: tuple[int, int] | None = None
-    of: str = ""
+    thumbnail_of: str = ""
 
     def shape(self, size: tuple[int | None, int | None]) -> tuple[int | None, int | None, int]:
         """Return (height, width, channels) of its image when the other ports see `size`."""
@@ -55,28 +55,28 @@ class Contract:
     scale: int = 1
 
     @property
-    def pictures(self) -> tuple[Port, ...]:
+    def image_inputs(self) -> tuple[Port, ...]:
         """The inputs that see the pixels themselves."""
         return tuple(port for port in self.inputs if not port.size)
 
     @property
-    def thumbnails(self) -> tuple[Port, ...]:
+    def thumbnail_inputs(self) -> tuple[Port, ...]:
         """The inputs that see a whole picture, small."""
         return tuple(port for port in self.inputs if port.size)
 
     @property
-    def fuses(self) -> bool:
+    def is_fusion(self) -> bool:
         """Whether it makes one picture of those of two cameras."""
-        return len(self.pictures) > 1
+        return len(self.image_inputs) > 1
 
     @property
-    def develops(self) -> bool:
+    def is_raw(self) -> bool:
         """Whether it makes a picture of a RAW file."""
-        return self.pictures[0].space == "bayer"
+        return self.image_inputs[0].color_space == "bayer"
 
-    def whole(self, thumbnail: Port) -> str:
+    def source_of(self, thumbnail: Port) -> str:
         """Return the name of the picture that a thumbnail port shows."""
-        return thumbnail.of or self.pictures[0].name
+        return thumbnail.thumbnail_of or self.image_inputs[0].name
 
     def save(self, path: Path) -> None:
         """Write the contract as JSON into a run folder."""
@@ -87,43 +87,43 @@ class Contract:
         """Read back what `save` wrote."""
         if not path.exists():
             raise UsageError(f"No contract at {path}. Train or export writes one; pass its folder.")
-        return cls.from_fields(read_json(path))
+        return cls.from_dict(read_json(path))
 
     @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> "Contract":
+    def from_dict(cls, fields: dict[str, Any]) -> "Contract":
         """Build a contract from the plain dictionary that JSON gives."""
-        sides = {side: tuple(map(_port, fields[side])) for side in ("inputs", "outputs")}
+        sides = {side: tuple(map(_port_from_dict, fields[side])) for side in ("inputs", "outputs")}
         return cls(**{**fields, **sides})
 
 
-def _port(fields: Mapping[str, Any]) -> Port:
+def _port_from_dict(fields: Mapping[str, Any]) -> Port:
     size = fields.get("size")
     return Port(**{**fields, "size": size and tuple(size)})
 
 
 ENHANCE = Contract((Port("low", 3),), (Port("enhanced", 3),))
-EXPOSE = Contract(
+ENHANCE_WITH_THUMBNAIL = Contract(
     (Port("low", 3), Port("thumbnail", 3, size=(128, 192))), (Port("enhanced", 3),), multiple_of=8
 )
 
-GLANCE = (320, 416)
+DETECTOR_INPUT_SIZE = (320, 416)
 """Height and width (pixels) at which a detector looks at a picture."""
 
 VISIBLE, INFRARED, FUSED = Port("visible", 1), Port("infrared", 1, "thermal"), Port("fused", 1)
 
 FUSE = Contract((VISIBLE, INFRARED), (FUSED,), multiple_of=4)
-FUSE_GUIDED = Contract(
+FUSE_WITH_THUMBNAILS = Contract(
     (
         VISIBLE,
         INFRARED,
-        Port("visible_glance", 1, size=GLANCE, of="visible"),
-        Port("infrared_glance", 1, "thermal", size=GLANCE, of="infrared"),
+        Port("visible_glance", 1, size=DETECTOR_INPUT_SIZE, thumbnail_of="visible"),
+        Port("infrared_glance", 1, "thermal", size=DETECTOR_INPUT_SIZE, thumbnail_of="infrared"),
     ),
     (FUSED,),
     multiple_of=16,
 )
 
-RAW, DEVELOPED = Port("raw", 4, "bayer"), Port("enhanced", 3)
+RAW, RGB = Port("raw", 4, "bayer"), Port("enhanced", 3)
 
-DEVELOP = Contract((RAW,), (DEVELOPED,), multiple_of=16, scale=2)
-DEVELOP_HALF = Contract((RAW,), (DEVELOPED,), multiple_of=16)
+RAW_TO_RGB = Contract((RAW,), (RGB,), multiple_of=16, scale=2)
+RAW_TO_RGB_HALF = Contract((RAW,), (RGB,), multiple_of=16)

@@ -12,7 +12,7 @@ from lowlight_tf.checks import UsageError
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Lend a name beside a file; what was written there becomes the file if all went well.
 
     Whoever reads `path` sees what was there before or all of the new. If the body raises, `path` is
@@ -51,7 +51,7 @@ def write_json(path: Path, fields: dict[str, Any]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 

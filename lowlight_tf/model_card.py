@@ -10,7 +10,7 @@ from lowlight_tf.fileio import read_json, write_json
 
 
 @dataclasses.dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What lies beside a .tflite file, as JSON: all that a device must know of it.
 
     Attributes:
@@ -28,7 +28,7 @@ class Card:
         resizable: On a CPU the file takes pictures of any height and width that are multiples of
             `contract.multiple_of`; on other processors `lowlight-tf resize` makes it do so.
         parity_db: PSNR (dB) of the file's output against Keras, on the pictures of its check.
-        preparation: What is done to the pictures of two cameras before they go in, the fields of
+        preprocessing: What is done to the pictures of two cameras before they go in, the fields of
             `imaging.preparation.Preparation`; empty for its defaults.
         options: What the architecture was built with.
         training: Data and their terms, recipe, seed, steps, measured results, from the run.
@@ -47,7 +47,7 @@ class Card:
     weights: int
     resizable: bool = False
     parity_db: float | None = None
-    preparation: dict[str, Any] = dataclasses.field(default_factory=dict)
+    preprocessing: dict[str, Any] = dataclasses.field(default_factory=dict)
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -56,7 +56,7 @@ class Card:
         write_json(path, dataclasses.asdict(self))
 
     @classmethod
-    def load(cls, path: Path) -> "Card":
+    def load(cls, path: Path) -> "ModelCard":
         """Read back what `save` wrote.
 
         Raises:
@@ -69,7 +69,7 @@ class Card:
             )
         fields = read_json(path)
         try:
-            fields["contract"] = Contract.from_fields(fields["contract"])
+            fields["contract"] = Contract.from_dict(fields["contract"])
             fields["value_range"] = tuple(fields["value_range"])
             return cls(**fields)
         except (KeyError, TypeError) as error:

@@ -21,29 +21,29 @@ class Entry:
         return getattr(importlib.import_module(module), attribute)
 
 
-E = TypeVar("E", bound=Entry)
+EntryType = TypeVar("E", bound=Entry)
 
 
-class Registry(Generic[E]):
+class Registry(Generic[EntryType]):
     """A table from names to entries. Reading the names imports nothing."""
 
-    def __init__(self, kind: str, **entries: E) -> None:
+    def __init__(self, kind: str, **entries: EntryType) -> None:
         self.kind = kind
         self._entries = entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
-    def find(self, name: str) -> E:
+    def find(self, name: str) -> EntryType:
         """Return the entry called `name`; the error for an unknown one offers the nearest."""
         if name not in self._entries:
             raise UsageError(
-                f"No {self.kind} is called {name!r}. Known: {nearest(name, self._entries)}."
+                f"No {self.kind} is called {name!r}. Known: {closest_match(name, self._entries)}."
             )
         return self._entries[name]
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def closest_match(name: str, known: Iterable[str]) -> str:
     """Return the known names most like `name`, or all of them where none is like it."""
     known = sorted(known)
     return ", ".join(difflib.get_close_matches(name, known, n=3) or known)

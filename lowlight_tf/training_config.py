@@ -10,7 +10,7 @@ from lowlight_tf.checks import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
-class Pipeline:
+class PipelineConfig:
     """How batches are made.
 
     Attributes:
@@ -71,10 +71,10 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         """Refuse what no batch can be made of."""
-        checks.at_least("batch_size", self.batch, 1)
-        checks.at_least("crop", self.crop, 0)
-        checks.at_least("late_batch", self.late_batch, 1)
-        checks.at_least("late_crop", self.late_crop, 0)
+        checks.check_min("batch_size", self.batch, 1)
+        checks.check_min("crop", self.crop, 0)
+        checks.check_min("late_batch", self.late_batch, 1)
+        checks.check_min("late_crop", self.late_crop, 0)
         for share in (
             "late_from",
             "mixed",
@@ -94,7 +94,7 @@ class Pipeline:
             )
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     """Return the number that a text is, if it is one."""
     try:
         return float(text)
@@ -103,7 +103,7 @@ def _number(text: str) -> float | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class TrainingConfig:
     """How the weights are found.
 
     Attributes:
@@ -170,11 +170,13 @@ class Training:
     def __post_init__(self) -> None:
         """Refuse what no run can be made of."""
         for count in ("steps", "log_every", "summary_every", "save_every", "plateau_patience"):
-            checks.at_least(count, getattr(self, count), 1)
-        checks.at_least("epochs", self.epochs, 0)
-        checks.positive("learning_rate", self.learning_rate)
-        checks.one_of("schedule", self.schedule, ("constant", "third", "cosine", "plateau"))
-        checks.one_of("precision", self.precision, ("float32", "mixed_float16", "mixed_bfloat16"))
+            checks.check_min(count, getattr(self, count), 1)
+        checks.check_min("epochs", self.epochs, 0)
+        checks.check_positive("learning_rate", self.learning_rate)
+        checks.check_choice("schedule", self.schedule, ("constant", "third", "cosine", "plateau"))
+        checks.check_choice(
+            "precision", self.precision, ("float32", "mixed_float16", "mixed_bfloat16")
+        )
         _check_momentum("ema", self.ema)
         _check_momentum("beta_1", self.beta_1)
         if self.clip_value and self.clip_norm:
@@ -198,22 +200,22 @@ class Training:
                     f"`schedule` plateau knows no warm-up. Received: warmup={self.warmup}. "
                     "Set it to 0, or take the cosine."
                 )
-        if _number(self.split) is not None and not 0 < _number(self.split) < 1:
+        if _parse_number(self.split) is not None and not 0 < _parse_number(self.split) < 1:
             raise UsageError(
                 "`split` must be a share between 0 and 1, such as 0.7, or the split.json of a run. "
                 f"Received: {self.split}."
             )
 
     @property
-    def held_back(self) -> float:
+    def validation_fraction(self) -> float:
         """Share of the pairs that is held back for validation, where no list says which."""
-        share = _number(self.split)
+        share = _parse_number(self.split)
         return self.validation if share is None else 1 - share
 
     @property
     def split_file(self) -> Path | None:
         """List of a run that says which pairs are held back, if one is named."""
-        return Path(self.split) if self.split and _number(self.split) is None else None
+        return Path(self.split) if self.split and _parse_number(self.split) is None else None
 
 
 def _check_momentum(name: str, value: float) -> None:
@@ -222,7 +224,7 @@ def _check_momentum(name: str, value: float) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Critic:
+class DiscriminatorConfig:
     """A second net that learns to tell what the net makes from real pictures, while it learns.
 
     Attributes:
@@ -250,13 +252,13 @@ class Critic:
 
     def __post_init__(self) -> None:
         """Refuse what no critic can learn with."""
-        checks.positive("critic.weight", self.weight)
-        checks.at_least("critic.features", self.features, 0)
-        checks.positive("critic.learning_rate", self.learning_rate)
+        checks.check_positive("critic.weight", self.weight)
+        checks.check_min("critic.features", self.features, 0)
+        checks.check_positive("critic.learning_rate", self.learning_rate)
         _check_momentum("critic.beta_1", self.beta_1)
         if not 0 <= self.begin < 1:
             raise UsageError(f"`critic.begin` must be in [0, 1). Received: {self.begin}.")
 
-    def first(self, steps: int) -> int:
+    def start_step(self, steps: int) -> int:
         """Return the step, of so many, from which on the critic plays."""
         return round(self.begin * steps)

@@ -35,7 +35,7 @@ def main() -> None:
     folder = Path(package.submodule_search_locations[0]) / "data"
     gathered = []
     for name in PHOTOGRAPHS:
-        gray = luma(rounded(image_io.read(folder / name)))
+        gray = luma(rounded(image_io.read_float_rgb(folder / name)))
         step = BLOCK // 2
         found = [block_features(gray[top:, left:]) for top in (0, step) for left in (0, step)]
         features, sharpness = (np.concatenate(part) for part in zip(*found, strict=True))

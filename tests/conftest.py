@@ -41,7 +41,9 @@ def untrained_run(tmp_path_factory):
     for index in range(8):
         path = run / "pictures" / f"{index}.png"
         coarse = rng.random((6, 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
-        image_io.write(path, (0.2 * coarse + 0.02 * rng.random(coarse.shape)).astype(np.float32))
+        image_io.write_float_rgb(
+            path, (0.2 * coarse + 0.02 * rng.random(coarse.shape)).astype(np.float32)
+        )
         pairs.append({"name": str(index), "inputs": {"low": str(path)}, "target": str(path)})
     write_json(run / "pairs_training.json", {"pairs": pairs})
     return run
@@ -76,7 +78,7 @@ def fusing_run(tmp_path_factory):
             coarse = rng.random((6, 8, 3 if path.parent.name == "visible" else 1))
             fine = 0.5 * coarse.repeat(8, axis=0).repeat(8, axis=1) + 0.02 * rng.random((48, 64, 1))
             image = np.uint8(np.rint(255 * np.broadcast_to(fine, (48, 64, 3))))
-            image_io.save(path, image_io.Picture(image, gray=coarse.shape[2] == 1))
+            image_io.save_image(path, image_io.LoadedImage(image, gray=coarse.shape[2] == 1))
         inputs = {side: str(path) for side, path in inputs.items()}
         pairs.append({"name": str(index), "inputs": inputs, "target": None})
     for name in ("training", "validation"):
@@ -101,7 +103,7 @@ def developing_run(tmp_path_factory):
     import keras
 
     from lowlight_tf.config import Recipe
-    from lowlight_tf.contract import DEVELOP
+    from lowlight_tf.contract import RAW_TO_RGB
     from lowlight_tf.fileio import write_json
     from lowlight_tf.imaging import image_io
     from lowlight_tf.imaging.formats import dng
@@ -114,7 +116,7 @@ def developing_run(tmp_path_factory):
     bias = net.get_layer("picture").bias
     bias.assign(np.full(bias.shape, 0.4))
     net.save(run / "model.keras")
-    DEVELOP.save(run / "contract.json")
+    RAW_TO_RGB.save(run / "contract.json")
     recipe = Recipe(model="attention_unet", options=options).replace(
         ["pipeline.crop=8", "pipeline.batch=2"]
     )
@@ -126,7 +128,7 @@ def developing_run(tmp_path_factory):
         short, high = run / "raw" / f"{index}.dng", run / "high" / f"{index}.png"
         digits = rng.integers(500, 700, (40, 48), dtype=np.uint16)
         dng.write(short, digits, "RGGB", bits=14, black=(512,), wb=(2, 1, 1.5))
-        image_io.write(high, rng.random((40, 48, 3), dtype=np.float32))
+        image_io.write_float_rgb(high, rng.random((40, 48, 3), dtype=np.float32))
         pairs.append({"name": str(index), "inputs": {"raw": str(short)}, "target": str(high)})
     write_json(run / "ratios.json", {str(index): 50 for index in range(4)})
     write_json(run / "pairs_training.json", {"pairs": pairs})

@@ -28,7 +28,7 @@ def test_every_metric_takes_the_images_that_its_line_says(name):
     metric = METRICS.find(name)
     wants = inspect.signature(metric.load()).parameters.values()
     names = [each.name for each in wants if each.kind is not each.KEYWORD_ONLY]
-    assert tuple(names) == metric.takes
+    assert tuple(names) == metric.inputs
     assert set(names) <= IMAGES
 
 
@@ -37,7 +37,7 @@ def test_every_metric_with_protocols_of_its_own_is_called_with_one(name):
     metric = METRICS.find(name)
     own = "protocol" in inspect.signature(metric.load()).parameters
     assert own == bool(metric.protocols)
-    assert metric.by_protocol == (own or "target" in metric.takes)
+    assert metric.has_protocol == (own or "target" in metric.inputs)
 
 
 def test_a_protocol_that_a_metric_knows_is_a_protocol():

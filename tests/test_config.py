@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.config import FOLDER, Recipe
-from lowlight_tf.training_config import Training
+from lowlight_tf.config import RECIPE_DIR, Recipe
+from lowlight_tf.training_config import TrainingConfig
 
 
-@pytest.mark.parametrize("name", [path.stem for path in FOLDER.glob("*.toml")])
+@pytest.mark.parametrize("name", [path.stem for path in RECIPE_DIR.glob("*.toml")])
 def test_every_shipped_recipe_comes_back_as_it_was(name, tmp_path):
     recipe = Recipe.load(name)
     (tmp_path / "again.toml").write_text(recipe.dump())
@@ -48,18 +48,18 @@ def test_of_two_lengths_of_a_run_the_one_that_is_said_last_counts():
 
 
 def test_a_split_is_a_share_to_learn_from_or_a_file():
-    assert Training().held_back == 0.1
-    assert Training(split="0.7").held_back == pytest.approx(0.3)
+    assert TrainingConfig().validation_fraction == 0.1
+    assert TrainingConfig(split="0.7").validation_fraction == pytest.approx(0.3)
     assert Recipe().replace(["training.split=0.7"]).training.split == "0.7"
-    assert Training(split="0.7").split_file is Training().split_file is None
-    assert Training(split="runs/a/split.json").split_file == Path("runs/a/split.json")
+    assert TrainingConfig(split="0.7").split_file is TrainingConfig().split_file is None
+    assert TrainingConfig(split="runs/a/split.json").split_file == Path("runs/a/split.json")
 
 
 def test_a_plateau_has_no_warm_up_and_its_floor_is_below_its_rate():
     with pytest.raises(UsageError, match=r"plateau knows no warm-up\. Received: warmup=3"):
-        Training(schedule="plateau", warmup=3)
+        TrainingConfig(schedule="plateau", warmup=3)
     with pytest.raises(UsageError, match=r"`plateau_floor` must be .* at most the learning rate"):
-        Training(schedule="plateau", learning_rate=1e-4, plateau_floor=1e-3)
+        TrainingConfig(schedule="plateau", learning_rate=1e-4, plateau_floor=1e-3)
 
 
 def test_gradients_are_clipped_in_one_way():

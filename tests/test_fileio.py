@@ -2,13 +2,13 @@
 
 import pytest
 
-from lowlight_tf.fileio import replacing
+from lowlight_tf.fileio import atomic_write
 
 
 def test_what_was_written_takes_the_place_of_what_was_there(tmp_path):
     path = tmp_path / "net.json"
     path.write_text("old", encoding="utf-8")
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_text("new", encoding="utf-8")
         assert path.read_text(encoding="utf-8") == "old"
         assert part.suffix != ".json"
@@ -22,7 +22,7 @@ def test_what_stopped_half_way_leaves_all_as_it_was(tmp_path, error):
     path.write_text("old", encoding="utf-8")
 
     def stop_half_way():
-        with replacing(path) as part:
+        with atomic_write(path) as part:
             part.write_text("ne", encoding="utf-8")
             raise error
 

@@ -75,7 +75,7 @@ def main() -> int:
             f"{args.source} gave no frame. Is it a camera or a video that OpenCV reads?"
         )
     if args.output:
-        image_io.save(args.output, image_io.Picture(bright), overwrite=True)
+        image_io.save_image(args.output, image_io.LoadedImage(bright), overwrite=True)
     each = 1000 * worked / done
     print(f"{done} frames in {passed:.1f} s: {done / passed:.1f} frames/s, {each:.1f} ms each")
     lost = live(args.source) and not signals and passed < args.seconds

@@ -14,11 +14,11 @@ if len(sys.argv) != 4:
 net, source, target = map(Path, sys.argv[1:])
 try:
     engine = LiteRTEngine(net, threads=4)
-    picture = image_io.load(source)
+    picture = image_io.load_image(source)
     begun = time.perf_counter()
     enhance(engine, picture.pixels, out=picture.pixels)
     passed = time.perf_counter() - begun
-    image_io.save(target, picture)
+    image_io.save_image(target, picture)
 except UsageError as error:
     sys.exit(f"enhance.py: {error}")
 height, width = picture.pixels.shape[:2]

@@ -12,13 +12,15 @@ SMALLEST = {2: 22, 3: 516}
 """Side (pixels) of what LibRaw develops at least, by that of a cell; what is less is filled up."""
 
 
-def libraw_bt709(packed: np.ndarray, shot: raw_image.Shot, *, ratio: float = 1.0) -> np.ndarray:
+def libraw_bt709(
+    packed: np.ndarray, shot: raw_image.RawMetadata, *, ratio: float = 1.0
+) -> np.ndarray:
     """Do as `libraw`, with the tone curve that the targets of See-in-the-Dark have."""
     return libraw(packed, shot, ratio=ratio, curve="bt709")
 
 
 def libraw(
-    packed: np.ndarray, shot: raw_image.Shot, *, ratio: float = 1.0, curve: str = "srgb"
+    packed: np.ndarray, shot: raw_image.RawMetadata, *, ratio: float = 1.0, curve: str = "srgb"
 ) -> np.ndarray:
     """Develop packed light as LibRaw does: AHD, white balance, color matrix, exposure scaling.
 
@@ -41,9 +43,9 @@ def libraw(
     whole = np.pad(packed, [*((0, more) for more in missing), (0, 0)], mode="edge")
     size = whole.shape[0] * side, whole.shape[1] * side
     # AsShotNeutral and ColorMatrix, of which LibRaw makes gains and matrix again.
-    from_xyz = np.linalg.inv(np.array(shot.matrix)) @ np.linalg.inv(raw_image.XYZ_OF_SRGB)
-    digits = cfa.unpack(raw_image.sixteen(whole), phase, size)
-    file = dng.encode(digits, phase, black=(0,), wb=shot.wb, matrix=from_xyz)
-    developed = raw_image.develop(file, ratio=ratio, curve=curve)
+    from_xyz = np.linalg.inv(np.array(shot.color_matrix)) @ np.linalg.inv(raw_image.XYZ_OF_SRGB)
+    digits = cfa.unpack(raw_image.img_as_uint16(whole), phase, size)
+    file = dng.encode(digits, phase, black=(0,), wb=shot.camera_wb, matrix=from_xyz)
+    developed = raw_image.develop_with_libraw(file, ratio=ratio, curve=curve)
     developed = developed[: rows * side, : columns * side]
     return np.divide(developed, 65535, dtype=np.float32)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from lowlight_tf import __version__
 from lowlight_tf.checks import UsageError
-from lowlight_tf.registry import nearest
+from lowlight_tf.registry import closest_match
 
 COMMANDS = (
     "train",
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = [_hyphened(word) for word in (sys.argv[1:] if argv is None else argv)]
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         print(
-            f"lowlight-tf: no verb is called {words[0]!r}. Known: {nearest(words[0], COMMANDS)}.",
+            f"lowlight-tf: no verb is called {words[0]!r}. Known: {closest_match(words[0], COMMANDS)}.",
             file=sys.stderr,
         )
         return 2

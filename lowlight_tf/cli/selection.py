@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.registry import nearest
+from lowlight_tf.registry import closest_match
 
 
 def _sets(
@@ -61,7 +61,7 @@ def named_pairs(
         return _as_raw(f"{data} {split}", pairs, raws) if raws else (f"{data} {split}", pairs)
     raise UsageError(
         "`data` must be a folder with low/ and high/, or with test/{low,high}, a .zip of one, or "
-        f"the name of a dataset: {nearest(data, dataset_card.names())}. Received: {data} (no such "
+        f"the name of a dataset: {closest_match(data, dataset_card.names())}. Received: {data} (no such "
         "folder or dataset)."
     )
 

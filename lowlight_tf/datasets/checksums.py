@@ -80,5 +80,5 @@ def check(card: DatasetCard, root: Path) -> list[Verdict]:
 
 
 def _pixels(path: Path) -> tuple[str, str]:
-    pixels = image_io.load(path).pixels
+    pixels = image_io.load_image(path).pixels
     return "x".join(map(str, pixels.shape)), hashlib.sha256(pixels.tobytes()).hexdigest()

@@ -11,7 +11,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.exposure_pairs import exposure_folder
 from lowlight_tf.datasets.pairing import SHOWN, Pair, pair_folder
-from lowlight_tf.registry import nearest
+from lowlight_tf.registry import closest_match
 
 FOLDER = Path(__file__).parent / "cards"
 """The cards that come with the package, NAME.toml."""
@@ -182,7 +182,7 @@ class DatasetCard:
     def _chosen(self, root: Path, split: str) -> tuple[Split, Path]:
         if split not in self.splits:
             raise UsageError(
-                f"{self.name} has no split {split!r}. Known: {nearest(split, self.splits)}."
+                f"{self.name} has no split {split!r}. Known: {closest_match(split, self.splits)}."
             )
         return self.splits[split], self.place(root) / self.splits[split].folder
 
@@ -208,7 +208,7 @@ def find(name: str) -> DatasetCard:
     if path.suffix != ".toml":
         if name not in names():
             raise UsageError(
-                f"No dataset is called {name!r}. Known: {nearest(name, names())}. "
+                f"No dataset is called {name!r}. Known: {closest_match(name, names())}. "
                 "A card of your own, a .toml file, will do too."
             )
         path = FOLDER / f"{name}.toml"
@@ -229,7 +229,7 @@ def _card(name: str, fields: dict[str, Any]) -> DatasetCard:
         raise ValueError(f"the archive {unproven[0]} has an address, but no sha256")
     if not splits:
         raise ValueError("it has no splits")
-    checks.one_of("pairing", fields.get("pairing", "name"), PAIRINGS)
+    checks.check_choice("pairing", fields.get("pairing", "name"), PAIRINGS)
     return DatasetCard(name=name, splits=splits, archives=archives, **_tuples(fields))
 
 

@@ -74,7 +74,7 @@ def exposure_folder(
     return pairs, lone
 
 
-def ratio(pair: Pair, *, cap: float | None = raw_image.CAP) -> float:
+def ratio(pair: Pair, *, cap: float | None = raw_image.MAX_EXPOSURE_RATIO) -> float:
     """Return by how much the short exposure is to be amplified.
 
     What ratios.json says counts; else the names, SCENE_NUMBER_SECONDSs; else the times and
@@ -95,14 +95,14 @@ def ratio(pair: Pair, *, cap: float | None = raw_image.CAP) -> float:
             raise UsageError(
                 f"{listed} must give {pair.name} a ratio above zero. Received: {known}."
             )
-        return raw_image.capped(known, cap)
+        return raw_image.cap_ratio(known, cap)
     if NAME.fullmatch(short.stem) and NAME.fullmatch(long.stem):
         dark, bright = (float(_told(path)["seconds"]) for path in (short, long))
         if not dark:
             raise UsageError(f"{short}: an exposure of 0 seconds has no ratio. Rename it.")
-        return raw_image.capped(bright / dark, cap)
+        return raw_image.cap_ratio(bright / dark, cap)
     if is_raw(long):
-        shots = (raw_image.read(path, black=0).shot for path in (short, long))
+        shots = (raw_image.read_raw(path, black=0).metadata for path in (short, long))
         return raw_image.exposure_ratio(*shots, cap=cap)
     raise UsageError(
         f"Nothing tells the exposure ratio of {short}. Write it into {listed}, as "
@@ -115,7 +115,7 @@ def is_raw(path: Path) -> bool:
     return path.suffix.lower() in raw_image.SUFFIXES
 
 
-def target(path: Path, shot: raw_image.Shot) -> np.ndarray:
+def target(path: Path, shot: raw_image.RawMetadata) -> np.ndarray:
     """Read a pair's target as its mosaic lies: a RAW file developed by LibRaw, or a picture.
 
     Args:
@@ -129,8 +129,8 @@ def target(path: Path, shot: raw_image.Shot) -> np.ndarray:
         UsageError: If the file cannot be read.
     """
     if is_raw(path):
-        return raw_image.develop(path)
-    pixels = shot.lying(image_io.load(path).pixels)
+        return raw_image.develop_with_libraw(path)
+    pixels = shot.undo_orientation(image_io.load_image(path).pixels)
     return pixels if pixels.dtype == np.uint16 else pixels * np.uint16(257)
 
 
@@ -141,7 +141,7 @@ def digest(pairs: Iterable[Pair]) -> str:
 
 
 def _raw_files(folder: Path) -> list[Path]:
-    checks.folder("data", folder)
+    checks.check_dir("data", folder)
     paths = sorted(
         path
         for path in folder.iterdir()

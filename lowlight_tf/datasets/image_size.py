@@ -16,7 +16,7 @@ def size(path: Path) -> tuple[int, int]:
         UsageError: If the head does not tell and the file cannot be decoded.
     """
     if path.suffix.lower() in raw_image.SUFFIXES:
-        return raw_image.size(path)
+        return raw_image.raw_size(path)
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -24,7 +24,7 @@ def size(path: Path) -> tuple[int, int]:
         head = b""
     turned = b"Exif\0\0" in head or b"eXIf" in head or b"EXIF" in head  # it may lie on its side
     found = None if turned else _from_head(head)
-    return found or image_io.load(path).pixels.shape[:2]
+    return found or image_io.load_image(path).pixels.shape[:2]
 
 
 def _from_head(head: bytes) -> tuple[int, int] | None:

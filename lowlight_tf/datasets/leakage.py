@@ -180,7 +180,7 @@ def _print(path: Path, _changed: int) -> Print:
         flags = cv2.IMREAD_REDUCED_COLOR_2  # a JPEG is decoded at half size, four times as fast
         picture = cv2.imdecode(np.frombuffer(octets, np.uint8), flags)
     if picture is None:
-        picture = image_io.load(path).pixels  # says what is wrong with the file
+        picture = image_io.load_image(path).pixels  # says what is wrong with the file
     sums = [hashlib.sha256(data).digest() for data in (octets, np.ascontiguousarray(picture))]
     return Print(path, *sums, _structure(picture))
 

@@ -40,4 +40,4 @@ def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _read(pair: Pair, port: str) -> np.ndarray:
     path = pair.picture(port)
-    return infrared.read(path) if port == "infrared" else image_io.load(path).pixels
+    return infrared.read_thermal(path) if port == "infrared" else image_io.load_image(path).pixels

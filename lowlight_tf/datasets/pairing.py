@@ -108,7 +108,7 @@ def day_folder(folder: Path) -> list[Pair]:
     Raises:
         UsageError: If there are none, or two of them share their stem.
     """
-    checks.folder("data", folder)
+    checks.check_dir("data", folder)
     place = folder / "high" if (folder / "high").is_dir() else folder
     return [Pair(name, {}, path) for name, path in sorted(by_stem(place).items())]
 
@@ -119,7 +119,7 @@ def dark_folder(folder: Path) -> list[Pair]:
     Raises:
         UsageError: If there are none, or two of them share their stem.
     """
-    checks.folder("data", folder)
+    checks.check_dir("data", folder)
     places = [place for place in (folder / "low", folder / "visible") if place.is_dir()]
     found = by_stem(places[0] if places else folder)
     return [Pair(name, {"low": path}, None) for name, path in sorted(found.items())]
@@ -133,7 +133,7 @@ def by_stem(
     Raises:
         UsageError: If there are none, or two of them share their stem.
     """
-    paths = image_io.find(folder, recursive=False, suffixes=suffixes)
+    paths = image_io.find_images(folder, recursive=False, suffixes=suffixes)
     if not paths:
         raise UsageError(
             f"{folder} holds no pictures. Expected files that end in {', '.join(suffixes)}."
@@ -229,7 +229,7 @@ def _sides(
     prefixes: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, dict[str, Path]]:
     """Return input or target -> stem -> picture."""
-    checks.folder("data", folder)
+    checks.check_dir("data", folder)
     sides = [*inputs, *([] if target is None else [target])]
     places = {side: folder / folders.get(side, side) for side in sides}
     missing = [place.name for place in places.values() if not place.is_dir()]

@@ -15,7 +15,7 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.fileio import read_json, replacing, write_json
+from lowlight_tf.fileio import atomic_write, read_json, write_json
 from lowlight_tf.imaging.raw import cfa, raw_image
 
 SHORT, LONG = "short", "long"
@@ -28,7 +28,7 @@ class _Entry:
     short: str
     long: str
     ratio: float
-    shot: raw_image.Shot
+    shot: raw_image.RawMetadata
 
 
 class Decoded:
@@ -75,7 +75,7 @@ class Decoded:
         digits = digits[top : top + height, left : left + width]
         under = target[side * top :, side * left :][: side * height, : side * width]
         return raw_image.RawSample(
-            entry.shot.light(digits),
+            entry.shot.normalize(digits),
             entry.ratio,
             np.divide(under, 65535, dtype=np.float32),
             entry.shot,
@@ -90,7 +90,7 @@ def decode(
     pairs: Sequence[Pair],
     folder: Path,
     *,
-    cap: float | None = raw_image.CAP,
+    cap: float | None = raw_image.MAX_EXPOSURE_RATIO,
     black: float | None = None,
     told: Callable[[str], None] = lambda line: None,
 ) -> Decoded:
@@ -131,10 +131,10 @@ def _entry(
     wanted = _source(short) | {"black": black}
     fields = _there(folder / SHORT, _name(short), wanted)
     if fields is None:
-        picture = raw_image.read(short, black=black)
-        fields = wanted | {"shot": dataclasses.asdict(picture.shot)}
-        _keep(folder / SHORT, _name(short), picture.digits, fields)
-    shot = raw_image.Shot.from_fields(fields["shot"])
+        picture = raw_image.read_raw(short, black=black)
+        fields = wanted | {"shot": dataclasses.asdict(picture.metadata)}
+        _keep(folder / SHORT, _name(short), picture.raw_values, fields)
+    shot = raw_image.RawMetadata.from_dict(fields["shot"])
     if long in failed:  # many short exposures share it
         raise UsageError(failed[long])
     try:
@@ -145,8 +145,8 @@ def _entry(
     return _Entry(pair.name, _name(short), _name(long), ratio, shot)
 
 
-def _target(long: Path, shot: raw_image.Shot, folder: Path) -> None:
-    wanted = _source(long) | {"size": list(shot.size), "phase": shot.phase}
+def _target(long: Path, shot: raw_image.RawMetadata, folder: Path) -> None:
+    wanted = _source(long) | {"size": list(shot.size), "phase": shot.cfa_pattern}
     if _there(folder, _name(long), wanted) is not None:
         return
     image = exposure_pairs.target(long, shot)
@@ -156,7 +156,7 @@ def _target(long: Path, shot: raw_image.Shot, folder: Path) -> None:
             f"{shot.size[0]}x{shot.size[1]}. Both must be of one camera."
         )
     # The packed picture's margin, if it has one, is under no part of the target: repeat its edge.
-    edges = cfa.edges(shot.size, shot.phase)
+    edges = cfa.pad_for_pattern(shot.size, shot.cfa_pattern)
     _keep(folder, _name(long), np.pad(image, [*edges, (0, 0)], mode="edge"), wanted)
 
 
@@ -184,6 +184,6 @@ def _there(folder: Path, name: str, wanted: dict) -> dict | None:
 def _keep(folder: Path, name: str, array: np.ndarray, fields: dict) -> None:
     """Write an array whole or not at all; what is said of it comes last."""
     (folder / f"{name}.json").unlink(missing_ok=True)
-    with replacing(folder / f"{name}.npy") as part, part.open("wb") as file:
+    with atomic_write(folder / f"{name}.npy") as part, part.open("wb") as file:
         np.save(file, array)
     write_json(folder / f"{name}.json", fields)

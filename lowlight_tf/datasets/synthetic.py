@@ -112,10 +112,10 @@ def _written(
         for side in sides:
             (part / half / side).mkdir(parents=True)
         for name in photographs:
-            for number, corner in enumerate(_corners(image_io.read(source / name))):
+            for number, corner in enumerate(_corners(image_io.read_float_rgb(source / name))):
                 file = f"{Path(name).stem}_{number}.png"
                 for side, image in make(corner, rng).items():
-                    image_io.write(part / half / side / file, image)
+                    image_io.write_float_rgb(part / half / side / file, image)
     write_json(part / MARK, mark)
     os.replace(part, folder)
     return folder

@@ -27,7 +27,7 @@ def synthetic_raw(
 ) -> list[Pair]:
     """Take a short exposure of each photograph: FOLDER/raw/NAME.dng, high/NAME.png, ratios.json.
 
-    Camera, noise and ratio are drawn as `unprocess.sample` draws them, by the seed and what is in
+    Camera, noise and ratio are drawn as `unprocess.sample_pair` draws them, by the seed and what is in
     the photograph's file: the same gives the same, whatever it is called and others there are.
 
     Args:
@@ -45,7 +45,7 @@ def synthetic_raw(
         UsageError: If a photograph cannot be read, or a limit is not positive.
     """
     for limit in ratio:
-        checks.positive("ratio", limit)
+        checks.check_positive("ratio", limit)
     for side in (PORT, TARGETS):
         (folder / side).mkdir(parents=True, exist_ok=True)
     ratios, sources = (
@@ -61,7 +61,7 @@ def synthetic_raw(
         short, high = folder / PORT / f"{name}.dng", folder / TARGETS / f"{name}.png"
         if name not in ratios or not short.is_file() or not high.is_file():
             rng = np.random.default_rng([seed, int(checksum, 16)])
-            ratios[name] = _take(image_io.read(pair.target), short, high, rng, ratio)
+            ratios[name] = _take(image_io.read_float_rgb(pair.target), short, high, rng, ratio)
             write_json(folder / SOURCES, sources)
             write_json(folder / RATIOS, ratios)
         made.append(Pair(name, {PORT: short}, high))
@@ -87,16 +87,16 @@ def _take(
     ratio = float(rng.uniform(*limits))
     height, width = (side // 2 * 2 for side in photograph.shape[:2])
     target = photograph[:height, :width]
-    light = unprocess.unprocessed(target, camera)
-    picture = unprocess.taken(light, camera=camera, noise=noise, ratio=ratio, rng=rng)
+    light = unprocess.unprocess(target, camera)
+    picture = unprocess.simulate_capture(light, camera=camera, noise=noise, ratio=ratio, rng=rng)
     dng.write(
         short,
-        cfa.unpack(picture.digits, camera.phase, picture.shot.size),
+        cfa.unpack(picture.raw_values, camera.phase, picture.metadata.size),
         camera.phase,
         bits=camera.bits,
         black=(camera.black,),
         wb=camera.wb,
         matrix=np.array(camera.from_xyz),
     )
-    image_io.write(high, target)
+    image_io.write_float_rgb(high, target)
     return ratio

@@ -20,7 +20,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Port
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime import golden, input_checks, input_geometry, pretrained
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.tflite_graph.resize_model import resized
@@ -47,7 +47,7 @@ class Net:
     """
 
     path: Path
-    card: Card
+    card: ModelCard
 
     @classmethod
     def open(cls, path: Path) -> "Net":
@@ -113,8 +113,8 @@ def shipped() -> list[Net]:
     """Return the nets of the package that make one color picture of one."""
     nets = []
     for name in pretrained.names():
-        card = Card.load((pretrained.FOLDER / name).with_suffix(".json"))
-        if not card.contract.fuses and not card.contract.develops:
+        card = ModelCard.load((pretrained.FOLDER / name).with_suffix(".json"))
+        if not card.contract.is_fusion and not card.contract.is_raw:
             nets.append(Net(pretrained.find(name), card))
     return nets
 

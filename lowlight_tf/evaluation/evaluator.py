@@ -52,7 +52,7 @@ def opened(models: Sequence[str], *, threads: int = 2) -> dict[str, Engine]:
         UsageError: If one cannot be opened, or some take RAW files and others pictures.
     """
     engines = [open_model(model, threads=threads) for model in models]
-    if len({engine.contract.develops for engine in engines}) > 1:
+    if len({engine.contract.is_raw for engine in engines}) > 1:
         raise UsageError(
             "Models of RAW files stand in no table with those of pictures. Evaluate them apart."
         )
@@ -169,7 +169,7 @@ class Bench:
 
     def __init__(self, engine: Engine, *, metrics: Sequence[str], protocols: Sequence[str]) -> None:
         self._judges = {metric: METRICS.find(metric) for metric in metrics}
-        self._taken = {name for judge in self._judges.values() for name in judge.takes}
+        self._taken = {name for judge in self._judges.values() for name in judge.inputs}
         self._asked = _asked(self._judges, protocols, engine.contract)
         self._watch = _Stopwatch(engine)
         self.protocols = tuple(self._asked)
@@ -186,7 +186,7 @@ class Bench:
         """
         watch = self._watch
         watch.reset()
-        see = _developed if watch.contract.develops else _pictures
+        see = _developed if watch.contract.is_raw else _pictures
         images = see(watch, pair, self._taken, self._asked)
         return View(pair.name, images, watch.ms, watch.multiply_adds)
 
@@ -209,8 +209,8 @@ class Bench:
                 judge = self._judges[name]
                 more = {"protocol": protocol} if judge.protocols else {}
                 try:
-                    seen = images if judge.judges_alone else under()
-                    shown = (seen[one] for one in judge.takes)
+                    seen = images if judge.no_reference else under()
+                    shown = (seen[one] for one in judge.inputs)
                     values[name] = self._functions[name](*shown, **more)
                 except UsageError as error:
                     if refused is None:
@@ -222,7 +222,7 @@ class Bench:
 
 def rehearse(engine: Engine, pair: Pair) -> None:
     """Let an engine enhance, fuse or develop a pair, and do nothing else."""
-    if engine.contract.develops:
+    if engine.contract.is_raw:
         raw_protocol.images(
             engine, pair, [raw_protocol.own_protocol(engine.contract)], target=False
         )
@@ -237,8 +237,8 @@ def check(
     for protocol in protocols:
         fidelity.check(protocol)
     judges = {metric: METRICS.find(metric) for metric in metrics}
-    takes = list(dict.fromkeys(name for judge in judges.values() for name in judge.takes))
-    if engine.contract.develops:
+    takes = list(dict.fromkeys(name for judge in judges.values() for name in judge.inputs))
+    if engine.contract.is_raw:
         raw_protocol.check(engine.contract, pairs, takes, protocols)
     for name, judge in judges.items():
         known = _protocols(judge, engine.contract)
@@ -247,7 +247,7 @@ def check(
                 f"{name} is measured under the protocol {' or '.join(known)}. "
                 f"Received: {', '.join(protocols)}."
             )
-    with_target = [name for name, judge in judges.items() if not judge.judges_alone]
+    with_target = [name for name, judge in judges.items() if not judge.no_reference]
     if not pairs:
         raise UsageError("Evaluating needs at least one pair of pictures. Received: none.")
     used = []
@@ -259,7 +259,7 @@ def check(
                     f"Pair {pair.name} has no picture for {port!r}. Pass a folder with {port}/."
                 )
         if with_target and pair.target is None:
-            alone = ", ".join(name for name in METRICS if METRICS.find(name).judges_alone)
+            alone = ", ".join(name for name in METRICS if METRICS.find(name).no_reference)
             raise UsageError(
                 f"Pair {pair.name} has no target, which {', '.join(with_target)} must have. Pass "
                 f"a folder with {next(iter(shown))}/ and high/, or metrics that need none: {alone}."
@@ -271,7 +271,9 @@ def check(
 
 def result_of(engine: Engine, visible: np.ndarray, *thermal: np.ndarray) -> np.ndarray:
     """Return what an engine makes of a visible picture, and of an infrared one if it fuses."""
-    return fuse(engine, visible, *thermal) if engine.contract.fuses else enhance(engine, visible)
+    return (
+        fuse(engine, visible, *thermal) if engine.contract.is_fusion else enhance(engine, visible)
+    )
 
 
 def _pictures(
@@ -282,7 +284,7 @@ def _pictures(
     first, result = next(iter(shown.values())), result_of(engine, *shown.values())
     images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
     if "target" in taken:
-        images["target"] = image_io.load(pair.target).pixels
+        images["target"] = image_io.load_image(pair.target).pixels
     images = {name: _eight(image) for name, image in images.items()}
     return {protocol: images for protocol in protocols}
 
@@ -320,7 +322,7 @@ class _Stopwatch:
     def __call__(self, images: Images) -> Images:
         results = self._timed(self._engine, images)
         if self._count:
-            self.multiply_adds += self._count(images[self.contract.pictures[0].name].shape[1:3])
+            self.multiply_adds += self._count(images[self.contract.image_inputs[0].name].shape[1:3])
         return results
 
     def _timed(self, work: Callable, *given, **told):
@@ -332,14 +334,14 @@ class _Stopwatch:
 
 def _sources(engine: Engine, taken: Collection[str]) -> list[str]:
     """Return what is read of a pair: what the engine is shown, and what metrics take besides."""
-    ports = [port.name for port in engine.contract.pictures]
+    ports = [port.name for port in engine.contract.image_inputs]
     return [*ports, *({"infrared"} & set(taken) - set(ports))]
 
 
 def _protocols(judge: Metric, contract: Contract) -> tuple[str, ...]:
     """Return the protocols that a metric knows; none if it goes by none."""
-    known = fidelity.RAW_PROTOCOLS if contract.develops else fidelity.PROTOCOLS
-    return judge.protocols or (() if judge.judges_alone else known)
+    known = fidelity.RAW_PROTOCOLS if contract.is_raw else fidelity.PROTOCOLS
+    return judge.protocols or (() if judge.no_reference else known)
 
 
 def _asked(

@@ -25,7 +25,7 @@ from lowlight_tf.metrics.fidelity import HALF, RAW_PROTOCOLS, SID
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.engine import Engine
 
-CAPS = {SID: raw_image.CAP, HALF: None}
+CAPS = {SID: raw_image.MAX_EXPOSURE_RATIO, HALF: None}
 """The largest exposure ratio of each protocol; None for any."""
 
 TAKES = "target", "enhanced", "fused"
@@ -34,7 +34,7 @@ TAKES = "target", "enhanced", "fused"
 
 def own_protocol(contract: Contract) -> str:
     """Return the protocol that a net is measured by where none is named."""
-    if not contract.develops:
+    if not contract.is_raw:
         return "plain"
     return HALF if contract.scale == 1 else SID
 
@@ -85,7 +85,7 @@ def images(
     Raises:
         UsageError: If a file cannot be read or developed.
     """
-    picture = raw_image.read(pair.inputs[exposure_pairs.PORT])
+    picture = raw_image.read_raw(pair.inputs[exposure_pairs.PORT])
     bright = upright_target(pair) if target else None
     made: dict[float, np.ndarray] = {}
     found = {}
@@ -108,8 +108,10 @@ def upright_target(pair: Pair) -> np.ndarray:
         UsageError: If it cannot be read.
     """
     if exposure_pairs.is_raw(pair.target):
-        return raw_image.read(pair.target, black=0).shot.upright(raw_image.develop(pair.target))
-    pixels = image_io.load(pair.target).pixels
+        return raw_image.read_raw(pair.target, black=0).metadata.orient(
+            raw_image.develop_with_libraw(pair.target)
+        )
+    pixels = image_io.load_image(pair.target).pixels
     return pixels if pixels.dtype == np.uint16 else pixels * np.uint16(257)
 
 

@@ -88,7 +88,7 @@ def number(metric: str, value: float) -> str:
 
 def column(metric: str, results: Results) -> tuple[str, str]:
     """Return the column that a metric stands in: the metric, and the protocol if it goes by one."""
-    return metric, results.protocol if METRICS.find(metric).by_protocol else ""
+    return metric, results.protocol if METRICS.find(metric).has_protocol else ""
 
 
 def head_of(metric: str, protocol: str) -> str:

@@ -20,7 +20,7 @@ from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.raw import raw_image, unprocess
 from lowlight_tf.imaging.registration import infrared
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.develop import fitting_ratio
 
@@ -46,7 +46,7 @@ def dark_pictures(
     run: Path | None = None,
     folder: Path | None = None,
     most: int = 32,
-    preparation: Preparation | None = None,
+    preparation: PairPreprocessing | None = None,
 ) -> list[Images]:
     """Return pictures like those that the net will see.
 
@@ -58,7 +58,7 @@ def dark_pictures(
     Raises:
         UsageError: If `folder` has no pictures, or its ports' folders do not match.
     """
-    preparation = preparation or Preparation()
+    preparation = preparation or PairPreprocessing()
     if folder is not None:
         sources = _folder(folder, contract)
     else:
@@ -67,9 +67,9 @@ def dark_pictures(
         from lowlight_tf.datasets import synthetic  # brings scikit-image
 
         with tempfile.TemporaryDirectory() as place:
-            if contract.develops:
+            if contract.is_raw:
                 dark = synthetic.embedded(Path(place)) / "train" / "high"
-            elif contract.fuses:
+            elif contract.is_fusion:
                 dark = synthetic.embedded_cameras(Path(place)) / "train"
             else:
                 dark = synthetic.embedded(Path(place)) / "train" / "low"
@@ -91,10 +91,13 @@ def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int,
         contract: The ports.
         size: Height and width (pixels).
     """
-    gains = RAW_GAINS if contract.develops else GAINS
+    gains = RAW_GAINS if contract.is_raw else GAINS
     turns = min(len(gains), -(-16 // len(pictures)))
-    first = contract.pictures[0].name
-    exposed = {first, *(port.name for port in contract.thumbnails if contract.whole(port) == first)}
+    first = contract.image_inputs[0].name
+    exposed = {
+        first,
+        *(port.name for port in contract.thumbnail_inputs if contract.source_of(port) == first),
+    }
     samples = []
     for turn in range(turns):
         for index, picture in enumerate(pictures):
@@ -125,8 +128,8 @@ def comparison(
 
 def _cut(picture: Images, contract: Contract, size: tuple[int, int]) -> Images:
     """Return the middle of a picture as a batch of one, and the thumbnails of the whole of it."""
-    batch = {port.name: centered(picture[port.name], size)[None] for port in contract.pictures}
-    wholes = (picture[port.name] for port in contract.pictures)
+    batch = {port.name: centered(picture[port.name], size)[None] for port in contract.image_inputs}
+    wholes = (picture[port.name] for port in contract.image_inputs)
     return {**batch, **input_geometry.thumbnails(contract, *wholes)}
 
 
@@ -156,38 +159,38 @@ class _Source(NamedTuple):
     target: Path | None = None
 
     def image(self, port: Port) -> np.ndarray:
-        if port.space == "bayer":
+        if port.color_space == "bayer":
             return self._exposed()
-        if port.space == "thermal":
-            return infrared.read(self.path)
-        image = image_io.read(self.path)
+        if port.color_space == "thermal":
+            return infrared.read_thermal(self.path)
+        image = image_io.read_float_rgb(self.path)
         return image**NIGHT_GAMMA if self.day else image
 
     def _exposed(self) -> np.ndarray:
         """Return what a net sees of a RAW file, or of one that is made of a photograph."""
         if not exposure_pairs.is_raw(self.path):
             rng = np.random.default_rng(zlib.crc32(self.path.name.encode()))
-            found = unprocess.sample(image_io.read(self.path), rng)
-            return raw_image.exposed(found.packed, found.shot, found.ratio)
-        picture = raw_image.read(self.path)
+            found = unprocess.sample_pair(image_io.read_float_rgb(self.path), rng)
+            return raw_image.amplify(found.packed, found.metadata, found.ratio)
+        picture = raw_image.read_raw(self.path)
         if self.target:
             pair = Pair(self.path.stem, {exposure_pairs.PORT: self.path}, self.target)
             ratio = exposure_pairs.ratio(pair)
         else:
             ratio = fitting_ratio(picture)
-        size = tuple(min(side, RAW_SIDE) for side in picture.digits.shape[:2])
-        light = picture.shot.light(centered(picture.digits, size))
-        return raw_image.exposed(light, picture.shot, ratio)
+        size = tuple(min(side, RAW_SIDE) for side in picture.raw_values.shape[:2])
+        light = picture.metadata.normalize(centered(picture.raw_values, size))
+        return raw_image.amplify(light, picture.metadata, ratio)
 
 
 def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
-    checks.folder("calibration", folder)
+    checks.check_dir("calibration", folder)
     found = {}
-    for port in contract.pictures:
+    for port in contract.image_inputs:
         own = folder / port.name
         place = own if own.is_dir() else folder
-        paths = image_io.find(place, suffixes=raw_image.SUFFIXES) if contract.develops else []
-        found[port.name] = [_Source(path) for path in paths or image_io.find(place)]
+        paths = image_io.find_images(place, suffixes=raw_image.SUFFIXES) if contract.is_raw else []
+        found[port.name] = [_Source(path) for path in paths or image_io.find_images(place)]
     counts = {name: len(paths) for name, paths in found.items()}
     if min(counts.values()) < 1 or len(set(counts.values())) > 1:
         raise UsageError(
@@ -209,7 +212,7 @@ def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
                 not pair["inputs"],
                 pair["target"] and Path(pair["target"]),
             )
-            for port in contract.pictures
+            for port in contract.image_inputs
         }
         for pair in pairs
     ]
@@ -217,21 +220,24 @@ def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
 
 
 def _read(
-    sources: Sequence[dict[str, _Source]], contract: Contract, most: int, preparation: Preparation
+    sources: Sequence[dict[str, _Source]],
+    contract: Contract,
+    most: int,
+    preparation: PairPreprocessing,
 ) -> list[Images]:
     by_rig = Path(preparation.align).suffix == ".json"
     pictures = []
     for source in _spread(sources, most):
-        images = [source[port.name].image(port) for port in contract.pictures]
+        images = [source[port.name].image(port) for port in contract.image_inputs]
         if preparation.size == "same" and not by_rig:  # they show one field
             size = min((image.shape[:2] for image in images), key=math.prod)
             images = [multi_camera.resized(image, size) for image in images]
-        if contract.fuses:
-            images = prepare(*images, preparation)
+        if contract.is_fusion:
+            images = preprocess_pair(*images, preparation)
         pictures.append(
             {
                 port.name: color.luma(image)[..., None] if image.shape[2] > port.channels else image
-                for port, image in zip(contract.pictures, images, strict=True)
+                for port, image in zip(contract.image_inputs, images, strict=True)
             }
         )
     return pictures

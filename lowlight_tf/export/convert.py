@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import MAP, Contract
+from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
 from lowlight_tf.export.quantization.cross_layer_equalization import equalized
 from lowlight_tf.export.quantization.gptq import rounded
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS, Sample, quantized
-from lowlight_tf.fileio import replacing
+from lowlight_tf.fileio import atomic_write
 from lowlight_tf.layers.reparameterization import fold
 
 EIGHT = ("dynamic", "int8", "int16x8")
@@ -57,7 +57,7 @@ def convert(
     Raises:
         UsageError: If the size or the quantization is none that will do.
     """
-    checks.one_of("quantize", quantization, QUANTIZATIONS)
+    checks.check_choice("quantize", quantization, QUANTIZATIONS)
     check_size(size, contract)
     model = fold(told(model, contract))
     if quantization == "int8":
@@ -120,7 +120,7 @@ def write(
             folder, signature_keys=["serving_default"]
         )
         content = finish(converter)
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(content)
     return path
 
@@ -151,7 +151,7 @@ def _module(
 
 
 def _is_told(name: str, contract: Contract) -> bool:
-    return name.endswith(MAP) or any(name == port.name for port in contract.outputs)
+    return name.endswith(EXPLANATION_SUFFIX) or any(name == port.name for port in contract.outputs)
 
 
 @contextlib.contextmanager

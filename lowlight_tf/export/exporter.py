@@ -19,7 +19,7 @@ from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS
 from lowlight_tf.fileio import read_json, sha256
 from lowlight_tf.layers.reparameterization import fold
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.golden import INPUTS, middle
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
@@ -41,7 +41,7 @@ def open_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngi
         UsageError: If the folder is not a whole run, its net is not the one that its recipe
             builds, or a setting is about training or about how many weights there are.
     """
-    checks.folder("run", run)
+    checks.check_dir("run", run)
     for setting in settings:
         if not setting.startswith(CHANGEABLE):
             raise UsageError(
@@ -103,7 +103,7 @@ def export_run(
             written then.
     """
     for quantization in quantize:
-        checks.one_of("quantize", quantization, QUANTIZATIONS)
+        checks.check_choice("quantize", quantization, QUANTIZATIONS)
     recipe, engine = open_run(run, settings)
     contract = engine.contract
     pictures = dark_pictures(
@@ -152,7 +152,7 @@ def card_of(
     size: tuple[int, int],
     quantization: str,
     name: str,
-) -> Card:
+) -> ModelCard:
     """Return what is to lie beside a file that was made from a run.
 
     Args:
@@ -166,7 +166,7 @@ def card_of(
     """
     training = run / "training.json"
     whole = quantization == "int8"
-    return Card(
+    return ModelCard(
         name=name,
         model=recipe.model,
         contract=engine.contract,
@@ -179,7 +179,7 @@ def card_of(
         size_bytes=path.stat().st_size,
         weights=fold(engine.net).count_params(),
         resizable=is_resizable(path, engine.contract),
-        preparation=recipe.fields().get("preparation", {}),
+        preprocessing=recipe.fields().get("preparation", {}),
         options=dict(recipe.options),
         training=read_json(training) if training.is_file() else {},
     )

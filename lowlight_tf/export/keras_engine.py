@@ -10,8 +10,8 @@ import numpy as np
 from lowlight_tf import layers
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import MAP, Contract
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
+from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.layers.reparameterization import fold
 from lowlight_tf.runtime.engine import Images
 
@@ -42,7 +42,9 @@ class KerasEngine:
         self.name = run.resolve().name
         self.net = _load(run / "model.keras")
         recipe = run / "recipe.toml"
-        self.preparation = Recipe.load(recipe).preparation if recipe.is_file() else Preparation()
+        self.preparation = (
+            Recipe.load(recipe).preparation if recipe.is_file() else PairPreprocessing()
+        )
         _check(self.net, self.contract, run)
 
     @property
@@ -57,11 +59,11 @@ class KerasEngine:
         contract: Contract,
         *,
         name: str,
-        preparation: Preparation | None = None,
+        preparation: PairPreprocessing | None = None,
     ) -> "KerasEngine":
         """Return an engine over a net that is in memory already."""
         engine = cls.__new__(cls)
-        engine.preparation = preparation or Preparation()
+        engine.preparation = preparation or PairPreprocessing()
         engine.net, engine.contract, engine.name = net, contract, name
         return engine
 
@@ -69,7 +71,9 @@ class KerasEngine:
         """Return what the net went by, (B, h, w, C) float32 each; none if it does not tell."""
         results = self._run(images)
         return {
-            name: np.asarray(x, np.float32) for name, x in results.items() if name.endswith(MAP)
+            name: np.asarray(x, np.float32)
+            for name, x in results.items()
+            if name.endswith(EXPLANATION_SUFFIX)
         }
 
     def _run(self, images: Images) -> Images:

@@ -174,7 +174,7 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
     contract = engine.contract
     ramps = {
         port.name: np.broadcast_to(row[None, :, None], (height, width, port.channels)).copy()
-        for port in contract.pictures
+        for port in contract.image_inputs
     }
     images = {name: image[None] for name, image in ramps.items()}
     answer = engine({**images, **input_geometry.thumbnails(contract, *ramps.values())})
@@ -218,7 +218,7 @@ def table(rungs: Sequence[Rung], protocol: str) -> str:
     head = ["rung", "kB", "gzip kB"]
     for metric in metrics:
         entry = METRICS.find(metric)
-        words = (metric.upper(), entry.unit, f"({protocol})" if entry.by_protocol else "")
+        words = (metric.upper(), entry.unit, f"({protocol})" if entry.has_protocol else "")
         head += [" ".join(filter(None, words)), "change"]
     head += ["largest error", "grey levels", "longest run", "p50 ms", "p90 ms", "peak MB", "GPU"]
     rows = [_cells(rung, metrics) for rung in rungs]

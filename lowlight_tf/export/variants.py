@@ -62,7 +62,7 @@ class Lesson:
     def __post_init__(self) -> None:
         """Refuse what nothing can be learned from."""
         for steps in ("qat_steps", "prune_steps"):
-            checks.at_least(steps, getattr(self, steps), 1)
+            checks.check_min(steps, getattr(self, steps), 1)
         for share, low, high in (("sparsity", 0.01, 0.99), ("teacher", 0, 1)):
             if not low <= getattr(self, share) <= high:
                 raise UsageError(
@@ -100,7 +100,7 @@ class Rungs:
         self.name = name or self.recipe.model
         given = told(self.engine.net, self.contract)
         # What is right only the net before can tell.
-        self.taught = self.contract.fuses or len(given.output) < len(self.engine.net.output)
+        self.taught = self.contract.is_fusion or len(given.output) < len(self.engine.net.output)
         self.net = fold(given)
         self.pictures = dark_pictures(
             self.contract,
@@ -179,9 +179,9 @@ class Rungs:
 
     def _batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the run's own batches, as they were at its end, but `PLAIN`."""
-        if self.contract.fuses:
+        if self.contract.is_fusion:
             from lowlight_tf.pipeline.fusion import fusion_feed as feed
-        elif self.contract.develops:
+        elif self.contract.is_raw:
             from lowlight_tf.pipeline.raw import raw_feed
 
             feed = functools.partial(raw_feed, folder=self.run / "decoded")

@@ -3,14 +3,14 @@
 import numpy as np
 
 
-def to_float(image: np.ndarray) -> np.ndarray:
+def img_as_float32(image: np.ndarray) -> np.ndarray:
     """Return an image as float32 in [0, 1]."""
     if image.dtype == np.float32:
         return image
     return np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32)
 
 
-def put(target: np.ndarray, image: np.ndarray) -> None:
+def write_as(target: np.ndarray, image: np.ndarray) -> None:
     """Write float32 values in [0, 1] into an image of any type, rounded to its steps."""
     if target.dtype == np.float32:
         target[...] = image
@@ -19,10 +19,10 @@ def put(target: np.ndarray, image: np.ndarray) -> None:
         target[...] = np.rint(scaled, out=scaled)
 
 
-def of_type(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def convert_dtype(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return an image of one type as one of another, its white as the other's white."""
     if image.dtype == dtype:
         return image
     result = np.empty(image.shape, dtype)
-    put(result, to_float(image))
+    write_as(result, img_as_float32(image))
     return result

@@ -14,15 +14,15 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.formats import headers, tiff
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-DEEP = (".png", ".tif", ".tiff")  # these hold 16 bits
-CLEAR = (*DEEP, ".webp")  # these hold an alpha channel
+SUFFIXES_16BIT = (".png", ".tif", ".tiff")  # these hold 16 bits
+SUFFIXES_ALPHA = (*SUFFIXES_16BIT, ".webp")  # these hold an alpha channel
 JPEG = [
     *(cv2.IMWRITE_JPEG_QUALITY, 95),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 ]
-STRIP = 256  # rows that are worked on at once
+ROWS_PER_STRIP = 256  # rows that are worked on at once
 EXIF, ICC = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP
-TURNS = {  # EXIF orientation -> what makes the picture upright
+EXIF_TRANSFORMS = {  # EXIF orientation -> what makes the picture upright
     2: lambda image: cv2.flip(image, 1),
     3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
     4: lambda image: cv2.flip(image, 0),
@@ -34,7 +34,7 @@ TURNS = {  # EXIF orientation -> what makes the picture upright
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Picture:
+class LoadedImage:
     """A picture and what its file said of it.
 
     Attributes:
@@ -52,7 +52,7 @@ class Picture:
     icc: bytes | None = None
 
 
-def load(path: Path) -> Picture:
+def load_image(path: Path) -> LoadedImage:
     """Read a JPEG, PNG, WebP, TIFF or BMP file.
 
     No second copy of the pixels is made, unless EXIF says that the picture must be turned.
@@ -60,9 +60,9 @@ def load(path: Path) -> Picture:
     Raises:
         UsageError: If the file is missing, empty, truncated, damaged or no such picture.
     """
-    header = headers.read(path)
+    header = headers.read_header(path)
     try:
-        with _quiet():
+        with _silence_opencv():
             image = _decode(path, header)
     except cv2.error as error:
         raise UsageError(f"{path} cannot be decoded: {error.err}.") from None
@@ -71,18 +71,18 @@ def load(path: Path) -> Picture:
             "truncated or damaged" if image is None else f"of type {image.dtype}, not 8 or 16 bit"
         )
         raise UsageError(f"{path} cannot be decoded: it is {what}.")
-    if header.orientation in TURNS:
-        image = TURNS[header.orientation](image)
+    if header.orientation in EXIF_TRANSFORMS:
+        image = EXIF_TRANSFORMS[header.orientation](image)
     if image.ndim == 2:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-        return Picture(image, None, True, header.exif, header.icc)
+        return LoadedImage(image, None, True, header.exif, header.icc)
     _swap_red_and_blue(image)
     if image.shape[2] == 3:
-        return Picture(image, None, False, header.exif, header.icc)
-    return Picture(image[..., :3], image[..., 3], header.gray, header.exif, header.icc)
+        return LoadedImage(image, None, False, header.exif, header.icc)
+    return LoadedImage(image[..., :3], image[..., 3], header.gray, header.exif, header.icc)
 
 
-def save(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
+def save_image(path: Path, image: LoadedImage, *, overwrite: bool = False) -> None:
     """Write a picture in the format that the suffix of `path` names, with its EXIF and profile.
 
     JPEG is written at quality 95 with its colors at full size, all others without loss. The pixels
@@ -95,35 +95,37 @@ def save(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path} must end in one of: {', '.join(SUFFIXES)}.")
-    if picture.pixels.dtype == np.uint16 and suffix not in DEEP:
+    if image.pixels.dtype == np.uint16 and suffix not in SUFFIXES_16BIT:
         raise UsageError(f"{path} cannot hold 16 bits. Name it .png or .tif.")
-    if picture.alpha is not None and suffix not in CLEAR:
+    if image.alpha is not None and suffix not in SUFFIXES_ALPHA:
         raise UsageError(f"{path} cannot hold alpha. Name it .png, .tif or .webp.")
-    with _beside(path, overwrite) as part, _quiet():
-        written = _encode(part, picture)
+    with _part_path(path, overwrite) as part, _silence_opencv():
+        written = _encode(part, image)
         if not written:
             raise UsageError(f"{path} cannot be written: the encoder refused the picture.")
-        headers.read(part)
+        headers.read_header(part)
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
+def check_overwrite(path: Path, *, overwrite: bool) -> None:
     """Refuse a path where something lies, unless it may be overwritten."""
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists. Pass --overwrite to replace it, or another folder.")
 
 
-def read(path: Path) -> np.ndarray:
+def read_float_rgb(path: Path) -> np.ndarray:
     """Read a picture file as (H, W, 3) float32 sRGB in [0, 1]. Alpha is left out."""
-    pixels = load(path).pixels
+    pixels = load_image(path).pixels
     return np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32)
 
 
-def write(path: Path, image: np.ndarray) -> None:
+def write_float_rgb(path: Path, image: np.ndarray) -> None:
     """Write (H, W, 3) float32 sRGB in [0, 1] as an 8-bit file, over whatever is there."""
-    save(path, Picture(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)), overwrite=True)
+    save_image(
+        path, LoadedImage(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)), overwrite=True
+    )
 
 
-def find(
+def find_images(
     folder: Path, *, recursive: bool = True, suffixes: Collection[str] = SUFFIXES
 ) -> list[Path]:
     """Return the picture files of a folder, sorted; hidden ones and other files are passed over."""
@@ -139,7 +141,7 @@ def _decode(path: Path, header: headers.Header) -> np.ndarray | None:
     if header.kind == "tiff" and header.orientation != 1:
         # OpenCV turns a TIFF by itself, and fails on one that lies on its side: call it upright.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
-            tiff.set_upright(data)
+            tiff.clear_orientation(data)
             return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if header.shape is not None:  # into an array of our own: OpenCV would make two
         room = np.empty(header.shape, header.dtype)
@@ -148,16 +150,16 @@ def _decode(path: Path, header: headers.Header) -> np.ndarray | None:
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
-def _encode(path: Path, picture: Picture) -> bool:
-    with _arranged(picture) as image:
+def _encode(path: Path, image: LoadedImage) -> bool:
+    with _oriented_strips(image) as image:
         space = b"GRAY" if image.ndim == 2 else b"RGB "
-        icc = picture.icc if picture.icc and picture.icc[16:20] == space else None
+        icc = image.icc if image.icc and image.icc[16:20] == space else None
         if path.suffix.lower() in (".tif", ".tiff"):
             written = cv2.imwrite(str(path), image)
-            if written and (picture.exif or icc):
-                tiff.add_tags(path, exif=picture.exif, profile=icc)
+            if written and (image.exif or icc):
+                tiff.add_tags(path, exif=image.exif, profile=icc)
             return written
-        known = {EXIF: picture.exif, ICC: icc} if path.suffix.lower() != ".bmp" else {}
+        known = {EXIF: image.exif, ICC: icc} if path.suffix.lower() != ".bmp" else {}
         kinds = [kind for kind, chunk in known.items() if chunk]
         chunks = [np.frombuffer(known[kind], np.uint8) for kind in kinds]
         quality = JPEG if path.suffix.lower() in (".jpg", ".jpeg") else []
@@ -165,7 +167,7 @@ def _encode(path: Path, picture: Picture) -> bool:
 
 
 @contextlib.contextmanager
-def _arranged(picture: Picture) -> Iterator[np.ndarray]:
+def _oriented_strips(picture: LoadedImage) -> Iterator[np.ndarray]:
     """Lend the pixels as OpenCV writes them: gray, or blue first."""
     pixels, alpha = picture.pixels, picture.alpha
     if picture.gray:
@@ -184,9 +186,9 @@ def _arranged(picture: Picture) -> Iterator[np.ndarray]:
 
 
 @contextlib.contextmanager
-def _beside(path: Path, overwrite: bool) -> Iterator[Path]:
+def _part_path(path: Path, overwrite: bool) -> Iterator[Path]:
     """Lend a name beside `path`, and rename it to `path` if all went well."""
-    refuse_existing(path, overwrite=overwrite)
+    check_overwrite(path, overwrite=overwrite)
     part = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,7 +202,7 @@ def _beside(path: Path, overwrite: bool) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_opencv() -> Iterator[None]:
     """Keep OpenCV from printing what an exception is about to say."""
     log = cv2.utils.logging
     level = log.setLogLevel(log.LOG_LEVEL_SILENT)
@@ -213,6 +215,6 @@ def _quiet() -> Iterator[None]:
 def _swap_red_and_blue(image: np.ndarray) -> None:
     """Swap in place, a strip at a time."""
     code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    for top in range(0, len(image), STRIP):
-        strip = image[top : top + STRIP]
+    for top in range(0, len(image), ROWS_PER_STRIP):
+        strip = image[top : top + ROWS_PER_STRIP]
         cv2.cvtColor(strip, code, dst=strip)

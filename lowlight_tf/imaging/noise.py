@@ -45,18 +45,18 @@ def darken(
         Rounding is added. Each color of each pixel is a sensor of its own: there is no mosaic, no
         color matrix, and the tone curve of the camera is sRGB's.
     """
-    checks.positive("exposure", exposure)
-    checks.at_least("shot", shot, 0)
-    checks.at_least("read", read, 0)
-    checks.at_least("bits", bits, 1)
+    checks.check_positive("exposure", exposure)
+    checks.check_min("shot", shot, 0)
+    checks.check_min("read", read, 0)
+    checks.check_min("bits", bits, 1)
     light = exposure * color.to_linear(np.asarray(image, np.float64))
-    light = sensed(light, rng=rng, shot=shot, read=read)
+    light = add_sensor_noise(light, rng=rng, shot=shot, read=read)
     white = 2**bits - 1
     digits = np.rint(np.clip(light, 0, 1) * white)
     return color.to_srgb(digits / white).astype(np.float32)
 
 
-def sensed(
+def add_sensor_noise(
     light: np.ndarray,
     *,
     rng: np.random.Generator,

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-Render = Callable[[int, int], np.ndarray]
+RenderTile = Callable[[int, int], np.ndarray]
 """(top, left) -> float32 (h, w, C), one tile's result, cut where the picture ends."""
 
 
-def starts(length: int, tile: int, overlap: int) -> list[int]:
+def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
     """Return where tiles begin along one side: evenly, each at least `overlap` into the next."""
     if length <= tile:
         return [0]
@@ -17,15 +17,15 @@ def starts(length: int, tile: int, overlap: int) -> list[int]:
     return [round(index * (length - tile) / (count - 1)) for index in range(count)]
 
 
-def ramp(length: int) -> np.ndarray:
+def blend_weights(length: int) -> np.ndarray:
     """Return weights that rise smoothly from almost 0 to almost 1."""
     t = (np.arange(length, dtype=np.float32) + 0.5) / length
     return t * t * (3 - 2 * t)
 
 
-def by_tiles(
+def process_tiles(
     image: np.ndarray,
-    render: Render,
+    render: RenderTile,
     write: Callable[[np.ndarray, np.ndarray], None],
     *,
     size: tuple[int, int],
@@ -49,7 +49,7 @@ def by_tiles(
     """
     height, width = image.shape[:2]
     if width > height:  # as if it stood: bands from top to bottom
-        _by_tiles(
+        _process_tiles(
             image.swapaxes(0, 1),
             lambda top, left: render(left, top).swapaxes(0, 1),
             write,
@@ -58,13 +58,13 @@ def by_tiles(
             scale,
         )
     else:
-        _by_tiles(image, render, write, size, overlap, scale)
+        _process_tiles(image, render, write, size, overlap, scale)
 
 
-def _by_tiles(image, render, write, size, overlap, scale) -> None:
+def _process_tiles(image, render, write, size, overlap, scale) -> None:
     height, width, channels = image.shape
     tops, lefts = (
-        [scale * start for start in starts(length // scale, *sides)]
+        [scale * start for start in tile_starts(length // scale, *sides)]
         for length, *sides in zip((height, width), size, overlap, strict=True)
     )
     size = tuple(scale * side for side in size)
@@ -74,18 +74,18 @@ def _by_tiles(image, render, write, size, overlap, scale) -> None:
         done = 0
         for left in lefts:
             tile = render(top // scale, left // scale)
-            _fade(band[:, left:done], tile, axis=1)
+            _feather(band[:, left:done], tile, axis=1)
             band[:, done : left + size[1]] = tile[:, done - left :]
             done = left + size[1]
-        _fade(above, band, axis=0)
+        _feather(above, band, axis=0)
         band[: len(above)] = above
         write(image[top:below], band[: below - top])
         above = band[below - top :].copy(order="K")
 
 
-def _fade(old: np.ndarray, new: np.ndarray, *, axis: int) -> None:
+def _feather(old: np.ndarray, new: np.ndarray, *, axis: int) -> None:
     """Turn `old` gradually into the beginning of `new`; where both agree it stays as it is."""
     length = old.shape[axis]
-    weights = ramp(length)[:, None, None] if axis == 0 else ramp(length)[:, None]
+    weights = blend_weights(length)[:, None, None] if axis == 0 else blend_weights(length)[:, None]
     new = new[:length] if axis == 0 else new[:, :length]
     old += weights * (new - old)

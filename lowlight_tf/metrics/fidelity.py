@@ -13,7 +13,7 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.color import luma
 from lowlight_tf.metrics.pixels import PEAK, comparable, levels, rounded, size
-from lowlight_tf.registry import nearest
+from lowlight_tf.registry import closest_match
 
 PROTOCOLS = ("plain", "gt_mean", "luma")
 """What may be done to the two pictures before they are compared; see `under`."""
@@ -130,7 +130,9 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
 def check(protocol: str, known: Sequence[str] = PROTOCOLS + ARITHMETIC + RAW_PROTOCOLS) -> None:
     """Refuse a protocol that is not among the known, offering the nearest."""
     if protocol not in known:
-        raise UsageError(f"No protocol is called {protocol!r}. Known: {nearest(protocol, known)}.")
+        raise UsageError(
+            f"No protocol is called {protocol!r}. Known: {closest_match(protocol, known)}."
+        )
 
 
 def _bands(

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from lowlight_tf.checks import one_of
+from lowlight_tf.checks import check_choice
 from lowlight_tf.metrics.pixels import PEAK, lumas
 
 PROTOCOLS = ("plain", "seed")
@@ -234,7 +234,7 @@ def source_psnr(
         As `source_mse`. Differences between evaluators: some take the largest level of the fused
         picture for the peak; VIFB's MSE is another (see there), which gives about 60 dB as well.
     """
-    one_of("protocol", protocol, PROTOCOLS)
+    check_choice("protocol", protocol, PROTOCOLS)
     error = source_mse(visible, infrared, fused)
     peak = PEAK if protocol == "seed" else 1.0
     return 10 * math.log10(peak**2 / error) if error else math.inf

@@ -8,7 +8,7 @@ from keras import KerasTensor, layers, ops
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import FUSE_GUIDED
+from lowlight_tf.contract import FUSE_WITH_THUMBNAILS
 from lowlight_tf.layers.attention import attention_gate
 from lowlight_tf.layers.clip import Limit
 from lowlight_tf.layers.illumination import Blend, CrossAttention, LightRegions, Smooth
@@ -82,20 +82,20 @@ def am_fusion(
         The net fuses luma; color is the visible picture's.
     """
     for option, value in {"filters": filters, "patch": patch, "depth": depth}.items():
-        checks.at_least(option, value, 1)
+        checks.check_min(option, value, 1)
     widths = (filters, 3 * filters // 2, 2 * filters)
     inputs = {
         port.name: keras.Input(port.shape(port.size or (None, None)), name=port.name)
-        for port in FUSE_GUIDED.inputs
+        for port in FUSE_WITH_THUMBNAILS.inputs
     }
-    pictures = [inputs[port.name] for port in FUSE_GUIDED.pictures]
+    pictures = [inputs[port.name] for port in FUSE_WITH_THUMBNAILS.image_inputs]
     folded, light = pictures, pictures[0]
     if patch > 1:
         folded = [SpaceToDepth(patch, name=f"{picture.name}_fold")(picture) for picture in pictures]
         light = _smaller(light, patch, "light")
     ours, theirs = (
         _encoder(picture, widths, port.name)
-        for port, picture in zip(FUSE_GUIDED.pictures, folded, strict=True)
+        for port, picture in zip(FUSE_WITH_THUMBNAILS.image_inputs, folded, strict=True)
     )
     fused, regions = [], []
     for scale, cameras in enumerate(zip(ours, theirs, strict=True)):
@@ -104,7 +104,7 @@ def am_fusion(
         fused.append(features)
         regions.append(seen)
 
-    glances = [inputs[port.name] for port in FUSE_GUIDED.thumbnails]
+    glances = [inputs[port.name] for port in FUSE_WITH_THUMBNAILS.thumbnail_inputs]
     meant = _conv([ours[-1], theirs[-1]], widths[-1], "semantic")
     found = _found(meant, _noted(glances, detector), depth)
     meant = layers.Add(name="guided")([meant, found])
@@ -210,7 +210,7 @@ def _developed(x: KerasTensor, folded: list[KerasTensor]) -> KerasTensor:
     """Return the fused picture: a gain of either picture, and an offset, for every pixel."""
     maps = folded[0].shape[-1]
     parts = []
-    for port, picture in zip(FUSE_GUIDED.pictures, folded, strict=True):
+    for port, picture in zip(FUSE_WITH_THUMBNAILS.image_inputs, folded, strict=True):
         gain = layers.Conv2D(maps, 3, padding="same", name=f"{port.name}_gain")(x)
         gain = layers.Activation("sigmoid", name=f"{port.name}_gain_act")(gain)
         parts.append(layers.Multiply(name=f"{port.name}_part")([gain, picture]))

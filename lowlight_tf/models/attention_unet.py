@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
-from lowlight_tf.contract import DEVELOP
+from lowlight_tf.contract import RAW_TO_RGB
 from lowlight_tf.layers.attention import additive_gate
 from lowlight_tf.layers.resample import DepthToSpace
 
@@ -54,8 +54,8 @@ def attention_unet(
         al., ICCV 2015: without normalization the features of others fade from level to level.
         `attention` and `normalized` can be switched off.
     """
-    checks.at_least("filters", filters, 1)
-    checks.at_least("depth", depth, 1)
+    checks.check_min("filters", filters, 1)
+    checks.check_min("depth", depth, 1)
 
     def conv(x: KerasTensor, maps: int, place: str) -> KerasTensor:
         x = layers.Conv2D(
@@ -68,7 +68,7 @@ def attention_unet(
     def level(x: KerasTensor, maps: int, place: str) -> KerasTensor:
         return conv(conv(x, maps, f"{place}_a"), maps, f"{place}_b")
 
-    port = DEVELOP.pictures[0]
+    port = RAW_TO_RGB.image_inputs[0]
     raw = x = keras.Input((None, None, port.channels), name=port.name)
     skips = []
     for index in range(depth):

@@ -37,8 +37,8 @@ def can24(*, filters: int = 24, depth: int = 7, name: str = "can24") -> keras.Mo
         goes by running statistics of the training pictures; the authors' code takes those of the
         picture that it is shown, always.
     """
-    checks.at_least("filters", filters, 1)
-    checks.at_least("depth", depth, 1)
+    checks.check_min("filters", filters, 1)
+    checks.check_min("depth", depth, 1)
     low = keras.Input((None, None, 3), name="low")
     x = low
     for place, apart in enumerate([*(2**level for level in range(depth)), 1]):

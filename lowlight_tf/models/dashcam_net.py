@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
-from lowlight_tf.contract import EXPOSE
+from lowlight_tf.contract import ENHANCE_WITH_THUMBNAIL
 from lowlight_tf.layers.clip import Limit
 from lowlight_tf.layers.dct import CosineFilters
 from lowlight_tf.layers.reparameterization import CollapsibleConv2D
@@ -87,11 +87,11 @@ def dashcam_net(
     for option, value in {
         "filters": filters, "deep_filters": deep_filters, "context": context,
     }.items():  # fmt: skip
-        checks.at_least(option, value, 1)
+        checks.check_min(option, value, 1)
     for option, value in {
         "blocks": blocks, "deep_blocks": deep_blocks, "expansion": expansion,
     }.items():  # fmt: skip
-        checks.at_least(option, value, 0)
+        checks.check_min(option, value, 0)
 
     def conv(x: KerasTensor, channels: int, place: str, size: int = 3, **more):
         return CollapsibleConv2D(channels, size, expansion=expansion, name=f"{place}_conv", **more)(
@@ -106,7 +106,10 @@ def dashcam_net(
         y = conv(y, channels, f"{place}_b")
         return active(layers.Add(name=place)([x, y]), f"{place}_b")
 
-    small, picture = EXPOSE.thumbnails[0], EXPOSE.pictures[0]
+    small, picture = (
+        ENHANCE_WITH_THUMBNAIL.thumbnail_inputs[0],
+        ENHANCE_WITH_THUMBNAIL.image_inputs[0],
+    )
     low = keras.Input((None, None, picture.channels), name=picture.name)
     thumbnail = keras.Input(small.shape(small.size), name=small.name)
     colors = picture.channels * BLOCK**2
@@ -166,5 +169,7 @@ def dashcam_net(
     whole = Limit(name="whole")(layers.Add(name="whole_raw")([head(1, "white"), shaded]))
     enhanced = DepthToSpace(BLOCK, name="unfold")([whole, low])
     return keras.Model(
-        {picture.name: low, small.name: thumbnail}, {EXPOSE.outputs[0].name: enhanced}, name=name
+        {picture.name: low, small.name: thumbnail},
+        {ENHANCE_WITH_THUMBNAIL.outputs[0].name: enhanced},
+        name=name,
     )

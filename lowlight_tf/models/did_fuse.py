@@ -77,9 +77,9 @@ def did_fuse(
         each map (theirs one for all). What is fused is normalized by the running statistics in
         training too, of which it is no part. `patch` and `portable` are ours.
     """
-    checks.at_least("filters", filters, 1)
-    checks.at_least("patch", patch, 1)
-    checks.one_of("strategy", strategy, STRATEGIES)
+    checks.check_min("filters", filters, 1)
+    checks.check_min("patch", patch, 1)
+    checks.check_choice("strategy", strategy, STRATEGIES)
     if strategy == "attention" and not attention:
         raise UsageError(
             "`strategy` attention goes by the scores of the attention. Received: attention=False. "

@@ -60,8 +60,8 @@ def driving_unet(
     for option, value in {
         "filters": filters, "depth": depth, "groups": groups, "patch": patch,
     }.items():  # fmt: skip
-        checks.at_least(option, value, 1)
-    checks.at_least("filters", filters, 2)
+        checks.check_min(option, value, 1)
+    checks.check_min("filters", filters, 2)
 
     def block(x: KerasTensor, channels: int, size: int, place: str) -> KerasTensor:
         x = layers.Conv2D(channels, size, padding="same", name=f"{place}_conv")(x)

@@ -89,9 +89,9 @@ def mirnet(
     for option, value in {
         "filters": filters, "groups": groups, "blocks": blocks, "patch": patch,
     }.items():  # fmt: skip
-        checks.at_least(option, value, 1)
-    checks.at_least("streams", streams, 2)
-    checks.one_of("variant", variant, ("paper", "keras_io"))
+        checks.check_min(option, value, 1)
+    checks.check_min("streams", streams, 2)
+    checks.check_choice("variant", variant, ("paper", "keras_io"))
     if variant == "keras_io":
         return mirnet_keras_io.build(
             filters=filters,

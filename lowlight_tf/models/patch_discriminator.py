@@ -64,9 +64,9 @@ def patch_discriminator(
         (the logits of 256 pixels are 32x32, not 30x30). Borders are zeros, as in the authors' code;
         the attention U-Net GAN mirrors them.
     """
-    checks.at_least("filters", filters, 1)
-    checks.at_least("depth", depth, 1)
-    checks.one_of("normalization", normalization, NORMALIZATIONS)
+    checks.check_min("filters", filters, 1)
+    checks.check_min("depth", depth, 1)
+    checks.check_choice("normalization", normalization, NORMALIZATIONS)
 
     def conv(channels: int, stride: int, name: str, biased: bool) -> layers.Layer:
         return layers.Conv2D(
@@ -75,7 +75,7 @@ def patch_discriminator(
         )  # fmt: skip
 
     (output,) = contract.outputs
-    seen = contract.pictures if conditional and not contract.fuses else ()
+    seen = contract.image_inputs if conditional and not contract.is_fusion else ()
     inputs = {p.name: keras.Input((None, None, p.channels), name=p.name) for p in (*seen, output)}
     picture = inputs[output.name]
     laid = [inputs[port.name] for port in seen]

@@ -4,7 +4,7 @@ import keras
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
-from lowlight_tf.contract import DEVELOP
+from lowlight_tf.contract import RAW_TO_RGB
 from lowlight_tf.layers.resample import DepthToSpace
 
 
@@ -35,8 +35,8 @@ def sid_unet(*, filters: int = 32, depth: int = 4, name: str = "sid_unet") -> ke
         The transposed convolution of size and stride 2 is written as a 1 x 1 convolution and
         depth-to-space: the same sums.
     """
-    checks.at_least("filters", filters, 1)
-    checks.at_least("depth", depth, 1)
+    checks.check_min("filters", filters, 1)
+    checks.check_min("depth", depth, 1)
 
     def level(x: KerasTensor, maps: int, place: str) -> KerasTensor:
         for part in "ab":
@@ -44,7 +44,7 @@ def sid_unet(*, filters: int = 32, depth: int = 4, name: str = "sid_unet") -> ke
             x = layers.LeakyReLU(0.2, name=f"{place}_{part}_act")(x)
         return x
 
-    port = DEVELOP.pictures[0]
+    port = RAW_TO_RGB.image_inputs[0]
     raw = x = keras.Input((None, None, port.channels), name=port.name)
     skips = []
     for index in range(depth):

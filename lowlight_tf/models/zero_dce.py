@@ -35,8 +35,8 @@ def zero_dce(*, filters: int = 32, iterations: int = 8, name: str = "zero_dce") 
     Differences from the paper:
         None. (The authors' code has the opposite sign: negate its last convolution to use it here.)
     """
-    checks.at_least("filters", filters, 1)
-    checks.at_least("iterations", iterations, 1)
+    checks.check_min("filters", filters, 1)
+    checks.check_min("iterations", iterations, 1)
     # The authors' weights begin small, so that the curves begin flat.
     start = keras.initializers.RandomNormal(stddev=0.02)
     conv = functools.partial(layers.Conv2D, kernel_size=3, padding="same", kernel_initializer=start)

@@ -10,7 +10,7 @@ from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import color, dtypes
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.pipeline import augmentations
 from lowlight_tf.pipeline.image_cache import Shelf
 from lowlight_tf.pipeline.paired import stream
@@ -33,10 +33,10 @@ class CameraStore:
         pairs: Sequence[Pair],
         contract: Contract,
         *,
-        preparation: Preparation,
+        preparation: PairPreprocessing,
         cache_mb: int,
     ) -> None:
-        self._pairs, self._ports, self._preparation = pairs, contract.pictures, preparation
+        self._pairs, self._ports, self._preparation = pairs, contract.image_inputs, preparation
         self._shelf = Shelf(cache_mb)
         self._glances: dict[tuple[int, str], np.ndarray] = {}
 
@@ -55,7 +55,7 @@ class CameraStore:
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, ...]:
         both = multi_camera.read(pair, [port.name for port in self._ports])
-        prepared = prepare(*map(dtypes.to_float, both.values()), self._preparation)
+        prepared = preprocess_pair(*map(dtypes.img_as_float32, both.values()), self._preparation)
         lumas = (
             color.luma(image)[..., None] if image.shape[2] > port.channels else image
             for port, image in zip(self._ports, prepared, strict=True)
@@ -94,7 +94,7 @@ def fusion_feed(
     """
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
-    ports, smalls = contract.pictures, contract.thumbnails
+    ports, smalls = contract.image_inputs, contract.thumbnail_inputs
     store = CameraStore(pairs, contract, preparation=recipe.preparation, cache_mb=options.cache_mb)
 
     def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
@@ -109,7 +109,7 @@ def fusion_feed(
         names = [port.name for port in ports]
         seen = {name: tf.cast(i, tf.float32) / 255 for name, i in zip(names, images, strict=True)}
         glances = {small.name: glance(small, index) for small in smalls}
-        dimmed = [names[0], *(s.name for s in smalls if contract.whole(s) == names[0])]
+        dimmed = [names[0], *(s.name for s in smalls if contract.source_of(s) == names[0])]
         seen |= glances
         for name in dimmed:
             if options.exposure_ev:
@@ -122,7 +122,7 @@ def fusion_feed(
 
     def glance(small: Port, index: tf.Tensor) -> tf.Tensor:
         image = tf.numpy_function(
-            lambda i: store.glance(int(i), small, contract.whole(small)),
+            lambda i: store.glance(int(i), small, contract.source_of(small)),
             [index], tf.uint8, stateful=False,
         )  # fmt: skip
         image = tf.ensure_shape(image, (*small.size, small.channels))

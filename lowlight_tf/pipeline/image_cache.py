@@ -77,10 +77,10 @@ class PairStore:
         return self._glances[key]
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        target = _eight_bit(image_io.load(pair.target).pixels)
+        target = _eight_bit(image_io.load_image(pair.target).pixels)
         if not pair.inputs:
             return target, target
-        return _eight_bit(image_io.load(pair.inputs[self._port]).pixels), target
+        return _eight_bit(image_io.load_image(pair.inputs[self._port]).pixels), target
 
 
 def levels(store: PairStore, leveled: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorflow.random import fold_in as fold
 
-from lowlight_tf.training_config import Pipeline
+from lowlight_tf.training_config import PipelineConfig
 
 LAMPS = 4  # most headlights in a picture
 POOLS = 3  # most pools of light
@@ -12,7 +12,7 @@ POOLS = 3  # most pools of light
 def night(
     day: tf.Tensor,
     quantiles: tf.Tensor,
-    options: Pipeline,
+    options: PipelineConfig,
     seed: tf.Tensor,
     *,
     window: tf.Tensor | None = None,

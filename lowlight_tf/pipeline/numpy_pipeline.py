@@ -43,8 +43,8 @@ class ArrayFeed(keras.utils.PyDataset):
     ) -> None:
         super().__init__()
         options = recipe.pipeline
-        (self._port,) = (port.name for port in contract.pictures)
-        self._thumbnails = contract.thumbnails
+        (self._port,) = (port.name for port in contract.image_inputs)
+        self._thumbnails = contract.thumbnail_inputs
         self._store = PairStore(pairs, port=self._port, cache_mb=options.cache_mb)
         days = any(self._store.is_day(index) for index in range(len(pairs)))
         unmade = options.blur or options.mixed or options.lit or options.glance

@@ -64,7 +64,7 @@ def training_feed(
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
     batch = batch or options.batch
-    (port,) = contract.pictures
+    (port,) = contract.image_inputs
     store = PairStore(pairs, port=port.name, cache_mb=options.cache_mb)
     days = tf.constant([options.night or store.is_day(index) for index in range(len(store))])
     nights = bool(tf.reduce_any(days))
@@ -77,7 +77,9 @@ def training_feed(
         low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
         (low, target), window = augmentations.crop([low, target], crop, seeds["crop"])
         low, target = (tf.cast(image, tf.float32) / 255 for image in (low, target))
-        glances = {small.name: glance(small, index, days[index]) for small in contract.thumbnails}
+        glances = {
+            small.name: glance(small, index, days[index]) for small in contract.thumbnail_inputs
+        }
         if nights:
             whole = next(iter(glances.values()), None)
             window = window if glances else None
@@ -95,7 +97,7 @@ def training_feed(
         if options.lit:
             light = augmentations.light(options.lit, seeds["lit"])
             low += light * (target - low)
-            for small in contract.thumbnails:
+            for small in contract.thumbnail_inputs:
                 bright = tf.minimum(glance(small, index, True) * factors[index], 1)
                 glances[small.name] += light * (bright - glances[small.name])
         if options.turned and crop:
@@ -105,7 +107,7 @@ def training_feed(
                 small.name: augmentations.glance(
                     glances[small.name], small.size, options.glance, seeds["glance"]
                 )
-                for small in contract.thumbnails
+                for small in contract.thumbnail_inputs
             }
         seen = {port.name: low, **glances}
         if options.exposure_ev:

@@ -58,7 +58,7 @@ def raw_feed(
     """
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
-    (port,) = contract.pictures
+    (port,) = contract.image_inputs
     _check_filters(pairs, port)
     store = decode(pairs, folder, told=print)
     side = crop * contract.scale
@@ -84,7 +84,7 @@ def _check_filters(pairs: Sequence[Pair], port: Port) -> None:
     """Refuse a dataset of another kind of sensor, by its first file, before hours of decoding."""
     first = pairs[0].inputs[port.name]
     try:
-        channels = len(raw_image.read(first, black=0).shot.black)
+        channels = len(raw_image.read_raw(first, black=0).metadata.black_level)
     except UsageError:
         return  # one that cannot be read is left out, and said
     if channels != port.channels:
@@ -123,7 +123,7 @@ def sample(
     top, left = (int(rng.integers(side)) for side in room)
     found = store.read(index, crop=(top, left, wide, wide))
     ratio = found.ratio * 2 ** rng.uniform(-stops, stops)
-    packed, target = raw_image.exposed(found.packed, found.shot, ratio), found.target
+    packed, target = raw_image.amplify(found.packed, found.metadata, ratio), found.target
     if turned:
         for axis in (0, 1):
             if rng.random() < 0.5:

@@ -45,6 +45,6 @@ def dusk(pairs: Sequence[Pair], folder: Path, recipe: Recipe, *, port: str = "lo
                 paths, night(day, quantiles, recipe.pipeline, seed), strict=True
             ):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                image_io.write(path, image.numpy())
+                image_io.write_float_rgb(path, image.numpy())
         twins.append(Pair(pair.name, {port: paths[0]}, paths[1]))
     return twins

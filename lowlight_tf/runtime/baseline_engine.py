@@ -4,7 +4,7 @@ import numpy as np
 
 from lowlight_tf.catalog import BASELINES
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.raw.raw_image import RawPicture
+from lowlight_tf.imaging.raw.raw_image import RawImage
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.engine import Images
 
@@ -32,11 +32,11 @@ class ClassicalEngine:
     def __init__(self, name: str) -> None:
         baseline = BASELINES.find(name)
         self.name, self.contract, self._function = name, baseline.contract, baseline.load()
-        self.whole = input_geometry.WHOLE if self.contract.fuses else WHOLE
+        self.whole = input_geometry.WHOLE if self.contract.is_fusion else WHOLE
 
     def __call__(self, images: Images) -> Images:
         """Run one batch, picture by picture. See `Engine`."""
-        shown = [images[port.name] for port in self.contract.pictures]
+        shown = [images[port.name] for port in self.contract.image_inputs]
         (wanted,) = self.contract.outputs
         results = [self._function(*map(_float, pictures)) for pictures in zip(*shown, strict=True)]
         whole = shown[0].dtype == np.uint8
@@ -50,9 +50,9 @@ class Developer(ClassicalEngine):
     picture, not amplified.
     """
 
-    def develop(self, picture: RawPicture, *, ratio: float) -> np.ndarray:
+    def develop(self, picture: RawImage, *, ratio: float) -> np.ndarray:
         """Return (2h, 2w, 3) float32 in [0, 1] of a packed picture, pixel over pixel."""
-        return self._function(picture.packed, picture.shot, ratio=ratio)
+        return self._function(picture.packed, picture.metadata, ratio=ratio)
 
     def __call__(self, images: Images) -> Images:
         """Refuse. See `Engine`."""

@@ -68,8 +68,8 @@ def measure(
     Raises:
         UsageError: If the file cannot be run, or its process came to an end by itself.
     """
-    checks.at_least("threads", threads, 1)
-    checks.at_least("runs", runs, 1)
+    checks.check_min("threads", threads, 1)
+    checks.check_min("runs", runs, 1)
     done = subprocess.run(
         [
             sys.executable,
@@ -101,7 +101,7 @@ def measure_here(
     rng = np.random.default_rng(0)
     frames = {
         port.name: rng.integers(0, 256, port.shape(size), dtype=np.uint8)
-        for port in contract.pictures
+        for port in contract.image_inputs
     }
     images = {name: frame[None] for name, frame in frames.items()}
     images |= input_geometry.thumbnails(contract, *frames.values())

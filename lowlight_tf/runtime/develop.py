@@ -9,7 +9,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.raw import raw_image
-from lowlight_tf.imaging.raw.raw_image import RawPicture
+from lowlight_tf.imaging.raw.raw_image import RawImage
 from lowlight_tf.runtime import input_checks, tiled_inference
 from lowlight_tf.runtime.engine import Engine
 
@@ -25,7 +25,7 @@ LARGEST = 2.0**16
 
 def develop(
     engine: Engine,
-    picture: RawPicture,
+    picture: RawImage,
     *,
     ratio: float,
     dtype: type = np.uint16,
@@ -51,14 +51,14 @@ def develop(
         UsageError: If the engine develops no RAW pictures or none of this kind, or the ratio is not
             positive.
     """
-    contract, digits, shot = engine.contract, picture.digits, picture.shot
+    contract, digits, shot = engine.contract, picture.raw_values, picture.metadata
     input_checks.check_raw(contract)
-    checks.positive("ratio", ratio)
+    checks.check_positive("ratio", ratio)
     own = getattr(engine, "develop", None)
     if own:
         image = own(picture, ratio=ratio)
-        return dtypes.of_type(shot.finished(image), np.dtype(dtype))
-    (port,) = contract.pictures
+        return dtypes.convert_dtype(shot.crop_and_orient(image), np.dtype(dtype))
+    (port,) = contract.image_inputs
     if digits.shape[-1] != port.channels:
         raise UsageError(
             f"{engine.name} develops what Bayer sensors saw ({port.channels} channels). "
@@ -70,10 +70,10 @@ def develop(
     tiled_inference.through(
         engine, {port.name: digits}, result, thumbnails={}, shown=shown, progress=progress
     )
-    return shot.finished(result, shrunk=2 // scale)
+    return shot.crop_and_orient(result, downscale=2 // scale)
 
 
-def fitting_ratio(picture: RawPicture, *, cap: float | None = raw_image.CAP) -> float:
+def fitting_ratio(picture: RawImage, *, cap: float | None = raw_image.MAX_EXPOSURE_RATIO) -> float:
     """Return the exposure ratio that makes a picture as bright as pictures mostly are.
 
     That is where the mean of what the net is shown is `GRAY`; never below 1.
@@ -82,17 +82,17 @@ def fitting_ratio(picture: RawPicture, *, cap: float | None = raw_image.CAP) -> 
         picture: What `raw.read` gives.
         cap: The largest ratio; None for any up to `LARGEST`.
     """
-    step = int(np.ceil((picture.digits[..., 0].size / SAMPLES) ** 0.5))
-    light = picture.shot.light(picture.digits[::step, ::step])
+    step = int(np.ceil((picture.raw_values[..., 0].size / SAMPLES) ** 0.5))
+    light = picture.metadata.normalize(picture.raw_values[::step, ::step])
     low, high = 1.0, LARGEST if cap is None else cap
     while high / low > 1.005:  # the mean rises with the ratio
         middle = (low * high) ** 0.5
-        if raw_image.exposed(light, picture.shot, middle).mean() < GRAY:
+        if raw_image.amplify(light, picture.metadata, middle).mean() < GRAY:
             low = middle
         else:
             high = middle
     return high
 
 
-def _shown(digits: np.ndarray, *, shot: raw_image.Shot, ratio: float) -> np.ndarray:
-    return raw_image.exposed(shot.light(digits), shot, ratio)
+def _shown(digits: np.ndarray, *, shot: raw_image.RawMetadata, ratio: float) -> np.ndarray:
+    return raw_image.amplify(shot.normalize(digits), shot, ratio)

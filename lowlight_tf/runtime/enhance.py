@@ -37,7 +37,7 @@ def enhance(
     """
     input_checks.check_ports(engine.contract)
     input_checks.check_image(image)
-    (port,) = engine.contract.pictures
+    (port,) = engine.contract.image_inputs
     result = np.empty_like(image) if out is None else out
     if thumbnails is None:
         thumbnails = input_geometry.thumbnails(engine.contract, image)

@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import MAP
+from lowlight_tf.contract import EXPLANATION_SUFFIX
 from lowlight_tf.datasets import multi_camera
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.raw import raw_image
-from lowlight_tf.imaging.raw.raw_image import RawPicture
-from lowlight_tf.imaging.registration.infrared import one_channel
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
+from lowlight_tf.imaging.raw.raw_image import RawImage
+from lowlight_tf.imaging.registration.infrared import to_single_channel
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.runtime import input_checks, input_geometry, tiled_inference
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
@@ -19,10 +19,10 @@ from lowlight_tf.runtime.fuse import fuse
 
 def explain(
     engine: Engine,
-    picture: np.ndarray | RawPicture,
+    picture: np.ndarray | RawImage,
     infrared: np.ndarray | None = None,
     *,
-    preparation: Preparation | None = None,
+    preparation: PairPreprocessing | None = None,
     ratio: float = 1.0,
 ) -> dict[str, np.ndarray]:
     """Return what a net went by in one picture, as pictures of its size.
@@ -32,7 +32,7 @@ def explain(
     red. A picture too large to be run at once is shown to the net smaller.
 
     Args:
-        engine: A net that tells what it goes by: one with outputs called as `contract.MAP` says.
+        engine: A net that tells what it goes by: one with outputs called as `contract.EXPLANATION_SUFFIX` says.
         picture: (H, W, 3) sRGB, what `enhance` or `fuse` takes; what `develop` takes, for a net
             that develops.
         infrared: The infrared partner, for a net that fuses; as `fuse` takes it.
@@ -46,27 +46,27 @@ def explain(
         UsageError: If the engine does not tell, or the pictures do not fit it.
     """
     listener = _Listener(engine)
-    if isinstance(picture, RawPicture):
+    if isinstance(picture, RawImage):
         input_checks.check_raw(engine.contract)
-        digits, shot = picture.digits, picture.shot
+        digits, shot = picture.raw_values, picture.metadata
         size = _within(engine, digits.shape[:2])
-        light = raw_image.exposed(shot.light(multi_camera.resized(digits, size)), shot, ratio)
+        light = raw_image.amplify(shot.normalize(multi_camera.resized(digits, size)), shot, ratio)
         room = np.empty((*(engine.contract.scale * side for side in size), 3), np.float32)
-        (port,) = engine.contract.pictures
+        (port,) = engine.contract.image_inputs
         tiled_inference.through(listener, {port.name: light}, room, thumbnails={})
         drawn = _all_drawn(listener, size, (2 * digits.shape[0], 2 * digits.shape[1]))
-        return {name: shot.finished(image) for name, image in drawn.items()}
+        return {name: shot.crop_and_orient(image) for name, image in drawn.items()}
     shape = picture.shape[:2]
-    shown = [dtypes.to_float(picture)]
+    shown = [dtypes.img_as_float32(picture)]
     if infrared is not None:
-        how = preparation or getattr(engine, "preparation", None) or Preparation()
-        shown = [*prepare(*shown, one_channel(infrared), how)]
+        how = preparation or getattr(engine, "preparation", None) or PairPreprocessing()
+        shown = [*preprocess_pair(*shown, to_single_channel(infrared), how)]
     size = _within(engine, shown[0].shape[:2])
     small = [multi_camera.resized(image, size) for image in shown]
     if infrared is None:
         enhance(listener, *small)
     else:
-        fuse(listener, *small, preparation=Preparation())
+        fuse(listener, *small, preparation=PairPreprocessing())
     return _all_drawn(listener, size, shape)
 
 
@@ -104,7 +104,7 @@ class _Listener:
     def __call__(self, images: Images) -> Images:
         """Run one batch. See `Engine`."""
         tell = getattr(self._engine, "maps", None)
-        self.ran = images[self.contract.pictures[0].name].shape[1:3]
+        self.ran = images[self.contract.image_inputs[0].name].shape[1:3]
         self.maps = {name: image[0] for name, image in tell(images).items()} if tell else {}
         size = tuple(self.contract.scale * side for side in self.ran)
         return {
@@ -118,9 +118,11 @@ def _all_drawn(
 ) -> dict[str, np.ndarray]:
     if not listener.maps:
         raise _silent(listener.name)
-    turned = input_geometry.across(listener.ran, size) and not listener.contract.develops
+    turned = input_geometry.across(listener.ran, size) and not listener.contract.is_raw
     return {
-        name.removesuffix(MAP): _drawn(image, listener.ran, size, shape, turned=turned)
+        name.removesuffix(EXPLANATION_SUFFIX): _drawn(
+            image, listener.ran, size, shape, turned=turned
+        )
         for name, image in listener.maps.items()
     }
 

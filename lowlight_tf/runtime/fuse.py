@@ -8,11 +8,11 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import dtypes
-from lowlight_tf.imaging.registration.infrared import one_channel
+from lowlight_tf.imaging.registration.infrared import to_single_channel
 from lowlight_tf.imaging.registration.pair_preprocessing import (
-    Preparation,
-    finished,
-    prepare,
+    PairPreprocessing,
+    preprocess_pair,
+    stretch_contrast,
 )
 from lowlight_tf.runtime import input_checks, input_geometry, tiled_inference
 from lowlight_tf.runtime.engine import Engine
@@ -30,7 +30,7 @@ def fuse(
     visible: np.ndarray,
     infrared: np.ndarray,
     *,
-    preparation: Preparation | None = None,
+    preparation: PairPreprocessing | None = None,
     out: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
@@ -60,14 +60,16 @@ def fuse(
     contract = engine.contract
     input_checks.check_cameras(contract)
     input_checks.check_image(visible)
-    infrared = one_channel(infrared if infrared.ndim == 3 else infrared[..., None])
+    infrared = to_single_channel(infrared if infrared.ndim == 3 else infrared[..., None])
     preparation = preparation or getattr(engine, "preparation", None)
     kind = visible.dtype
-    plain = dataclasses.replace(preparation or Preparation(), finish=0.0) == Preparation()
+    plain = (
+        dataclasses.replace(preparation or PairPreprocessing(), finish=0.0) == PairPreprocessing()
+    )
     changed = infrared.shape[:2] != visible.shape[:2] or not plain
     if preparation and changed:
-        visible, infrared = prepare(dtypes.to_float(visible), infrared, preparation)
-    visible, infrared = dtypes.of_type(visible, kind), dtypes.of_type(infrared, kind)
+        visible, infrared = preprocess_pair(dtypes.img_as_float32(visible), infrared, preparation)
+    visible, infrared = dtypes.convert_dtype(visible, kind), dtypes.convert_dtype(infrared, kind)
     if infrared.shape[:2] != visible.shape[:2]:
         (height, width), (rows, columns) = visible.shape[:2], infrared.shape[:2]
         raise UsageError(
@@ -75,8 +77,8 @@ def fuse(
             f"infrared {rows}x{columns} (height x width). Align them."
         )
     luma = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)[..., None]
-    names = [port.name for port in contract.pictures]
-    share = preparation.finish if preparation else 0.0
+    names = [port.name for port in contract.image_inputs]
+    share = preparation.output_stretch if preparation else 0.0
     # What is stretched from bytes has gaps between its grey levels.
     fused = np.empty(luma.shape, np.float32 if share else luma.dtype)
     tiled_inference.through(
@@ -86,7 +88,7 @@ def fuse(
         thumbnails=input_geometry.thumbnails(contract, luma, infrared),
         progress=progress,
     )
-    fused = dtypes.of_type(finished(fused, share), luma.dtype)
+    fused = dtypes.convert_dtype(stretch_contrast(fused, share), luma.dtype)
     return _colored(fused, luma, visible, np.empty_like(visible) if out is None else out)
 
 

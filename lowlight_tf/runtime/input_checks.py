@@ -15,7 +15,7 @@ def _words(contract: Contract) -> str:
 
 def check_ports(contract: Contract) -> None:
     """Refuse a net that is not from one color image to another of its size."""
-    ports = (*contract.pictures, *contract.outputs)
+    ports = (*contract.image_inputs, *contract.outputs)
     if len(ports) != 2 or {port.channels for port in ports} != {3} or contract.scale != 1:
         raise UsageError(
             f"Enhancing takes a net from one color image to one. Received: {_words(contract)}."
@@ -24,7 +24,7 @@ def check_ports(contract: Contract) -> None:
 
 def check_cameras(contract: Contract) -> None:
     """Refuse a net that is not from a luma and an infrared image to one of their size."""
-    sides = contract.pictures, contract.outputs
+    sides = contract.image_inputs, contract.outputs
     channels = [[port.channels for port in side] for side in sides]
     if channels != [[1, 1], [1]] or contract.scale != 1:
         raise UsageError(
@@ -36,7 +36,7 @@ def check_cameras(contract: Contract) -> None:
 def check_raw(contract: Contract) -> None:
     """Refuse a net that is not from packed Bayer pixels to one color image."""
     channels = [[port.channels for port in side] for side in (contract.inputs, contract.outputs)]
-    if not contract.develops or channels != [[4], [3]] or contract.scale not in (1, 2):
+    if not contract.is_raw or channels != [[4], [3]] or contract.scale not in (1, 2):
         raise UsageError(
             f"Developing takes a net from a RAW picture to one. Received: {_words(contract)}."
         )
@@ -44,9 +44,9 @@ def check_raw(contract: Contract) -> None:
 
 def check(contract: Contract) -> None:
     """Refuse a net that neither enhances nor fuses nor develops one picture."""
-    if contract.develops:
+    if contract.is_raw:
         check_raw(contract)
-    elif contract.fuses:
+    elif contract.is_fusion:
         check_cameras(contract)
     else:
         check_ports(contract)

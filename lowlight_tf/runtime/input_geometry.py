@@ -47,11 +47,11 @@ def thumbnails(contract: Contract, *pictures: np.ndarray) -> dict[str, np.ndarra
         Port name -> (1, h, w, C) in its picture's type: each pixel the mean of what it stands for.
         Empty if the net has no such port.
     """
-    names = (port.name for port in contract.pictures)
+    names = (port.name for port in contract.image_inputs)
     shown = dict(zip(names, pictures, strict=True))
     return {
-        port.name: _shrunk(shown[contract.whole(port)], port.size)[None]
-        for port in contract.thumbnails
+        port.name: _shrunk(shown[contract.source_of(port)], port.size)[None]
+        for port in contract.thumbnail_inputs
     }
 
 

@@ -8,10 +8,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import MAP, Port
+from lowlight_tf.contract import EXPLANATION_SUFFIX, Port
 from lowlight_tf.fileio import sha256
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
-from lowlight_tf.model_card import Card
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.tflite_graph.io_quantization import without_port_copies
 from lowlight_tf.tflite_graph.macs import multiply_adds
@@ -52,17 +52,17 @@ class LiteRTEngine:
     """
 
     def __init__(self, path: Path, *, threads: int = 2) -> None:
-        checks.at_least("threads", threads, 1)
+        checks.check_min("threads", threads, 1)
         if not path.is_file():
             raise UsageError(f"No file {path}. Pass a .tflite file that exists, with its card.")
         self.path = path
-        self.card = Card.load(path.with_suffix(".json"))
+        self.card = ModelCard.load(path.with_suffix(".json"))
         if sha256(path) != self.card.sha256:
             raise UsageError(
                 f"{path} is not the file that its card was written for: the checksums differ. "
                 "Copy both again, or export again."
             )
-        checks.one_of("dtype of the card", self.card.dtype, ("float32", "uint8"))
+        checks.check_choice("dtype of the card", self.card.dtype, ("float32", "uint8"))
         self.name, self.weights = self.card.name, self.card.weights
         self.contract = self.card.contract
         self.preparation = _preparation(self.card, path)
@@ -86,7 +86,7 @@ class LiteRTEngine:
         Raises:
             UsageError: If an image is missing, or is of another size, type or number than it must.
         """
-        first = self.contract.pictures[0].name
+        first = self.contract.image_inputs[0].name
         size = self._size_of(images.get(first))
         for port in self.contract.inputs:
             self._check(port, images.get(port.name), size)
@@ -124,7 +124,7 @@ class LiteRTEngine:
         self({name: image[:1] for name, image in images.items()})
         maps = {}
         for name, details in self._signature("outputs").items():
-            if name.endswith(MAP):
+            if name.endswith(EXPLANATION_SUFFIX):
                 tensor = _Tensor(self._interpreter, details)
                 maps[name] = np.empty((1, *tensor.shape), np.float32)
                 tensor.read(maps[name][0])
@@ -151,7 +151,7 @@ class LiteRTEngine:
 
     def _lay_out(self, size: tuple[int, int]) -> None:
         """Make room for pictures of another size."""
-        for port in self.contract.pictures:
+        for port in self.contract.image_inputs:
             index = self._inputs[port.name].index
             self._interpreter.resize_tensor_input(index, (1, *port.shape(size)))
         self._inputs, self._outputs = {}, {}  # no view of the old memory may be left
@@ -227,9 +227,9 @@ def _check_out(
         raise UsageError(f"`out` must hold {name!r} contiguous and writeable. Pass another array.")
 
 
-def _preparation(card: Card, path: Path) -> Preparation:
+def _preparation(card: ModelCard, path: Path) -> PairPreprocessing:
     try:
-        return Preparation(**card.preparation)
+        return PairPreprocessing(**card.preprocessing)
     except TypeError as error:
         raise UsageError(f"The card of {path} asks for an unknown preparation: {error}.") from None
 

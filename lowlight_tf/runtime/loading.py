@@ -15,7 +15,7 @@ def open_baseline(name: str) -> ClassicalEngine:
     Raises:
         UsageError: If there is none of that name.
     """
-    develops = BASELINES.find(name).contract.develops
+    develops = BASELINES.find(name).contract.is_raw
     return (Developer if develops else ClassicalEngine)(name)
 
 

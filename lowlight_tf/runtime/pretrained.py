@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import sha256
-from lowlight_tf.model_card import Card
-from lowlight_tf.registry import nearest
+from lowlight_tf.model_card import ModelCard
+from lowlight_tf.registry import closest_match
 
 FOLDER = Path(__file__).parent / "models"
 """Each net is NAME.tflite, its card NAME.json and a golden input and output, NAME.npz."""
@@ -48,10 +48,10 @@ def find(name: str, *, others: Iterable[str] = ()) -> Path:
         name = f"{FAMILY}{name}"
     if name not in names():
         raise UsageError(
-            f"No shipped net is called {name!r}. Known: {nearest(name, (*names(), *others))}. "
+            f"No shipped net is called {name!r}. Known: {closest_match(name, (*names(), *others))}. "
             "A .tflite file or a run folder will do too."
         )
     path = FOLDER / f"{name}.tflite"
-    if sha256(path) != Card.load(path.with_suffix(".json")).sha256:
+    if sha256(path) != ModelCard.load(path.with_suffix(".json")).sha256:
         raise UsageError(f"{path} is damaged: its checksum is not its card's. Install again.")
     return path

@@ -22,7 +22,7 @@ def through(
     target: np.ndarray,
     *,
     thumbnails: Images,
-    shown: Shown = dtypes.to_float,
+    shown: Shown = dtypes.img_as_float32,
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Run pictures of one height and width through an engine.
@@ -47,7 +47,7 @@ def through(
     most = getattr(engine, "whole", input_geometry.WHOLE)
     contract, shape = engine.contract, next(iter(pictures.values())).shape[:2]
     size = input_geometry.size_for(engine.size, contract, shape, whole=most)
-    if input_geometry.across(size, shape) and not contract.develops:
+    if input_geometry.across(size, shape) and not contract.is_raw:
         pictures = {name: image.swapaxes(0, 1) for name, image in pictures.items()}
         target, shape = target.swapaxes(0, 1), shape[::-1]
     if shape[0] <= size[0] and shape[1] <= size[1]:
@@ -76,7 +76,7 @@ def _at_once(
     if eight:
         target[...] = answer
     else:
-        dtypes.put(target, answer)
+        dtypes.write_as(target, answer)
 
 
 def _by_tiles(
@@ -96,14 +96,16 @@ def _by_tiles(
         return _floats({name: image[place] for name, image in pictures.items()}, shown)
 
     agreement = None
-    if not thumbnails and not engine.contract.develops:
+    if not thumbnails and not engine.contract.is_raw:
         agreement = Agreement(
             lambda images: _run(engine, images, thumbnails),
             lambda rows, columns: part(np.ix_(rows, columns)),
             shape=shape,
             size=size,
         )
-    rows, columns = (len(tiling.starts(*sides)) for sides in zip(shape, size, overlap, strict=True))
+    rows, columns = (
+        len(tiling.tile_starts(*sides)) for sides in zip(shape, size, overlap, strict=True)
+    )
     done = 0
 
     def render(top: int, left: int) -> np.ndarray:
@@ -116,7 +118,7 @@ def _by_tiles(
         progress(done / (rows * columns + 1))
         return agreement.correct(tile, top, left) if agreement else tile
 
-    tiling.by_tiles(target, render, dtypes.put, size=size, overlap=overlap, scale=scale)
+    tiling.process_tiles(target, render, dtypes.write_as, size=size, overlap=overlap, scale=scale)
 
 
 def _run(engine: Engine, images: Images, thumbnails: Images) -> np.ndarray:
@@ -126,5 +128,5 @@ def _run(engine: Engine, images: Images, thumbnails: Images) -> np.ndarray:
     return np.asarray(engine({**batch, **thumbnails})[wanted.name])[0]
 
 
-def _floats(images: Images, shown: Shown = dtypes.to_float) -> Images:
+def _floats(images: Images, shown: Shown = dtypes.img_as_float32) -> Images:
     return {name: shown(image) for name, image in images.items()}

@@ -9,8 +9,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
-from lowlight_tf.fileio import replacing, sha256
-from lowlight_tf.model_card import Card
+from lowlight_tf.fileio import atomic_write, sha256
+from lowlight_tf.model_card import ModelCard
 
 
 def resized(content: bytes, contract: Contract, size: tuple[int, int]) -> bytes:
@@ -35,10 +35,10 @@ def resized(content: bytes, contract: Contract, size: tuple[int, int]) -> bytes:
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     inputs = interpreter.get_signature_runner().get_input_details()
-    indices = {port.name: inputs[port.name]["index"] for port in contract.pictures}
+    indices = {port.name: inputs[port.name]["index"] for port in contract.image_inputs}
     del inputs  # they refer to memory that is laid out anew
     try:
-        for port in contract.pictures:
+        for port in contract.image_inputs:
             interpreter.resize_tensor_input(indices[port.name], (1, *port.shape(size)))
         interpreter.allocate_tensors()
         outputs = interpreter.get_signature_runner().get_output_details()
@@ -82,14 +82,14 @@ def resize(path: Path, size: tuple[int, int], output: Path) -> Path:
     Raises:
         UsageError: If the card says that the file is of one size, or the new size will not do.
     """
-    card = Card.load(path.with_suffix(".json"))
+    card = ModelCard.load(path.with_suffix(".json"))
     if not card.resizable:
         raise _single(f"the card of {path} says so")
     content = resized(path.read_bytes(), card.contract, size)
     name = f"{card.name}_{size[0]}x{size[1]}"
     target = output / f"{name}.tflite"
     output.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as part:
+    with atomic_write(target) as part:
         part.write_bytes(content)
         checksum = sha256(part)
         dataclasses.replace(

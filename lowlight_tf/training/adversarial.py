@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import KerasTensor, ops
 
-from lowlight_tf.catalog import CRITICS, GAMES
+from lowlight_tf.catalog import DISCRIMINATORS, GAN_LOSSES
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
@@ -106,8 +106,8 @@ class AdversarialLearner(Learner):
         self.plays = True
         (output,) = contract.outputs
         self._output = output.name
-        pictures = tuple(port.name for port in contract.pictures)
-        self._real = pictures if contract.fuses else ("target",)
+        pictures = tuple(port.name for port in contract.image_inputs)
+        self._real = pictures if contract.is_fusion else ("target",)
         self._beside = tuple(name for name in pictures if name in critic.input)
         optimizer.build(critic.trainable_variables)
         self.trackers.update({name: keras.metrics.Mean(name=name) for name in NOTED})
@@ -254,15 +254,15 @@ def check(recipe: Recipe, contract: Contract) -> None:
     """
     if recipe.critic.model:
         _need_tensorflow()
-        GAMES.find(recipe.critic.loss)
-        critic = construct(CRITICS, recipe.critic.model, recipe.critic.options, contract)
+        GAN_LOSSES.find(recipe.critic.loss)
+        critic = construct(DISCRIMINATORS, recipe.critic.model, recipe.critic.options, contract)
         if recipe.critic.features:
             _inside(critic, contract)
 
 
 def _inside(critic: keras.Model, contract: Contract) -> keras.Model:
     """Return a critic from the same inputs to a list of what its LeakyReLUs give."""
-    if contract.fuses:
+    if contract.is_fusion:
         raise UsageError(
             "`critic.features` compares with a target, and a net that fuses has none. Set it to 0."
         )
@@ -283,7 +283,7 @@ def opponent(recipe: Recipe, contract: Contract) -> dict[str, Any]:
     # wins, and then says nothing of use.
     own = dataclasses.replace(
         training,
-        steps=training.steps - plan.first(training.steps),
+        steps=training.steps - plan.start_step(training.steps),
         learning_rate=plan.learning_rate,
         beta_1=plan.beta_1,
         plateau_floor=0.0,
@@ -293,10 +293,10 @@ def opponent(recipe: Recipe, contract: Contract) -> dict[str, Any]:
     return {
         "contract": contract,
         "critic": construct(
-            CRITICS, plan.model, plan.options, contract, precision=training.precision
+            DISCRIMINATORS, plan.model, plan.options, contract, precision=training.precision
         ),
         "optimizer": adam(own),
-        "game": GAMES.find(plan.loss).load(),
+        "game": GAN_LOSSES.find(plan.loss).load(),
         "weight": plan.weight,
         "features": plan.features,
     }
@@ -306,7 +306,7 @@ def watch(recipe: Recipe, progress: Progress) -> list[StepCallback]:
     """Return what looks after the game, if there is one."""
     if not recipe.critic.model:
         return []
-    plan, guess = recipe.training, GAMES.find(recipe.critic.loss).load().guess
+    plan, guess = recipe.training, GAN_LOSSES.find(recipe.critic.loss).load().guess
     return [OneSided(progress, plan.log_every, plan.steps, guess=guess)]
 
 

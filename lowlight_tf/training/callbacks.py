@@ -202,6 +202,6 @@ class Validate(StepCallback):
             beside.replace(self.run / "model.keras")
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
         print(f"step {progress.step:>6}  validation  {numbers}{'  (best)' if best else ''}")
-        image_io.write(self.run / "samples" / f"step_{progress.step:08d}.png", sample)
+        image_io.write_float_rgb(self.run / "samples" / f"step_{progress.step:08d}.png", sample)
         if self.summary:
             self.summary.image("before_after_target", sample)

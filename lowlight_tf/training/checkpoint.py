@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.fileio import replacing
+from lowlight_tf.fileio import atomic_write
 from lowlight_tf.training.learner import Learner
 
 KEPT = 3  # checkpoints; older ones are removed
@@ -35,7 +35,7 @@ def save(folder: Path, step: int, learner: Learner, progress: dict[str, Any]) ->
         raise diverged("Weights", step, folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step_{step:08d}.npz"
-    with replacing(path) as part, part.open("wb") as file:
+    with atomic_write(path) as part, part.open("wb") as file:
         np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
     for old in sorted(folder.glob("step_*.npz"))[:-KEPT]:
         old.unlink()

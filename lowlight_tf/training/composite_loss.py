@@ -27,11 +27,11 @@ class Objective:
         if not weights:
             raise UsageError("`objective` must name at least one loss with its weight.")
         for name, weight in weights.items():
-            checks.positive(f"objective.{name}", weight)
+            checks.check_positive(f"objective.{name}", weight)
         entries = {name: LOSSES.find(name) for name in weights}
         self.weights = dict(weights)
-        self.takes = {image for entry in entries.values() for image in entry.takes}
-        self._losses = {name: (_made(entry), entry.takes) for name, entry in entries.items()}
+        self.takes = {image for entry in entries.values() for image in entry.inputs}
+        self._losses = {name: (_made(entry), entry.inputs) for name, entry in entries.items()}
 
     def __call__(self, images: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
         """Return each loss, averaged over the batch and not yet weighted.

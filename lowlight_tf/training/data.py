@@ -72,7 +72,7 @@ def gather(recipe: Recipe, run: Path) -> Material:
         more, held, terms[source] = _source(source, recipe, run)
         train += more
         val += [pair for pair in held if pair not in val]
-    develops = MODELS.find(recipe.model).contract.develops
+    develops = MODELS.find(recipe.model).contract.is_raw
     if develops:
         train, val = (_taken(pairs, run / "synthetic", recipe.seed) for pairs in (train, val))
     plan = recipe.training
@@ -84,7 +84,7 @@ def gather(recipe: Recipe, run: Path) -> Material:
     if plan.split_file:
         train, val = read_split(plan.split_file, train)
     elif not val:
-        train, val = split_apart(train, plan.held_back, recipe.seed)
+        train, val = split_apart(train, plan.validation_fraction, recipe.seed)
     late = recipe.pipeline.late_crop if recipe.pipeline.late_from < 1 else 0
     crop = max(recipe.pipeline.crop, late)
     pairing.check_sizes(train, crop=2 * (crop + 1) if develops else crop)
@@ -98,7 +98,7 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
     contract = MODELS.find(recipe.model).contract
     read = _reader(contract, recipe)
     if source == "embedded":
-        write = synthetic.embedded_cameras if contract.fuses else synthetic.embedded
+        write = synthetic.embedded_cameras if contract.is_fusion else synthetic.embedded
         folder = write(run / "embedded")
         halves = (read(folder / half) for half in ("train", "val"))
         return *halves, synthetic.TERMS
@@ -114,8 +114,8 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
             f"one, or a dataset's name. Received: {source} (nothing there)."
         )
     known = dataset_card.find(source)
-    if contract.fuses != (len(known.inputs) > 1) or not (contract.fuses or known.target):
-        wanted = "two cameras" if contract.fuses else "pictures with targets"
+    if contract.is_fusion != (len(known.inputs) > 1) or not (contract.is_fusion or known.target):
+        wanted = "two cameras" if contract.is_fusion else "pictures with targets"
         raise UsageError(
             f"{recipe.model} learns from {wanted}; {source} has {' and '.join(known.sides)}. "
             "Name other data."
@@ -127,9 +127,9 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
 
 def _reader(contract: Contract, recipe: Recipe) -> Callable[[Path], list[Pair]]:
     """Return what reads a folder of pairs."""
-    if contract.fuses:
+    if contract.is_fusion:
         return pairing.fusion_folder
-    if contract.develops:
+    if contract.is_raw:
         return _raw_or_photographs
     return pairing.day_folder if recipe.pipeline.night else pairing.pair_folder
 

@@ -113,11 +113,11 @@ def fit_exposure(
     for name in LIFTS:  # all alike, by 1
         layer = net.get_layer(name)
         layer.set_weights([np.zeros(weight.shape) for weight in layer.weights])
-    (port,) = contract.pictures
+    (port,) = contract.image_inputs
     hear = _Ear(net, contract)
     heard, ratios = [], []
     for pair, ratio in known:
-        low, target = (image_io.load(p).pixels for p in (pair.inputs[port.name], pair.target))
+        low, target = (image_io.load_image(p).pixels for p in (pair.inputs[port.name], pair.target))
         stays = [_brighter(target, gain) for gain in STAYS]
         heard += [hear(low), *map(hear, stays)]
         ratios += [ratio, *(ratio * stay.mean() / target.mean() for stay in stays)]
@@ -128,7 +128,7 @@ def fit_exposure(
     middle = np.average(heard, axis=0, weights=weight)
     heard = np.array(heard) - middle
     fits = [_ridge(heard, goal, weight, ridge, trust) for ridge in RIDGES]
-    judged = [hear(image_io.load(pair.inputs[port.name]).pixels) - middle for pair in val]
+    judged = [hear(image_io.load_image(pair.inputs[port.name]).pixels) - middle for pair in val]
     tried = list(itertools.product(range(len(fits)), SHIFTS))
     said = [np.array(judged) @ fits[number][0] + fits[number][1] + shift for number, shift in tried]
     gains = 2 / (1 + np.exp(-np.array(said)))
@@ -158,7 +158,7 @@ class _Ear:
     def __init__(self, net: keras.Model, contract: Contract) -> None:
         self._contract = contract
         self._net = keras.Model(
-            {port.name: net.input[port.name] for port in contract.thumbnails},
+            {port.name: net.input[port.name] for port in contract.thumbnail_inputs},
             {name: net.get_layer(heard).output for name, heard in LIFTS.items()},
         )
         self.counts = [1 if x == ALIKE else net.get_layer(x).kernel.shape[2] for x in LIFTS]
@@ -193,11 +193,11 @@ def _mean_psnrs(
 ) -> np.ndarray:
     """Return the mean PSNR over the pairs for each row of gains, (rows, pairs) -> (rows,)."""
     engine = KerasEngine.of(net, contract, name=net.name)
-    (port,) = contract.pictures
+    (port,) = contract.image_inputs
     sums = np.zeros(len(gains))
     for pair, row in zip(pairs, gains.T, strict=True):
-        result = enhance(engine, _unit(image_io.load(pair.inputs[port.name]).pixels))
-        target = _unit(image_io.load(pair.target).pixels)
+        result = enhance(engine, _unit(image_io.load_image(pair.inputs[port.name]).pixels))
+        target = _unit(image_io.load_image(pair.target).pixels)
         sums += [psnr(target, np.minimum(result * np.float32(gain), 1)) for gain in row]
     return sums / len(pairs)
 

@@ -9,7 +9,7 @@ from typing import Any
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.evaluation.raw_protocol import own_protocol
-from lowlight_tf.fileio import replacing, write_text
+from lowlight_tf.fileio import atomic_write, write_text
 
 TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})", "lpips": "LPIPS ({})"}
 """What a panel of the curves is called, with the protocol, where not as its metric."""
@@ -148,5 +148,5 @@ def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     for path in paths:
-        with replacing(path) as part:
+        with atomic_write(path) as part:
             figure.savefig(part, dpi=90, format=path.suffix.removeprefix("."))

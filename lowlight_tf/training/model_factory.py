@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.registry import Registry, nearest
+from lowlight_tf.registry import Registry, closest_match
 
 
 def construct(
@@ -34,7 +34,9 @@ def construct(
     known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - {"name"}
     for option in options:
         if option not in known:
-            raise UsageError(f"{name} has no option {option!r}. Known: {nearest(option, known)}.")
+            raise UsageError(
+                f"{name} has no option {option!r}. Known: {closest_match(option, known)}."
+            )
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

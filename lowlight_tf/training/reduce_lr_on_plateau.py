@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lowlight_tf.training.callbacks import Progress, StepCallback
 from lowlight_tf.training.history import merit
-from lowlight_tf.training_config import Training
+from lowlight_tf.training_config import TrainingConfig
 
 
 class PSNRPlateau(StepCallback):
@@ -27,7 +27,7 @@ class PSNRPlateau(StepCallback):
     """
 
     def __init__(
-        self, progress: Progress, every: int, last: int, *, training: Training, path: Path
+        self, progress: Progress, every: int, last: int, *, training: TrainingConfig, path: Path
     ) -> None:
         super().__init__(progress, every, last)
         self.training, self.path = training, path

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from lowlight_tf.config import Recipe
-from lowlight_tf.training_config import Training
+from lowlight_tf.training_config import TrainingConfig
 
 
 def epoch_steps(recipe: Recipe, pairs: int) -> int:
@@ -38,7 +38,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         training: Its `learning_rate`, `schedule`, `warmup` and `steps` are read.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: TrainingConfig) -> None:
         self.training = training
 
     def __call__(self, step):
@@ -72,7 +72,7 @@ class Adam(keras.optimizers.AdamW):
         return grads_and_vars
 
 
-def adam(training: Training) -> keras.optimizers.Optimizer:
+def adam(training: TrainingConfig) -> keras.optimizers.Optimizer:
     """Build Adam as the recipe wants it: decay, clipping, running average of the weights.
 
     In float16 it scales the loss, so that small gradients are not lost, and passes over steps whose

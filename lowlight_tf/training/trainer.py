@@ -72,8 +72,8 @@ def train(
 def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
     entry = MODELS.find(recipe.model)
     objective = Objective(recipe.objective)
-    known = FUSION if entry.contract.fuses else ("psnr", "ssim", "lpips")
-    checks.one_of("training.judge", recipe.training.judge, known)
+    known = FUSION if entry.contract.is_fusion else ("psnr", "ssim", "lpips")
+    checks.check_choice("training.judge", recipe.training.judge, known)
     adversarial.check(recipe, entry.contract)
     plain = construct(MODELS, recipe.model, recipe.options)
     teacher = _teacher(recipe, entry.contract)
@@ -204,7 +204,7 @@ def _open(run: Path, recipe: Recipe, resume: bool) -> None:
 
 def _measured(contract: Contract, judge: str) -> tuple[str, ...]:
     """Return what is measured at each validation: LPIPS, which takes longest, only if it judges."""
-    return FUSION if contract.fuses else tuple(dict.fromkeys(("psnr", "ssim", judge)))
+    return FUSION if contract.is_fusion else tuple(dict.fromkeys(("psnr", "ssim", judge)))
 
 
 class _Stage(NamedTuple):
@@ -221,7 +221,7 @@ class _Stage(NamedTuple):
 def _stages(recipe: Recipe) -> list[_Stage]:
     plan, steps = recipe.pipeline, recipe.training.steps
     late = round(plan.late_from * steps)
-    critic = recipe.critic.first(steps) if recipe.critic.model else 0
+    critic = recipe.critic.start_step(steps) if recipe.critic.model else 0
     stages, first = [], 0
     for begin, end in itertools.pairwise(sorted({0, critic, late, steps})):
         size = (plan.late_crop, plan.late_batch) if begin >= late else (plan.crop, plan.batch)
@@ -240,11 +240,11 @@ def _feed(
     team: Alone,
 ) -> Any:
     """Return this worker's part of the batches of a stage, from `step` on."""
-    if contract.fuses:
+    if contract.is_fusion:
         from lowlight_tf.pipeline.fusion import fusion_feed
 
         feed = functools.partial(fusion_feed, part=(team.index, team.count))
-    elif contract.develops:
+    elif contract.is_raw:
         from lowlight_tf.pipeline.raw import raw_feed
 
         part = (team.index, team.count)

@@ -12,7 +12,7 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import dtypes
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
@@ -64,12 +64,12 @@ class Twin:
         *,
         tolerance: float = TOLERANCE,
         seconds: float = STEADY,
-        preparation: Preparation | None = None,
+        preparation: PairPreprocessing | None = None,
         stop: threading.Event | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         input_checks.check_cameras(engine.contract)
-        checks.at_least("tolerance", tolerance, 0)
+        checks.check_min("tolerance", tolerance, 0)
         self._engine, self._recorder, self._say = engine, recorder, say
         self._readers = {"visible": visible, "infrared": infrared}
         self._preparation = _steadfast(
@@ -166,8 +166,8 @@ class Twin:
         size = self._readers["visible"].size
         if self._preparation:
             dark = np.zeros((*size, 1), np.float32)
-            image = prepare(dark, dtypes.to_float(infrared), self._preparation)[1]
-            infrared = dtypes.of_type(image, np.uint8)
+            image = preprocess_pair(dark, dtypes.img_as_float32(infrared), self._preparation)[1]
+            infrared = dtypes.convert_dtype(image, np.uint8)
         return cv2.cvtColor(infrared, cv2.COLOR_GRAY2RGB)
 
 
@@ -278,8 +278,8 @@ def _other(camera: str) -> str:
 
 
 def _steadfast(
-    preparation: Preparation | None, visible: Reader, infrared: Reader
-) -> Preparation | None:
+    preparation: PairPreprocessing | None, visible: Reader, infrared: Reader
+) -> PairPreprocessing | None:
     """Return what is done to each frame; refuse what cannot be, or not to each."""
     by_rig = preparation is not None and Path(preparation.align).suffix == ".json"
     if preparation and preparation.align != "none" and not by_rig:

@@ -72,7 +72,7 @@ class Stream:
         self._night, self._stop = night, stop or threading.Event()
         self._thumbnails = temporal_smoothing.Thumbnails(seconds)
         self._gain = temporal_smoothing.Gain(seconds) if seconds else None
-        glimpses = [port.size for port in self._contract.thumbnails] or [GLIMPSE]
+        glimpses = [port.size for port in self._contract.thumbnail_inputs] or [GLIMPSE]
         self._shrunk = max(  # by a whole number, and still twice as large as what is made of it
             min(reader.size[side] // (2 * size[side]) for size in glimpses for side in (0, 1)), 1
         )
@@ -151,14 +151,14 @@ class Stream:
     def _shot(self, frame: av.VideoFrame) -> Shot:
         """Return a frame with all that is asked before it is enhanced."""
         yuv, share = planes(frame), 1.0
-        if self._night or self._contract.thumbnails:
+        if self._night or self._contract.thumbnail_inputs:
             small = self._converter.small(yuv, self._shrunk)
         if self._night:
             share = self._night(temporal_smoothing.luma(small), frame.time)
         if not share:
             return Shot(frame)
         thumbnails = None
-        if self._contract.thumbnails:
+        if self._contract.thumbnail_inputs:
             thumbnails = input_geometry.thumbnails(self._contract, small)
             thumbnails = self._thumbnails(thumbnails, frame.time)
         image = self._spare.pop() if self._spare else np.empty((*self._reader.size, 3), np.uint8)

@@ -29,7 +29,7 @@ class Average:
     """
 
     def __init__(self, seconds: float) -> None:
-        checks.at_least("seconds", seconds, 0)
+        checks.check_min("seconds", seconds, 0)
         self._seconds = seconds
         self._value = self._luma = 0.0
         self._time: float | None = None
@@ -116,7 +116,7 @@ class NightSwitch:
                 "It must get dark below and bright above, both in [0, 1]. "
                 f"Received: dark below {below:g}, bright above {above:g}."
             )
-        checks.positive("fade", fade)
+        checks.check_positive("fade", fade)
         self._below, self._above, self._fade = below, above, fade
         self._average = Average(seconds)
         self._dark = False

@@ -101,7 +101,7 @@ class Recorder:
         self._path, self._like = path, like
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         for file in (path, self._part):
-            image_io.refuse_existing(file, overwrite=overwrite)
+            image_io.check_overwrite(file, overwrite=overwrite)
         self.frames = 0
         self._converter = Converter(like.colors)
         self._last_sound: dict[int, int] = {}

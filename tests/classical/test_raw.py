@@ -5,7 +5,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.classical.raw import libraw
-from lowlight_tf.imaging.raw.raw_image import Shot
+from lowlight_tf.imaging.raw.raw_image import RawMetadata
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
@@ -13,7 +13,9 @@ pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 @pytest.mark.parametrize(("channels", "side"), [(4, 2), (9, 3)])
 def test_balanced_gray_is_gray_and_as_bright_as_the_formula_says(channels, side):
     red, blue = 2.0, 1.5
-    shot = Shot("RGGB", (64, 64), (0,) * channels, (1,) * channels, wb=(red, 1.0, blue))
+    shot = RawMetadata(
+        "RGGB", (64, 64), (0,) * channels, (1,) * channels, camera_wb=(red, 1.0, blue)
+    )
     gains = {4: [red, 1, 1, blue], 9: [red, 1, blue, red, blue, 1, 1, 1, 1]}[channels]
     packed = np.float32(0.02 / np.array(gains)) * np.ones((20, 24, 1), np.float32)
     image = libraw(packed, shot, ratio=10.0)
@@ -23,7 +25,7 @@ def test_balanced_gray_is_gray_and_as_bright_as_the_formula_says(channels, side)
 
 
 def test_small_parts_are_developed_too():
-    shot = Shot("RGGB", (20, 40), (0,) * 4, (1,) * 4)
+    shot = RawMetadata("RGGB", (20, 40), (0,) * 4, (1,) * 4)
     packed = np.full((3, 20, 4), 0.2, np.float32)
     image = libraw(packed, shot)
     assert image.shape == (6, 40, 3)
@@ -33,5 +35,7 @@ def test_small_parts_are_developed_too():
 def test_a_ratio_of_nothing_is_refused():
     with pytest.raises(UsageError, match="`ratio` must be a positive number"):
         libraw(
-            np.zeros((20, 20, 4), np.float32), Shot("RGGB", (40, 40), (0,) * 4, (1,) * 4), ratio=0
+            np.zeros((20, 20, 4), np.float32),
+            RawMetadata("RGGB", (40, 40), (0,) * 4, (1,) * 4),
+            ratio=0,
         )

@@ -26,7 +26,9 @@ def picture(tmp_path, rng):
     def write(name, *, size=(12, 20), image=None):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        image_io.write(path, rng.random((*size, 3), dtype=np.float32) if image is None else image)
+        image_io.write_float_rgb(
+            path, rng.random((*size, 3), dtype=np.float32) if image is None else image
+        )
         return path
 
     return write

@@ -32,7 +32,7 @@ def test_a_picture_on_its_side_is_measured_upright(tmp_path, suffix):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (20, 12)).save(path, exif=exif)
-    assert image_size.size(path) == image_io.load(path).pixels.shape[:2] == (20, 12)
+    assert image_size.size(path) == image_io.load_image(path).pixels.shape[:2] == (20, 12)
 
 
 def test_what_is_no_picture_is_refused(tmp_path):
@@ -44,5 +44,5 @@ def test_what_is_no_picture_is_refused(tmp_path):
 
 def test_real_pictures_have_the_size_of_their_pixels(shared):
     for folder in ("lol_v1/our485/low", "lol_v1/our485/high", "unpaired"):
-        path = image_io.find(shared / folder)[0]
-        assert image_size.size(path) == image_io.load(path).pixels.shape[:2]
+        path = image_io.find_images(shared / folder)[0]
+        assert image_size.size(path) == image_io.load_image(path).pixels.shape[:2]

@@ -46,7 +46,7 @@ def test_a_copied_file_is_found(train, tmp_path):
 
 def test_a_lossless_copy_is_found_by_its_pixels(train, tmp_path):
     copy = tmp_path / "copy.webp"
-    image_io.save(copy, image_io.load(train[3].target))
+    image_io.save_image(copy, image_io.load_image(train[3].target))
     assert copy.read_bytes() != train[3].target.read_bytes()
     with pytest.raises(UsageError, match=r"copy\.webp has the pixels of .*3\.png"):
         refuse_leaks(train, day(copy))
@@ -54,7 +54,7 @@ def test_a_lossless_copy_is_found_by_its_pixels(train, tmp_path):
 
 @pytest.mark.parametrize("change", ["jpeg", "brighter", "darker", "smaller", "noisy"])
 def test_a_changed_copy_is_found_by_its_structure(train, picture, rng, change):
-    image = image_io.read(train[3].target)
+    image = image_io.read_float_rgb(train[3].target)
     image = {
         "jpeg": image,
         "brighter": np.clip(1.1 * image, 0, 1),

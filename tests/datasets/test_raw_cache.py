@@ -38,15 +38,15 @@ def test_a_pair_is_read_as_its_files_are(scene, tmp_path, phase):
     pairs, _ = exposure_folder(scene(phase=phase))
     cache = raw_cache.decode(pairs, tmp_path / "cache")
     made = cache.read(0)
-    picture = raw_image.read(pairs[0].inputs["raw"])
+    picture = raw_image.read_raw(pairs[0].inputs["raw"])
     np.testing.assert_array_equal(made.packed, picture.packed)
-    assert (made.ratio, made.shot) == (pytest.approx(100), picture.shot)
+    assert (made.ratio, made.metadata) == (pytest.approx(100), picture.metadata)
     assert (made.packed.dtype, made.target.dtype) == (np.float32, np.float32)
     # The target lies over the light, with the camera's tone curve, whatever the phase's margin.
     height, width = cache.size(0)
     assert made.target.shape == (2 * height, 2 * width, 3)
-    developed = raw_image.develop(pairs[0].target) / 65535
-    np.testing.assert_allclose(made.shot.finished(made.target), developed, atol=1e-6)
+    developed = raw_image.develop_with_libraw(pairs[0].target) / 65535
+    np.testing.assert_allclose(made.metadata.crop_and_orient(made.target), developed, atol=1e-6)
 
 
 def test_a_crop_is_what_lies_there_of_both(scene, tmp_path):
@@ -93,7 +93,7 @@ def test_a_file_that_has_changed_is_decoded_again(scene, tmp_path):
     second = raw_cache.decode(pairs, tmp_path / "cache").read(0)
     assert (first.packed != second.packed).any()
     assert (first.target != second.target).any()
-    np.testing.assert_array_equal(second.packed, raw_image.read(pairs[0].inputs["raw"]).packed)
+    np.testing.assert_array_equal(second.packed, raw_image.read_raw(pairs[0].inputs["raw"]).packed)
 
 
 def test_what_broke_off_is_decoded_again(scene, tmp_path):
@@ -104,7 +104,7 @@ def test_what_broke_off_is_decoded_again(scene, tmp_path):
     said.unlink()
     said.with_suffix(".npy").write_bytes(b"half a fi")
     made = raw_cache.decode(pairs, cache).read(0)
-    np.testing.assert_array_equal(made.packed, raw_image.read(pairs[0].inputs["raw"]).packed)
+    np.testing.assert_array_equal(made.packed, raw_image.read_raw(pairs[0].inputs["raw"]).packed)
     assert not [*cache.rglob("*.part*")]
 
 
@@ -149,6 +149,6 @@ def test_files_of_one_name_in_two_folders_are_two(scene, tmp_path):
         scene()  # another light
     caches = [raw_cache.decode([pair], tmp_path / "cache") for pair in pairs]
     for pair, cache in zip(pairs, caches, strict=True):
-        expected = raw_image.read(pair.inputs["raw"]).packed
+        expected = raw_image.read_raw(pair.inputs["raw"]).packed
         np.testing.assert_array_equal(cache.read(0).packed, expected)
     assert (caches[0].read(0).target != caches[1].read(0).target).any()

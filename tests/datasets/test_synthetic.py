@@ -34,7 +34,10 @@ def test_both_halves_pair_and_share_no_photograph(pairs):
 
 def test_inputs_are_dark_and_targets_are_not(pairs):
     for pair in pair_folder(pairs / "val"):
-        low, high = image_io.read(pair.inputs["low"]), image_io.read(pair.target)
+        low, high = (
+            image_io.read_float_rgb(pair.inputs["low"]),
+            image_io.read_float_rgb(pair.target),
+        )
         assert low.mean() < 0.2 < high.mean()
 
 
@@ -52,7 +55,9 @@ def test_warm_bodies_show_to_the_infrared_camera_alone(tmp_path):
     pairs = pair_folder(folder / "val", inputs=("visible", "infrared"), target=None)
     assert len(pairs) == synthetic.COUNTS["val"]
     for pair in pairs:
-        visible, infrared = (image_io.read(pair.inputs[s]) for s in ("visible", "infrared"))
+        visible, infrared = (
+            image_io.read_float_rgb(pair.inputs[s]) for s in ("visible", "infrared")
+        )
         warm = infrared.mean(2) > 0.8
         assert 0.005 < warm.mean() < 0.2
         assert visible[warm].mean() < 0.1

@@ -22,7 +22,7 @@ def photographs(tmp_path, rng):
     for name, shape in (("a", (32, 48)), ("b", (37, 43))):
         image = rng.random((*shape, 3), dtype=np.float32)
         (tmp_path / "day").mkdir(exist_ok=True)
-        image_io.write(tmp_path / "day" / f"{name}.png", image)
+        image_io.write_float_rgb(tmp_path / "day" / f"{name}.png", image)
     return pairing.day_folder(tmp_path / "day")
 
 
@@ -41,13 +41,15 @@ def test_it_is_what_a_training_sample_of_the_photograph_would_be(photographs, tm
     # The random numbers come in one order: camera, noise, ratio, then the sensor's.
     made = synthetic_raw(photographs, tmp_path / "made")[0]
     rng = np.random.default_rng([1, zlib.crc32(photographs[0].target.read_bytes())])
-    expected = unprocess.sample(image_io.read(photographs[0].target), rng)
-    picture = raw_image.read(made.inputs["raw"])
+    expected = unprocess.sample_pair(image_io.read_float_rgb(photographs[0].target), rng)
+    picture = raw_image.read_raw(made.inputs["raw"])
     np.testing.assert_array_equal(picture.packed, expected.packed)
-    np.testing.assert_array_equal(image_io.read(made.target), expected.target)
+    np.testing.assert_array_equal(image_io.read_float_rgb(made.target), expected.target)
     assert exposure_pairs.ratio(made) == pytest.approx(expected.ratio)
-    np.testing.assert_allclose(picture.shot.wb, expected.shot.wb, rtol=1e-5)
-    np.testing.assert_allclose(picture.shot.matrix, expected.shot.matrix, atol=1e-4)
+    np.testing.assert_allclose(picture.metadata.camera_wb, expected.metadata.camera_wb, rtol=1e-5)
+    np.testing.assert_allclose(
+        picture.metadata.color_matrix, expected.metadata.color_matrix, atol=1e-4
+    )
 
 
 def test_a_photograph_gives_the_same_files_whatever_others_there_are(photographs, tmp_path):
@@ -86,7 +88,7 @@ def test_it_is_decoded_as_exposures_are(photographs, tmp_path):
     made = synthetic_raw(photographs, tmp_path / "made")
     sample = raw_cache.decode(made, tmp_path / "cache").read(1)
     assert sample.packed.shape == (18, 21, 4)
-    np.testing.assert_array_equal(sample.target, image_io.read(made[1].target))
+    np.testing.assert_array_equal(sample.target, image_io.read_float_rgb(made[1].target))
     assert sample.ratio == exposure_pairs.ratio(made[1])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf import enhance, open_engine
-from lowlight_tf.contract import EXPOSE
+from lowlight_tf.contract import ENHANCE_WITH_THUMBNAIL
 from lowlight_tf.demo import litertjs, server
 from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime import input_geometry
@@ -31,7 +31,7 @@ def dark(height, width, seed=0):
 
 
 def png(path, image):
-    image_io.save(path, image_io.Picture(image))
+    image_io.save_image(path, image_io.LoadedImage(image))
     return path
 
 
@@ -211,7 +211,7 @@ def test_a_dropped_picture_is_enhanced_and_its_result_saved(visit, tmp_path):
         page.click("#save")
     assert download.value.suggested_filename == "street_enhanced.png"
     download.value.save_as(tmp_path / "saved.png")
-    saved = image_io.load(tmp_path / "saved.png").pixels
+    saved = image_io.load_image(tmp_path / "saved.png").pixels
     assert np.array_equal(saved, canvas(page, "after"))
     assert np.abs(saved.astype(int) - enhance(open_engine("nano"), image)).max() <= 2
 
@@ -247,7 +247,7 @@ def test_thumbnails_are_those_of_python(visit):
     page = visit()
     for size in (1, 1), (90, 250), (200, 100), (128, 192), (301, 507), (520, 800):
         image = dark(*size)
-        expected = input_geometry.thumbnails(EXPOSE, image)["thumbnail"][0]
+        expected = input_geometry.thumbnails(ENHANCE_WITH_THUMBNAIL, image)["thumbnail"][0]
         actual = page.evaluate(
             """async ([content, height, width, wanted]) => {
                 const {thumbnail} = await import('/fit.js');

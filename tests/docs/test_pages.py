@@ -12,7 +12,7 @@ import yaml
 from docs import pages
 from lowlight_tf.catalog import METRICS
 from lowlight_tf.cli.main import COMMANDS, parser
-from lowlight_tf.config import FOLDER as RECIPES
+from lowlight_tf.config import RECIPE_DIR as RECIPES
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets import dataset_card
 from lowlight_tf.metrics import fidelity

@@ -17,7 +17,9 @@ def pair_of(tmp_path):
         for side, level in (("low", low), ("high", target)):
             paths[side] = tmp_path / side / f"{name}.png"
             paths[side].parent.mkdir(exist_ok=True)
-            image_io.save(paths[side], image_io.Picture(np.full((*sizes[side], 3), level, dtype)))
+            image_io.save_image(
+                paths[side], image_io.LoadedImage(np.full((*sizes[side], 3), level, dtype))
+            )
         return Pair(name, {"low": paths["low"]}, paths["high"])
 
     return pair
@@ -33,7 +35,7 @@ def scene_of(tmp_path):
             paths[side] = tmp_path / side / f"{name}.png"
             paths[side].parent.mkdir(exist_ok=True)
             deep = image if image.ndim == 3 else image[..., None].repeat(3, axis=2)
-            image_io.save(paths[side], image_io.Picture(deep, gray=image.ndim == 2))
+            image_io.save_image(paths[side], image_io.LoadedImage(deep, gray=image.ndim == 2))
         return Pair(name, paths, None)
 
     return scene

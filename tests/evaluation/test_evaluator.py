@@ -14,7 +14,7 @@ from lowlight_tf.evaluation.evaluator import FUSION, Unchanged, evaluate, measur
 from lowlight_tf.evaluation.results import Results, Score, load, save
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.metrics import fusion
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.runtime.loading import open_engine
 
@@ -27,7 +27,7 @@ class Lift:
     name = "lift"
     contract = ENHANCE
     size = (16, 16)
-    card = Card("lift", "lift", ENHANCE, 16, 16, "none", "uint8", (0, 255), "abc", 1, 0)
+    card = ModelCard("lift", "lift", ENHANCE, 16, 16, "none", "uint8", (0, 255), "abc", 1, 0)
 
     def __init__(self):
         self.calls = 0
@@ -122,7 +122,7 @@ def test_metrics_that_need_no_target_know_no_protocol(pair_of):
 
 def test_a_metric_gets_what_it_takes(pair_of, tmp_path):
     ramp = np.arange(20, 80, dtype=np.uint8).reshape(5, 12, 1).repeat(3, -1)
-    image_io.save(tmp_path / "ramp.png", image_io.Picture(ramp))
+    image_io.save_image(tmp_path / "ramp.png", image_io.LoadedImage(ramp))
 
     class Negative(Lift):
         def __call__(self, images):
@@ -146,7 +146,7 @@ def noise(rng, *shape):
 
 def test_what_fuses_is_shown_both_cameras_and_measured_by_both(scene_of, rng):
     pair = scene_of("a", noise(rng, 44, 55, 3), noise(rng, 44, 55))
-    visible, infrared = (image_io.load(path).pixels for path in pair.inputs.values())
+    visible, infrared = (image_io.load_image(path).pixels for path in pair.inputs.values())
     metrics = ("entropy", "mutual_information", "source_mse", "brightness", "loe")
     engine = open_engine("average")
     (values,) = [score.values for score in evaluate(engine, [pair], metrics=metrics).scores]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import DEVELOP, DEVELOP_HALF
+from lowlight_tf.contract import RAW_TO_RGB, RAW_TO_RGB_HALF
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import raw_protocol
 from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
@@ -22,7 +22,7 @@ pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 class Greens:
     """An engine that gives the first green of each cell to its four pixels."""
 
-    name, contract, size = "greens", DEVELOP, None
+    name, contract, size = "greens", RAW_TO_RGB, None
 
     def __call__(self, images):
         gray = np.repeat(images["raw"][..., 1:2], 3, axis=3)
@@ -33,7 +33,7 @@ class Greens:
 class HalfGreens(Greens):
     """The same at half the size."""
 
-    contract = DEVELOP_HALF
+    contract = RAW_TO_RGB_HALF
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def pair(tmp_path):
         dng.write(path, digits + 64, "RGGB", black=(64,), white=16064, orientation=orientation)
         shape = (24, 32) if orientation < 5 else (32, 24)
         target = np.broadcast_to(np.float32(levels) / 255, (*shape, 3))
-        image_io.write(tmp_path / "high" / f"{name}.png", target)
+        image_io.write_float_rgb(tmp_path / "high" / f"{name}.png", target)
         known = tmp_path / "ratios.json"
         ratios = json.loads(known.read_text()) if known.exists() else {}
         known.write_text(json.dumps(ratios | {name: ratio}))
@@ -81,7 +81,7 @@ def test_sid_caps_the_ratio_and_the_seed_does_not(pair):
 def test_half_resolution_shrinks_what_is_large(pair):
     one = pair(ratio=200)  # 0.2: 51 levels
     checkers = np.indices((24, 32)).sum(0) % 2 * np.float32(102 / 255)  # their mean is 51
-    image_io.write(one.target, np.repeat(checkers[..., None], 3, axis=2))
+    image_io.write_float_rgb(one.target, np.repeat(checkers[..., None], 3, axis=2))
     for engine in (Greens(), HalfGreens()):
         shown = raw_protocol.images(engine, one, ["half_resolution"], target=True)[
             "half_resolution"
@@ -93,7 +93,7 @@ def test_half_resolution_shrinks_what_is_large(pair):
 
 
 def test_a_net_of_half_the_size_is_measured_under_its_own_protocol_only(pair):
-    assert raw_protocol.own_protocol(DEVELOP_HALF) == "half_resolution"
+    assert raw_protocol.own_protocol(RAW_TO_RGB_HALF) == "half_resolution"
     with pytest.raises(UsageError, match=r"not measured under sid\. Pass half_resolution"):
         evaluate(HalfGreens(), [pair()], protocol="sid")
 

@@ -5,9 +5,9 @@ import importlib.util
 import numpy as np
 import pytest
 
-from lowlight_tf.contract import EXPOSE
+from lowlight_tf.contract import ENHANCE_WITH_THUMBNAIL
 
-GLANCE = EXPOSE.thumbnails[0].size
+GLANCE = ENHANCE_WITH_THUMBNAIL.thumbnail_inputs[0].size
 
 
 @pytest.fixture(scope="session")

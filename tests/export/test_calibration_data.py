@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import DEVELOP, ENHANCE, FUSE, FUSE_GUIDED, Contract, Port
+from lowlight_tf.contract import ENHANCE, FUSE, FUSE_WITH_THUMBNAILS, RAW_TO_RGB, Contract, Port
 from lowlight_tf.export.calibration_data import calibration, centered, comparison, dark_pictures
 from lowlight_tf.fileio import write_json
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
-from lowlight_tf.imaging.registration.camera_rig import Rig
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
+from lowlight_tf.imaging.registration.camera_rig import CameraRig
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 
 
 def flat(value, size=(8, 8)):
@@ -59,14 +59,14 @@ def test_compared_pictures_are_spread_and_of_eight_bits():
 
 def test_pictures_come_from_the_training_pairs_of_the_run(untrained_run):
     pictures = dark_pictures(ENHANCE, run=untrained_run, most=3)
-    first = image_io.read(untrained_run / "pictures" / "0.png")
+    first = image_io.read_float_rgb(untrained_run / "pictures" / "0.png")
     assert len(pictures) == 3
     np.testing.assert_array_equal(pictures[0]["low"], first)
 
 
 def test_a_day_picture_is_darkened_first(tmp_path):
     day = tmp_path / "day.png"
-    image_io.write(day, np.full((4, 4, 3), 0.6, np.float32))
+    image_io.write_float_rgb(day, np.full((4, 4, 3), 0.6, np.float32))
     pair = {"name": "day", "inputs": {}, "target": str(day)}
     write_json(tmp_path / "pairs_training.json", {"pairs": [pair]})
     (picture,) = dark_pictures(ENHANCE, run=tmp_path)
@@ -85,7 +85,9 @@ def test_where_the_pictures_are_gone_the_embedded_ones_stand_in(tmp_path):
 def test_each_port_may_have_its_own_folder(tmp_path, rng):
     for port in ("visible", "infrared"):
         (tmp_path / port).mkdir()
-        image_io.write(tmp_path / port / "a.png", np.full((4, 4, 3), rng.random(), np.float32))
+        image_io.write_float_rgb(
+            tmp_path / port / "a.png", np.full((4, 4, 3), rng.random(), np.float32)
+        )
     contract = Contract((Port("visible", 3), Port("infrared", 1, "thermal")), (Port("fused", 1),))
     (picture,) = dark_pictures(contract, folder=tmp_path)
     assert {name: image.shape[-1] for name, image in picture.items()} == {
@@ -97,8 +99,8 @@ def test_each_port_may_have_its_own_folder(tmp_path, rng):
 def test_of_two_cameras_only_the_visible_one_is_exposed_with_its_thumbnail(rng):
     pair = {port.name: np.full((16, 16, 1), 0.1, np.float32) for port in FUSE.inputs}
     pair["infrared"][:8] = 0.2
-    small = [replace(port, size=(4, 4)) for port in FUSE_GUIDED.thumbnails]
-    contract = replace(FUSE_GUIDED, inputs=(*FUSE.inputs, *small), multiple_of=1)
+    small = [replace(port, size=(4, 4)) for port in FUSE_WITH_THUMBNAILS.thumbnail_inputs]
+    contract = replace(FUSE_WITH_THUMBNAILS, inputs=(*FUSE.inputs, *small), multiple_of=1)
     samples = calibration([pair] * 16, contract, (8, 8))
     means = {
         name: sorted({round(float(sample[name][0, 1].mean()), 3) for sample in samples})
@@ -121,13 +123,13 @@ def test_what_two_cameras_saw_is_prepared_as_for_training(fusing_run):
     from lowlight_tf.pipeline.fusion import CameraStore
     from lowlight_tf.training.data import read_pairs
 
-    how = Preparation(clahe_visible=4.0, normalize=True)
+    how = PairPreprocessing(clahe_visible=4.0, normalize=True)
     plain, *pictures = (
         dark_pictures(FUSE, run=fusing_run, most=4, preparation=one)[0] for one in (None, how)
     )
     pairs = read_pairs(fusing_run / "pairs_training.json")
     learned = CameraStore(pairs, FUSE, preparation=how, cache_mb=1).read(0)
-    for port, image in zip(FUSE.pictures, learned, strict=True):
+    for port, image in zip(FUSE.image_inputs, learned, strict=True):
         assert np.abs(plain[port.name] - image / 255).max() > 0.1
         np.testing.assert_allclose(pictures[0][port.name], image / 255, atol=0.51 / 255)
 
@@ -137,11 +139,11 @@ def test_pictures_of_two_sizes_come_to_one(align, size, tmp_path, rng):
     for port, own in {"visible": (16, 24), "infrared": (8, 12)}.items():
         (tmp_path / port).mkdir()
         image = np.broadcast_to(rng.random((*own, 1), np.float32), (*own, 3))
-        image_io.write(tmp_path / port / "a.png", np.ascontiguousarray(image))
+        image_io.write_float_rgb(tmp_path / port / "a.png", np.ascontiguousarray(image))
     if align != "none":
         align = str(tmp_path / align)
-        Rig(np.eye(3), (16, 24), (8, 12), 0.0, 1.0, "features", 1).save(tmp_path / "rig.json")
-    (picture,) = dark_pictures(FUSE, folder=tmp_path, preparation=Preparation(align=align))
+        CameraRig(np.eye(3), (16, 24), (8, 12), 0.0, 1.0, "features", 1).save(tmp_path / "rig.json")
+    (picture,) = dark_pictures(FUSE, folder=tmp_path, preparation=PairPreprocessing(align=align))
     assert {image.shape for image in picture.values()} == {(*size, 1)}
 
 
@@ -164,28 +166,28 @@ def test_refuses_a_folder_without_pictures(tmp_path):
 
 def test_raw_pictures_are_exposed_by_their_ratios(developing_run):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
-    pictures = dark_pictures(DEVELOP, run=developing_run, most=2)
+    pictures = dark_pictures(RAW_TO_RGB, run=developing_run, most=2)
     assert len(pictures) == 2
-    first = raw_image.read(developing_run / "raw" / "0.dng")
+    first = raw_image.read_raw(developing_run / "raw" / "0.dng")
     np.testing.assert_array_equal(
-        pictures[0]["raw"], raw_image.exposed(first.packed, first.shot, 50)
+        pictures[0]["raw"], raw_image.amplify(first.packed, first.metadata, 50)
     )
 
 
 def test_of_a_folder_raw_files_are_exposed_to_gray_and_photographs_made_raw(developing_run):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
-    (picture,) = dark_pictures(DEVELOP, folder=developing_run, most=1)
+    (picture,) = dark_pictures(RAW_TO_RGB, folder=developing_run, most=1)
     assert picture["raw"].shape == (20, 24, 4)
     np.testing.assert_allclose(picture["raw"].mean(), 0.18, atol=0.005)
-    (made,) = dark_pictures(DEVELOP, folder=developing_run / "high", most=1)
+    (made,) = dark_pictures(RAW_TO_RGB, folder=developing_run / "high", most=1)
     assert made["raw"].shape == (20, 24, 4)
-    again = dark_pictures(DEVELOP, folder=developing_run / "high", most=1)
+    again = dark_pictures(RAW_TO_RGB, folder=developing_run / "high", most=1)
     np.testing.assert_array_equal(again[0]["raw"], made["raw"])
 
 
 def test_told_exposures_vary_less_than_those_to_be_guessed():
     light = {"raw": np.full((4, 4, 4), 0.1, np.float32)}
-    samples = calibration([light], DEVELOP, (2, 2))
+    samples = calibration([light], RAW_TO_RGB, (2, 2))
     means = {round(float(sample["raw"][0, 0, 1, 1]), 3) for sample in samples}
     assert means == {0.05, 0.1, 0.2}
 
@@ -193,5 +195,5 @@ def test_told_exposures_vary_less_than_those_to_be_guessed():
 @pytest.mark.slow
 def test_without_a_run_raw_is_made_of_the_embedded_photographs():
     pytest.importorskip("skimage")
-    pictures = dark_pictures(DEVELOP, most=2)
+    pictures = dark_pictures(RAW_TO_RGB, most=2)
     assert [picture["raw"].shape for picture in pictures] == [(144, 192, 4)] * 2

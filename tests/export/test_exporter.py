@@ -7,14 +7,14 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import DEVELOP, ENHANCE, Contract, Port
+from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, Contract, Port
 from lowlight_tf.export import gpu_delegate
 from lowlight_tf.export.calibration_data import as_floats, comparison, dark_pictures
 from lowlight_tf.export.exporter import export_run, open_run
 from lowlight_tf.export.parity import FAITHFUL_DB
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS
 from lowlight_tf.fileio import sha256
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime import benchmark
 from lowlight_tf.runtime.golden import EXACT_DB, golden_db
 from lowlight_tf.runtime.loading import open_engine
@@ -34,7 +34,7 @@ def test_every_quantization_has_a_true_card_and_is_faithful(untrained_run, tmp_p
         "driving_unet_16x24_int8.tflite",
     ]
     for path in paths:
-        card = Card.load(path.with_suffix(".json"))
+        card = ModelCard.load(path.with_suffix(".json"))
         assert card.sha256 == sha256(path)
         assert card.size_bytes == path.stat().st_size
         assert (card.height, card.width, card.contract) == (*SIZE, ENHANCE)
@@ -58,7 +58,7 @@ def test_a_name_stands_for_the_model(untrained_run, tmp_path):
         calibration_folder=untrained_run / "pictures",
     )  # fmt: skip
     assert path.name == "night_16x24_float32.tflite"
-    assert Card.load(path.with_suffix(".json")).name == "night"
+    assert ModelCard.load(path.with_suffix(".json")).name == "night"
     assert path.with_suffix(".npz").is_file()
 
 
@@ -123,8 +123,8 @@ def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_pat
         calibration_folder=developing_run,
     )  # fmt: skip
     for path in paths:
-        card = Card.load(path.with_suffix(".json"))
-        assert card.contract == DEVELOP
+        card = ModelCard.load(path.with_suffix(".json"))
+        assert card.contract == RAW_TO_RGB
         assert card.resizable
         assert card.parity_db >= FAITHFUL_DB[card.quantization]
         engine = open_engine(path)
@@ -139,7 +139,7 @@ def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_pat
         assert timing.p50_ms > 0
         try:
             (picture,) = comparison(
-                dark_pictures(DEVELOP, run=developing_run, most=1), DEVELOP, (32, 48)
+                dark_pictures(RAW_TO_RGB, run=developing_run, most=1), RAW_TO_RGB, (32, 48)
             )
             proof = gpu_delegate.prove(
                 path, picture if card.dtype == "uint8" else as_floats(picture)

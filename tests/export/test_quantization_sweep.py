@@ -10,13 +10,13 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import ENHANCE, EXPOSE
+from lowlight_tf.contract import ENHANCE, ENHANCE_WITH_THUMBNAIL
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export import quantization_sweep
 from lowlight_tf.export.variants import RUNGS, Lesson, Rungs, as_bright
 from lowlight_tf.fileio import write_json
 from lowlight_tf.imaging import image_io
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.loading import open_engine
 from lowlight_tf.training.data import read_pairs
 
@@ -108,7 +108,7 @@ def run(tmp_path_factory):
     options = {"filters": 4, "blocks": 0, "deep_filters": 4, "deep_blocks": 0, "context": 4}
     keras.utils.set_random_seed(1)
     dashcam_net(**options).save(folder / "model.keras")
-    EXPOSE.save(folder / "contract.json")
+    ENHANCE_WITH_THUMBNAIL.save(folder / "contract.json")
     recipe = Recipe(model="dashcam_net", options=options).replace(
         ["pipeline.crop=16", "pipeline.batch=2"]
     )
@@ -120,7 +120,7 @@ def run(tmp_path_factory):
         for side, image in (("low", low), ("high", np.sqrt(low))):
             (folder / side).mkdir(exist_ok=True)
             paths[side] = folder / side / f"{index}.png"
-            image_io.write(paths[side], image)
+            image_io.write_float_rgb(paths[side], image)
         listed.append(
             {
                 "name": str(index),
@@ -167,7 +167,7 @@ def test_every_rung_is_made_and_measured(run, tmp_path):
     assert list(made) == list(RUNGS)
     for name, rung in made.items():
         assert rung.reason == ""
-        card = Card.load(rung.path.with_suffix(".json"))
+        card = ModelCard.load(rung.path.with_suffix(".json"))
         assert card.quantization == name.partition("_")[0]
         assert card.parity_db > 20
         assert (card.height, card.width) == SIZE
@@ -185,7 +185,9 @@ def test_every_rung_is_made_and_measured(run, tmp_path):
     assert made["float16"].largest_error <= 1 < made["int8"].largest_error
     assert made["float16"].size_bytes < made["none"].size_bytes
     assert made["float16_pruned"].gzip_bytes < made["float16"].gzip_bytes
-    told = {name: Card.load(rung.path.with_suffix(".json")).training for name, rung in made.items()}
+    told = {
+        name: ModelCard.load(rung.path.with_suffix(".json")).training for name, rung in made.items()
+    }
     assert told["none"] == told["int8"] == {}
     assert told["int8_qat"]["quantization_aware"]["steps"] == 2
     assert told["int8_pruned"]["pruning"]["sparsity"] == 0.5
@@ -202,7 +204,7 @@ def test_every_rung_of_a_net_that_fuses_is_made(fusing_run, tmp_path):
     )
     for rung in made:
         assert rung.reason == ""
-        card = Card.load(rung.path.with_suffix(".json"))
+        card = ModelCard.load(rung.path.with_suffix(".json"))
         assert card.parity_db > 20
         assert card.weights == maker.net.count_params()
         told = card.training.get("quantization_aware", card.training.get("pruning"))
@@ -241,7 +243,7 @@ def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_pa
     )
     for name, kind in {"int8_qat": "quantization_aware", "float16_pruned": "pruning"}.items():
         assert made[name].reason == ""
-        card = Card.load(made[name].path.with_suffix(".json"))
+        card = ModelCard.load(made[name].path.with_suffix(".json"))
         assert card.training[kind]["teacher"] == 1
 
 

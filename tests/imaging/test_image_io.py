@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
-from lowlight_tf.imaging.image_io import Picture
+from lowlight_tf.imaging.image_io import LoadedImage
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 WITH_METADATA = ["jpg", "png", "webp", "tif"]
@@ -53,9 +53,9 @@ def test_a_turned_picture_is_read_upright_and_not_turned_twice(
     source, result = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
     photograph(source, scene, orientation)
     expected = as_a_viewer_shows(source)
-    picture = image_io.load(source)
+    picture = image_io.load_image(source)
     np.testing.assert_allclose(picture.pixels, expected, atol=2)
-    image_io.save(result, picture)
+    image_io.save_image(result, picture)
     np.testing.assert_allclose(
         as_a_viewer_shows(result), expected, atol=12 if suffix == "jpg" else 0
     )
@@ -65,7 +65,7 @@ def test_a_turned_picture_is_read_upright_and_not_turned_twice(
 def test_the_profile_and_what_the_camera_wrote_are_kept(tmp_path, scene, suffix):
     source, result = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
     photograph(source, scene, 6)
-    image_io.save(result, image_io.load(source))
+    image_io.save_image(result, image_io.load_image(source))
     with Image.open(result) as image:
         assert image.info["icc_profile"] == PROFILE
         exif = image.getexif()
@@ -78,7 +78,7 @@ def test_the_profile_and_what_the_camera_wrote_are_kept(tmp_path, scene, suffix)
 def test_metadata_goes_from_format_to_format(tmp_path, scene):
     photograph(tmp_path / "1.jpg", scene, 3)
     for source, result in (("1.jpg", "2.tif"), ("2.tif", "3.webp"), ("3.webp", "4.png")):
-        image_io.save(tmp_path / result, image_io.load(tmp_path / source))
+        image_io.save_image(tmp_path / result, image_io.load_image(tmp_path / source))
         with Image.open(tmp_path / result) as image:
             assert image.info["icc_profile"] == PROFILE
             assert image.getexif()[271] == "Maker"
@@ -89,14 +89,14 @@ def test_the_thumbnail_of_the_dark_picture_is_dropped(tmp_path, scene):
     orientation = struct.pack(">HHIHH", 274, 3, 1, 6, 0)
     exif = b"MM\0*" + struct.pack(">IH", 8, 1) + orientation + struct.pack(">IHI", 26, 0, 0)
     Image.fromarray(scene).save(tmp_path / "in.jpg", exif=b"Exif\0\0" + exif)
-    assert image_io.load(tmp_path / "in.jpg").exif == (
+    assert image_io.load_image(tmp_path / "in.jpg").exif == (
         exif[:10] + struct.pack(">HHIHH", 274, 3, 1, 1, 0) + bytes(4) + exif[26:]
     )
 
 
 def test_damaged_exif_does_not_cost_the_picture(tmp_path, scene):
     Image.fromarray(scene).save(tmp_path / "in.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\xff")
-    picture = image_io.load(tmp_path / "in.jpg")
+    picture = image_io.load_image(tmp_path / "in.jpg")
     assert picture.pixels.shape == scene.shape
     assert picture.exif is None
 
@@ -109,26 +109,28 @@ def test_every_kind_of_pixel_comes_back_to_the_last_bit(tmp_path, rng, suffix, d
     shape = (20, 30, channels)[: 2 if channels == 1 else 3]
     pixels = rng.integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
     cv2.imwrite(str(source), pixels)
-    picture = image_io.load(source)
+    picture = image_io.load_image(source)
     assert picture.gray is (channels == 1)
     assert (picture.alpha is not None) is (channels == 4)
     before = picture.pixels.copy()
-    image_io.save(result, picture)
+    image_io.save_image(result, picture)
     np.testing.assert_array_equal(picture.pixels, before)
     np.testing.assert_array_equal(cv2.imread(str(result), cv2.IMREAD_UNCHANGED), pixels)
 
 
 def test_channels_are_red_first(tmp_path):
     Image.new("RGB", (4, 4), (255, 10, 20)).save(tmp_path / "red.png")
-    np.testing.assert_array_equal(image_io.load(tmp_path / "red.png").pixels[0, 0], [255, 10, 20])
+    np.testing.assert_array_equal(
+        image_io.load_image(tmp_path / "red.png").pixels[0, 0], [255, 10, 20]
+    )
 
 
 def test_gray_with_alpha_stays_gray(tmp_path):
     Image.new("LA", (4, 4), (90, 40)).save(tmp_path / "in.png")
-    picture = image_io.load(tmp_path / "in.png")
+    picture = image_io.load_image(tmp_path / "in.png")
     assert picture.gray
-    tinted = Picture(picture.pixels + np.uint8([30, 0, 0]), picture.alpha, picture.gray)
-    image_io.save(tmp_path / "out.png", tinted)
+    tinted = LoadedImage(picture.pixels + np.uint8([30, 0, 0]), picture.alpha, picture.gray)
+    image_io.save_image(tmp_path / "out.png", tinted)
     b, g, r, alpha = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)[0, 0]
     assert b == g == r > 90
     assert alpha == 40
@@ -136,8 +138,8 @@ def test_gray_with_alpha_stays_gray(tmp_path):
 
 def test_webp_keeps_alpha_and_every_bit(tmp_path, scene):
     alpha = np.full(scene.shape[:2], 77, np.uint8)
-    image_io.save(tmp_path / "a.webp", Picture(scene, alpha))
-    back = image_io.load(tmp_path / "a.webp")
+    image_io.save_image(tmp_path / "a.webp", LoadedImage(scene, alpha))
+    back = image_io.load_image(tmp_path / "a.webp")
     np.testing.assert_array_equal(back.pixels, scene)
     np.testing.assert_array_equal(back.alpha, alpha)
 
@@ -146,7 +148,7 @@ def test_a_palette_is_read_as_colors(tmp_path, scene):
     Image.fromarray(scene).convert("P").save(tmp_path / "p.png")
     with Image.open(tmp_path / "p.png") as image:
         expected = np.asarray(image.convert("RGB"))
-    np.testing.assert_array_equal(image_io.load(tmp_path / "p.png").pixels, expected)
+    np.testing.assert_array_equal(image_io.load_image(tmp_path / "p.png").pixels, expected)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9, 0.98])
@@ -157,7 +159,7 @@ def test_a_truncated_file_is_refused(tmp_path, rng, suffix, share):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(UsageError, match=r"truncated|damaged"):
-        image_io.load(path)
+        image_io.load_image(path)
 
 
 def test_a_jpeg_cut_behind_its_thumbnail_is_refused(tmp_path, scene):
@@ -165,17 +167,17 @@ def test_a_jpeg_cut_behind_its_thumbnail_is_refused(tmp_path, scene):
     Image.fromarray(scene).save(tmp_path / "thumbnail.jpg")
     thumbnail = (tmp_path / "thumbnail.jpg").read_bytes()  # has an end of its own
     Image.fromarray(scene).save(path, comment=thumbnail)
-    image_io.load(path)
+    image_io.load_image(path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UsageError, match="truncated"):
-        image_io.load(path)
+        image_io.load_image(path)
 
 
 def test_a_progressive_jpeg_with_bytes_after_its_end_is_read(tmp_path, scene):
     Image.fromarray(scene).save(tmp_path / "p.jpg", progressive=True)
     with (tmp_path / "p.jpg").open("ab") as file:
         file.write(b"a film, as telephones append")
-    assert image_io.load(tmp_path / "p.jpg").pixels.shape == scene.shape
+    assert image_io.load_image(tmp_path / "p.jpg").pixels.shape == scene.shape
 
 
 def test_a_png_with_a_changed_byte_is_refused(tmp_path, scene):
@@ -185,7 +187,7 @@ def test_a_png_with_a_changed_byte_is_refused(tmp_path, scene):
     changed[len(changed) // 2] ^= 1
     path.write_bytes(changed)
     with pytest.raises(UsageError, match="checksum of IDAT"):
-        image_io.load(path)
+        image_io.load_image(path)
 
 
 @pytest.mark.parametrize(
@@ -195,71 +197,77 @@ def test_a_png_with_a_changed_byte_is_refused(tmp_path, scene):
 def test_what_is_no_picture_is_refused(tmp_path, content, reason):
     (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(UsageError, match=reason):
-        image_io.load(tmp_path / "x.png")
+        image_io.load_image(tmp_path / "x.png")
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UsageError, match="No such file"):
-        image_io.load(tmp_path / "none.png")
+        image_io.load_image(tmp_path / "none.png")
 
 
 def test_numbers_that_are_not_8_or_16_bit_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / "f.tif"), np.zeros((4, 4, 3), np.float32))
     with pytest.raises(UsageError, match="float32"):
-        image_io.load(tmp_path / "f.tif")
+        image_io.load_image(tmp_path / "f.tif")
 
 
 def test_cmyk_tiff_is_refused(tmp_path, scene):
     Image.fromarray(scene).convert("CMYK").save(tmp_path / "c.tif")
     with pytest.raises(UsageError, match="CMYK"):
-        image_io.load(tmp_path / "c.tif")
+        image_io.load_image(tmp_path / "c.tif")
 
 
 def test_nothing_is_overwritten_unasked(tmp_path, scene):
     path = tmp_path / "there.png"
     path.write_bytes(b"precious")
     with pytest.raises(UsageError, match="exists"):
-        image_io.save(path, Picture(scene))
+        image_io.save_image(path, LoadedImage(scene))
     assert path.read_bytes() == b"precious"
-    image_io.save(path, Picture(scene), overwrite=True)
-    np.testing.assert_array_equal(image_io.load(path).pixels, scene)
+    image_io.save_image(path, LoadedImage(scene), overwrite=True)
+    np.testing.assert_array_equal(image_io.load_image(path).pixels, scene)
 
 
 @pytest.mark.parametrize(
     ("name", "picture", "reason"),
     [
-        ("a.jpg", Picture(np.zeros((4, 4, 3), np.uint16)), "16 bits"),
-        ("a.jpg", Picture(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)), "alpha"),
-        ("a.gif", Picture(np.zeros((4, 4, 3), np.uint8)), "must end in"),
-        ("a.webp", Picture(np.zeros((4, 16400, 3), np.uint8)), "cannot be written"),
+        ("a.jpg", LoadedImage(np.zeros((4, 4, 3), np.uint16)), "16 bits"),
+        ("a.jpg", LoadedImage(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)), "alpha"),
+        ("a.gif", LoadedImage(np.zeros((4, 4, 3), np.uint8)), "must end in"),
+        ("a.webp", LoadedImage(np.zeros((4, 16400, 3), np.uint8)), "cannot be written"),
     ],
 )
 def test_what_a_format_cannot_hold_leaves_nothing_behind(tmp_path, name, picture, reason):
     with pytest.raises(UsageError, match=reason):
-        image_io.save(tmp_path / name, picture)
+        image_io.save_image(tmp_path / name, picture)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_read_and_write_turn_the_range_zero_to_one_into_eight_bits(tmp_path, rng):
     image = rng.uniform(-0.1, 1.1, (6, 8, 3)).astype(np.float32)
-    image_io.write(tmp_path / "a.png", image)
-    image_io.write(tmp_path / "a.png", image)
-    back = image_io.read(tmp_path / "a.png")
+    image_io.write_float_rgb(tmp_path / "a.png", image)
+    image_io.write_float_rgb(tmp_path / "a.png", image)
+    back = image_io.read_float_rgb(tmp_path / "a.png")
     assert back.dtype == np.float32
     np.testing.assert_allclose(back, image.clip(0, 1), atol=0.5 / 255 + 1e-6)
 
 
 def test_sixteen_bits_are_read_at_full_depth(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((2, 2, 3), 12345, np.uint16))
-    np.testing.assert_allclose(image_io.read(tmp_path / "a.png"), 12345 / 65535, rtol=1e-6)
+    np.testing.assert_allclose(
+        image_io.read_float_rgb(tmp_path / "a.png"), 12345 / 65535, rtol=1e-6
+    )
 
 
 def test_find_lists_pictures_only(tmp_path):
     for name in ("b.png", "a.JPG", "notes.txt", ".hidden.png", "sub/c.webp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    assert image_io.find(tmp_path) == [tmp_path / n for n in ("a.JPG", "b.png", "sub/c.webp")]
-    assert image_io.find(tmp_path, recursive=False) == [tmp_path / n for n in ("a.JPG", "b.png")]
+    assert image_io.find_images(tmp_path) == [
+        tmp_path / n for n in ("a.JPG", "b.png", "sub/c.webp")
+    ]
+    assert image_io.find_images(tmp_path, recursive=False) == [
+        tmp_path / n for n in ("a.JPG", "b.png")
+    ]
 
 
 def test_a_broken_file_prints_nothing(tmp_path):
@@ -298,7 +306,7 @@ def test_a_large_picture_is_held_once(tmp_path, suffix):
 def test_a_profile_of_gray_goes_with_gray_only(tmp_path):
     gray = PROFILE[:16] + b"GRAY" + PROFILE[20:]
     pixels = np.full((8, 8, 3), 90, np.uint8)
-    image_io.save(tmp_path / "gray.jpg", Picture(pixels, gray=True, icc=gray))
-    assert image_io.load(tmp_path / "gray.jpg").icc == gray
-    image_io.save(tmp_path / "color.jpg", Picture(pixels, icc=gray))
-    assert image_io.load(tmp_path / "color.jpg").icc is None
+    image_io.save_image(tmp_path / "gray.jpg", LoadedImage(pixels, gray=True, icc=gray))
+    assert image_io.load_image(tmp_path / "gray.jpg").icc == gray
+    image_io.save_image(tmp_path / "color.jpg", LoadedImage(pixels, icc=gray))
+    assert image_io.load_image(tmp_path / "color.jpg").icc is None

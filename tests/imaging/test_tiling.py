@@ -8,7 +8,7 @@ from lowlight_tf.imaging import tiling
 
 @pytest.mark.parametrize("length", [5, 32, 33, 60, 61, 100, 1000])
 def test_tiles_cover_the_side_and_overlap_enough(length):
-    starts = tiling.starts(length, 32, 6)
+    starts = tiling.tile_starts(length, 32, 6)
     assert starts[0] == 0
     if length <= 32:
         assert starts == [0]
@@ -19,7 +19,7 @@ def test_tiles_cover_the_side_and_overlap_enough(length):
 
 
 def test_a_ramp_rises_from_nearly_none_to_nearly_all_without_a_kink():
-    ramp = tiling.ramp(20)
+    ramp = tiling.blend_weights(20)
     assert 0 < ramp[0] < 0.01
     np.testing.assert_allclose(ramp + ramp[::-1], 1, atol=1e-6)
     assert (np.diff(ramp) > 0).all()
@@ -29,7 +29,7 @@ def test_a_ramp_rises_from_nearly_none_to_nearly_all_without_a_kink():
 def test_tiles_of_one_picture_make_that_picture_bit_by_bit(rng, shape):
     picture = rng.random(shape, dtype=np.float32)
     result = np.full_like(picture, np.nan)
-    tiling.by_tiles(
+    tiling.process_tiles(
         result,
         lambda top, left: picture[top : top + 32, left : left + 48].copy(),
         lambda view, values: np.copyto(view, values),
@@ -49,7 +49,7 @@ def test_nothing_is_written_before_it_was_read_for_the_last_time(rng, shape):
         np.testing.assert_array_equal(work[there], picture[there])
         return work[there] + 1
 
-    tiling.by_tiles(
+    tiling.process_tiles(
         work, render, lambda view, values: np.copyto(view, values), size=(32, 48), overlap=(6, 8)
     )
     np.testing.assert_array_equal(work, picture + 1)
@@ -57,7 +57,7 @@ def test_nothing_is_written_before_it_was_read_for_the_last_time(rng, shape):
 
 def test_the_step_between_unlike_tiles_is_spread_over_the_overlap():
     result = np.zeros((32, 80, 1), np.float32)
-    tiling.by_tiles(
+    tiling.process_tiles(
         result,
         lambda top, left: np.full((32, 48, 1), np.float32(left > 0)),
         lambda view, values: np.copyto(view, values),

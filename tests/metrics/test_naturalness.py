@@ -18,7 +18,7 @@ def photograph():
     """One that the model was not fitted to."""
     skimage = pytest.importorskip("skimage")
     folder = Path(skimage.__file__).parent / "data"
-    return image_io.load(folder / "motorcycle_left.png").pixels[:400, :500]
+    return image_io.load_image(folder / "motorcycle_left.png").pixels[:400, :500]
 
 
 def test_a_good_photograph_beats_its_own_ruins(photograph, rng):

@@ -27,7 +27,7 @@ def pair(rng):
 def test_the_published_examples_have_their_published_distances(name, distance):
     if not EXAMPLES.is_dir():
         pytest.skip("needs LPIPS's example pictures in ../shared/weights, which are not here")
-    target, other = (image_io.load(EXAMPLES / file).pixels for file in ("ex_ref.png", name))
+    target, other = (image_io.load_image(EXAMPLES / file).pixels for file in ("ex_ref.png", name))
     assert lpips(target, other) == pytest.approx(distance, abs=1e-4)
 
 

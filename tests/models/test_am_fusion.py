@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import GLANCE
+from lowlight_tf.contract import DETECTOR_INPUT_SIZE
 from lowlight_tf.models.am_fusion import am_fusion
 
 
 @pytest.fixture(scope="module")
 def eye(tmp_path_factory):
     """A detector of one's own: 4 features of 10 x 13 places."""
-    picture = keras.Input((*GLANCE, 3))
+    picture = keras.Input((*DETECTOR_INPUT_SIZE, 3))
     features = keras.layers.Conv2D(4, 32, 32, kernel_initializer="random_normal")(picture)
     path = tmp_path_factory.mktemp("eye") / "eye.keras"
     keras.Model(picture, features).save(path)
@@ -21,7 +21,7 @@ def eye(tmp_path_factory):
 
 @pytest.fixture
 def batch(rng):
-    sizes = {"": (32, 48), "_glance": GLANCE}
+    sizes = {"": (32, 48), "_glance": DETECTOR_INPUT_SIZE}
     return {
         f"{camera}{port}": rng.random((1, *size, 1), dtype=np.float32)
         for camera in ("visible", "infrared")
@@ -76,7 +76,7 @@ def test_a_fused_pixel_is_a_mix_of_both_within_black_and_white(eye, batch):
 
 
 def test_refuses_a_detector_that_gives_too_much_or_is_not_there(tmp_path):
-    picture = keras.Input((*GLANCE, 3))
+    picture = keras.Input((*DETECTOR_INPUT_SIZE, 3))
     keras.Model(picture, keras.layers.Conv2D(4, 16, 16)(picture)).save(tmp_path / "fine.keras")
     with pytest.raises(UsageError, match="at most 256 places"):
         am_fusion(filters=4, detector=str(tmp_path / "fine.keras"))

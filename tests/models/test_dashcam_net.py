@@ -6,8 +6,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.config import FOLDER, Recipe
-from lowlight_tf.contract import EXPOSE
+from lowlight_tf.config import RECIPE_DIR, Recipe
+from lowlight_tf.contract import ENHANCE_WITH_THUMBNAIL
 from lowlight_tf.export.convert import convert
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.layers.reparameterization import fold
@@ -38,11 +38,11 @@ def operations(path):
 
 @pytest.mark.parametrize("size", BUDGETS)
 def test_each_size_keeps_its_budget(size):
-    options = Recipe.load(FOLDER / f"dashcam_net_{size}.toml").options
+    options = Recipe.load(RECIPE_DIR / f"dashcam_net_{size}.toml").options
     net = fold(dashcam_net(**options))
     side = 64
     image = np.zeros((1, side, side, 3), np.float32)
-    glance = np.zeros((1, *EXPOSE.thumbnails[0].size, 3), np.float32)
+    glance = np.zeros((1, *ENHANCE_WITH_THUMBNAIL.thumbnail_inputs[0].size, 3), np.float32)
     sums = 0
     trunk = keras.Model(net.inputs, {layer.name: layer.output for layer in net.layers})
     shapes = {name: out.shape for name, out in trunk({"low": image, "thumbnail": glance}).items()}
@@ -67,7 +67,7 @@ def test_folding_changes_nothing(rng):
 
 def test_tiles_agree_because_they_see_one_thumbnail(rng):
     net = stirred(rng, **SMALL)
-    engine = KerasEngine.of(net, EXPOSE, name="small")
+    engine = KerasEngine.of(net, ENHANCE_WITH_THUMBNAIL, name="small")
     image = rng.random((96, 256, 3), dtype=np.float32) / 8
     whole = enhance(engine, image)
     engine.size = (96, 160)
@@ -78,7 +78,7 @@ def test_tiles_agree_because_they_see_one_thumbnail(rng):
 
 
 def test_another_thumbnail_is_another_exposure(rng):
-    engine = KerasEngine.of(stirred(rng, **SMALL), EXPOSE, name="small")
+    engine = KerasEngine.of(stirred(rng, **SMALL), ENHANCE_WITH_THUMBNAIL, name="small")
     image = rng.random((32, 32, 3), dtype=np.float32) / 8
     dark, bright = (
         enhance(engine, image, thumbnails={"thumbnail": np.full((1, 128, 192, 3), v, np.float32)})
@@ -98,7 +98,7 @@ def test_eight_bits_are_integer_throughout_and_all_operations_are_allowed(rng, t
     ]
     for quantization in ("none", "int8"):
         path = convert(
-            stirred(rng, **SMALL), EXPOSE, tmp_path / f"{quantization}.tflite",
+            stirred(rng, **SMALL), ENHANCE_WITH_THUMBNAIL, tmp_path / f"{quantization}.tflite",
             size=(32, 48), quantization=quantization, samples=samples,
         )  # fmt: skip
         found, model = operations(path)

@@ -8,7 +8,7 @@ from lowlight_tf.catalog import MODELS
 from lowlight_tf.export.convert import convert
 from lowlight_tf.export.parity import largest_difference
 from lowlight_tf.fileio import sha256
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 
 SMALL = {"driving_unet": {"filters": 4, "depth": 2, "groups": 2}}
 
@@ -54,7 +54,7 @@ def test_is_the_same_model_on_the_device(case, tmp_path):
     model, contract, batch = case
     _, height, width, _ = next(iter(batch.values())).shape
     path = convert(model, contract, tmp_path / "m.tflite", size=(height, width))
-    card = Card(
+    card = ModelCard(
         name="m", model=model.name, contract=contract, height=height, width=width,
         quantization="none", dtype="float32", value_range=(0, 1), sha256=sha256(path),
         size_bytes=path.stat().st_size, weights=model.count_params(),

@@ -6,7 +6,14 @@ import pytest
 from keras import ops
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, EXPOSE, FUSE, FUSE_GUIDED, Contract, Port
+from lowlight_tf.contract import (
+    ENHANCE,
+    ENHANCE_WITH_THUMBNAIL,
+    FUSE,
+    FUSE_WITH_THUMBNAILS,
+    Contract,
+    Port,
+)
 from lowlight_tf.models.patch_discriminator import NORMALIZATIONS, patch_discriminator
 
 BAYER = Contract((Port("raw", 4, "bayer"),), (Port("enhanced", 3),), scale=2)
@@ -76,11 +83,11 @@ def test_instance_normalization_judges_a_picture_alike_in_every_batch(rng):
 
 def test_of_a_net_that_fuses_the_fused_picture_alone_is_seen():
     assert set(patch_discriminator(FUSE, filters=2).input) == {"fused"}
-    assert set(patch_discriminator(FUSE_GUIDED, filters=2).input) == {"fused"}
+    assert set(patch_discriminator(FUSE_WITH_THUMBNAILS, filters=2).input) == {"fused"}
 
 
 def test_thumbnails_are_not_looked_at():
-    assert set(patch_discriminator(EXPOSE, filters=2).input) == {"low", "enhanced"}
+    assert set(patch_discriminator(ENHANCE_WITH_THUMBNAIL, filters=2).input) == {"low", "enhanced"}
 
 
 def test_packed_bayer_is_laid_out_as_the_mosaic_again(rng):

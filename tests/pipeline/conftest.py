@@ -16,7 +16,7 @@ def pairs(tmp_path, rng):
         low = rng.uniform(0, 0.3, (40, 56, 3)).astype(np.float32)
         for side, image in (("low", low), ("high", low * 2 + 0.05 * number)):
             (tmp_path / side).mkdir(exist_ok=True)
-            image_io.write(tmp_path / side / f"{number}.png", image)
+            image_io.write_float_rgb(tmp_path / side / f"{number}.png", image)
         paths = (tmp_path / side / f"{number}.png" for side in ("low", "high"))
         made.append(Pair(str(number), {"low": next(paths)}, next(paths)))
     return made

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import FUSE, FUSE_GUIDED, GLANCE
+from lowlight_tf.contract import DETECTOR_INPUT_SIZE, FUSE, FUSE_WITH_THUMBNAILS
 from lowlight_tf.datasets import synthetic
 from lowlight_tf.datasets.pairing import fusion_folder
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.pipeline.fusion import CameraStore, fusion_feed
 
 
@@ -49,8 +49,8 @@ def test_only_what_the_visible_camera_saw_is_dimmed_and_noisy(pairs, recipe):
 
 def test_thumbnails_show_each_camera_whole_and_dimmed_as_it_is(pairs, recipe):
     dim = recipe.replace(["pipeline.exposure_ev=2.0", "pipeline.turned=false"])
-    plain, dimmed = (batch(pairs, one, FUSE_GUIDED) for one in (recipe, dim))
-    assert plain["visible_glance"].shape == (4, *GLANCE, 1)
+    plain, dimmed = (batch(pairs, one, FUSE_WITH_THUMBNAILS) for one in (recipe, dim))
+    assert plain["visible_glance"].shape == (4, *DETECTOR_INPUT_SIZE, 1)
     np.testing.assert_array_equal(plain["infrared_glance"], dimmed["infrared_glance"])
     gains = dimmed["visible_glance"].mean((1, 2, 3)) / plain["visible_glance"].mean((1, 2, 3))
     assert np.ptp(gains) > 0.2
@@ -68,9 +68,10 @@ def test_the_stream_from_a_sample_on_is_the_rest_of_the_whole(pairs, recipe):
 
 
 def test_pictures_are_prepared_once_and_kept(pairs):
-    bright = Preparation(clahe_visible=4.0)
+    bright = PairPreprocessing(clahe_visible=4.0)
     plain, prepared = (
-        CameraStore(pairs, FUSE, preparation=how, cache_mb=100) for how in (Preparation(), bright)
+        CameraStore(pairs, FUSE, preparation=how, cache_mb=100)
+        for how in (PairPreprocessing(), bright)
     )
     visible, infrared = prepared.read(0)
     assert visible.std() > plain.read(0)[0].std()

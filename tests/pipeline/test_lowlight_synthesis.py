@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from lowlight_tf.pipeline.lowlight_synthesis import match_histogram, night
-from lowlight_tf.training_config import Pipeline
+from lowlight_tf.training_config import PipelineConfig
 
 SEED = tf.constant([3, 4], tf.int32)
 RAMP = np.linspace(0, 1, 256, dtype=np.float32)
@@ -13,7 +13,7 @@ RAMP = np.linspace(0, 1, 256, dtype=np.float32)
 
 def options(**shares):
     off = dict.fromkeys(("night_histogram", "night_pools", "night_headlights"), 0.0)
-    return Pipeline(**{**off, **shares})
+    return PipelineConfig(**{**off, **shares})
 
 
 @pytest.fixture

@@ -79,8 +79,8 @@ def test_dark_twins_to_judge_by_are_written_once(pairs, recipe, tmp_path):
     days = [*pairs[:1], Pair("day", {}, pairs[1].target)]
     first = dusk(days, tmp_path / "dusk", recipe)
     assert first[0] == pairs[0]
-    low = image_io.read(first[1].inputs["low"])
-    assert low.mean() < image_io.read(first[1].target).mean()
+    low = image_io.read_float_rgb(first[1].inputs["low"])
+    assert low.mean() < image_io.read_float_rgb(first[1].target).mean()
     written = first[1].inputs["low"].stat().st_mtime_ns
     assert dusk(days, tmp_path / "dusk", recipe) == first
     assert first[1].inputs["low"].stat().st_mtime_ns == written
@@ -173,7 +173,7 @@ def test_leveled_targets_come_to_one_brightness(pairs, recipe):
     )
     means = [float(target["target"].numpy().mean()) for _, target in
              training_feed(pairs, level, ENHANCE).take(5)]  # fmt: skip
-    original = [image_io.read(pair.target).mean() for pair in pairs]
+    original = [image_io.read_float_rgb(pair.target).mean() for pair in pairs]
     assert np.ptp(original) > 0.15
     assert np.ptp(means) < 0.02
     assert min(original) < means[0] < max(original)

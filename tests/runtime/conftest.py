@@ -8,7 +8,7 @@ import pytest
 
 from lowlight_tf.contract import ENHANCE, FUSE, Contract, Port
 from lowlight_tf.fileio import sha256
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 
 SIZE = (8, 12)
 THUMBNAIL = (4, 6)
@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 
     cameras = [tf.TensorSpec((1, *SIZE, 1), tf.float32, name=port.name) for port in FUSE.inputs]
     smalls = tuple(
-        Port(f"{port.name}_glance", 1, port.space, size=THUMBNAIL, of=port.name)
+        Port(f"{port.name}_glance", 1, port.color_space, size=THUMBNAIL, thumbnail_of=port.name)
         for port in FUSE.inputs
     )
     glances = [tf.TensorSpec((1, *THUMBNAIL, 1), tf.float32, name=port.name) for port in smalls]
@@ -72,7 +72,7 @@ def _write(tf, path, net, contract, *, whole=False):
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = converter.inference_output_type = tf.uint8
         path.write_bytes(converter.convert())
-    Card(
+    ModelCard(
         name=path.stem,
         model="curve",
         contract=contract,

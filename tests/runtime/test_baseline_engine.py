@@ -10,15 +10,15 @@ from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.loading import open_engine
 
-PACKED = [name for name in BASELINES if BASELINES.find(name).contract.develops]
+PACKED = [name for name in BASELINES if BASELINES.find(name).contract.is_raw]
 
 
 @pytest.mark.parametrize("name", [name for name in BASELINES if name not in PACKED])
 def test_a_batch_is_run_picture_by_picture_in_the_type_that_it_came(name, rng):
     engine = open_engine(name)
-    ports = [port.name for port in engine.contract.pictures]
+    ports = [port.name for port in engine.contract.image_inputs]
     (wanted,) = engine.contract.outputs
-    channels = engine.contract.pictures[0].channels
+    channels = engine.contract.image_inputs[0].channels
     batch = {port: rng.random((2, 12, 15, channels), dtype=np.float32) for port in ports}
     floats = engine(batch)[wanted.name]
     alone = engine({port: image[1:] for port, image in batch.items()})[wanted.name]

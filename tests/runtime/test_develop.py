@@ -7,10 +7,10 @@ import pytest
 
 from lowlight_tf.catalog import BASELINES
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import DEVELOP, DEVELOP_HALF, ENHANCE
+from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, RAW_TO_RGB_HALF
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.raw import cfa, raw_image
-from lowlight_tf.imaging.raw.raw_image import RawPicture, Shot
+from lowlight_tf.imaging.raw.raw_image import RawImage, RawMetadata
 from lowlight_tf.runtime.develop import GRAY, develop, fitting_ratio
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.loading import open_engine
@@ -19,7 +19,7 @@ from lowlight_tf.runtime.loading import open_engine
 class Unfolded:
     """An engine that gives back the mosaic that it was shown, as a gray picture."""
 
-    name, contract = "unfolded", DEVELOP
+    name, contract = "unfolded", RAW_TO_RGB
 
     def __init__(self, size=None):
         self.size = size
@@ -38,7 +38,7 @@ class Unfolded:
 class Cells(Unfolded):
     """An engine that gives the greens of each cell: half the size."""
 
-    contract = DEVELOP_HALF
+    contract = RAW_TO_RGB_HALF
 
     def __call__(self, images):
         return {"enhanced": np.repeat(images["raw"][..., 1:3].mean(-1, keepdims=True), 3, axis=3)}
@@ -47,13 +47,15 @@ class Cells(Unfolded):
 def taken(rng, size=(40, 52), phase="RGGB", orientation=1, wb=(1.0, 1.0, 1.0)):
     """Return a picture of 12 bits, and its digits as they lie."""
     digits = rng.integers(60, 4096, size, dtype=np.uint16)
-    sides = cfa.cell(phase) ** 2
-    shot = Shot(phase, size, (64.0,) * sides, (4095.0,) * sides, wb=wb, orientation=orientation)
-    return RawPicture(cfa.pack(digits, phase), shot), digits
+    sides = cfa.packing_factor(phase) ** 2
+    shot = RawMetadata(
+        phase, size, (64.0,) * sides, (4095.0,) * sides, camera_wb=wb, orientation=orientation
+    )
+    return RawImage(cfa.pack(digits, phase), shot), digits
 
 
 @pytest.mark.parametrize("size", [None, (16, 16), (16, 32), (32, 16), (64, 64)])
-@pytest.mark.parametrize("phase", cfa.BAYER_PHASES)
+@pytest.mark.parametrize("phase", cfa.BAYER_PATTERNS)
 def test_every_pixel_of_the_sensor_comes_out_where_it_was(rng, phase, size):
     picture, digits = taken(rng, phase=phase)
     result = develop(Unfolded(size), picture, ratio=2, dtype=np.float32)
@@ -65,15 +67,15 @@ def test_every_pixel_of_the_sensor_comes_out_where_it_was(rng, phase, size):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_picture_is_upright(rng, orientation):
     picture, _ = taken(rng, orientation=orientation)
-    lying, _ = RawPicture(picture.digits, taken(rng)[0].shot), None
-    expected = picture.shot.upright(develop(Unfolded(), lying, ratio=3))
+    lying, _ = RawImage(picture.raw_values, taken(rng)[0].metadata), None
+    expected = picture.metadata.orient(develop(Unfolded(), lying, ratio=3))
     np.testing.assert_array_equal(develop(Unfolded(), picture, ratio=3), expected)
 
 
 def test_the_net_is_shown_balanced_light(rng):
     picture, _ = taken(rng, wb=(2.0, 1.0, 1.5))
     result = develop(Unfolded(), picture, ratio=1.5, dtype=np.float32)
-    exposed = raw_image.exposed(picture.packed, picture.shot, 1.5)
+    exposed = raw_image.amplify(picture.packed, picture.metadata, 1.5)
     np.testing.assert_allclose(result[::2, ::2, 0], exposed[..., 0], atol=1e-6)
     np.testing.assert_allclose(result[1::2, 1::2, 0], exposed[..., 3], atol=1e-6)
 
@@ -96,7 +98,7 @@ def test_half_the_size_is_one_pixel_for_each_cell(rng, phase, size):
     picture, _ = taken(rng, phase=phase)
     result = develop(Cells(size), picture, ratio=1, dtype=np.float32)
     assert result.shape == (20, 26, 3)
-    top, left = cfa.margin(phase)
+    top, left = cfa.pattern_offset(phase)
     greens = picture.packed[..., 1:3].mean(-1)[top:, left:][:20, :26]
     np.testing.assert_allclose(result[..., 0], greens, atol=1e-6)
 
@@ -142,16 +144,16 @@ def test_nets_of_pictures_do_not_develop_and_the_reverse(rng):
 def test_the_fitting_ratio_makes_the_mean_gray(rng):
     picture, digits = taken(rng, size=(64, 64), wb=(1.5, 1.0, 2.0))
     digits = 64 + (digits - 60) // 100
-    dark = RawPicture(cfa.pack(digits, "RGGB"), picture.shot)
+    dark = RawImage(cfa.pack(digits, "RGGB"), picture.metadata)
     ratio = fitting_ratio(dark)
-    mean = raw_image.exposed(dark.packed, dark.shot, ratio).mean()
+    mean = raw_image.amplify(dark.packed, dark.metadata, ratio).mean()
     assert mean == pytest.approx(GRAY, rel=0.01)
     assert fitting_ratio(picture) == pytest.approx(1, abs=0.01)  # bright enough as it is
 
 
 def test_a_black_picture_gets_the_largest_ratio():
-    shot = taken(np.random.default_rng(0))[0].shot
-    black = RawPicture(np.full((20, 26, 4), 64, np.uint16), shot)
+    shot = taken(np.random.default_rng(0))[0].metadata
+    black = RawImage(np.full((20, 26, 4), 64, np.uint16), shot)
     assert fitting_ratio(black) == 300
     assert fitting_ratio(black, cap=None) == 2**16
 
@@ -159,8 +161,8 @@ def test_a_black_picture_gets_the_largest_ratio():
 def test_libraw_is_a_baseline_that_sees_what_the_camera_said():
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
     digits = np.full((32, 40), 164, np.uint16)
-    shot = Shot("RGGB", (32, 40), (64.0,) * 4, (4095.0,) * 4)
-    gray = RawPicture(cfa.pack(digits, "RGGB"), shot)
+    shot = RawMetadata("RGGB", (32, 40), (64.0,) * 4, (4095.0,) * 4)
+    gray = RawImage(cfa.pack(digits, "RGGB"), shot)
     image = develop(open_engine("libraw"), gray, ratio=10, dtype=np.float32)
     assert image.shape == (32, 40, 3)
     light = color.to_linear(image[8:-8, 8:-8])
@@ -171,7 +173,7 @@ def test_libraw_is_a_baseline_that_sees_what_the_camera_said():
     np.testing.assert_allclose(other[16, 16] / 65535, 1.099 * light**0.45 - 0.099, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", [n for n in BASELINES if BASELINES.find(n).contract.develops])
+@pytest.mark.parametrize("name", [n for n in BASELINES if BASELINES.find(n).contract.is_raw])
 def test_packed_images_alone_are_refused_by_what_needs_the_camera_s_words(name):
     engine = open_engine(name)
     with pytest.raises(UsageError, match="develops RAW files; it takes no packed images"):

@@ -54,7 +54,7 @@ def steepest_at_seams(result, size=SIZE):
     for axis in (0, 1):
         slope = np.abs(np.diff(result.astype(np.float64), axis=axis)).mean((1 - axis, 2))
         length, side = result.shape[axis], size[axis]
-        starts = tiling.starts(length, side, int(side / 6))
+        starts = tiling.tile_starts(length, side, int(side / 6))
         for seam in [*starts[1:], *(start + side for start in starts[:-1])]:
             near = np.r_[slope[seam - 6 : seam - 2], slope[seam + 2 : seam + 6]]
             worst = max(worst, slope[seam - 2 : seam + 2].max() / near.max())

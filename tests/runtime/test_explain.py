@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import DEVELOP, ENHANCE, FUSE, Contract, Port
+from lowlight_tf.contract import ENHANCE, FUSE, RAW_TO_RGB, Contract, Port
 from lowlight_tf.imaging.raw import cfa
-from lowlight_tf.imaging.raw.raw_image import RawPicture, Shot
+from lowlight_tf.imaging.raw.raw_image import RawImage, RawMetadata
 from lowlight_tf.runtime.explain import explain
 
 
@@ -21,11 +21,11 @@ class Telling:
         self.contract, self.size, self.channels = contract, size, channels
 
     def __call__(self, images):
-        (given, *_), (wanted,) = self.contract.pictures, self.contract.outputs
+        (given, *_), (wanted,) = self.contract.image_inputs, self.contract.outputs
         return {wanted.name: images[given.name]}
 
     def maps(self, images):
-        image = images[self.contract.pictures[0].name][:, ::4, ::4, :1]
+        image = images[self.contract.image_inputs[0].name][:, ::4, ::4, :1]
         return {"where_map": np.float32(image).repeat(self.channels, axis=3)}
 
 
@@ -70,10 +70,10 @@ def test_of_a_raw_picture_it_lies_over_what_is_developed(size, orientation):
 
     digits = np.zeros((40, 56), np.uint16)
     digits[:20, :28] = 1000
-    shot = Shot("BGGR", (40, 56), (0.0,) * 4, (1000.0,) * 4, orientation=orientation)
-    picture = RawPicture(cfa.pack(digits, "BGGR"), shot)
-    drawn = explain(Unfolding(DEVELOP, size=size), picture, ratio=2.0)["where"]
-    drawn = shot.lying(drawn)
+    shot = RawMetadata("BGGR", (40, 56), (0.0,) * 4, (1000.0,) * 4, orientation=orientation)
+    picture = RawImage(cfa.pack(digits, "BGGR"), shot)
+    drawn = explain(Unfolding(RAW_TO_RGB, size=size), picture, ratio=2.0)["where"]
+    drawn = shot.undo_orientation(drawn)
     assert drawn.shape == (40, 56, 3)
     assert drawn[4:9, 4:9, 1].min() > 0.7
     assert drawn[30:, 42:, 1].max() < 0.1

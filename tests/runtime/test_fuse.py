@@ -7,7 +7,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, FUSE, FUSED, INFRARED, VISIBLE, Contract, Port
 from lowlight_tf.imaging import color
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation, prepare
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.runtime.loading import open_engine
 
@@ -104,24 +104,24 @@ def test_the_cameras_may_give_pictures_of_different_types(rng, kind):
 def test_both_are_prepared_first(rng):
     visible, infrared = pictures(rng, (40, 60), np.uint8)
     infrared = np.uint8(100 + infrared // 16)
-    preparation = Preparation(normalize=True, clahe_visible=2)
+    preparation = PairPreprocessing(normalize=True, clahe_visible=2)
     engine = Mix(middle)
     fused = fuse(engine, visible, infrared, preparation=preparation)
-    seen = prepare(visible / np.float32(255), infrared / np.float32(255), preparation)
+    seen = preprocess_pair(visible / np.float32(255), infrared / np.float32(255), preparation)
     np.testing.assert_allclose(fused / 255, fuse(Mix(middle), *seen), atol=0.012)
     assert engine.shown[0]["infrared"].min() == 0
     engine.preparation = preparation
     np.testing.assert_array_equal(fuse(engine, visible, infrared), fused)
-    plain = fuse(engine, visible, infrared, preparation=Preparation())
+    plain = fuse(engine, visible, infrared, preparation=PairPreprocessing())
     assert np.abs(np.int16(plain) - fused).max() > 8
 
 
 def test_another_size_is_taken_where_the_preparation_allows_it(rng):
     visible, infrared = pictures(rng, (40, 60), np.uint8)
-    like = Preparation(size="infrared")
+    like = PairPreprocessing(size="infrared")
     assert fuse(Mix(middle), visible, infrared[::2, ::2], preparation=like).shape == (20, 30, 3)
     with pytest.raises(UsageError, match=r"40x60.*20x30"):
-        fuse(Mix(middle), visible, infrared[::2, ::2], preparation=Preparation())
+        fuse(Mix(middle), visible, infrared[::2, ::2], preparation=PairPreprocessing())
 
 
 @pytest.mark.parametrize("form", ["flat", "deep", "three"])
@@ -134,8 +134,8 @@ def test_an_infrared_picture_has_one_channel_or_three_equal_ones(rng, form):
 
 def test_thumbnails_show_the_whole_of_their_own_picture(rng):
     glances = (
-        Port("visible_glance", 1, size=(4, 6), of="visible"),
-        Port("infrared_glance", 1, "thermal", size=(4, 6), of="infrared"),
+        Port("visible_glance", 1, size=(4, 6), thumbnail_of="visible"),
+        Port("infrared_glance", 1, "thermal", size=(4, 6), thumbnail_of="infrared"),
     )
     engine = Mix(middle, contract=Contract((VISIBLE, INFRARED, *glances), (FUSED,)))
     visible, infrared = pictures(rng, (96, 144), np.uint8)
@@ -226,7 +226,7 @@ def test_a_finish_leaves_no_gaps_between_grey_levels(rng):
     smooth = np.linspace(0.3, 0.7, 4800, dtype=np.float32).reshape(60, 80, 1)
     visible = np.uint8(np.rint(smooth * 255)).repeat(3, axis=2)
     infrared = np.float32(smooth + rng.uniform(-0.01, 0.01, smooth.shape))
-    fused = fuse(Mix(middle), visible, infrared, preparation=Preparation(finish=1.0))
+    fused = fuse(Mix(middle), visible, infrared, preparation=PairPreprocessing(output_stretch=1.0))
     assert fused.dtype == np.uint8
     assert fused[..., 0].min() == 0
     assert fused[..., 0].max() == 255

@@ -9,7 +9,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.fileio import sha256
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.runtime.loading import open_engine
 
@@ -174,7 +174,7 @@ def copied(folder, tmp_path, content=None, **changes):
     """Copy a file with other contents or a changed card, whose checksum holds."""
     path = tmp_path / "x.tflite"
     path.write_bytes((folder / "float.tflite").read_bytes() if content is None else content)
-    card = Card.load(folder / "float.json")
+    card = ModelCard.load(folder / "float.json")
     dataclasses.replace(card, sha256=sha256(path), **changes).save(tmp_path / "x.json")
     return path
 

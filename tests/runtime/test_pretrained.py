@@ -3,7 +3,7 @@
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime import pretrained
 
 SIZES = ("nano", "tiny", "base")
@@ -23,27 +23,27 @@ def test_the_net_that_is_taken_where_none_is_named_ships():
 
 def test_what_fuses_ships_for_any_frame_with_its_finish():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
-        card = Card.load(pretrained.find(f"did_fuse{end}").with_suffix(".json"))
+        card = ModelCard.load(pretrained.find(f"did_fuse{end}").with_suffix(".json"))
         assert (card.model, card.quantization) == ("did_fuse", quantization)
-        assert card.contract.fuses
+        assert card.contract.is_fusion
         assert card.resizable
-        assert card.preparation["finish"] == 1
+        assert card.preprocessing["finish"] == 1
 
 
 def test_what_is_guided_by_illumination_ships_for_frames_of_one_size_as_it_left_the_net():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
-        card = Card.load(pretrained.find(f"am_fusion{end}").with_suffix(".json"))
+        card = ModelCard.load(pretrained.find(f"am_fusion{end}").with_suffix(".json"))
         assert (card.model, card.quantization) == ("am_fusion", quantization)
-        assert card.contract.fuses
+        assert card.contract.is_fusion
         assert not card.resizable
-        assert not card.preparation.get("finish")
+        assert not card.preprocessing.get("finish")
 
 
 def test_what_develops_ships_for_any_frame():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
-        card = Card.load(pretrained.find(f"attention_unet{end}").with_suffix(".json"))
+        card = ModelCard.load(pretrained.find(f"attention_unet{end}").with_suffix(".json"))
         assert (card.model, card.quantization) == ("attention_unet", quantization)
-        assert card.contract.develops
+        assert card.contract.is_raw
         assert card.contract.scale == 2
         assert card.resizable
 
@@ -55,7 +55,7 @@ def test_each_size_ships_in_three_kinds_for_any_frame(size):
         ("_float32", "none", "float32"),
         ("_int8", "int8", "uint8"),
     ):
-        card = Card.load(pretrained.find(f"{size}{end}").with_suffix(".json"))
+        card = ModelCard.load(pretrained.find(f"{size}{end}").with_suffix(".json"))
         assert (card.name, card.quantization) == (f"dashcam_net_{size}{end}", quantization)
         assert card.dtype == dtype
         assert card.resizable

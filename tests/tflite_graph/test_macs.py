@@ -2,7 +2,7 @@
 
 import pytest
 
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.tflite_graph.macs import multiply_adds
@@ -39,7 +39,7 @@ def test_each_kind_of_layer_counts_as_by_hand(layer, expected):
 
 def test_a_shipped_net_costs_the_same_whatever_the_type_of_its_numbers():
     paths = [pretrained.find(name) for name in ("driving_unet", "driving_unet_int8")]
-    cards = [Card.load(path.with_suffix(".json")) for path in paths]
+    cards = [ModelCard.load(path.with_suffix(".json")) for path in paths]
     first, second = (
         LiteRTEngine(path).multiply_adds((card.height, card.width))
         for path, card in zip(paths, cards, strict=True)

@@ -10,10 +10,10 @@ tf = pytest.importorskip("tensorflow", reason="the nets of these tests are made 
 import keras  # noqa: E402
 
 from lowlight_tf.checks import UsageError  # noqa: E402
-from lowlight_tf.contract import EXPOSE  # noqa: E402
+from lowlight_tf.contract import ENHANCE_WITH_THUMBNAIL  # noqa: E402
 from lowlight_tf.export.convert import convert  # noqa: E402
 from lowlight_tf.fileio import sha256  # noqa: E402
-from lowlight_tf.model_card import Card  # noqa: E402
+from lowlight_tf.model_card import ModelCard  # noqa: E402
 from lowlight_tf.models.dashcam_net import dashcam_net  # noqa: E402
 from lowlight_tf.runtime import pretrained  # noqa: E402
 from lowlight_tf.runtime.benchmark import measure  # noqa: E402
@@ -33,15 +33,25 @@ def path(request, net, tmp_path_factory):
     """A file for 32 x 48, and its card."""
     rng = np.random.default_rng(0)
     samples = [
-        {port.name: rng.random((1, *port.shape((32, 48))), np.float32) for port in EXPOSE.inputs}
+        {
+            port.name: rng.random((1, *port.shape((32, 48))), np.float32)
+            for port in ENHANCE_WITH_THUMBNAIL.inputs
+        }
     ]
     path = tmp_path_factory.mktemp("net") / "net.tflite"
-    convert(net, EXPOSE, path, size=(32, 48), quantization=request.param, samples=samples)
-    Card(
-        name="net", model="dashcam_net", contract=EXPOSE, height=32, width=48,
+    convert(
+        net,
+        ENHANCE_WITH_THUMBNAIL,
+        path,
+        size=(32, 48),
+        quantization=request.param,
+        samples=samples,
+    )
+    ModelCard(
+        name="net", model="dashcam_net", contract=ENHANCE_WITH_THUMBNAIL, height=32, width=48,
         quantization=request.param, dtype="uint8" if request.param == "int8" else "float32",
         value_range=(0, 1), sha256=sha256(path), size_bytes=1, weights=1,
-        resizable=is_resizable(path, EXPOSE),
+        resizable=is_resizable(path, ENHANCE_WITH_THUMBNAIL),
     ).save(path.with_suffix(".json"))  # fmt: skip
     return path
 
@@ -54,7 +64,7 @@ def test_a_resizable_file_runs_at_any_size_and_a_resized_one_gives_the_same(path
     assert LiteRTEngine(path).size is None
     wide = resize(path, (40, 64), tmp_path)
     assert wide.name == "net_40x64.tflite"
-    assert (Card.load(wide.with_suffix(".json")).height, LiteRTEngine(wide).size) == (40, None)
+    assert (ModelCard.load(wide.with_suffix(".json")).height, LiteRTEngine(wide).size) == (40, None)
     frame = picture(rng, 40, 64)
     engine = LiteRTEngine(path)
     first = enhance(engine, frame)
@@ -89,7 +99,7 @@ def test_a_net_of_one_size_is_not_resized(tmp_path):
         resize(path, (400, 608), tmp_path)
     copy = tmp_path / "claims.tflite"
     copy.write_bytes(path.read_bytes())
-    card = Card.load(path.with_suffix(".json"))
+    card = ModelCard.load(path.with_suffix(".json"))
     dataclasses.replace(card, resizable=True).save(copy.with_suffix(".json"))
     with pytest.raises(UsageError, match="one size only"):
         resize(copy, (403, 601), tmp_path / "out")

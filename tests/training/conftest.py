@@ -16,7 +16,7 @@ def folder(tmp_path_factory):
         low = rng.uniform(0, 0.3, (40, 48, 3)).astype(np.float32)
         for side, image in (("low", low), ("high", np.sqrt(low))):
             (place / side).mkdir(exist_ok=True)
-            image_io.write(place / side / f"{number}.png", image)
+            image_io.write_float_rgb(place / side / f"{number}.png", image)
     return place
 
 

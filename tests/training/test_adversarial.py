@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lowlight_tf.catalog import GAMES
+from lowlight_tf.catalog import GAN_LOSSES
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE, Contract, Port
@@ -47,15 +47,15 @@ def against(
     """A learner of one pixel's gain and one critic's slope; the objective hardly counts."""
     inputs = [port.name for port in contract.inputs]
     (output,) = (port.name for port in contract.outputs)
-    beside = [] if contract.fuses or alone else inputs
-    loss = "max_intensity" if contract.fuses else "l1"
+    beside = [] if contract.is_fusion or alone else inputs
+    loss = "max_intensity" if contract.is_fusion else "l1"
     learner = AdversarialLearner(
         line(inputs, output, **factors),
         Objective({loss: 1e-9}),
         contract=contract,
         critic=line([*beside, output], "", **{output: slope}),
         optimizer=keras.optimizers.SGD(critic_rate),
-        game=GAMES.find(game).load(),
+        game=GAN_LOSSES.find(game).load(),
         weight=weight,
     )
     learner.compile(optimizer=keras.optimizers.SGD(net_rate))
@@ -96,7 +96,7 @@ def test_one_step_on_two_pixels_by_hand():
     assert (float(logs["critic_real"]), float(logs["critic_fake"])) == (1, 0)
 
 
-@pytest.mark.parametrize("game", tuple(GAMES))
+@pytest.mark.parametrize("game", tuple(GAN_LOSSES))
 @pytest.mark.parametrize("real", [(0.1, 0.2), (0.8, 0.9)])
 def test_the_net_moves_towards_the_real_pixels_whichever_way_they_are(game, real):
     low = {"low": pixels(0.4, 0.6)}
@@ -107,7 +107,7 @@ def test_the_net_moves_towards_the_real_pixels_whichever_way_they_are(game, real
     assert (np.abs(made - real) < np.abs(np.array([0.4, 0.6]) - real)).all()
 
 
-@pytest.mark.parametrize("game", tuple(GAMES))
+@pytest.mark.parametrize("game", tuple(GAN_LOSSES))
 def test_each_optimizer_moves_its_own_side_alone(game):
     for rates, moved in (((0.0, 0.1), "critic"), ((0.1, 0.0), "net")):
         learner = against(game, *rates, low=1.0)
@@ -165,7 +165,7 @@ def test_features_are_what_leaky_relus_give_of_the_picture_and_of_the_real_one()
         contract=GRAY,
         critic=critic,
         optimizer=keras.optimizers.SGD(0.0),
-        game=GAMES.find("bce").load(),
+        game=GAN_LOSSES.find("bce").load(),
         features=3.0,
     )
     learner.compile(optimizer=keras.optimizers.SGD(0.5))
@@ -190,7 +190,7 @@ def test_features_need_a_target_and_a_critic_that_has_some(recipe):
             contract=GRAY,
             critic=keras.Model(*[keras.Input((None, None, 1))] * 2, name="blank"),
             optimizer=keras.optimizers.SGD(0.0),
-            game=GAMES.find("bce").load(),
+            game=GAN_LOSSES.find("bce").load(),
             features=1.0,
         )
 

@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import EXPOSE
+from lowlight_tf.contract import ENHANCE_WITH_THUMBNAIL
 from lowlight_tf.datasets.pairing import pair_folder
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.imaging import image_io
@@ -31,7 +31,7 @@ def streets(tmp_path_factory):
         low = stripes[None, :, None] + (rows - rows.mean())[:, None, None] + np.zeros(3)
         for side, image in (("low", low), ("high", low * (3.0 + number % 4))):
             (place / side).mkdir(exist_ok=True)
-            image_io.write(place / side / f"{number:02}.png", np.float32(image))
+            image_io.write_float_rgb(place / side / f"{number:02}.png", np.float32(image))
     return place
 
 
@@ -53,11 +53,11 @@ def alike():
 
 def test_a_net_that_makes_all_alike_learns_which_are_bright(streets, alike):
     pairs = pair_folder(streets)
-    found = fit_exposure(alike, EXPOSE, pairs, pairs, leveled=1.0)
-    engine = KerasEngine.of(alike, EXPOSE, name="net")
+    found = fit_exposure(alike, ENHANCE_WITH_THUMBNAIL, pairs, pairs, leveled=1.0)
+    engine = KerasEngine.of(alike, ENHANCE_WITH_THUMBNAIL, name="net")
     for pair in pairs[:4]:
-        bright = enhance(engine, image_io.load(pair.inputs["low"]).pixels)
-        wanted = image_io.load(pair.target).pixels
+        bright = enhance(engine, image_io.load_image(pair.inputs["low"]).pixels)
+        wanted = image_io.load_image(pair.target).pixels
         assert bright.mean() == pytest.approx(wanted.mean(), rel=0.12)  # a ridge gives a little
         kept = enhance(engine, wanted)
         assert kept.mean() == pytest.approx(wanted.mean(), rel=0.25)
@@ -82,8 +82,10 @@ def test_a_run_ends_with_the_fit_and_says_so(streets, tmp_path, capsys):
 def test_what_cannot_be_fitted_is_refused(streets):
     pairs = pair_folder(streets)
     with pytest.raises(UsageError, match="at least 10 pairs"):
-        fit_exposure(dashcam_net(**SMALL), EXPOSE, pairs[:5], pairs, leveled=1.0)
+        fit_exposure(dashcam_net(**SMALL), ENHANCE_WITH_THUMBNAIL, pairs[:5], pairs, leveled=1.0)
     from lowlight_tf.models.driving_unet import driving_unet
 
     with pytest.raises(UsageError, match="layers lift_shade, lift_lit, lift_dark"):
-        fit_exposure(driving_unet(filters=4, depth=1), EXPOSE, pairs, pairs, leveled=1.0)
+        fit_exposure(
+            driving_unet(filters=4, depth=1), ENHANCE_WITH_THUMBNAIL, pairs, pairs, leveled=1.0
+        )

@@ -3,7 +3,7 @@
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import DEVELOP, DEVELOP_HALF, ENHANCE
+from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, RAW_TO_RGB_HALF
 from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics.fidelity import HALF
 from lowlight_tf.training.history import History, draw_curves
@@ -42,7 +42,7 @@ def test_the_cuts_are_the_steps_at_which_the_rate_fell():
 
 def test_the_curves_are_a_picture(history, tmp_path):
     draw_curves({"one": history}, tmp_path / "curves.png", tmp_path / "curves.svg")
-    picture = image_io.read(tmp_path / "curves.png")
+    picture = image_io.read_float_rgb(tmp_path / "curves.png")
     assert picture.shape[1] > 1000
     assert picture.min() < 0.5  # something is drawn
     assert (tmp_path / "curves.svg").read_text().startswith("<?xml")
@@ -59,7 +59,7 @@ def test_another_run_is_drawn_over_the_first_in_another_color(history, tmp_path)
 
 def test_the_protocol_is_that_of_the_net(history, tmp_path):
     history.save(tmp_path / "history.csv")
-    for contract, protocol in ((ENHANCE, "plain"), (DEVELOP, "sid"), (DEVELOP_HALF, HALF)):
+    for contract, protocol in ((ENHANCE, "plain"), (RAW_TO_RGB, "sid"), (RAW_TO_RGB_HALF, HALF)):
         contract.save(tmp_path / "contract.json")
         draw_curves({"run": History.load(tmp_path / "history.csv")}, tmp_path / "curves.svg")
         drawn = (tmp_path / "curves.svg").read_text()

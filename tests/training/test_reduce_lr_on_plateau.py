@@ -14,9 +14,9 @@ from lowlight_tf.training.learner import Learner
 from lowlight_tf.training.reduce_lr_on_plateau import PSNRPlateau
 from lowlight_tf.training.schedule import adam
 from lowlight_tf.training.trainer import train
-from lowlight_tf.training_config import Training
+from lowlight_tf.training_config import TrainingConfig
 
-PLAN = Training(
+PLAN = TrainingConfig(
     schedule="plateau",
     learning_rate=1e-4,
     plateau_patience=3,

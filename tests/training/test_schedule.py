@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from lowlight_tf.training.schedule import Schedule, adam
-from lowlight_tf.training_config import Training
+from lowlight_tf.training_config import TrainingConfig
 
 
 def rates(steps, **options):
-    schedule = Schedule(Training(steps=300, learning_rate=1e-3, **options))
+    schedule = Schedule(TrainingConfig(steps=300, learning_rate=1e-3, **options))
     return [float(schedule(step)) for step in steps]
 
 
@@ -28,7 +28,9 @@ def test_the_rate_rises_evenly_during_the_warm_up():
 
 
 def test_in_float16_alone_the_loss_is_scaled():
-    half, full = (adam(Training(precision=p, beta_1=0.5)) for p in ("mixed_float16", "float32"))
+    half, full = (
+        adam(TrainingConfig(precision=p, beta_1=0.5)) for p in ("mixed_float16", "float32")
+    )
     assert float(half.scale_loss(1.0)) > 1000
     assert float(full.scale_loss(1.0)) == 1
     assert half.inner_optimizer.beta_1 == full.beta_1 == 0.5
@@ -36,4 +38,4 @@ def test_in_float16_alone_the_loss_is_scaled():
 
 def test_a_schedule_that_is_none_is_refused():
     with pytest.raises(ValueError, match="`schedule` must be one of"):
-        Training(schedule="linear")
+        TrainingConfig(schedule="linear")

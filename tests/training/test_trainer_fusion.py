@@ -52,7 +52,7 @@ def test_the_folder_remembers_pairs_and_preparation(run):
     pairs = read_pairs(run / "pairs_validation.json")
     assert all(set(p.inputs) == {"visible", "infrared"} and p.target is None for p in pairs)
     engine = KerasEngine(run)
-    assert engine.preparation.finish == 1.0
+    assert engine.preparation.output_stretch == 1.0
     images = {name: np.zeros((1, 8, 8, 1), np.float32) for name in ("visible", "infrared")}
     assert set(engine.maps(images)) == {"visible_attention_map", "infrared_attention_map"}
     assert json.loads((run / "training.json").read_text())["recipe"]["preparation"]["finish"] == 1.0

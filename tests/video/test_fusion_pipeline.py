@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.registration.camera_rig import Rig
-from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
+from lowlight_tf.imaging.registration.camera_rig import CameraRig
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.runtime.loading import open_engine
 from lowlight_tf.video import fusion_pipeline, reader
 from lowlight_tf.video.frame_queue import Shot
@@ -204,11 +204,11 @@ def test_videos_of_two_sizes_need_to_know_how_one_lies_over_the_other(films, tmp
     with pytest.raises(UsageError, match=r"visible.mp4 48x64, .*infrared.mp4 24x32"):
         films(times, times, **small)
     with pytest.raises(UsageError, match="not aligned frame by frame, as by ecc"):
-        films(times, times, preparation=Preparation(align="ecc"))
+        films(times, times, preparation=PairPreprocessing(align="ecc"))
     assert not (tmp_path / "out.mp4").exists()
     rig = tmp_path / "rig.json"
-    Rig(np.diag([2.0, 2, 1]), (48, 64), (24, 32), 0.1, 0.5, "ecc", 3).save(rig)
-    for preparation in (Preparation(align=str(rig)), Preparation(size="infrared")):
+    CameraRig(np.diag([2.0, 2, 1]), (48, 64), (24, 32), 0.1, 0.5, "ecc", 3).save(rig)
+    for preparation in (PairPreprocessing(align=str(rig)), PairPreprocessing(size="infrared")):
         _, pictures, _ = films([*times, 0.4], [*times, 0.8], preparation=preparation, **small)
         expected = (picture(1).mean() + heat(1).mean()) / 2
         assert pictures[1][4:-4, 4:-4].mean() == pytest.approx(expected, abs=2.5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, EXPOSE
+from lowlight_tf.contract import ENHANCE, ENHANCE_WITH_THUMBNAIL
 from lowlight_tf.metrics.temporal import luma_jitter
 from lowlight_tf.runtime.loading import open_engine
 from lowlight_tf.video.frame_queue import Belt, Shot, shared
@@ -88,7 +88,7 @@ def test_thumbnails_are_those_of_the_picture_and_are_averaged_over_time(tmp_path
     levels = [100, 100, 110, 110]
     shots = [np.full((192, 256, 3), level, np.uint8) for level in levels]
     source = clip(tmp_path / "in.mp4", shots)
-    engine = Curve(contract=EXPOSE)
+    engine = Curve(contract=ENHANCE_WITH_THUMBNAIL)
     enhanced(source, tmp_path / "out.mp4", engine, seconds=1.0)
     seen = [images["thumbnail"] for images in engine.seen]
     assert {thumbnail.shape for thumbnail in seen} == {(1, 128, 192, 3)}
@@ -100,7 +100,7 @@ def test_thumbnails_are_those_of_the_picture_and_are_averaged_over_time(tmp_path
     assert 0 < steps[2] < 2
 
 
-@pytest.mark.parametrize("contract", [ENHANCE, EXPOSE])
+@pytest.mark.parametrize("contract", [ENHANCE, ENHANCE_WITH_THUMBNAIL])
 def test_exposure_is_steadier_than_frame_by_frame(tmp_path, contract):
     # An engine that brings each frame to its own or its thumbnail's middle grey.
     shots = [picture(0, level=level) for level in (60, 66, 58, 64, 60, 67, 59, 62)]

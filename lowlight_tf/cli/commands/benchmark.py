@@ -40,9 +40,9 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
     counts = thread_counts(args.threads)
-    checks.at_least("runs", args.runs, 1)
+    checks.check_min("runs", args.runs, 1)
     if args.json:
-        checks.file_of_folder("--json", args.json)
+        checks.check_file_in_dir("--json", args.json)
     wanted = image_size(args.size) if args.size else None
     path = net_file(args.model)
     engine = LiteRTEngine(path)

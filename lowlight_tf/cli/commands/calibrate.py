@@ -44,15 +44,15 @@ def run(args: argparse.Namespace) -> int:
     board = _board(args.chessboard)
     if args.output.suffix != ".json":
         raise UsageError(f"--output must end in .json. Received: {args.output}.")
-    checks.file_of_folder("--output", args.output)
+    checks.check_file_in_dir("--output", args.output)
 
     from lowlight_tf.imaging import image_io
     from lowlight_tf.imaging.registration import infrared
-    from lowlight_tf.imaging.registration.alignment import align_all
-    from lowlight_tf.imaging.registration.camera_rig import Rig
-    from lowlight_tf.imaging.registration.chessboard import align_boards
+    from lowlight_tf.imaging.registration.alignment import register_pairs
+    from lowlight_tf.imaging.registration.camera_rig import CameraRig
+    from lowlight_tf.imaging.registration.chessboard import calibrate_chessboard
 
-    image_io.refuse_existing(args.output, overwrite=args.overwrite)
+    image_io.check_overwrite(args.output, overwrite=args.overwrite)
     named, complaints = _pairs(args.pictures)
     if len(named) > MOST:
         print(f"{MOST} of {len(named)} pairs are looked at")
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     pictures = []
     for visible, other in named:
         try:
-            pictures.append((image_io.read(visible), infrared.read(other)))
+            pictures.append((image_io.read_float_rgb(visible), infrared.read_thermal(other)))
         except UsageError as error:
             complaints.append(str(error))
     for complaint in complaints:
@@ -69,13 +69,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("No pair can be read. Pass pairs of pictures of the rig.")
     count, method = len(pictures), args.method
     if board:
-        alignment, used = align_boards(pictures, corners=board)
+        alignment, used = calibrate_chessboard(pictures, corners=board)
         count, method = len(used), "chessboard"
         print(f"The chessboard was found in {count} of {len(pictures)} pairs")
     else:
-        alignment = align_all(pictures, method=method)
+        alignment = register_pairs(pictures, method=method)
     visible, other = (image.shape[:2] for image in pictures[0])
-    Rig(
+    CameraRig(
         matrix=alignment.matrix,
         visible_size=visible,
         infrared_size=other,

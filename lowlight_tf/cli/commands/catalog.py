@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf import checks
 
     if args.kind:
-        checks.one_of("KIND", args.kind, KINDS)
+        checks.check_choice("KIND", args.kind, KINDS)
     kinds = [args.kind] if args.kind else KINDS
     tables = {kind: list(globals()[f"_{kind}"]()) for kind in kinds}
     if args.json:
@@ -57,7 +57,7 @@ def _losses() -> Iterable[dict[str, Any]]:
     from lowlight_tf.catalog import LOSSES
 
     for name in LOSSES:
-        yield {"name": name, "takes": ", ".join(LOSSES.find(name).takes)}
+        yield {"name": name, "takes": ", ".join(LOSSES.find(name).inputs)}
 
 
 def _metrics() -> Iterable[dict[str, Any]]:
@@ -67,7 +67,7 @@ def _metrics() -> Iterable[dict[str, Any]]:
         one = METRICS.find(name)
         yield {
             "name": name,
-            "takes": ", ".join(one.takes),
+            "takes": ", ".join(one.inputs),
             "unit": one.unit,
             "definition": one.definition,
         }
@@ -85,11 +85,11 @@ def _datasets() -> Iterable[dict[str, Any]]:
 
 
 def _nets() -> Iterable[dict[str, Any]]:
-    from lowlight_tf.model_card import Card
+    from lowlight_tf.model_card import ModelCard
     from lowlight_tf.runtime import pretrained
 
     for name in pretrained.names():
-        card = Card.load(pretrained.FOLDER / f"{name}.json")
+        card = ModelCard.load(pretrained.FOLDER / f"{name}.json")
         results = card.training.get("validation", {})
         yield {
             "name": name,
@@ -103,9 +103,9 @@ def _nets() -> Iterable[dict[str, Any]]:
 
 
 def _recipes() -> Iterable[dict[str, Any]]:
-    from lowlight_tf.config import FOLDER, Recipe
+    from lowlight_tf.config import RECIPE_DIR, Recipe
 
-    for path in sorted(FOLDER.glob("*.toml")):
+    for path in sorted(RECIPE_DIR.glob("*.toml")):
         recipe = Recipe.load(path)
         yield {
             "name": path.stem,

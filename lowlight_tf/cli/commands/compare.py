@@ -15,7 +15,7 @@ from lowlight_tf.cli.commands import report
 from lowlight_tf.cli.console import Bar
 from lowlight_tf.cli.options import words_of
 from lowlight_tf.cli.selection import named_pairs
-from lowlight_tf.fileio import replacing
+from lowlight_tf.fileio import atomic_write
 
 if TYPE_CHECKING:
     from lowlight_tf.datasets.pairing import Pair
@@ -65,12 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, write the page; return 0, or 1 if a model failed on a picture."""
-    checks.at_least("width", args.width, 16)
-    checks.at_least("pictures", args.pictures, 0)
+    checks.check_min("width", args.width, 16)
+    checks.check_min("pictures", args.pictures, 0)
     output = args.output
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--output must end in .html. Received: {output}.")
-    checks.file_of_folder("--output", output)
+    checks.check_file_in_dir("--output", output)
     with tempfile.TemporaryDirectory(prefix="lowlight-tf-") as room:
         return _run(args, Path(room))
 
@@ -86,7 +86,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     engines = evaluator.opened(models, threads=args.threads)
     data, pairs = _pairs(args, engines, room)
     if args.metrics is None:
-        fusing = any(engine.contract.fuses for engine in engines.values())
+        fusing = any(engine.contract.is_fusion for engine in engines.values())
         against = all(pair.target for pair in pairs)
         args.metrics = ",".join(evaluator.FUSION) if fusing else AGAINST if against else ALONE
     if not protocols:
@@ -136,17 +136,17 @@ def _pairs(
 
     contracts = [engine.contract for engine in engines.values()]
     metrics = words_of("metrics", args.metrics) if args.metrics else []
-    taken = {name for metric in metrics for name in METRICS.find(metric).takes}
-    cameras = "infrared" in taken or any(contract.fuses for contract in contracts)
+    taken = {name for metric in metrics for name in METRICS.find(metric).inputs}
+    cameras = "infrared" in taken or any(contract.is_fusion for contract in contracts)
     (room / "raw").mkdir()
-    raws = room / "raw" if contracts[0].develops else None
+    raws = room / "raw" if contracts[0].is_raw else None
     return named_pairs(args.data, args, "target" in taken, cameras, raws)
 
 
 def _curves(models: list[Path], named: list[Path], drawing: Path) -> dict[str, bytes]:
     """Draw the curves of the runs among the models, and of those that are named."""
     for place in named:
-        checks.folder("runs", place)
+        checks.check_dir("runs", place)
     runs = list(dict.fromkeys([*named, *(m for m in models if (m / "history.csv").is_file())]))
     if not runs:
         return {}
@@ -181,7 +181,7 @@ def _write(texts: dict[Path, str]) -> None:
     try:
         with contextlib.ExitStack() as parts:
             for path, text in texts.items():
-                parts.enter_context(replacing(path)).write_text(text, encoding="utf-8")
+                parts.enter_context(atomic_write(path)).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}.") from None
 

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if not inputs:
         inputs = _embedded(run_folder, engine.contract)
         inputs, args.infrared = inputs[:1], args.infrared or inputs[1:]
-    develops = engine.contract.develops
+    develops = engine.contract.is_raw
     jobs = _plan_one(inputs[0], output) if one else plan(inputs, output, develops=develops)
     camera_pair.check(engine, args)
     if args.explain:
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     things = "files" if any(video.is_video(job.source) for job in jobs) else "pictures"
     for job in lone:
         print(f"lowlight-tf enhance: {job.source} has no visible partner.", file=sys.stderr)
-    done = "fused" if engine.contract.fuses else "developed" if develops else "enhanced"
+    done = "fused" if engine.contract.is_fusion else "developed" if develops else "enhanced"
     print(f"{whole} of {len(jobs)} {things} {done} by {engine.name}, in {output}")
     return 0 if whole == len(jobs) and not lone else 1 if whole or broken else 2
 
@@ -134,8 +134,8 @@ def plan(inputs: list[video.Source], output: Path, *, develops: bool = False) ->
         if not source.is_dir():
             jobs.append(Job(source, output / _result_name(Path(source.name))))
             continue
-        raws = image_io.find(source, suffixes=raw_image.SUFFIXES)
-        others = [] if develops else sorted([*image_io.find(source), *video.find(source)])
+        raws = image_io.find_images(source, suffixes=raw_image.SUFFIXES)
+        others = [] if develops else sorted([*image_io.find_images(source), *video.find(source)])
         found = [
             path
             for path in others or raws
@@ -210,11 +210,11 @@ def _embedded(run_folder: Path, contract: "Contract") -> list[Path]:
     """Return the validation pictures that come with the package: of each camera a folder."""
     from lowlight_tf.datasets import pairing, synthetic, synthetic_raw
 
-    if contract.develops:
+    if contract.is_raw:
         day = synthetic.embedded(run_folder / "embedded") / "val"
         pairs = synthetic_raw.synthetic_raw(pairing.day_folder(day), run_folder / "embedded_raw")
         folders = [pairs[0].inputs["raw"].parent]
-    elif contract.fuses:
+    elif contract.is_fusion:
         folder = synthetic.embedded_cameras(run_folder / "embedded_cameras") / "val"
         folders = [folder / "visible", folder / "infrared"]
     else:
@@ -240,7 +240,7 @@ def _attempt(
     source = job.source
     try:
         how = None
-        if engine.contract.fuses:
+        if engine.contract.is_fusion:
             _check_partner(job)
             how = camera_pair.preparation(engine, args)
         if video.is_video(source):

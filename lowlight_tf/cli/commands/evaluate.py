@@ -104,18 +104,18 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     for protocol in protocols:
         fidelity.check(protocol)
     if args.checkpoint_dir:
-        checks.folder("checkpoint_dir", args.checkpoint_dir)
+        checks.check_dir("checkpoint_dir", args.checkpoint_dir)
     engines = evaluator.opened(models, threads=args.threads)
     contracts = [engine.contract for engine in engines.values()]
-    fusing = any(contract.fuses for contract in contracts)
+    fusing = any(contract.is_fusion for contract in contracts)
     if not protocols:
         protocols = list(dict.fromkeys(map(raw_protocol.own_protocol, contracts)))
         args.protocol = ",".join(protocols)
     if args.metrics is None:
         args.metrics = ",".join(evaluator.FUSION if fusing else ("psnr", "ssim"))
     metrics = words_of("metrics", args.metrics)
-    taken = {name for metric in metrics for name in METRICS.find(metric).takes}
-    raws = room if contracts[0].develops else None
+    taken = {name for metric in metrics for name in METRICS.find(metric).inputs}
+    raws = room if contracts[0].is_raw else None
     sets = _sets(args, models, "target" in taken, fusing or "infrared" in taken, raws)
     for pairs in sets.values():
         for engine in engines.values():
@@ -125,7 +125,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
         json = args.checkpoint_dir / "results.json"
     for flag, path in {"--json": json, "--markdown": args.markdown, "--sheet": args.sheet}.items():
         if path:
-            checks.file_of_folder(flag, path)
+            checks.check_file_in_dir(flag, path)
     for line in scene_overlap.overlaps(models, engines, args.data):
         print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
 
@@ -153,7 +153,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     if args.markdown:
         results_table.save(args.markdown, made, command=command)
     if args.sheet:
-        image_io.write(args.sheet, _sheet(engines, sets, made))
+        image_io.write_float_rgb(args.sheet, _sheet(engines, sets, made))
         print(f"{args.sheet}: some of the pictures")
     return 0
 

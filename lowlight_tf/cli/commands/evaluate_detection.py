@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet or args.each:
         raise UsageError("--sheet and --each go with --task quality. Leave them out.")
     if args.darken is not None:
-        checks.positive("darken", args.darken)
+        checks.check_positive("darken", args.darken)
     models = [*args.model, *([str(args.checkpoint_dir)] if args.checkpoint_dir else [])]
     engines = _engines(list(dict.fromkeys(models)), args.threads)
     detector = open_detector(args.detector, threads=args.threads)
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("Pass --data: a folder of pictures, or a dataset's name.")
     for flag, path in {"--json": args.json, "--markdown": args.markdown}.items():
         if path:
-            checks.file_of_folder(flag, path)
+            checks.check_file_in_dir(flag, path)
 
     rows = []
     for name, (pairs, labels) in sets.items():

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     from lowlight_tf.export.exporter import export_run
     from lowlight_tf.export.parity import FAITHFUL_DB
-    from lowlight_tf.model_card import Card
+    from lowlight_tf.model_card import ModelCard
 
     paths = [
         path
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     ]
     faithful = True
     for path in paths:
-        card = Card.load(path.with_suffix(".json"))
+        card = ModelCard.load(path.with_suffix(".json"))
         least = FAITHFUL_DB[card.quantization]
         verdict = "" if card.parity_db >= least else f", NOT faithful (at least {least:.0f} dB)"
         faithful = faithful and not verdict

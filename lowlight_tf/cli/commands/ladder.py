@@ -53,7 +53,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     from lowlight_tf.cli.selection import named_pairs, own_pairs
 
     size = image_size(args.size)
-    checks.folder("run", args.run)
+    checks.check_dir("run", args.run)
 
     from lowlight_tf.catalog import METRICS, MODELS
     from lowlight_tf.config import Recipe
@@ -69,21 +69,21 @@ def _run(args: argparse.Namespace, room: Path) -> int:
 
     rungs = RUNGS if args.quantize == "all" else words_of("quantize", args.quantize)
     for rung in rungs:
-        checks.one_of("quantize", rung, RUNGS)
+        checks.check_choice("quantize", rung, RUNGS)
     recipe = Recipe.load(args.run / "recipe.toml")
     contract = MODELS.find(recipe.model).contract
-    args.metrics = args.metrics or (",".join(FUSION) if contract.fuses else "psnr,ssim,lpips")
+    args.metrics = args.metrics or (",".join(FUSION) if contract.is_fusion else "psnr,ssim,lpips")
     args.protocol = args.protocol or own_protocol(contract)
     metrics = words_of("metrics", args.metrics)
     for metric in metrics:
         METRICS.find(metric)  # what is not there is said before anything is made
     fidelity.check(args.protocol)
-    checks.at_least("threads", args.threads, 1)
-    checks.at_least("runs", args.runs, 1)
+    checks.check_min("threads", args.threads, 1)
+    checks.check_min("runs", args.runs, 1)
     if args.data:
-        against = not all(METRICS.find(metric).judges_alone for metric in metrics)
-        raws = room if contract.develops else None
-        data, pairs = named_pairs(args.data, args, against, contract.fuses, raws)
+        against = not all(METRICS.find(metric).no_reference for metric in metrics)
+        raws = room if contract.is_raw else None
+        data, pairs = named_pairs(args.data, args, against, contract.is_fusion, raws)
     else:
         data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
     objective = Objective(recipe.objective)

@@ -18,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw, tell each run's best validation, return 0."""
-    checks.at_least("rows", args.rows, 0)
+    checks.check_min("rows", args.rows, 0)
     for place in args.run:
-        checks.folder("run", place)
+        checks.check_dir("run", place)
 
     from lowlight_tf.training.history import History, draw_curves
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         history.epochs([])  # what has nothing to draw is said before anything is written
     output = args.output or (args.run[0] if len(runs) == 1 else Path()) / "report"
     if output.exists():
-        checks.folder("output", output)
+        checks.check_dir("output", output)
     output.mkdir(parents=True, exist_ok=True)
     draw_curves(histories, output / "curves.png", output / "curves.svg")
     for name, history in histories.items():
@@ -112,5 +112,5 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
     for name, place in runs.items():
         engines.append(KerasEngine(place))
         engines[-1].name = name
-    image_io.write(path, contact_sheet(engines, chosen))
+    image_io.write_float_rgb(path, contact_sheet(engines, chosen))
     return ""

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     sizes = [image_size(size) for size in args.size.split(",")]
     path = net_file(args.model)
     if args.output.exists():
-        checks.folder("output", args.output)
+        checks.check_dir("output", args.output)
     for size in sizes:
         written = resize(path, size, args.output)
         print(f"{written}: {written.stat().st_size / 1000:.0f} kB, {size[0]}x{size[1]}")

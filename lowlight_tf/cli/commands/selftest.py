@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.runtime.golden import GOLDEN_DB, golden_db
     from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
-    checks.at_least("threads", args.threads, 1)
+    checks.check_min("threads", args.threads, 1)
     models = args.models or pretrained.names()
     paths = [net_file(model) for model in models]
     failed = 0

@@ -11,7 +11,7 @@ from lowlight_tf.cli.enhancing import video
 from lowlight_tf.runtime import input_checks
 
 if TYPE_CHECKING:
-    from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
+    from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
     from lowlight_tf.runtime.engine import Engine
 
 
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(engine: "Engine", args: argparse.Namespace) -> None:
     """Refuse a model that fuses without infrared pictures, and the reverse."""
     input_checks.check(engine.contract)
-    if not engine.contract.fuses:
+    if not engine.contract.is_fusion:
         if args.infrared or args.align:
             raise UsageError(
                 f"{engine.name} takes the pictures of one camera. Leave out --infrared and "
@@ -72,7 +72,7 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
         args.align = str(Path(args.align).absolute())  # workers may be elsewhere
 
 
-def preparation(engine: "Engine", args: argparse.Namespace) -> "Preparation | None":
+def preparation(engine: "Engine", args: argparse.Namespace) -> "PairPreprocessing | None":
     """Return what is done to pictures before they are fused: the engine's own, or as is asked.
 
     Raises:
@@ -81,12 +81,12 @@ def preparation(engine: "Engine", args: argparse.Namespace) -> "Preparation | No
     own = getattr(engine, "preparation", None)
     if not args.align:
         return own
-    from lowlight_tf.imaging.registration.camera_rig import Rig
-    from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
+    from lowlight_tf.imaging.registration.camera_rig import CameraRig
+    from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 
-    asked = dataclasses.replace(own or Preparation(), align=args.align, size="visible")
+    asked = dataclasses.replace(own or PairPreprocessing(), align=args.align, size="visible")
     if _is_rig(args.align):
-        Rig.load(Path(args.align))
+        CameraRig.load(Path(args.align))
     return asked
 
 

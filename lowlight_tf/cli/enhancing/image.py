@@ -14,8 +14,8 @@ from lowlight_tf.imaging import dtypes
 if TYPE_CHECKING:
     import numpy as np
 
-    from lowlight_tf.imaging.image_io import Picture
-    from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
+    from lowlight_tf.imaging.image_io import LoadedImage
+    from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
     from lowlight_tf.runtime.engine import Engine
 
 Progress = Callable[[float], None]
@@ -39,7 +39,7 @@ def enhance_one(
     bar: Bar,
     index: int,
     *,
-    preparation: "Preparation | None" = None,
+    preparation: "PairPreprocessing | None" = None,
 ) -> None:
     """Enhance one picture, develop one RAW file, or fuse what two cameras saw.
 
@@ -56,7 +56,7 @@ def enhance_one(
     """
     from lowlight_tf.imaging import image_io
 
-    image_io.refuse_existing(job.target, overwrite=args.overwrite)
+    image_io.check_overwrite(job.target, overwrite=args.overwrite)
     name = job.source.name
 
     def progress(share: float) -> None:
@@ -66,28 +66,30 @@ def enhance_one(
         if args.explain:
             _write_maps(engine, job.target, args, *shown, **options)
 
-    if engine.contract.develops:
+    if engine.contract.is_raw:
         picture = _developed(engine, job, args, bar, progress, told)
     elif job.infrared is None:
         picture = _enhanced(engine, _read(job, args), progress, told)
     else:
         picture = _fused(engine, _read(job, args), job.infrared, preparation, progress, told)
-    image_io.save(job.target, picture, overwrite=args.overwrite)
+    image_io.save_image(job.target, picture, overwrite=args.overwrite)
 
 
 def _developed(
     engine: "Engine", job: Job, args: argparse.Namespace, bar: Bar, progress: Progress, told
-) -> "Picture":
-    from lowlight_tf.imaging.image_io import Picture
+) -> "LoadedImage":
+    from lowlight_tf.imaging.image_io import LoadedImage
     from lowlight_tf.runtime.develop import develop as through
 
     image = raw.read(job.source, args)
     ratio = raw.ratio_for(image, job.source.name, args, bar)
     told(image, ratio=ratio)
-    return Picture(through(engine, image, ratio=ratio, dtype=_depth(job.target), progress=progress))
+    return LoadedImage(
+        through(engine, image, ratio=ratio, dtype=_depth(job.target), progress=progress)
+    )
 
 
-def _enhanced(engine: "Engine", picture: "Picture", progress: Progress, told) -> "Picture":
+def _enhanced(engine: "Engine", picture: "LoadedImage", progress: Progress, told) -> "LoadedImage":
     from lowlight_tf.runtime.enhance import enhance
 
     told(picture.pixels)
@@ -97,29 +99,31 @@ def _enhanced(engine: "Engine", picture: "Picture", progress: Progress, told) ->
 
 def _fused(
     engine: "Engine",
-    picture: "Picture",
+    picture: "LoadedImage",
     infrared: Path,
-    preparation: "Preparation | None",
+    preparation: "PairPreprocessing | None",
     progress: Progress,
     told,
-) -> "Picture":
-    from lowlight_tf.imaging.registration.infrared import read
+) -> "LoadedImage":
+    from lowlight_tf.imaging.registration.infrared import read_thermal
     from lowlight_tf.runtime.fuse import fuse
 
-    pixels, other = picture.pixels, read(infrared)
+    pixels, other = picture.pixels, read_thermal(infrared)
     told(pixels, other, preparation=preparation)
     fused = fuse(engine, pixels, other, preparation=preparation, progress=progress)
     alpha = picture.alpha if fused.shape == pixels.shape else None
     return dataclasses.replace(picture, pixels=fused, alpha=alpha)
 
 
-def _read(job: Job, args: argparse.Namespace) -> "Picture":
+def _read(job: Job, args: argparse.Namespace) -> "LoadedImage":
     """Return a picture; a RAW file as LibRaw develops it."""
     from lowlight_tf.imaging import image_io
 
     if not raw.is_raw(job.source):
-        return image_io.load(job.source)
-    return image_io.Picture(dtypes.of_type(raw.developed(job.source, args), _depth(job.target)))
+        return image_io.load_image(job.source)
+    return image_io.LoadedImage(
+        dtypes.convert_dtype(raw.developed(job.source, args), _depth(job.target))
+    )
 
 
 def _depth(target: Path) -> "np.dtype":
@@ -128,7 +132,7 @@ def _depth(target: Path) -> "np.dtype":
 
     from lowlight_tf.imaging import image_io
 
-    return np.dtype(np.uint16 if target.suffix.lower() in image_io.DEEP else np.uint8)
+    return np.dtype(np.uint16 if target.suffix.lower() in image_io.SUFFIXES_16BIT else np.uint8)
 
 
 def _write_maps(
@@ -142,5 +146,7 @@ def _write_maps(
 
     for what, image in explain(engine, *shown, **options).items():
         path = target.with_name(f"{target.stem}_{what}.png")
-        picture = image_io.Picture(dtypes.of_type(np.ascontiguousarray(image), np.dtype(np.uint8)))
-        image_io.save(path, picture, overwrite=args.overwrite)
+        picture = image_io.LoadedImage(
+            dtypes.convert_dtype(np.ascontiguousarray(image), np.dtype(np.uint8))
+        )
+        image_io.save_image(path, picture, overwrite=args.overwrite)

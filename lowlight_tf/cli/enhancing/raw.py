@@ -14,7 +14,7 @@ from lowlight_tf.cli.console import Bar
 if TYPE_CHECKING:
     import numpy as np
 
-    from lowlight_tf.imaging.raw.raw_image import RawPicture
+    from lowlight_tf.imaging.raw.raw_image import RawImage
     from lowlight_tf.runtime.engine import Engine
 
 FPS = 25.0
@@ -50,14 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(engine: "Engine", args: argparse.Namespace) -> None:
     """Refuse what no RAW file can be developed by; say if the ratio is not that which was asked."""
     if args.ratio is not None:
-        checks.positive("ratio", args.ratio)
+        checks.check_positive("ratio", args.ratio)
         if capped(args) < args.ratio:
             _say(
                 f"--ratio {args.ratio:g} is more than See-in-the-Dark's {capped(args):g}, which is "
                 "taken. Pass --uncapped to have it."
             )
-    checks.positive("fps", args.fps)
-    if args.black is not None and not engine.contract.develops:
+    checks.check_positive("fps", args.fps)
+    if args.black is not None and not engine.contract.is_raw:
         raise UsageError(
             f"{engine.name} takes pictures; LibRaw develops RAW files first. Leave out --black."
         )
@@ -67,7 +67,9 @@ def capped(args: argparse.Namespace) -> float | None:
     """Return the ratio that the flags name, if they name one."""
     from lowlight_tf.imaging.raw import raw_image
 
-    return args.ratio and raw_image.capped(args.ratio, None if args.uncapped else raw_image.CAP)
+    return args.ratio and raw_image.cap_ratio(
+        args.ratio, None if args.uncapped else raw_image.MAX_EXPOSURE_RATIO
+    )
 
 
 def is_raw(path: Path | str) -> bool:
@@ -77,7 +79,7 @@ def is_raw(path: Path | str) -> bool:
     return isinstance(path, Path) and path.suffix.lower() in raw_image.SUFFIXES
 
 
-def read(source: Path, args: argparse.Namespace) -> "RawPicture":
+def read(source: Path, args: argparse.Namespace) -> "RawImage":
     """Read a RAW file.
 
     Raises:
@@ -90,10 +92,10 @@ def read(source: Path, args: argparse.Namespace) -> "RawPicture":
         raise UsageError(
             f"{source} is no RAW file. Name a --model of pictures, or the RAW file it was made of."
         )
-    return raw_image.read(source, black=args.black)
+    return raw_image.read_raw(source, black=args.black)
 
 
-def ratio_for(picture: "RawPicture", name: str, args: argparse.Namespace, bar: Bar) -> float:
+def ratio_for(picture: "RawImage", name: str, args: argparse.Namespace, bar: Bar) -> float:
     """Return by how much a picture is amplified; say it where nobody else has."""
     from lowlight_tf.imaging.raw import raw_image
     from lowlight_tf.runtime.develop import fitting_ratio
@@ -101,7 +103,7 @@ def ratio_for(picture: "RawPicture", name: str, args: argparse.Namespace, bar: B
     asked = capped(args)
     if asked is not None:
         return asked
-    found = fitting_ratio(picture, cap=None if args.uncapped else raw_image.CAP)
+    found = fitting_ratio(picture, cap=None if args.uncapped else raw_image.MAX_EXPOSURE_RATIO)
     bar.clear()
     _say(f"{name}: amplified {found:.4g} times, to a middle gray. Another: --ratio")
     return found
@@ -111,7 +113,9 @@ def developed(source: Path, args: argparse.Namespace) -> "np.ndarray":
     """Return a RAW file as LibRaw develops it, (H, W, 3) uint16 sRGB: for a model of pictures."""
     from lowlight_tf.imaging.raw import raw_image
 
-    return raw_image.develop(source, ratio=capped(args) or 1.0, curve="srgb", upright=True)
+    return raw_image.develop_with_libraw(
+        source, ratio=capped(args) or 1.0, curve="srgb", upright=True
+    )
 
 
 def frames(inputs: Sequence[Path | str]) -> list[Path] | None:
@@ -128,7 +132,7 @@ def frames(inputs: Sequence[Path | str]) -> list[Path] | None:
         if isinstance(source, str):
             return None
         if source.is_dir():
-            found += image_io.find(source, recursive=False, suffixes=raw_image.SUFFIXES)
+            found += image_io.find_images(source, recursive=False, suffixes=raw_image.SUFFIXES)
         elif set("*?") & set(source.name) and not source.exists():
             found += source.parent.glob(source.name)
         else:
@@ -143,7 +147,7 @@ def are_raw(inputs: Sequence[Path | str]) -> bool:
     from lowlight_tf.imaging import image_io
 
     folders = [source for source in inputs if isinstance(source, Path) and source.is_dir()]
-    return frames(inputs) is not None and not any(map(image_io.find, folders))
+    return frames(inputs) is not None and not any(map(image_io.find_images, folders))
 
 
 def burst(engine: "Engine", sources: Sequence[Path], target: Path, args: argparse.Namespace) -> int:
@@ -154,7 +158,7 @@ def burst(engine: "Engine", sources: Sequence[Path], target: Path, args: argpars
     Raises:
         UsageError: If none can be developed, or the video cannot be written.
     """
-    if not engine.contract.develops:
+    if not engine.contract.is_raw:
         raise UsageError(
             f"{engine.name} takes pictures. Name a --model of RAW files, or a folder as --output."
         )

@@ -14,7 +14,7 @@ from lowlight_tf.cli.console import Bar
 from lowlight_tf.cli.signals import stops_call
 
 if TYPE_CHECKING:
-    from lowlight_tf.imaging.registration.pair_preprocessing import Preparation
+    from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
     from lowlight_tf.runtime.engine import Engine
     from lowlight_tf.video.reader import Reader
 
@@ -95,7 +95,7 @@ def enhance_one(
     bar: Bar,
     index: int,
     *,
-    preparation: "Preparation | None" = None,
+    preparation: "PairPreprocessing | None" = None,
 ) -> bool:
     """Enhance one video, or fuse those of two cameras; return whether all of it could be read.
 

@@ -315,7 +315,7 @@ def _cell(bench: evaluator.Bench, pair: Pair, width: int) -> Cell:
 
 
 def _float(image: np.ndarray) -> np.ndarray:
-    return np.float32(image) if image.dtype == np.float64 else dtypes.to_float(image)
+    return np.float32(image) if image.dtype == np.float64 else dtypes.img_as_float32(image)
 
 
 def look_of(image: np.ndarray, width: int) -> Look:

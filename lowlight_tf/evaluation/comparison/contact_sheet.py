@@ -65,9 +65,9 @@ def contact_sheet(
 
 def given_to(engines: Sequence[Engine]) -> dict[str, str]:
     """Return which pictures of a pair stand before what the engines make: port -> its heading."""
-    if any(engine.contract.develops for engine in engines):
+    if any(engine.contract.is_raw for engine in engines):
         return {exposure_pairs.PORT: "not amplified"}
-    if any(engine.contract.fuses for engine in engines):
+    if any(engine.contract.is_fusion for engine in engines):
         return {"visible": "visible", "infrared": "infrared"}
     return {"low": "before"}
 
@@ -89,7 +89,7 @@ def target_of(pair: Pair) -> np.ndarray:
     Raises:
         UsageError: If it cannot be read.
     """
-    return dtypes.to_float(raw_protocol.upright_target(pair))
+    return dtypes.img_as_float32(raw_protocol.upright_target(pair))
 
 
 def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[np.ndarray]:
@@ -100,20 +100,22 @@ def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[n
 def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
     """Return what LibRaw makes of a RAW file, and what each engine does under its own protocol."""
     path = pair.inputs[exposure_pairs.PORT]
-    row = [raw_image.read(path).shot.upright(raw_image.develop(path, curve="srgb"))]
+    row = [
+        raw_image.read_raw(path).metadata.orient(raw_image.develop_with_libraw(path, curve="srgb"))
+    ]
     for engine in engines:
         protocol = raw_protocol.own_protocol(engine.contract)
         row.append(
             raw_protocol.images(engine, pair, [protocol], target=False)[protocol]["enhanced"]
         )
-    return list(map(dtypes.to_float, row))
+    return list(map(dtypes.img_as_float32, row))
 
 
 def _read(pair: Pair, ports: list[str]) -> list[np.ndarray]:
     """Return pictures of a pair as colors in [0, 1]; of a picture that is not there the first."""
     if any(pair.picture(port) is None for port in ports):
-        return [image_io.read(next(iter(pair.inputs.values())))] * len(ports)
-    pictures = map(dtypes.to_float, multi_camera.read(pair, ports).values())
+        return [image_io.read_float_rgb(next(iter(pair.inputs.values())))] * len(ports)
+    pictures = map(dtypes.img_as_float32, multi_camera.read(pair, ports).values())
     return [picture.repeat(3 // picture.shape[2], axis=2) for picture in pictures]
 
 

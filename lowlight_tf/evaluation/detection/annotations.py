@@ -158,7 +158,7 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, list[Label]]:
 
 
 def _regions(path: Path) -> list[Label]:
-    marked = image_io.load(path).pixels[..., 0]
+    marked = image_io.load_image(path).pixels[..., 0]
     if marked.max() > 11:
         raise UsageError(
             f"{path} must be a map of CamVid's 12 classes, values 0 to 11. "

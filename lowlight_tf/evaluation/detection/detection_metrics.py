@@ -161,7 +161,7 @@ def check(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> None:
             f"{len(pairs)}. Add the others, or pass the visible pictures alone."
         )
     for name, engine in engines.items():
-        if not engine.contract.fuses:
+        if not engine.contract.is_fusion:
             input_checks.check_ports(engine.contract)
         elif not with_infrared:
             raise UsageError(
@@ -221,14 +221,14 @@ def _pictures(
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each kind of picture of a scene, as it is made; the undarkened visible one first."""
-    visible = image_io.load(pair.picture("low") or pair.target).pixels
+    visible = image_io.load_image(pair.picture("low") or pair.target).pixels
     thermal = None
     if "infrared" in pair.inputs:
-        thermal = infrared.read(pair.inputs["infrared"])
+        thermal = infrared.read_thermal(pair.inputs["infrared"])
         visible = multi_camera.resized(visible, thermal.shape[:2])
     if exposure:
         yield "day", visible
-        dark = noise.darken(dtypes.to_float(visible), exposure=exposure, rng=rng)
+        dark = noise.darken(dtypes.img_as_float32(visible), exposure=exposure, rng=rng)
         visible = np.rint(255 * dark).astype(np.uint8)
     if thermal is not None:
         yield "visible", visible
@@ -237,7 +237,7 @@ def _pictures(
         yield "dark" if exposure else "input", visible
     for name, engine in engines.items():
         try:
-            fuses = engine.contract.fuses
+            fuses = engine.contract.is_fusion
             made = fuse(engine, visible, thermal) if fuses else enhance(engine, visible)
         except UsageError as error:
             raise UsageError(f"Picture {pair.name}: {error}") from None

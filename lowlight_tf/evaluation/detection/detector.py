@@ -97,7 +97,7 @@ class LiteRTDetector:
     classes = CLASSES
 
     def __init__(self, path: Path, *, threads: int = 2) -> None:
-        checks.at_least("threads", threads, 1)
+        checks.check_min("threads", threads, 1)
         if not path.is_file():
             raise UsageError(f"No file {path}. Pass the .tflite file of a detector.")
         self.name, self.path = path.stem, path
@@ -160,7 +160,7 @@ def open_detector(detector: str | Path, *, threads: int = 2) -> LiteRTDetector:
 def _eight(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint8:
         return image
-    return np.rint(np.clip(dtypes.to_float(image), 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip(dtypes.img_as_float32(image), 0, 1) * 255).astype(np.uint8)
 
 
 def _surest(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> list[Detection]:

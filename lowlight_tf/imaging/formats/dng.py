@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.fileio import replacing
+from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging.formats import tiff
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, SRATIONAL = 1, 2, 3, 4, 5, 10
@@ -100,18 +100,18 @@ def encode(
         exif[33434] = _fractions(RATIONAL, exposure)
     if iso is not None:
         exif[34855] = _whole(SHORT, iso)
-    inner = 8 + _even(len(tiff.directory(b"", tags, 8)))
-    start = inner + _even(len(tiff.directory(b"", exif, inner)))
+    inner = 8 + _even(len(tiff.build_ifd(b"", tags, 8)))
+    start = inner + _even(len(tiff.build_ifd(b"", exif, inner)))
     tags[34665], tags[273] = _whole(LONG, inner), _whole(LONG, start)
-    head = b"II*\0" + struct.pack("<I", 8) + tiff.directory(b"", tags, 8)
-    return (head.ljust(inner, b"\0") + tiff.directory(b"", exif, inner)).ljust(
+    head = b"II*\0" + struct.pack("<I", 8) + tiff.build_ifd(b"", tags, 8)
+    return (head.ljust(inner, b"\0") + tiff.build_ifd(b"", exif, inner)).ljust(
         start, b"\0"
     ) + pixels
 
 
 def write(path: Path, mosaic: np.ndarray, phase: str, **said) -> None:
     """Write a DNG file; see `encode`. Whole or not at all."""
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(encode(mosaic, phase, **said))
 
 

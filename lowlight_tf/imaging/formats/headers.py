@@ -19,8 +19,8 @@ from lowlight_tf.imaging.formats import tiff
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # neither data nor a restart
 END, SCAN = 0xD9, 0xDA
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-LARGEST_PROFILE = 2**24  # bytes
-PIECE = 2**24  # bytes of a file that are kept in memory
+MAX_ICC_BYTES = 2**24  # bytes
+CHUNK_BYTES = 2**24  # bytes of a file that are kept in memory
 
 
 @dataclasses.dataclass
@@ -46,7 +46,7 @@ class Header:
     orientation: int = 1
 
 
-def read(path: Path) -> Header:
+def read_header(path: Path) -> Header:
     """Read the header of a picture file, its format told by its first bytes.
 
     The chunks of a PNG are checked against their checksums; of the others, that the end is there.
@@ -60,7 +60,7 @@ def read(path: Path) -> Header:
             if not file.seek(0, 2):
                 raise UsageError(f"{path} is empty (0 bytes). Copy it again.")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                header = _read(data)
+                header = _parse(data)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (struct.error, IndexError):
@@ -72,11 +72,14 @@ def read(path: Path) -> Header:
     if header.kind != "tiff" and header.exif:
         exif, header.exif = header.exif, None
         with contextlib.suppress(ValueError):  # damaged: the picture is good without
-            header.orientation, header.exif = tiff.orientation(exif), tiff.upright(exif)
+            header.orientation, header.exif = (
+                tiff.read_orientation(exif),
+                tiff.without_orientation(exif),
+            )
     return header
 
 
-def _read(data: mmap.mmap) -> Header:
+def _parse(data: mmap.mmap) -> Header:
     if data[:3] == b"\xff\xd8\xff":
         return _jpeg(data)
     if data[:8] == b"\x89PNG\r\n\x1a\n":
@@ -84,7 +87,7 @@ def _read(data: mmap.mmap) -> Header:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _webp(data)
     if data[:2] == b"BM":
-        _long_enough(data, struct.unpack_from("<I", data, 2)[0])
+        _check_length(data, struct.unpack_from("<I", data, 2)[0])
         return Header("bmp")
     if tiff.is_tiff(data):
         return _tiff(data)
@@ -139,17 +142,17 @@ def _png(data: mmap.mmap) -> Header:
         elif kind == b"iCCP":
             packed = content[content.index(b"\0") + 2 :]
             with contextlib.suppress(zlib.error):
-                header.icc = zlib.decompressobj().decompress(packed, LARGEST_PROFILE)
+                header.icc = zlib.decompressobj().decompress(packed, MAX_ICC_BYTES)
         place += 12 + length
-        if place - forgotten > PIECE:
+        if place - forgotten > CHUNK_BYTES:
             forgotten = place
-            _forget(data)
+            _release_pages(data)
     return header
 
 
 def _webp(data: mmap.mmap) -> Header:
     end = struct.unpack_from("<I", data, 4)[0] + 8
-    _long_enough(data, end)
+    _check_length(data, end)
     header, place = Header("webp"), 12
     while place + 8 <= end:
         kind, length = struct.unpack_from("<4sI", data, place)
@@ -162,7 +165,7 @@ def _webp(data: mmap.mmap) -> Header:
 
 
 def _tiff(data: mmap.mmap) -> Header:
-    known = tiff.tags(data)
+    known = tiff.read_tags(data)
     if not {tiff.WIDTH, tiff.HEIGHT, tiff.PHOTOMETRIC} <= set(known):
         raise ValueError("is damaged: a TIFF without width, height or color model")
     if known[tiff.PHOTOMETRIC].number == tiff.CMYK:
@@ -177,18 +180,18 @@ def _tiff(data: mmap.mmap) -> Header:
         (known[tiff.HEIGHT].number, known[tiff.WIDTH].number, *(() if gray else (channels,))),
         np.uint16 if deep else np.uint8,
         gray,
-        tiff.exif_of(data),
+        tiff.extract_exif(data),
         known[tiff.PROFILE].payload if tiff.PROFILE in known else None,
-        tiff.orientation(data),
+        tiff.read_orientation(data),
     )
 
 
-def _long_enough(data: mmap.mmap, size: int) -> None:
+def _check_length(data: mmap.mmap, size: int) -> None:
     if len(data) < size:
         raise IndexError(size)
 
 
-def _forget(data: mmap.mmap) -> None:
+def _release_pages(data: mmap.mmap) -> None:
     """Give back the memory of what was read, where the system can."""
     if hasattr(mmap, "MADV_DONTNEED"):
         data.madvise(mmap.MADV_DONTNEED)

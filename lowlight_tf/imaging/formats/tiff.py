@@ -23,7 +23,7 @@ class Tag(NamedTuple):
 
     kind: int
     payload: bytes
-    place: int
+    offset: int
 
     @property
     def number(self) -> int:
@@ -36,8 +36,8 @@ def is_tiff(data: Data) -> bool:
     return bytes(data[:4]) in (b"II*\0", b"MM\0*")
 
 
-def tags(data: Data, place: int | None = None) -> dict[int, Tag]:
-    """Return the tags of the directory at `place` (default: the first).
+def read_tags(data: Data, offset: int | None = None) -> dict[int, Tag]:
+    """Return the tags of the directory at `offset` (default: the first).
 
     Raises:
         ValueError: If they reach beyond the end.
@@ -46,57 +46,57 @@ def tags(data: Data, place: int | None = None) -> dict[int, Tag]:
     try:
         if not is_tiff(data):
             raise IndexError(0)
-        place = struct.unpack_from(f"{order}I", data, 4)[0] if place is None else place
-        (count,) = struct.unpack_from(f"{order}H", data, place)
-        return dict(_tag(data, place + 2 + 12 * index, order) for index in range(count))
+        offset = struct.unpack_from(f"{order}I", data, 4)[0] if offset is None else offset
+        (count,) = struct.unpack_from(f"{order}H", data, offset)
+        return dict(_tag(data, offset + 2 + 12 * index, order) for index in range(count))
     except (struct.error, IndexError):
         raise ValueError("its tags are damaged") from None
 
 
-def orientation(data: Data) -> int:
+def read_orientation(data: Data) -> int:
     """Return 1 to 8 as EXIF counts the ways a picture may lie; 1 is upright."""
-    tag = tags(data).get(ORIENTATION)
+    tag = read_tags(data).get(ORIENTATION)
     return tag.number if tag and 1 <= tag.number <= 8 else 1
 
 
-def set_upright(data: bytearray | mmap.mmap) -> None:
+def clear_orientation(data: bytearray | mmap.mmap) -> None:
     """Call the picture of a TIFF file, or of EXIF, upright."""
-    if tag := tags(data).get(ORIENTATION):
-        struct.pack_into(f"{_order(data)}HIHH", data, tag.place - 6, 3, 1, 1, 0)
+    if tag := read_tags(data).get(ORIENTATION):
+        struct.pack_into(f"{_order(data)}HIHH", data, tag.offset - 6, 3, 1, 1, 0)
 
 
-def upright(exif: bytes) -> bytes:
+def without_orientation(exif: bytes) -> bytes:
     """Return EXIF that calls its picture upright and has no thumbnail of how it was before."""
     changed, order = bytearray(exif), _order(exif)
-    set_upright(changed)
+    clear_orientation(changed)
     (first,) = struct.unpack_from(f"{order}I", exif, 4)
-    struct.pack_into(f"{order}I", changed, first + 2 + 12 * len(tags(exif)), 0)
+    struct.pack_into(f"{order}I", changed, first + 2 + 12 * len(read_tags(exif)), 0)
     return bytes(changed)
 
 
-def exif_of(data: Data) -> bytes | None:
+def extract_exif(data: Data) -> bytes | None:
     """Return the EXIF of a TIFF file, as other formats carry it."""
-    kept = {n: tag for n, tag in tags(data).items() if n in DESCRIPTIVE | POINTERS}
-    return b"II*\0" + struct.pack("<I", 8) + directory(data, kept, 8) if kept else None
+    kept = {n: tag for n, tag in read_tags(data).items() if n in DESCRIPTIVE | POINTERS}
+    return b"II*\0" + struct.pack("<I", 8) + build_ifd(data, kept, 8) if kept else None
 
 
 def add_tags(path: Path, *, exif: bytes | None, profile: bytes | None) -> None:
     """Write EXIF and a color profile into a TIFF file that is little-endian."""
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        kept = tags(data)
+        kept = read_tags(data)
         if profile:
             kept[PROFILE] = Tag(7, profile, 0)
         base = len(data) + len(data) % 2
         more = b""
-        for number, tag in sorted(tags(exif).items()) if exif else ():
+        for number, tag in sorted(read_tags(exif).items()) if exif else ():
             if number in POINTERS:
-                inner = directory(exif, tags(exif, tag.number), base + len(more))
+                inner = build_ifd(exif, read_tags(exif, tag.number), base + len(more))
                 kept[number] = Tag(4, struct.pack("<I", base + len(more)), 0)
                 more += inner + bytes(len(inner) % 2)
             elif number in DESCRIPTIVE:
                 kept[number] = tag
         first = base + len(more)
-        more += directory(b"", kept, first)
+        more += build_ifd(b"", kept, first)
     with path.open("r+b") as file:
         file.seek(base)
         file.write(more)
@@ -123,18 +123,18 @@ def _tag(data: Data, entry: int, order: str) -> tuple[int, Tag]:
     return number, Tag(kind, payload, place)
 
 
-def directory(data: Data, kept: dict[int, Tag], place: int) -> bytes:
-    """Return a little-endian directory that will lie at `place`, then what its tags hold.
+def build_ifd(data: Data, kept: dict[int, Tag], offset: int) -> bytes:
+    """Return a little-endian directory that will lie at `offset`, then what its tags hold.
 
     Where `data` is given, the directories in it that tags lead to are taken along.
     """
     head = struct.pack("<H", len(kept))
-    after = place + 2 + 12 * len(kept) + 4
+    after = offset + 2 + 12 * len(kept) + 4
     more = b""
     for number, tag in sorted(kept.items()):
         payload, here = tag.payload, after + len(more)
         if number in POINTERS and data:
-            inner = directory(data, tags(data, tag.number), here)
+            inner = build_ifd(data, read_tags(data, tag.number), here)
             more += inner + bytes(len(inner) % 2)
             payload = struct.pack("<I", here)
         elif len(payload) > 4:

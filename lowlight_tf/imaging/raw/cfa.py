@@ -17,34 +17,34 @@ from lowlight_tf.checks import UsageError
 
 BAYER = "RGGB"
 XTRANS = "RBGBRG" + "GGRGGB" + "GGBGGR" + "BRGRBG" + "GGBGGR" + "GGRGGB"
-BAYER_PHASES = ("RGGB", "BGGR", "GRBG", "GBRG")
+BAYER_PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 
 COLORS = {4: "RGGB", 9: "RGBRBGGGG"}
 """What the channels of a packed picture saw, by their number."""
 
-PLACES = {
+CHANNEL_OFFSETS = {
     BAYER: ("01", "23"),
     XTRANS: ("021201", "563564", "784783", "201021", "564563", "783784"),
 }
 """The channel into which each pixel of a period goes."""
 
 
-def cell(phase: str) -> int:
+def packing_factor(pattern: str) -> int:
     """Return the side (pixels) of what is packed into one pixel: 2 for Bayer, 3 for X-Trans.
 
     Raises:
         UsageError: If the phase is neither.
     """
-    return 2 if _kind(phase) == BAYER else 3
+    return 2 if _kind(pattern) == BAYER else 3
 
 
-def margin(phase: str) -> tuple[int, int]:
+def pattern_offset(pattern: str) -> tuple[int, int]:
     """Return how many rows and columns are put before a mosaic to make all phases lie alike.
 
     Raises:
         UsageError: If the phase is neither Bayer's nor X-Trans's.
     """
-    wanted, here = _grid(_kind(phase)), _grid(phase)
+    wanted, here = _grid(_kind(pattern)), _grid(pattern)
     shifts = itertools.product(range(len(here)), repeat=2)
     return next(
         shift
@@ -53,31 +53,32 @@ def margin(phase: str) -> tuple[int, int]:
     )
 
 
-def edges(size: tuple[int, int], phase: str) -> tuple[tuple[int, int], tuple[int, int]]:
+def pad_for_pattern(size: tuple[int, int], pattern: str) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return how many rows, then columns, are put before and after a mosaic of some size."""
-    period = len(_grid(phase))
+    period = len(_grid(pattern))
     return tuple(
         (before, -(before + side) % period)
-        for before, side in zip(margin(phase), size, strict=True)
+        for before, side in zip(pattern_offset(pattern), size, strict=True)
     )
 
 
-def frame(size: tuple[int, int], phase: str) -> tuple[slice, slice]:
+def crop_slices(size: tuple[int, int], pattern: str) -> tuple[slice, slice]:
     """Return where a mosaic of some size (height, width) lies in its packed picture's pixels.
 
     Of what a net makes of a packed picture at full size, (H', W', 3), that part is the picture.
     """
     return tuple(
-        slice(first, first + side) for first, side in zip(margin(phase), size, strict=True)
+        slice(first, first + side)
+        for first, side in zip(pattern_offset(pattern), size, strict=True)
     )
 
 
-def pack(mosaic: np.ndarray, phase: str) -> np.ndarray:
+def pack(mosaic: np.ndarray, pattern: str) -> np.ndarray:
     """Pack a mosaic, cell by cell.
 
     Args:
         mosaic: (H, W) of any type, at least one period (2 or 6) high and wide.
-        phase: Of its top left corner.
+        pattern: Of its top left corner.
 
     Returns:
         (ceil((H + top) / 2), ceil((W + left) / 2), 4) of the same type for Bayer: R G1 G2 B; for
@@ -93,8 +94,8 @@ def pack(mosaic: np.ndarray, phase: str) -> np.ndarray:
         Its Bayer order is R G1 B G2, of the one phase of its camera; here depth-to-space gives the
         mosaic. Rows and columns that fill no period are filled up, not dropped.
     """
-    side, orders = cell(phase), _orders(phase)
-    whole = _filled(mosaic, phase)
+    side, orders = packing_factor(pattern), _orders(pattern)
+    whole = _filled(mosaic, pattern)
     cells = _cells(whole, side)
     packed = np.empty_like(cells)
     for (row, column), order in orders.items():
@@ -103,12 +104,12 @@ def pack(mosaic: np.ndarray, phase: str) -> np.ndarray:
     return packed
 
 
-def unpack(packed: np.ndarray, phase: str, size: tuple[int, int]) -> np.ndarray:
+def unpack(packed: np.ndarray, pattern: str, size: tuple[int, int]) -> np.ndarray:
     """Return the mosaic that was packed: the inverse of `pack`.
 
     Args:
         packed: (h, w, 4) or (h, w, 9).
-        phase: Of the mosaic.
+        pattern: Of the mosaic.
         size: Its height and width (pixels).
 
     Returns:
@@ -117,29 +118,29 @@ def unpack(packed: np.ndarray, phase: str, size: tuple[int, int]) -> np.ndarray:
     Raises:
         UsageError: If the phase is neither, or has another number of channels.
     """
-    side = cell(phase)
+    side = packing_factor(pattern)
     if packed.shape[-1] != side**2:
         raise UsageError(
             f"A mosaic of this phase is packed into {side**2} channels. "
             f"Received: {packed.shape[-1]}."
         )
     cells = np.empty_like(packed)
-    for (row, column), order in _orders(phase).items():
+    for (row, column), order in _orders(pattern).items():
         place = np.s_[row :: side - 1, column :: side - 1]
         part = np.empty_like(packed[place])
         part[..., order] = packed[place]
         cells[place] = part
     height, width = packed.shape[:2]
     whole = cells.reshape(height, width, side, side).swapaxes(1, 2)
-    return whole.reshape(height * side, width * side)[frame(size, phase)]
+    return whole.reshape(height * side, width * side)[crop_slices(size, pattern)]
 
 
-def sample(image: np.ndarray, phase: str) -> np.ndarray:
+def mosaic(image: np.ndarray, pattern: str) -> np.ndarray:
     """Return what a sensor behind color filters sees of an image.
 
     Args:
         image: (H, W, 3) of any type, red first.
-        phase: Of the filters at the top left corner.
+        pattern: Of the filters at the top left corner.
 
     Returns:
         (H, W) of the same type.
@@ -147,8 +148,8 @@ def sample(image: np.ndarray, phase: str) -> np.ndarray:
     Raises:
         UsageError: If the phase is neither Bayer's nor X-Trans's.
     """
-    _kind(phase)
-    grid = _grid(phase)
+    _kind(pattern)
+    grid = _grid(pattern)
     height, width = image.shape[:2]
     mosaic = np.empty((height, width), image.dtype)
     for row, column in np.ndindex(grid.shape):
@@ -157,21 +158,21 @@ def sample(image: np.ndarray, phase: str) -> np.ndarray:
     return mosaic
 
 
-def channels(values: np.ndarray, phase: str) -> np.ndarray:
+def num_channels(values: np.ndarray, pattern: str) -> np.ndarray:
     """Return what belongs to each packed channel, of what belongs to each pixel of a period.
 
     Args:
         values: (2, 2) or (6, 6), as the phase lies at the top left corner.
-        phase: Of the mosaic.
+        pattern: Of the mosaic.
 
     Returns:
         (4,) or (9,).
     """
-    aligned = np.roll(values, margin(phase), (0, 1))
-    return _cells(aligned, cell(phase))[0, 0][_orders(phase)[0, 0]]
+    aligned = np.roll(values, pattern_offset(pattern), (0, 1))
+    return _cells(aligned, packing_factor(pattern))[0, 0][_orders(pattern)[0, 0]]
 
 
-def balanced(packed: np.ndarray, gains: tuple[float, float, float]) -> np.ndarray:
+def apply_white_balance(packed: np.ndarray, gains: tuple[float, float, float]) -> np.ndarray:
     """Return a packed picture whose reds, greens and blues are multiplied.
 
     Args:
@@ -187,7 +188,7 @@ def balanced(packed: np.ndarray, gains: tuple[float, float, float]) -> np.ndarra
 
 def _kind(phase: str) -> str:
     """Return BAYER or XTRANS."""
-    if phase in BAYER_PHASES:
+    if phase in BAYER_PATTERNS:
         return BAYER
     if len(phase) == len(XTRANS):
         wanted, here = _grid(XTRANS), _grid(phase)
@@ -195,7 +196,7 @@ def _kind(phase: str) -> str:
         if any(np.array_equal(np.roll(here, shift, (0, 1)), wanted) for shift in shifts):
             return XTRANS
     raise UsageError(
-        f"The color filters must be Bayer's ({', '.join(BAYER_PHASES)}) or X-Trans's, 36 letters. "
+        f"The color filters must be Bayer's ({', '.join(BAYER_PATTERNS)}) or X-Trans's, 36 letters. "
         f"Received: {phase!r}."
     )
 
@@ -207,8 +208,10 @@ def _grid(phase: str) -> np.ndarray:
 
 def _orders(phase: str) -> dict[tuple[int, int], np.ndarray]:
     """Return for each cell of a period which of its pixels, in raster order, each channel is."""
-    places = PLACES[_kind(phase)]
-    numbers = _cells(np.array([[int(digit) for digit in row] for row in places]), cell(phase))
+    places = CHANNEL_OFFSETS[_kind(phase)]
+    numbers = _cells(
+        np.array([[int(digit) for digit in row] for row in places]), packing_factor(phase)
+    )
     return {place: np.argsort(numbers[place]) for place in np.ndindex(numbers.shape[:2])}
 
 
@@ -227,7 +230,9 @@ def _filled(mosaic: np.ndarray, phase: str) -> np.ndarray:
             f"Received: {mosaic.shape[0]}x{mosaic.shape[1]}."
         )
     places = []
-    for (before, after), side in zip(edges(mosaic.shape, phase), mosaic.shape, strict=True):
+    for (before, after), side in zip(
+        pad_for_pattern(mosaic.shape, phase), mosaic.shape, strict=True
+    ):
         place = np.arange(-before, side + after)
         place[:before] += period
         place[before + side :] -= period

@@ -23,7 +23,7 @@ SUFFIXES = (
 )
 """How RAW files are called. What is in them is LibRaw's to tell."""
 
-CAP = 300.0
+MAX_EXPOSURE_RATIO = 300.0
 """The largest exposure ratio of See-in-the-Dark."""
 
 _QUIET = threading.Lock()  # standard error belongs to all threads
@@ -42,38 +42,42 @@ XYZ_OF_SRGB = np.array(  # IEC 61966-2-1: linear sRGB to XYZ, of daylight (D65)
 
 
 @dataclasses.dataclass(frozen=True)
-class Shot:
+class RawMetadata:
     """What a camera said of a picture. All of it can be written as JSON.
 
     Attributes:
-        phase: Colors of its filters at the top left corner of the mosaic, see `mosaic`.
+        cfa_pattern: Colors of its filters at the top left corner of the mosaic, see `mosaic`.
         size: Height and width (pixels) of the mosaic, as it lies in the file.
-        black: Digit of black of each packed channel.
-        white: Digit of white of each packed channel.
-        wb: Gains of red, green and blue that make gray gray; that of green is 1.
-        matrix: Three rows: from balanced camera colors to linear sRGB; each row adds up to 1.
+        black_level: Digit of black of each packed channel.
+        white_level: Digit of white of each packed channel.
+        camera_wb: Gains of red, green and blue that make gray gray; that of green is 1.
+        color_matrix: Three rows: from balanced camera colors to linear sRGB; each row adds up to 1.
         exposure: Time (seconds); None where the file does not say.
         iso: Sensitivity; None where the file does not say.
         orientation: 1 to 8, as EXIF counts the ways the picture lies; 1 is upright.
     """
 
-    phase: str
+    cfa_pattern: str
     size: tuple[int, int]
-    black: tuple[float, ...]
-    white: tuple[float, ...]
-    wb: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    matrix: tuple[tuple[float, ...], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    black_level: tuple[float, ...]
+    white_level: tuple[float, ...]
+    camera_wb: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    color_matrix: tuple[tuple[float, ...], ...] = (
+        (1.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0),
+        (0.0, 0.0, 1.0),
+    )
     exposure: float | None = None
     iso: float | None = None
     orientation: int = 1
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> "Shot":
+    def from_dict(cls, fields: Mapping[str, Any]) -> "RawMetadata":
         """Return the shot that was written as JSON."""
         pairs = {key: tuple(fields[key]) for key in ("size", "black", "white", "wb")}
         return cls(**{**fields, **pairs, "matrix": tuple(map(tuple, fields["matrix"]))})
 
-    def light(self, digits: np.ndarray) -> np.ndarray:
+    def normalize(self, digits: np.ndarray) -> np.ndarray:
         """Return the light that digits of packed pixels stand for.
 
         Args:
@@ -83,57 +87,57 @@ class Shot:
             The same shape, float32 in [0, 1]: black is 0 and white is 1; what noise puts below
             black is 0.
         """
-        black, white = np.float32(self.black), np.float32(self.white)
+        black, white = np.float32(self.black_level), np.float32(self.white_level)
         light = digits.astype(np.float32)
         light -= black
         light /= white - black
         return np.clip(light, 0, 1, out=light)
 
-    def finished(self, image: np.ndarray, *, shrunk: int = 1) -> np.ndarray:
+    def crop_and_orient(self, image: np.ndarray, *, downscale: int = 1) -> np.ndarray:
         """Return the picture in what a net made of the packed one: cut out, and turned upright.
 
         Args:
             image: (2h, 2w, C), or (3h, 3w, C) for X-Trans, of any type.
-            shrunk: How many times smaller it is than that. Where the packed picture has a margin
+            downscale: How many times smaller it is than that. Where the packed picture has a margin
                 (see `mosaic`), it then lies a pixel of the sensor beside the picture.
 
         Returns:
             (H, W, C), or (W, H, C) where the camera lay on its side; each side shrunk.
         """
-        firsts = (-(-first // shrunk) for first in cfa.margin(self.phase))
+        firsts = (-(-first // downscale) for first in cfa.pattern_offset(self.cfa_pattern))
         rows, columns = (
-            slice(first, first + side // shrunk)
+            slice(first, first + side // downscale)
             for first, side in zip(firsts, self.size, strict=True)
         )
-        return self.upright(image[rows, columns])
+        return self.orient(image[rows, columns])
 
-    def upright(self, image: np.ndarray) -> np.ndarray:
+    def orient(self, image: np.ndarray) -> np.ndarray:
         """Return a picture, (H, W, C) as the mosaic lies, turned upright."""
-        turn = image_io.TURNS.get(self.orientation)
+        turn = image_io.EXIF_TRANSFORMS.get(self.orientation)
         return turn(np.ascontiguousarray(image)) if turn else image
 
-    def lying(self, image: np.ndarray) -> np.ndarray:
+    def undo_orientation(self, image: np.ndarray) -> np.ndarray:
         """Return an upright picture as the mosaic lies: the inverse of `upright`."""
-        turn = image_io.TURNS.get({6: 8, 8: 6}.get(self.orientation, self.orientation))
+        turn = image_io.EXIF_TRANSFORMS.get({6: 8, 8: 6}.get(self.orientation, self.orientation))
         return turn(np.ascontiguousarray(image)) if turn else image
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RawPicture:
+class RawImage:
     """A RAW picture.
 
     Attributes:
-        digits: (h, w, 4) uint16 for Bayer, R G1 G2 B; (h, w, 9) for X-Trans. See `mosaic.pack`.
-        shot: What the camera said.
+        raw_values: (h, w, 4) uint16 for Bayer, R G1 G2 B; (h, w, 9) for X-Trans. See `mosaic.pack`.
+        metadata: What the camera said.
     """
 
-    digits: np.ndarray
-    shot: Shot
+    raw_values: np.ndarray
+    metadata: RawMetadata
 
     @property
     def packed(self) -> np.ndarray:
         """The light: (h, w, 4) or (h, w, 9), float32 in [0, 1]. Made anew at every call."""
-        return self.shot.light(self.digits)
+        return self.metadata.normalize(self.raw_values)
 
 
 class RawSample(NamedTuple):
@@ -143,16 +147,16 @@ class RawSample(NamedTuple):
         packed: (h, w, 4) or (h, w, 9) float32 in [0, 1]: the dark light, not amplified.
         ratio: By how much it is to be amplified.
         target: (2h, 2w, 3) or (3h, 3w, 3) float32 sRGB in [0, 1], pixel over pixel.
-        shot: What the camera said of the dark picture.
+        metadata: What the camera said of the dark picture.
     """
 
     packed: np.ndarray
     ratio: float
     target: np.ndarray
-    shot: Shot
+    metadata: RawMetadata
 
 
-def read(path: Path, *, black: float | None = None) -> RawPicture:
+def read_raw(path: Path, *, black: float | None = None) -> RawImage:
     """Read a RAW file.
 
     Args:
@@ -163,47 +167,47 @@ def read(path: Path, *, black: float | None = None) -> RawPicture:
         UsageError: If rawpy is missing; if the file is missing, truncated or no RAW file, its color
             filters are neither Bayer's nor X-Trans's, or it has no black level and none is given.
     """
-    with _opened(path) as file:
-        phase, indices = _phase(file, path)
+    with _open_raw(path) as file:
+        phase, indices = _read_cfa_pattern(file, path)
         levels = file.black_level_per_channel if black is None else [black] * 4
         if black is None and not any(levels):
             raise UsageError(
                 f"{path} does not say which digit is black. Pass it (--black), such as 512; 0 if "
                 "the camera has taken it off already."
             )
-        whites = white_levels(file.camera_white_level_per_channel, file.white_level)
+        whites = channel_white_levels(file.camera_white_level_per_channel, file.white_level)
         if not all(low < high for low, high in zip(levels, whites, strict=True)):
             raise UsageError(
                 f"{path}: black must be below white. Received: black {levels}, white {whites}."
             )
-        each = cfa.channels(indices, phase)
-        shot = Shot(
-            phase=phase,
+        each = cfa.num_channels(indices, phase)
+        shot = RawMetadata(
+            cfa_pattern=phase,
             size=tuple(file.raw_image_visible.shape),
-            black=tuple(float(levels[index]) for index in each),
-            white=tuple(float(whites[index]) for index in each),
-            wb=_gains(file),
-            matrix=tuple(map(tuple, _matrix(file).tolist())),
+            black_level=tuple(float(levels[index]) for index in each),
+            white_level=tuple(float(whites[index]) for index in each),
+            camera_wb=_read_white_balance(file),
+            color_matrix=tuple(map(tuple, _read_color_matrix(file).tolist())),
             exposure=float(file.other.shutter_speed) or None,
             iso=float(file.other.iso_speed) or None,
             orientation=ORIENTATIONS[file.sizes.flip],
         )
         digits = cfa.pack(file.raw_image_visible, phase)
-        return RawPicture(digits.copy() if digits.base is not None else digits, shot)
+        return RawImage(digits.copy() if digits.base is not None else digits, shot)
 
 
-def size(path: Path) -> tuple[int, int]:
+def raw_size(path: Path) -> tuple[int, int]:
     """Return (height, width) of the picture in a RAW file, upright; its pixels are not unpacked.
 
     Raises:
         UsageError: If rawpy is missing, or the file is missing or no RAW file.
     """
-    with _opened(path, unpacked=False) as file:
+    with _open_raw(path, unpacked=False) as file:
         sides = file.sizes.height, file.sizes.width
         return sides[::-1] if ORIENTATIONS[file.sizes.flip] >= 5 else sides
 
 
-def develop(
+def develop_with_libraw(
     source: Path | bytes, *, ratio: float = 1.0, curve: str = "bt709", upright: bool = False
 ) -> np.ndarray:
     """Develop a RAW file as LibRaw does: demosaiced (AHD), the camera's white balance and colors.
@@ -220,9 +224,9 @@ def develop(
     Raises:
         UsageError: If `ratio` is not positive, or as `read`, but for the black level.
     """
-    checks.positive("ratio", ratio)
-    checks.one_of("curve", curve, CURVES)
-    with _opened(source) as file:
+    checks.check_positive("ratio", ratio)
+    checks.check_choice("curve", curve, CURVES)
+    with _open_raw(source) as file:
         return file.postprocess(
             use_camera_wb=True,
             no_auto_bright=True,
@@ -233,7 +237,9 @@ def develop(
         )
 
 
-def exposure_ratio(dark: Shot, bright: Shot, *, cap: float | None = CAP) -> float:
+def exposure_ratio(
+    dark: RawMetadata, bright: RawMetadata, *, cap: float | None = MAX_EXPOSURE_RATIO
+) -> float:
     """Return how much more light the second shot has: by time and sensitivity, from their EXIF.
 
     Args:
@@ -247,28 +253,28 @@ def exposure_ratio(dark: Shot, bright: Shot, *, cap: float | None = CAP) -> floa
     if not dark.exposure or not bright.exposure:
         raise UsageError("The exposure time of a RAW file is unknown. Give the ratio (--ratio).")
     gain = bright.iso / dark.iso if bright.iso and dark.iso else 1.0
-    return capped(bright.exposure / dark.exposure * gain, cap)
+    return cap_ratio(bright.exposure / dark.exposure * gain, cap)
 
 
-def capped(ratio: float, cap: float | None = CAP) -> float:
+def cap_ratio(ratio: float, cap: float | None = MAX_EXPOSURE_RATIO) -> float:
     """Return an exposure ratio, or `cap` if that is less.
 
     Raises:
         UsageError: If the ratio is not positive.
     """
-    checks.positive("ratio", ratio)
+    checks.check_positive("ratio", ratio)
     return ratio if cap is None else min(ratio, cap)
 
 
-def exposed(light: np.ndarray, shot: Shot, ratio: float) -> np.ndarray:
+def amplify(linear: np.ndarray, metadata: RawMetadata, ratio: float) -> np.ndarray:
     """Return what a net of RAW pictures is shown: light that is balanced, times the ratio.
 
     The gains are divided by the least of them, as LibRaw does: what a sensor cut off is white, and
     nothing is darker than it was.
 
     Args:
-        light: (..., 4) or (..., 9) in [0, 1], of any part of the packed picture; see `Shot.light`.
-        shot: What the camera said.
+        linear: (..., 4) or (..., 9) in [0, 1], of any part of the packed picture; see `Shot.light`.
+        metadata: What the camera said.
         ratio: By how much it is amplified.
 
     Returns:
@@ -277,17 +283,17 @@ def exposed(light: np.ndarray, shot: Shot, ratio: float) -> np.ndarray:
     Differences from Chen et al. and from the seed of the attention U-Net:
         They show the light as the sensor saw it, and the net has to guess what is gray.
     """
-    factor = ratio / min(shot.wb)
-    result = cfa.balanced(light, tuple(gain * factor for gain in shot.wb))
+    factor = ratio / min(metadata.camera_wb)
+    result = cfa.apply_white_balance(linear, tuple(gain * factor for gain in metadata.camera_wb))
     return np.minimum(result, 1, out=result)
 
 
-def sixteen(image: np.ndarray) -> np.ndarray:
+def img_as_uint16(image: np.ndarray) -> np.ndarray:
     """Return an image in [0, 1], clipped, as uint16: what `files.Picture` holds."""
     return np.rint(np.clip(image, 0, 1) * np.float32(65535)).astype(np.uint16)
 
 
-def white_levels(per_color: Sequence[float] | None, general: float) -> list[float]:
+def channel_white_levels(per_color: Sequence[float] | None, general: float) -> list[float]:
     """Return the digits of white of LibRaw's four colors.
 
     Args:
@@ -299,7 +305,7 @@ def white_levels(per_color: Sequence[float] | None, general: float) -> list[floa
 
 
 @contextlib.contextmanager
-def _opened(source: Path | bytes, *, unpacked: bool = True) -> Iterator[Any]:
+def _open_raw(source: Path | bytes, *, unpacked: bool = True) -> Iterator[Any]:
     """Lend what rawpy knows of a file."""
     try:
         import rawpy
@@ -313,7 +319,7 @@ def _opened(source: Path | bytes, *, unpacked: bool = True) -> Iterator[Any]:
         raise UsageError(f"{source} is no file. Name a RAW file that exists.")
     try:
         with contextlib.ExitStack() as stack:
-            with _QUIET, _no_words():
+            with _QUIET, _silence_libraw():
                 file = rawpy.imread(io.BytesIO(source) if inside else str(source))
                 stack.enter_context(file)
                 if unpacked:
@@ -326,12 +332,12 @@ def _opened(source: Path | bytes, *, unpacked: bool = True) -> Iterator[Any]:
         ) from None
     except rawpy.LibRawError as error:
         raise UsageError(
-            f"{name} is truncated or damaged: {_words(error)}. Copy it again."
+            f"{name} is truncated or damaged: {_error_text(error)}. Copy it again."
         ) from None
 
 
 @contextlib.contextmanager
-def _no_words() -> Iterator[None]:
+def _silence_libraw() -> Iterator[None]:
     """Keep LibRaw from writing on standard error what an exception is about to say."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -343,12 +349,12 @@ def _no_words() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _words(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     (reason,) = error.args or ("unreadable",)
     return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
 
 
-def _phase(file: Any, path: Path) -> tuple[str, np.ndarray]:
+def _read_cfa_pattern(file: Any, path: Path) -> tuple[str, np.ndarray]:
     """Return the colors of a period at the top left corner, and LibRaw's indices of them."""
     names, pattern = file.color_desc.decode("ascii", "replace"), file.raw_pattern
     if pattern is None or file.num_colors != 3 or pattern.shape not in ((2, 2), (6, 6)):
@@ -363,13 +369,13 @@ def _phase(file: Any, path: Path) -> tuple[str, np.ndarray]:
     )
     phase = "".join(names[index] for index in indices.flat)
     try:
-        cfa.cell(phase)
+        cfa.packing_factor(phase)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     return phase, indices
 
 
-def _gains(file: Any) -> tuple[float, float, float]:
+def _read_white_balance(file: Any) -> tuple[float, float, float]:
     """Return the camera's white balance, or that of daylight where it says none."""
     for gains in (file.camera_whitebalance, file.daylight_whitebalance):
         red, green, blue = gains[:3]
@@ -378,7 +384,7 @@ def _gains(file: Any) -> tuple[float, float, float]:
     return 1.0, 1.0, 1.0
 
 
-def _matrix(file: Any) -> np.ndarray:
+def _read_color_matrix(file: Any) -> np.ndarray:
     """Return what LibRaw itself would multiply balanced camera colors by."""
     from_xyz, from_file = file.rgb_xyz_matrix[:3], file.color_matrix[:, :3]
     if from_xyz.any():

@@ -13,9 +13,9 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
-from lowlight_tf.imaging.noise import sensed
+from lowlight_tf.imaging.noise import add_sensor_noise
 from lowlight_tf.imaging.raw import cfa
-from lowlight_tf.imaging.raw.raw_image import RawPicture, RawSample, Shot, camera_to_srgb
+from lowlight_tf.imaging.raw.raw_image import RawImage, RawMetadata, RawSample, camera_to_srgb
 
 CAMERAS = {  # XYZ (D65) to the camera's colors, in ten thousandths
     "Sony ILCE-7S": (5838, -1430, -246, -3497, 11477, 2297, -748, 1885, 5778),
@@ -25,16 +25,16 @@ CAMERAS = {  # XYZ (D65) to the camera's colors, in ten thousandths
 }
 """Color matrices of cameras, as Adobe's DNG Converter and dcraw (D. Coffin) publish them."""
 
-RED, BLUE = (1.9, 2.4), (1.5, 1.9)
+RED_GAIN_RANGE, BLUE_GAIN_RANGE = (1.9, 2.4), (1.5, 1.9)
 """Gains of white balance that are drawn from (Brooks et al.)."""
 
-SHOT = (1e-5, 1e-3)
+SHOT_NOISE_RANGE = (1e-5, 1e-3)
 """Shot noise that is drawn from: white is 100000 to 1000 electrons."""
 
-READ = (2.18, 1.20, 0.26)
+READ_NOISE = (2.18, 1.20, 0.26)
 """log(read^2) = 2.18 log(shot) + 1.20, spread 0.26: cameras of the Darmstadt set (Brooks et al.)"""
 
-ROW = (0.0, 0.3)
+ROW_NOISE_RANGE = (0.0, 0.3)
 """Row noise that is drawn from, as a share of the read noise. Ours."""
 
 HIGHLIGHT = 0.9
@@ -42,7 +42,7 @@ HIGHLIGHT = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
-class Camera:
+class SimulatedCamera:
     """A made-up camera.
 
     Attributes:
@@ -67,21 +67,21 @@ class Camera:
         """From balanced camera colors to linear sRGB, (3, 3)."""
         return camera_to_srgb(np.array(self.from_xyz))
 
-    def shot(self, size: tuple[int, int]) -> Shot:
+    def metadata(self, size: tuple[int, int]) -> RawMetadata:
         """Return what the camera says of a picture of some height and width (pixels)."""
-        channels = cfa.cell(self.phase) ** 2
-        return Shot(
-            phase=self.phase,
+        channels = cfa.packing_factor(self.phase) ** 2
+        return RawMetadata(
+            cfa_pattern=self.phase,
             size=size,
-            black=(self.black,) * channels,
-            white=(2.0**self.bits - 1,) * channels,
-            wb=self.wb,
-            matrix=tuple(map(tuple, self.matrix.tolist())),
+            black_level=(self.black,) * channels,
+            white_level=(2.0**self.bits - 1,) * channels,
+            camera_wb=self.wb,
+            color_matrix=tuple(map(tuple, self.matrix.tolist())),
         )
 
 
 @dataclasses.dataclass(frozen=True)
-class Noise:
+class NoiseModel:
     """The noise of a sensor: of light x, in shares of white, shot x + read^2 + row^2 is added.
 
     Attributes:
@@ -95,7 +95,7 @@ class Noise:
     row: float = 0.0
 
 
-def random_camera(rng: np.random.Generator, **known: Any) -> Camera:
+def random_camera(rng: np.random.Generator, **known: Any) -> SimulatedCamera:
     """Draw a camera: a mean of `CAMERAS` with random weights, and gains of white balance.
 
     Args:
@@ -106,30 +106,32 @@ def random_camera(rng: np.random.Generator, **known: Any) -> Camera:
     from_xyz = (weights @ np.array(list(CAMERAS.values())) / 1e4).reshape(3, 3)
     drawn = {
         "from_xyz": tuple(map(tuple, from_xyz.tolist())),
-        "wb": (float(rng.uniform(*RED)), 1.0, float(rng.uniform(*BLUE))),
+        "wb": (float(rng.uniform(*RED_GAIN_RANGE)), 1.0, float(rng.uniform(*BLUE_GAIN_RANGE))),
     }
-    return Camera(**drawn | known)
+    return SimulatedCamera(**drawn | known)
 
 
-def random_noise(rng: np.random.Generator, *, shot: tuple[float, float] = SHOT) -> Noise:
+def random_noise(
+    rng: np.random.Generator, *, shot_noise: tuple[float, float] = SHOT_NOISE_RANGE
+) -> NoiseModel:
     """Draw a noise: shot noise whose logarithm is uniform, read noise by `READ`, row by `ROW`."""
-    chosen = float(np.exp(rng.uniform(*np.log(shot))))
-    slope, start, spread = READ
+    chosen = float(np.exp(rng.uniform(*np.log(shot_noise))))
+    slope, start, spread = READ_NOISE
     read = float(np.exp((slope * np.log(chosen) + start + rng.normal(0, spread)) / 2))
-    return Noise(chosen, read, read * float(rng.uniform(*ROW)))
+    return NoiseModel(chosen, read, read * float(rng.uniform(*ROW_NOISE_RANGE)))
 
 
-def toned(image: np.ndarray) -> np.ndarray:
+def smoothstep(image: np.ndarray) -> np.ndarray:
     """Return 3 x^2 - 2 x^3, the tone curve of Brooks et al., of [0, 1]."""
     return image**2 * (3 - 2 * image)
 
 
-def untoned(image: np.ndarray) -> np.ndarray:
+def inverse_smoothstep(image: np.ndarray) -> np.ndarray:
     """Return 1/2 - sin(asin(1 - 2 y) / 3): the inverse of `toned`."""
     return 0.5 - np.sin(np.arcsin(1 - 2 * np.clip(image, 0, 1)) / 3)
 
 
-def unprocessed(image: np.ndarray, camera: Camera) -> np.ndarray:
+def unprocess(image: np.ndarray, camera: SimulatedCamera) -> np.ndarray:
     """Return the light that a camera saw of a photograph.
 
     In this order: tone curve, sRGB's curve, color matrix and white balance are undone. Dividing by
@@ -155,7 +157,7 @@ def unprocessed(image: np.ndarray, camera: Camera) -> np.ndarray:
     """
     light = np.asarray(image, np.float64)
     if camera.tone:
-        light = untoned(light)
+        light = inverse_smoothstep(light)
     light = cv2.transform(color.to_linear(light), np.linalg.inv(camera.matrix))
     gray = light.mean(axis=-1, keepdims=True)
     kept = (np.maximum(gray - HIGHLIGHT, 0) / (1 - HIGHLIGHT)) ** 2
@@ -163,7 +165,7 @@ def unprocessed(image: np.ndarray, camera: Camera) -> np.ndarray:
     return np.clip(light * np.maximum(kept + (1 - kept) * share, share), 0, 1)
 
 
-def processed(light: np.ndarray, camera: Camera) -> np.ndarray:
+def process(light: np.ndarray, camera: SimulatedCamera) -> np.ndarray:
     """Return the photograph of a camera's light: the inverse of `unprocessed`, but for highlights.
 
     Args:
@@ -175,12 +177,17 @@ def processed(light: np.ndarray, camera: Camera) -> np.ndarray:
     """
     balanced = np.clip(light * np.array(camera.wb), 0, 1)
     image = color.to_srgb(np.clip(cv2.transform(balanced, camera.matrix), 0, 1))
-    return np.float32(toned(image) if camera.tone else image)
+    return np.float32(smoothstep(image) if camera.tone else image)
 
 
-def taken(
-    light: np.ndarray, *, camera: Camera, noise: Noise, ratio: float, rng: np.random.Generator
-) -> RawPicture:
+def simulate_capture(
+    light: np.ndarray,
+    *,
+    camera: SimulatedCamera,
+    noise: NoiseModel,
+    ratio: float,
+    rng: np.random.Generator,
+) -> RawImage:
     """Take a picture with 1 / ratio of the light: color filters, noise, rounding.
 
     A pixel of light x reads round(black + (white - black) y), where y has the mean x / ratio and
@@ -196,22 +203,22 @@ def taken(
     Raises:
         UsageError: If `ratio` is not positive.
     """
-    checks.positive("ratio", ratio)
-    shot = camera.shot(light.shape[:2])
-    seen = cfa.sample(light, camera.phase) / ratio
-    seen = sensed(seen, rng=rng, **dataclasses.asdict(noise))
+    checks.check_positive("ratio", ratio)
+    shot = camera.metadata(light.shape[:2])
+    seen = cfa.mosaic(light, camera.phase) / ratio
+    seen = add_sensor_noise(seen, rng=rng, **dataclasses.asdict(noise))
     white = 2**camera.bits - 1
     digits = np.rint(np.clip(camera.black + seen * (white - camera.black), 0, white))
-    return RawPicture(cfa.pack(digits.astype(np.uint16), camera.phase), shot)
+    return RawImage(cfa.pack(digits.astype(np.uint16), camera.phase), shot)
 
 
-def sample(
+def sample_pair(
     image: np.ndarray,
     rng: np.random.Generator,
     *,
     ratio: float | tuple[float, float] = (100.0, 300.0),
-    camera: Camera | None = None,
-    noise: Noise | None = None,
+    camera: SimulatedCamera | None = None,
+    noise: NoiseModel | None = None,
 ) -> RawSample:
     """Make a training sample of a photograph.
 
@@ -236,5 +243,7 @@ def sample(
     chosen = ratio if isinstance(ratio, int | float) else float(rng.uniform(*ratio))
     height, width = (side // 2 * 2 for side in image.shape[:2])
     target = np.asarray(image[:height, :width], np.float32)
-    picture = taken(unprocessed(target, camera), camera=camera, noise=noise, ratio=chosen, rng=rng)
-    return RawSample(picture.packed, float(chosen), target, picture.shot)
+    picture = simulate_capture(
+        unprocess(target, camera), camera=camera, noise=noise, ratio=chosen, rng=rng
+    )
+    return RawSample(picture.packed, float(chosen), target, picture.metadata)

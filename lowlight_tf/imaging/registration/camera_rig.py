@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.fileio import replacing
-from lowlight_tf.imaging.registration.alignment import stretch
+from lowlight_tf.fileio import atomic_write
+from lowlight_tf.imaging.registration.alignment import scale_matrix
 
 SAME_SHAPE = 0.01  # how much the ratio of width to height may differ from the calibrated one
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Rig:
+class CameraRig:
     """How the infrared camera of a rig lies over its visible one.
 
     One matrix holds for what is far away: at a distance of d meters, cameras b meters apart see
@@ -38,7 +38,7 @@ class Rig:
     method: str
     pairs: int
 
-    def between(self, visible: tuple[int, int], infrared: tuple[int, int]) -> np.ndarray:
+    def homography_for(self, visible: tuple[int, int], infrared: tuple[int, int]) -> np.ndarray:
         """Return the matrix for pictures of other sizes of the same cameras.
 
         Args:
@@ -59,19 +59,19 @@ class Rig:
                     "again with such pictures."
                 )
         return (
-            stretch(self.visible_size, visible)
+            scale_matrix(self.visible_size, visible)
             @ self.matrix
-            @ stretch(infrared, self.infrared_size)
+            @ scale_matrix(infrared, self.infrared_size)
         )
 
     def save(self, path: Path) -> None:
         """Write the rig as JSON, whole or not at all."""
         fields = dataclasses.asdict(self) | {"matrix": self.matrix.tolist()}
-        with replacing(path) as part:
+        with atomic_write(path) as part:
             part.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> "Rig":
+    def load(cls, path: Path) -> "CameraRig":
         """Read what `save` wrote.
 
         Raises:

@@ -7,10 +7,14 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
-from lowlight_tf.imaging.registration.alignment import Alignment, moved, one_size
+from lowlight_tf.imaging.registration.alignment import (
+    Alignment,
+    resize_to_common_size,
+    transform_points,
+)
 
 
-def align_boards(
+def calibrate_chessboard(
     pictures: Sequence[tuple[np.ndarray, np.ndarray]], *, corners: tuple[int, int]
 ) -> tuple[Alignment, list[int]]:
     """Find how infrared pictures of a chessboard lie over visible ones, all at once.
@@ -29,7 +33,7 @@ def align_boards(
     Raises:
         UsageError: If no pair shows the board twice, or the sizes are not all the same.
     """
-    one_size(pictures)
+    resize_to_common_size(pictures)
     here, there, used = [], [], []
     for index, pair in enumerate(pictures):
         goals, points = (_corners(image, corners) for image in pair)
@@ -45,7 +49,9 @@ def align_boards(
             f"pictures. Received: {len(pictures)} pairs. Count its inner corners again, or "
             "calibrate without --chessboard."
         )
-    apart = np.linalg.norm(moved(np.concatenate(here), matrix) - np.concatenate(there), axis=1)
+    apart = np.linalg.norm(
+        transform_points(np.concatenate(here), matrix) - np.concatenate(there), axis=1
+    )
     return Alignment(matrix, float(np.median(apart)), len(used) / len(pictures)), used
 
 

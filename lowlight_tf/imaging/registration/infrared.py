@@ -7,26 +7,26 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
 
-SPAN = 0.5, 99.5
+PERCENTILES = 0.5, 99.5
 """Percentiles of a picture that become black and white where it is stretched."""
 
-TINT = 0.03  # largest difference between channels that JPEG makes of gray
+MAX_CHROMA = 0.03  # largest difference between channels that JPEG makes of gray
 
 
-def read(path: Path) -> np.ndarray:
+def read_thermal(path: Path) -> np.ndarray:
     """Read an infrared picture as (H, W, 1) float32 in [0, 1], see `one_channel`.
 
     Raises:
         UsageError: If the file cannot be read, or its colors are no gray.
     """
     try:
-        return one_channel(image_io.load(path).pixels)
+        return to_single_channel(image_io.load_image(path).pixels)
     except UsageError as error:
         where = "" if str(path) in str(error) else f"{path}: "
         raise UsageError(f"{where}{error}") from None
 
 
-def one_channel(pixels: np.ndarray) -> np.ndarray:
+def to_single_channel(pixels: np.ndarray) -> np.ndarray:
     """Return an infrared picture as one channel of float32 in [0, 1].
 
     Args:
@@ -50,17 +50,17 @@ def one_channel(pixels: np.ndarray) -> np.ndarray:
     image = np.divide(pixels, white, dtype=np.float32)
     if pixels.shape[2] == 3:
         tint = float((image.max(axis=2) - image.min(axis=2)).max())
-        if tint > TINT:
+        if tint > MAX_CHROMA:
             raise UsageError(
                 "An infrared picture must have one channel, or three that are equal. Received: "
                 f"three that differ by up to {tint:.0%}, as in a palette of false colors. Write it "
                 "as gray (white hot) in the camera."
             )
         image = image.mean(axis=2, keepdims=True)
-    return stretched(image) if pixels.dtype == np.uint16 else image
+    return percentile_stretch(image) if pixels.dtype == np.uint16 else image
 
 
-def stretched(image: np.ndarray) -> np.ndarray:
+def percentile_stretch(image: np.ndarray) -> np.ndarray:
     """Return a picture whose percentiles `SPAN` become 0 and 1; what lies beyond is cut off.
 
     Args:
@@ -69,7 +69,7 @@ def stretched(image: np.ndarray) -> np.ndarray:
     Returns:
         (H, W, 1) float32 in [0, 1]; 0 where all pixels are equal.
     """
-    low, high = np.percentile(image, SPAN)
+    low, high = np.percentile(image, PERCENTILES)
     if not high > low:
         low, high = image.min(), image.max()
     return np.clip((image - low) / max(high - low, 1e-12), 0, 1, dtype=np.float32)

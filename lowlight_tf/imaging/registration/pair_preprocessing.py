@@ -10,21 +10,21 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.registration import infrared as thermal
-from lowlight_tf.imaging.registration.alignment import METHODS, align, warp
-from lowlight_tf.imaging.registration.camera_rig import Rig
+from lowlight_tf.imaging.registration.alignment import METHODS, register_pair, warp
+from lowlight_tf.imaging.registration.camera_rig import CameraRig
 
-MOST = 4.0
+MAX_CONTRAST_GAIN = 4.0
 """By how many times a finish raises contrast at most: what is nearly flat is mostly noise."""
 
-LOOKED_AT = 2**16
+PERCENTILE_SAMPLES = 2**16
 """About how many pixels the percentiles of a finish are told from."""
 
-NEAR = 5  # pixels; side of the square that noise is averaged over
-ALIKE = 2.5  # times the noise, by which pixels may differ that are averaged
+DENOISE_WINDOW = 5  # pixels; side of the square that noise is averaged over
+DENOISE_THRESHOLD = 2.5  # times the noise, by which pixels may differ that are averaged
 
 
 @dataclasses.dataclass(frozen=True)
-class Preparation:
+class PairPreprocessing:
     """What is done to a pair before a net sees it, in this order.
 
     Attributes:
@@ -35,14 +35,14 @@ class Preparation:
             `lowlight-tf calibrate` wrote of a rig, which is fast.
         denoise: Standard deviation of the noise that is smoothed away in the visible picture, in
             [0, 1] units; 0 leaves it.
-        normalize: Stretch the infrared picture by its percentiles (`infrared.SPAN`).
+        normalize: Stretch the infrared picture by its percentiles (`infrared.PERCENTILES`).
         clahe_visible: Clip limit of CLAHE on the luma of the visible picture, about 2; chroma is
             kept. 0 does nothing.
         clahe_infrared: The same for the infrared picture. Leave it at 0 where its camera or the
             makers of a dataset (MSRS) did so already.
         tiles: Tiles of CLAHE in a row and in a column.
-        finish: How far what was fused of them is stretched in the end, from 0 (not at all) to 1, so
-            that its percentiles `infrared.SPAN` become black and white; see `finished`.
+        output_stretch: How far what was fused of them is stretched in the end, from 0 (not at all) to 1, so
+            that its percentiles `infrared.PERCENTILES` become black and white; see `finished`.
     """
 
     size: str = "same"
@@ -52,25 +52,27 @@ class Preparation:
     clahe_visible: float = 0.0
     clahe_infrared: float = 0.0
     tiles: int = 8
-    finish: float = 0.0
+    output_stretch: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
-        checks.one_of("size", self.size, ("same", "visible", "infrared"))
+        checks.check_choice("size", self.size, ("same", "visible", "infrared"))
         if self.align not in ("none", *METHODS) and Path(self.align).suffix != ".json":
             raise UsageError(
                 f"`align` must be none, {', '.join(METHODS)}, or the .json that `lowlight-tf "
                 f"calibrate` wrote. Received: align={self.align!r}."
             )
         for name in ("denoise", "clahe_visible", "clahe_infrared"):
-            checks.at_least(name, getattr(self, name), 0)
-        checks.at_least("tiles", self.tiles, 1)
-        if not 0 <= self.finish <= 1:
-            raise UsageError(f"`finish` must be a share in [0, 1]. Received: {self.finish}.")
+            checks.check_min(name, getattr(self, name), 0)
+        checks.check_min("tiles", self.tiles, 1)
+        if not 0 <= self.output_stretch <= 1:
+            raise UsageError(
+                f"`finish` must be a share in [0, 1]. Received: {self.output_stretch}."
+            )
 
 
-def prepare(
-    visible: np.ndarray, infrared: np.ndarray, preparation: Preparation
+def preprocess_pair(
+    visible: np.ndarray, infrared: np.ndarray, preprocessing: PairPreprocessing
 ) -> tuple[np.ndarray, np.ndarray]:
     """Prepare what two cameras saw at one time.
 
@@ -79,7 +81,7 @@ def prepare(
     Args:
         visible: (H, W, 3) sRGB or (H, W, 1) luma, float32 in [0, 1].
         infrared: (h, w, 1) float32 in [0, 1].
-        preparation: What is done.
+        preprocessing: What is done.
 
     Returns:
         Both, float32 in [0, 1], of one size: (H, W, C) and (H, W, 1).
@@ -95,21 +97,23 @@ def prepare(
     Differences from the reference:
         CLAHE sees 8 bit; what it changes is added to the picture, so that finer steps are kept.
     """
-    visible, infrared = _laid_over(visible, infrared, preparation)
-    if preparation.denoise:
-        reach = ALIKE * preparation.denoise * visible.shape[2]  # OpenCV adds up the channels
-        smooth = cv2.bilateralFilter(visible, NEAR, reach, NEAR / 2)
+    visible, infrared = _register(visible, infrared, preprocessing)
+    if preprocessing.denoise:
+        reach = (
+            DENOISE_THRESHOLD * preprocessing.denoise * visible.shape[2]
+        )  # OpenCV adds up the channels
+        smooth = cv2.bilateralFilter(visible, DENOISE_WINDOW, reach, DENOISE_WINDOW / 2)
         visible = smooth.reshape(visible.shape)
-    if preparation.normalize:
-        infrared = thermal.stretched(infrared)
-    if preparation.clahe_visible:
-        visible = _clahe(visible, preparation.clahe_visible, preparation.tiles)
-    if preparation.clahe_infrared:
-        infrared = _clahe(infrared, preparation.clahe_infrared, preparation.tiles)
+    if preprocessing.normalize:
+        infrared = thermal.percentile_stretch(infrared)
+    if preprocessing.clahe_visible:
+        visible = _clahe(visible, preprocessing.clahe_visible, preprocessing.tiles)
+    if preprocessing.clahe_infrared:
+        infrared = _clahe(infrared, preprocessing.clahe_infrared, preprocessing.tiles)
     return visible, infrared
 
 
-def finished(luma: np.ndarray, share: float) -> np.ndarray:
+def stretch_contrast(luma: np.ndarray, share: float) -> np.ndarray:
     """Stretch what was fused between its own black and white.
 
     Args:
@@ -121,20 +125,20 @@ def finished(luma: np.ndarray, share: float) -> np.ndarray:
     """
     if not share:
         return luma
-    step = max(int((luma.size / LOOKED_AT) ** 0.5), 1)
-    low, high = np.percentile(luma[::step, ::step], thermal.SPAN)
+    step = max(int((luma.size / PERCENTILE_SAMPLES) ** 0.5), 1)
+    low, high = np.percentile(luma[::step, ::step], thermal.PERCENTILES)
     if not high > low:
         return luma
     white = np.iinfo(luma.dtype).max if luma.dtype != np.float32 else 1.0
-    times = min(white / (high - low), MOST)
+    times = min(white / (high - low), MAX_CONTRAST_GAIN)
     factor, offset = 1 - share + share * times, -share * low * times
     values = np.float32(factor) * luma + np.float32(offset)
     values = np.clip(values, 0, white, out=values)
     return values if luma.dtype == np.float32 else np.rint(values, out=values).astype(luma.dtype)
 
 
-def _laid_over(
-    visible: np.ndarray, infrared: np.ndarray, preparation: Preparation
+def _register(
+    visible: np.ndarray, infrared: np.ndarray, preparation: PairPreprocessing
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return both pictures at one size, and the same place in both at the same pixel."""
     by_rig = preparation.align not in ("none", *METHODS)
@@ -145,18 +149,18 @@ def _laid_over(
             "field, set `size` to visible or infrared; if not, calibrate the rig."
         )
     if preparation.size == "infrared":
-        visible = _resized(visible, infrared.shape[:2])
+        visible = _resize_area(visible, infrared.shape[:2])
     size = visible.shape[:2]
     if by_rig:
-        matrix = Rig.load(Path(preparation.align)).between(size, infrared.shape[:2])
+        matrix = CameraRig.load(Path(preparation.align)).homography_for(size, infrared.shape[:2])
     elif preparation.align != "none":
-        matrix = align(visible, infrared, method=preparation.align).matrix
+        matrix = register_pair(visible, infrared, method=preparation.align).matrix
     else:
-        return visible, _resized(infrared, size)
+        return visible, _resize_area(infrared, size)
     return visible, warp(infrared, matrix, size)
 
 
-def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.shape[:2] == size:
         return image
     way = cv2.INTER_AREA if image.shape[0] > size[0] else cv2.INTER_LINEAR

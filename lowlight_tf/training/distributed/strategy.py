@@ -31,7 +31,7 @@ def join(name: str) -> "Alone":
     Raises:
         UsageError: If there is none, or it needs TensorFlow and Keras runs on something else.
     """
-    checks.one_of("strategy", name, NAMES)
+    checks.check_choice("strategy", name, NAMES)
     if name == "single":
         return Alone()
     if keras.backend.backend() != "tensorflow":

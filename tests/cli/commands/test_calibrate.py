@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.cli.main import main
 from lowlight_tf.imaging import image_io
-from lowlight_tf.imaging.registration.camera_rig import Rig
+from lowlight_tf.imaging.registration.camera_rig import CameraRig
 from tests.cameras import scene
 
 
@@ -16,7 +16,7 @@ def rig(rng, tmp_path):
     for name in "ab":
         visible, infrared = scene((128, 160), rng)
         (tmp_path / "infrared").mkdir(exist_ok=True), (tmp_path / "visible").mkdir(exist_ok=True)
-        image_io.write(tmp_path / "visible" / f"{name}.png", visible)
+        image_io.write_float_rgb(tmp_path / "visible" / f"{name}.png", visible)
         shifted = np.uint8(255 * np.roll(infrared, (-3, 4), (0, 1)))
         cv2.imwrite(str(tmp_path / "infrared" / f"{name}.png"), shifted)
     return tmp_path
@@ -28,7 +28,7 @@ def test_folders_become_a_rig(rig, capsys):
     assert main(["calibrate", *folders, "--output", str(output), "--method", "phase"]) == 0
     said = capsys.readouterr().out
     assert "phase of 2 pairs, 128x160 over 128x160, residual " in said
-    measured = Rig.load(output)
+    measured = CameraRig.load(output)
     np.testing.assert_allclose(measured.matrix[:2, 2], [-4, 3], atol=0.3)
     assert f"{measured.residual_px:.2f} pixels" in said
     assert main(["calibrate", *folders, "--output", str(output)]) == 2

@@ -6,10 +6,10 @@ import pytest
 
 from lowlight_tf.catalog import BASELINES, LOSSES, METRICS, MODELS
 from lowlight_tf.cli.main import main
-from lowlight_tf.config import FOLDER
+from lowlight_tf.config import RECIPE_DIR
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets import dataset_card
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime import pretrained
 
 NAMES = {
@@ -19,7 +19,7 @@ NAMES = {
     "metrics": set(METRICS),
     "datasets": {"embedded", *dataset_card.names()},
     "nets": set(pretrained.names()),
-    "recipes": {path.stem for path in FOLDER.glob("*.toml")},
+    "recipes": {path.stem for path in RECIPE_DIR.glob("*.toml")},
 }
 
 
@@ -49,7 +49,7 @@ def test_an_unknown_kind_is_refused(capsys):
 
 def test_a_net_is_listed_with_its_size_and_its_result(tmp_path, capsys, monkeypatch):
     (tmp_path / "tiny.tflite").write_bytes(b"")
-    Card(
+    ModelCard(
         name="tiny",
         model="driving_unet",
         contract=ENHANCE,

@@ -12,7 +12,7 @@ from lowlight_tf.imaging import image_io
 
 def write(path, pixels, *, gray=False):
     path.parent.mkdir(parents=True, exist_ok=True)
-    image_io.save(path, image_io.Picture(pixels, gray=gray))
+    image_io.save_image(path, image_io.LoadedImage(pixels, gray=gray))
 
 
 @pytest.fixture

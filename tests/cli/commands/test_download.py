@@ -34,7 +34,7 @@ def archive(tmp_path, rng):
         for side in ("low", "high"):
             for name in ("1.png", "2.png"):
                 path = tmp_path / name
-                image_io.write(path, rng.random((8, 9, 3), dtype=np.float32))
+                image_io.write_float_rgb(path, rng.random((8, 9, 3), dtype=np.float32))
                 file.writestr(f"pets-main/{side}/{name}", path.read_bytes())
                 path.unlink()
     return box.getvalue()
@@ -123,7 +123,7 @@ def test_check_tells_the_cards_pictures_from_others(archive, tmp_path, capsys):
     command = ["download", path, "--data-root", str(place.parent), "--check"]
     assert main(command) == 0
     assert "train/low: 2 pictures, as on the card" in capsys.readouterr().out
-    image_io.write(place / "low" / "1.png", np.zeros((8, 9, 3), np.float32))
+    image_io.write_float_rgb(place / "low" / "1.png", np.zeros((8, 9, 3), np.float32))
     assert main(command) == 1
     said = capsys.readouterr().out
     assert "train/low: 2 pictures, NOT as on the card" in said

@@ -22,7 +22,7 @@ def folder(tmp_path, rng):
         for side, image in (("low", low), ("high", low + 1)):
             path = tmp_path / "pairs" / side / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            image_io.save(path, image_io.Picture(image))
+            image_io.save_image(path, image_io.LoadedImage(image))
     return tmp_path / "pairs"
 
 
@@ -120,7 +120,7 @@ def test_pictures_without_targets_are_measured_alone(place, folder, tmp_path, ca
     words = ["--model", "input", "--data", str(night), "--metrics=loe,brightness"]
     assert main(["evaluate", *words, f"--sheet={sheet}"]) == 0
     assert "| LOE | BRIGHTNESS |" in capsys.readouterr().out
-    height, width, _ = image_io.load(sheet).pixels.shape
+    height, width, _ = image_io.load_image(sheet).pixels.shape
     assert width == round(270 * 15 / 12)  # one column: before
     assert height > 2 * 270
     assert main(["evaluate", *words[:4], "--metrics=psnr"]) == 2
@@ -155,7 +155,7 @@ def cameras(tmp_path, rng):
             path = tmp_path / "cameras" / side / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             image = rng.integers(0, 256, (44, 55, 1), dtype=np.uint8).repeat(3, axis=2)
-            image_io.save(path, image_io.Picture(image, gray=side == "infrared"))
+            image_io.save_image(path, image_io.LoadedImage(image, gray=side == "infrared"))
     return tmp_path / "cameras"
 
 
@@ -168,7 +168,7 @@ def test_what_fuses_and_what_does_not_stand_in_one_table(cameras, tmp_path, caps
     assert [one["model"] for one in fields["results"]] == ["input", "infrared", "average"]
     assert all(one["metrics"]["scd"]["mean"] is not None for one in fields["results"])
     assert "--metrics entropy,mutual_information" in fields["command"]
-    assert image_io.load(sheet).pixels.shape[1] == 3 * round(
+    assert image_io.load_image(sheet).pixels.shape[1] == 3 * round(
         270 * 15 / 12
     )  # visible, infrared, average
     assert main(["evaluate", *words, "--metrics=source_psnr", "--protocol=plain,seed"]) == 0

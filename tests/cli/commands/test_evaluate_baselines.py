@@ -16,15 +16,15 @@ def folder(tmp_path, rng):
     low = rng.integers(0, 60, (24, 30, 3), dtype=np.uint8)
     for side, image in (("low", low), ("high", 3 * low)):
         (tmp_path / "pairs" / side).mkdir(parents=True)
-        image_io.save(tmp_path / "pairs" / side / "a.png", image_io.Picture(image))
+        image_io.save_image(tmp_path / "pairs" / side / "a.png", image_io.LoadedImage(image))
     return tmp_path / "pairs"
 
 
 def test_a_folder_is_enhanced_by_a_baseline(folder, tmp_path):
     words = ["--model", "bimef", "--output", str(tmp_path / "out")]
     assert main(["enhance", str(folder / "low"), *words]) == 0
-    expected = bimef(image_io.read(folder / "low" / "a.png"))
-    found = image_io.read(tmp_path / "out" / "a.png")
+    expected = bimef(image_io.read_float_rgb(folder / "low" / "a.png"))
+    found = image_io.read_float_rgb(tmp_path / "out" / "a.png")
     assert np.abs(found - expected).max() < 0.51 / 255
 
 

@@ -19,7 +19,7 @@ def street(tmp_path):
     for side, pixels in (("visible", image // 16), ("infrared", warm)):
         path = tmp_path / "street" / side / "a.png"
         path.parent.mkdir(parents=True)
-        image_io.save(path, image_io.Picture(pixels))
+        image_io.save_image(path, image_io.LoadedImage(pixels))
     boxes = {"a": [{"cls": "person", "xyxy": [15, 0, 220, 256]}]}
     (tmp_path / "street" / "boxes.json").write_text(json.dumps(boxes))
     return tmp_path / "street"

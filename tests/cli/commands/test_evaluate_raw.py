@@ -37,7 +37,7 @@ def photographs(tmp_path, rng):
     folder.mkdir()
     for name in "ab":
         ramp = np.linspace(0.1, 0.8, 40)[:, None, None] * rng.uniform(0.6, 1, 3)
-        image_io.write(folder / f"{name}.png", np.float32(ramp).repeat(48, axis=1))
+        image_io.write_float_rgb(folder / f"{name}.png", np.float32(ramp).repeat(48, axis=1))
     return folder
 
 
@@ -61,7 +61,7 @@ def test_what_ships_develops_photographs_it_never_saw_6_db_better_than_libraw(tm
     data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
     for name in ("chelsea", "coffee"):
         photograph = np.float32(getattr(data, name)()[20:276, 100:356]) / 255
-        image_io.write(tmp_path / "day" / f"{name}.png", photograph)
+        image_io.write_float_rgb(tmp_path / "day" / f"{name}.png", photograph)
     nets = ["attention_unet", "attention_unet_int8"]
     words = ["evaluate", "--model", "libraw", *nets, "--data", str(tmp_path / "day")]
     assert main([*words, "--metrics", "psnr,ssim", "--json", str(tmp_path / "table.json")]) == 0

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 
 
 @pytest.mark.slow
@@ -17,7 +17,7 @@ def test_writes_a_file_for_each_quantization_and_says_how_faithful(untrained_run
     assert "night_8x8_int8.tflite" in lines[3]
     assert "night_16x24_float32.tflite" in lines[0]
     assert "dB from Keras" in lines[1]
-    card = Card.load(tmp_path / "night_16x24_int8.json")
+    card = ModelCard.load(tmp_path / "night_16x24_int8.json")
     assert f"{card.parity_db:.1f} dB" in lines[1]
     assert "NOT" not in "".join(lines)
 

@@ -32,7 +32,7 @@ def test_runs_are_drawn_over_each_other_from_their_histories_alone(begun, tmp_pa
     assert "first: best validation PSNR 20.00 dB, SSIM 0.5000 (plain) at epoch 3 of 4" in out
     assert "second: best validation PSNR 20.00 dB, SSIM 0.5000 (plain) at epoch 2 of 4" in out
     assert "no contact sheet: first has no model.keras yet" in out
-    assert image_io.read(output / "curves.png").shape[1] > 1000
+    assert image_io.read_float_rgb(output / "curves.png").shape[1] > 1000
     assert sorted(path.name for path in output.iterdir()) == ["curves.png", "curves.svg"]
 
 
@@ -91,7 +91,7 @@ def test_the_sheet_shows_the_pictures_that_all_runs_were_validated_with(
     second.write_text(json.dumps({"pairs": pairs[4:]}))
     sheet = tmp_path / "told" / "before_after.png"
     assert main(["report", *begun, f"--output={sheet.parent}"]) == 0
-    height, width, _ = image_io.read(sheet).shape
+    height, width, _ = image_io.read_float_rgb(sheet).shape
     cell = round(64 * 160 / 48)  # as wide as pictures of 48x64 are at a height of 160
     assert (height, width) == (24 + 2 * 160, 4 * cell)  # before, two runs, target; two rows
 

@@ -9,7 +9,7 @@ from lowlight_tf.cli.main import main
 from lowlight_tf.export import gpu_delegate
 from lowlight_tf.export.exporter import export_run
 from lowlight_tf.fileio import sha256
-from lowlight_tf.model_card import Card
+from lowlight_tf.model_card import ModelCard
 
 pytestmark = pytest.mark.slow
 
@@ -123,7 +123,7 @@ def test_operations_that_leave_the_delegate_are_named(untrained_run, tmp_path, c
     x = keras.layers.GroupNormalization(2)(x)
     net = keras.Model({"low": low}, {"enhanced": keras.layers.Conv2D(3, 1)(x)})
     path = convert(net, ENHANCE, tmp_path / "keras.tflite", size=(8, 8))
-    Card(
+    ModelCard(
         name="keras", model="driving_unet", contract=ENHANCE, height=8, width=8,
         quantization="none", dtype="float32", value_range=(0, 1), sha256=sha256(path),
         size_bytes=path.stat().st_size, weights=net.count_params(),

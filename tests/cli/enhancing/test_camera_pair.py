@@ -8,7 +8,7 @@ import pytest
 
 from lowlight_tf.cli.main import main
 from lowlight_tf.imaging.registration.alignment import warp
-from lowlight_tf.imaging.registration.camera_rig import Rig
+from lowlight_tf.imaging.registration.camera_rig import CameraRig
 
 SHAPE = (24, 32)
 
@@ -87,7 +87,7 @@ def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_pat
     visible = picture(tmp_path / "a.png", rng, gray=True)
     infrared = picture(tmp_path / "b.png", rng, gray=True, shape=(12, 16))
     matrix = np.float64([[2, 0, 8], [0, 2, 0], [0, 0, 1]])
-    Rig(matrix, SHAPE, (12, 16), 0.1, 0.5, "ecc", 3).save(tmp_path / "rig.json")
+    CameraRig(matrix, SHAPE, (12, 16), 0.1, 0.5, "ecc", 3).save(tmp_path / "rig.json")
     words = ("--infrared", infrared, "--align", tmp_path / "rig.json", "--model", "infrared")
     assert fuse(visible, *words) == 0
     expected = warp(np.uint8(gray(infrared))[..., None], matrix, SHAPE)[..., 0]

@@ -46,7 +46,7 @@ def test_one_file_becomes_one_picture_of_sixteen_bits(enhance, tmp_path, capsys)
     assert "1 of 1 pictures developed by libraw" in capsys.readouterr().out
     result = pixels(tmp_path / "IMG.png")
     assert (result.shape, result.dtype) == ((48, 32, 3), np.uint16)
-    expected = develop(open_engine("libraw"), raw_image.read(source), ratio=100)
+    expected = develop(open_engine("libraw"), raw_image.read_raw(source), ratio=100)
     np.testing.assert_array_equal(result[..., ::-1], expected)
 
 
@@ -55,7 +55,7 @@ def test_without_a_model_the_net_that_ships_develops(tmp_path, capsys):
     out = tmp_path / "IMG.png"
     assert main(["enhance", str(source), "--ratio", "200", "--output", str(out)]) == 0
     assert "1 of 1 pictures developed by attention_unet" in capsys.readouterr().out
-    expected = develop(open_engine("attention_unet"), raw_image.read(source), ratio=200)
+    expected = develop(open_engine("attention_unet"), raw_image.read_raw(source), ratio=200)
     np.testing.assert_array_equal(pixels(out)[..., ::-1], expected)
     assert expected.shape == (70, 90, 3)
 
@@ -74,7 +74,7 @@ def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp
     (folder / "broken.arw").write_bytes(whole[: len(whole) // 2])
     (folder / "text.cr2").write_text("no picture " * 1000)
     take(folder / "strange.dng", phase="RGBW")
-    image_io.write(folder / "beside.jpg", np.zeros((*SIZE, 3), np.float32))
+    image_io.write_float_rgb(folder / "beside.jpg", np.zeros((*SIZE, 3), np.float32))
     assert enhance(folder, "--ratio", 100) == 1
     said = capfd.readouterr()
     lines = said.err.strip().splitlines()
@@ -132,7 +132,7 @@ def test_flags_that_mean_nothing_are_refused(enhance, tmp_path, capsys, words, s
 
 
 def test_a_picture_is_no_raw_file(enhance, tmp_path, capsys):
-    image_io.write(tmp_path / "a.png", np.zeros((*SIZE, 3), np.float32))
+    image_io.write_float_rgb(tmp_path / "a.png", np.zeros((*SIZE, 3), np.float32))
     assert enhance(tmp_path / "a.png", take(tmp_path / "b.dng"), "--ratio", 9) == 1
     said = capsys.readouterr()
     assert "a.png is no RAW file. Name a --model of pictures" in said.err
@@ -151,7 +151,7 @@ def test_a_model_of_pictures_is_shown_what_libraw_develops(enhance, tmp_path):
 
 def test_a_model_of_pictures_passes_over_raw_files_beside_pictures(enhance, tmp_path, capsys):
     take(tmp_path / "both/a.dng")
-    image_io.write(tmp_path / "both/a.jpg", np.full((*SIZE, 3), 0.1, np.float32))
+    image_io.write_float_rgb(tmp_path / "both/a.jpg", np.full((*SIZE, 3), 0.1, np.float32))
     take(tmp_path / "raws/b.dng")
     assert enhance(tmp_path / "both", tmp_path / "raws", model="gamma") == 0
     found = sorted(path.name for path in (tmp_path / "out").iterdir())

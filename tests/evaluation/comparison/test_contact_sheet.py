@@ -18,7 +18,7 @@ class Doubled:
 
 def test_before_after_and_target_lie_side_by_side(tmp_path):
     for name, tone in (("low", 0.2), ("high", 0.8)):
-        image_io.write(tmp_path / f"{name}.png", np.full((20, 30, 3), tone, np.float32))
+        image_io.write_float_rgb(tmp_path / f"{name}.png", np.full((20, 30, 3), tone, np.float32))
     pair = Pair("a", {"low": tmp_path / "low.png"}, tmp_path / "high.png")
     sheet = contact_sheet([Doubled()], [pair, pair], height=40)
     assert sheet.shape == (HEAD + 2 * 40, 3 * 60, 3)
@@ -28,7 +28,7 @@ def test_before_after_and_target_lie_side_by_side(tmp_path):
 
 
 def test_without_targets_there_is_no_column_for_them_and_captions_stand_below(tmp_path):
-    image_io.write(tmp_path / "low.png", np.full((20, 30, 3), 0.2, np.float32))
+    image_io.write_float_rgb(tmp_path / "low.png", np.full((20, 30, 3), 0.2, np.float32))
     pair = Pair("a", {"visible": tmp_path / "low.png", "infrared": tmp_path / "none.png"}, None)
     sheet = contact_sheet([Doubled()], [pair], captions=[["", "niqe 5.57  " * 20]], height=40)
     assert sheet.shape == (HEAD + 40 + LINE, 2 * 60, 3)
@@ -50,7 +50,7 @@ def test_both_cameras_stand_before_what_fuses_them(scene_of):
 def test_a_picture_of_another_shape_keeps_it(tmp_path):
     pairs = []
     for name, size in (("wide", (20, 40)), ("tall", (40, 20))):
-        image_io.write(tmp_path / f"{name}.png", np.full((*size, 3), 1.0, np.float32))
+        image_io.write_float_rgb(tmp_path / f"{name}.png", np.full((*size, 3), 1.0, np.float32))
         pairs.append(Pair(name, {"low": tmp_path / f"{name}.png"}, None))
     sheet = contact_sheet([], pairs, height=40)
     wide, tall = sheet[HEAD:].reshape(2, 40, 80, 3)

@@ -68,7 +68,9 @@ def test_maps_become_boxes_of_their_regions(tmp_path):
     marked[50:52, 50:60] = 8  # 20 pixels: whether it is found does not count
     marked[60:90, 100:110] = 9
     marked[60:90, 110:120] = 10
-    image_io.save(tmp_path / "a.png", image_io.Picture(marked[..., None].repeat(3, 2), gray=True))
+    image_io.save_image(
+        tmp_path / "a.png", image_io.LoadedImage(marked[..., None].repeat(3, 2), gray=True)
+    )
     assert annotations.read(tmp_path, ["a"]) == {
         "a": [
             Label("car", (5, 10, 25, 40)),
@@ -113,6 +115,6 @@ def test_what_are_no_labels_is_refused(name, content, reason, tmp_path):
 
 def test_pictures_are_no_maps(tmp_path, rng):
     picture = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    image_io.save(tmp_path / "a.png", image_io.Picture(picture))
+    image_io.save_image(tmp_path / "a.png", image_io.LoadedImage(picture))
     with pytest.raises(UsageError, match="12 classes, values 0 to 11"):
         annotations.read(tmp_path, ["a"])

@@ -26,7 +26,7 @@ class Bright:
         self.least = least
 
     def __call__(self, image):
-        gray = dtypes.to_float(image)[..., 0]
+        gray = dtypes.img_as_float32(image)[..., 0]
         regions = cv2.connectedComponentsWithStats(np.uint8(gray >= self.least))[2][1:]
         return [
             Detection("person", (x, y, x + w, y + h), float(gray[y : y + h, x : x + w].max()))
@@ -49,7 +49,7 @@ def picture(path, *regions, size=(40, 60)):
     for left, top, right, bottom, level in regions:
         image[top:bottom, left:right] = level
     path.parent.mkdir(parents=True, exist_ok=True)
-    image_io.save(path, image_io.Picture(image), overwrite=True)
+    image_io.save_image(path, image_io.LoadedImage(image), overwrite=True)
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_sixteen_bit_infrared_is_seen_as_eight(two_cameras):
     counts = np.full((40, 60, 3), 8000, np.uint16)  # as a radiometric camera counts
     counts[10:30, 40:50] = 8400
     path = two_cameras / "infrared" / "a.png"
-    image_io.save(path, image_io.Picture(counts, gray=True), overwrite=True)
+    image_io.save_image(path, image_io.LoadedImage(counts, gray=True), overwrite=True)
     rows = detection_metrics.measure(
         {}, fusion_folder(two_cameras), detector=Bright(0.5), labels={"a": LABELS["a"][1:]}
     )

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from lowlight_tf.contract import ENHANCE, EXPOSE
+from lowlight_tf.contract import ENHANCE, ENHANCE_WITH_THUMBNAIL
 
 pytestmark = [pytest.mark.usefixtures("qat"), pytest.mark.slow]
 
@@ -32,7 +32,7 @@ def interpreter(aware, tmp_path_factory):
     from lowlight_tf.export.tfmot.qat import convert_aware
 
     path = tmp_path_factory.mktemp("qat") / "net.tflite"
-    convert_aware(aware.model, EXPOSE, path, size=(16, 24))
+    convert_aware(aware.model, ENHANCE_WITH_THUMBNAIL, path, size=(16, 24))
     found = Interpreter(
         model_path=str(path),
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,

@@ -29,7 +29,7 @@ PACKED = {  # the first pixel (R, G1, G2, B), the last, and height and width
 }
 
 
-@pytest.mark.parametrize("phase", cfa.BAYER_PHASES)
+@pytest.mark.parametrize("phase", cfa.BAYER_PATTERNS)
 def test_bayer_is_packed_as_worked_out_by_hand(phase):
     packed = cfa.pack(HAND, phase)
     first, last, size = PACKED[phase]
@@ -45,16 +45,16 @@ def test_bayer_is_packed_as_worked_out_by_hand(phase):
 def test_bayer_s_channels_hold_one_color_each_whatever_the_phase():
     colors = np.zeros((4, 4, 3), np.uint8)
     colors[:] = [1, 2, 3]
-    for phase in cfa.BAYER_PHASES:
-        packed = cfa.pack(cfa.sample(colors, phase), phase)
+    for phase in cfa.BAYER_PATTERNS:
+        packed = cfa.pack(cfa.mosaic(colors, phase), phase)
         assert (packed == [1, 2, 2, 3]).all()
 
 
 def test_the_greens_are_those_beside_red_and_beside_blue():
-    assert cfa.channels(np.array([["B", "Gb"], ["Gr", "R"]]), "BGGR").tolist() == [
+    assert cfa.num_channels(np.array([["B", "Gb"], ["Gr", "R"]]), "BGGR").tolist() == [
         *("R", "Gr", "Gb", "B")
     ]
-    assert cfa.channels(np.array([["Gb", "B"], ["R", "Gr"]]), "GBRG").tolist() == [
+    assert cfa.num_channels(np.array([["Gb", "B"], ["R", "Gr"]]), "GBRG").tolist() == [
         *("R", "Gr", "Gb", "B")
     ]
 
@@ -77,12 +77,12 @@ def test_x_trans_is_packed_as_worked_out_by_hand():
 def test_x_trans_channels_hold_one_color_each_whatever_the_phase(phase):
     colors = np.zeros((14, 13, 3), np.uint8)
     colors[:] = [1, 2, 3]
-    packed = cfa.pack(cfa.sample(colors, phase), phase)
+    packed = cfa.pack(cfa.mosaic(colors, phase), phase)
     assert (packed == [1, 2, 3, 1, 3, 2, 2, 2, 2]).all()
     assert "".join("?RGB"[value] for value in packed[0, 0]) == cfa.COLORS[9]
 
 
-@pytest.mark.parametrize("phase", [*cfa.BAYER_PHASES, *XTRANS_PHASES])
+@pytest.mark.parametrize("phase", [*cfa.BAYER_PATTERNS, *XTRANS_PHASES])
 @pytest.mark.parametrize("size", [(12, 18), (13, 17), (7, 6)])
 def test_what_is_unpacked_is_what_was_packed(rng, phase, size):
     digits = rng.integers(0, 2**14, size, dtype=np.uint16)
@@ -91,19 +91,19 @@ def test_what_is_unpacked_is_what_was_packed(rng, phase, size):
     np.testing.assert_array_equal(cfa.unpack(packed, phase, size), digits)
 
 
-@pytest.mark.parametrize("phase", cfa.BAYER_PHASES)
+@pytest.mark.parametrize("phase", cfa.BAYER_PATTERNS)
 def test_depth_to_space_lies_over_the_picture_s_own_pixels(rng, phase):
     digits = rng.integers(0, 2**14, (9, 11), dtype=np.uint16)
     packed = cfa.pack(digits, phase)
     height, width, _ = packed.shape
     large = packed.reshape(height, width, 2, 2).swapaxes(1, 2).reshape(2 * height, 2 * width)
-    np.testing.assert_array_equal(large[cfa.frame(digits.shape, phase)], digits)
+    np.testing.assert_array_equal(large[cfa.crop_slices(digits.shape, phase)], digits)
 
 
 def test_gains_go_to_their_colors():
     packed = np.ones((1, 1, 4), np.float32)
-    assert cfa.balanced(packed, (2, 1, 3)).tolist() == [[[2, 1, 1, 3]]]
-    nine = cfa.balanced(np.ones((1, 1, 9), np.float32), (2, 1, 3))
+    assert cfa.apply_white_balance(packed, (2, 1, 3)).tolist() == [[[2, 1, 1, 3]]]
+    nine = cfa.apply_white_balance(np.ones((1, 1, 9), np.float32), (2, 1, 3))
     assert nine.tolist() == [[[2, 1, 3, 2, 3, 1, 1, 1, 1]]]
     assert nine.dtype == np.float32
 
@@ -112,8 +112,8 @@ def test_gains_go_to_their_colors():
 def test_other_filters_are_refused(phase):
     for refused in (
         lambda: cfa.pack(HAND, phase),
-        lambda: cfa.margin(phase),
-        lambda: cfa.sample(np.zeros((6, 6, 3)), phase),
+        lambda: cfa.pattern_offset(phase),
+        lambda: cfa.mosaic(np.zeros((6, 6, 3)), phase),
     ):
         with pytest.raises(UsageError, match=r"must be Bayer's \(RGGB, .*\) or X-Trans's"):
             refused()

@@ -6,12 +6,12 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.classical.raw import libraw
 from lowlight_tf.imaging import color
-from lowlight_tf.imaging.noise import sensed
+from lowlight_tf.imaging.noise import add_sensor_noise
 from lowlight_tf.imaging.raw import cfa, unprocess
-from lowlight_tf.imaging.raw.unprocess import Camera, Noise
+from lowlight_tf.imaging.raw.unprocess import NoiseModel, SimulatedCamera
 
 IDENTITY = tuple(map(tuple, np.linalg.inv(unprocess.camera_to_srgb(np.eye(3))).tolist()))
-PLAIN = Camera(from_xyz=IDENTITY, wb=(2.0, 1.0, 1.5))
+PLAIN = SimulatedCamera(from_xyz=IDENTITY, wb=(2.0, 1.0, 1.5))
 
 
 @pytest.fixture
@@ -24,16 +24,18 @@ def photograph(rng):
 def test_the_tone_curve_and_its_inverse_are_the_published_ones(rng):
     # 3 x^2 - 2 x^3 at 0, 1/4, 1/2, 1 is 0, 5/32, 1/2, 1.
     np.testing.assert_allclose(
-        unprocess.toned(np.array([0, 0.25, 0.5, 1])), [0, 5 / 32, 0.5, 1], atol=1e-12
+        unprocess.smoothstep(np.array([0, 0.25, 0.5, 1])), [0, 5 / 32, 0.5, 1], atol=1e-12
     )
     image = rng.random(100)
-    np.testing.assert_allclose(unprocess.untoned(unprocess.toned(image)), image, atol=1e-9)
+    np.testing.assert_allclose(
+        unprocess.inverse_smoothstep(unprocess.smoothstep(image)), image, atol=1e-9
+    )
 
 
 def test_colors_and_gains_are_undone():
-    camera = Camera(from_xyz=tuple(map(tuple, np.eye(3).tolist())), wb=(2.0, 1.0, 4.0))
+    camera = SimulatedCamera(from_xyz=tuple(map(tuple, np.eye(3).tolist())), wb=(2.0, 1.0, 4.0))
     light = np.array([[[0.2, 0.4, 0.1]]])
-    seen = unprocess.unprocessed(color.to_srgb(light), camera)
+    seen = unprocess.unprocess(color.to_srgb(light), camera)
     np.testing.assert_allclose(camera.matrix @ (seen[0, 0] * camera.wb), light[0, 0], atol=1e-6)
 
 
@@ -42,7 +44,7 @@ def test_gray_is_divided_by_the_gains_and_white_stays_white():
     # g = 0.95, a = 0.25: red is multiplied by 0.25 + 0.75 / 2, blue by 0.25 + 0.75 / 1.5.
     for gray, shares in ((0.4, (0.5, 1, 1 / 1.5)), (0.95, (0.625, 1, 0.75)), (1.0, (1, 1, 1))):
         image = color.to_srgb(np.full((1, 1, 3), gray))
-        seen = unprocess.unprocessed(image, PLAIN)[0, 0]
+        seen = unprocess.unprocess(image, PLAIN)[0, 0]
         np.testing.assert_allclose(seen, gray * np.array(shares), atol=1e-6)
 
 
@@ -50,7 +52,7 @@ def test_gray_is_divided_by_the_gains_and_white_stays_white():
 def test_unprocessed_and_processed_is_the_photograph(photograph, rng, tone):
     for _ in range(5):
         camera = unprocess.random_camera(rng, tone=tone)
-        again = unprocess.processed(unprocess.unprocessed(photograph, camera), camera)
+        again = unprocess.process(unprocess.unprocess(photograph, camera), camera)
         assert again.dtype == np.float32
         np.testing.assert_allclose(again, photograph, atol=2e-3)
 
@@ -58,7 +60,7 @@ def test_unprocessed_and_processed_is_the_photograph(photograph, rng, tone):
 def test_highlights_come_back_white():
     white = np.ones((2, 2, 3), np.float32)
     np.testing.assert_allclose(
-        unprocess.processed(unprocess.unprocessed(white, PLAIN), PLAIN), 1, atol=1e-6
+        unprocess.process(unprocess.unprocess(white, PLAIN), PLAIN), 1, atol=1e-6
     )
 
 
@@ -75,9 +77,9 @@ def test_every_camera_keeps_gray_gray(name):
 def test_drawn_cameras_and_noises_lie_within_their_limits(rng):
     for _ in range(50):
         camera, noise = unprocess.random_camera(rng), unprocess.random_noise(rng)
-        assert unprocess.RED[0] <= camera.wb[0] <= unprocess.RED[1]
-        assert unprocess.BLUE[0] <= camera.wb[2] <= unprocess.BLUE[1]
-        assert unprocess.SHOT[0] <= noise.shot <= unprocess.SHOT[1]
+        assert unprocess.RED_GAIN_RANGE[0] <= camera.wb[0] <= unprocess.RED_GAIN_RANGE[1]
+        assert unprocess.BLUE_GAIN_RANGE[0] <= camera.wb[2] <= unprocess.BLUE_GAIN_RANGE[1]
+        assert unprocess.SHOT_NOISE_RANGE[0] <= noise.shot <= unprocess.SHOT_NOISE_RANGE[1]
         assert 0 <= noise.row <= 0.3 * noise.read
     assert unprocess.random_camera(rng, bits=12).bits == 12
 
@@ -96,7 +98,7 @@ def test_read_noise_follows_the_line_of_the_paper(rng):
 )
 def test_the_variance_of_noise_is_that_of_its_formula(rng, shot, read, row):
     light = np.full((1500, 300), 0.25)
-    noisy = sensed(light, rng=rng, shot=shot, read=read, row=row)
+    noisy = add_sensor_noise(light, rng=rng, shot=shot, read=read, row=row)
     # Within a row, and of the means of rows: row noise is what a row has in common.
     own = shot * 0.25 + read**2
     within = noisy.var(axis=1, ddof=1).mean()
@@ -106,15 +108,15 @@ def test_the_variance_of_noise_is_that_of_its_formula(rng, shot, read, row):
     np.testing.assert_allclose(noisy.mean(), 0.25, rtol=2e-3)
 
 
-@pytest.mark.parametrize("phase", [*cfa.BAYER_PHASES, cfa.XTRANS])
+@pytest.mark.parametrize("phase", [*cfa.BAYER_PATTERNS, cfa.XTRANS])
 def test_a_taken_picture_has_the_mean_and_the_variance_of_the_formula(rng, phase):
-    camera = Camera(IDENTITY, (2.0, 1.0, 1.5), phase=phase, bits=12, black=256.0)
+    camera = SimulatedCamera(IDENTITY, (2.0, 1.0, 1.5), phase=phase, bits=12, black=256.0)
     light = np.empty((240, 240, 3))
     light[:] = [0.2, 0.5, 0.8]
-    noise = Noise(shot=2e-3, read=3e-3, row=1e-3)
-    picture = unprocess.taken(light, camera=camera, noise=noise, ratio=4.0, rng=rng)
-    assert picture.digits.dtype == np.uint16
-    seen = (picture.digits - 256.0) / (4095 - 256)
+    noise = NoiseModel(shot=2e-3, read=3e-3, row=1e-3)
+    picture = unprocess.simulate_capture(light, camera=camera, noise=noise, ratio=4.0, rng=rng)
+    assert picture.raw_values.dtype == np.uint16
+    seen = (picture.raw_values - 256.0) / (4095 - 256)
     for channel, name in enumerate(cfa.COLORS[seen.shape[-1]]):
         mean = light[0, 0, "RGB".index(name)] / 4
         values = seen[1:-1, 1:-1, channel]
@@ -124,42 +126,44 @@ def test_a_taken_picture_has_the_mean_and_the_variance_of_the_formula(rng, phase
 
 
 def test_digits_are_rounded_and_end_at_white(rng):
-    camera = Camera(IDENTITY, (1.0, 1.0, 1.0), bits=12, black=64.0)
+    camera = SimulatedCamera(IDENTITY, (1.0, 1.0, 1.0), bits=12, black=64.0)
     light = np.ones((8, 8, 3))
-    noise = Noise(0, 0)
-    bright = unprocess.taken(light, camera=camera, noise=noise, ratio=1.0, rng=rng)
-    assert (bright.digits == 4095).all()
-    half = unprocess.taken(light, camera=camera, noise=noise, ratio=2.0, rng=rng)
-    assert (half.digits == round(64 + (4095 - 64) / 2)).all()
-    loud = unprocess.taken(light, camera=camera, noise=Noise(0, 1.0), ratio=1.0, rng=rng)
-    assert (loud.digits.min(), loud.digits.max()) == (0, 4095)
+    noise = NoiseModel(0, 0)
+    bright = unprocess.simulate_capture(light, camera=camera, noise=noise, ratio=1.0, rng=rng)
+    assert (bright.raw_values == 4095).all()
+    half = unprocess.simulate_capture(light, camera=camera, noise=noise, ratio=2.0, rng=rng)
+    assert (half.raw_values == round(64 + (4095 - 64) / 2)).all()
+    loud = unprocess.simulate_capture(
+        light, camera=camera, noise=NoiseModel(0, 1.0), ratio=1.0, rng=rng
+    )
+    assert (loud.raw_values.min(), loud.raw_values.max()) == (0, 4095)
     with pytest.raises(UsageError, match="`ratio` must be a positive number"):
-        unprocess.taken(light, camera=camera, noise=noise, ratio=0, rng=rng)
+        unprocess.simulate_capture(light, camera=camera, noise=noise, ratio=0, rng=rng)
 
 
 def test_a_sample_is_dark_and_lies_under_its_photograph(photograph, rng):
-    noise = Noise(1e-9, 0)
-    made = unprocess.sample(photograph[:47, :63], rng, ratio=(50.0, 100.0), noise=noise)
+    noise = NoiseModel(1e-9, 0)
+    made = unprocess.sample_pair(photograph[:47, :63], rng, ratio=(50.0, 100.0), noise=noise)
     assert (made.packed.shape, made.packed.dtype) == ((23, 31, 4), np.float32)
     assert (made.target.shape, made.target.dtype) == ((46, 62, 3), np.float32)
     np.testing.assert_array_equal(made.target, photograph[:46, :62])
     assert 50 <= made.ratio <= 100
     assert 0 < made.packed.max() < 1 / 50
-    assert made.shot.size == (46, 62)
+    assert made.metadata.size == (46, 62)
 
 
 def test_the_same_generator_makes_the_same_sample(photograph):
     first, second = (
-        unprocess.sample(photograph, np.random.default_rng(3), ratio=100) for _ in range(2)
+        unprocess.sample_pair(photograph, np.random.default_rng(3), ratio=100) for _ in range(2)
     )
     np.testing.assert_array_equal(first.packed, second.packed)
-    assert (first.ratio, first.shot) == (second.ratio, second.shot)
+    assert (first.ratio, first.metadata) == (second.ratio, second.metadata)
     assert first.ratio == 100
 
 
 def test_a_sample_has_the_phase_without_a_margin(photograph, rng):
     with pytest.raises(UsageError, match=r"phase must be RGGB. Received: BGGR"):
-        unprocess.sample(photograph, rng, camera=unprocess.random_camera(rng, phase="BGGR"))
+        unprocess.sample_pair(photograph, rng, camera=unprocess.random_camera(rng, phase="BGGR"))
 
 
 def test_libraw_develops_a_sample_without_noise_into_its_photograph(photograph, rng):
@@ -167,8 +171,8 @@ def test_libraw_develops_a_sample_without_noise_into_its_photograph(photograph, 
     soft = np.float32(0.2 + 0.5 * np.mgrid[0:1:64j, 0:1:80j].transpose(1, 2, 0))
     soft = np.dstack([soft, soft[..., :1][::-1]])
     for ratio in (1.0, 20.0):
-        made = unprocess.sample(soft, rng, ratio=ratio, noise=Noise(0, 0))
-        developed = libraw(made.packed, made.shot, ratio=made.ratio)
+        made = unprocess.sample_pair(soft, rng, ratio=ratio, noise=NoiseModel(0, 0))
+        developed = libraw(made.packed, made.metadata, ratio=made.ratio)
         assert (developed.shape, developed.dtype) == (made.target.shape, np.float32)
         inner = np.s_[4:-4, 4:-4]
         np.testing.assert_allclose(developed[inner], made.target[inner], atol=0.02)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.registration.alignment import moved
-from lowlight_tf.imaging.registration.camera_rig import Rig
+from lowlight_tf.imaging.registration.alignment import transform_points
+from lowlight_tf.imaging.registration.camera_rig import CameraRig
 
 MATRIX = np.array([[2.1, 0.01, 5.0], [-0.02, 1.9, -3.0], [1e-5, 2e-5, 1.0]])
 
@@ -13,12 +13,12 @@ MATRIX = np.array([[2.1, 0.01, 5.0], [-0.02, 1.9, -3.0], [1e-5, 2e-5, 1.0]])
 @pytest.fixture
 def rig():
     """A rig whose infrared camera has half of the pixels of the visible one."""
-    return Rig(MATRIX, (480, 640), (240, 320), 0.4, 0.3, "ecc", 7)
+    return CameraRig(MATRIX, (480, 640), (240, 320), 0.4, 0.3, "ecc", 7)
 
 
 def test_what_is_saved_is_loaded(rig, tmp_path):
     rig.save(tmp_path / "rig.json")
-    same = Rig.load(tmp_path / "rig.json")
+    same = CameraRig.load(tmp_path / "rig.json")
     np.testing.assert_array_equal(same.matrix, MATRIX)
     assert (same.visible_size, same.infrared_size) == ((480, 640), (240, 320))
     assert (same.residual_px, same.score, same.method, same.pairs) == (0.4, 0.3, "ecc", 7)
@@ -29,8 +29,8 @@ def test_it_holds_for_other_sizes_of_the_same_cameras(rig):
     np.testing.assert_allclose(rig.between((480, 640), (240, 320)), MATRIX)
     places = np.array([[10.0, 20.0], [200.0, 100.0]])
     # Both pictures twice as large: what was the middle of a pixel is a border between two.
-    large = moved(2 * places + 0.5, rig.between((960, 1280), (480, 640)))
-    np.testing.assert_allclose(large, 2 * moved(places, MATRIX) + 0.5)
+    large = transform_points(2 * places + 0.5, rig.between((960, 1280), (480, 640)))
+    np.testing.assert_allclose(large, 2 * transform_points(places, MATRIX) + 0.5)
 
 
 def test_pictures_of_another_shape_are_refused(rig):
@@ -43,13 +43,13 @@ def test_what_is_no_rig_is_refused(text, tmp_path):
     path = tmp_path / "rig.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"rig\.json is not the calibration of a rig"):
-        Rig.load(path)
+        CameraRig.load(path)
     with pytest.raises(UsageError, match=r"gone\.json cannot be read: No such file"):
-        Rig.load(tmp_path / "gone.json")
+        CameraRig.load(tmp_path / "gone.json")
 
 
 def test_a_matrix_that_makes_a_line_of_a_picture_is_refused(rig, tmp_path):
     path = tmp_path / "rig.json"
-    Rig(np.ones((3, 3)), (4, 4), (4, 4), 0.1, 0.2, "ecc", 1).save(path)
+    CameraRig(np.ones((3, 3)), (4, 4), (4, 4), 0.1, 0.2, "ecc", 1).save(path)
     with pytest.raises(UsageError, match="a size or the matrix is none"):
-        Rig.load(path)
+        CameraRig.load(path)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.registration.alignment import grid, moved
-from lowlight_tf.imaging.registration.chessboard import align_boards
+from lowlight_tf.imaging.registration.alignment import sampling_grid, transform_points
+from lowlight_tf.imaging.registration.chessboard import calibrate_chessboard
 
 SIZE = 240, 320
 TRUE = np.array([[0.95, 0.03, 12.0], [-0.02, 0.97, 5.0], [1e-5, 0, 1.0]])
@@ -29,16 +29,18 @@ def test_boards_are_laid_over_each_other_even_where_black_is_warm():
         seen = cv2.warpPerspective(visible, np.linalg.inv(TRUE), size, borderValue=0.8)
         pairs.append((visible, 1 - seen[..., None]))
     pairs.append((board((30, 40)), np.zeros((*SIZE, 1), np.float32)))
-    found, used = align_boards(pairs, corners=(7, 5))
+    found, used = calibrate_chessboard(pairs, corners=(7, 5))
     assert used == [0, 1]
     assert found.score == pytest.approx(2 / 3)
     assert found.residual_px < 0.2
-    places = grid(SIZE)
-    apart = np.linalg.norm(moved(places, found.matrix) - moved(places, TRUE), axis=1)
+    places = sampling_grid(SIZE)
+    apart = np.linalg.norm(
+        transform_points(places, found.matrix) - transform_points(places, TRUE), axis=1
+    )
     assert apart.mean() < 0.5
 
 
 def test_without_a_board_nothing_is_claimed():
     blank = np.zeros((*SIZE, 1), np.float32)
     with pytest.raises(UsageError, match=r"No pair shows a chessboard with 7x5 inner corners"):
-        align_boards([(board((30, 40)), blank)], corners=(7, 5))
+        calibrate_chessboard([(board((30, 40)), blank)], corners=(7, 5))

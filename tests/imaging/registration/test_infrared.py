@@ -5,36 +5,40 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.registration.infrared import one_channel, read, stretched
+from lowlight_tf.imaging.registration.infrared import (
+    percentile_stretch,
+    read_thermal,
+    to_single_channel,
+)
 
 
 def test_three_equal_channels_are_one(rng):
     gray = rng.integers(0, 256, (6, 8, 1), np.uint8)
-    image = one_channel(np.repeat(gray, 3, axis=2))
+    image = to_single_channel(np.repeat(gray, 3, axis=2))
     assert image.dtype == np.float32
     np.testing.assert_allclose(image, gray / 255, atol=1e-6)
-    np.testing.assert_array_equal(one_channel(gray), np.float32(gray) / np.float32(255))
+    np.testing.assert_array_equal(to_single_channel(gray), np.float32(gray) / np.float32(255))
 
 
 def test_gray_that_jpeg_tinted_a_little_is_gray():
     pixels = np.full((4, 4, 3), 100, np.uint8)
     pixels[..., 0] += 6
-    np.testing.assert_allclose(one_channel(pixels), 102 / 255, atol=1e-6)
+    np.testing.assert_allclose(to_single_channel(pixels), 102 / 255, atol=1e-6)
 
 
 def test_false_colors_are_refused(tmp_path, rng):
     palette = cv2.applyColorMap(rng.integers(0, 256, (6, 8), np.uint8), cv2.COLORMAP_INFERNO)
     with pytest.raises(UsageError, match=r"three that differ by up to .*%, as in a palette"):
-        one_channel(palette)
+        to_single_channel(palette)
     cv2.imwrite(str(tmp_path / "hot.png"), palette)
     with pytest.raises(UsageError, match=r"hot\.png: An infrared picture must have one channel"):
-        read(tmp_path / "hot.png")
+        read_thermal(tmp_path / "hot.png")
 
 
 def test_counts_of_a_radiometric_camera_are_stretched_by_their_percentiles(tmp_path):
     counts = np.linspace(20_000, 21_000, 1001).astype(np.uint16).reshape(7, 143)  # of 65535
     cv2.imwrite(str(tmp_path / "counts.png"), counts)
-    image = read(tmp_path / "counts.png")
+    image = read_thermal(tmp_path / "counts.png")
     assert image.shape == (7, 143, 1)
     # Percentiles 0.5 and 99.5 are the counts 20005 and 20995.
     np.testing.assert_allclose(image[..., 0], (counts - 20005.0).clip(0, 990) / 990, atol=1e-3)
@@ -42,21 +46,21 @@ def test_counts_of_a_radiometric_camera_are_stretched_by_their_percentiles(tmp_p
 
 def test_fractions_are_taken_as_they_are(rng):
     image = 0.2 * rng.random((3, 4, 1), dtype=np.float32)
-    np.testing.assert_array_equal(one_channel(image), image)
+    np.testing.assert_array_equal(to_single_channel(image), image)
 
 
 def test_a_covered_camera_is_black():
-    assert not one_channel(np.full((4, 4, 1), 7000, np.uint16)).any()
+    assert not to_single_channel(np.full((4, 4, 1), 7000, np.uint16)).any()
 
 
 def test_one_warm_body_in_the_cold_is_not_cut_off():
     image = np.zeros((100, 100, 1), np.float32)
     image[0, :3] = 0.5  # less than the half percent beyond the upper percentile
-    assert stretched(image).max() == 1
-    assert stretched(image).min() == 0
+    assert percentile_stretch(image).max() == 1
+    assert percentile_stretch(image).min() == 0
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 2), (4, 4, 4)])
 def test_other_shapes_are_refused(shape):
     with pytest.raises(UsageError, match=r"must have one channel, or three"):
-        one_channel(np.zeros(shape, np.uint8))
+        to_single_channel(np.zeros(shape, np.uint8))

@@ -6,11 +6,11 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
-from lowlight_tf.imaging.registration.camera_rig import Rig
+from lowlight_tf.imaging.registration.camera_rig import CameraRig
 from lowlight_tf.imaging.registration.pair_preprocessing import (
-    Preparation,
-    finished,
-    prepare,
+    PairPreprocessing,
+    preprocess_pair,
+    stretch_contrast,
 )
 
 
@@ -27,13 +27,13 @@ def chroma(image):
 
 
 def test_nothing_is_done_that_is_not_asked_for(pair):
-    for given, got in zip(pair, prepare(*pair, Preparation()), strict=True):
+    for given, got in zip(pair, preprocess_pair(*pair, PairPreprocessing()), strict=True):
         assert got is given
 
 
 def test_clahe_is_opencvs_on_luma_and_keeps_chroma(pair):
     visible, infrared = pair
-    bright, same = prepare(visible, infrared, Preparation(clahe_visible=2.0))
+    bright, same = preprocess_pair(visible, infrared, PairPreprocessing(clahe_visible=2.0))
     assert same is infrared
     assert bright.dtype == np.float32
     np.testing.assert_allclose(chroma(bright), chroma(visible), atol=1e-6)
@@ -45,14 +45,14 @@ def test_clahe_is_opencvs_on_luma_and_keeps_chroma(pair):
 
 def test_clahe_of_the_infrared_picture_is_its_own_switch(pair):
     visible, infrared = pair
-    same, clear = prepare(visible, infrared, Preparation(clahe_infrared=2.0, tiles=4))
+    same, clear = preprocess_pair(visible, infrared, PairPreprocessing(clahe_infrared=2.0, tiles=4))
     assert same is visible
     assert clear.shape == infrared.shape
     assert clear.std() > 1.5 * infrared.std()
 
 
 def test_normalizing_stretches_the_infrared_picture(pair):
-    _, infrared = prepare(*pair, Preparation(normalize=True))
+    _, infrared = preprocess_pair(*pair, PairPreprocessing(normalize=True))
     assert (infrared.min(), infrared.max()) == (0, 1)
 
 
@@ -61,7 +61,7 @@ def test_denoising_takes_noise_and_leaves_edges(rng, channels):
     clean = np.full((40, 40, channels), 0.2, np.float32)
     clean[:, 20:] = 0.6
     noisy = np.float32(clean + rng.normal(0, 0.02, clean.shape))
-    smooth, _ = prepare(noisy, clean[..., :1], Preparation(denoise=0.02))
+    smooth, _ = preprocess_pair(noisy, clean[..., :1], PairPreprocessing(denoise=0.02))
     assert smooth.shape == clean.shape
     error = np.abs(smooth - clean)
     assert error.std() < 0.5 * np.abs(noisy - clean).std()
@@ -72,11 +72,11 @@ def test_two_sizes_are_refused_unless_one_is_chosen(pair):
     visible, infrared = pair
     large = cv2.resize(visible, (192, 128))
     with pytest.raises(UsageError, match=r"must have one size. Received: 128x192 and 64x96"):
-        prepare(large, infrared, Preparation())
-    small = prepare(large, infrared, Preparation(size="infrared"))
+        preprocess_pair(large, infrared, PairPreprocessing())
+    small = preprocess_pair(large, infrared, PairPreprocessing(size="infrared"))
     assert [image.shape for image in small] == [(64, 96, 3), (64, 96, 1)]
     np.testing.assert_allclose(small[0], visible, atol=0.02)
-    grown = prepare(large, infrared, Preparation(size="visible"))
+    grown = preprocess_pair(large, infrared, PairPreprocessing(size="visible"))
     assert [image.shape for image in grown] == [(128, 192, 3), (128, 192, 1)]
 
 
@@ -84,8 +84,8 @@ def test_a_rig_lays_the_infrared_picture_where_it_was_measured(pair, tmp_path):
     visible, infrared = pair
     matrix = np.array([[1, 0, 5], [0, 1, -2], [0, 0, 1.0]])
     path = tmp_path / "rig.json"
-    Rig(matrix, (64, 96), (64, 96), 0.3, 0.4, "ecc", 2).save(path)
-    same, over = prepare(visible, infrared, Preparation(align=str(path)))
+    CameraRig(matrix, (64, 96), (64, 96), 0.3, 0.4, "ecc", 2).save(path)
+    same, over = preprocess_pair(visible, infrared, PairPreprocessing(align=str(path)))
     assert same is visible
     np.testing.assert_allclose(over[:-2, 5:], infrared[2:, :-5], atol=1e-6)
     assert not over[:, :5].any()
@@ -94,7 +94,7 @@ def test_a_rig_lays_the_infrared_picture_where_it_was_measured(pair, tmp_path):
 def test_a_pair_is_aligned_by_itself(cameras):
     visible, infrared = cameras((128, 160))
     shifted = np.roll(infrared, (3, -5), (0, 1))
-    _, over = prepare(visible, shifted, Preparation(align="phase"))
+    _, over = preprocess_pair(visible, shifted, PairPreprocessing(align="phase"))
     assert np.abs(over - infrared)[8:-8, 8:-8].mean() < 0.03
 
 
@@ -111,7 +111,7 @@ def test_a_pair_is_aligned_by_itself(cameras):
 )
 def test_what_cannot_be_done_is_refused(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        Preparation(**wrong)
+        PairPreprocessing(**wrong)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -119,8 +119,8 @@ def test_a_finish_stretches_between_its_own_black_and_white(dtype):
     white = 1.0 if dtype == np.float32 else np.iinfo(dtype).max
     ramp = np.linspace(0.3, 0.7, 201).repeat(3).reshape(3, 201, 1, order="F")
     luma = (np.rint(ramp * white) if white > 1 else ramp).astype(dtype)
-    assert finished(luma, 0.0) is luma
-    whole, half = (finished(luma, share) / white for share in (1.0, 0.5))
+    assert stretch_contrast(luma, 0.0) is luma
+    whole, half = (stretch_contrast(luma, share) / white for share in (1.0, 0.5))
     # Percentiles 0.5 and 99.5 of the ramp are 0.302 and 0.698: times 1 / 0.396. Half a grey level
     # is rounded off before, and half a one after.
     np.testing.assert_allclose(whole, ((ramp - 0.302) / 0.396).clip(0, 1), atol=0.0075)
@@ -129,11 +129,11 @@ def test_a_finish_stretches_between_its_own_black_and_white(dtype):
 
 def test_a_finish_does_not_raise_noise():
     luma = np.float32([0.5, 0.501]).repeat(50).reshape(10, 10, 1)
-    assert np.ptp(finished(luma, 1.0)) == pytest.approx(0.004, rel=1e-3)
+    assert np.ptp(stretch_contrast(luma, 1.0)) == pytest.approx(0.004, rel=1e-3)
     flat = np.full((4, 4, 1), 9, np.uint8)
-    np.testing.assert_array_equal(finished(flat, 1.0), flat)
+    np.testing.assert_array_equal(stretch_contrast(flat, 1.0), flat)
 
 
 def test_a_finish_is_a_share():
     with pytest.raises(UsageError, match="finish"):
-        Preparation(finish=2.0)
+        PairPreprocessing(output_stretch=2.0)
