@@ -72,7 +72,7 @@ def main() -> None:
     print("|---|---:|---:|---:|")
     for name, clip in ways.items():
         psnr = np.mean([fidelity.psnr(*pair) for pair in zip(day, clip, strict=True)])
-        jitter, error = temporal.luma_jitter(clip), temporal.warped_error(clip, day)
+        jitter, error = temporal.luma_flicker(clip), temporal.warping_error(clip, day)
         print(f"| {name} | {jitter:.3f} | {error:.2f} | {psnr:.2f} |")
 
 

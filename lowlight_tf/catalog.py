@@ -44,7 +44,7 @@ class Metric(Entry):
         digits: How many decimals a table shows.
         inputs: Which images it is called with: "target", "low" (the dark picture), "enhanced"; or
             "visible", "infrared", "fused". With a target among them it goes by a protocol, see
-            `metrics.fidelity.under`; without, it is that of the 8-bit pictures as they are.
+            `metrics.fidelity.apply_protocol`; without, it is that of the 8-bit pictures as they are.
         protocols: Those that a metric without a target tells apart itself: it is called with
             `protocol=`.
         definition: Its card: what is measured, on which channels, in which unit, how that of two
@@ -114,8 +114,8 @@ LOSSES = Registry(
     psnr=Loss("lowlight_tf.losses.fidelity:psnr", ("target", "enhanced")),
     inverse_psnr=Loss("lowlight_tf.losses.fidelity:inverse_psnr", ("target", "enhanced")),
     lpips=Loss("lowlight_tf.losses.perceptual:lpips", ("target", "enhanced")),
-    half_lpips=Loss("lowlight_tf.losses.perceptual:half_lpips", ("target", "enhanced")),
-    frequency=Loss("lowlight_tf.losses.fft:frequency", ("target", "enhanced")),
+    half_lpips=Loss("lowlight_tf.losses.perceptual:lpips_half_res", ("target", "enhanced")),
+    frequency=Loss("lowlight_tf.losses.fft:fft_l1", ("target", "enhanced")),
     spatial_consistency=Loss(
         "lowlight_tf.losses.zero_reference:spatial_consistency", ("low", "enhanced")
     ),
@@ -146,7 +146,7 @@ LOSSES = Registry(
         "lowlight_tf.losses.fusion:base_difference", ("visible_base", "infrared_base")
     ),
     detail_likeness=Loss(
-        "lowlight_tf.losses.fusion:detail_likeness", ("visible_detail", "infrared_detail")
+        "lowlight_tf.losses.fusion:detail_similarity", ("visible_detail", "infrared_detail")
     ),
 )
 """Name -> what training makes small."""
@@ -199,14 +199,14 @@ METRICS = Registry(
         definition="mean luma in [0, 1]; neither way is better",
     ),
     clipped=Metric(
-        "lowlight_tf.metrics.glare:clipped",
+        "lowlight_tf.metrics.glare:clipped_fraction",
         "%",
         2,
         ("enhanced",),
         definition="share of pixels with a channel of RGB at 255; lower is better",
     ),
     glare=Metric(
-        "lowlight_tf.metrics.glare:glare",
+        "lowlight_tf.metrics.glare:highlight_growth",
         "",
         2,
         ("low", "enhanced"),
@@ -350,14 +350,14 @@ METRICS = Registry(
         definition="of the stronger source's luma gradient kept in glare; higher is better",
     ),
     dark_black=Metric(
-        "lowlight_tf.metrics.light:dark_black",
+        "lowlight_tf.metrics.light:dark_crushed",
         "%",
         2,
         ("visible", "fused"),
         definition="share of the visible's dark with a luma up to 0.02; lower is better",
     ),
     glare_white=Metric(
-        "lowlight_tf.metrics.light:glare_white",
+        "lowlight_tf.metrics.light:glare_saturated",
         "%",
         2,
         ("visible", "fused"),

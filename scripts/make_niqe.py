@@ -14,7 +14,7 @@ import numpy as np
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.color import luma
 from lowlight_tf.metrics.naturalness import BLOCK, MODEL, block_features
-from lowlight_tf.metrics.pixels import rounded
+from lowlight_tf.metrics.pixels import quantize_8bit
 
 PHOTOGRAPHS = (
     "astronaut.png",
@@ -35,7 +35,7 @@ def main() -> None:
     folder = Path(package.submodule_search_locations[0]) / "data"
     gathered = []
     for name in PHOTOGRAPHS:
-        gray = luma(rounded(image_io.read_float_rgb(folder / name)))
+        gray = luma(quantize_8bit(image_io.read_float_rgb(folder / name)))
         step = BLOCK // 2
         found = [block_features(gray[top:, left:]) for top in (0, step) for left in (0, step)]
         features, sharpness = (np.concatenate(part) for part in zip(*found, strict=True))

@@ -44,7 +44,7 @@ def test_a_protocol_that_a_metric_knows_is_a_protocol():
     known = {protocol for name in METRICS for protocol in METRICS.find(name).protocols}
     assert known == {"plain", "seed"}
     for protocol in known:
-        fidelity.check(protocol)
+        fidelity.check_protocol(protocol)
 
 
 def test_the_definitions_are_listed(capsys):

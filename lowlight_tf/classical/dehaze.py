@@ -5,18 +5,18 @@ import functools
 import cv2
 import numpy as np
 
-from lowlight_tf.classical.illumination import brightest
+from lowlight_tf.classical.illumination import max_rgb
 
-WINDOW = 9
+WINDOW_SIZE = 9
 """Side of the window in which the darkest channel is looked for (pixels)."""
 
-SHARE = 0.8
+AIRLIGHT_FRACTION = 0.8
 """How much of the haze is taken off."""
 
 CANDIDATES = 100
 """Pixels of the densest haze, among which the brightest shows the light of the air."""
 
-LEAST = 0.1
+MIN_TRANSMISSION = 0.1
 """Least of the light that passes the haze."""
 
 
@@ -39,15 +39,15 @@ def inverted_dehaze(low: np.ndarray) -> np.ndarray:
         least as much; the window, whose side the paper leaves open, is 9.
     """
     hazy = 1 - low
-    densest = 1 - brightest(low).ravel()
+    densest = 1 - max_rgb(low).ravel()
     first = max(densest.size - CANDIDATES, 0)
     candidates = hazy.reshape(-1, 3)[np.argpartition(densest, first)[first:]]
-    air = np.maximum(candidates[candidates.sum(axis=-1).argmax()], LEAST)
-    window = np.ones((WINDOW, WINDOW), np.uint8)
+    air = np.maximum(candidates[candidates.sum(axis=-1).argmax()], MIN_TRANSMISSION)
+    window = np.ones((WINDOW_SIZE, WINDOW_SIZE), np.uint8)
     haze = functools.reduce(np.minimum, np.moveaxis(hazy / air, -1, 0))
-    passed = 1 - np.float32(SHARE) * cv2.erode(haze, window)
+    passed = 1 - np.float32(AIRLIGHT_FRACTION) * cv2.erode(haze, window)
     passed *= np.where(passed < 0.5, 2 * passed, 1)
     hazy -= air
-    hazy /= np.maximum(passed, LEAST)[..., None]
+    hazy /= np.maximum(passed, MIN_TRANSMISSION)[..., None]
     hazy += air
     return np.clip(1 - hazy, 0, 1)

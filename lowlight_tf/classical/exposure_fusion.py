@@ -3,18 +3,18 @@
 import cv2
 import numpy as np
 
-from lowlight_tf.classical.illumination import brightest, smoothed
+from lowlight_tf.classical.illumination import max_rgb, smooth_illumination
 
-RESPONSE = -0.3293, 1.1258
+CAMERA_RESPONSE = -0.3293, 1.1258
 """a and b of the camera response model, fitted by its authors to the curves of 201 cameras."""
 
-RATIOS = np.linspace(1, 7, 121)
+EXPOSURE_RATIOS = np.linspace(1, 7, 121)
 """Exposure ratios that are tried."""
 
-DARK = 0.5
+UNDEREXPOSED_BELOW = 0.5
 """Illumination below which a pixel is taken for underexposed."""
 
-GLANCE = 50
+PROBE_SIZE = 50
 """Side at which the exposure is looked for (pixels)."""
 
 REFINEMENT, WINDOW, FLAT = 0.5, 5, 1e-3
@@ -45,14 +45,14 @@ def bimef(low: np.ndarray) -> np.ndarray:
         slope that has more than one bottom; the longer exposure ends at white, and is not lowered
         by 0.01.
     """
-    light = _illumination(brightest(low))
+    light = _illumination(max_rgb(low))
     ratio = _ratio(low, light)
-    longer = np.minimum(exposed(low, ratio), 1)
+    longer = np.minimum(apply_camera_response(low, ratio), 1)
     longer += np.sqrt(light)[..., None] * (low - longer)
     return longer
 
 
-def exposed(image: np.ndarray, ratio: float) -> np.ndarray:
+def apply_camera_response(image: np.ndarray, ratio: float) -> np.ndarray:
     """Return what the camera would have shown with so many times the light.
 
     Args:
@@ -66,7 +66,7 @@ def exposed(image: np.ndarray, ratio: float) -> np.ndarray:
         Ying et al., "A New Low-Light Image Enhancement Algorithm Using Camera Response Model", ICCV
         Workshops 2017: g(P, k) = beta P^gamma, gamma = k^a, beta = exp(b (1 - k^a)).
     """
-    a, b = RESPONSE
+    a, b = CAMERA_RESPONSE
     power = ratio**a
     return np.float32(np.exp(b * (1 - power))) * image ** np.float32(power)
 
@@ -94,16 +94,19 @@ def _illumination(first: np.ndarray) -> np.ndarray:
             )
         weight = np.abs(weight * steps) + FLAT
         weights.append(np.divide(REFINEMENT, weight, out=weight))
-    light = cv2.resize(smoothed(half, *weights), (width, height), interpolation=cv2.INTER_CUBIC)
+    light = cv2.resize(
+        smooth_illumination(half, *weights), (width, height), interpolation=cv2.INTER_CUBIC
+    )
     return light.clip(0, 1)
 
 
 def _ratio(low: np.ndarray, light: np.ndarray) -> float:
     """Return the exposure ratio that tells most of what is underexposed."""
     small, lit = (
-        cv2.resize(image, (GLANCE, GLANCE), interpolation=cv2.INTER_AREA) for image in (low, light)
+        cv2.resize(image, (PROBE_SIZE, PROBE_SIZE), interpolation=cv2.INTER_AREA)
+        for image in (low, light)
     )
-    brightness = np.cbrt(small.prod(axis=-1))[lit < DARK]
+    brightness = np.cbrt(small.prod(axis=-1))[lit < UNDEREXPOSED_BELOW]
     if not brightness.size:
         return 1.0
-    return max(RATIOS, key=lambda ratio: entropy(exposed(brightness, ratio)))
+    return max(EXPOSURE_RATIOS, key=lambda ratio: entropy(apply_camera_response(brightness, ratio)))

@@ -103,7 +103,9 @@ def guided_filter(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
     return np.float32(fused.clip(0, 1))[..., None]
 
 
-def guided(image: np.ndarray, guide: np.ndarray, radius: int, regularization: float) -> np.ndarray:
+def guided_filter_image(
+    image: np.ndarray, guide: np.ndarray, radius: int, regularization: float
+) -> np.ndarray:
     """Return an image smoothed as a line of the guide in every window.
 
     Args:
@@ -145,7 +147,7 @@ def _weighted(
 ) -> np.ndarray:
     """Return the mean of two layers by the maps of who was chosen, made to follow the guides."""
     first, second = (
-        np.maximum(guided(one, guide, radius, regularization), 0)
+        np.maximum(guided_filter_image(one, guide, radius, regularization), 0)
         for one, guide in zip(chosen, guides, strict=True)
     )
     total = np.maximum(first + second, np.finfo(np.float64).tiny)

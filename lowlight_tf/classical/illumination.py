@@ -5,26 +5,26 @@ import functools
 
 import numpy as np
 
-ITERATIONS = 40
+MAX_ITERATIONS = 40
 """Steps of conjugate gradients at most."""
 
-ENOUGH = 0.01
+TOLERANCE = 0.01
 """Error, over the image, at which they end; of pictures divided by the result, above 55 dB."""
 
-COARSEST = 16
+COARSEST_GRID = 16
 """Longer side of the grid that is solved at once (pixels)."""
 
-DAMPING = np.float32(0.9)
+JACOBI_DAMPING = np.float32(0.9)
 """Of the Jacobi steps on every other grid."""
 
 
-def brightest(image: np.ndarray) -> np.ndarray:
+def max_rgb(image: np.ndarray) -> np.ndarray:
     """Return the largest of red, green and blue at each pixel: (H, W, 3) -> (H, W)."""
     red, green, blue = np.moveaxis(image, -1, 0)
     return np.maximum(np.maximum(red, green), blue)
 
 
-def smoothed(image: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
+def smooth_illumination(image: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
     """Return what is near an image and has small steps where steps count much.
 
     It is the t that makes |t - image|^2 + sum of weight * step^2 over all steps of t from a pixel
@@ -47,12 +47,12 @@ def smoothed(image: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndar
         on Multigrid Methods, 1993. Differences: coarse steps weigh half of the fine steps that they
         stand for, as those are twice as long.
     """
-    grids = _grids(np.float32(down), np.float32(across))
+    grids = _build_levels(np.float32(down), np.float32(across))
     solution, residual = np.zeros_like(image), image.copy()
-    enough = ENOUGH**2 * np.vdot(image, image)
+    enough = TOLERANCE**2 * np.vdot(image, image)
     direction, before = np.float32(0), np.float32(1)
-    for _ in range(ITERATIONS):
-        change = _cycle(grids, residual)
+    for _ in range(MAX_ITERATIONS):
+        change = _v_cycle(grids, residual)
         after = np.vdot(residual, change)
         if after <= enough:
             break
@@ -66,7 +66,7 @@ def smoothed(image: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndar
 
 
 @dataclasses.dataclass(frozen=True)
-class _Grid:
+class _MultigridLevel:
     """One size of the system: how many pixels each cell stands for, and its steps' weights.
 
     `jacobi` is what a Jacobi step multiplies a residual with.
@@ -97,7 +97,7 @@ class _Grid:
         return np.linalg.inv([self.product(cell).ravel() for cell in cells]).astype(np.float32)
 
 
-def _grids(down: np.ndarray, across: np.ndarray) -> list[_Grid]:
+def _build_levels(down: np.ndarray, across: np.ndarray) -> list[_MultigridLevel]:
     """Return the system in its own and in ever coarser sizes."""
     mass = np.ones((across.shape[0], down.shape[1]), np.float32)
     grids = []
@@ -107,8 +107,8 @@ def _grids(down: np.ndarray, across: np.ndarray) -> list[_Grid]:
         diagonal[1:] += down
         diagonal[:, :-1] += across
         diagonal[:, 1:] += across
-        grids.append(_Grid(mass, down, across, DAMPING / diagonal))
-        if max(mass.shape) <= COARSEST:
+        grids.append(_MultigridLevel(mass, down, across, JACOBI_DAMPING / diagonal))
+        if max(mass.shape) <= COARSEST_GRID:
             return grids
         mass = _paired(_paired(mass).T).T
         down, across = _paired(down[1::2].T).T / 2, _paired(across[:, 1::2]) / 2
@@ -121,13 +121,13 @@ def _paired(cells: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _cycle(grids: list[_Grid], right: np.ndarray) -> np.ndarray:
+def _v_cycle(grids: list[_MultigridLevel], right: np.ndarray) -> np.ndarray:
     """Return about what the system's matrix must be multiplied with to give the right side."""
     grid, *coarser = grids
     if not coarser:
         return (grid.inverse @ right.ravel()).reshape(right.shape)
     x = right * grid.jacobi
-    coarse = _cycle(coarser, _paired(_paired(right - grid.product(x)).T).T)
+    coarse = _v_cycle(coarser, _paired(_paired(right - grid.product(x)).T).T)
     for row in (0, 1):
         for column in (0, 1):
             part = x[row::2, column::2]

@@ -5,25 +5,25 @@ import math
 import cv2
 import numpy as np
 
-from lowlight_tf.classical.illumination import brightest, smoothed
+from lowlight_tf.classical.illumination import max_rgb, smooth_illumination
 
 SCALE, SCALES = 80.0, (15.0, 80.0, 250.0)
 """Spread of the surround of one scale, and of three (pixels)."""
 
-RESTORATION = 125.0
+MSRCR_ALPHA = 125.0
 """How strongly a color counts against the sum of all three."""
 
 CLIPPED = 0.01
 """Share of the pixels that the balance makes black, and as many white, in each color."""
 
-SHRUNK = 4.0
+LOWRES_SIGMA = 4.0
 """Spread (pixels) that a surround still has when it is computed in small."""
 
-REFINEMENT, WINDOW, SPREAD, LIFT = 0.15, 5, 2.0, 0.8
+REFINEMENT, WINDOW, SPREAD, LIME_GAMMA = 0.15, 5, 2.0, 0.8
 """Of LIME: weight of the steps of the illumination; side and spread of the window over them
 (pixels); exponent of the illumination."""
 
-STEEP = 1e-3
+EPSILON = 1e-3
 """Step of the illumination below which all count alike, and the least light there is."""
 
 
@@ -65,7 +65,7 @@ def msr(low: np.ndarray, *, scales: tuple[float, ...] = SCALES) -> np.ndarray:
         first paper's is 1.41 of them), the balance is in place of a fixed gain and offset.
         Differences: levels from 1 to 256, so that black has a logarithm.
     """
-    return balanced(_reflectance(_levels(low), scales), low)
+    return restore_color_balance(_reflectance(_levels(low), scales), low)
 
 
 def msrcr(low: np.ndarray, *, scales: tuple[float, ...] = SCALES) -> np.ndarray:
@@ -87,8 +87,8 @@ def msrcr(low: np.ndarray, *, scales: tuple[float, ...] = SCALES) -> np.ndarray:
     """
     levels = _levels(low)
     result = _reflectance(levels, scales)
-    result *= np.log(levels * (RESTORATION / levels.sum(axis=-1, keepdims=True)))
-    return balanced(result, low)
+    result *= np.log(levels * (MSRCR_ALPHA / levels.sum(axis=-1, keepdims=True)))
+    return restore_color_balance(result, low)
 
 
 def lime(low: np.ndarray) -> np.ndarray:
@@ -107,10 +107,10 @@ def lime(low: np.ndarray) -> np.ndarray:
         Guo, Li and Ling, "LIME: Low-Light Image Enhancement via Illumination Map Estimation", IEEE
         TIP 2017, the sped-up solver with weights of strategy III, alpha 0.15, gamma 0.8.
         Differences: the linear system is solved to 1 %, see
-        `illumination.smoothed`; the small constant that keeps quotients finite, which the paper
+        `illumination.smooth_illumination`; the small constant that keeps quotients finite, which the paper
         leaves open, is 0.001; no denoising by BM3D afterwards.
     """
-    first = brightest(low)
+    first = max_rgb(low)
     kernel = cv2.getGaussianKernel(WINDOW, SPREAD, cv2.CV_32F)
     weights = []
     for axis in (0, 1):
@@ -118,14 +118,14 @@ def lime(low: np.ndarray) -> np.ndarray:
         around = steps
         if steps.size:
             around = cv2.sepFilter2D(steps, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
-        weight = np.abs(around) + STEEP
-        weight *= np.abs(steps) + STEEP
+        weight = np.abs(around) + EPSILON
+        weight *= np.abs(steps) + EPSILON
         weights.append(np.divide(REFINEMENT, weight, out=weight))
-    light = np.maximum(smoothed(first, *weights), STEEP) ** np.float32(LIFT)
+    light = np.maximum(smooth_illumination(first, *weights), EPSILON) ** np.float32(LIME_GAMMA)
     return np.minimum(low / light[..., None], 1)
 
 
-def balanced(image: np.ndarray, low: np.ndarray) -> np.ndarray:
+def restore_color_balance(image: np.ndarray, low: np.ndarray) -> np.ndarray:
     """Return colors stretched from black to white, each by itself, but for a few outliers.
 
     Args:
@@ -164,7 +164,7 @@ def surround(image: np.ndarray, scale: float) -> np.ndarray:
         The same, within 1 % of the true Gaussian; the border mirrors.
     """
     sides = image.shape[1::-1]  # width, height
-    times = max(int(scale / SHRUNK), 1)
+    times = max(int(scale / LOWRES_SIGMA), 1)
     shrunk = [math.ceil(side / times) for side in sides]
     # Shrinking and growing blur too: about as a Gaussian of half a small pixel.
     own = 0.25 if times > 1 else 0

@@ -7,7 +7,7 @@ three, so that colors stay what they are and nothing leaves the range.
 import cv2
 import numpy as np
 
-from lowlight_tf.classical.illumination import brightest
+from lowlight_tf.classical.illumination import max_rgb
 
 EXPONENT = 1 / 2.2
 """Of the gamma curve: as if the picture had not been encoded for a screen yet."""
@@ -15,7 +15,7 @@ EXPONENT = 1 / 2.2
 CLIP, TILES = 2.0, 8
 """Of CLAHE: how many times the mean count of a level may have, and tiles in a row and a column."""
 
-BLACK = 1e-6
+MIN_LUMA = 1e-6
 """Value below which a pixel has no color."""
 
 
@@ -51,14 +51,14 @@ def histogram_equalization(low: np.ndarray) -> np.ndarray:
         Gonzalez and Woods, section 3.3; that the darkest becomes black is the custom of OpenCV's
         `equalizeHist`. Differences: 65,536 levels, so that no step of a 16-bit picture is lost.
     """
-    value = brightest(low)
+    value = max_rgb(low)
     levels = np.rint(value * 65535).astype(np.uint16)
     counts = np.bincount(levels.ravel(), minlength=65536)
     darkest = counts[levels.min()]
     if darkest == levels.size:
         return low
     curve = (counts.cumsum() - darkest) / (levels.size - darkest)
-    return _with_value(low, value, curve.astype(np.float32)[levels])
+    return _apply_to_value_channel(low, value, curve.astype(np.float32)[levels])
 
 
 def clahe(low: np.ndarray, *, clip: float = CLIP, tiles: int = TILES) -> np.ndarray:
@@ -77,15 +77,15 @@ def clahe(low: np.ndarray, *, clip: float = CLIP, tiles: int = TILES) -> np.ndar
         Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV, 1994, as
         OpenCV computes it. Differences: on the value of a color picture, see above.
     """
-    value = brightest(low)
+    value = max_rgb(low)
     levels = np.rint(value * 255).astype(np.uint8)
     spread = cv2.createCLAHE(clip, (tiles, tiles)).apply(levels)
-    return _with_value(low, value, np.divide(spread, 255, dtype=np.float32))
+    return _apply_to_value_channel(low, value, np.divide(spread, 255, dtype=np.float32))
 
 
-def _with_value(low: np.ndarray, value: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _apply_to_value_channel(low: np.ndarray, value: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Return a picture with another value at every pixel; black becomes gray."""
-    dark = value < BLACK
+    dark = value < MIN_LUMA
     result = low * (wanted / np.where(dark, 1, value))[..., None]
     result[dark] = wanted[dark][:, None]
     return np.minimum(result, 1, out=result)

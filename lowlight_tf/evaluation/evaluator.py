@@ -235,7 +235,7 @@ def check(
 ) -> None:
     """Refuse what `measure` cannot do, before any picture is enhanced; errors as `evaluate`."""
     for protocol in protocols:
-        fidelity.check(protocol)
+        fidelity.check_protocol(protocol)
     judges = {metric: METRICS.find(metric) for metric in metrics}
     takes = list(dict.fromkeys(name for judge in judges.values() for name in judge.inputs))
     if engine.contract.is_raw:
@@ -357,7 +357,7 @@ def _asked(
 
 def _under(protocol: str, images: Images) -> Images:
     """Return target and result as a protocol wants them."""
-    both = fidelity.under(protocol, images["target"], images["enhanced"])
+    both = fidelity.apply_protocol(protocol, images["target"], images["enhanced"])
     return dict(zip(("target", "enhanced"), both, strict=True))
 
 

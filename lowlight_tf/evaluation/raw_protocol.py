@@ -21,11 +21,11 @@ from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
-from lowlight_tf.metrics.fidelity import HALF, RAW_PROTOCOLS, SID
+from lowlight_tf.metrics.fidelity import HALF_RESOLUTION, RAW_PROTOCOLS, SID_PROTOCOL
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.engine import Engine
 
-CAPS = {SID: raw_image.MAX_EXPOSURE_RATIO, HALF: None}
+CAPS = {SID_PROTOCOL: raw_image.MAX_EXPOSURE_RATIO, HALF_RESOLUTION: None}
 """The largest exposure ratio of each protocol; None for any."""
 
 TAKES = "target", "enhanced", "fused"
@@ -36,7 +36,7 @@ def own_protocol(contract: Contract) -> str:
     """Return the protocol that a net is measured by where none is named."""
     if not contract.is_raw:
         return "plain"
-    return HALF if contract.scale == 1 else SID
+    return HALF_RESOLUTION if contract.scale == 1 else SID_PROTOCOL
 
 
 def check(
@@ -54,9 +54,9 @@ def check(
             f"RAW pictures are measured under the protocol {' or '.join(RAW_PROTOCOLS)}. "
             f"Received: {', '.join(wrong)}."
         )
-    if SID in protocols and contract.scale == 1:
+    if SID_PROTOCOL in protocols and contract.scale == 1:
         raise UsageError(
-            f"A net that gives half the sensor's size is not measured under {SID}. Pass {HALF}."
+            f"A net that gives half the sensor's size is not measured under {SID_PROTOCOL}. Pass {HALF_RESOLUTION}."
         )
     wrong = [name for name in takes if name not in TAKES]
     if wrong:
@@ -94,7 +94,7 @@ def images(
         if ratio not in made:
             made[ratio] = develop(engine, picture, ratio=ratio)
         shown = {"enhanced": made[ratio]} | ({"target": bright} if target else {})
-        if protocol == HALF:
+        if protocol == HALF_RESOLUTION:
             whole = {"target"} if engine.contract.scale == 1 else set(shown)
             shown = {name: _half(x) if name in whole else x for name, x in shown.items()}
         found[protocol] = shown

@@ -41,7 +41,7 @@ class Results:
 
     Attributes:
         model: What tables call the engine.
-        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.under`; or "seed": see
+        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.apply_protocol`; or "seed": see
             `metrics.fusion.source_psnr`. A number of a metric that goes `by_protocol` means nothing
             without it; the others know none.
         scores: One for each picture, in the order of the pairs.

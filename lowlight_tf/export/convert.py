@@ -19,7 +19,7 @@ from lowlight_tf.export.quantization.cross_layer_equalization import equalized
 from lowlight_tf.export.quantization.gptq import rounded
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS, Sample, quantized
 from lowlight_tf.fileio import atomic_write
-from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.layers.reparameterization import reparameterize_model
 
 EIGHT = ("dynamic", "int8", "int16x8")
 """What has weights of eight bits."""
@@ -59,7 +59,7 @@ def convert(
     """
     checks.check_choice("quantize", quantization, QUANTIZATIONS)
     check_size(size, contract)
-    model = fold(told(model, contract))
+    model = reparameterize_model(told(model, contract))
     if quantization == "int8":
         model = equalized(model, samples)
     if quantization in EIGHT and len(samples):

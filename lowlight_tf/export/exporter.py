@@ -18,7 +18,7 @@ from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS
 from lowlight_tf.fileio import read_json, sha256
-from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.golden import INPUTS, middle
@@ -177,7 +177,7 @@ def card_of(
         value_range=(0, 255) if whole else (0, 1),
         sha256=sha256(path),
         size_bytes=path.stat().st_size,
-        weights=fold(engine.net).count_params(),
+        weights=reparameterize_model(engine.net).count_params(),
         resizable=is_resizable(path, engine.contract),
         preprocessing=recipe.fields().get("preparation", {}),
         options=dict(recipe.options),

@@ -12,7 +12,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
-from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.runtime.engine import Images
 
 
@@ -50,7 +50,7 @@ class KerasEngine:
     @property
     def weights(self) -> int:
         """Number of trained weights, parallel branches folded as in an exported file."""
-        return fold(self.net).count_params()
+        return reparameterize_model(self.net).count_params()
 
     @classmethod
     def of(

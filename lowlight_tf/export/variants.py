@@ -18,7 +18,7 @@ from lowlight_tf.export.exporter import card_of, open_run
 from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.quantization.cross_layer_equalization import equalized
 from lowlight_tf.export.quantization.gptq import rounded
-from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 RUNGS = (
@@ -101,7 +101,7 @@ class Rungs:
         given = told(self.engine.net, self.contract)
         # What is right only the net before can tell.
         self.taught = self.contract.is_fusion or len(given.output) < len(self.engine.net.output)
-        self.net = fold(given)
+        self.net = reparameterize_model(given)
         self.pictures = dark_pictures(
             self.contract,
             run=run,

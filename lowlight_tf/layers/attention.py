@@ -5,12 +5,12 @@ from collections.abc import Callable
 import keras
 from keras import KerasTensor, layers, ops
 
-REDUCTION = 4
+REDUCTION_RATIO = 4
 """By how many times fewer feature maps the channel attention of a gate has inside."""
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class ChannelExtent(keras.layers.Layer):
+class ChannelPool(keras.layers.Layer):
     """The largest and the mean of all feature maps at each pixel: (B, H, W, C) -> (B, H, W, 2)."""
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
@@ -77,7 +77,7 @@ def attention_gate(
         where CBAM takes their largest and their mean: processors have no eight-bit kernel for
         the largest.
     """
-    inside = max(maps // REDUCTION, 4)
+    inside = max(maps // REDUCTION_RATIO, 4)
     mean = layers.GlobalAveragePooling2D(keepdims=True, name=f"{place}_mean")
     squeeze = layers.Conv2D(inside, 1, name=f"{place}_squeeze")
     heard = layers.LeakyReLU(0.1, name=f"{place}_heard")

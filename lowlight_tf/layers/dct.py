@@ -5,7 +5,7 @@ import numpy as np
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class CosineFilters(keras.initializers.Initializer):
+class DCTInitializer(keras.initializers.Initializer):
     """The discrete cosine transform (DCT-II) of a block's luma, as a kernel over folded pixels.
 
     For a 1 x 1 convolution after `SpaceToDepth(size)` of a picture in color: (1, 1, 3 size^2,

@@ -11,7 +11,7 @@ EPSILON = 1e-6
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class MirrorPadding(keras.layers.Layer):
+class ReflectionPadding2D(keras.layers.Layer):
     """Show each side of a picture one pixel of its mirror: (B, H, W, C) -> (B, H + 2, W + 2, C)."""
 
     def call(self, inputs: KerasTensor) -> KerasTensor:

@@ -3,15 +3,15 @@
 import keras
 from keras import KerasTensor, ops
 
-DARK, GLARE = 0.25, 0.75
+DARK_BELOW, GLARE_ABOVE = 0.25, 0.75
 """Blurred luma below which a region is dark, and above which it glares."""
 
-STEEP = 20.0
+SIGMOID_STEEPNESS = 20.0
 """How fast one region goes over into the next: within about 0.1 of luma to either side."""
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class LightRegions(keras.layers.Layer):
+class SoftLightRegions(keras.layers.Layer):
     """Tell dark and glaring regions by blurred luma.
 
     (B, H, W, 1) in [0, 1] -> (B, H, W, 1) twice: how dark and how glaring each place is, in [0, 1].
@@ -20,20 +20,22 @@ class LightRegions(keras.layers.Layer):
 
     def call(self, inputs: KerasTensor) -> list[KerasTensor]:
         """Look at one batch."""
-        return list(light_regions(inputs))
+        return list(soft_light_regions(inputs))
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> list[tuple[int | None, ...]]:
         """Return the shape, twice."""
         return [shape, shape]
 
 
-def light_regions(blurred: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+def soft_light_regions(blurred: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
     """Return how dark and how glaring each place of a blurred luma is; see `LightRegions`."""
-    return ops.sigmoid(STEEP * (DARK - blurred)), ops.sigmoid(STEEP * (blurred - GLARE))
+    return ops.sigmoid(SIGMOID_STEEPNESS * (DARK_BELOW - blurred)), ops.sigmoid(
+        SIGMOID_STEEPNESS * (blurred - GLARE_ABOVE)
+    )
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class Blend(keras.layers.Layer):
+class LearnedBlend(keras.layers.Layer):
     """Mix two cameras' features, (B, H, W, C) each, by a learned share for each feature map.
 
     Called on [visible, infrared]; the shares of the first begin at a half and stay in (0, 1).

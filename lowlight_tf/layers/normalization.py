@@ -73,7 +73,7 @@ class GroupNormalization(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class PassableNormalization(keras.layers.BatchNormalization):
+class FreezableBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalization that some of its inputs only pass, in training too.
 
     Called with `passed`, it normalizes by the running statistics, as on the device, and these learn
@@ -86,10 +86,10 @@ class PassableNormalization(keras.layers.BatchNormalization):
         inputs: KerasTensor,
         training: bool | None = None,
         mask: KerasTensor | None = None,
-        passed: bool = False,
+        frozen: bool = False,
     ) -> KerasTensor:
         """Normalize one batch."""
-        return super().call(inputs, training=bool(training) and not passed, mask=mask)
+        return super().call(inputs, training=bool(training) and not frozen, mask=mask)
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import keras
 from keras import KerasTensor, ops
 
-BLUR = (0.25, 0.5, 0.25)
+BLUR_KERNEL = (0.25, 0.5, 0.25)
 """What a row and a column are blurred with before every other pixel is left out."""
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class HalfSize(keras.layers.Layer):
+class BlurPool(keras.layers.Layer):
     """Blur, then keep every other row and column, so that fine stripes turn grey and not coarse.
 
     (B, H, W, C) -> (B, ceil(H / 2), ceil(W / 2), C). Each result is the mean of 3 x 3 pixels around
@@ -32,7 +32,7 @@ class HalfSize(keras.layers.Layer):
         x = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
         if training:
             return ops.average_pool(ops.average_pool(x, 2, 1, "valid"), 2, 2, "valid")
-        line = ops.convert_to_tensor(BLUR, dtype=x.dtype)
+        line = ops.convert_to_tensor(BLUR_KERNEL, dtype=x.dtype)
         kernel = ops.broadcast_to(ops.outer(line, line)[..., None, None], (3, 3, x.shape[-1], 1))
         return ops.depthwise_conv(x, kernel, 2, "valid")
 
@@ -42,7 +42,7 @@ class HalfSize(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class DoubleSize(keras.layers.Layer):
+class BilinearUpsample(keras.layers.Layer):
     """Bilinear interpolation to twice the size, cropped to a model picture.
 
     Called on [x, like]: (B, H, W, C) -> (B, H', W', C), where H' and W' are those of `like` and at
@@ -58,7 +58,7 @@ class DoubleSize(keras.layers.Layer):
         x, like = inputs
         _, height, width, _ = ops.shape(x)
         if training:
-            doubled = _doubled(x)
+            doubled = _upsample(x)
         else:
             doubled = ops.image.resize(x, (2 * height, 2 * width), interpolation="bilinear")
         _, high, wide, _ = ops.shape(like)
@@ -73,7 +73,7 @@ class DoubleSize(keras.layers.Layer):
 
 
 @ops.custom_gradient
-def _doubled(x: KerasTensor) -> tuple[KerasTensor, Callable[[KerasTensor], KerasTensor]]:
+def _upsample(x: KerasTensor) -> tuple[KerasTensor, Callable[[KerasTensor], KerasTensor]]:
     """Interpolate, and say how its gradient is found."""
 
     def gradient(*args: KerasTensor, upstream: KerasTensor | None = None) -> KerasTensor:
@@ -84,10 +84,10 @@ def _doubled(x: KerasTensor) -> tuple[KerasTensor, Callable[[KerasTensor], Keras
         y = ops.average_pool(ops.average_pool(y, 2, 1, "valid"), 2, 1, "valid")
         return 4 * ops.average_pool(y, 2, 2, "valid")
 
-    return _doubled_along(_doubled_along(x, 1), 2), gradient
+    return _upsample_along(_upsample_along(x, 1), 2), gradient
 
 
-def _doubled_along(x: KerasTensor, axis: int) -> KerasTensor:
+def _upsample_along(x: KerasTensor, axis: int) -> KerasTensor:
     """Interpolate along one axis."""
 
     def part(begin: int | None, end: int | None) -> KerasTensor:
@@ -102,7 +102,7 @@ def _doubled_along(x: KerasTensor, axis: int) -> KerasTensor:
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class FoldedTranspose(keras.layers.Layer):
+class FoldedConv2DTranspose(keras.layers.Layer):
     """A transposed 3 x 3 convolution of stride 2, as a 2 x 2 convolution of the small picture.
 
     (B, H, W, C) -> (B, H, W, 4 filters); `DepthToSpace(2)` then gives (B, 2 H, 2 W, filters). Pixel

@@ -7,9 +7,9 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 
 from lowlight_tf.layers.fusion import FuseFeatures
-from lowlight_tf.layers.normalization import PassableNormalization
+from lowlight_tf.layers.normalization import FreezableBatchNormalization
 
-NORMALIZATIONS = (layers.BatchNormalization, PassableNormalization)
+NORMALIZATIONS = (layers.BatchNormalization, FreezableBatchNormalization)
 """What scales and shifts each feature map by constants when it runs."""
 
 
@@ -116,7 +116,7 @@ class CollapsibleConv2D(layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
-def fold(net: keras.Model) -> keras.Model:
+def reparameterize_model(model: keras.Model) -> keras.Model:
     """Return a net that gives the same when it runs, with every layer folded that can be.
 
     Collapsible and transposed convolutions become plain ones: layers that have `fold`, which gives
@@ -127,42 +127,42 @@ def fold(net: keras.Model) -> keras.Model:
     joins two cameras becomes the sums and products that it is made of.
 
     Args:
-        net: A functional model; it is left as it is.
+        model: A functional model; it is left as it is.
 
     Returns:
-        A copy with weights of its own, or `net` itself if there is nothing to fold.
+        A copy with weights of its own, or `model` itself if there is nothing to fold.
     """
-    norms = _normalizations(net)
+    norms = _find_normalizations(model)
     taken = {norm.name for norm in norms.values()}
-    if not taken and not any(_is_foldable(layer) for layer in net.layers):
-        return net
+    if not taken and not any(_is_foldable(layer) for layer in model.layers):
+        return model
 
     def made(layer: keras.Operation) -> keras.Operation:
         if layer.name in norms:
             return layers.Conv2D.from_config({**layer.get_config(), "use_bias": True})
-        return _folded(layer)
+        return _fold_layer(layer)
 
     def call(layer: keras.Operation, *args, **kwargs):
         if layer.name in taken:
             return args[0]
         if isinstance(layer, FuseFeatures):
-            return _spelled_out(layer, *args)
+            return _split_activation(layer, *args)
         return layer(*args, **kwargs)
 
-    copy = keras.models.clone_model(net, clone_function=made, call_function=call)
+    copy = keras.models.clone_model(model, clone_function=made, call_function=call)
     own = {layer.name: layer for layer in copy.layers if layer.weights}
-    for layer in net.layers:
+    for layer in model.layers:
         if layer.name not in own or _has_one_slope(layer):
             continue  # nothing learned, or made with what was learned
         if layer.name in norms:
-            weights = _normalized(layer, norms[layer.name])
+            weights = _fold_normalization(layer, norms[layer.name])
         else:
             weights = layer.folded_weights() if _has_branches(layer) else layer.get_weights()
         own[layer.name].set_weights(weights)
     return copy
 
 
-def _normalizations(net: keras.Model) -> dict[str, layers.BatchNormalization]:
+def _find_normalizations(net: keras.Model) -> dict[str, layers.BatchNormalization]:
     """Return the normalizations that can be folded, by the name of the convolution before each."""
     read, readers = defaultdict(set), defaultdict(set)
     for node in (node for nodes in net._nodes_by_depth.values() for node in nodes):
@@ -182,7 +182,7 @@ def _normalizations(net: keras.Model) -> dict[str, layers.BatchNormalization]:
     return found
 
 
-def _normalized(conv: layers.Conv2D, norm: layers.BatchNormalization) -> list[np.ndarray]:
+def _fold_normalization(conv: layers.Conv2D, norm: layers.BatchNormalization) -> list[np.ndarray]:
     """Return kernel and bias of a convolution whose result is that of the normalization."""
     kernel, *bias = map(np.float64, conv.get_weights())
     scale = 1 / np.sqrt(np.float64(norm.moving_variance) + norm.epsilon)
@@ -192,7 +192,7 @@ def _normalized(conv: layers.Conv2D, norm: layers.BatchNormalization) -> list[np
     return [kernel * scale, shift + np.float64(norm.beta) if norm.center else shift]
 
 
-def _spelled_out(layer: layers.Layer, inputs: list[KerasTensor]) -> KerasTensor:
+def _split_activation(layer: layers.Layer, inputs: list[KerasTensor]) -> KerasTensor:
     """Return what a layer gives by its own operations, each called after the layer."""
     result = layer.call(inputs)
     given = {id(tensor) for tensor in inputs}
@@ -220,7 +220,7 @@ def _is_foldable(layer: layers.Layer) -> bool:
     return _has_one_slope(layer) or _has_branches(layer) or isinstance(layer, FuseFeatures)
 
 
-def _folded(layer: layers.Layer) -> layers.Layer:
+def _fold_layer(layer: layers.Layer) -> layers.Layer:
     if _has_one_slope(layer):
         slope = float(layer.alpha[0, 0, 0])
         if slope < 0:

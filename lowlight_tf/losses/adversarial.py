@@ -7,24 +7,24 @@ from keras import KerasTensor, ops
 
 
 @dataclasses.dataclass(frozen=True)
-class Game:
+class GANLoss:
     """The two sides' losses; each makes its own small.
 
     Attributes:
-        critic: (logits of real pictures, logits of the net's) -> (B,). The mean of both parts: half
+        discriminator: (logits of real pictures, logits of the net's) -> (B,). The mean of both parts: half
             the sum, as pix2pix has it to slow the critic down (Adam hardly notices).
-        net: Logits of the net's pictures -> (B,).
-        guess: What a critic pays at least that answers the same to everything.
-        border: Logit above which a patch is called real.
+        generator: Logits of the net's pictures -> (B,).
+        chance_loss: What a critic pays at least that answers the same to everything.
+        real_threshold: Logit above which a patch is called real.
     """
 
-    critic: Callable[[KerasTensor, KerasTensor], KerasTensor]
-    net: Callable[[KerasTensor], KerasTensor]
-    guess: float
-    border: float = 0.0
+    discriminator: Callable[[KerasTensor, KerasTensor], KerasTensor]
+    generator: Callable[[KerasTensor], KerasTensor]
+    chance_loss: float
+    real_threshold: float = 0.0
 
 
-def bce_critic(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
+def bce_discriminator(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
     """Binary cross entropy of what is called real and what is not.
 
     Args:
@@ -41,7 +41,7 @@ def bce_critic(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
     return (_mean(ops.softplus(-real)) + _mean(ops.softplus(fake))) / 2
 
 
-def bce_net(fake: KerasTensor) -> KerasTensor:
+def bce_generator(fake: KerasTensor) -> KerasTensor:
     """Binary cross entropy of being called real, the form that does not fade for a net that loses.
 
     Args and reference as `bce_critic`; (B,), lower is better, 0 at best.
@@ -49,7 +49,7 @@ def bce_net(fake: KerasTensor) -> KerasTensor:
     return _mean(ops.softplus(-fake))
 
 
-def least_squares_critic(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
+def least_squares_discriminator(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
     """Squared distance of real pictures' logits from 1 and of the net's from 0.
 
     Args as `bce_critic`.
@@ -63,7 +63,7 @@ def least_squares_critic(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
     return (_mean(ops.square(real - 1)) + _mean(ops.square(fake))) / 2
 
 
-def least_squares_net(fake: KerasTensor) -> KerasTensor:
+def least_squares_generator(fake: KerasTensor) -> KerasTensor:
     """Squared distance of the logits from 1; (B,), lower is better, 0 at best.
 
     Reference as `least_squares_critic`.
@@ -74,7 +74,7 @@ def least_squares_net(fake: KerasTensor) -> KerasTensor:
     return _mean(ops.square(fake - 1))
 
 
-def hinge_critic(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
+def hinge_discriminator(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
     """How much real pictures' logits fall short of 1 and the net's exceed -1.
 
     Args as `bce_critic`.
@@ -92,7 +92,7 @@ def hinge_critic(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
     return (_mean(ops.relu(1 - real)) + _mean(ops.relu(1 + fake))) / 2
 
 
-def hinge_net(fake: KerasTensor) -> KerasTensor:
+def hinge_generator(fake: KerasTensor) -> KerasTensor:
     """Minus the logits; (B,), lower is better, without an end.
 
     Reference as `hinge_critic`.
@@ -100,9 +100,11 @@ def hinge_net(fake: KerasTensor) -> KerasTensor:
     return -_mean(fake)
 
 
-BCE = Game(bce_critic, bce_net, guess=0.6931472)
-LEAST_SQUARES = Game(least_squares_critic, least_squares_net, guess=0.25, border=0.5)
-HINGE = Game(hinge_critic, hinge_net, guess=1.0)
+BCE = GANLoss(bce_discriminator, bce_generator, chance_loss=0.6931472)
+LEAST_SQUARES = GANLoss(
+    least_squares_discriminator, least_squares_generator, chance_loss=0.25, real_threshold=0.5
+)
+HINGE = GANLoss(hinge_discriminator, hinge_generator, chance_loss=1.0)
 
 
 def _mean(patches: KerasTensor) -> KerasTensor:

@@ -3,7 +3,7 @@
 from keras import KerasTensor, ops
 
 
-def frequency(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+def fft_l1(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
     """Mean absolute difference of the two-dimensional spectra, real and imaginary parts alike.
 
     Args:

@@ -162,7 +162,7 @@ def _squared_error(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
 
 def _multi_scale(target: KerasTensor, enhanced: KerasTensor, scales: int) -> KerasTensor:
     shortest = min(target.shape[1:3])
-    _refuse_small(shortest)
+    _check_min_size(shortest)
     scales = min(scales, 1 + int(math.log2(shortest / WINDOW)))
     weights = np.array(SCALES[:scales]) / sum(SCALES[:scales])
     product = 1.0
@@ -176,8 +176,8 @@ def _multi_scale(target: KerasTensor, enhanced: KerasTensor, scales: int) -> Ker
 
 def _similarities(target: KerasTensor, enhanced: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
     """Return SSIM and its contrast-structure part, each (B,)."""
-    _refuse_small(min(target.shape[1:3]))
-    tall, wide = (ops.convert_to_tensor(_windows(side)) for side in target.shape[1:3])
+    _check_min_size(min(target.shape[1:3]))
+    tall, wide = (ops.convert_to_tensor(_gaussian_band_matrix(side)) for side in target.shape[1:3])
 
     def blur(image: KerasTensor) -> KerasTensor:
         # Two products with a band matrix: on a CPU, several times faster than a convolution of one
@@ -195,7 +195,7 @@ def _similarities(target: KerasTensor, enhanced: KerasTensor) -> tuple[KerasTens
     return ops.mean(similarity, axis=(1, 2, 3)), ops.mean(contrast, axis=(1, 2, 3))
 
 
-def _windows(side: int) -> np.ndarray:
+def _gaussian_band_matrix(side: int) -> np.ndarray:
     """Return the (side, side - 10) matrix whose columns are the Gaussian at every place."""
     offsets = np.arange(WINDOW) - WINDOW // 2
     gaussian = np.exp(-(offsets**2) / (2 * SIGMA**2))
@@ -205,7 +205,7 @@ def _windows(side: int) -> np.ndarray:
     return windows
 
 
-def _refuse_small(side: int) -> None:
+def _check_min_size(side: int) -> None:
     if side < WINDOW:
         raise UsageError(
             f"SSIM needs images of at least {WINDOW} pixels a side. Received: {side}. "

@@ -3,15 +3,15 @@
 import numpy as np
 from keras import KerasTensor, ops
 
-from lowlight_tf.layers.illumination import light_regions
+from lowlight_tf.layers.illumination import soft_light_regions
 from lowlight_tf.losses import fidelity
 
 SOBEL = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # of a ramp of 1 per pixel it is 1
 
-LIFT = 0.6
+TARGET_DARK_LUMA = 0.6
 """Exponent that lifts the visible picture where it is dark."""
 
-NORMAL, BLOCK = 0.5, 16
+NORMAL_RANGE, BLOCK_SIZE = 0.5, 16
 """Luma of normal light, and side of the blocks that have it in the mean (pixels)."""
 
 
@@ -50,8 +50,8 @@ def max_gradient(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
     Differences from the paper:
         Sobel's kernels are divided by 8, so that a gradient is a difference from pixel to pixel.
     """
-    stronger = ops.maximum(strength(visible), strength(infrared))
-    return fidelity.l1(stronger, strength(fused))
+    stronger = ops.maximum(gradient_magnitude(visible), gradient_magnitude(infrared))
+    return fidelity.l1(stronger, gradient_magnitude(fused))
 
 
 def source_ssim(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
@@ -63,12 +63,12 @@ def source_ssim(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor)
     return 0.5 * (fidelity.ssim(visible, fused) + fidelity.ssim(infrared, fused))
 
 
-def reconstruction(picture: KerasTensor, rebuilt: KerasTensor) -> KerasTensor:
+def reconstruction(source: KerasTensor, reconstructed: KerasTensor) -> KerasTensor:
     """How far what an autoencoder gives back is from what it was shown.
 
     Args:
-        picture: (B, H, W, 1) in [0, 1].
-        rebuilt: Same shape and range.
+        source: (B, H, W, 1) in [0, 1].
+        reconstructed: Same shape and range.
 
     Returns:
         (B,) mean squared error + 5 x (1 - SSIM) / 2; lower is better, 0 for equal images.
@@ -77,16 +77,16 @@ def reconstruction(picture: KerasTensor, rebuilt: KerasTensor) -> KerasTensor:
         DIDFuse (see `models.did_fuse`), equation 4; its code takes kornia's SSIM loss, which is
         half of 1 - SSIM, with a window of 11 pixels.
     """
-    squared = ops.mean(ops.square(picture - rebuilt), axis=(1, 2, 3))
-    return squared + 2.5 * fidelity.ssim(picture, rebuilt)
+    squared = ops.mean(ops.square(source - reconstructed), axis=(1, 2, 3))
+    return squared + 2.5 * fidelity.ssim(source, reconstructed)
 
 
-def gradient(picture: KerasTensor, rebuilt: KerasTensor) -> KerasTensor:
+def gradient(source: KerasTensor, reconstructed: KerasTensor) -> KerasTensor:
     """Mean absolute difference of both components of the Sobel gradient.
 
     Args:
-        picture: (B, H, W, 1) in [0, 1].
-        rebuilt: Same shape and range.
+        source: (B, H, W, 1) in [0, 1].
+        reconstructed: Same shape and range.
 
     Returns:
         (B,); lower is better, 0 for equal images.
@@ -94,7 +94,7 @@ def gradient(picture: KerasTensor, rebuilt: KerasTensor) -> KerasTensor:
     Reference:
         DIDFuse, equation 6: of the visible picture alone, that its texture is kept.
     """
-    pairs = zip(sobel(picture), sobel(rebuilt), strict=True)
+    pairs = zip(sobel(source), sobel(reconstructed), strict=True)
     return 0.5 * sum(fidelity.l1(one, other) for one, other in pairs)
 
 
@@ -114,7 +114,7 @@ def base_difference(visible_base: KerasTensor, infrared_base: KerasTensor) -> Ke
     return ops.tanh(fidelity.l1(visible_base, infrared_base))
 
 
-def detail_likeness(visible_detail: KerasTensor, infrared_detail: KerasTensor) -> KerasTensor:
+def detail_similarity(visible_detail: KerasTensor, infrared_detail: KerasTensor) -> KerasTensor:
     """How like the details of both pictures are.
 
     Args:
@@ -130,7 +130,7 @@ def detail_likeness(visible_detail: KerasTensor, infrared_detail: KerasTensor) -
     return 1 - ops.tanh(fidelity.l1(visible_detail, infrared_detail))
 
 
-def strength(picture: KerasTensor) -> KerasTensor:
+def gradient_magnitude(picture: KerasTensor) -> KerasTensor:
     """Return |horizontal| + |vertical| gradient: (B, H, W, 1) -> (B, H, W, 1)."""
     across, down = sobel(picture)
     return ops.abs(across) + ops.abs(down)
@@ -167,8 +167,8 @@ def regional_intensity(
     Reference:
         Ours, for AMFusion (see `models.am_fusion`), whose equations were not to be had.
     """
-    dark, glare = light_regions(_blurred(visible))
-    lifted = ops.maximum(infrared, ops.power(ops.maximum(visible, 1e-3), LIFT))
+    dark, glare = soft_light_regions(_blur_luma(visible))
+    lifted = ops.maximum(infrared, ops.power(ops.maximum(visible, 1e-3), TARGET_DARK_LUMA))
     wanted = (1 - dark - glare) * ops.maximum(visible, infrared) + dark * lifted + glare * infrared
     return fidelity.l1(wanted, fused)
 
@@ -186,10 +186,10 @@ def regional_gradient(
     Reference:
         Ours, as `regional_intensity`.
     """
-    _, glare = light_regions(_blurred(visible))
-    mine, other = strength(visible), strength(infrared)
+    _, glare = soft_light_regions(_blur_luma(visible))
+    mine, other = gradient_magnitude(visible), gradient_magnitude(infrared)
     stronger = ops.maximum((1 - glare) * mine, other)
-    return fidelity.l1(stronger, strength(fused))
+    return fidelity.l1(stronger, gradient_magnitude(fused))
 
 
 def illumination(visible: KerasTensor, fused: KerasTensor) -> KerasTensor:
@@ -209,12 +209,12 @@ def illumination(visible: KerasTensor, fused: KerasTensor) -> KerasTensor:
         Guo et al., "Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement", CVPR
         2020, equation 5 (exposure control), in the regions that AMFusion speaks of.
     """
-    dark, glare = light_regions(ops.average_pool(visible, BLOCK))
+    dark, glare = soft_light_regions(ops.average_pool(visible, BLOCK_SIZE))
     return ops.mean(
-        (dark + glare) * ops.abs(ops.average_pool(fused, BLOCK) - NORMAL), axis=(1, 2, 3)
+        (dark + glare) * ops.abs(ops.average_pool(fused, BLOCK_SIZE) - NORMAL_RANGE), axis=(1, 2, 3)
     )
 
 
-def _blurred(picture: KerasTensor) -> KerasTensor:
+def _blur_luma(picture: KerasTensor) -> KerasTensor:
     """Return the mean of the 9 x 9 pixels around each."""
     return ops.average_pool(picture, 9, 1, "same")

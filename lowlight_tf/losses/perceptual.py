@@ -51,7 +51,7 @@ def lpips(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
     return distance
 
 
-def half_lpips(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+def lpips_half_res(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
     """LPIPS of the images at half their size: a quarter of the work.
 
     It sees no noise of single pixels; crops must have twice the sides. Otherwise as `lpips`.

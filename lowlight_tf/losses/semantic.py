@@ -4,10 +4,10 @@ from keras import KerasTensor, ops
 
 from lowlight_tf.models.nanodet import CLASSES, STRIDES, nanodet
 
-ROAD = (0, 1, 2, 3, 5, 7)
+ROAD_CLASSES = (0, 1, 2, 3, 5, 7)
 """People, bicycles, cars, motorcycles, buses and trucks, as COCO numbers them."""
 
-SMALL = 1e-6  # probability below which logarithms stop
+DETECTOR_INPUT_SIZE = 1e-6  # probability below which logarithms stop
 
 
 class DetectorConsistency:
@@ -44,7 +44,7 @@ class DetectorConsistency:
         """
         wanted = ops.maximum(self._scores(visible), self._scores(infrared))
         wanted, given = ops.stop_gradient(wanted), self._scores(fused)
-        clipped = ops.clip(given, SMALL, 1 - SMALL)
+        clipped = ops.clip(given, DETECTOR_INPUT_SIZE, 1 - DETECTOR_INPUT_SIZE)
         entropy = -(wanted * ops.log(clipped) + (1 - wanted) * ops.log(1 - clipped))
         unlike = ops.sum(ops.square(wanted - given) * entropy, axis=(1, 2))
         return unlike / (1 + ops.sum(wanted, axis=(1, 2)))
@@ -57,4 +57,4 @@ class DetectorConsistency:
         found = self._detector(small, training=False)
         scores = [found[f"classes{stride}"] for stride in STRIDES]
         flat = [ops.reshape(part, (-1, part.shape[1] * part.shape[2], CLASSES)) for part in scores]
-        return ops.take(ops.concatenate(flat, axis=1), ROAD, axis=-1)
+        return ops.take(ops.concatenate(flat, axis=1), ROAD_CLASSES, axis=-1)

@@ -4,10 +4,10 @@ from keras import KerasTensor, ops
 
 from lowlight_tf.checks import UsageError
 
-LEVEL, BLOCK = 0.6, 16
+WELL_EXPOSED_LEVEL, EXPOSURE_BLOCK = 0.6, 16
 """Brightness of a well exposed region, and its side (pixels)."""
 
-REGION = 4
+CONSISTENCY_REGION = 4
 """Side of the regions whose contrast is compared (pixels)."""
 
 
@@ -37,8 +37,8 @@ def spatial_consistency(low: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
         code compares regions at the border with black ones beyond it too, which punishes
         brightening itself; here is nothing beyond.
     """
-    _refuse_small("spatial_consistency", low, 2 * REGION)
-    change = _regions(enhanced, REGION) - _regions(low, REGION)
+    _check_min_size("spatial_consistency", low, 2 * CONSISTENCY_REGION)
+    change = _region_means(enhanced, CONSISTENCY_REGION) - _region_means(low, CONSISTENCY_REGION)
     squares = (
         ops.sum(ops.square(change[:, 1:] - change[:, :-1]), axis=(1, 2, 3)),
         ops.sum(ops.square(change[:, :, 1:] - change[:, :, :-1]), axis=(1, 2, 3)),
@@ -65,8 +65,10 @@ def exposure(enhanced: KerasTensor) -> KerasTensor:
     Differences from the paper:
         Squared, not absolute, as in the authors' code.
     """
-    _refuse_small("exposure", enhanced, BLOCK)
-    return ops.mean(ops.square(_regions(enhanced, BLOCK) - LEVEL), axis=(1, 2, 3))
+    _check_min_size("exposure", enhanced, EXPOSURE_BLOCK)
+    return ops.mean(
+        ops.square(_region_means(enhanced, EXPOSURE_BLOCK) - WELL_EXPOSED_LEVEL), axis=(1, 2, 3)
+    )
 
 
 def color_constancy(enhanced: KerasTensor) -> KerasTensor:
@@ -113,12 +115,12 @@ def curve_smoothness(curves: KerasTensor) -> KerasTensor:
     return 2 * ops.sum(down + across, axis=-1)
 
 
-def _regions(image: KerasTensor, side: int) -> KerasTensor:
+def _region_means(image: KerasTensor, side: int) -> KerasTensor:
     """Return the means of whole regions over all colors: (B, h, w, 1)."""
     return ops.average_pool(ops.mean(image, axis=-1, keepdims=True), side, side)
 
 
-def _refuse_small(name: str, image: KerasTensor, least: int) -> None:
+def _check_min_size(name: str, image: KerasTensor, least: int) -> None:
     shortest = min(image.shape[1:3])
     if shortest < least:
         raise UsageError(

@@ -12,20 +12,28 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.color import luma
-from lowlight_tf.metrics.pixels import PEAK, comparable, levels, rounded, size
+from lowlight_tf.metrics.pixels import (
+    PEAK,
+    check_same_shape,
+    quantize_8bit,
+    shape_text,
+    to_8bit_pair,
+)
 from lowlight_tf.registry import closest_match
 
 PROTOCOLS = ("plain", "gt_mean", "luma")
 """What may be done to the two pictures before they are compared; see `under`."""
 
-ARITHMETIC = ("seed",)
+UNIT_RANGE = ("seed",)
 """Protocols of metrics that need no target: see `metrics.fusion.source_psnr`."""
 
-SID, HALF = RAW_PROTOCOLS = ("sid", "half_resolution")
+SID_PROTOCOL, HALF_RESOLUTION = RAW_PROTOCOLS = ("sid", "half_resolution")
 """Protocols of RAW pictures: see `evaluation.exposure`, which brings both pictures to one size."""
 
 WINDOW, SIGMA = 11, 1.5  # pixels
-BAND = 256  # rows measured at a time: of 24 megapixels at once, float64 would fill gigabytes
+ROWS_PER_BAND = (
+    256  # rows measured at a time: of 24 megapixels at once, float64 would fill gigabytes
+)
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
@@ -67,7 +75,7 @@ def ssim(target: np.ndarray, enhanced: np.ndarray) -> float:
     if min(target.shape[:2]) < WINDOW:
         raise UsageError(
             f"SSIM needs pictures of at least {WINDOW}x{WINDOW} pixels. "
-            f"Received: {size(target)}. Leave out `ssim` for such small pictures."
+            f"Received: {shape_text(target)}. Leave out `ssim` for such small pictures."
         )
     sums = [_similarities(*band) for band in _bands(target, enhanced, overlap=WINDOW - 1)]
     windows = (target.shape[0] - WINDOW + 1) * (target.shape[1] - WINDOW + 1) * target.shape[2]
@@ -88,7 +96,9 @@ def mae(target: np.ndarray, enhanced: np.ndarray) -> float:
     return float(errors / target.size / PEAK)
 
 
-def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def apply_protocol(
+    protocol: str, target: np.ndarray, enhanced: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Prepare two pictures for any metric, as a protocol wants them.
 
     - `plain`, and `sid` and `half_resolution` of RAW pictures: the 8-bit pictures as they are.
@@ -114,20 +124,22 @@ def under(protocol: str, target: np.ndarray, enhanced: np.ndarray) -> tuple[np.n
         `gt_mean` came with Zhang et al., "Kindling the Darkness" (KinD), ACM MM 2019, in the code
         that evaluated it. Differences: there the lumas were rounded before their mean was taken.
     """
-    check(protocol, PROTOCOLS + RAW_PROTOCOLS)
+    check_protocol(protocol, PROTOCOLS + RAW_PROTOCOLS)
     if protocol not in ("gt_mean", "luma"):  # one at a time: two large ones in float64 are much
-        comparable(target, enhanced)
-        return _bytes(rounded(target)), _bytes(rounded(enhanced))
-    target, enhanced = levels(target, enhanced)
+        check_same_shape(target, enhanced)
+        return _quantize_levels(quantize_8bit(target)), _quantize_levels(quantize_8bit(enhanced))
+    target, enhanced = to_8bit_pair(target, enhanced)
     if protocol == "gt_mean":
         mean = luma(enhanced).mean()
         enhanced = enhanced * (luma(target).mean() / mean if mean else 1.0)
     elif protocol == "luma":
         target, enhanced = luma(target)[..., None], luma(enhanced)[..., None]
-    return _bytes(target), _bytes(enhanced)
+    return _quantize_levels(target), _quantize_levels(enhanced)
 
 
-def check(protocol: str, known: Sequence[str] = PROTOCOLS + ARITHMETIC + RAW_PROTOCOLS) -> None:
+def check_protocol(
+    protocol: str, known: Sequence[str] = PROTOCOLS + UNIT_RANGE + RAW_PROTOCOLS
+) -> None:
     """Refuse a protocol that is not among the known, offering the nearest."""
     if protocol not in known:
         raise UsageError(
@@ -139,10 +151,10 @@ def _bands(
     target: np.ndarray, enhanced: np.ndarray, overlap: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the levels of both, `BAND` rows at a time from the top, each with the next's first."""
-    comparable(target, enhanced)
-    for top in range(0, max(1, target.shape[0] - overlap), BAND):
-        rows = slice(top, top + BAND + overlap)
-        yield rounded(target[rows]), rounded(enhanced[rows])
+    check_same_shape(target, enhanced)
+    for top in range(0, max(1, target.shape[0] - overlap), ROWS_PER_BAND):
+        rows = slice(top, top + ROWS_PER_BAND + overlap)
+        yield quantize_8bit(target[rows]), quantize_8bit(enhanced[rows])
 
 
 def _similarities(target: np.ndarray, enhanced: np.ndarray) -> float:
@@ -157,7 +169,7 @@ def _similarities(target: np.ndarray, enhanced: np.ndarray) -> float:
     return float(similarity.sum())
 
 
-def _bytes(levels: np.ndarray) -> np.ndarray:
+def _quantize_levels(levels: np.ndarray) -> np.ndarray:
     return np.rint(np.minimum(levels, PEAK)).astype(np.uint8)
 
 

@@ -1,6 +1,6 @@
 """What a fused picture holds, and what it took from its two sources: by histograms and levels.
 
-All is measured on the 8-bit lumas (BT.601, full range) of the pictures; see `pixels.lumas` for what
+All is measured on the 8-bit lumas (BT.601, full range) of the pictures; see `pixels.luma_8bit` for what
 is taken. Infrared counts with its levels as they are. Every sum is float64.
 """
 
@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from lowlight_tf.checks import check_choice
-from lowlight_tf.metrics.pixels import PEAK, lumas
+from lowlight_tf.metrics.pixels import PEAK, luma_8bit
 
 PROTOCOLS = ("plain", "seed")
 """By which arithmetic `source_psnr` goes; see there."""
@@ -33,7 +33,7 @@ def entropy(fused: np.ndarray) -> float:
         multispectral classification", J. Applied Remote Sensing 2008. Differences: none; other
         evaluators agree.
     """
-    return _bits(_counts(*lumas(fused=fused)))
+    return _bits(_counts(*luma_8bit(fused=fused)))
 
 
 def mutual_information(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
@@ -56,7 +56,7 @@ def mutual_information(visible: np.ndarray, infrared: np.ndarray, fused: np.ndar
         Differences between evaluators: those that use scikit-learn, and VIFB, count in nats (0.693
         of ours); VIFB stretches every picture to 0 to 255 before; some give the mean of the two.
     """
-    *sources, fused = lumas(visible=visible, infrared=infrared, fused=fused)
+    *sources, fused = luma_8bit(visible=visible, infrared=infrared, fused=fused)
     return sum(_shared(source, fused) for source in sources)
 
 
@@ -82,7 +82,7 @@ def normalized_mutual_information(
         Hossny et al., "Comments on 'Information measure for performance of image fusion'",
         Electronics Letters 2008. Differences: none.
     """
-    *sources, fused = lumas(visible=visible, infrared=infrared, fused=fused)
+    *sources, fused = luma_8bit(visible=visible, infrared=infrared, fused=fused)
     total = 0.0
     for source in sources:
         entropies = _bits(_counts(source)) + _bits(_counts(fused))
@@ -114,7 +114,7 @@ def cross_entropy(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) 
         Differences: none. It is the divergence of Kullback and Leibler, which other fields do not
         call cross entropy, except for the levels left out, which would make that infinite.
     """
-    *sources, fused = lumas(visible=visible, infrared=infrared, fused=fused)
+    *sources, fused = luma_8bit(visible=visible, infrared=infrared, fused=fused)
     shares = _counts(fused) / fused.size
     return sum(_divergence(_counts(source) / source.size, shares) for source in sources) / 2
 
@@ -266,11 +266,11 @@ def scd(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
 
 
 def _levels(fused: np.ndarray) -> np.ndarray:
-    return lumas(fused=fused)[0].astype(np.float64)
+    return luma_8bit(fused=fused)[0].astype(np.float64)
 
 
 def _all_levels(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> list[np.ndarray]:
-    pictures = lumas(visible=visible, infrared=infrared, fused=fused)
+    pictures = luma_8bit(visible=visible, infrared=infrared, fused=fused)
     return [picture.astype(np.float64) for picture in pictures]
 
 

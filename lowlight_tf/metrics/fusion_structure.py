@@ -10,15 +10,15 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.metrics import fidelity
-from lowlight_tf.metrics.pixels import lumas, size
+from lowlight_tf.metrics.pixels import luma_8bit, shape_text
 
 GAMMA_G, KAPPA_G, SIGMA_G = 0.9994, -15, 0.5  # of Qabf: how well the strength of edges is kept
 GAMMA_A, KAPPA_A, SIGMA_A = 0.9879, -22, 0.8  # and their direction
 
 WINDOWS = (17, 9, 5, 3)  # pixels, of VIF: one for each scale
-SMALLEST = 41  # pixels: below, the last scale has no window left
-EYE = 2.0  # variance (levels squared) of the noise of a looking eye
-TINY = 1e-10  # variance below which a window is flat
+MIN_SIDE = 41  # pixels: below, the last scale has no window left
+NOISE_VARIANCE = 2.0  # variance (levels squared) of the noise of a looking eye
+EPSILON = 1e-10  # variance below which a window is flat
 
 
 def source_ssim(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
@@ -41,7 +41,7 @@ def source_ssim(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) ->
         Python one sums as here, but over flat windows of 7x7 pixels, which gives a little less;
         others take the mean of the two.
     """
-    *sources, fused = lumas(visible=visible, infrared=infrared, fused=fused)
+    *sources, fused = luma_8bit(visible=visible, infrared=infrared, fused=fused)
     return sum(fidelity.ssim(source[..., None], fused[..., None]) for source in sources)
 
 
@@ -71,9 +71,12 @@ def qabf(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
         which is 1; this changes the fifth digit. Some take | |a - b| - pi/2 | for the direction,
         which mends the tipping and is 0.02 to 0.07 higher.
     """
-    pictures = lumas(visible=visible, infrared=infrared, fused=fused)
+    pictures = luma_8bit(visible=visible, infrared=infrared, fused=fused)
     *sources, edges = (_edges(picture) for picture in pictures)
-    kept = sum((strength * _kept(strength, angle, *edges)).sum() for strength, angle in sources)
+    kept = sum(
+        (strength * _edge_preservation(strength, angle, *edges)).sum()
+        for strength, angle in sources
+    )
     weight = sum(strength.sum() for strength, _ in sources)
     return float(kept / weight) if weight else math.nan
 
@@ -104,11 +107,11 @@ def vif(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
         1 in evaluators. VIFF, the fusion metric of Han et al. 2013, is another one; some tables
         that say VIFF hold this one.
     """
-    pictures = lumas(visible=visible, infrared=infrared, fused=fused)
-    if min(pictures[0].shape) < SMALLEST:
+    pictures = luma_8bit(visible=visible, infrared=infrared, fused=fused)
+    if min(pictures[0].shape) < MIN_SIDE:
         raise UsageError(
-            f"VIF needs pictures of at least {SMALLEST}x{SMALLEST} pixels. "
-            f"Received: {size(pictures[0])}. Leave out `vif` for such small pictures."
+            f"VIF needs pictures of at least {MIN_SIDE}x{MIN_SIDE} pixels. "
+            f"Received: {shape_text(pictures[0])}. Leave out `vif` for such small pictures."
         )
     # Variances do not change by the mean; without it they hardly cancel.
     *sources, fused = (picture - picture.mean() for picture in pictures)
@@ -124,7 +127,7 @@ def _edges(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.hypot(left, down), np.arctan(slope)
 
 
-def _kept(
+def _edge_preservation(
     strength: np.ndarray, angle: np.ndarray, strength_f: np.ndarray, angle_f: np.ndarray
 ) -> np.ndarray:
     """Return how well each edge of a source is kept in the fused picture, 0 to 1."""
@@ -147,12 +150,12 @@ def _fidelity(source: np.ndarray, fused: np.ndarray) -> float:
         variance_s = np.maximum(_means(source * source, width) - mean_s * mean_s, 0)
         variance_f = np.maximum(_means(fused * fused, width) - mean_f * mean_f, 0)
         covariance = _means(source * fused, width) - mean_s * mean_f
-        textured = variance_s >= TINY
-        through = textured & (variance_f >= TINY) & (covariance > 0)
-        gain = np.divide(covariance, variance_s + TINY, out=np.zeros_like(mean_s), where=through)
-        noise = np.maximum(variance_f - gain * covariance, TINY)
-        kept += np.log1p((gain * gain * variance_s / (noise + EYE))[through]).sum()
-        total += np.log1p(variance_s[textured] / EYE).sum()
+        textured = variance_s >= EPSILON
+        through = textured & (variance_f >= EPSILON) & (covariance > 0)
+        gain = np.divide(covariance, variance_s + EPSILON, out=np.zeros_like(mean_s), where=through)
+        noise = np.maximum(variance_f - gain * covariance, EPSILON)
+        kept += np.log1p((gain * gain * variance_s / (noise + NOISE_VARIANCE))[through]).sum()
+        total += np.log1p(variance_s[textured] / NOISE_VARIANCE).sum()
     return float(kept / total) if total else math.nan
 
 

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 
 from lowlight_tf.imaging.color import luma
-from lowlight_tf.metrics.pixels import PEAK, levels, rounded
+from lowlight_tf.metrics.pixels import PEAK, quantize_8bit, to_8bit_pair
 
-BRIGHT = 0.98  # of white: luma from which a pixel counts as a light, or as dazzling
-FEWEST = 1e-4  # of all pixels: what must be lights, or a few specks would decide
-REACH = 1 / 20  # of the shorter side: how far around a light its glare is sought
+HIGHLIGHT_LEVEL = 0.98  # of white: luma from which a pixel counts as a light, or as dazzling
+MIN_HIGHLIGHT_PIXELS = 1e-4  # of all pixels: what must be lights, or a few specks would decide
+HALO_RADIUS = 1 / 20  # of the shorter side: how far around a light its glare is sought
 
 
-def glare(low: np.ndarray, enhanced: np.ndarray) -> float:
+def highlight_growth(low: np.ndarray, enhanced: np.ndarray) -> float:
     """Return how many times as large the dazzling area around lights is after enhancing.
 
     Definition card: a light is a pixel of the dark picture with a luma (BT.601) of at least 0.98
@@ -38,16 +38,18 @@ def glare(low: np.ndarray, enhanced: np.ndarray) -> float:
     Reference:
         Our own.
     """
-    lights, dazzling = (luma(picture) >= BRIGHT * PEAK for picture in levels(low, enhanced))
+    lights, dazzling = (
+        luma(picture) >= HIGHLIGHT_LEVEL * PEAK for picture in to_8bit_pair(low, enhanced)
+    )
     count = np.count_nonzero(lights)
-    if count < max(FEWEST * lights.size, 1):
+    if count < max(MIN_HIGHLIGHT_PIXELS * lights.size, 1):
         return math.nan
-    reach = max(round(REACH * min(lights.shape)), 1)
+    reach = max(round(HALO_RADIUS * min(lights.shape)), 1)
     distance = cv2.distanceTransform(np.uint8(~lights), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return float(np.count_nonzero(dazzling & (distance <= reach)) / count)
 
 
-def clipped(enhanced: np.ndarray) -> float:
+def clipped_fraction(enhanced: np.ndarray) -> float:
     """Return the share of pixels, in percent, of which a channel is at 255: detail that is lost.
 
     Args:
@@ -56,4 +58,4 @@ def clipped(enhanced: np.ndarray) -> float:
     Raises:
         UsageError: If the pixels are of another type or not finite.
     """
-    return float(100 * (rounded(enhanced).max(-1) == PEAK).mean())
+    return float(100 * (quantize_8bit(enhanced).max(-1) == PEAK).mean())

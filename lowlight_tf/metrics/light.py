@@ -11,15 +11,23 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lowlight_tf.metrics.pixels import PEAK, lumas
+from lowlight_tf.metrics.pixels import PEAK, luma_8bit
 
-DARK, GLARE = 0.25, 0.75  # of white: blurred luma below and above which a pixel is dark, or glare
-BLUR = 1 / 100  # of the shorter side: sigma, so that neither a black wheel nor a speck is a region
-FEWEST = 1e-3  # of all pixels: what a region must have, or it is none
-BLACK, WHITE = 0.02, 0.98  # of white: luma up to which, and from which, nothing can be told
+DARK_BELOW, GLARE_ABOVE = (
+    0.25,
+    0.75,
+)  # of white: blurred luma below and above which a pixel is dark, or glare
+BLUR_SIGMA = (
+    1 / 100
+)  # of the shorter side: sigma, so that neither a black wheel nor a speck is a region
+MIN_REGION_FRACTION = 1e-3  # of all pixels: what a region must have, or it is none
+CRUSHED_BELOW, SATURATED_ABOVE = (
+    0.02,
+    0.98,
+)  # of white: luma up to which, and from which, nothing can be told
 
 
-class Regions(NamedTuple):
+class LightRegionMasks(NamedTuple):
     """Where the visible picture is dark, normal and glare: (H, W) bool, each pixel in one."""
 
     dark: np.ndarray
@@ -27,7 +35,7 @@ class Regions(NamedTuple):
     glare: np.ndarray
 
 
-def regions(visible: np.ndarray) -> Regions:
+def light_regions(visible: np.ndarray) -> LightRegionMasks:
     """Tell dark, normal and glare regions by the luma, blurred by a hundredth of the shorter side.
 
     Below a quarter of white is dark, above three quarters is glare: headlights, lamps, what they
@@ -42,11 +50,11 @@ def regions(visible: np.ndarray) -> Regions:
     Reference:
         Our own.
     """
-    gray = lumas(visible=visible)[0].astype(np.float64)
-    sigma = BLUR * min(gray.shape)
+    gray = luma_8bit(visible=visible)[0].astype(np.float64)
+    sigma = BLUR_SIGMA * min(gray.shape)
     blurred = cv2.GaussianBlur(gray, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) / PEAK
-    dark, glare = blurred < DARK, blurred > GLARE
-    return Regions(dark, ~(dark | glare), glare)
+    dark, glare = blurred < DARK_BELOW, blurred > GLARE_ABOVE
+    return LightRegionMasks(dark, ~(dark | glare), glare)
 
 
 def dark_luma(visible: np.ndarray, fused: np.ndarray) -> float:
@@ -115,34 +123,34 @@ def glare_detail(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -
     return _detail(visible, infrared, fused, "glare")
 
 
-def dark_black(visible: np.ndarray, fused: np.ndarray) -> float:
+def dark_crushed(visible: np.ndarray, fused: np.ndarray) -> float:
     """Return the share (%) of dark regions with a luma of at most 0.02: nothing to be seen there.
 
     Args and errors are those of `dark_luma`; NaN likewise.
     """
-    _, fused = lumas(visible=visible, fused=fused)
-    return 100 * _mean(fused <= BLACK * PEAK, regions(visible).dark)
+    _, fused = luma_8bit(visible=visible, fused=fused)
+    return 100 * _mean(fused <= CRUSHED_BELOW * PEAK, light_regions(visible).dark)
 
 
-def glare_white(visible: np.ndarray, fused: np.ndarray) -> float:
+def glare_saturated(visible: np.ndarray, fused: np.ndarray) -> float:
     """Return the share (%) of glare regions with a luma of at least 0.98: what still dazzles.
 
     It looks only where the visible picture has glare: white that grows beyond is what `glare`
     counts. Args and errors are those of `dark_luma`; NaN likewise.
     """
-    _, fused = lumas(visible=visible, fused=fused)
-    return 100 * _mean(fused >= WHITE * PEAK, regions(visible).glare)
+    _, fused = luma_8bit(visible=visible, fused=fused)
+    return 100 * _mean(fused >= SATURATED_ABOVE * PEAK, light_regions(visible).glare)
 
 
 def _luma(visible: np.ndarray, fused: np.ndarray, region: str) -> float:
-    _, fused = lumas(visible=visible, fused=fused)
-    return _mean(fused, getattr(regions(visible), region)) / PEAK
+    _, fused = luma_8bit(visible=visible, fused=fused)
+    return _mean(fused, getattr(light_regions(visible), region)) / PEAK
 
 
 def _detail(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray, region: str) -> float:
-    pictures = lumas(visible=visible, infrared=infrared, fused=fused)
+    pictures = luma_8bit(visible=visible, infrared=infrared, fused=fused)
     *sources, found = (_gradient(picture) for picture in pictures)
-    stronger, mask = np.maximum(*sources), getattr(regions(visible), region)
+    stronger, mask = np.maximum(*sources), getattr(light_regions(visible), region)
     there = _mean(stronger, mask)
     return _mean(np.minimum(found, stronger), mask) / there if there else math.nan
 
@@ -157,5 +165,5 @@ def _gradient(picture: np.ndarray) -> np.ndarray:
 
 def _mean(values: np.ndarray, mask: np.ndarray) -> float:
     """Return the mean inside a mask, NaN where that holds too little of the picture."""
-    enough = np.count_nonzero(mask) >= max(FEWEST * mask.size, 1)
+    enough = np.count_nonzero(mask) >= max(MIN_REGION_FRACTION * mask.size, 1)
     return float(values[mask].mean()) if enough else math.nan

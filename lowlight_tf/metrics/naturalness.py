@@ -9,7 +9,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.color import luma
-from lowlight_tf.metrics.pixels import PEAK, levels, rounded, size
+from lowlight_tf.metrics.pixels import PEAK, quantize_8bit, shape_text, to_8bit_pair
 
 MODEL = Path(__file__).parents[1] / "weights" / "niqe.npz"
 """Mean and covariance of the features of good photographs, made by scripts/make_niqe.py."""
@@ -19,7 +19,7 @@ WINDOW, SIGMA = 7, 7 / 6  # pixels
 NEIGHBORS = ((0, 1), (1, 0), (1, 1), (1, -1))  # right, below and both diagonals
 SHAPES = np.arange(0.2, 10, 0.001)  # among which the shape of a distribution is sought
 
-SHORT = 50  # pixels of the shorter side that LOE is measured at
+LOE_SHORT_SIDE = 50  # pixels of the shorter side that LOE is measured at
 ROWS = 256  # pixels that are compared with all others at once
 
 
@@ -50,9 +50,9 @@ def niqe(enhanced: np.ndarray) -> float:
     if (enhanced.shape[0] // BLOCK) * (enhanced.shape[1] // BLOCK) < 2:
         raise UsageError(
             f"NIQE needs pictures of at least {BLOCK}x{2 * BLOCK} pixels. "
-            f"Received: {size(enhanced)}. Leave out `niqe` for such small pictures."
+            f"Received: {shape_text(enhanced)}. Leave out `niqe` for such small pictures."
         )
-    features, _ = block_features(luma(rounded(enhanced)))
+    features, _ = block_features(luma(quantize_8bit(enhanced)))
     features = features[np.isfinite(features).all(1)]
     if len(features) < 2:
         return math.nan
@@ -83,7 +83,9 @@ def loe(low: np.ndarray, enhanced: np.ndarray) -> float:
         Images", IEEE TIP 2013, section V. Lightness is the largest of red, green and blue.
         Differences: pixels are shrunk by their means, so that noise does not decide the order.
     """
-    before, after = (_small(picture.max(-1)).ravel() for picture in levels(low, enhanced))
+    before, after = (
+        _downscale_max_rgb(picture.max(-1)).ravel() for picture in to_8bit_pair(low, enhanced)
+    )
     changed = 0
     for start in range(0, len(before), ROWS):
         part = slice(start, start + ROWS)
@@ -101,7 +103,7 @@ def brightness(enhanced: np.ndarray) -> float:
     Raises:
         UsageError: If the pixels are of another type or not finite.
     """
-    return float(luma(rounded(enhanced)).mean() / PEAK)
+    return float(luma(quantize_8bit(enhanced)).mean() / PEAK)
 
 
 def block_features(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,7 +177,7 @@ def _blur(image: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(image, (WINDOW, WINDOW), SIGMA, borderType=cv2.BORDER_REPLICATE)
 
 
-def _small(image: np.ndarray) -> np.ndarray:
-    share = min(SHORT / min(image.shape), 1)
+def _downscale_max_rgb(image: np.ndarray) -> np.ndarray:
+    share = min(LOE_SHORT_SIDE / min(image.shape), 1)
     sides = [max(round(side * share), 1) for side in image.shape[::-1]]
     return cv2.resize(image, sides, interpolation=cv2.INTER_AREA)

@@ -8,7 +8,7 @@ from lowlight_tf.imaging.color import luma
 PEAK = 255.0
 
 
-def levels(first: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def to_8bit_pair(first: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return two pictures as `rounded` does, once they can be compared.
 
     Args:
@@ -18,20 +18,20 @@ def levels(first: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndar
     Raises:
         UsageError: If the shapes differ, or the pixels are of another type or not finite.
     """
-    comparable(first, enhanced)
-    return rounded(first), rounded(enhanced)
+    check_same_shape(first, enhanced)
+    return quantize_8bit(first), quantize_8bit(enhanced)
 
 
-def comparable(first: np.ndarray, enhanced: np.ndarray) -> None:
+def check_same_shape(first: np.ndarray, enhanced: np.ndarray) -> None:
     """Refuse two pictures whose shapes differ."""
     if first.shape != enhanced.shape:
         raise UsageError(
             "The enhanced picture must have the size and channels of what it is compared with, "
-            f"{size(first)}. Received: {size(enhanced)}."
+            f"{shape_text(first)}. Received: {shape_text(enhanced)}."
         )
 
 
-def rounded(image: np.ndarray) -> np.ndarray:
+def quantize_8bit(image: np.ndarray) -> np.ndarray:
     """Return a picture as float64 in whole levels of 0 to 255.
 
     Args:
@@ -49,7 +49,7 @@ def rounded(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * PEAK).astype(np.float64)
 
 
-def lumas(**pictures: np.ndarray) -> list[np.ndarray]:
+def luma_8bit(**pictures: np.ndarray) -> list[np.ndarray]:
     """Return the 8-bit lumas (BT.601, full range) of pictures of one scene, of one size.
 
     Args:
@@ -66,7 +66,7 @@ def lumas(**pictures: np.ndarray) -> list[np.ndarray]:
     if len({picture.shape[:2] for picture in pictures.values()}) > 1:
         raise UsageError(
             "Fusion is measured on pictures of one height and width: align them first. Received: "
-            f"{', '.join(f'{name} {size(picture)}' for name, picture in pictures.items())}."
+            f"{', '.join(f'{name} {shape_text(picture)}' for name, picture in pictures.items())}."
         )
     return [_gray(name, picture) for name, picture in pictures.items()]
 
@@ -75,13 +75,13 @@ def _gray(name: str, picture: np.ndarray) -> np.ndarray:
     if picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (1,), (3,)):
         raise UsageError(
             f"The {name} picture must be gray or RGB: HxW, HxWx1 or HxWx3. "
-            f"Received: {size(picture)}."
+            f"Received: {shape_text(picture)}."
         )
-    levels = rounded(picture)
+    levels = quantize_8bit(picture)
     gray = luma(levels) if picture.shape[2:] == (3,) else levels.reshape(levels.shape[:2])
     return np.rint(gray).astype(np.uint8)
 
 
-def size(image: np.ndarray) -> str:
+def shape_text(image: np.ndarray) -> str:
     """Return a picture's shape as an error says it."""
     return "x".join(map(str, image.shape))

@@ -11,11 +11,14 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.color import luma
 
-SMALLEST = 32  # pixels: what the optical flow needs
-SLACK, TOLERANCE = 0.01, 0.5  # of the forward-backward check: share, and pixels squared
+MIN_FLOW_SIDE = 32  # pixels: what the optical flow needs
+OCCLUSION_SLACK, OCCLUSION_TOLERANCE = (
+    0.01,
+    0.5,
+)  # of the forward-backward check: share, and pixels squared
 
 
-def luma_jitter(clip: Sequence[np.ndarray]) -> float:
+def luma_flicker(clip: Sequence[np.ndarray]) -> float:
     """Return the jitter of the mean luma, in 8-bit levels: 0 where it is constant or drifts evenly.
 
     It is the standard deviation, over time, of the second difference m[t-1] - 2 m[t] + m[t+1] of
@@ -37,7 +40,7 @@ def luma_jitter(clip: Sequence[np.ndarray]) -> float:
     return float(np.std(np.diff(means, n=2)))
 
 
-def warped_error(clip: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> float:
+def warping_error(clip: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> float:
     """Return how much each frame differs from the one before, moved by the optical flow.
 
     The flow is that of the reference, a clip of the same scene that does not flicker, so that one
@@ -68,9 +71,9 @@ def warped_error(clip: Sequence[np.ndarray], reference: Sequence[np.ndarray]) ->
             "The clip and its reference must be of one number of frames and one size. Received: "
             f"{len(clip)} of {clip[0].shape}, {len(reference)} of {reference[0].shape}."
         )
-    if min(clip[0].shape[:2]) < SMALLEST:
+    if min(clip[0].shape[:2]) < MIN_FLOW_SIDE:
         raise UsageError(
-            f"Optical flow needs frames of {SMALLEST}x{SMALLEST} pixels at least. "
+            f"Optical flow needs frames of {MIN_FLOW_SIDE}x{MIN_FLOW_SIDE} pixels at least. "
             f"Received: {clip[0].shape}."
         )
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -79,27 +82,29 @@ def warped_error(clip: Sequence[np.ndarray], reference: Sequence[np.ndarray]) ->
     for now in range(1, len(clip)):
         back = search.calc(grey[now], grey[now - 1], None)
         forth = search.calc(grey[now - 1], grey[now], None)
-        places = _places(back)
-        seen = _seen(back, cv2.remap(forth, places, None, cv2.INTER_LINEAR), places)
+        places = _flow_grid(back)
+        seen = _visibility_mask(back, cv2.remap(forth, places, None, cv2.INTER_LINEAR), places)
         if seen.any():
             moved = cv2.remap(clip[now - 1].astype(np.float32), places, None, cv2.INTER_LINEAR)
             errors.append(np.sqrt(np.square(clip[now] - moved)[seen].mean(dtype=np.float64)))
     return float(np.mean(errors)) if errors else 0.0
 
 
-def _places(flow: np.ndarray) -> np.ndarray:
+def _flow_grid(flow: np.ndarray) -> np.ndarray:
     """Return where each pixel comes from: its place plus the flow."""
     height, width = flow.shape[:2]
     across, down = np.meshgrid(np.arange(width), np.arange(height))
     return flow + np.dstack([across, down]).astype(np.float32)
 
 
-def _seen(back: np.ndarray, forth: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _visibility_mask(back: np.ndarray, forth: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return which pixels the frame before shows too."""
     height, width = back.shape[:2]
     inside = (places >= 0).all(-1) & (places <= (width - 1, height - 1)).all(-1)
     lengths = np.square(back).sum(-1) + np.square(forth).sum(-1)
-    return inside & (np.square(back + forth).sum(-1) < SLACK * lengths + TOLERANCE)
+    return inside & (
+        np.square(back + forth).sum(-1) < OCCLUSION_SLACK * lengths + OCCLUSION_TOLERANCE
+    )
 
 
 def _check(clip: Sequence[np.ndarray], least: int) -> None:

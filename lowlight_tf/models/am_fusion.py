@@ -10,22 +10,22 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import FUSE_WITH_THUMBNAILS
 from lowlight_tf.layers.attention import attention_gate
-from lowlight_tf.layers.clip import Limit
-from lowlight_tf.layers.illumination import Blend, CrossAttention, LightRegions, Smooth
+from lowlight_tf.layers.clip import UnitClip
+from lowlight_tf.layers.illumination import CrossAttention, LearnedBlend, Smooth, SoftLightRegions
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.models.nanodet import nanodet
 
 SCALES = 3
 """Sizes that features are fused at."""
 
-MOST = 256
+MAX_TOKENS = 256
 """Places of a detector's features that can be looked at."""
 
-NOTED = "stage2_join"
+DETECTOR_LAYER = "stage2_join"
 """The layer of NanoDet-g that is looked at, of its third stage and of 16 pixels a place: what comes
 after it is four fifths of the weights, which every file of this net would hold once more."""
 
-LEAK = 0.1
+LEAKY_SLOPE = 0.1
 """Slope of the activations below zero; see `models.dashcam_net`."""
 
 
@@ -92,21 +92,21 @@ def am_fusion(
     folded, light = pictures, pictures[0]
     if patch > 1:
         folded = [SpaceToDepth(patch, name=f"{picture.name}_fold")(picture) for picture in pictures]
-        light = _smaller(light, patch, "light")
+        light = _downsample(light, patch, "light")
     ours, theirs = (
         _encoder(picture, widths, port.name)
         for port, picture in zip(FUSE_WITH_THUMBNAILS.image_inputs, folded, strict=True)
     )
     fused, regions = [], []
     for scale, cameras in enumerate(zip(ours, theirs, strict=True)):
-        light = _smaller(light, 2, f"light_{scale}") if scale else light
-        features, seen = _fused_by_light(*cameras, light, f"detail_{scale}")
+        light = _downsample(light, 2, f"light_{scale}") if scale else light
+        features, seen = _fuse_by_light(*cameras, light, f"detail_{scale}")
         fused.append(features)
         regions.append(seen)
 
     glances = [inputs[port.name] for port in FUSE_WITH_THUMBNAILS.thumbnail_inputs]
     meant = _conv([ours[-1], theirs[-1]], widths[-1], "semantic")
-    found = _found(meant, _noted(glances, detector), depth)
+    found = _match_features(meant, _detector_features(glances, detector), depth)
     meant = layers.Add(name="guided")([meant, found])
 
     x = _conv([fused[-1], meant], widths[-1], f"decoder_{SCALES - 1}")
@@ -114,7 +114,7 @@ def am_fusion(
         x = _conv(x, 4 * widths[scale], f"up_{scale}", size=1)
         x = DepthToSpace(2, name=f"up_{scale}")([x, fused[scale]])
         x = _conv([x, fused[scale]], widths[scale], f"decoder_{scale}")
-    picture = _developed(x, folded)
+    picture = _decoder(x, folded)
     if patch > 1:
         picture = DepthToSpace(patch, name="unfold")([picture, pictures[0]])
     change = ops.tanh(ops.mean(ops.abs(found), axis=-1, keepdims=True))
@@ -128,10 +128,10 @@ def _conv(
     if isinstance(x, list):
         x = layers.Concatenate(name=f"{place}_in")(x)
     x = layers.Conv2D(maps, size, strides, padding="same", name=f"{place}_conv")(x)
-    return layers.LeakyReLU(LEAK, name=f"{place}_act")(x)
+    return layers.LeakyReLU(LEAKY_SLOPE, name=f"{place}_act")(x)
 
 
-def _smaller(x: KerasTensor, times: int, place: str) -> KerasTensor:
+def _downsample(x: KerasTensor, times: int, place: str) -> KerasTensor:
     return layers.AveragePooling2D(times, padding="same", name=place)(x)
 
 
@@ -145,16 +145,16 @@ def _encoder(x: KerasTensor, widths: tuple[int, ...], camera: str) -> list[Keras
     return sizes
 
 
-def _fused_by_light(
+def _fuse_by_light(
     ours: KerasTensor, theirs: KerasTensor, light: KerasTensor, place: str
 ) -> tuple[KerasTensor, KerasTensor]:
     """Fuse spatial features by the illumination of each place (IDFM); return the regions too."""
     maps = ours.shape[-1]
-    dark, glare = LightRegions(name=f"{place}_regions")(Smooth(name=f"{place}_light")(light))
+    dark, glare = SoftLightRegions(name=f"{place}_regions")(Smooth(name=f"{place}_light")(light))
     normal = 1.0 - dark - glare
     fine = layers.Subtract(name=f"{place}_fine")([ours, Smooth(name=f"{place}_coarse")(ours)])
     ways = {
-        "normal": (normal, Blend(name=f"{place}_blend")([ours, theirs])),
+        "normal": (normal, LearnedBlend(name=f"{place}_blend")([ours, theirs])),
         "dark": (dark, _conv([ours, theirs], maps, f"{place}_dark")),
         "glare": (glare, _conv([theirs, fine], maps, f"{place}_glare")),
     }
@@ -166,7 +166,7 @@ def _fused_by_light(
     return fused, layers.Concatenate(name=f"{place}_seen")([dark, normal, glare])
 
 
-def _noted(glances: list[KerasTensor], detector: str) -> KerasTensor:
+def _detector_features(glances: list[KerasTensor], detector: str) -> KerasTensor:
     """Return what a frozen detector makes of both whole pictures, side by side: (B, h, w, C)."""
     net = _detector(detector)
     noted = []
@@ -174,9 +174,9 @@ def _noted(glances: list[KerasTensor], detector: str) -> KerasTensor:
         features = net(layers.Concatenate(name=f"{glance.name}_rgb")([glance] * 3))
         noted.append(list(features.values())[-1] if isinstance(features, dict) else features)
     places = math.prod(noted[0].shape[1:3])
-    if places > MOST:
+    if places > MAX_TOKENS:
         raise UsageError(
-            f"`detector` must give features of at most {MOST} places. Received: {detector} with "
+            f"`detector` must give features of at most {MAX_TOKENS} places. Received: {detector} with "
             f"{places}. Pool them inside the file."
         )
     return layers.Concatenate(name="noted")(noted)
@@ -185,7 +185,7 @@ def _noted(glances: list[KerasTensor], detector: str) -> KerasTensor:
 def _detector(detector: str) -> keras.Model:
     if detector == "nanodet":
         net = nanodet(features=True)
-        noted = layers.AveragePooling2D(2, name="noted_small")(net.get_layer(NOTED).output)
+        noted = layers.AveragePooling2D(2, name="noted_small")(net.get_layer(DETECTOR_LAYER).output)
         return keras.Model(net.input, noted, name="nanodet", trainable=False)
     if not Path(detector).is_file():
         raise UsageError(
@@ -196,7 +196,7 @@ def _detector(detector: str) -> keras.Model:
     return net
 
 
-def _found(meant: KerasTensor, noted: KerasTensor, depth: int) -> KerasTensor:
+def _match_features(meant: KerasTensor, noted: KerasTensor, depth: int) -> KerasTensor:
     """Return what each place finds of use in what the detector noted (DSFM)."""
     maps = meant.shape[-1]
     queries = layers.Conv2D(depth, 1, name="queries")(meant)
@@ -206,7 +206,7 @@ def _found(meant: KerasTensor, noted: KerasTensor, depth: int) -> KerasTensor:
     return layers.Conv2D(maps, 1, kernel_initializer="zeros", name="found")(found)
 
 
-def _developed(x: KerasTensor, folded: list[KerasTensor]) -> KerasTensor:
+def _decoder(x: KerasTensor, folded: list[KerasTensor]) -> KerasTensor:
     """Return the fused picture: a gain of either picture, and an offset, for every pixel."""
     maps = folded[0].shape[-1]
     parts = []
@@ -215,4 +215,4 @@ def _developed(x: KerasTensor, folded: list[KerasTensor]) -> KerasTensor:
         gain = layers.Activation("sigmoid", name=f"{port.name}_gain_act")(gain)
         parts.append(layers.Multiply(name=f"{port.name}_part")([gain, picture]))
     parts.append(layers.Conv2D(maps, 3, padding="same", name="offset")(x))
-    return Limit(name="limit")(layers.Add(name="sum")(parts))
+    return UnitClip(name="limit")(layers.Add(name="sum")(parts))

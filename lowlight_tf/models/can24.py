@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from lowlight_tf import checks
-from lowlight_tf.layers.clip import Limit
+from lowlight_tf.layers.clip import UnitClip
 from lowlight_tf.layers.initialization import CenterIdentity
 from lowlight_tf.layers.normalization import AdaptiveNormalization
 
@@ -54,4 +54,4 @@ def can24(*, filters: int = 24, depth: int = 7, name: str = "can24") -> keras.Mo
         x = AdaptiveNormalization(name=f"norm{place}")(x)
         x = layers.LeakyReLU(0.2, name=f"act{place}")(x)
     x = layers.Conv2D(3, 1, name="color")(x)
-    return keras.Model({"low": low}, {"enhanced": Limit(name="limit")(x)}, name=name)
+    return keras.Model({"low": low}, {"enhanced": UnitClip(name="limit")(x)}, name=name)

@@ -5,22 +5,22 @@ from keras import KerasTensor, layers
 
 from lowlight_tf import checks
 from lowlight_tf.contract import ENHANCE_WITH_THUMBNAIL
-from lowlight_tf.layers.clip import Limit
-from lowlight_tf.layers.dct import CosineFilters
+from lowlight_tf.layers.clip import UnitClip
+from lowlight_tf.layers.dct import DCTInitializer
 from lowlight_tf.layers.reparameterization import CollapsibleConv2D
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
 BLOCK = 4
 """Side of the blocks of pixels that are folded into channels (pixels)."""
 
-LEAK = 0.1
+LEAKY_SLOPE = 0.1
 """Slope of the activations below zero. With plain ReLU two thirds of the units fell silent for good
 within the first thousand steps, up to all 24 of those that see the picture first."""
 
-GRAY = 0.6
+MEAN_SHADE = 0.6
 """What the shade of a picture at its level is like on average."""
 
-MOST = 16.0
+MAX_GAIN = 16.0
 """How much brighter the trunk sees a picture at most; before anything is learned, about 2."""
 
 
@@ -56,7 +56,7 @@ def dashcam_net(
     the net is run on, the thumbnail is that of the whole: tiles agree. In a video it can be a
     running mean, and exposure is steady.
 
-    What runs on a device (after `layers.reparameterization.fold`) is space-to-depth, convolutions
+    What runs on a device (after `layers.reparameterization.reparameterize_model`) is space-to-depth, convolutions
     with leaky ReLU, sum, difference, product, minimum with 1, sigmoid, mean over height and width,
     and depth-to-space.
 
@@ -99,7 +99,7 @@ def dashcam_net(
         )
 
     def active(x: KerasTensor, place: str) -> KerasTensor:
-        return layers.LeakyReLU(LEAK, name=f"{place}_act")(x)
+        return layers.LeakyReLU(LEAKY_SLOPE, name=f"{place}_act")(x)
 
     def block(x: KerasTensor, channels: int, place: str) -> KerasTensor:
         y = active(conv(x, channels, f"{place}_a"), f"{place}_a")
@@ -115,7 +115,7 @@ def dashcam_net(
     colors = picture.channels * BLOCK**2
 
     def shade(x: KerasTensor, place: str) -> KerasTensor:
-        lit = Limit(strict=True, name=f"{place}_seen")(
+        lit = UnitClip(strict_gradient=True, name=f"{place}_seen")(
             layers.Multiply(name=f"{place}_level")([x, level])
         )
         x = 1.0 - lit
@@ -133,11 +133,11 @@ def dashcam_net(
     level = layers.Conv2D(
         1, 1, activation="sigmoid", bias_initializer=keras.initializers.Constant(-2), name="level"
     )(dark)
-    level = MOST * level
+    level = MAX_GAIN * level
 
     seen = shade(glance, "glance")
     lit = layers.Conv2D(
-        BLOCK**2 - 1, 1, kernel_initializer=CosineFilters(), trainable=False, name="lit_conv"
+        BLOCK**2 - 1, 1, kernel_initializer=DCTInitializer(), trainable=False, name="lit_conv"
     )(seen)
     lit = mean(active(lit, "lit"), "lit")
 
@@ -151,7 +151,7 @@ def dashcam_net(
     lift = 2.0 * layers.Activation("sigmoid", name="lift_act")(lift)
 
     folded = shade(SpaceToDepth(BLOCK, name="fold")(low), "picture")
-    x = active(conv(folded, filters, "enter", center=GRAY), "enter")
+    x = active(conv(folded, filters, "enter", center=MEAN_SHADE), "enter")
     y = active(conv(x, deep_filters, "down", strides=2), "down")
     for number in range(deep_blocks):
         y = block(y, deep_filters, f"deep{number}")
@@ -166,7 +166,7 @@ def dashcam_net(
         return layers.Conv2D(colors, 1, use_bias=False, kernel_initializer=start, name=place)(x)
 
     shaded = layers.Multiply(name="shaded")([folded, head(-1, "span")])
-    whole = Limit(name="whole")(layers.Add(name="whole_raw")([head(1, "white"), shaded]))
+    whole = UnitClip(name="whole")(layers.Add(name="whole_raw")([head(1, "white"), shaded]))
     enhanced = DepthToSpace(BLOCK, name="unfold")([whole, low])
     return keras.Model(
         {picture.name: low, small.name: thumbnail},

@@ -10,11 +10,11 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import FUSE
 from lowlight_tf.layers.attention import attention_gate
-from lowlight_tf.layers.fusion import STRATEGIES, FuseFeatures, MirrorPadding
-from lowlight_tf.layers.normalization import PassableNormalization
+from lowlight_tf.layers.fusion import STRATEGIES, FuseFeatures, ReflectionPadding2D
+from lowlight_tf.layers.normalization import FreezableBatchNormalization
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
-SLOPE = 0.25
+PRELU_INIT = 0.25
 """Of PReLU below zero, before anything is learned."""
 
 Block = Callable[[KerasTensor], KerasTensor]
@@ -159,16 +159,16 @@ def _conv(
 ) -> Block:
     """Return a convolution of 3 x 3 pixels, batch normalization and activation."""
     pads = mirrored and not portable
-    pad = MirrorPadding(name=f"{place}_pad") if pads else lambda x: x
+    pad = ReflectionPadding2D(name=f"{place}_pad") if pads else lambda x: x
     conv = layers.Conv2D(maps, 3, padding="valid" if pads else "same", name=f"{place}_conv")
     norm = lambda x, **how: x  # noqa: E731
     if normalized:
-        norm = PassableNormalization(epsilon=1e-5, momentum=0.9, name=f"{place}_norm")
+        norm = FreezableBatchNormalization(epsilon=1e-5, momentum=0.9, name=f"{place}_norm")
     if active != "prelu":
         act = layers.Activation(active, name=f"{place}_act")
     elif portable:
-        act = layers.LeakyReLU(SLOPE, name=f"{place}_act")
+        act = layers.LeakyReLU(PRELU_INIT, name=f"{place}_act")
     else:
-        slope = keras.initializers.Constant(SLOPE)
+        slope = keras.initializers.Constant(PRELU_INIT)
         act = layers.PReLU(slope, shared_axes=[1, 2], name=f"{place}_act")
     return lambda x, **how: act(norm(conv(pad(x)), **how))

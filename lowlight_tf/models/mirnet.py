@@ -6,16 +6,16 @@ import keras
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
-from lowlight_tf.layers.attention import BranchSoftmax, ChannelExtent
-from lowlight_tf.layers.clip import Limit
-from lowlight_tf.layers.pyramid import DoubleSize, FoldedTranspose, HalfSize
+from lowlight_tf.layers.attention import BranchSoftmax, ChannelPool
+from lowlight_tf.layers.clip import UnitClip
+from lowlight_tf.layers.pyramid import BilinearUpsample, BlurPool, FoldedConv2DTranspose
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.models import mirnet_keras_io
 
-REDUCTION = 8
+REDUCTION_RATIO = 8
 """By how many times fewer feature maps an attention has inside."""
 
-LEAST = 4
+MIN_CHANNELS = 4
 """Feature maps that it has at least: every second ReLU without a bias is never heard of again."""
 
 Block = Callable[[KerasTensor], KerasTensor]
@@ -106,7 +106,7 @@ def mirnet(
 
     low = keras.Input((None, None, 3), name="low")
     folded = SpaceToDepth(patch, name="fold")(low) if patch > 1 else low
-    x = _conv(filters, 3, "enter")(_tone(folded) if toned else folded)
+    x = _conv(filters, 3, "enter")(_tone_curve(folded) if toned else folded)
     for group in range(groups):
         y = x
         for block in range(blocks):
@@ -115,7 +115,7 @@ def mirnet(
     enhanced = folded + _conv(3 * patch**2, 3, "leave")(x)
     if gained:
         enhanced += folded * _conv(3 * patch**2, 3, "gain")(x)
-    enhanced = Limit(name="range")(enhanced)
+    enhanced = UnitClip(name="range")(enhanced)
     if patch > 1:
         enhanced = DepthToSpace(patch, name="unfold")([enhanced, low])
     return keras.Model({"low": low}, {"enhanced": enhanced}, name=name)
@@ -125,19 +125,19 @@ def _conv(channels: int, size: int, place: str, **options) -> layers.Conv2D:
     return layers.Conv2D(channels, size, padding="same", use_bias=False, name=place, **options)
 
 
-def _tone(x: KerasTensor) -> KerasTensor:
+def _tone_curve(x: KerasTensor) -> KerasTensor:
     """Return 1 - (1 - x)^4: what is dark, four times brighter; 0 and 1 stay."""
     shade = layers.Multiply(name="shade_2")([1.0 - x] * 2)
     return 1.0 - layers.Multiply(name="shade_4")([shade, shade])
 
 
-def _slope(place: str) -> layers.PReLU:
+def _prelu(place: str) -> layers.PReLU:
     """Return a PReLU with one slope for all feature maps, as PyTorch has it."""
     start = keras.initializers.Constant(0.25)
     return layers.PReLU(start, shared_axes=[1, 2, 3], name=place)
 
 
-def _mean(x: KerasTensor) -> KerasTensor:
+def _global_pool(x: KerasTensor) -> KerasTensor:
     return layers.GlobalAveragePooling2D(keepdims=True)(x)
 
 
@@ -153,7 +153,7 @@ def _multi_scale_block(x: KerasTensor, filters: int, streams: int, place: str) -
     y = x
     for stream, unit in enumerate(units):
         if stream:
-            y = _half(y, maps[stream - 1], f"{place}_down{stream}")
+            y = _downsample(y, maps[stream - 1], f"{place}_down{stream}")
             halves[stream - 1, stream] = y  # the mesh wants it too, with these same weights
         y = unit(y)
         first.append(y)
@@ -164,9 +164,9 @@ def _multi_scale_block(x: KerasTensor, filters: int, streams: int, place: str) -
             return halves[source, target]
         y, way = column[source], f"{place}_{title}{source}{target}"
         for stream in range(source, target):
-            y = _half(y, maps[stream], f"{way}_{stream}")
+            y = _downsample(y, maps[stream], f"{way}_{stream}")
         for stream in range(source, target, -1):
-            y = _double(y, column[stream - 1], maps[stream], f"{way}_{stream}")
+            y = _upsample(y, column[stream - 1], maps[stream], f"{way}_{stream}")
         return y
 
     def gathered(column: Sequence[KerasTensor], target: int, title: str) -> list[KerasTensor]:
@@ -182,9 +182,9 @@ def _multi_scale_block(x: KerasTensor, filters: int, streams: int, place: str) -
 
 def _dual_attention(channels: int, place: str) -> Block:
     """Make a dual attention unit (DAU): two convolutions, weighed by map and by pixel, plus x."""
-    enter, slope = _conv(channels, 3, f"{place}_a"), _slope(f"{place}_slope")
+    enter, slope = _conv(channels, 3, f"{place}_a"), _prelu(f"{place}_slope")
     leave = _conv(channels, 3, f"{place}_b")
-    least = max(channels // REDUCTION, LEAST)
+    least = max(channels // REDUCTION_RATIO, MIN_CHANNELS)
     squeeze = _conv(least, 1, f"{place}_squeeze", activation="relu")
     excite = _conv(channels, 1, f"{place}_excite", activation="sigmoid")
     look = _conv(1, 5, f"{place}_look", activation="sigmoid")
@@ -192,7 +192,7 @@ def _dual_attention(channels: int, place: str) -> Block:
 
     def unit(x: KerasTensor) -> KerasTensor:
         y = leave(slope(enter(x)))
-        maps, pixels = excite(squeeze(_mean(y))), look(ChannelExtent()(y))
+        maps, pixels = excite(squeeze(_global_pool(y))), look(ChannelPool()(y))
         # One 1x1 convolution of both products, side by side, in the paper; a pixel's share may as
         # well be applied after it.
         return x + by_map(y * maps) + by_pixel(y) * pixels
@@ -202,32 +202,32 @@ def _dual_attention(channels: int, place: str) -> Block:
 
 def _selective_fusion(channels: int, streams: int, place: str) -> Callable:
     """Make a selective kernel fusion (SKFF): the sum of all streams, each map in its own shares."""
-    least = max(channels // REDUCTION, LEAST)
-    squeeze, slope = _conv(least, 1, f"{place}_squeeze"), _slope(f"{place}_slope")
+    least = max(channels // REDUCTION_RATIO, MIN_CHANNELS)
+    squeeze, slope = _conv(least, 1, f"{place}_squeeze"), _prelu(f"{place}_slope")
     choose = _conv(channels * streams, 1, f"{place}_choose")
 
     def fuse(tensors: Sequence[KerasTensor]) -> KerasTensor:
         # The GPU delegate errs on sums of 8-bit means; the mean of the sum is right.
-        mean = _mean(layers.Add()(tensors))
+        mean = _global_pool(layers.Add()(tensors))
         shares = BranchSoftmax(streams)(choose(slope(squeeze(mean))))
         return layers.Add()([x * share for x, share in zip(tensors, shares, strict=True)])
 
     return fuse
 
 
-def _half(x: KerasTensor, channels: int, place: str) -> KerasTensor:
+def _downsample(x: KerasTensor, channels: int, place: str) -> KerasTensor:
     """Lay a downsampling module: half the size, twice the feature maps."""
-    y = _slope(f"{place}_slope_a")(_conv(channels, 1, f"{place}_a")(x))
-    y = _slope(f"{place}_slope_b")(_conv(channels, 3, f"{place}_b")(y))
-    y = _conv(2 * channels, 1, f"{place}_c")(HalfSize()(y))
-    return y + _conv(2 * channels, 1, f"{place}_past")(HalfSize()(x))
+    y = _prelu(f"{place}_slope_a")(_conv(channels, 1, f"{place}_a")(x))
+    y = _prelu(f"{place}_slope_b")(_conv(channels, 3, f"{place}_b")(y))
+    y = _conv(2 * channels, 1, f"{place}_c")(BlurPool()(y))
+    return y + _conv(2 * channels, 1, f"{place}_past")(BlurPool()(x))
 
 
-def _double(x: KerasTensor, like: KerasTensor, channels: int, place: str) -> KerasTensor:
+def _upsample(x: KerasTensor, like: KerasTensor, channels: int, place: str) -> KerasTensor:
     """Lay an upsampling module: the size of `like`, half the feature maps."""
-    y = _slope(f"{place}_slope_a")(_conv(channels, 1, f"{place}_a")(x))
-    y = FoldedTranspose(channels, name=f"{place}_b")(y)
-    y = _slope(f"{place}_slope_b")(DepthToSpace(2)([y, like]))
+    y = _prelu(f"{place}_slope_a")(_conv(channels, 1, f"{place}_a")(x))
+    y = FoldedConv2DTranspose(channels, name=f"{place}_b")(y)
+    y = _prelu(f"{place}_slope_b")(DepthToSpace(2)([y, like]))
     y = _conv(channels // 2, 1, f"{place}_c")(y)
     past = _conv(channels // 2, 1, f"{place}_past")(x)
-    return y + DoubleSize()([past, like])
+    return y + BilinearUpsample()([past, like])

@@ -79,24 +79,24 @@ def _conv(x: KerasTensor, channels: int, size: int = 3, active: str | None = Non
     return layers.Conv2D(channels, size, padding="same", activation=active)(x)
 
 
-def _mean(x: KerasTensor) -> KerasTensor:
+def _global_pool(x: KerasTensor) -> KerasTensor:
     return layers.GlobalAveragePooling2D(keepdims=True)(x)
 
 
 def _multi_scale_block(x: KerasTensor, channels: int) -> KerasTensor:
-    second = _half(x)
-    third = _half(second)
+    second = _downsample(x)
+    third = _downsample(second)
     first, second, third = (_dual_attention(stream) for stream in (x, second, third))
-    fused = _selective_fusion(first, _double(second), _double(_double(third)))
+    fused = _selective_fusion(first, _upsample(second), _upsample(_upsample(third)))
     # The second stream is fused and attended to here in the original, and then never used.
-    lowest = _selective_fusion(_half(_half(first)), _half(second), third)
-    first, third = _dual_attention(fused), _double(_double(_dual_attention(lowest)))
+    lowest = _selective_fusion(_downsample(_downsample(first)), _downsample(second), third)
+    first, third = _dual_attention(fused), _upsample(_upsample(_dual_attention(lowest)))
     return layers.Add()([x, _conv(_selective_fusion(first, third, third), channels)])
 
 
 def _selective_fusion(*streams: KerasTensor) -> KerasTensor:
     channels = streams[0].shape[-1]
-    compact = _conv(_mean(layers.Add()(streams)), channels // 8, 1, "relu")
+    compact = _conv(_global_pool(layers.Add()(streams)), channels // 8, 1, "relu")
     weighed = [x * _conv(compact, channels, 1, "softmax") for x in streams]
     return layers.Add()(weighed)
 
@@ -104,20 +104,20 @@ def _selective_fusion(*streams: KerasTensor) -> KerasTensor:
 def _dual_attention(x: KerasTensor) -> KerasTensor:
     channels = x.shape[-1]
     y = _conv(_conv(x, channels, 3, "relu"), channels)
-    by_map = y * _conv(_conv(_mean(y), channels // 8, 1, "relu"), channels, 1, "sigmoid")
+    by_map = y * _conv(_conv(_global_pool(y), channels // 8, 1, "relu"), channels, 1, "sigmoid")
     extent = [keras.ops.max(y, -1, keepdims=True), keras.ops.mean(y, -1, keepdims=True)]
     by_pixel = y * _conv(layers.Concatenate()(extent), 1, 1, "sigmoid")
     return layers.Add()([x, _conv(layers.Concatenate()([by_map, by_pixel]), channels, 1)])
 
 
-def _half(x: KerasTensor) -> KerasTensor:
+def _downsample(x: KerasTensor) -> KerasTensor:
     channels = x.shape[-1]
     y = _conv(_conv(x, channels, 1, "relu"), channels, 3, "relu")
     y = _conv(layers.MaxPooling2D()(y), 2 * channels, 1)
     return layers.Add()([_conv(layers.MaxPooling2D()(x), 2 * channels, 1), y])
 
 
-def _double(x: KerasTensor) -> KerasTensor:
+def _upsample(x: KerasTensor) -> KerasTensor:
     channels = x.shape[-1]
     y = _conv(_conv(x, channels, 1, "relu"), channels, 3, "relu")
     y = _conv(layers.UpSampling2D()(y), channels // 2, 1)

@@ -11,7 +11,7 @@ from lowlight_tf.catalog import DISCRIMINATORS, GAN_LOSSES
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
-from lowlight_tf.losses.adversarial import Game
+from lowlight_tf.losses.adversarial import GANLoss
 from lowlight_tf.training.callbacks import Progress, StepCallback
 from lowlight_tf.training.composite_loss import Objective
 from lowlight_tf.training.learner import Learner, replicas_mean
@@ -93,7 +93,7 @@ class AdversarialLearner(Learner):
         contract: Contract,
         critic: keras.Model,
         optimizer: keras.optimizers.Optimizer,
-        game: Game,
+        game: GANLoss,
         weight: float = 1.0,
         features: float = 0.0,
         teacher: keras.Model | None = None,
@@ -143,7 +143,7 @@ class AdversarialLearner(Learner):
         with tape.stop_recording():
             self._train_critic(x, known, made)
             wanted = self._seen_inside(x, known[self._real[0]]) if self.features else []
-        adversarial = ops.mean(self.game.net(self._logits(x, made)))
+        adversarial = ops.mean(self.game.generator(self._logits(x, made)))
         self.trackers["adversarial"].update_state(adversarial)
         lost = self.weight * adversarial
         if self.features:
@@ -160,15 +160,15 @@ class AdversarialLearner(Learner):
         with tf.GradientTape() as tape:
             fake = self._logits(x, made)
             reals = [self._logits(x, known[name]) for name in self._real]
-            loss = sum(ops.mean(self.game.critic(real, fake)) for real in reals) / len(reals)
+            loss = sum(ops.mean(self.game.discriminator(real, fake)) for real in reals) / len(reals)
             scaled = self.critic_optimizer.scale_loss(loss)
         weights = self.critic.trainable_variables
         gradients = tape.gradient(scaled, weights)
         self._follow(gradients, weights, self.critic_optimizer, "gradient_critic")
         self.trackers["critic"].update_state(loss)
         for real in reals:
-            self.trackers["critic_real"].update_state(real > self.game.border)
-        self.trackers["critic_fake"].update_state(fake <= self.game.border)
+            self.trackers["critic_real"].update_state(real > self.game.real_threshold)
+        self.trackers["critic_fake"].update_state(fake <= self.game.real_threshold)
 
     def _logits(self, x: Mapping, picture: KerasTensor) -> KerasTensor:
         return ops.cast(self.critic(self._shown(x, picture), training=True), "float32")

@@ -22,7 +22,7 @@ from lowlight_tf.evaluation.evaluator import FUSION, evaluate
 from lowlight_tf.evaluation.raw_protocol import own_protocol
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.fileio import write_json
-from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.pipeline.synthetic_validation import dusk
 from lowlight_tf.training import adversarial, callbacks, checkpoint
 from lowlight_tf.training.adversarial import AdversarialLearner
@@ -107,7 +107,7 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
     val = dusk(material.val, run / "dusk", recipe)
 
     print(
-        f"{recipe.model}: {fold(net).count_params():,} weights; {len(material.train)} pairs to "
+        f"{recipe.model}: {reparameterize_model(net).count_params():,} weights; {len(material.train)} pairs to "
         f"learn from, {len(val)} to judge by; {recipe.training.steps} steps of "
         f"{recipe.pipeline.batch}"
     )
@@ -171,7 +171,7 @@ def _teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
             f"`training.teacher` must have the ports of {recipe.model}. Received: {place}, from "
             f"{', '.join(port.name for port in engine.contract.inputs)}."
         )
-    return fold(engine.net)
+    return reparameterize_model(engine.net)
 
 
 def _open(run: Path, recipe: Recipe, resume: bool) -> None:
@@ -333,7 +333,7 @@ def _tell(
             },
             **({"exposure": dataclasses.asdict(exposure)} if exposure else {}),
             "protocol": f"{progress.history.protocol}, mean over whole pictures",
-            "weights": fold(net).count_params(),
+            "weights": reparameterize_model(net).count_params(),
             "recipe": told,
             "versions": {"keras": keras.__version__, "python": platform.python_version()},
             "backend": keras.backend.backend(),

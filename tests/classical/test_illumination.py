@@ -28,7 +28,7 @@ def test_it_is_the_solution_of_the_system(shape, weight, rng):
     # Weights over two orders of magnitude, as between the texture and the edges of things.
     down = weight * 10 ** rng.uniform(-1, 1, (height - 1, width))
     across = weight * 10 ** rng.uniform(-1, 1, (height, width - 1))
-    found = illumination.smoothed(image, down, across)
+    found = illumination.smooth_illumination(image, down, across)
     assert found.dtype == np.float32
     error = np.sqrt(np.mean(np.square(found - solved(image, down, across))))
     assert error < 0.01 * np.sqrt(np.mean(np.square(image)))
@@ -39,10 +39,10 @@ def test_light_stops_at_steps_that_do_not_count():
     image[:, 30:] = 1
     across = np.full((40, 59), 1e4, np.float32)
     across[:, 29] = 0
-    found = illumination.smoothed(image, np.full((39, 60), 1e4, np.float32), across)
+    found = illumination.smooth_illumination(image, np.full((39, 60), 1e4, np.float32), across)
     np.testing.assert_allclose(found, image, atol=0.01)
 
 
 def test_the_brightest_is_of_three_colors():
     image = np.float32([[[0.1, 0.2, 0.3], [0.6, 0.5, 0.4], [0.7, 0.8, 0.2]]])
-    np.testing.assert_array_equal(illumination.brightest(image), np.float32([[0.3, 0.6, 0.8]]))
+    np.testing.assert_array_equal(illumination.max_rgb(image), np.float32([[0.3, 0.6, 0.8]]))

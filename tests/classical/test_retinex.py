@@ -53,7 +53,7 @@ def test_the_retinex_of_several_scales_is_their_mean(rng):
     levels = rng.uniform(1, 200, (30, 40, 3)).astype(np.float32)
     each = [np.log(levels / retinex.surround(levels, scale)) for scale in (3.0, 15.0)]
     low = picture(levels)
-    expected = retinex.balanced((each[0] + each[1]) / 2, low)
+    expected = retinex.restore_color_balance((each[0] + each[1]) / 2, low)
     np.testing.assert_allclose(retinex.msr(low, scales=(3.0, 15.0)), expected, atol=1e-4)
 
 
@@ -72,7 +72,7 @@ def test_the_balance_makes_one_percent_black_and_as_many_white():
     colors = np.stack([ramp, 5 - 2 * ramp, np.full_like(ramp, 7)], axis=-1)
     low = np.full_like(colors, 0.3)
     expected = ((ramp - 2) / 195).clip(0, 1)  # from the third lowest to the third highest
-    found = retinex.balanced(colors, low)
+    found = retinex.restore_color_balance(colors, low)
     np.testing.assert_allclose(found[..., 0], expected, atol=1e-6)
     np.testing.assert_allclose(found[..., 1], 1 - expected, atol=1e-6)
     np.testing.assert_array_equal(found[..., 2], low[..., 2])  # nothing to stretch

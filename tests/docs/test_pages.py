@@ -101,7 +101,7 @@ def test_every_command_that_is_shown_can_be_given(path):
         for metric in (getattr(args, "metrics", None) or "").split(","):
             assert metric in ("", *METRICS), line
         for protocol in filter(None, (getattr(args, "protocol", None) or "").split(",")):
-            fidelity.check(protocol)
+            fidelity.check_protocol(protocol)
         recipe = getattr(args, "recipe", None) or "FILE"
         assert recipe in ("FILE", "bend.toml") or (RECIPES / f"{recipe}.toml").is_file(), line
         if args.command == "download" and args.name != "NAME":

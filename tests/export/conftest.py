@@ -23,7 +23,7 @@ def exposing_net():
     import keras
     from keras import layers
 
-    from lowlight_tf.layers.clip import Limit
+    from lowlight_tf.layers.clip import UnitClip
     from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
     def conv(x, filters, name, size=3, **options):
@@ -43,7 +43,9 @@ def exposing_net():
     weight = conv(v, 4, "weight", 1, activation="sigmoid")
 
     folded = SpaceToDepth(4, name="fold")(low)
-    seen = Limit(strict=True, name="seen")(layers.Multiply(name="seen_raw")([folded, level]))
+    seen = UnitClip(strict_gradient=True, name="seen")(
+        layers.Multiply(name="seen_raw")([folded, level])
+    )
     x = active(conv(seen, 4, "enter_conv"), "enter")
     y = active(conv(x, 4, "down_conv", strides=2), "down")
     y = DepthToSpace(2, name="up")([conv(y, 16, "up_conv", 1), x])
@@ -53,9 +55,9 @@ def exposing_net():
     x = layers.Multiply(name="weighted")([x, weight])
     gain = conv(x, 48, "gain", 1, activation="relu", bias_initializer="ones")
     gain = layers.Multiply(name="whole_gain")([gain, level])
-    bright = Limit(name="bright")(layers.Multiply(name="bright_raw")([folded, gain]))
+    bright = UnitClip(name="bright")(layers.Multiply(name="bright_raw")([folded, gain]))
     offset = conv(x, 48, "offset", 1)
-    whole = Limit(name="whole")(layers.Add(name="whole_raw")([bright, offset]))
+    whole = UnitClip(name="whole")(layers.Add(name="whole_raw")([bright, offset]))
     enhanced = DepthToSpace(4, name="unfold")([whole, low])
     return keras.Model(
         {"low": low, "thumbnail": thumbnail}, {"enhanced": enhanced}, name="exposing_net"

@@ -7,7 +7,7 @@ from keras import ops
 
 from lowlight_tf.layers.attention import (
     BranchSoftmax,
-    ChannelExtent,
+    ChannelPool,
     additive_gate,
     attention_gate,
 )
@@ -15,7 +15,7 @@ from lowlight_tf.layers.attention import (
 
 def test_extent_is_the_largest_and_the_mean_of_a_pixel():
     x = np.float32([[[[1, 5, 3], [-4, -2, -6]]]])
-    np.testing.assert_allclose(ChannelExtent()(x), [[[[5, 3], [-2, -4]]]])
+    np.testing.assert_allclose(ChannelPool()(x), [[[[5, 3], [-2, -4]]]])
 
 
 def test_two_branches_by_hand():
@@ -41,7 +41,7 @@ def test_is_the_plain_softmax_across_branches(branches, rng):
 
 def test_both_come_back_from_their_configuration(rng):
     x = rng.random((1, 1, 1, 6), dtype=np.float32)
-    for layer in (BranchSoftmax(3), ChannelExtent()):
+    for layer in (BranchSoftmax(3), ChannelPool()):
         again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
         np.testing.assert_array_equal(layer(x)[0], again(x)[0])
 

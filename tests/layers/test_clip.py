@@ -3,21 +3,21 @@
 import numpy as np
 import tensorflow as tf
 
-from lowlight_tf.layers.clip import Limit
+from lowlight_tf.layers.clip import UnitClip
 
 VALUES = np.float32([[-0.5, 0.25, 1.0, 1.75]])
 
 
 def test_values_end_at_black_and_white():
-    np.testing.assert_array_equal(Limit()(VALUES), [[0, 0.25, 1, 1]])
-    np.testing.assert_allclose(Limit()(VALUES, training=True), [[0, 0.25, 1, 1]], atol=1e-6)
+    np.testing.assert_array_equal(UnitClip()(VALUES), [[0, 0.25, 1, 1]])
+    np.testing.assert_allclose(UnitClip()(VALUES, training=True), [[0, 0.25, 1, 1]], atol=1e-6)
 
 
 def test_what_is_beyond_the_ends_still_learns():
     values = tf.constant(VALUES)
     with tf.GradientTape() as tape:
         tape.watch(values)
-        total = tf.reduce_sum(Limit()(values, training=True))
+        total = tf.reduce_sum(UnitClip()(values, training=True))
     np.testing.assert_array_equal(tape.gradient(total, values), np.ones_like(VALUES))
 
 
@@ -25,5 +25,5 @@ def test_a_strict_limit_has_the_gradient_of_a_clip():
     values = tf.constant(VALUES)
     with tf.GradientTape() as tape:
         tape.watch(values)
-        total = tf.reduce_sum(Limit(strict=True)(values, training=True)[:, ::3])
+        total = tf.reduce_sum(UnitClip(strict_gradient=True)(values, training=True)[:, ::3])
     np.testing.assert_array_equal(tape.gradient(total, values), np.zeros_like(VALUES))

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from lowlight_tf.layers.fusion import STRATEGIES, FuseFeatures, MirrorPadding
+from lowlight_tf.layers.fusion import STRATEGIES, FuseFeatures, ReflectionPadding2D
 
 
 def test_the_border_is_a_mirror():
     row = np.float32([1, 2, 3]).reshape(1, 1, 3, 1).repeat(2, axis=1)
-    padded = np.array(MirrorPadding()(row))[0, :, :, 0]
+    padded = np.array(ReflectionPadding2D()(row))[0, :, :, 0]
     np.testing.assert_array_equal(padded, [[2, 1, 2, 3, 2]] * 4)
 
 

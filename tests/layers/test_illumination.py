@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from lowlight_tf.layers.illumination import Blend, CrossAttention, LightRegions, Smooth
+from lowlight_tf.layers.illumination import CrossAttention, LearnedBlend, Smooth, SoftLightRegions
 
 
 def column(*values):
@@ -12,7 +12,7 @@ def column(*values):
 
 
 def test_regions_by_hand():
-    dark, glare = (np.ravel(r) for r in LightRegions()(column(0, 0.25, 0.5, 0.75, 1)))
+    dark, glare = (np.ravel(r) for r in SoftLightRegions()(column(0, 0.25, 0.5, 0.75, 1)))
     far, half, near = 1 / (1 + np.exp(5)), 0.5, 1 / (1 + np.exp(-5))
     away = [1 / (1 + np.exp(20 * d)) for d in (0.5, 0.75)]
     np.testing.assert_allclose(dark, [near, half, far, *away], rtol=1e-4)
@@ -21,7 +21,7 @@ def test_regions_by_hand():
 
 
 def test_a_blend_begins_at_a_half_and_has_a_share_for_each_map():
-    blend = Blend()
+    blend = LearnedBlend()
     visible, infrared = np.ones((1, 2, 2, 2), np.float32), np.zeros((1, 2, 2, 2), np.float32)
     np.testing.assert_allclose(blend([visible, infrared]), 0.5 * visible)
     blend.share.assign([np.log(3), -np.log(3)])
@@ -59,7 +59,7 @@ def test_every_place_looks_for_itself(rng):
     np.testing.assert_allclose(whole[:, 1:2, 3:4], part, rtol=1e-5)
 
 
-@pytest.mark.parametrize("layer", [LightRegions(), Smooth(), CrossAttention()])
+@pytest.mark.parametrize("layer", [SoftLightRegions(), Smooth(), CrossAttention()])
 def test_comes_back_from_its_configuration(layer, rng):
     x = rng.random((1, 4, 4, 2), dtype=np.float32)
     given = [x, x, x] if isinstance(layer, CrossAttention) else x

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from lowlight_tf.layers.pyramid import DoubleSize, FoldedTranspose, HalfSize
+from lowlight_tf.layers.pyramid import BilinearUpsample, BlurPool, FoldedConv2DTranspose
 from lowlight_tf.layers.resample import DepthToSpace
 
 SIZES = [(8, 12), (7, 9), (1, 2), (2, 1), (6, 11)]
@@ -21,12 +21,12 @@ def test_halving_blurs_by_1_2_1_around_even_pixels(training):
     x[3, 5] = 16  # an odd one: a quarter to each of the rows around it
     expected = [[0, 0, 0], [0, 4, 2 / 2], [0, 0, 1]]
     expected[1][2] = 1
-    np.testing.assert_allclose(HalfSize()(image(x), training=training), image(expected), atol=1e-6)
+    np.testing.assert_allclose(BlurPool()(image(x), training=training), image(expected), atol=1e-6)
 
 
 def test_halving_turns_fine_stripes_grey():
     stripes = np.tile([0.0, 1.0], (8, 8))
-    halved = np.asarray(HalfSize()(image(stripes)))
+    halved = np.asarray(BlurPool()(image(stripes)))
     np.testing.assert_allclose(halved[:, 1:, 1:], 0.5, atol=1e-6)
     assert np.ptp(stripes[:, ::2]) == 0  # what keeping every other pixel makes of them: black
 
@@ -34,20 +34,20 @@ def test_halving_turns_fine_stripes_grey():
 @pytest.mark.parametrize("training", [False, True])
 def test_doubling_is_bilinear_and_ends_as_the_picture_ends(training):
     x = image([[0.0, 4.0]])
-    doubled = DoubleSize()([x, np.zeros((1, 2, 4, 1), np.float32)], training=training)
+    doubled = BilinearUpsample()([x, np.zeros((1, 2, 4, 1), np.float32)], training=training)
     np.testing.assert_allclose(doubled, image([[0, 1, 3, 4]] * 2), atol=1e-6)
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_training_sees_what_a_device_gives(height, width, rng):
     x = rng.random((2, height, width, 3), dtype=np.float32)
-    half = HalfSize()
+    half = BlurPool()
     small = np.asarray(half(x))
     assert (
         small.shape == (2, -(-height // 2), -(-width // 2), 3) == half.compute_output_shape(x.shape)
     )
     np.testing.assert_allclose(half(x, training=True), small, atol=1e-6)
-    double = DoubleSize()
+    double = BilinearUpsample()
     large = np.asarray(double([small, x]))
     assert large.shape == x.shape == double.compute_output_shape([small.shape, x.shape])
     np.testing.assert_allclose(double([small, x], training=True), large, atol=1e-6)
@@ -64,8 +64,8 @@ def test_both_have_the_same_gradient_in_both_forms(rng):
     for training in (False, True):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(x)
-            half = tf.reduce_sum(HalfSize()(x, training=training) * weigh[0])
-            double = DoubleSize()([x, weigh[1]], training=training)
+            half = tf.reduce_sum(BlurPool()(x, training=training) * weigh[0])
+            double = BilinearUpsample()([x, weigh[1]], training=training)
             double = tf.reduce_sum(double * weigh[1])
         gradients.append([tape.gradient(half, x), tape.gradient(double, x)])
     for once, again in zip(*gradients, strict=True):
@@ -73,7 +73,7 @@ def test_both_have_the_same_gradient_in_both_forms(rng):
 
 
 def test_a_transposed_convolution_by_hand():
-    layer = FoldedTranspose(1)
+    layer = FoldedConv2DTranspose(1)
     layer.build((None, None, None, 1))
     layer.kernel.assign(np.arange(1, 10).reshape(3, 3, 1, 1))
     x = image([[1.0, 0.0], [0.0, 10.0]])
@@ -89,7 +89,7 @@ def test_a_transposed_convolution_by_hand():
 
 
 def test_a_transposed_convolution_is_that_of_keras_from_the_other_corner(rng):
-    layer = FoldedTranspose(3)
+    layer = FoldedConv2DTranspose(3)
     x = rng.random((2, 5, 4, 2), dtype=np.float32)
     folded = layer(x)
     large = np.asarray(DepthToSpace(2)([folded, np.zeros((2, 10, 8, 3))]))

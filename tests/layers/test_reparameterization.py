@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.layers.fusion import STRATEGIES, FuseFeatures
-from lowlight_tf.layers.normalization import PassableNormalization
-from lowlight_tf.layers.reparameterization import CollapsibleConv2D, fold
+from lowlight_tf.layers.normalization import FreezableBatchNormalization
+from lowlight_tf.layers.reparameterization import CollapsibleConv2D, reparameterize_model
 
 
 def stirred(net, rng):
@@ -34,7 +34,7 @@ def small_net(**options):
 def test_a_folded_net_gives_what_its_branches_gave(rng, expansion):
     net = stirred(small_net(expansion=expansion), rng)
     image = rng.random((2, 9, 12, 4), dtype=np.float32)
-    folded = fold(net)
+    folded = reparameterize_model(net)
     np.testing.assert_allclose(folded(image), net(image), atol=1e-5)
     assert {type(layer).__name__ for layer in folded.layers} == {"InputLayer", "Conv2D", "ReLU"}
     assert folded.count_params() == (9 * 4 * 4 + 4) + (9 * 4 * 6 + 6)
@@ -67,12 +67,12 @@ def test_it_begins_as_the_plain_convolution(rng):
 def test_folding_leaves_the_net_and_nets_without_branches_alone(rng):
     net = stirred(small_net(), rng)
     before = [np.array(weight) for weight in net.weights]
-    folded = fold(net)
+    folded = reparameterize_model(net)
     for weight in folded.weights:
         weight.assign(np.zeros(weight.shape))
     for old, weight in zip(before, net.weights, strict=True):
         np.testing.assert_array_equal(old, weight)
-    assert fold(folded) is folded
+    assert reparameterize_model(folded) is folded
 
 
 def test_a_centered_convolution_is_that_of_what_is_left(rng):
@@ -98,7 +98,7 @@ def test_a_normalization_becomes_part_of_the_convolution_before_it(rng, biased, 
     x = keras.layers.Conv2D(5, 3, strides=2, padding="same", use_bias=biased, name="conv")(image)
     x = keras.layers.BatchNormalization(name="norm", **options)(x)
     net = stirred(keras.Model(image, keras.layers.ReLU(name="act")(x)), rng)
-    folded = fold(net)
+    folded = reparameterize_model(net)
     assert kinds(folded) == ["InputLayer", "Conv2D", "ReLU"]
     assert folded.count_params() == 9 * 3 * 5 + 5
     picture = rng.random((2, 7, 8, 3), dtype=np.float32)
@@ -110,10 +110,10 @@ def test_a_normalization_becomes_part_of_the_convolution_before_it(rng, biased, 
 def test_layers_that_are_called_several_times_are_folded_once(rng):
     images = [keras.Input((None, None, 3), name=name) for name in ("left", "right")]
     conv = keras.layers.Conv2D(4, 3, padding="same", name="conv")
-    norm = PassableNormalization(name="norm")
+    norm = FreezableBatchNormalization(name="norm")
     first, second = norm(conv(images[0])), norm(conv(images[1]), passed=True)
     net = stirred(keras.Model(images, {"first": first, "second": second}), rng)
-    folded = fold(net)
+    folded = reparameterize_model(net)
     assert sorted(kinds(folded)) == ["Conv2D", "InputLayer", "InputLayer"]
     pictures = [rng.random((1, 6, 5, 3), dtype=np.float32) for _ in images]
     before, after = net(pictures), folded(pictures)
@@ -146,11 +146,11 @@ def unfoldable():
 @pytest.mark.parametrize("why", unfoldable())
 def test_a_normalization_behind_anything_else_stays(rng, why):
     net = unfoldable()[why]
-    assert fold(net) is net
+    assert reparameterize_model(net) is net
     # ... while others in the same net are folded.
     x = keras.layers.BatchNormalization()(keras.layers.Conv2D(2, 1)(net.outputs[0]))
     longer = stirred(keras.Model(net.input, x), rng)
-    folded = fold(longer)
+    folded = reparameterize_model(longer)
     gone = kinds(longer).count("BatchNormalization") - kinds(folded).count("BatchNormalization")
     assert gone == (2 if why == "its convolution is shown" else 1)
     picture = rng.random((1, 6, 5, 3), dtype=np.float32)
@@ -162,7 +162,7 @@ def test_what_joins_two_cameras_becomes_what_it_is_made_of(rng, strategy):
     count = 4 if strategy == "attention" else 2
     images = [keras.Input((None, None, 3 if place < 2 else 1)) for place in range(count)]
     net = keras.Model(images, FuseFeatures(strategy)(images))
-    folded = fold(net)
+    folded = reparameterize_model(net)
     assert "FuseFeatures" not in kinds(folded)
     pictures = [rng.random((1, 6, 5, image.shape[-1]), dtype=np.float32) for image in images]
     np.testing.assert_array_equal(folded(pictures), net(pictures))
@@ -176,7 +176,7 @@ def test_a_slope_is_folded_whatever_its_sign(rng):
     x = keras.layers.PReLU(keras.initializers.Constant(0.3), shared_axes=[1, 2, 3])(picture)
     x = keras.layers.PReLU(keras.initializers.Constant(-0.2), shared_axes=[1, 2, 3])(x - 0.4)
     net = keras.Model(picture, x)
-    folded = fold(net)
+    folded = reparameterize_model(net)
     kinds = [type(layer).__name__ for layer in folded.layers if "LU" in type(layer).__name__]
     assert kinds == ["LeakyReLU", "PReLU"]
     assert folded.layers[-1].alpha.shape == (1, 1, 3)  # one for each map

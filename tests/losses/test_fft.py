@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lowlight_tf.losses.fft import frequency
+from lowlight_tf.losses.fft import fft_l1
 
 
 def loss(difference):
     """The loss between black and what differs from it so, (H, W)."""
     enhanced = np.float32(difference)[None, ..., None]
-    return float(ops.convert_to_numpy(frequency(np.zeros_like(enhanced), enhanced))[0])
+    return float(ops.convert_to_numpy(fft_l1(np.zeros_like(enhanced), enhanced))[0])
 
 
 def test_a_constant_difference_is_one_wave_of_no_frequency():
@@ -40,10 +40,10 @@ def test_noise_costs_the_same_in_a_crop_of_any_size(rng):
 
 def test_pictures_and_channels_are_kept_apart(rng):
     target, enhanced = rng.random((2, 2, 8, 8, 3), dtype=np.float32)
-    both = ops.convert_to_numpy(frequency(target, enhanced))
+    both = ops.convert_to_numpy(fft_l1(target, enhanced))
     alone = [
         np.mean([loss(np.subtract(e, t)[..., c]) for c in range(3)])
         for t, e in zip(target, enhanced, strict=True)
     ]
     np.testing.assert_allclose(both, alone, rtol=1e-4)
-    assert ops.convert_to_numpy(frequency(target, target)).tolist() == [0, 0]
+    assert ops.convert_to_numpy(fft_l1(target, target)).tolist() == [0, 0]

@@ -67,8 +67,8 @@ def test_bases_shall_be_alike_and_details_not():
     one, other = flat(-0.3), flat(0.7)
     assert value(fusion.base_difference(one, one)) == 0
     assert value(fusion.base_difference(one, other)) == pytest.approx(np.tanh(1), rel=1e-5)
-    assert value(fusion.detail_likeness(one, one)) == 1
-    assert value(fusion.detail_likeness(one, other)) == pytest.approx(1 - np.tanh(1), rel=1e-5)
+    assert value(fusion.detail_similarity(one, one)) == 1
+    assert value(fusion.detail_similarity(one, other)) == pytest.approx(1 - np.tanh(1), rel=1e-5)
 
 
 def test_each_region_is_to_be_as_bright_as_what_sees_it_best():

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.losses.perceptual import half_lpips, lpips
+from lowlight_tf.losses.perceptual import lpips, lpips_half_res
 from lowlight_tf.metrics import perceptual
 
 
@@ -25,17 +25,17 @@ def test_it_is_the_metric(size, rng):
 def test_the_cheap_one_is_that_of_pictures_of_half_the_size(rng):
     halves = rng.integers(0, 256, (2, 1, 32, 40, 3)).astype(np.float32) / 255
     doubled = halves.repeat(2, 2).repeat(2, 3)
-    np.testing.assert_allclose(numpy(half_lpips(*doubled)), numpy(lpips(*halves)), atol=1e-6)
+    np.testing.assert_allclose(numpy(lpips_half_res(*doubled)), numpy(lpips(*halves)), atol=1e-6)
 
 
 def test_crops_that_are_too_small_are_refused():
     image = np.zeros((1, 60, 40, 3), np.float32)
     with pytest.raises(UsageError, match=r"at least 31 pixels a side\. Received: 20"):
-        half_lpips(image, image)
+        lpips_half_res(image, image)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", [lpips, half_lpips])
+@pytest.mark.parametrize("loss", [lpips, lpips_half_res])
 def test_steps_down_its_gradient_come_nearer_compiled_by_xla(loss, rng):
     tf = pytest.importorskip("tensorflow")
     if keras.backend.backend() != "tensorflow":

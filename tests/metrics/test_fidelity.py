@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.metrics.fidelity import PROTOCOLS, mae, psnr, ssim, under
+from lowlight_tf.metrics.fidelity import PROTOCOLS, apply_protocol, mae, psnr, ssim
 
 
 def picture(*pixels):
@@ -104,7 +104,9 @@ def test_pictures_smaller_than_the_window_have_no_ssim():
 
 
 def test_plain_changes_nothing_but_rounds():
-    target, enhanced = under("plain", picture((1, 2, 3)), np.full((1, 1, 3), 0.5, np.float32))
+    target, enhanced = apply_protocol(
+        "plain", picture((1, 2, 3)), np.full((1, 1, 3), 0.5, np.float32)
+    )
     assert target.tolist() == [[[1, 2, 3]]]
     assert enhanced.dtype == np.uint8
     assert enhanced.tolist() == [[[128, 128, 128]]]
@@ -113,7 +115,7 @@ def test_plain_changes_nothing_but_rounds():
 def test_gt_mean_scales_by_the_ratio_of_mean_lumas():
     # Lumas of the enhanced: 2.99 and 5.87, mean 4.43; 60 / 4.43 = 13.54.
     target = picture((60, 60, 60), (60, 60, 60))
-    kept, scaled = under("gt_mean", target, picture((10, 0, 0), (0, 10, 0)))
+    kept, scaled = apply_protocol("gt_mean", target, picture((10, 0, 0), (0, 10, 0)))
     assert kept.tolist() == target.tolist()
     assert scaled.tolist() == [[[135, 0, 0], [0, 135, 0]]]
 
@@ -121,34 +123,36 @@ def test_gt_mean_scales_by_the_ratio_of_mean_lumas():
 def test_gt_mean_rounds_before_it_scales():
     # 0.4 of a level is none in an 8-bit file: no factor brings it back.
     faint = np.full((1, 2, 3), 0.4 / 255, np.float32)
-    _, scaled = under("gt_mean", picture((60, 60, 60), (60, 60, 60)), faint)
+    _, scaled = apply_protocol("gt_mean", picture((60, 60, 60), (60, 60, 60)), faint)
     assert not scaled.any()
 
 
 def test_gt_mean_clips_what_grows_too_bright():
-    _, scaled = under(
+    _, scaled = apply_protocol(
         "gt_mean", picture((90, 90, 90), (90, 90, 90)), picture((90, 90, 90), (0,) * 3)
     )
     assert scaled.tolist() == [[[180] * 3, [0] * 3]]
-    _, scaled = under("gt_mean", picture((200,) * 3, (200,) * 3), picture((90, 90, 90), (0,) * 3))
+    _, scaled = apply_protocol(
+        "gt_mean", picture((200,) * 3, (200,) * 3), picture((90, 90, 90), (0,) * 3)
+    )
     assert scaled.tolist() == [[[255] * 3, [0] * 3]]
 
 
 def test_gt_mean_forgives_a_wrong_exposure(rng):
     target = 2 * rng.integers(0, 128, (20, 30, 3), dtype=np.uint8)
-    assert psnr(*under("plain", target, target // 2)) < 20
-    assert psnr(*under("gt_mean", target, target // 2)) == math.inf
+    assert psnr(*apply_protocol("plain", target, target // 2)) < 20
+    assert psnr(*apply_protocol("gt_mean", target, target // 2)) == math.inf
 
 
 def test_luma_compares_rounded_full_range_grays():
-    target, enhanced = under("luma", picture((255, 0, 0)), picture((0, 255, 0)))
+    target, enhanced = apply_protocol("luma", picture((255, 0, 0)), picture((0, 255, 0)))
     assert (target.tolist(), enhanced.tolist()) == ([[[76]]], [[[150]]])
     assert psnr(target, enhanced) == pytest.approx(20 * math.log10(255 / 74))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_metric_takes_what_a_protocol_gives(protocol, rng):
-    target, enhanced = under(protocol, *real_pair(30, 20, rng))
+    target, enhanced = apply_protocol(protocol, *real_pair(30, 20, rng))
     assert 0 < psnr(target, enhanced) < 100
     assert 0 < ssim(target, enhanced) < 1
     assert 0 < mae(target, enhanced) < 1
@@ -156,4 +160,4 @@ def test_every_metric_takes_what_a_protocol_gives(protocol, rng):
 
 def test_an_unknown_protocol_is_offered_the_nearest():
     with pytest.raises(UsageError, match=r"'gtmean'\. Known: gt_mean\."):
-        under("gtmean", flat(0), flat(0))
+        apply_protocol("gtmean", flat(0), flat(0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.metrics.glare import clipped, glare
+from lowlight_tf.metrics.glare import clipped_fraction, highlight_growth
 
 
 def night(*lights, size=(100, 120)):
@@ -22,13 +22,13 @@ def night(*lights, size=(100, 120)):
 )
 def test_it_is_the_growth_of_a_light(side, times):
     before, after = night((40, 40, 4)), night((42 - side // 2, 42 - side // 2, side))
-    assert glare(before, after) == times
+    assert highlight_growth(before, after) == times
 
 
 def test_two_lights_are_counted_together():
     before = night((20, 20, 2), (70, 80, 4))
     after = night((19, 19, 4), (70, 80, 4))  # 16 and 16 of 4 and 16
-    assert glare(before, after) == 32 / 20
+    assert highlight_growth(before, after) == 32 / 20
 
 
 def test_only_what_is_near_a_light_is_its_glare():
@@ -37,14 +37,14 @@ def test_only_what_is_near_a_light_is_its_glare():
     after = before.copy()
     after[41, 44:53] = 255
     after[80:, 80:] = 255
-    assert glare(before, after) == (16 + 5) / 16
+    assert highlight_growth(before, after) == (16 + 5) / 16
 
 
 def test_around_a_light_is_a_disk():
     before = night((50, 50, 1), size=(100, 100))
     after = np.full_like(before, 255)
     rows, columns = np.mgrid[-5:6, -5:6]
-    assert glare(before, after) == np.count_nonzero(rows**2 + columns**2 <= 25)
+    assert highlight_growth(before, after) == np.count_nonzero(rows**2 + columns**2 <= 25)
 
 
 def test_bright_is_a_luma_of_98_percent():
@@ -52,24 +52,27 @@ def test_bright_is_a_luma_of_98_percent():
     after[41, 41:43] = 250  # 0.9804
     after[42, 41:43] = 249  # 0.9765
     after[43, 41:43] = (255, 255, 0)  # yellow: a luma of 0.886
-    assert glare(before, after) == 2 / 16
+    assert highlight_growth(before, after) == 2 / 16
 
 
 def test_a_picture_without_lights_has_no_glare():
-    assert math.isnan(glare(night(), night((40, 40, 8))))
+    assert math.isnan(highlight_growth(night(), night((40, 40, 8))))
 
 
 def test_a_few_specks_are_no_lights():
     large = {"size": (100, 300)}  # a ten-thousandth: three pixels
-    assert math.isnan(glare(night((9, 9, 1), (40, 40, 1), **large), night(**large)))
-    assert glare(night((40, 40, 2), **large), night(**large)) == 0
+    assert math.isnan(highlight_growth(night((9, 9, 1), (40, 40, 1), **large), night(**large)))
+    assert highlight_growth(night((40, 40, 2), **large), night(**large)) == 0
 
 
 def test_pictures_of_two_sizes_are_refused():
     with pytest.raises(UsageError, match=r"100x120x3\. Received: 100x121x3"):
-        glare(night(), night(size=(100, 121)))
+        highlight_growth(night(), night(size=(100, 121)))
 
 
 def test_a_pixel_is_clipped_when_one_channel_is_full():
-    assert clipped(np.uint8([[[255, 0, 0], [254, 254, 254], [9, 9, 9], [255, 255, 255]]])) == 50
-    assert clipped(np.full((2, 2, 3), 1.2)) == 100
+    assert (
+        clipped_fraction(np.uint8([[[255, 0, 0], [254, 254, 254], [9, 9, 9], [255, 255, 255]]]))
+        == 50
+    )
+    assert clipped_fraction(np.full((2, 2, 3), 1.2)) == 100

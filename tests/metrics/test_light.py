@@ -20,7 +20,7 @@ def checkers(low, high):
 
 
 def test_regions_are_told_by_the_blurred_luma():
-    found = light.regions(STREET)
+    found = light.light_regions(STREET)
     for mask, stripe in zip(found, STRIPES, strict=True):
         expected = np.zeros_like(STREET, bool)
         expected[:, stripe] = True
@@ -30,12 +30,12 @@ def test_regions_are_told_by_the_blurred_luma():
 def test_a_speck_makes_no_region():
     street = STREET.repeat(8, 0).repeat(8, 1)  # 480 pixels high: a sigma of 4.8
     street[238:242, 78:82] = 255
-    assert light.regions(street).dark[240, 80]
+    assert light.light_regions(street).dark[240, 80]
 
 
 def test_every_pixel_is_in_one_region(rng):
     visible = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-    assert (np.sum(light.regions(visible), 0) == 1).all()
+    assert (np.sum(light.light_regions(visible), 0) == 1).all()
 
 
 @pytest.mark.parametrize(("metric", "level"), [*zip(LUMAS, (20, 128, 250), strict=True)])
@@ -48,10 +48,10 @@ def test_the_luma_of_a_region_is_its_mean(metric, level):
     ("metric", "level"),
     [
         (light.dark_luma, 128),
-        (light.dark_black, 128),
+        (light.dark_crushed, 128),
         (light.normal_luma, 20),
         (light.glare_luma, 128),
-        (light.glare_white, 128),
+        (light.glare_saturated, 128),
     ],
 )
 def test_a_region_that_is_not_there_has_no_number(metric, level):
@@ -62,7 +62,7 @@ def test_a_region_that_is_not_there_has_no_number(metric, level):
 def test_less_than_a_thousandth_of_the_picture_is_no_region(side, few):
     visible = np.full((100, 100), 128, np.uint8)
     visible[50 : 50 + side, 50 : 50 + side] = 255
-    glare = np.count_nonzero(light.regions(visible).glare)
+    glare = np.count_nonzero(light.light_regions(visible).glare)
     assert 0 < glare < 10 if few else glare >= 10
     assert math.isnan(light.glare_luma(visible, visible)) == few
 
@@ -107,8 +107,8 @@ def test_black_and_white_are_shares_of_their_regions():
     fused[:, 60:66] = 250  # a fifth of the glare; 249.9 is 0.98 of white
     fused[:, 66:80] = 249
     fused[:, 30:40] = 255  # is no glare
-    assert light.dark_black(STREET, fused) == pytest.approx(10)
-    assert light.glare_white(STREET, fused) == pytest.approx(20)
+    assert light.dark_crushed(STREET, fused) == pytest.approx(10)
+    assert light.glare_saturated(STREET, fused) == pytest.approx(20)
 
 
 def test_color_counts_as_its_luma():
@@ -117,7 +117,7 @@ def test_color_counts_as_its_luma():
 
 
 def test_pictures_of_two_sizes_are_refused():
-    for metric in (*LUMAS, light.dark_black, light.glare_white):
+    for metric in (*LUMAS, light.dark_crushed, light.glare_saturated):
         with pytest.raises(UsageError, match="visible 60x90, fused 60x80"):
             metric(STREET, STREET[:, :80])
     with pytest.raises(UsageError, match="fused 60x80"):

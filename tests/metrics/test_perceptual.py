@@ -8,7 +8,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics import perceptual
-from lowlight_tf.metrics.fidelity import PROTOCOLS, under
+from lowlight_tf.metrics.fidelity import PROTOCOLS, apply_protocol
 from lowlight_tf.metrics.perceptual import FILE, lpips
 
 EXAMPLES = Path(__file__).parents[2].parent / "shared" / "weights" / "lpips_examples"
@@ -63,15 +63,15 @@ def test_gray_is_three_equal_channels(pair):
 
 def test_large_pictures_are_shown_by_bands_to_a_net_that_is_not_kept(pair, monkeypatch):
     expected, kept = lpips(*pair), perceptual._kept.cache_info()
-    monkeypatch.setattr(perceptual, "BAND", 32)
-    monkeypatch.setattr(perceptual, "KEPT", 0)
+    monkeypatch.setattr(perceptual, "ROWS_PER_BAND", 32)
+    monkeypatch.setattr(perceptual, "MAX_CACHED_INTERPRETERS", 0)
     assert lpips(*pair) == expected
     assert perceptual._kept.cache_info() == kept
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_it_goes_by_every_protocol(protocol, pair):
-    assert 0 < lpips(*under(protocol, *pair)) < 1
+    assert 0 < lpips(*apply_protocol(protocol, *pair)) < 1
 
 
 def test_what_it_cannot_compare_is_refused(pair):

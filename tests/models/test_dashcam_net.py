@@ -10,7 +10,7 @@ from lowlight_tf.config import RECIPE_DIR, Recipe
 from lowlight_tf.contract import ENHANCE_WITH_THUMBNAIL
 from lowlight_tf.export.convert import convert
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.models.dashcam_net import dashcam_net
 from lowlight_tf.runtime.enhance import enhance
 
@@ -39,7 +39,7 @@ def operations(path):
 @pytest.mark.parametrize("size", BUDGETS)
 def test_each_size_keeps_its_budget(size):
     options = Recipe.load(RECIPE_DIR / f"dashcam_net_{size}.toml").options
-    net = fold(dashcam_net(**options))
+    net = reparameterize_model(dashcam_net(**options))
     side = 64
     image = np.zeros((1, side, side, 3), np.float32)
     glance = np.zeros((1, *ENHANCE_WITH_THUMBNAIL.thumbnail_inputs[0].size, 3), np.float32)
@@ -60,7 +60,9 @@ def test_folding_changes_nothing(rng):
         "low": rng.random((2, 24, 40, 3), dtype=np.float32) / 8,
         "thumbnail": rng.random((2, 128, 192, 3), dtype=np.float32) / 8,
     }
-    before, after = (np.asarray(model(batch)["enhanced"]) for model in (net, fold(net)))
+    before, after = (
+        np.asarray(model(batch)["enhanced"]) for model in (net, reparameterize_model(net))
+    )
     assert 0.01 < before.mean() < 0.99
     np.testing.assert_allclose(after, before, atol=1e-5)
 

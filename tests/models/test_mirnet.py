@@ -12,7 +12,7 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.export.convert import convert
 from lowlight_tf.layers.attention import BranchSoftmax
-from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.models import mirnet as room
 from lowlight_tf.models import mirnet_keras_io as popular
 from lowlight_tf.models.mirnet import mirnet
@@ -117,7 +117,7 @@ def test_selective_fusion_by_hand(rng):
 
 
 def test_resizing_by_hand(rng):
-    half = net_of(lambda x: room._half(x, 2, "d"), 2, rng)
+    half = net_of(lambda x: room._downsample(x, 2, "d"), 2, rng)
     x = np.zeros((1, 8, 8, 2), np.float32)
     assert half(x).shape == (1, 4, 4, 4)
     x += 1
@@ -129,7 +129,7 @@ def test_resizing_by_hand(rng):
     expected = y @ kernel(half, "d_c")[0, 0] + np.ones(2) @ kernel(half, "d_past")[0, 0]
     np.testing.assert_allclose(np.asarray(half(x))[0, 2, 2], expected, atol=1e-4)
 
-    double = net_of_several(lambda xs: room._double(*xs, 4, "u"), 2, 4, rng)
+    double = net_of_several(lambda xs: room._upsample(*xs, 4, "u"), 2, 4, rng)
     x = np.ones((1, 5, 5, 4), np.float32)
     slopes = [float(np.ravel(double.get_layer(f"u_slope_{s}").alpha)[0]) for s in "ab"]
     y = np.ones(4) @ kernel(double, "u_a")[0, 0]
@@ -199,7 +199,7 @@ def test_folding_changes_nothing_and_leaves_plain_layers(rng):
     down = net.get_layer("group0_block0_unit1_slope")
     down.alpha.assign(0 * down.alpha - 0.5)  # no LeakyReLU has such a slope
     low = rng.random((1, 16, 12, 3), dtype=np.float32)
-    folded = fold(net)
+    folded = reparameterize_model(net)
     np.testing.assert_allclose(
         folded({"low": low})["enhanced"], net({"low": low})["enhanced"], atol=1e-5
     )

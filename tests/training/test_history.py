@@ -5,7 +5,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, RAW_TO_RGB_HALF
 from lowlight_tf.imaging import image_io
-from lowlight_tf.metrics.fidelity import HALF
+from lowlight_tf.metrics.fidelity import HALF_RESOLUTION
 from lowlight_tf.training.history import History, draw_curves
 
 
@@ -59,7 +59,11 @@ def test_another_run_is_drawn_over_the_first_in_another_color(history, tmp_path)
 
 def test_the_protocol_is_that_of_the_net(history, tmp_path):
     history.save(tmp_path / "history.csv")
-    for contract, protocol in ((ENHANCE, "plain"), (RAW_TO_RGB, "sid"), (RAW_TO_RGB_HALF, HALF)):
+    for contract, protocol in (
+        (ENHANCE, "plain"),
+        (RAW_TO_RGB, "sid"),
+        (RAW_TO_RGB_HALF, HALF_RESOLUTION),
+    ):
         contract.save(tmp_path / "contract.json")
         draw_curves({"run": History.load(tmp_path / "history.csv")}, tmp_path / "curves.svg")
         drawn = (tmp_path / "curves.svg").read_text()

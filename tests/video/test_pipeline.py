@@ -8,7 +8,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, ENHANCE_WITH_THUMBNAIL
-from lowlight_tf.metrics.temporal import luma_jitter
+from lowlight_tf.metrics.temporal import luma_flicker
 from lowlight_tf.runtime.loading import open_engine
 from lowlight_tf.video.frame_queue import Belt, Shot, shared
 from lowlight_tf.video.pipeline import Stream
@@ -115,7 +115,7 @@ def test_exposure_is_steadier_than_frame_by_frame(tmp_path, contract):
     def jitter(name, **options):
         engine = Exposing(contract=contract)
         pictures, _ = enhanced(source, tmp_path / name, engine, **options)
-        return luma_jitter(pictures)
+        return luma_flicker(pictures)
 
     source = clip(tmp_path / "in.mp4", shots)
     assert jitter("steady.mp4", seconds=1.0) < 0.5 * jitter("each.mp4", seconds=0)

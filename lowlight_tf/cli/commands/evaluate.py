@@ -102,7 +102,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
 
     # All that can be wrong is said before the first picture is enhanced.
     for protocol in protocols:
-        fidelity.check(protocol)
+        fidelity.check_protocol(protocol)
     if args.checkpoint_dir:
         checks.check_dir("checkpoint_dir", args.checkpoint_dir)
     engines = evaluator.opened(models, threads=args.threads)

@@ -77,7 +77,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     metrics = words_of("metrics", args.metrics)
     for metric in metrics:
         METRICS.find(metric)  # what is not there is said before anything is made
-    fidelity.check(args.protocol)
+    fidelity.check_protocol(args.protocol)
     checks.check_min("threads", args.threads, 1)
     checks.check_min("runs", args.runs, 1)
     if args.data:

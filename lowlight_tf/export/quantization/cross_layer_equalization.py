@@ -9,7 +9,7 @@ from keras import KerasTensor, layers, ops
 
 from lowlight_tf.export.quantization.activation_observer import observe
 from lowlight_tf.export.quantization.post_training import Sample
-from lowlight_tf.layers.pyramid import HalfSize
+from lowlight_tf.layers.pyramid import BlurPool
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
 POWER = 0.7
@@ -21,7 +21,7 @@ LEAST = 1 / 64
 HOMOGENEOUS = (keras.activations.linear, keras.activations.relu)
 """Activations that let a positive factor through."""
 
-PASSING = (layers.ReLU, layers.LeakyReLU, layers.GlobalAveragePooling2D, HalfSize)
+PASSING = (layers.ReLU, layers.LeakyReLU, layers.GlobalAveragePooling2D, BlurPool)
 """Layers that do, too."""
 
 SUMS = ("Add", "Subtract")

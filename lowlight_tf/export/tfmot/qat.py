@@ -17,7 +17,7 @@ from lowlight_tf.contract import Contract
 from lowlight_tf.export.convert import write
 from lowlight_tf.export.quantization.post_training import Sample, Span
 from lowlight_tf.export.tfmot.tf_keras_clone import Borrowed, Shadow, rebuild, toolkit
-from lowlight_tf.layers.clip import Limit
+from lowlight_tf.layers.clip import UnitClip
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
 Ends = tuple[float, float]
@@ -27,7 +27,7 @@ MOVING = (SpaceToDepth, DepthToSpace)
 
 SPLIT = "split"
 
-ABSORBED = (keras.layers.ReLU, Limit)
+ABSORBED = (keras.layers.ReLU, UnitClip)
 """What becomes part of the operation before it: eight bits that span [0, 1] limit by themselves."""
 
 UNIT: Ends = (0.0, 1.0)
@@ -83,7 +83,7 @@ def quantization_aware(net: keras.Model, samples: Sequence[Sample]) -> Shadow:
             return {"ends": self.ends}
 
     def rounded(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if isinstance(operation, Limit):
+        if isinstance(operation, UnitClip):
             layer = _saturating(layer)
         return tools.QuantizeWrapperV2(layer, Rounded(ends[layer.name]))
 
@@ -101,7 +101,7 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
     def note(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
         if isinstance(operation, MOVING) or _function(operation) == SPLIT:
             fixed[layer.name] = None
-        elif isinstance(operation, (Limit, keras.layers.InputLayer)):
+        elif isinstance(operation, (UnitClip, keras.layers.InputLayer)):
             fixed[layer.name] = UNIT
         elif not layer.weights and _function(operation) in PRESCRIBED:
             fixed[layer.name] = PRESCRIBED[_function(operation)]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.export.quantization.cross_layer_equalization import equalized
-from lowlight_tf.layers.clip import Limit
+from lowlight_tf.layers.clip import UnitClip
 
 
 def enhanced(net, sample):
@@ -56,7 +56,7 @@ def test_maps_come_nearer_to_each_other(exposing_net, dark_samples, name):
 def test_what_is_added_to_a_picture_stays_as_it_is(rng):
     low = keras.Input((None, None, 3), name="low")
     convolved = keras.layers.Conv2D(3, 3, padding="same")(low)
-    enhanced = Limit()(keras.layers.Add()([low, convolved]))
+    enhanced = UnitClip()(keras.layers.Add()([low, convolved]))
     net = keras.Model({"low": low}, {"enhanced": enhanced})
     assert equalized(net, [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]) is net
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import FUSE
 from lowlight_tf.export.convert import told
-from lowlight_tf.layers.reparameterization import fold
+from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.models.dashcam_net import dashcam_net
 from lowlight_tf.models.did_fuse import did_fuse
 from lowlight_tf.models.driving_unet import driving_unet
@@ -44,7 +44,9 @@ def test_a_shadow_takes_other_sizes_too(shadow, exposing_net, dark_samples):
 
 
 def test_a_dashcam_net_has_a_shadow(shadow, dark_samples):
-    net = fold(dashcam_net(filters=4, blocks=0, deep_filters=4, deep_blocks=0, context=4))
+    net = reparameterize_model(
+        dashcam_net(filters=4, blocks=0, deep_filters=4, deep_blocks=0, context=4)
+    )
     twin = shadow.rebuild(net).model
     expected = enhanced(net, dark_samples[0])
     assert expected.std() > 0.05
@@ -56,7 +58,7 @@ def fusing_net():
     """A net that looks at two cameras with the same layers, folded."""
     keras.utils.set_random_seed(2)
     net = did_fuse(filters=4, strategy="attention", patch=2, portable=True)
-    return fold(told(net, FUSE))
+    return reparameterize_model(told(net, FUSE))
 
 
 @pytest.fixture
@@ -151,7 +153,7 @@ def test_refuses_a_normalization_that_was_not_folded(shadow):
     norm = keras.layers.BatchNormalization(name="norm")
     net = keras.Model({"low": low}, {"enhanced": norm(low)})
     with pytest.raises(UsageError, match="its layer 'norm' is a BatchNormalization"):
-        shadow.rebuild(fold(net))
+        shadow.rebuild(reparameterize_model(net))
 
 
 def test_the_toolkit_leaves_keras_as_it_was(shadow, monkeypatch):
