@@ -11,14 +11,14 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets import pairing, synthetic
 from lowlight_tf.imaging import image_io
-from lowlight_tf.pipeline.paired import training_feed
+from lowlight_tf.pipeline.paired import paired_dataset
 
 BATCHES = 30
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as place:
-        pairs = pairing.pair_folder(synthetic.embedded(Path(place)) / "train")
+        pairs = pairing.pair_folder(synthetic.sample_pairs(Path(place)) / "train")
         recipe = Recipe.load("driving_unet_embedded")
         plain = recipe.replace(["pipeline.exposure_ev=0", "pipeline.blur=0", "pipeline.noise=0"])
         paths = [path for pair in pairs for path in (*pair.inputs.values(), pair.target)]
@@ -29,7 +29,7 @@ def main() -> None:
 
         def feed(chosen: Recipe, cache_mb: int):
             cached = chosen.replace([f"pipeline.cache_mb={cache_mb}"])
-            stream = iter(training_feed(pairs, cached, ENHANCE))
+            stream = iter(paired_dataset(pairs, cached, ENHANCE))
 
             def work() -> int:
                 for _ in range(BATCHES):

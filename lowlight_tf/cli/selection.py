@@ -40,12 +40,12 @@ def named_pairs(
         raws: Where RAW files are made of photographs, if RAW files are needed.
     """
     from lowlight_tf.datasets import dataset_card, pairing
-    from lowlight_tf.datasets.folder import JUDGE, opened, part_of
+    from lowlight_tf.datasets.folder import EVAL_DIRS, extract_if_archive, split_dir
 
     path = Path(data)
     if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
-        whole = opened(path)
-        place = part_of(whole, (args.split,) if args.split else JUDGE)
+        whole = extract_if_archive(path)
+        place = split_dir(whole, (args.split,) if args.split else EVAL_DIRS)
         name = data if place == whole else f"{data} {place.name}"
         if raws:
             return _raw_pairs(name, place, raws, args.command)
@@ -53,15 +53,15 @@ def named_pairs(
             return name, pairing.fusion_folder(place)
         if against or ((place / "low").is_dir() and (place / "high").is_dir()):
             return name, pairing.pair_folder(place)
-        return name, pairing.dark_folder(place)
-    if path.suffix == ".toml" or data in dataset_card.names():
-        known = dataset_card.find(data)
+        return name, pairing.input_only_folder(place)
+    if path.suffix == ".toml" or data in dataset_card.list_datasets():
+        known = dataset_card.get_dataset(data)
         split = args.split or ("val" if "val" in known.splits else next(iter(known.splits)))
         pairs = known.pairs(args.data_root, split)
         return _as_raw(f"{data} {split}", pairs, raws) if raws else (f"{data} {split}", pairs)
     raise UsageError(
         "`data` must be a folder with low/ and high/, or with test/{low,high}, a .zip of one, or "
-        f"the name of a dataset: {closest_match(data, dataset_card.names())}. Received: {data} (no such "
+        f"the name of a dataset: {closest_match(data, dataset_card.list_datasets())}. Received: {data} (no such "
         "folder or dataset)."
     )
 
@@ -70,13 +70,13 @@ def _raw_pairs(name: str, place: Path, room: Path, command: str) -> tuple[str, l
     """Return the RAW pairs of a folder; of one of photographs those that are made of them."""
     from lowlight_tf.datasets import exposure_pairs, pairing
 
-    if not any((place / side).is_dir() for side in (exposure_pairs.PORT, "short")):
-        return _as_raw(name, pairing.day_folder(place), room)
-    pairs, lone = exposure_pairs.raw_folder(place)
+    if not any((place / side).is_dir() for side in (exposure_pairs.RAW_PORT, "short")):
+        return _as_raw(name, pairing.target_only_folder(place), room)
+    pairs, lone = exposure_pairs.paired_raw_folder(place)
     known, wrong = [], [f"{path} has no partner." for path in lone]
     for pair in pairs:
         try:
-            exposure_pairs.ratio(pair)
+            exposure_pairs.exposure_ratio(pair)
         except UsageError as error:
             wrong.append(str(error))
         else:
@@ -93,7 +93,7 @@ def _as_raw(name: str, pairs: list, room: Path) -> tuple[str, list]:
     from lowlight_tf.datasets import exposure_pairs
     from lowlight_tf.datasets.synthetic_raw import synthetic_raw
 
-    if all(exposure_pairs.PORT in pair.inputs for pair in pairs):
+    if all(exposure_pairs.RAW_PORT in pair.inputs for pair in pairs):
         return name, pairs
     return f"{name} as RAW", synthetic_raw(pairs, room / str(len(list(room.iterdir()))))
 

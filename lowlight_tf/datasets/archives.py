@@ -14,13 +14,18 @@ from typing import BinaryIO
 
 from lowlight_tf.checks import UsageError
 
-CHUNK = 1 << 20  # bytes
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
-FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk's fault, not the archive's
-LOCKED = (RuntimeError, NotImplementedError)  # zip members with a password, or of an odd method
+CHUNK_BYTES = 1 << 20  # bytes
+CORRUPT_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)  # the disk's fault, not the archive's
+ENCRYPTED_ERRORS = (
+    RuntimeError,
+    NotImplementedError,
+)  # zip members with a password, or of an odd method
 
 
-def unpack(archive: Path, folder: Path, *, tops: Collection[str] = ()) -> list[Path]:
+def extract_archive(
+    archive: Path, folder: Path, *, root_folders: Collection[str] = ()
+) -> list[Path]:
     """Unpack all files of an archive, or nothing.
 
     What an attempt left that was interrupted, or for which the disk was too small, is not unpacked
@@ -29,7 +34,7 @@ def unpack(archive: Path, folder: Path, *, tops: Collection[str] = ()) -> list[P
     Args:
         archive: .zip, or .tar however compressed.
         folder: Where its files go: new, or a folder that is added to.
-        tops: Folders that belong directly into `folder`, of which at least one must be there: what
+        root_folders: Folders that belong directly into `folder`, of which at least one must be there: what
             leads to them is left out, so that DATA/our485/1.png becomes our485/1.png. None: all
             goes where the archive says.
 
@@ -45,17 +50,17 @@ def unpack(archive: Path, folder: Path, *, tops: Collection[str] = ()) -> list[P
     try:
         part.mkdir(parents=True, exist_ok=True)
         done = {path for path in part.rglob("*") if path.is_file()}
-        places = [_write(part, *member, done) for member in _members(archive, tops)]
+        places = [_write(part, *member, done) for member in _members(archive, root_folders)]
         if not places:
             raise UsageError(f"{archive} holds no files. Fetch it again.")
-        if tops and not any((part / top).is_dir() for top in tops):
+        if root_folders and not any((part / top).is_dir() for top in root_folders):
             raise UsageError(
-                f"{archive} holds none of the expected folders: {', '.join(sorted(tops))}. "
+                f"{archive} holds none of the expected folders: {', '.join(sorted(root_folders))}. "
                 "It is another archive, or another version of it."
             )
         unpacked = _move(part, sorted(set(places)), folder)
-    except (*DAMAGED, *LOCKED, UsageError) as error:
-        if getattr(error, "errno", None) in FULL:
+    except (*CORRUPT_ERRORS, *ENCRYPTED_ERRORS, UsageError) as error:
+        if getattr(error, "errno", None) in DISK_FULL_ERRNOS:
             raise UsageError(
                 f"The disk of {folder} is full. Make room and run the same command again: it goes "
                 "on from there."
@@ -114,7 +119,9 @@ def _entries(archive: Path) -> Iterator[tuple[str, str, int, Callable[[], Binary
             for info in box:
                 kind = "folder" if info.isdir() else "file" if info.isreg() else "link or device"
                 yield info.name, kind, info.size, lambda info=info: box.extractfile(info)
-            while box.fileobj.read(CHUNK):  # a compressed stream has its checksum at its very end
+            while box.fileobj.read(
+                CHUNK_BYTES
+            ):  # a compressed stream has its checksum at its very end
                 pass
     else:
         raise UsageError(f"{archive} is neither a zip nor a tar file. Fetch it again.")
@@ -136,7 +143,7 @@ def _write(
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f".{place.name}.part")
         with content() as source, beside.open("wb") as target:
-            shutil.copyfileobj(source, target, CHUNK)
+            shutil.copyfileobj(source, target, CHUNK_BYTES)
         os.replace(beside, place)  # there only when whole, and right by its checksum
     return path
 

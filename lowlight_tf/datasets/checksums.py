@@ -12,7 +12,7 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
 
 
-def digest(paths: Iterable[Path]) -> str:
+def hash_files(paths: Iterable[Path]) -> str:
     """Return one SHA-256 (hexadecimal) for pictures, their names without suffix and their sizes.
 
     Raises:
@@ -26,13 +26,13 @@ def digest(paths: Iterable[Path]) -> str:
     return whole.hexdigest()
 
 
-def side(pairs: Iterable[Pair], name: str, card: DatasetCard) -> list[Path]:
+def hash_side(pairs: Iterable[Pair], name: str, card: DatasetCard) -> list[Path]:
     """Return the pictures of one of the card's sides."""
     return [pair.target if name == card.target else pair.inputs[name] for pair in pairs]
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class ChecksumResult:
     """What was found of one side of a split.
 
     Attributes:
@@ -50,7 +50,7 @@ class Verdict:
     right: bool | None
 
 
-def check(card: DatasetCard, root: Path) -> list[Verdict]:
+def verify_checksums(card: DatasetCard, root: Path) -> list[ChecksumResult]:
     """Compare a dataset with its card.
 
     Args:
@@ -63,19 +63,19 @@ def check(card: DatasetCard, root: Path) -> list[Verdict]:
     Raises:
         UsageError: If the dataset is not there, or not paired.
     """
-    place = card.place(root)
+    place = card.folder_of(root)
     verdicts = []
     for name, split in card.splits.items():
         if (place / split.folder).is_dir():
             pairs = card.pairs(root, name)
             if card.pairing == "exposure":  # gigabytes, and no list of their checksums
-                right = exposure_pairs.digest(pairs) == split.listed if split.listed else None
-                verdicts.append(Verdict(name, "names", len(pairs), split.count, right))
+                right = exposure_pairs.sha256_of(pairs) == split.files if split.files else None
+                verdicts.append(ChecksumResult(name, "names", len(pairs), split.count, right))
                 continue
             for part in card.sides:
                 known = split.pixels.get(part)
-                right = digest(side(pairs, part, card)) == known if known else None
-                verdicts.append(Verdict(name, part, len(pairs), split.count, right))
+                right = hash_files(hash_side(pairs, part, card)) == known if known else None
+                verdicts.append(ChecksumResult(name, part, len(pairs), split.count, right))
     return verdicts
 
 

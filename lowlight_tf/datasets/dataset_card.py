@@ -9,11 +9,11 @@ from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.exposure_pairs import exposure_folder
-from lowlight_tf.datasets.pairing import SHOWN, Pair, pair_folder
+from lowlight_tf.datasets.exposure_pairs import sid_folder
+from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair, pair_folder
 from lowlight_tf.registry import closest_match
 
-FOLDER = Path(__file__).parent / "cards"
+CARD_DIR = Path(__file__).parent / "cards"
 """The cards that come with the package, NAME.toml."""
 
 PAIRINGS = "name", "exposure"
@@ -29,8 +29,8 @@ class Split:
         only: Names of the pairs of the split; none means all. Each of them must be there, but for
             patterns such as 02????, which stand for whatever fits.
         exclude: Names of pairs, or patterns, that must be left out.
-        pixels: Subfolder -> `checksums.digest` of its pictures of this split, where it is known.
-        listed: `exposures.digest` of the names of the complete split, where it is known.
+        pixels: Subfolder -> `checksums.hash_files` of its pictures of this split, where it is known.
+        files: `exposures.digest` of the names of the complete split, where it is known.
     """
 
     count: int = 0
@@ -38,7 +38,7 @@ class Split:
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     pixels: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    listed: str = ""
+    files: str = ""
 
     @property
     def named(self) -> set[str]:
@@ -72,10 +72,10 @@ class DatasetCard:
     Attributes:
         name: What it is called by, and its folder below the root.
         title: What it shows.
-        home: Page of its makers.
+        homepage: Page of its makers.
         paper: Reference.
         terms: What its pictures may be used for.
-        by_hand: What its user must do where no archive has an address of its own.
+        manual_download: What its user must do where no archive has an address of its own.
         inputs: Subfolders of the inputs, called like the ports; none for day pictures.
         target: Subfolder of the targets; "" where there are none.
         folders: Input or target -> its subfolder, where its makers call it otherwise.
@@ -91,13 +91,13 @@ class DatasetCard:
 
     name: str
     title: str
-    home: str
+    homepage: str
     paper: str
     terms: str
     inputs: tuple[str, ...]
     target: str
     splits: Mapping[str, Split]
-    by_hand: str = ""
+    manual_download: str = ""
     folders: Mapping[str, str] = dataclasses.field(default_factory=dict)
     prefixes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     overlaps: tuple[str, ...] = ()
@@ -111,12 +111,12 @@ class DatasetCard:
         return (*self.inputs, self.target) if self.target else self.inputs
 
     @property
-    def tops(self) -> set[str]:
+    def root_folders(self) -> set[str]:
         """The first folders below the dataset's."""
         splits = self.splits.values()
         return {place.parts[0] for split in splits for place in self._places(split)}
 
-    def place(self, root: Path) -> Path:
+    def folder_of(self, root: Path) -> Path:
         """Return the dataset's folder: `root/NAME`, or `root` where it is that folder itself.
 
         Raises:
@@ -159,13 +159,13 @@ class DatasetCard:
         if missing:
             raise UsageError(
                 f"The split {split} of {self.name} has {len(chosen.named)} pairs. Missing in "
-                f"{place}: {len(missing)}, such as {', '.join(missing[:SHOWN])}. "
+                f"{place}: {len(missing)}, such as {', '.join(missing[:MAX_NAMES_SHOWN])}. "
                 "Add them; a number made without them compares with no other."
             )
         kept = (pair for pair in found if chosen.holds(pair.name))
         return [dataclasses.replace(pair, size=self.size) for pair in kept]
 
-    def lone(self, root: Path, split: str) -> list[Path]:
+    def unpaired(self, root: Path, split: str) -> list[Path]:
         """Return the short exposures of a split that `pairs` leaves out: their long one is missing.
 
         Raises:
@@ -184,18 +184,18 @@ class DatasetCard:
             raise UsageError(
                 f"{self.name} has no split {split!r}. Known: {closest_match(split, self.splits)}."
             )
-        return self.splits[split], self.place(root) / self.splits[split].folder
+        return self.splits[split], self.folder_of(root) / self.splits[split].folder
 
     def _exposures(self, place: Path) -> tuple[list[Pair], list[Path]]:
-        return exposure_folder(place, short=self.inputs[0], long=self.target)
+        return sid_folder(place, short=self.inputs[0], long=self.target)
 
 
-def names() -> list[str]:
+def list_datasets() -> list[str]:
     """Return the names of all cards that come with the package."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return sorted(path.stem for path in CARD_DIR.glob("*.toml"))
 
 
-def find(name: str) -> DatasetCard:
+def get_dataset(name: str) -> DatasetCard:
     """Return the card called `name`, or read one of your own.
 
     Args:
@@ -206,12 +206,12 @@ def find(name: str) -> DatasetCard:
     """
     path = Path(name)
     if path.suffix != ".toml":
-        if name not in names():
+        if name not in list_datasets():
             raise UsageError(
-                f"No dataset is called {name!r}. Known: {closest_match(name, names())}. "
+                f"No dataset is called {name!r}. Known: {closest_match(name, list_datasets())}. "
                 "A card of your own, a .toml file, will do too."
             )
-        path = FOLDER / f"{name}.toml"
+        path = CARD_DIR / f"{name}.toml"
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
         return _card(path.stem, fields)

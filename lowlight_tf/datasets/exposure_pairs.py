@@ -16,12 +16,12 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import RAW
-from lowlight_tf.datasets.pairing import SHOWN, Pair, whole_and_lone
+from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair, pair_folder_lenient
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
 
-PORT = RAW.name
+RAW_PORT = RAW.name
 """What a short exposure is shown to."""
 
 TARGETS = "high"
@@ -33,18 +33,18 @@ RATIOS = "ratios.json"
 NAME = re.compile(r"(?P<scene>[^_]+)_(?P<number>[^_]+)_(?P<seconds>\d+(\.\d+)?)s")
 
 
-def raw_folder(folder: Path) -> tuple[list[Pair], list[Path]]:
+def paired_raw_folder(folder: Path) -> tuple[list[Pair], list[Path]]:
     """Return the RAW pairs of a folder of either kind, and what has no partner.
 
     Raises:
         UsageError: If a subfolder is missing or empty, or a name says nothing or is there twice.
     """
     if (folder / "short").is_dir():
-        return exposure_folder(folder)
-    return whole_and_lone(folder, inputs=(PORT,), target=TARGETS)
+        return sid_folder(folder)
+    return pair_folder_lenient(folder, inputs=(RAW_PORT,), target=TARGETS)
 
 
-def exposure_folder(
+def sid_folder(
     folder: Path, *, short: str = "short", long: str = "long"
 ) -> tuple[list[Pair], list[Path]]:
     """Pair each short exposure with the long one of its scene.
@@ -70,11 +70,11 @@ def exposure_folder(
         if target is None:
             lone.append(path)
         else:
-            pairs.append(Pair(path.stem, {PORT: path}, target))
+            pairs.append(Pair(path.stem, {RAW_PORT: path}, target))
     return pairs, lone
 
 
-def ratio(pair: Pair, *, cap: float | None = raw_image.MAX_EXPOSURE_RATIO) -> float:
+def exposure_ratio(pair: Pair, *, cap: float | None = raw_image.MAX_EXPOSURE_RATIO) -> float:
     """Return by how much the short exposure is to be amplified.
 
     What ratios.json says counts; else the names, SCENE_NUMBER_SECONDSs; else the times and
@@ -87,7 +87,7 @@ def ratio(pair: Pair, *, cap: float | None = raw_image.MAX_EXPOSURE_RATIO) -> fl
     Raises:
         UsageError: If nothing tells the ratio, or it is not positive.
     """
-    short, long = pair.inputs[PORT], pair.target
+    short, long = pair.inputs[RAW_PORT], pair.target
     listed = short.parent.parent / RATIOS
     if listed.is_file():
         known = read_json(listed).get(pair.name)
@@ -115,7 +115,7 @@ def is_raw(path: Path) -> bool:
     return path.suffix.lower() in raw_image.SUFFIXES
 
 
-def target(path: Path, shot: raw_image.RawMetadata) -> np.ndarray:
+def load_target(path: Path, shot: raw_image.RawMetadata) -> np.ndarray:
     """Read a pair's target as its mosaic lies: a RAW file developed by LibRaw, or a picture.
 
     Args:
@@ -134,9 +134,9 @@ def target(path: Path, shot: raw_image.RawMetadata) -> np.ndarray:
     return pixels if pixels.dtype == np.uint16 else pixels * np.uint16(257)
 
 
-def digest(pairs: Iterable[Pair]) -> str:
+def sha256_of(pairs: Iterable[Pair]) -> str:
     """Return one SHA-256 (hexadecimal) for the names of pairs: are they those of a list?"""
-    lines = sorted(f"{pair.inputs[PORT].name} {pair.target.name}\n" for pair in pairs)
+    lines = sorted(f"{pair.inputs[RAW_PORT].name} {pair.target.name}\n" for pair in pairs)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -153,7 +153,7 @@ def _raw_files(folder: Path) -> list[Path]:
     if strange:
         raise UsageError(
             f"{folder}: RAW files must be called SCENE_NUMBER_SECONDSs, such as 00001_00_0.1s.ARW. "
-            f"Received: {len(strange)} others, such as {', '.join(strange[:SHOWN])}."
+            f"Received: {len(strange)} others, such as {', '.join(strange[:MAX_NAMES_SHOWN])}."
         )
     return paths
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
 
-HEAD = 1 << 16  # bytes; room for most metadata before a JPEG's size
+HEAD_BYTES = 1 << 16  # bytes; room for most metadata before a JPEG's size
 NO_SIZE = {0xC4, 0xC8, 0xCC}  # tables among the JPEG markers that otherwise begin a frame
 
 
-def size(path: Path) -> tuple[int, int]:
+def image_size(path: Path) -> tuple[int, int]:
     """Return (height, width) in pixels, upright.
 
     Raises:
@@ -19,7 +19,7 @@ def size(path: Path) -> tuple[int, int]:
         return raw_image.raw_size(path)
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD)
+            head = file.read(HEAD_BYTES)
     except OSError:
         head = b""
     turned = b"Exif\0\0" in head or b"eXIf" in head or b"EXIF" in head  # it may lie on its side

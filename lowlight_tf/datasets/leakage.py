@@ -13,37 +13,41 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import dataset_card
-from lowlight_tf.datasets.pairing import SHOWN, Pair, held_back, split
+from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair, split, validation_count
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
 
-SIDE = 32  # pixels of a fingerprint before its border is cut off
-FINE = 2.0  # pixels of the fingerprint; broader structure does not count: many rooms share it
+FINGERPRINT_SIZE = 32  # pixels of a fingerprint before its border is cut off
+HIGHPASS_SIGMA = (
+    2.0  # pixels of the fingerprint; broader structure does not count: many rooms share it
+)
 BORDER = 3  # pixels of the fingerprint in which the blur knows only one side
 BLACK = 8.0  # grey levels; keeps the noise of the darkest pixels small in the logarithm
 FLAT = 0.01  # standard deviation of a logarithm below which there is nothing to compare
-ALIKE = 0.9  # correlation. JPEG copies of LOL-v1 reach 0.93 and more, other scenes 0.68 at most.
+MIN_CORRELATION = (
+    0.9  # correlation. JPEG copies of LOL-v1 reach 0.93 and more, other scenes 0.68 at most.
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Print:
+class ImageFingerprint:
     """What a picture is known by again.
 
     Attributes:
         path: Its file.
-        octets: Checksum of the file.
-        pixels: Checksum of the picture at half size: equal for lossless copies.
+        file_hash: Checksum of the file.
+        pixel_hash: Checksum of the picture at half size: equal for lossless copies.
         structure: (N,) float32 of length 1, or 0 for a flat picture. The product of two is their
             likeness, at most 1: equal but for brightness, contrast, noise, size and compression.
     """
 
     path: Path
-    octets: bytes
-    pixels: bytes
+    file_hash: bytes
+    pixel_hash: bytes
     structure: np.ndarray
 
 
-def refuse_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> None:
+def check_leakage(train: Sequence[Pair], val: Sequence[Pair]) -> None:
     """Refuse test pictures that are among the training pictures.
 
     They are found by the bytes of the file, by the pixels, and by a fingerprint of fine structure
@@ -52,12 +56,12 @@ def refuse_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> None:
 
     Args:
         train: Pairs that are learned from.
-        test: Pairs that the net is judged by.
+        val: Pairs that the net is judged by.
 
     Raises:
         UsageError: Naming some of the pictures, and what they were found to be.
     """
-    known, asked = _prints(train), _prints(test)
+    known, asked = _fingerprints(train), _fingerprints(val)
     if not known or not asked:
         return
     octets, pixels = ({getattr(one, key): one for one in known} for key in ("octets", "pixels"))
@@ -65,40 +69,40 @@ def refuse_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> None:
     found = []
     for one, row in zip(asked, likeness, strict=True):
         nearest = int(row.argmax())
-        if one.octets in octets:
-            found.append(f"{one.path} is the same file as {octets[one.octets].path}")
-        elif one.pixels in pixels:
-            found.append(f"{one.path} has the pixels of {pixels[one.pixels].path}")
-        elif row[nearest] > ALIKE:
+        if one.file_hash in octets:
+            found.append(f"{one.path} is the same file as {octets[one.file_hash].path}")
+        elif one.pixel_hash in pixels:
+            found.append(f"{one.path} has the pixels of {pixels[one.pixel_hash].path}")
+        elif row[nearest] > MIN_CORRELATION:
             likely = f"likeness {row[nearest]:.2f}"
             found.append(f"{one.path} shows the same as {known[nearest].path} ({likely})")
     if found:
         raise UsageError(
             f"{len(found)} of {len(asked)} pictures to judge by are among the training pictures: "
-            f"{'; '.join(found[:SHOWN])}{'; ...' if len(found) > SHOWN else ''}. Take them out of "
+            f"{'; '.join(found[:MAX_NAMES_SHOWN])}{'; ...' if len(found) > MAX_NAMES_SHOWN else ''}. Take them out of "
             "either; a number made with them says nothing."
         )
 
 
-def shared_scenes(learned: Iterable[str], judging: str) -> list[str]:
+def shared_scenes(train: Iterable[str], test: str) -> list[str]:
     """Return which datasets that were learned from show the scenes of one to be judged by.
 
     Where the pictures themselves are not at hand: known from the cards alone, such as of LOL-v1 and
     the real part of LOL-v2, which are two splits of the same shots.
 
     Args:
-        learned: Names of datasets; names that no card has, such as folders, are passed over.
-        judging: Name of the dataset to be judged by.
+        train: Names of datasets; names that no card has, such as folders, are passed over.
+        test: Name of the dataset to be judged by.
     """
-    known = dataset_card.names()
+    known = dataset_card.list_datasets()
     return [
         name
-        for name in dict.fromkeys(learned)
-        if name in known and judging in dataset_card.find(name).overlaps
+        for name in dict.fromkeys(train)
+        if name in known and test in dataset_card.get_dataset(name).overlaps
     ]
 
 
-def split_apart(
+def group_split(
     pairs: Sequence[Pair], fraction: float, seed: int = 1
 ) -> tuple[list[Pair], list[Pair]]:
     """Hold back a share of the pairs, as `pairing.split` does, but never one without its twins.
@@ -116,11 +120,11 @@ def split_apart(
     Raises:
         UsageError: If there are too few pairs, the share is none, or all pictures show the same.
     """
-    count = held_back(len(pairs), fraction)
+    count = validation_count(len(pairs), fraction)
     ordered = sorted(pairs, key=lambda pair: pair.name)
     if not _paths(ordered):  # RAW files alone
         return split(ordered, fraction, seed)
-    groups = _look_alikes(ordered)
+    groups = _near_duplicates(ordered)
     if len(groups) == 1:
         raise UsageError(
             f"All {len(pairs)} pictures show the same scene: none can be held back. Add pictures, "
@@ -138,7 +142,7 @@ def split_apart(
     )
 
 
-def _look_alikes(pairs: Sequence[Pair]) -> list[set[int]]:
+def _near_duplicates(pairs: Sequence[Pair]) -> list[set[int]]:
     """Return which pairs show the same, as groups of indices; most groups have one member."""
     owners = [(index, path) for index, pair in enumerate(pairs) for path in _paths([pair])]
     prints = _read(path for _, path in owners)
@@ -146,10 +150,11 @@ def _look_alikes(pairs: Sequence[Pair]) -> list[set[int]]:
     group = list(range(len(pairs)))
     merged: dict[bytes, int] = {}
     links = [
-        (owners[i][0], owners[j][0]) for i, j in np.argwhere(structures @ structures.T > ALIKE)
+        (owners[i][0], owners[j][0])
+        for i, j in np.argwhere(structures @ structures.T > MIN_CORRELATION)
     ]
     for (index, _), one in zip(owners, prints, strict=True):
-        links += [(index, merged.setdefault(key, index)) for key in (one.octets, one.pixels)]
+        links += [(index, merged.setdefault(key, index)) for key in (one.file_hash, one.pixel_hash)]
     for first, second in links:
         if group[first] != group[second]:
             old = group[second]
@@ -157,7 +162,7 @@ def _look_alikes(pairs: Sequence[Pair]) -> list[set[int]]:
     return [{i for i, label in enumerate(group) if label == name} for name in sorted(set(group))]
 
 
-def _prints(pairs: Sequence[Pair]) -> list[Print]:
+def _fingerprints(pairs: Sequence[Pair]) -> list[ImageFingerprint]:
     return _read(_paths(pairs))
 
 
@@ -167,13 +172,13 @@ def _paths(pairs: Sequence[Pair]) -> list[Path]:
     return [path for path in found if path.suffix.lower() not in raw_image.SUFFIXES]
 
 
-def _read(paths: Iterable[Path]) -> list[Print]:
+def _read(paths: Iterable[Path]) -> list[ImageFingerprint]:
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda path: _print(path, path.stat().st_mtime_ns), paths))
+        return list(pool.map(lambda path: _fingerprint(path, path.stat().st_mtime_ns), paths))
 
 
 @functools.lru_cache(maxsize=8192)  # a split and its check ask for the same pictures
-def _print(path: Path, _changed: int) -> Print:
+def _fingerprint(path: Path, _changed: int) -> ImageFingerprint:
     octets = path.read_bytes()
     picture = None
     if octets:
@@ -182,16 +187,16 @@ def _print(path: Path, _changed: int) -> Print:
     if picture is None:
         picture = image_io.load_image(path).pixels  # says what is wrong with the file
     sums = [hashlib.sha256(data).digest() for data in (octets, np.ascontiguousarray(picture))]
-    return Print(path, *sums, _structure(picture))
+    return ImageFingerprint(path, *sums, _structure(picture))
 
 
 def _structure(picture: np.ndarray) -> np.ndarray:
-    small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture, (FINGERPRINT_SIZE, FINGERPRINT_SIZE), interpolation=cv2.INTER_AREA)
     tones = np.log(small.mean(axis=2, dtype=np.float32) + BLACK)
-    fine = (tones - cv2.GaussianBlur(tones, (0, 0), FINE))[BORDER:-BORDER, BORDER:-BORDER]
+    fine = (tones - cv2.GaussianBlur(tones, (0, 0), HIGHPASS_SIGMA))[BORDER:-BORDER, BORDER:-BORDER]
     fine = fine - fine.mean()
-    return np.zeros(fine.size, np.float32) if fine.std() < FLAT else _unit(fine.ravel())
+    return np.zeros(fine.size, np.float32) if fine.std() < FLAT else _normalize(fine.ravel())
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def _normalize(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)

@@ -10,7 +10,7 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.registration import infrared
 
 
-def read(pair: Pair, ports: Sequence[str]) -> dict[str, np.ndarray]:
+def read_cameras(pair: Pair, ports: Sequence[str]) -> dict[str, np.ndarray]:
     """Read some pictures of a pair, each (H, W, C), at the size of the one that `pair.size` names.
 
     Args:
@@ -25,11 +25,11 @@ def read(pair: Pair, ports: Sequence[str]) -> dict[str, np.ndarray]:
     pictures = {port: _read(pair, port) for port in ports}
     if pair.size in pictures:
         size = pictures[pair.size].shape[:2]
-        pictures = {port: resized(picture, size) for port, picture in pictures.items()}
+        pictures = {port: resize_area(picture, size) for port, picture in pictures.items()}
     return pictures
 
 
-def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_area(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return a picture, (H, W, C), at another height and width; means where it gets smaller."""
     if picture.shape[:2] == size:
         return picture
@@ -39,5 +39,5 @@ def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _read(pair: Pair, port: str) -> np.ndarray:
-    path = pair.picture(port)
+    path = pair.path_of(port)
     return infrared.read_thermal(path) if port == "infrared" else image_io.load_image(path).pixels

@@ -10,11 +10,11 @@ from types import MappingProxyType
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import RAW
-from lowlight_tf.datasets.image_size import size
+from lowlight_tf.datasets.image_size import image_size
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
 
-SHOWN = 3  # how many culprits an error names
+MAX_NAMES_SHOWN = 3  # how many culprits an error names
 CAMERAS = "visible", "infrared"  # subfolders of two cameras, and the ports that they feed
 
 
@@ -35,7 +35,7 @@ class Pair:
     target: Path | None
     size: str = ""
 
-    def picture(self, port: str) -> Path | None:
+    def path_of(self, port: str) -> Path | None:
         """Return what a port is shown; of two cameras, "low" is shown what the visible one saw."""
         return self.inputs.get(port, self.inputs.get("visible") if port == "low" else None)
 
@@ -73,7 +73,7 @@ def pair_folder(
         if lone:
             raise UsageError(
                 f"{len(lone)} of {len(names)} pictures in {folder} have no partner in {side}/: "
-                f"{_some(lone)}. Partners must have the same name; its suffix may differ. "
+                f"{_shorten_list(lone)}. Partners must have the same name; its suffix may differ. "
                 "Add the missing files or remove their partners."
             )
     return _paired(pictures, inputs, target)
@@ -88,7 +88,7 @@ def fusion_folder(folder: Path) -> list[Pair]:
     return pair_folder(folder, inputs=CAMERAS, target=None)
 
 
-def whole_and_lone(
+def pair_folder_lenient(
     folder: Path, *, inputs: Sequence[str] = CAMERAS, target: str | None = None
 ) -> tuple[list[Pair], list[Path]]:
     """Return what `pair_folder` would if the pictures without a partner were not there, and them.
@@ -102,7 +102,7 @@ def whole_and_lone(
     return _paired(pictures, inputs, target), lone
 
 
-def day_folder(folder: Path) -> list[Pair]:
+def target_only_folder(folder: Path) -> list[Pair]:
     """Return the pictures of `folder/high`, or else of `folder` itself, as day pictures.
 
     Raises:
@@ -110,10 +110,10 @@ def day_folder(folder: Path) -> list[Pair]:
     """
     checks.check_dir("data", folder)
     place = folder / "high" if (folder / "high").is_dir() else folder
-    return [Pair(name, {}, path) for name, path in sorted(by_stem(place).items())]
+    return [Pair(name, {}, path) for name, path in sorted(match_by_stem(place).items())]
 
 
-def dark_folder(folder: Path) -> list[Pair]:
+def input_only_folder(folder: Path) -> list[Pair]:
     """Return dark pictures without targets: of `folder/low`, of `folder/visible`, or of `folder`.
 
     Raises:
@@ -121,11 +121,11 @@ def dark_folder(folder: Path) -> list[Pair]:
     """
     checks.check_dir("data", folder)
     places = [place for place in (folder / "low", folder / "visible") if place.is_dir()]
-    found = by_stem(places[0] if places else folder)
+    found = match_by_stem(places[0] if places else folder)
     return [Pair(name, {"low": path}, None) for name, path in sorted(found.items())]
 
 
-def by_stem(
+def match_by_stem(
     folder: Path, suffixes: Collection[str] = image_io.SUFFIXES, *, prefix: str = ""
 ) -> dict[str, Path]:
     """Return stem, less the prefix if it has it -> picture, for those directly inside `folder`.
@@ -200,7 +200,7 @@ def split(pairs: Sequence[Pair], fraction: float, seed: int = 1) -> tuple[list[P
         UsageError: If there are too few pairs or the share is none.
     """
     ordered = sorted(pairs, key=lambda pair: pair.name)
-    count = held_back(len(ordered), fraction)
+    count = validation_count(len(ordered), fraction)
     held = set(random.Random(seed).sample(range(len(ordered)), count))
     return (
         [pair for index, pair in enumerate(ordered) if index not in held],
@@ -208,7 +208,7 @@ def split(pairs: Sequence[Pair], fraction: float, seed: int = 1) -> tuple[list[P
     )
 
 
-def held_back(count: int, fraction: float) -> int:
+def validation_count(count: int, fraction: float) -> int:
     """Return how many of `count` pairs a share is: at least one, and not all.
 
     Raises:
@@ -244,7 +244,7 @@ def _sides(
     if RAW.name in inputs:
         kinds |= {RAW.name: raw_image.SUFFIXES, target: (*image_io.SUFFIXES, *raw_image.SUFFIXES)}
     return {
-        side: by_stem(place, kinds[side], prefix=prefixes.get(side, ""))
+        side: match_by_stem(place, kinds[side], prefix=prefixes.get(side, ""))
         for side, place in places.items()
     }
 
@@ -265,8 +265,8 @@ def _paired(
 
 def _sizes(pair: Pair) -> dict[Path, tuple[int, int]]:
     paths = [*pair.inputs.values(), *([] if pair.target is None else [pair.target])]
-    return {path: size(path) for path in paths}
+    return {path: image_size(path) for path in paths}
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+def _shorten_list(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_NAMES_SHOWN]) + (", ..." if len(names) > MAX_NAMES_SHOWN else "")

@@ -31,7 +31,7 @@ class _Entry:
     shot: raw_image.RawMetadata
 
 
-class Decoded:
+class RawCache:
     """Pairs that are decoded; see `decode`, which makes one.
 
     Args:
@@ -86,14 +86,14 @@ class Decoded:
         return np.load(self._folder / side / f"{name}.npy", mmap_mode="r")
 
 
-def decode(
+def build_raw_cache(
     pairs: Sequence[Pair],
     folder: Path,
     *,
     cap: float | None = raw_image.MAX_EXPOSURE_RATIO,
     black: float | None = None,
     told: Callable[[str], None] = lambda line: None,
-) -> Decoded:
+) -> RawCache:
     """Decode what is not decoded yet, file by file: an attempt that broke off is gone on with.
 
     Args:
@@ -120,20 +120,20 @@ def decode(
             told(f"{pair.name} is left out: {error}")
     if not entries:
         raise UsageError(f"None of {len(pairs)} RAW pairs could be decoded.")
-    return Decoded(folder, entries)
+    return RawCache(folder, entries)
 
 
 def _entry(
     pair: Pair, folder: Path, cap: float | None, black: float | None, failed: dict[Path, str]
 ) -> _Entry:
-    short, long = pair.inputs[exposure_pairs.PORT], pair.target
-    ratio = exposure_pairs.ratio(pair, cap=cap)
+    short, long = pair.inputs[exposure_pairs.RAW_PORT], pair.target
+    ratio = exposure_pairs.exposure_ratio(pair, cap=cap)
     wanted = _source(short) | {"black": black}
-    fields = _there(folder / SHORT, _name(short), wanted)
+    fields = _is_cached(folder / SHORT, _name(short), wanted)
     if fields is None:
         picture = raw_image.read_raw(short, black=black)
         fields = wanted | {"shot": dataclasses.asdict(picture.metadata)}
-        _keep(folder / SHORT, _name(short), picture.raw_values, fields)
+        _store(folder / SHORT, _name(short), picture.raw_values, fields)
     shot = raw_image.RawMetadata.from_dict(fields["shot"])
     if long in failed:  # many short exposures share it
         raise UsageError(failed[long])
@@ -147,9 +147,9 @@ def _entry(
 
 def _target(long: Path, shot: raw_image.RawMetadata, folder: Path) -> None:
     wanted = _source(long) | {"size": list(shot.size), "phase": shot.cfa_pattern}
-    if _there(folder, _name(long), wanted) is not None:
+    if _is_cached(folder, _name(long), wanted) is not None:
         return
-    image = exposure_pairs.target(long, shot)
+    image = exposure_pairs.load_target(long, shot)
     if image.shape[:2] != shot.size:
         raise UsageError(
             f"{long} is {image.shape[0]}x{image.shape[1]} (height x width), its short exposure "
@@ -157,7 +157,7 @@ def _target(long: Path, shot: raw_image.RawMetadata, folder: Path) -> None:
         )
     # The packed picture's margin, if it has one, is under no part of the target: repeat its edge.
     edges = cfa.pad_for_pattern(shot.size, shot.cfa_pattern)
-    _keep(folder, _name(long), np.pad(image, [*edges, (0, 0)], mode="edge"), wanted)
+    _store(folder, _name(long), np.pad(image, [*edges, (0, 0)], mode="edge"), wanted)
 
 
 def _name(path: Path) -> str:
@@ -174,14 +174,14 @@ def _source(path: Path) -> dict[str, int]:
     return {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
 
 
-def _there(folder: Path, name: str, wanted: dict) -> dict | None:
+def _is_cached(folder: Path, name: str, wanted: dict) -> dict | None:
     """Return what was said of a decoded file, if it is there and of the same source."""
     path = folder / f"{name}.json"
     fields = read_json(path) if path.is_file() and (folder / f"{name}.npy").is_file() else {}
     return fields if fields and all(fields.get(key) == wanted[key] for key in wanted) else None
 
 
-def _keep(folder: Path, name: str, array: np.ndarray, fields: dict) -> None:
+def _store(folder: Path, name: str, array: np.ndarray, fields: dict) -> None:
     """Write an array whole or not at all; what is said of it comes last."""
     (folder / f"{name}.json").unlink(missing_ok=True)
     with atomic_write(folder / f"{name}.npy") as part, part.open("wb") as file:

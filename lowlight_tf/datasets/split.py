@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.pairing import SHOWN, Pair
+from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair
 from lowlight_tf.fileio import read_json, write_json
 
-SIDES = "training", "validation"
+SUBSETS = "training", "validation"
 
 
-def write_split(path: Path, train: Sequence[Pair], val: Sequence[Pair]) -> None:
+def save_split(path: Path, train: Sequence[Pair], val: Sequence[Pair]) -> None:
     """Write the names of both sides as JSON. Where the pictures lie is not part of it."""
-    sides = zip(SIDES, (train, val), strict=True)
+    sides = zip(SUBSETS, (train, val), strict=True)
     write_json(path, {side: sorted({pair.name for pair in pairs}) for side, pairs in sides})
 
 
@@ -36,10 +36,10 @@ def read_split(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair
             "(no such file)."
         )
     fields = read_json(path)
-    sides = [fields.get(side) for side in SIDES]
+    sides = [fields.get(side) for side in SUBSETS]
     if not all(side and isinstance(side, list) for side in sides):
         raise UsageError(
-            f"{path} must hold lists of names called {' and '.join(SIDES)}, none empty. Pass the "
+            f"{path} must hold lists of names called {' and '.join(SUBSETS)}, none empty. Pass the "
             "split.json that a run of `lowlight-tf train` wrote."
         )
     train, val = map(set, sides)
@@ -52,7 +52,7 @@ def read_split(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair
         if names:
             raise UsageError(
                 f"{path} does not fit the data: {len(names)} of {len(found | train | val)} pairs "
-                f"are {what}, such as {', '.join(sorted(names)[:SHOWN])}. Pass the data that it "
+                f"are {what}, such as {', '.join(sorted(names)[:MAX_NAMES_SHOWN])}. Pass the data that it "
                 "was made of."
             )
     ordered = sorted(pairs, key=lambda pair: pair.name)

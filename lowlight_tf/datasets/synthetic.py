@@ -14,13 +14,13 @@ from lowlight_tf.fileio import read_json, write_json
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.noise import darken
 
-PHOTOGRAPHS = {
+SOURCE_IMAGES = {
     "train": ("astronaut.png", "motorcycle_left.png", "motorcycle_right.png", "rocket.jpg"),
     "val": ("chelsea.png", "coffee.png"),
 }
 """What each half is cut from. The motorcycles are one scene: they stay together."""
 
-COUNTS = {half: 4 * len(names) for half, names in PHOTOGRAPHS.items()}
+COUNTS = {half: 4 * len(names) for half, names in SOURCE_IMAGES.items()}
 """Pairs of each half: four corners of each photograph."""
 
 TERMS = (
@@ -29,12 +29,12 @@ TERMS = (
 )
 HEIGHT, WIDTH = 288, 384  # pixels; the smallest photograph is 300x451
 EXPOSURE = (0.02, 0.15)  # of the light that was there: 5.6 to 2.7 stops less
-SHOT = (1e-4, 1e-3)  # white is 10000 to 1000 electrons
-READ = (5e-4, 2e-3)  # of white
-MARK = "embedded.json"  # written last: what it says is there is all there
+SHOT_NOISE = (1e-4, 1e-3)  # white is 10000 to 1000 electrons
+READ_NOISE = (5e-4, 2e-3)  # of white
+MARKER = "embedded.json"  # written last: what it says is there is all there
 
 
-def embedded(folder: Path, *, seed: int = 1) -> Path:
+def sample_pairs(folder: Path, *, seed: int = 1) -> Path:
     """Write the embedded pairs: FOLDER/train/{low,high} and FOLDER/val/{low,high}, PNG.
 
     Each photograph gives its four corners, each darkened once, by an exposure and with a noise of
@@ -52,12 +52,12 @@ def embedded(folder: Path, *, seed: int = 1) -> Path:
     """
 
     def photograph(day: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        return {"low": _darkened(day, rng), "high": day}
+        return {"low": _darken_pair(day, rng), "high": day}
 
-    return _written(folder, seed, ("low", "high"), photograph)
+    return _write_splits(folder, seed, ("low", "high"), photograph)
 
 
-def embedded_cameras(folder: Path, *, seed: int = 1) -> Path:
+def sample_camera_pairs(folder: Path, *, seed: int = 1) -> Path:
     """Write pairs of two cameras: FOLDER/{train,val}/{visible,infrared}, PNG.
 
     They are the embedded photographs: darkened as in `embedded` for the visible camera; for the
@@ -76,28 +76,28 @@ def embedded_cameras(folder: Path, *, seed: int = 1) -> Path:
     """
 
     def scene(day: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        warm = _bodies(day.shape[:2], rng)[..., None]
+        warm = _warm_bodies(day.shape[:2], rng)[..., None]
         day = day * (1 - 0.6 * warm)
         luma = color.luma(day)
         flat = luma - cv2.GaussianBlur(luma, (0, 0), 24)
         infrared = cv2.GaussianBlur(0.4 + 0.6 * flat, (0, 0), 1.2)[..., None]
         infrared = infrared + warm * (0.9 - infrared)
-        return {"visible": _darkened(day, rng), "infrared": np.float32(infrared.clip(0, 1))}
+        return {"visible": _darken_pair(day, rng), "infrared": np.float32(infrared.clip(0, 1))}
 
-    return _written(folder, seed, ("visible", "infrared"), scene)
+    return _write_splits(folder, seed, ("visible", "infrared"), scene)
 
 
-def _written(
+def _write_splits(
     folder: Path,
     seed: int,
     sides: tuple[str, ...],
     make: Callable[[np.ndarray, np.random.Generator], dict[str, np.ndarray]],
 ) -> Path:
-    source = _photographs()
-    names = [*PHOTOGRAPHS["train"], *PHOTOGRAPHS["val"]]
+    source = _load_source_images()
+    names = [*SOURCE_IMAGES["train"], *SOURCE_IMAGES["val"]]
     mark = {"seed": seed, "photographs": names, "sides": list(sides)}
-    if (folder / MARK).exists():
-        if read_json(folder / MARK) == mark:
+    if (folder / MARKER).exists():
+        if read_json(folder / MARKER) == mark:
             return folder
         shutil.rmtree(folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -108,7 +108,7 @@ def _written(
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     rng = np.random.default_rng(seed)
-    for half, photographs in PHOTOGRAPHS.items():
+    for half, photographs in SOURCE_IMAGES.items():
         for side in sides:
             (part / half / side).mkdir(parents=True)
         for name in photographs:
@@ -116,22 +116,22 @@ def _written(
                 file = f"{Path(name).stem}_{number}.png"
                 for side, image in make(corner, rng).items():
                     image_io.write_float_rgb(part / half / side / file, image)
-    write_json(part / MARK, mark)
+    write_json(part / MARKER, mark)
     os.replace(part, folder)
     return folder
 
 
-def _darkened(day: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _darken_pair(day: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return darken(
         day,
         exposure=_between(EXPOSURE, rng),
-        shot=_between(SHOT, rng),
-        read=_between(READ, rng),
+        shot=_between(SHOT_NOISE, rng),
+        read=_between(READ_NOISE, rng),
         rng=rng,
     )
 
 
-def _bodies(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _warm_bodies(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Return where one to three standing bodies are: 1 inside, 0 outside, soft between."""
     mask = np.zeros(shape, np.float32)
     for _ in range(rng.integers(1, 4)):
@@ -141,7 +141,7 @@ def _bodies(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     return cv2.GaussianBlur(mask, (0, 0), 1.5)
 
 
-def _photographs() -> Path:
+def _load_source_images() -> Path:
     """Return the folder of scikit-image's photographs; it is not imported for that."""
     package = importlib.util.find_spec("skimage")
     if package is None:

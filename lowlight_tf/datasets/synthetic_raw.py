@@ -8,7 +8,7 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.exposure_pairs import PORT, RATIOS, TARGETS
+from lowlight_tf.datasets.exposure_pairs import RATIOS, RAW_PORT, TARGETS
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import read_json, write_json
 from lowlight_tf.imaging import image_io
@@ -46,7 +46,7 @@ def synthetic_raw(
     """
     for limit in ratio:
         checks.check_positive("ratio", limit)
-    for side in (PORT, TARGETS):
+    for side in (RAW_PORT, TARGETS):
         (folder / side).mkdir(parents=True, exist_ok=True)
     ratios, sources = (
         read_json(folder / file) if (folder / file).is_file() else {} for file in (RATIOS, SOURCES)
@@ -58,13 +58,15 @@ def synthetic_raw(
         if sources.setdefault(name, checksum) != checksum:
             name = f"{name}_{checksum}"
             sources[name] = checksum
-        short, high = folder / PORT / f"{name}.dng", folder / TARGETS / f"{name}.png"
+        short, high = folder / RAW_PORT / f"{name}.dng", folder / TARGETS / f"{name}.png"
         if name not in ratios or not short.is_file() or not high.is_file():
             rng = np.random.default_rng([seed, int(checksum, 16)])
-            ratios[name] = _take(image_io.read_float_rgb(pair.target), short, high, rng, ratio)
+            ratios[name] = _write_pair(
+                image_io.read_float_rgb(pair.target), short, high, rng, ratio
+            )
             write_json(folder / SOURCES, sources)
             write_json(folder / RATIOS, ratios)
-        made.append(Pair(name, {PORT: short}, high))
+        made.append(Pair(name, {RAW_PORT: short}, high))
     return made
 
 
@@ -75,7 +77,7 @@ def _content(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _take(
+def _write_pair(
     photograph: np.ndarray,
     short: Path,
     high: Path,

@@ -227,7 +227,7 @@ def rehearse(engine: Engine, pair: Pair) -> None:
             engine, pair, [raw_protocol.own_protocol(engine.contract)], target=False
         )
     else:
-        result_of(engine, *multi_camera.read(pair, _sources(engine, ())).values())
+        result_of(engine, *multi_camera.read_cameras(pair, _sources(engine, ())).values())
 
 
 def check(
@@ -252,7 +252,7 @@ def check(
         raise UsageError("Evaluating needs at least one pair of pictures. Received: none.")
     used = []
     for pair in pairs:
-        shown = {port: pair.picture(port) for port in _sources(engine, takes)}
+        shown = {port: pair.path_of(port) for port in _sources(engine, takes)}
         for port, path in shown.items():
             if path is None:
                 raise UsageError(
@@ -280,7 +280,7 @@ def _pictures(
     engine: Engine, pair: Pair, taken: Collection[str], protocols: Collection[str]
 ) -> dict[str, Images]:
     """Return protocol -> what metrics are called with: the same for all."""
-    shown = multi_camera.read(pair, _sources(engine, taken))
+    shown = multi_camera.read_cameras(pair, _sources(engine, taken))
     first, result = next(iter(shown.values())), result_of(engine, *shown.values())
     images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
     if "target" in taken:

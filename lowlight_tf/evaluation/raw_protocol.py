@@ -64,8 +64,8 @@ def check(
             f"RAW files have no picture for {', '.join(wrong)}. Pass metrics that take none."
         )
     for pair in pairs:
-        if pair.picture(exposure_pairs.PORT) is not None:
-            exposure_pairs.ratio(pair)
+        if pair.path_of(exposure_pairs.RAW_PORT) is not None:
+            exposure_pairs.exposure_ratio(pair)
 
 
 def images(
@@ -85,12 +85,12 @@ def images(
     Raises:
         UsageError: If a file cannot be read or developed.
     """
-    picture = raw_image.read_raw(pair.inputs[exposure_pairs.PORT])
+    picture = raw_image.read_raw(pair.inputs[exposure_pairs.RAW_PORT])
     bright = upright_target(pair) if target else None
     made: dict[float, np.ndarray] = {}
     found = {}
     for protocol in protocols:
-        ratio = exposure_pairs.ratio(pair, cap=CAPS[protocol])
+        ratio = exposure_pairs.exposure_ratio(pair, cap=CAPS[protocol])
         if ratio not in made:
             made[ratio] = develop(engine, picture, ratio=ratio)
         shown = {"enhanced": made[ratio]} | ({"target": bright} if target else {})

@@ -68,11 +68,11 @@ def dark_pictures(
 
         with tempfile.TemporaryDirectory() as place:
             if contract.is_raw:
-                dark = synthetic.embedded(Path(place)) / "train" / "high"
+                dark = synthetic.sample_pairs(Path(place)) / "train" / "high"
             elif contract.is_fusion:
-                dark = synthetic.embedded_cameras(Path(place)) / "train"
+                dark = synthetic.sample_camera_pairs(Path(place)) / "train"
             else:
-                dark = synthetic.embedded(Path(place)) / "train" / "low"
+                dark = synthetic.sample_pairs(Path(place)) / "train" / "low"
             lying = dataclasses.replace(preparation, align="none")
             return _read(_folder(dark, contract), contract, most, lying)
     return _read(sources, contract, most, preparation)
@@ -174,8 +174,8 @@ class _Source(NamedTuple):
             return raw_image.amplify(found.packed, found.metadata, found.ratio)
         picture = raw_image.read_raw(self.path)
         if self.target:
-            pair = Pair(self.path.stem, {exposure_pairs.PORT: self.path}, self.target)
-            ratio = exposure_pairs.ratio(pair)
+            pair = Pair(self.path.stem, {exposure_pairs.RAW_PORT: self.path}, self.target)
+            ratio = exposure_pairs.exposure_ratio(pair)
         else:
             ratio = fitting_ratio(picture)
         size = tuple(min(side, RAW_SIDE) for side in picture.raw_values.shape[:2])
@@ -231,7 +231,7 @@ def _read(
         images = [source[port.name].image(port) for port in contract.image_inputs]
         if preparation.size == "same" and not by_rig:  # they show one field
             size = min((image.shape[:2] for image in images), key=math.prod)
-            images = [multi_camera.resized(image, size) for image in images]
+            images = [multi_camera.resize_area(image, size) for image in images]
         if contract.is_fusion:
             images = preprocess_pair(*images, preparation)
         pictures.append(

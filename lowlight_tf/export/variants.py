@@ -180,13 +180,13 @@ class Rungs:
     def _batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the run's own batches, as they were at its end, but `PLAIN`."""
         if self.contract.is_fusion:
-            from lowlight_tf.pipeline.fusion import fusion_feed as feed
+            from lowlight_tf.pipeline.fusion import fusion_dataset as feed
         elif self.contract.is_raw:
-            from lowlight_tf.pipeline.raw import raw_feed
+            from lowlight_tf.pipeline.raw import raw_dataset
 
-            feed = functools.partial(raw_feed, folder=self.run / "decoded")
+            feed = functools.partial(raw_dataset, folder=self.run / "decoded")
         else:
-            from lowlight_tf.pipeline.paired import training_feed as feed
+            from lowlight_tf.pipeline.paired import paired_dataset as feed
 
         plan = dataclasses.replace(self.recipe.pipeline, **PLAIN)
         late = plan.late_from < 1

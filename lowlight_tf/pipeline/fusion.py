@@ -12,13 +12,13 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import color, dtypes
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.pipeline import augmentations
-from lowlight_tf.pipeline.image_cache import Shelf
-from lowlight_tf.pipeline.paired import stream
+from lowlight_tf.pipeline.image_cache import ArrayCache
+from lowlight_tf.pipeline.paired import batched_samples
 
-DRAWS = ("crop", "turn", "expose", "bend", "noise")
+RANDOM_OPS = ("crop", "turn", "expose", "bend", "noise")
 
 
-class CameraStore:
+class MultiCameraCache:
     """What two cameras saw, decoded when asked for and kept as 8 bit while room lasts.
 
     Args:
@@ -37,24 +37,24 @@ class CameraStore:
         cache_mb: int,
     ) -> None:
         self._pairs, self._ports, self._preparation = pairs, contract.image_inputs, preparation
-        self._shelf = Shelf(cache_mb)
+        self._shelf = ArrayCache(cache_mb)
         self._glances: dict[tuple[int, str], np.ndarray] = {}
 
     def read(self, index: int) -> tuple[np.ndarray, ...]:
         """Return the pictures of one pair, (H, W, C) uint8 each, in the order of the ports."""
         return self._shelf.get(index, lambda: self._decode(self._pairs[index]))
 
-    def glance(self, index: int, small: Port, whole: str) -> np.ndarray:
+    def thumbnail(self, index: int, small: Port, whole: str) -> np.ndarray:
         """Return the picture of the port `whole` as the thumbnail port `small` is shown it."""
         key = index, small.name
         if key not in self._glances:
             place = [port.name for port in self._ports].index(whole)
             image = self.read(index)[place]
-            self._glances[key] = multi_camera.resized(image, small.size)
+            self._glances[key] = multi_camera.resize_area(image, small.size)
         return self._glances[key]
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, ...]:
-        both = multi_camera.read(pair, [port.name for port in self._ports])
+        both = multi_camera.read_cameras(pair, [port.name for port in self._ports])
         prepared = preprocess_pair(*map(dtypes.img_as_float32, both.values()), self._preparation)
         lumas = (
             color.luma(image)[..., None] if image.shape[2] > port.channels else image
@@ -63,7 +63,7 @@ class CameraStore:
         return tuple(np.uint8(np.rint(luma.clip(0, 1) * 255)) for luma in lumas)
 
 
-def fusion_feed(
+def fusion_dataset(
     pairs: Sequence[Pair],
     recipe: Recipe,
     contract: Contract,
@@ -95,7 +95,9 @@ def fusion_feed(
     options = recipe.pipeline
     crop = options.crop if crop is None else crop
     ports, smalls = contract.image_inputs, contract.thumbnail_inputs
-    store = CameraStore(pairs, contract, preparation=recipe.preparation, cache_mb=options.cache_mb)
+    store = MultiCameraCache(
+        pairs, contract, preparation=recipe.preparation, cache_mb=options.cache_mb
+    )
 
     def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
         images = tf.numpy_function(store.read, [index], [tf.uint8] * len(ports), stateful=False)
@@ -103,9 +105,9 @@ def fusion_feed(
             tf.ensure_shape(image, [None, None, port.channels])
             for image, port in zip(images, ports, strict=True)
         ]
-        images, _ = augmentations.crop(images, crop, seeds["crop"])
+        images, _ = augmentations.random_crop(images, crop, seeds["crop"])
         if options.turned and crop:
-            images = augmentations.turn(images, seeds["turn"])
+            images = augmentations.random_d4(images, seeds["turn"])
         names = [port.name for port in ports]
         seen = {name: tf.cast(i, tf.float32) / 255 for name, i in zip(names, images, strict=True)}
         glances = {small.name: glance(small, index) for small in smalls}
@@ -113,20 +115,26 @@ def fusion_feed(
         seen |= glances
         for name in dimmed:
             if options.exposure_ev:
-                seen[name] = augmentations.expose(seen[name], options.exposure_ev, seeds["expose"])
+                seen[name] = augmentations.random_exposure(
+                    seen[name], options.exposure_ev, seeds["expose"]
+                )
             if options.bend:
-                seen[name] = augmentations.bend(seen[name], options.bend, seeds["bend"])
+                seen[name] = augmentations.random_gamma(seen[name], options.bend, seeds["bend"])
         if options.noise:
-            seen[names[0]] = augmentations.noise(seen[names[0]], options.noise, seeds["noise"])
+            seen[names[0]] = augmentations.add_gaussian_noise(
+                seen[names[0]], options.noise, seeds["noise"]
+            )
         return seen, {}
 
     def glance(small: Port, index: tf.Tensor) -> tf.Tensor:
         image = tf.numpy_function(
-            lambda i: store.glance(int(i), small, contract.source_of(small)),
+            lambda i: store.thumbnail(int(i), small, contract.source_of(small)),
             [index], tf.uint8, stateful=False,
         )  # fmt: skip
         image = tf.ensure_shape(image, (*small.size, small.channels))
         return tf.cast(image, tf.float32) / 255
 
     batch = batch or options.batch
-    return stream(sample, DRAWS, len(pairs), recipe.seed, first=first, batch=batch, part=part)
+    return batched_samples(
+        sample, RANDOM_OPS, len(pairs), recipe.seed, first=first, batch=batch, part=part
+    )

@@ -10,15 +10,15 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
 
 
-class Shelf:
+class ArrayCache:
     """Pictures that are made when asked for and kept while room lasts. Threads may share it.
 
     Args:
-        room_mb: Room (MB); what does not fit is made each time.
+        capacity_mb: Room (MB); what does not fit is made each time.
     """
 
-    def __init__(self, room_mb: int) -> None:
-        self._room = room_mb * 10**6
+    def __init__(self, capacity_mb: int) -> None:
+        self._room = capacity_mb * 10**6
         self._kept: dict[Hashable, tuple[np.ndarray, ...]] = {}
         self._lock = threading.Lock()
 
@@ -37,7 +37,7 @@ class Shelf:
         return kept
 
 
-class PairStore:
+class PairCache:
     """The pictures of a list of pairs, decoded when asked for and kept as 8 bit while room lasts.
 
     Args:
@@ -49,13 +49,13 @@ class PairStore:
     def __init__(self, pairs: Sequence[Pair], *, port: str = "low", cache_mb: int = 4000) -> None:
         self._pairs = pairs
         self._port = port
-        self._shelf = Shelf(cache_mb)
+        self._shelf = ArrayCache(cache_mb)
         self._glances: dict[tuple[int, tuple[int, int], bool], np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def is_day(self, index: int) -> bool:
+    def is_target_only(self, index: int) -> bool:
         """Say whether the pair's input has to be made from its target."""
         return not self._pairs[index].inputs
 
@@ -65,7 +65,7 @@ class PairStore:
         place = str(pair.target), str(pair.inputs.get(self._port))  # a pair may be listed twice
         return self._shelf.get(place, lambda: self._decode(pair))
 
-    def glance(self, index: int, size: tuple[int, int], *, day: bool = False) -> np.ndarray:
+    def thumbnail(self, index: int, size: tuple[int, int], *, day: bool = False) -> np.ndarray:
         """Return a pair's whole input, or its target if `day`, as a thumbnail port sees it.
 
         (h, w, 3) uint8 sRGB, each pixel the mean of what it stands for.
@@ -77,13 +77,13 @@ class PairStore:
         return self._glances[key]
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        target = _eight_bit(image_io.load_image(pair.target).pixels)
+        target = _as_uint8(image_io.load_image(pair.target).pixels)
         if not pair.inputs:
             return target, target
-        return _eight_bit(image_io.load_image(pair.inputs[self._port]).pixels), target
+        return _as_uint8(image_io.load_image(pair.inputs[self._port]).pixels), target
 
 
-def levels(store: PairStore, leveled: float) -> np.ndarray:
+def exposure_normalization_factors(store: PairCache, leveled: float) -> np.ndarray:
     """Return the factors that bring targets towards the geometric mean of their brightnesses.
 
     Args:
@@ -100,7 +100,7 @@ def levels(store: PairStore, leveled: float) -> np.ndarray:
     return np.exp(leveled * (logs.mean() - logs)).astype(np.float32)
 
 
-def dark_quantiles(store: PairStore, *, most: int = 32) -> np.ndarray:
+def dark_quantiles(store: PairCache, *, most: int = 32) -> np.ndarray:
     """Return what a dark picture's tones are distributed like.
 
     Args:
@@ -113,7 +113,7 @@ def dark_quantiles(store: PairStore, *, most: int = 32) -> np.ndarray:
         streets come close to.
     """
     shares = np.linspace(0, 1, 256)
-    dark = [index for index in range(len(store)) if not store.is_day(index)]
+    dark = [index for index in range(len(store)) if not store.is_target_only(index)]
     if not dark:
         tones = -0.05 * np.log1p(-np.minimum(shares, 1 - 1e-6))
         return np.repeat(tones.clip(0, 1)[:, None], 3, axis=1).astype("float32")
@@ -123,5 +123,5 @@ def dark_quantiles(store: PairStore, *, most: int = 32) -> np.ndarray:
     return np.quantile(pixels, shares, axis=0).astype("float32")
 
 
-def _eight_bit(pixels: np.ndarray) -> np.ndarray:
+def _as_uint8(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.dtype == np.uint8 else np.uint8(np.round(pixels / 257))

@@ -11,7 +11,7 @@ Augment = Callable[[np.ndarray, int], np.ndarray]
 """((H, W, 3) uint8, seed) -> (H, W, 3) uint8."""
 
 
-def augmenter(name: str) -> Augment:
+def load_augmenter(name: str) -> Augment:
     """Return the augmenter that `name` stands for.
 
     Args:

@@ -5,18 +5,18 @@ from tensorflow.random import fold_in as fold
 
 from lowlight_tf.training_config import PipelineConfig
 
-LAMPS = 4  # most headlights in a picture
-POOLS = 3  # most pools of light
+MAX_HEADLIGHTS = 4  # most headlights in a picture
+MAX_LIGHT_POOLS = 3  # most pools of light
 
 
-def night(
-    day: tf.Tensor,
+def synthesize_night(
+    image: tf.Tensor,
     quantiles: tf.Tensor,
     options: PipelineConfig,
     seed: tf.Tensor,
     *,
     window: tf.Tensor | None = None,
-    whole: tf.Tensor | None = None,
+    full_size: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Make a pair (dark, target) out of a day picture.
 
@@ -26,17 +26,17 @@ def night(
     them out nor blows them up.
 
     Args:
-        day: (H, W, 3) sRGB in [0, 1].
+        image: (H, W, 3) sRGB in [0, 1].
         quantiles: (256, 3): tones of a dark picture, as `pipeline.decode.dark_quantiles` gives.
         options: The fields that begin with `night_`.
         seed: (2,) int64.
-        window: Where `day` was cut out of a whole picture: (top, left, height, width) as `crop`
+        window: Where `image` was cut out of a whole picture: (top, left, height, width) as `crop`
             gives, so that the same seed makes the same night of a part and of the whole. None if it
             is the whole.
-        whole: The whole day picture, of any size, whose tones are matched; None takes `day`.
+        full_size: The whole day picture, of any size, whose tones are matched; None takes `image`.
 
     Returns:
-        (dark, target), shaped as `day`, in [0, 1].
+        (dark, target), shaped as `image`, in [0, 1].
 
     Reference:
         Data synthesis of https://github.com/YoungYoung619/Make-vehicles-see-in-the-dark, 2019
@@ -49,42 +49,42 @@ def night(
     """
     uniform = tf.random.stateless_uniform
     if window is None:
-        window = tf.concat([[0, 0], tf.shape(day)[:2]], 0)
-    place = window, tf.shape(day)
+        window = tf.concat([[0, 0], tf.shape(image)[:2]], 0)
+    place = window, tf.shape(image)
     gain = uniform([], seed, *options.night_gain)
     gamma = uniform([], fold(seed, 1), *options.night_gamma)
     matched = uniform([], fold(seed, 2)) < options.night_histogram
     dark = tf.cond(
         matched,
         lambda: (
-            match_histogram(day, quantiles, day if whole is None else whole)
+            match_histogram(image, quantiles, image if full_size is None else full_size)
             * uniform([], fold(seed, 3), 0.5, 1.0)
         ),
-        lambda: gain * tf.pow(day, gamma),
+        lambda: gain * tf.pow(image, gamma),
     )
 
     count = tf.cast(uniform([], fold(seed, 4)) < options.night_pools, tf.float32)
-    pools = _spots(place, POOLS, (0.1, 0.4), fold(seed, 100)) * count
-    dark += tf.minimum(pools, 1) * (day - dark) * uniform([], fold(seed, 5), 0.2, 0.8)
+    pools = _light_blobs(place, MAX_LIGHT_POOLS, (0.1, 0.4), fold(seed, 100)) * count
+    dark += tf.minimum(pools, 1) * (image - dark) * uniform([], fold(seed, 5), 0.2, 0.8)
 
     count = tf.cast(uniform([], fold(seed, 6)) < options.night_headlights, tf.float32)
-    lamps = _spots(place, LAMPS, (0.01, 0.03), fold(seed, 200))
-    halos = 0.15 * _spots(place, LAMPS, (0.04, 0.1), fold(seed, 200))
+    lamps = _light_blobs(place, MAX_HEADLIGHTS, (0.01, 0.03), fold(seed, 200))
+    halos = 0.15 * _light_blobs(place, MAX_HEADLIGHTS, (0.04, 0.1), fold(seed, 200))
     glow = tf.minimum(2 * lamps, 1) * count
     warm = tf.stack(
         [1.0, uniform([], fold(seed, 7), 0.8, 1.0), uniform([], fold(seed, 8), 0.6, 1.0)]
     )
     lit = tf.minimum(dark + count * halos * warm, 1)
-    return tf.maximum(lit, glow * warm), tf.maximum(day, glow * warm)
+    return tf.maximum(lit, glow * warm), tf.maximum(image, glow * warm)
 
 
-def match_histogram(image: tf.Tensor, quantiles: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
+def match_histogram(image: tf.Tensor, quantiles: tf.Tensor, full_size: tf.Tensor) -> tf.Tensor:
     """Give each color the tones of `quantiles`, keeping the order of tones.
 
     Args:
         image: (H, W, 3) in [0, 1].
         quantiles: (256, 3), rising.
-        whole: (h, w, 3): what the image is a part of; its tones become those of `quantiles`.
+        full_size: (h, w, 3): what the image is a part of; its tones become those of `quantiles`.
 
     Returns:
         (H, W, 3) in [0, 1].
@@ -92,7 +92,7 @@ def match_histogram(image: tf.Tensor, quantiles: tf.Tensor, whole: tf.Tensor) ->
 
     def one(color: int) -> tf.Tensor:
         tones, seen = (
-            tf.cast(tf.round(picture[..., color] * 255), tf.int32) for picture in (image, whole)
+            tf.cast(tf.round(picture[..., color] * 255), tf.int32) for picture in (image, full_size)
         )
         counts = tf.math.bincount(tf.reshape(seen, [-1]), minlength=256, maxlength=256)
         below = tf.cast(tf.cumsum(counts) - counts // 2, tf.float32)
@@ -103,7 +103,7 @@ def match_histogram(image: tf.Tensor, quantiles: tf.Tensor, whole: tf.Tensor) ->
     return tf.stack([one(color) for color in range(3)], axis=-1)
 
 
-def _spots(
+def _light_blobs(
     place: tuple[tf.Tensor, tf.Tensor], most: int, radius: tuple[float, float], seed: tf.Tensor
 ) -> tf.Tensor:
     """Return (H, W, 1): the sum of Gaussian spots, at most `most`, radii as shares of the side.

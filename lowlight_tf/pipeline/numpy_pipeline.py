@@ -9,10 +9,10 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.pipeline.image_cache import PairStore, levels
+from lowlight_tf.pipeline.image_cache import PairCache, exposure_normalization_factors
 
 
-class ArrayFeed(keras.utils.PyDataset):
+class NumpyPairDataset(keras.utils.PyDataset):
     """Cropped, turned and exposed batches in NumPy, the same for the same seed and step.
 
     Of the recipe's pipeline `crop`, `turned`, `leveled`, `exposure_ev`, `bend` and `noise` are
@@ -45,8 +45,8 @@ class ArrayFeed(keras.utils.PyDataset):
         options = recipe.pipeline
         (self._port,) = (port.name for port in contract.image_inputs)
         self._thumbnails = contract.thumbnail_inputs
-        self._store = PairStore(pairs, port=self._port, cache_mb=options.cache_mb)
-        days = any(self._store.is_day(index) for index in range(len(pairs)))
+        self._store = PairCache(pairs, port=self._port, cache_mb=options.cache_mb)
+        days = any(self._store.is_target_only(index) for index in range(len(pairs)))
         unmade = options.blur or options.mixed or options.lit or options.glance
         if unmade or options.augmenter != "native" or options.night or days:
             raise UsageError(
@@ -54,7 +54,7 @@ class ArrayFeed(keras.utils.PyDataset):
                 "recipe with blur, mixed, lit, glance, imgaug or night; set these to 0 or install "
                 "TensorFlow."
             )
-        self._levels = levels(self._store, options.leveled)
+        self._levels = exposure_normalization_factors(self._store, options.leveled)
         self._recipe, self._first = recipe, first
         self._crop = options.crop if crop is None else crop
         self._batch = batch or options.batch
@@ -85,7 +85,7 @@ class ArrayFeed(keras.utils.PyDataset):
                 way = int(draw.integers(8))
                 images = [np.rot90(i[:, :: 1 - 2 * (way // 4)], way % 4) for i in images]
         low, target = (np.float32(image) / 255 for image in images)
-        seen = {port.name: self._store.glance(index, port.size) for port in self._thumbnails}
+        seen = {port.name: self._store.thumbnail(index, port.size) for port in self._thumbnails}
         gain = np.float32(2 ** draw.uniform(-options.exposure_ev, options.exposure_ev))
         power = np.float32((1 + options.bend) ** draw.uniform(-1, 1)) if options.bend else 1
         grain = draw.standard_normal(low.shape, np.float32) * np.float32(

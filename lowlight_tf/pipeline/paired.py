@@ -11,11 +11,15 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.pipeline import augmentations
-from lowlight_tf.pipeline.image_cache import PairStore, dark_quantiles, levels
-from lowlight_tf.pipeline.imgaug_adapter import augmenter
-from lowlight_tf.pipeline.lowlight_synthesis import night
+from lowlight_tf.pipeline.image_cache import (
+    PairCache,
+    dark_quantiles,
+    exposure_normalization_factors,
+)
+from lowlight_tf.pipeline.imgaug_adapter import load_augmenter
+from lowlight_tf.pipeline.lowlight_synthesis import synthesize_night
 
-DRAWS = (
+RANDOM_OPS = (
     "crop",
     "night",
     "turn",
@@ -30,7 +34,7 @@ DRAWS = (
 )
 
 
-def training_feed(
+def paired_dataset(
     pairs: Sequence[Pair],
     recipe: Recipe,
     contract: Contract,
@@ -65,17 +69,19 @@ def training_feed(
     crop = options.crop if crop is None else crop
     batch = batch or options.batch
     (port,) = contract.image_inputs
-    store = PairStore(pairs, port=port.name, cache_mb=options.cache_mb)
-    days = tf.constant([options.night or store.is_day(index) for index in range(len(store))])
+    store = PairCache(pairs, port=port.name, cache_mb=options.cache_mb)
+    days = tf.constant(
+        [options.night or store.is_target_only(index) for index in range(len(store))]
+    )
     nights = bool(tf.reduce_any(days))
     quantiles = tf.constant(dark_quantiles(store)) if nights else None
-    change = augmenter(options.augmenter) if options.augmenter != "native" else None
-    factors = tf.constant(levels(store, options.leveled))
+    change = load_augmenter(options.augmenter) if options.augmenter != "native" else None
+    factors = tf.constant(exposure_normalization_factors(store, options.leveled))
 
     def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
         low, target = tf.numpy_function(store.read, [index], [tf.uint8, tf.uint8], stateful=False)
         low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
-        (low, target), window = augmentations.crop([low, target], crop, seeds["crop"])
+        (low, target), window = augmentations.random_crop([low, target], crop, seeds["crop"])
         low, target = (tf.cast(image, tf.float32) / 255 for image in (low, target))
         glances = {
             small.name: glance(small, index, days[index]) for small in contract.thumbnail_inputs
@@ -83,7 +89,7 @@ def training_feed(
         if nights:
             whole = next(iter(glances.values()), None)
             window = window if glances else None
-            dark = functools.partial(night, quantiles=quantiles, options=options)
+            dark = functools.partial(synthesize_night, quantiles=quantiles, options=options)
             draw = {"seed": seeds["night"], "whole": whole}
             glances = {
                 name: tf.cond(days[index], lambda g=image: dark(g, **draw)[0], lambda g=image: g)
@@ -95,30 +101,34 @@ def training_feed(
         if options.leveled:
             target = tf.minimum(target * factors[index], 1)
         if options.lit:
-            light = augmentations.light(options.lit, seeds["lit"])
+            light = augmentations.random_target_blend_weight(options.lit, seeds["lit"])
             low += light * (target - low)
             for small in contract.thumbnail_inputs:
                 bright = tf.minimum(glance(small, index, True) * factors[index], 1)
                 glances[small.name] += light * (bright - glances[small.name])
         if options.turned and crop:
-            low, target = augmentations.turn([low, target], seeds["turn"])
+            low, target = augmentations.random_d4([low, target], seeds["turn"])
         if options.glance:
             glances = {
-                small.name: augmentations.glance(
+                small.name: augmentations.random_thumbnail_crop(
                     glances[small.name], small.size, options.glance, seeds["glance"]
                 )
                 for small in contract.thumbnail_inputs
             }
         seen = {port.name: low, **glances}
         if options.exposure_ev:
-            seen = _each(seen, augmentations.expose, options.exposure_ev, seeds["expose"])
+            seen = _map_sample(
+                seen, augmentations.random_exposure, options.exposure_ev, seeds["expose"]
+            )
         if options.bend:
-            seen = _each(seen, augmentations.bend, options.bend, seeds["bend"])
+            seen = _map_sample(seen, augmentations.random_gamma, options.bend, seeds["bend"])
         low = seen[port.name]
         if options.blur:
-            low = augmentations.blur(low, options.blur, options.blur_sigma, seeds["blur"])
+            low = augmentations.random_gaussian_blur(
+                low, options.blur, options.blur_sigma, seeds["blur"]
+            )
         if options.noise:
-            low = augmentations.noise(low, options.noise, seeds["noise"])
+            low = augmentations.add_gaussian_noise(low, options.noise, seeds["noise"])
         if change:
             low = _through_imgaug(low, change, seeds["imgaug"])
         low, target = (tf.ensure_shape(image, target.shape) for image in (low, target))
@@ -129,29 +139,31 @@ def training_feed(
         larger = 1 / (options.glance or 1)
         height, width = (round(side * larger) for side in small.size)
         image = tf.numpy_function(
-            lambda i, day: store.glance(int(i), (height, width), day=bool(day)),
+            lambda i, day: store.thumbnail(int(i), (height, width), day=bool(day)),
             [index, day], tf.uint8, stateful=False,
         )  # fmt: skip
         image = tf.ensure_shape(image, (height, width, small.channels))
         return tf.cast(image, tf.float32) / 255
 
     def mixed(count: tf.Tensor, samples: tuple[dict, dict]) -> tuple[dict, dict]:
-        draw = draws(recipe.seed, count, DRAWS)["mix"]
+        draw = sample_seeds(recipe.seed, count, RANDOM_OPS)["mix"]
         inputs, targets = samples
-        both = augmentations.mix({**inputs, **targets}, options.mixed, draw)
+        both = augmentations.mixup({**inputs, **targets}, options.mixed, draw)
         own = {name: image[here] for name, image in both.items()}
         return {name: own[name] for name in inputs}, {name: own[name] for name in targets}
 
     place, parts = part
     here = slice(place * batch // parts, (place + 1) * batch // parts)
     whole = (0, 1) if options.mixed else part  # pictures are mixed with those of the whole batch
-    batches = stream(sample, DRAWS, len(pairs), recipe.seed, first=first, batch=batch, part=whole)
+    batches = batched_samples(
+        sample, RANDOM_OPS, len(pairs), recipe.seed, first=first, batch=batch, part=whole
+    )
     if options.mixed:
         batches = batches.enumerate(first // batch).map(mixed).prefetch(tf.data.AUTOTUNE)
     return batches
 
 
-def stream(
+def batched_samples(
     sample: Callable[[dict[str, tf.Tensor], tf.Tensor], Any],
     names: Sequence[str],
     count: int,
@@ -174,30 +186,30 @@ def stream(
     """
     place, parts = part
     own = batch // parts
-    numbers = order(count, seed).skip(first)
+    numbers = shuffled_indices(count, seed).skip(first)
     if parts > 1:
         numbers = numbers.filter(lambda number, _: (number - first) % batch // own == place)
     samples = numbers.map(
-        lambda number, index: sample(draws(seed, number, names), index),
+        lambda number, index: sample(sample_seeds(seed, number, names), index),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
     return samples.batch(own, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def _each(images: dict, change: Callable, amount: float, seed: tf.Tensor) -> dict:
+def _map_sample(images: dict, change: Callable, amount: float, seed: tf.Tensor) -> dict:
     """Change all images alike."""
     return {name: change(image, amount, seed) for name, image in images.items()}
 
 
-def draws(seed: int, number: tf.Tensor, names: Sequence[str]) -> dict[str, tf.Tensor]:
+def sample_seeds(seed: int, number: tf.Tensor, names: Sequence[str]) -> dict[str, tf.Tensor]:
     """Return a seed for each draw of a sample."""
     key = tf.constant([seed, 0], tf.int32)
     own = tf.random.fold_in(key, tf.cast(number, tf.int32))
     return dict(zip(names, tf.unstack(tf.random.split(own, len(names))), strict=True))
 
 
-def order(count: int, seed: int) -> tf.data.Dataset:
+def shuffled_indices(count: int, seed: int) -> tf.data.Dataset:
     """Return (number of the sample, index of its pair) for ever, each epoch in its own order."""
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:

@@ -11,17 +11,17 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.datasets.raw_cache import Decoded, decode
+from lowlight_tf.datasets.raw_cache import RawCache, build_raw_cache
 from lowlight_tf.imaging.raw import raw_image
-from lowlight_tf.pipeline.paired import stream
+from lowlight_tf.pipeline.paired import batched_samples
 
-DRAWS = ("sample",)
+RANDOM_OPS = ("sample",)
 
-CELL = 2
+CFA_PERIOD = 2
 """Pixels of a Bayer cell in a row."""
 
 
-def raw_feed(
+def raw_dataset(
     pairs: Sequence[Pair],
     recipe: Recipe,
     contract: Contract,
@@ -60,12 +60,12 @@ def raw_feed(
     crop = options.crop if crop is None else crop
     (port,) = contract.image_inputs
     _check_filters(pairs, port)
-    store = decode(pairs, folder, told=print)
+    store = build_raw_cache(pairs, folder, told=print)
     side = crop * contract.scale
 
     def read(index: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(seed.view(np.uint32))
-        return sample(
+        return random_raw_crop(
             store, int(index), crop, rng,
             scale=contract.scale, turned=options.turned, stops=options.exposure_ev,
         )  # fmt: skip
@@ -77,7 +77,9 @@ def raw_feed(
         return {port.name: packed}, {"target": tf.ensure_shape(target, (side, side, 3))}
 
     batch = batch or options.batch
-    return stream(load, DRAWS, len(store), recipe.seed, first=first, batch=batch, part=part)
+    return batched_samples(
+        load, RANDOM_OPS, len(store), recipe.seed, first=first, batch=batch, part=part
+    )
 
 
 def _check_filters(pairs: Sequence[Pair], port: Port) -> None:
@@ -94,8 +96,8 @@ def _check_filters(pairs: Sequence[Pair], port: Port) -> None:
         )
 
 
-def sample(
-    store: Decoded,
+def random_raw_crop(
+    store: RawCache,
     index: int,
     crop: int,
     rng: np.random.Generator,
@@ -127,18 +129,18 @@ def sample(
     if turned:
         for axis in (0, 1):
             if rng.random() < 0.5:
-                packed, target = flipped(packed, target, axis)
+                packed, target = flip_cfa(packed, target, axis)
             else:
                 packed, _ = np.split(packed, [crop], axis)
-                target, _ = np.split(target, [CELL * crop], axis)
+                target, _ = np.split(target, [CFA_PERIOD * crop], axis)
         if rng.random() < 0.5:
-            packed, target = transposed(packed, target)
+            packed, target = transpose_cfa(packed, target)
     if scale == 1:
         target = cv2.resize(target, (crop, crop), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(packed), np.ascontiguousarray(target)
 
 
-def flipped(packed: np.ndarray, target: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def flip_cfa(packed: np.ndarray, target: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Flip what a sensor saw, and the picture of it, so that every filter stays in its place.
 
     The flipped mosaic begins with the other color: it is read from its second row or column on, and
@@ -156,7 +158,7 @@ def flipped(packed: np.ndarray, target: np.ndarray, axis: int) -> tuple[np.ndarr
         Liu et al., "Learning Raw Image Denoising with Bayer Pattern Unification and Bayer
         Preserving Augmentation", CVPR Workshops 2019.
     """
-    cells = packed.reshape(*packed.shape[:2], CELL, CELL)
+    cells = packed.reshape(*packed.shape[:2], CFA_PERIOD, CFA_PERIOD)
     cells = np.moveaxis(cells, (axis, 2 + axis), (0, 1))  # along the axis, first and second of each
     turned = cells[::-1].copy()
     turned = np.stack([turned[:-1, 0], turned[1:, 1]], axis=1)
@@ -167,6 +169,6 @@ def flipped(packed: np.ndarray, target: np.ndarray, axis: int) -> tuple[np.ndarr
     return turned, picture[1:-1] if axis == 0 else picture[:, 1:-1]
 
 
-def transposed(packed: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def transpose_cfa(packed: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Transpose both: red and blue stay in their places, the greens change theirs."""
     return packed[..., [0, 2, 1, 3]].swapaxes(0, 1), target.swapaxes(0, 1)

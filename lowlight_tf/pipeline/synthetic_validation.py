@@ -8,10 +8,12 @@ import numpy as np
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
-from lowlight_tf.pipeline.image_cache import PairStore, dark_quantiles
+from lowlight_tf.pipeline.image_cache import PairCache, dark_quantiles
 
 
-def dusk(pairs: Sequence[Pair], folder: Path, recipe: Recipe, *, port: str = "low") -> list[Pair]:
+def materialize_synthetic_inputs(
+    pairs: Sequence[Pair], folder: Path, recipe: Recipe, *, port: str = "low"
+) -> list[Pair]:
     """Give every day picture a dark twin; pairs that have an input stay as they are.
 
     Args:
@@ -24,12 +26,12 @@ def dusk(pairs: Sequence[Pair], folder: Path, recipe: Recipe, *, port: str = "lo
     Returns:
         As many pairs, in the same order, all with inputs.
     """
-    store = PairStore(pairs, port=port, cache_mb=0)
+    store = PairCache(pairs, port=port, cache_mb=0)
     if all(pair.inputs for pair in pairs):
         return list(pairs)
     import tensorflow as tf
 
-    from lowlight_tf.pipeline.lowlight_synthesis import night
+    from lowlight_tf.pipeline.lowlight_synthesis import synthesize_night
 
     quantiles = tf.constant(dark_quantiles(store))
     twins = []
@@ -42,7 +44,7 @@ def dusk(pairs: Sequence[Pair], folder: Path, recipe: Recipe, *, port: str = "lo
             day = np.float32(store.read(index)[1]) / 255
             seed = tf.constant([recipe.seed, index], tf.int32)
             for path, image in zip(
-                paths, night(day, quantiles, recipe.pipeline, seed), strict=True
+                paths, synthesize_night(day, quantiles, recipe.pipeline, seed), strict=True
             ):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 image_io.write_float_rgb(path, image.numpy())

@@ -50,7 +50,9 @@ def explain(
         input_checks.check_raw(engine.contract)
         digits, shot = picture.raw_values, picture.metadata
         size = _within(engine, digits.shape[:2])
-        light = raw_image.amplify(shot.normalize(multi_camera.resized(digits, size)), shot, ratio)
+        light = raw_image.amplify(
+            shot.normalize(multi_camera.resize_area(digits, size)), shot, ratio
+        )
         room = np.empty((*(engine.contract.scale * side for side in size), 3), np.float32)
         (port,) = engine.contract.image_inputs
         tiled_inference.through(listener, {port.name: light}, room, thumbnails={})
@@ -62,7 +64,7 @@ def explain(
         how = preparation or getattr(engine, "preparation", None) or PairPreprocessing()
         shown = [*preprocess_pair(*shown, to_single_channel(infrared), how)]
     size = _within(engine, shown[0].shape[:2])
-    small = [multi_camera.resized(image, size) for image in shown]
+    small = [multi_camera.resize_area(image, size) for image in shown]
     if infrared is None:
         enhance(listener, *small)
     else:

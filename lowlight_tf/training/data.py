@@ -10,10 +10,10 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets import dataset_card, exposure_pairs, pairing, synthetic
-from lowlight_tf.datasets.folder import LEARN, opened, part_of
-from lowlight_tf.datasets.leakage import refuse_leaks, split_apart
+from lowlight_tf.datasets.folder import TRAIN_DIRS, extract_if_archive, split_dir
+from lowlight_tf.datasets.leakage import check_leakage, group_split
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.datasets.split import read_split, write_split
+from lowlight_tf.datasets.split import read_split, save_split
 from lowlight_tf.datasets.synthetic_raw import synthetic_raw
 from lowlight_tf.fileio import write_json
 
@@ -34,7 +34,7 @@ class Material:
 
     def save(self, run: Path) -> None:
         """Write both lists into the run folder, as `read_pairs` reads them, and `split.json`."""
-        write_split(run / "split.json", self.train, self.val)
+        save_split(run / "split.json", self.train, self.val)
         for name, pairs in (("training", self.train), ("validation", self.val)):
             write_json(
                 run / f"pairs_{name}.json",
@@ -84,12 +84,12 @@ def gather(recipe: Recipe, run: Path) -> Material:
     if plan.split_file:
         train, val = read_split(plan.split_file, train)
     elif not val:
-        train, val = split_apart(train, plan.validation_fraction, recipe.seed)
+        train, val = group_split(train, plan.validation_fraction, recipe.seed)
     late = recipe.pipeline.late_crop if recipe.pipeline.late_from < 1 else 0
     crop = max(recipe.pipeline.crop, late)
     pairing.check_sizes(train, crop=2 * (crop + 1) if develops else crop)
     pairing.check_sizes(val)
-    refuse_leaks(train, val)
+    check_leakage(train, val)
     return Material(train, val, terms)
 
 
@@ -98,22 +98,22 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
     contract = MODELS.find(recipe.model).contract
     read = _reader(contract, recipe)
     if source == "embedded":
-        write = synthetic.embedded_cameras if contract.is_fusion else synthetic.embedded
+        write = synthetic.sample_camera_pairs if contract.is_fusion else synthetic.sample_pairs
         folder = write(run / "embedded")
         halves = (read(folder / half) for half in ("train", "val"))
         return *halves, synthetic.TERMS
     path = Path(source)
     if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
-        folder = opened(path)
+        folder = extract_if_archive(path)
         if (folder / "train").is_dir() and (folder / "val").is_dir():
             return read(folder / "train"), read(folder / "val"), "the user's own"
-        return read(part_of(folder, LEARN)), [], "the user's own"
+        return read(split_dir(folder, TRAIN_DIRS)), [], "the user's own"
     if path.suffix != ".toml" and (len(path.parts) > 1 or path.suffix == ".zip"):
         raise UsageError(
             "`data` must be a folder with low/ and high/, or with train_val/{low,high}, a .zip of "
             f"one, or a dataset's name. Received: {source} (nothing there)."
         )
-    known = dataset_card.find(source)
+    known = dataset_card.get_dataset(source)
     if contract.is_fusion != (len(known.inputs) > 1) or not (contract.is_fusion or known.target):
         wanted = "two cameras" if contract.is_fusion else "pictures with targets"
         raise UsageError(
@@ -131,14 +131,14 @@ def _reader(contract: Contract, recipe: Recipe) -> Callable[[Path], list[Pair]]:
         return pairing.fusion_folder
     if contract.is_raw:
         return _raw_or_photographs
-    return pairing.day_folder if recipe.pipeline.night else pairing.pair_folder
+    return pairing.target_only_folder if recipe.pipeline.night else pairing.pair_folder
 
 
 def _raw_or_photographs(folder: Path) -> list[Pair]:
     """Return the RAW pairs of a folder, or its pictures, of which RAW can be made."""
-    if not any((folder / side).is_dir() for side in (exposure_pairs.PORT, "short")):
-        return pairing.day_folder(folder)
-    pairs, lone = exposure_pairs.raw_folder(folder)
+    if not any((folder / side).is_dir() for side in (exposure_pairs.RAW_PORT, "short")):
+        return pairing.target_only_folder(folder)
+    pairs, lone = exposure_pairs.paired_raw_folder(folder)
     for path in lone:
         print(f"{path} has no partner and is left out")
     return pairs
@@ -146,9 +146,9 @@ def _raw_or_photographs(folder: Path) -> list[Pair]:
 
 def _taken(pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
     """Return RAW pairs: those that are some, and of other pictures such as are made of them."""
-    photographs = [pair for pair in pairs if exposure_pairs.PORT not in pair.inputs]
+    photographs = [pair for pair in pairs if exposure_pairs.RAW_PORT not in pair.inputs]
     made = iter(synthetic_raw(photographs, folder, seed=seed) if photographs else ())
-    return [pair if exposure_pairs.PORT in pair.inputs else next(made) for pair in pairs]
+    return [pair if exposure_pairs.RAW_PORT in pair.inputs else next(made) for pair in pairs]
 
 
 def read_pairs(path: Path) -> list[Pair]:

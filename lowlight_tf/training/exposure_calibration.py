@@ -13,7 +13,7 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics.fidelity import psnr
-from lowlight_tf.pipeline.image_cache import PairStore, levels
+from lowlight_tf.pipeline.image_cache import PairCache, exposure_normalization_factors
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.input_geometry import thumbnails
 
@@ -103,7 +103,7 @@ def fit_exposure(
             f"`training.exposure` needs a net with the layers {', '.join(LIFTS)}. "
             f"Received: {net.name}."
         )
-    factors = levels(PairStore(pairs), leveled)
+    factors = exposure_normalization_factors(PairCache(pairs), leveled)
     wanted = {pair.target: (pair, 1 / f) for pair, f in zip(pairs, factors, strict=True)}
     known = [(pair, ratio) for pair, ratio in wanted.values() if pair.inputs]
     if len(known) < LEAST:

@@ -23,7 +23,7 @@ from lowlight_tf.evaluation.raw_protocol import own_protocol
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.fileio import write_json
 from lowlight_tf.layers.reparameterization import reparameterize_model
-from lowlight_tf.pipeline.synthetic_validation import dusk
+from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
 from lowlight_tf.training import adversarial, callbacks, checkpoint
 from lowlight_tf.training.adversarial import AdversarialLearner
 from lowlight_tf.training.composite_loss import Objective
@@ -104,7 +104,7 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
     (run / "recipe.toml").write_text(asked.dump(), encoding="utf-8")
     entry.contract.save(run / "contract.json")
     material.save(run)
-    val = dusk(material.val, run / "dusk", recipe)
+    val = materialize_synthetic_inputs(material.val, run / "dusk", recipe)
 
     print(
         f"{recipe.model}: {reparameterize_model(net).count_params():,} weights; {len(material.train)} pairs to "
@@ -241,20 +241,20 @@ def _feed(
 ) -> Any:
     """Return this worker's part of the batches of a stage, from `step` on."""
     if contract.is_fusion:
-        from lowlight_tf.pipeline.fusion import fusion_feed
+        from lowlight_tf.pipeline.fusion import fusion_dataset
 
-        feed = functools.partial(fusion_feed, part=(team.index, team.count))
+        feed = functools.partial(fusion_dataset, part=(team.index, team.count))
     elif contract.is_raw:
-        from lowlight_tf.pipeline.raw import raw_feed
+        from lowlight_tf.pipeline.raw import raw_dataset
 
         part = (team.index, team.count)
-        feed = functools.partial(raw_feed, folder=run / "decoded", part=part)
+        feed = functools.partial(raw_dataset, folder=run / "decoded", part=part)
     elif importlib.util.find_spec("tensorflow"):
-        from lowlight_tf.pipeline.paired import training_feed
+        from lowlight_tf.pipeline.paired import paired_dataset
 
-        feed = functools.partial(training_feed, part=(team.index, team.count))
+        feed = functools.partial(paired_dataset, part=(team.index, team.count))
     else:
-        from lowlight_tf.pipeline.numpy_pipeline import ArrayFeed as feed
+        from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset as feed
     first = stage.first + (step - stage.begin) * stage.batch
     return feed(pairs, recipe, contract, first=first, crop=stage.crop, batch=stage.batch)
 

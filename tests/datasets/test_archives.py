@@ -10,7 +10,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import archives
-from lowlight_tf.datasets.archives import unpack
+from lowlight_tf.datasets.archives import extract_archive
 
 FILES = {"our485/low/1.png": b"dark", "our485/high/1.png": b"bright", "readme.txt": b"hello"}
 
@@ -43,14 +43,14 @@ def refused(archive, folder, reason):
     """Unpacking is refused for a reason, and leaves the place as it was."""
     before = sorted(folder.parent.rglob("*"))
     with pytest.raises(UsageError, match=reason):
-        unpack(archive, folder)
+        extract_archive(archive, folder)
     assert sorted(folder.parent.rglob("*")) == before
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_all_files_are_unpacked(tmp_path, pack):
     archive, folder = pack(tmp_path / "a", FILES), tmp_path / "new" / "lol"
-    paths = unpack(archive, folder)
+    paths = extract_archive(archive, folder)
     assert {str(path.relative_to(folder)): path.read_bytes() for path in paths} == FILES
     assert [path.name for path in folder.parent.iterdir()] == ["lol"]
 
@@ -111,21 +111,21 @@ def test_files_that_are_there_are_not_replaced(tmp_path):
 
 def test_a_folder_is_added_to(tmp_path):
     folder = tmp_path / "lol"
-    unpack(zipped(tmp_path / "a", {"eval15/1.png": b""}), folder)
-    unpack(zipped(tmp_path / "b", FILES), folder)
+    extract_archive(zipped(tmp_path / "a", {"eval15/1.png": b""}), folder)
+    extract_archive(zipped(tmp_path / "b", FILES), folder)
     assert {path.name for path in folder.iterdir()} == {"eval15", "our485", "readme.txt"}
 
 
 def test_what_leads_to_the_expected_folders_is_left_out(tmp_path):
     archive = zipped(tmp_path / "a", {f"LOLdataset/x/{name}": b"" for name in FILES})
-    unpack(archive, tmp_path / "lol", tops={"our485", "eval15"})
+    extract_archive(archive, tmp_path / "lol", root_folders={"our485", "eval15"})
     assert (tmp_path / "lol" / "our485" / "low" / "1.png").is_file()
 
 
 def test_an_archive_of_something_else_is_refused(tmp_path):
     archive = zipped(tmp_path / "a", {"cats/1.png": b""})
     with pytest.raises(UsageError, match="none of the expected folders: eval15, our485"):
-        unpack(archive, tmp_path / "lol", tops={"our485", "eval15"})
+        extract_archive(archive, tmp_path / "lol", root_folders={"our485", "eval15"})
     assert not (tmp_path / "lol").exists()
 
 
@@ -144,13 +144,13 @@ def test_unpacking_that_was_interrupted_goes_on(tmp_path, monkeypatch, pack):
     with monkeypatch.context() as patch:
         patch.setattr(archives.shutil, "copyfileobj", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            unpack(archive, folder)
+            extract_archive(archive, folder)
     assert not folder.exists()
     again = []
     monkeypatch.setattr(
         archives.shutil, "copyfileobj", lambda *args: (again.append(args[1].name), copy(*args))
     )
-    paths = unpack(archive, folder)
+    paths = extract_archive(archive, folder)
     assert {str(path.relative_to(folder)): path.read_bytes() for path in paths} == FILES
     assert len(again) == len(FILES) - 1
     assert {path.name for path in tmp_path.iterdir()} == {"a", "lol"}
@@ -160,7 +160,7 @@ def test_what_another_archive_left_is_not_gone_on_with(tmp_path):
     left = tmp_path / ".lol.5-5.unpacking" / "our485" / "low"
     left.mkdir(parents=True)
     (left / "1.png").write_bytes(b"evil")  # as long as "dark"
-    unpack(zipped(tmp_path / "a", FILES), tmp_path / "lol")
+    extract_archive(zipped(tmp_path / "a", FILES), tmp_path / "lol")
     assert (tmp_path / "lol" / "our485" / "low" / "1.png").read_bytes() == b"dark"
     assert not left.exists()
 
@@ -174,5 +174,5 @@ def test_a_full_disk_is_not_the_archives_fault(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(archives.shutil, "copyfileobj", full)
         with pytest.raises(UsageError, match=r"disk of .* is full\. Make room and run the same"):
-            unpack(archive, folder)
-    assert len(unpack(archive, folder)) == len(FILES)
+            extract_archive(archive, folder)
+    assert len(extract_archive(archive, folder)) == len(FILES)

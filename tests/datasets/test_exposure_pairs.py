@@ -7,7 +7,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import dataset_card, exposure_pairs
-from lowlight_tf.datasets.checksums import check
+from lowlight_tf.datasets.checksums import verify_checksums
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging.formats import dng
 
@@ -31,7 +31,7 @@ def test_every_short_exposure_gets_its_scenes_long_one(sid):
         *("short/00001_00_0.1s.ARW", "short/00001_01_0.04s.ARW", "short/00002_00_0.1s.ARW"),
         *("long/00001_00_10s.ARW", "long/00002_00_30s.ARW", "long/Thumbs.db", "long/._00001.ARW"),
     )
-    pairs, lone = exposure_pairs.exposure_folder(folder)
+    pairs, lone = exposure_pairs.sid_folder(folder)
     assert pairs[0] == Pair(
         "00001_00_0.1s",
         {"raw": folder / "short" / "00001_00_0.1s.ARW"},
@@ -46,9 +46,9 @@ def test_ratios_are_those_of_the_names_and_capped(sid):
         *("short/00001_00_0.1s.ARW", "short/00001_00_0.04s.ARW", "short/00001_00_0.033s.ARW"),
         "long/00001_00_10s.ARW",
     )
-    pairs, _ = exposure_pairs.exposure_folder(folder)  # sorted: 0.033, 0.04, 0.1
-    assert [exposure_pairs.ratio(pair) for pair in pairs] == pytest.approx([300, 250, 100])
-    assert exposure_pairs.ratio(pairs[0], cap=None) == pytest.approx(10 / 0.033)
+    pairs, _ = exposure_pairs.sid_folder(folder)  # sorted: 0.033, 0.04, 0.1
+    assert [exposure_pairs.exposure_ratio(pair) for pair in pairs] == pytest.approx([300, 250, 100])
+    assert exposure_pairs.exposure_ratio(pairs[0], cap=None) == pytest.approx(10 / 0.033)
 
 
 def test_a_missing_long_exposure_leaves_the_rest(sid, tmp_path):
@@ -56,30 +56,30 @@ def test_a_missing_long_exposure_leaves_the_rest(sid, tmp_path):
         *("short/00001_00_0.1s.ARW", "short/00002_00_0.1s.ARW", "short/10003_00_0.1s.ARW"),
         "long/00001_00_10s.ARW",
     )
-    sony = dataset_card.find("sid_sony")
+    sony = dataset_card.get_dataset("sid_sony")
     assert [pair.name for pair in sony.pairs(tmp_path, "train")] == ["00001_00_0.1s"]
-    assert [path.name for path in sony.lone(tmp_path, "train")] == ["00002_00_0.1s.ARW"]
-    assert [path.name for path in sony.lone(tmp_path, "test")] == ["10003_00_0.1s.ARW"]
+    assert [path.name for path in sony.unpaired(tmp_path, "train")] == ["00002_00_0.1s.ARW"]
+    assert [path.name for path in sony.unpaired(tmp_path, "test")] == ["10003_00_0.1s.ARW"]
 
 
 def test_names_that_say_nothing_are_refused(sid):
     folder = sid("short/DSC0001.ARW", "long/00001_00_10s.ARW")
     with pytest.raises(UsageError, match=r"SCENE_NUMBER_SECONDSs.*1 others, such as DSC0001\.ARW"):
-        exposure_pairs.exposure_folder(folder)
+        exposure_pairs.sid_folder(folder)
 
 
 def test_an_exposure_of_no_time_is_refused(sid):
-    (pair,), _ = exposure_pairs.exposure_folder(sid("short/1_0_0s.ARW", "long/1_0_10s.ARW"))
+    (pair,), _ = exposure_pairs.sid_folder(sid("short/1_0_0s.ARW", "long/1_0_10s.ARW"))
     with pytest.raises(UsageError, match="0 seconds has no ratio"):
-        exposure_pairs.ratio(pair)
+        exposure_pairs.exposure_ratio(pair)
 
 
 def test_folders_without_raw_files_are_refused(sid, tmp_path):
     folder = sid("short/00001_00_0.1s.png", "long/00001_00_10s.ARW")
     with pytest.raises(UsageError, match=r"short holds no RAW files"):
-        exposure_pairs.exposure_folder(folder)
+        exposure_pairs.sid_folder(folder)
     with pytest.raises(UsageError, match="must be an existing folder"):
-        exposure_pairs.exposure_folder(tmp_path / "gone")
+        exposure_pairs.sid_folder(tmp_path / "gone")
 
 
 def test_scenes_are_for_what_their_first_digit_says_but_for_three(sid, tmp_path):
@@ -88,7 +88,7 @@ def test_scenes_are_for_what_their_first_digit_says_but_for_three(sid, tmp_path)
         *(f"short/{scene}_{number}_0.1s.ARW" for scene in scenes for number in ("00", "01")),
         *(f"long/{scene}_00_10s.ARW" for scene in scenes),
     )
-    sony = dataset_card.find("sid_sony")
+    sony = dataset_card.get_dataset("sid_sony")
     found = {split: [p.name[:8] for p in sony.pairs(tmp_path, split)] for split in sony.splits}
     assert found == {
         "train": ["00001_00", "00001_01"],
@@ -101,7 +101,7 @@ def test_scenes_are_for_what_their_first_digit_says_but_for_three(sid, tmp_path)
 
 @pytest.mark.parametrize("name", ["sid_sony", "sid_fuji"])
 def test_no_scene_is_in_two_splits(name):
-    splits = dataset_card.find(name).splits
+    splits = dataset_card.get_dataset(name).splits
     for scene, number in itertools.product(("00001", "10003", "20001"), ("00", "01")):
         held = [s for s in ("train", "val", "test") if splits[s].holds(f"{scene}_{number}_0.1s")]
         assert len(held) == 1
@@ -114,17 +114,17 @@ def test_no_scene_is_in_two_splits(name):
 
 def test_a_dataset_that_is_not_whole_is_told_by_its_names(sid, tmp_path):
     sid("short/00001_00_0.1s.ARW", "long/00001_00_10s.ARW")
-    verdict = check(dataset_card.find("sid_sony"), tmp_path)[0]
+    verdict = verify_checksums(dataset_card.get_dataset("sid_sony"), tmp_path)[0]
     assert (verdict.split, verdict.side) == ("train", "names")
     assert (verdict.count, verdict.expected, verdict.right) == (1, 1865, False)
 
 
 def test_the_digest_of_a_list_does_not_depend_on_order_or_place(sid, tmp_path):
     names = ("short/1_0_0.1s.ARW", "short/2_0_0.1s.ARW", "long/1_0_10s.ARW", "long/2_0_10s.ARW")
-    pairs, _ = exposure_pairs.exposure_folder(sid(*names))
+    pairs, _ = exposure_pairs.sid_folder(sid(*names))
     # sha256 of "1_0_0.1s.ARW 1_0_10s.ARW\n2_0_0.1s.ARW 2_0_10s.ARW\n", by coreutils' sha256sum.
     known = "29bb8874a1411ff531dd24a81682e0faf21f6759e774d4a86d9dc768dcf9db7c"
-    assert exposure_pairs.digest(pairs) == exposure_pairs.digest(reversed(pairs)) == known
+    assert exposure_pairs.sha256_of(pairs) == exposure_pairs.sha256_of(reversed(pairs)) == known
 
 
 def test_where_names_say_nothing_exif_does(tmp_path):
@@ -133,6 +133,6 @@ def test_where_names_say_nothing_exif_does(tmp_path):
         (tmp_path / side).mkdir()
         digits = np.full((24, 26), 600, np.uint16)
         dng.write(tmp_path / side / "DSC1.dng", digits, "RGGB", exposure=seconds, iso=800)
-    (pair,), lone = exposure_pairs.raw_folder(tmp_path)
+    (pair,), lone = exposure_pairs.paired_raw_folder(tmp_path)
     assert lone == []
-    assert exposure_pairs.ratio(pair) == pytest.approx(50)
+    assert exposure_pairs.exposure_ratio(pair) == pytest.approx(50)

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.folder import JUDGE, LEARN, opened, part_of
+from lowlight_tf.datasets.folder import EVAL_DIRS, TRAIN_DIRS, extract_if_archive, split_dir
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def archive(tmp_path):
 
 
 def test_an_archive_is_unpacked_beside_itself_without_what_leads_to_its_parts(archive, tmp_path):
-    folder = opened(archive)
+    folder = extract_if_archive(archive)
     assert folder == tmp_path / "pairs.zip.unpacked"
     assert (folder / "train_val" / "high" / "1.png").read_text() == "train_val high"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.zip", folder.name]
@@ -32,20 +32,22 @@ def test_an_archive_may_hold_what_two_cameras_saw(tmp_path):
     with zipfile.ZipFile(tmp_path / "street.zip", "w") as box:
         for side in ("visible", "infrared"):
             box.writestr(f"my/street/{side}/1.png", side)
-    assert (opened(tmp_path / "street.zip") / "infrared" / "1.png").read_text() == "infrared"
+    assert (
+        extract_if_archive(tmp_path / "street.zip") / "infrared" / "1.png"
+    ).read_text() == "infrared"
 
 
 def test_an_archive_is_unpacked_again_only_if_it_has_changed(archive):
-    marker = opened(archive) / "marker"
+    marker = extract_if_archive(archive) / "marker"
     marker.touch()
-    assert opened(archive) == marker.parent
+    assert extract_if_archive(archive) == marker.parent
     assert marker.exists()
     os.utime(archive, ns=(1, 1))
-    assert not (opened(archive) / "marker").exists()
+    assert not (extract_if_archive(archive) / "marker").exists()
 
 
 def test_a_folder_is_what_it_is(tmp_path):
-    assert opened(tmp_path) == tmp_path
+    assert extract_if_archive(tmp_path) == tmp_path
 
 
 def test_a_folder_that_is_in_the_way_is_left_alone(archive, tmp_path):
@@ -53,30 +55,30 @@ def test_a_folder_that_is_in_the_way_is_left_alone(archive, tmp_path):
     mine.parent.mkdir()
     mine.touch()
     with pytest.raises(UsageError, match="which holds something else"):
-        opened(archive)
+        extract_if_archive(archive)
     assert mine.exists()
 
 
 def test_what_is_no_archive_leaves_nothing_behind(archive, tmp_path):
     archive.write_bytes(archive.read_bytes()[:200])
     with pytest.raises(UsageError, match=r"pairs\.zip is neither a zip nor a tar file"):
-        opened(archive)
+        extract_if_archive(archive)
     with pytest.raises(UsageError, match=r"other\.zip \(not there\)"):
-        opened(tmp_path / "other.zip")
+        extract_if_archive(tmp_path / "other.zip")
     with zipfile.ZipFile(archive, "w") as box:
         box.writestr("dark/1.png", "of no known folder")
     with pytest.raises(
         UsageError, match="holds none of the expected folders: high, infrared, low, raw, test"
     ):
-        opened(archive)
+        extract_if_archive(archive)
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.zip"]
 
 
 def test_the_first_part_that_is_there_is_taken(tmp_path):
-    assert part_of(tmp_path, JUDGE) == tmp_path
+    assert split_dir(tmp_path, EVAL_DIRS) == tmp_path
     (tmp_path / "val").mkdir()
-    assert part_of(tmp_path, JUDGE) == tmp_path / "val"
+    assert split_dir(tmp_path, EVAL_DIRS) == tmp_path / "val"
     (tmp_path / "test").mkdir()
-    assert part_of(tmp_path, JUDGE) == tmp_path / "test"
+    assert split_dir(tmp_path, EVAL_DIRS) == tmp_path / "test"
     (tmp_path / "train_val").mkdir()
-    assert part_of(tmp_path, LEARN) == tmp_path / "train_val"
+    assert split_dir(tmp_path, TRAIN_DIRS) == tmp_path / "train_val"

@@ -22,7 +22,7 @@ def pair(tmp_path, rng):
 
 
 def test_a_pair_of_one_size_is_read_as_it_is(pair):
-    both = multi_camera.read(pair, ["visible", "infrared"])
+    both = multi_camera.read_cameras(pair, ["visible", "infrared"])
     assert both["visible"].shape == (20, 36, 3)
     assert both["visible"].dtype == np.uint8
     assert both["infrared"].shape == (10, 12, 1)
@@ -31,9 +31,9 @@ def test_a_pair_of_one_size_is_read_as_it_is(pair):
 
 def test_the_larger_picture_becomes_the_means_of_what_the_smaller_sees(pair):
     one_field = dataclasses.replace(pair, size="infrared")
-    both = multi_camera.read(one_field, ["visible", "infrared"])
+    both = multi_camera.read_cameras(one_field, ["visible", "infrared"])
     assert both["visible"].shape == (10, 12, 3)
-    whole = multi_camera.read(pair, ["visible"])["visible"]
+    whole = multi_camera.read_cameras(pair, ["visible"])["visible"]
     blocks = whole.reshape(10, 2, 12, 3, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(both["visible"], blocks, atol=0.51)
 
@@ -48,7 +48,7 @@ def test_sizes_may_differ_only_where_one_field_is_shown(pair):
 
 
 def test_roadscene_shows_one_field(tmp_path):
-    known = dataset_card.find("roadscene")
+    known = dataset_card.get_dataset("roadscene")
     for side in known.inputs:
         (tmp_path / side).mkdir()
         cv2.imwrite(str(tmp_path / side / "FLIR_00001.png"), np.zeros((8, 8), np.uint8))

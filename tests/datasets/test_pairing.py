@@ -8,12 +8,12 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import (
     Pair,
     check_sizes,
-    dark_folder,
-    day_folder,
     fusion_folder,
+    input_only_folder,
     pair_folder,
+    pair_folder_lenient,
     split,
-    whole_and_lone,
+    target_only_folder,
 )
 
 
@@ -38,7 +38,7 @@ def test_a_picture_that_one_camera_lacks_is_named(picture, tmp_path):
     lone = picture("visible/3.png"), picture("infrared/2.png")
     with pytest.raises(UsageError, match=r"1 of 3 pictures in .* no partner in visible/: 2"):
         fusion_folder(tmp_path)
-    pairs, alone = whole_and_lone(tmp_path)
+    pairs, alone = pair_folder_lenient(tmp_path)
     assert pairs == [Pair("1", dict(zip(("visible", "infrared"), both, strict=True)), None)]
     assert sorted(alone) == sorted(lone)
     for path in lone:
@@ -48,34 +48,38 @@ def test_a_picture_that_one_camera_lacks_is_named(picture, tmp_path):
 
 def test_a_missing_camera_is_named(picture, tmp_path):
     picture("visible/1.png")
-    for read in (fusion_folder, whole_and_lone):
+    for read in (fusion_folder, pair_folder_lenient):
         with pytest.raises(UsageError, match=r"Missing: infrared; found: visible"):
             read(tmp_path)
 
 
 def test_day_pictures_have_no_input(picture, tmp_path):
     path = picture("high/a.png")
-    assert day_folder(tmp_path) == day_folder(tmp_path / "high") == [Pair("a", {}, path)]
+    assert (
+        target_only_folder(tmp_path)
+        == target_only_folder(tmp_path / "high")
+        == [Pair("a", {}, path)]
+    )
 
 
 @pytest.mark.parametrize("place", ["", "low/", "visible/"])
 def test_dark_pictures_alone_have_no_target(place, picture, tmp_path):
     path = picture(f"{place}a.png")
     picture("infrared/a.png")
-    assert dark_folder(tmp_path) == [Pair("a", {"low": path}, None)]
+    assert input_only_folder(tmp_path) == [Pair("a", {"low": path}, None)]
 
 
 def test_what_a_port_is_shown(tmp_path):
     visible, infrared, low = (tmp_path / name for name in ("visible", "infrared", "low"))
     cameras = Pair("1", {"visible": visible, "infrared": infrared}, None)
-    assert [cameras.picture(port) for port in ("visible", "infrared", "low")] == [
+    assert [cameras.path_of(port) for port in ("visible", "infrared", "low")] == [
         visible,
         infrared,
         visible,
     ]
-    assert cameras.picture("thermal") is None
-    assert Pair("1", {"low": low, "visible": visible}, None).picture("low") == low
-    assert Pair("1", {"low": low}, None).picture("visible") is None
+    assert cameras.path_of("thermal") is None
+    assert Pair("1", {"low": low, "visible": visible}, None).path_of("low") == low
+    assert Pair("1", {"low": low}, None).path_of("visible") is None
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import raw_cache
-from lowlight_tf.datasets.exposure_pairs import exposure_folder
+from lowlight_tf.datasets.exposure_pairs import sid_folder
 from lowlight_tf.imaging.formats import dng
 from lowlight_tf.imaging.raw import raw_image
 
@@ -35,8 +35,8 @@ def scene(tmp_path, rng):
 
 @pytest.mark.parametrize("phase", ["RGGB", "BGGR"])
 def test_a_pair_is_read_as_its_files_are(scene, tmp_path, phase):
-    pairs, _ = exposure_folder(scene(phase=phase))
-    cache = raw_cache.decode(pairs, tmp_path / "cache")
+    pairs, _ = sid_folder(scene(phase=phase))
+    cache = raw_cache.build_raw_cache(pairs, tmp_path / "cache")
     made = cache.read(0)
     picture = raw_image.read_raw(pairs[0].inputs["raw"])
     np.testing.assert_array_equal(made.packed, picture.packed)
@@ -50,16 +50,16 @@ def test_a_pair_is_read_as_its_files_are(scene, tmp_path, phase):
 
 
 def test_a_crop_is_what_lies_there_of_both(scene, tmp_path):
-    pairs, _ = exposure_folder(scene())
-    cache = raw_cache.decode(pairs, tmp_path / "cache")
+    pairs, _ = sid_folder(scene())
+    cache = raw_cache.build_raw_cache(pairs, tmp_path / "cache")
     whole, part = cache.read(0), cache.read(0, crop=(3, 5, 8, 10))
     np.testing.assert_array_equal(part.packed, whole.packed[3:11, 5:15])
     np.testing.assert_array_equal(part.target, whole.target[6:22, 10:30])
 
 
 def test_reading_a_crop_loads_the_crop_and_no_more(scene, tmp_path):
-    pairs, _ = exposure_folder(scene(size=(512, 768)))
-    cache = raw_cache.decode(pairs, tmp_path / "cache")
+    pairs, _ = sid_folder(scene(size=(512, 768)))
+    cache = raw_cache.build_raw_cache(pairs, tmp_path / "cache")
     on_disk = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.npy"))
     assert on_disk > 3e6
     cache.read(0, crop=(0, 0, 16, 16))
@@ -76,34 +76,34 @@ def test_reading_a_crop_loads_the_crop_and_no_more(scene, tmp_path):
 
 def test_what_is_decoded_is_not_decoded_again(scene, tmp_path, monkeypatch):
     folder = scene(times=("0.1", "0.04"))
-    pairs, _ = exposure_folder(folder)
-    assert len(raw_cache.decode(pairs[:1], tmp_path / "cache")) == 1
+    pairs, _ = sid_folder(folder)
+    assert len(raw_cache.build_raw_cache(pairs[:1], tmp_path / "cache")) == 1
     files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     before = {path: path.stat().st_mtime_ns for path in files}
-    cache = raw_cache.decode(pairs, tmp_path / "cache")
+    cache = raw_cache.build_raw_cache(pairs, tmp_path / "cache")
     assert [round(cache.read(index).ratio) for index in range(len(cache))] == [100, 250]
     assert before == {path: path.stat().st_mtime_ns for path in files}
     assert len([*(tmp_path / "cache" / "long").glob("*.npy")]) == 1
 
 
 def test_a_file_that_has_changed_is_decoded_again(scene, tmp_path):
-    pairs, _ = exposure_folder(scene())
-    first = raw_cache.decode(pairs, tmp_path / "cache").read(0)
-    pairs, _ = exposure_folder(scene())  # other digits
-    second = raw_cache.decode(pairs, tmp_path / "cache").read(0)
+    pairs, _ = sid_folder(scene())
+    first = raw_cache.build_raw_cache(pairs, tmp_path / "cache").read(0)
+    pairs, _ = sid_folder(scene())  # other digits
+    second = raw_cache.build_raw_cache(pairs, tmp_path / "cache").read(0)
     assert (first.packed != second.packed).any()
     assert (first.target != second.target).any()
     np.testing.assert_array_equal(second.packed, raw_image.read_raw(pairs[0].inputs["raw"]).packed)
 
 
 def test_what_broke_off_is_decoded_again(scene, tmp_path):
-    pairs, _ = exposure_folder(scene())
+    pairs, _ = sid_folder(scene())
     cache = tmp_path / "cache"
-    raw_cache.decode(pairs, cache)
+    raw_cache.build_raw_cache(pairs, cache)
     (said,) = (cache / "short").glob(f"{pairs[0].name}_*.json")
     said.unlink()
     said.with_suffix(".npy").write_bytes(b"half a fi")
-    made = raw_cache.decode(pairs, cache).read(0)
+    made = raw_cache.build_raw_cache(pairs, cache).read(0)
     np.testing.assert_array_equal(made.packed, raw_image.read_raw(pairs[0].inputs["raw"]).packed)
     assert not [*cache.rglob("*.part*")]
 
@@ -114,9 +114,9 @@ def test_a_broken_pair_is_told_and_the_rest_is_done(scene, tmp_path):
     long = tmp_path / "long" / "00002_00_10s.dng"
     long.write_bytes(long.read_bytes()[:1000])
     (tmp_path / "short" / "00003_00_0.1s.dng").write_bytes(b"no RAW file")
-    pairs, _ = exposure_folder(tmp_path)
+    pairs, _ = sid_folder(tmp_path)
     lines = []
-    cache = raw_cache.decode(pairs, tmp_path / "cache", told=lines.append)
+    cache = raw_cache.build_raw_cache(pairs, tmp_path / "cache", told=lines.append)
     assert cache.names == ["00001_00_0.1s", "00001_01_0.04s", "00003_01_0.04s"]
     assert [line.partition(" is left out: ")[0] for line in lines] == [
         *("00002_00_0.1s", "00002_01_0.04s", "00003_00_0.1s")
@@ -133,10 +133,10 @@ def test_exposures_of_two_sizes_are_no_pair(scene, tmp_path):
         "RGGB",
         black=(512,),
     )
-    pairs, _ = exposure_folder(tmp_path)
+    pairs, _ = sid_folder(tmp_path)
     lines = []
     with pytest.raises(UsageError, match="None of 1 RAW pairs could be decoded"):
-        raw_cache.decode(pairs, tmp_path / "cache", told=lines.append)
+        raw_cache.build_raw_cache(pairs, tmp_path / "cache", told=lines.append)
     assert "32x50 (height x width), its short exposure 32x48" in lines[0]
 
 
@@ -145,9 +145,9 @@ def test_files_of_one_name_in_two_folders_are_two(scene, tmp_path):
     for place in ("one", "two"):
         for side in ("short", "long"):
             shutil.copytree(folder / side, tmp_path / place / side)
-        pairs += exposure_folder(tmp_path / place)[0]
+        pairs += sid_folder(tmp_path / place)[0]
         scene()  # another light
-    caches = [raw_cache.decode([pair], tmp_path / "cache") for pair in pairs]
+    caches = [raw_cache.build_raw_cache([pair], tmp_path / "cache") for pair in pairs]
     for pair, cache in zip(pairs, caches, strict=True):
         expected = raw_image.read_raw(pair.inputs["raw"]).packed
         np.testing.assert_array_equal(cache.read(0).packed, expected)

@@ -7,7 +7,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair, split
-from lowlight_tf.datasets.split import read_split, write_split
+from lowlight_tf.datasets.split import read_split, save_split
 
 
 def pairs(folder, names="abcdefghij"):
@@ -16,7 +16,7 @@ def pairs(folder, names="abcdefghij"):
 
 def test_the_same_names_are_on_the_same_sides_in_another_folder(tmp_path):
     train, val = split(pairs("here"), 0.3, seed=4)
-    write_split(tmp_path / "split.json", train, val)
+    save_split(tmp_path / "split.json", train, val)
     again = read_split(tmp_path / "split.json", pairs("there", "jihgfedcba"))
     assert [[pair.name for pair in side] for side in again] == [
         [pair.name for pair in side] for side in (train, val)

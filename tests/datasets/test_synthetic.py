@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import synthetic
-from lowlight_tf.datasets.leakage import refuse_leaks
+from lowlight_tf.datasets.leakage import check_leakage
 from lowlight_tf.datasets.pairing import check_sizes, pair_folder
 from lowlight_tf.imaging import image_io
 
@@ -14,7 +14,7 @@ from lowlight_tf.imaging import image_io
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
     pytest.importorskip("skimage")
-    return synthetic.embedded(tmp_path_factory.mktemp("embedded"))
+    return synthetic.sample_pairs(tmp_path_factory.mktemp("embedded"))
 
 
 def contents(folder):
@@ -29,7 +29,7 @@ def test_both_halves_pair_and_share_no_photograph(pairs):
     )
     for half in halves:
         check_sizes(half, crop=256)
-    refuse_leaks(*halves)
+    check_leakage(*halves)
 
 
 def test_inputs_are_dark_and_targets_are_not(pairs):
@@ -43,15 +43,15 @@ def test_inputs_are_dark_and_targets_are_not(pairs):
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(pairs, tmp_path):
-    assert contents(synthetic.embedded(tmp_path / "again")) == contents(pairs)
-    other = contents(synthetic.embedded(tmp_path / "again", seed=2))  # replaces what is there
+    assert contents(synthetic.sample_pairs(tmp_path / "again")) == contents(pairs)
+    other = contents(synthetic.sample_pairs(tmp_path / "again", seed=2))  # replaces what is there
     assert other.keys() == contents(pairs).keys()
     assert other != contents(pairs)
 
 
 def test_warm_bodies_show_to_the_infrared_camera_alone(tmp_path):
     pytest.importorskip("skimage")
-    folder = synthetic.embedded_cameras(tmp_path / "cameras")
+    folder = synthetic.sample_camera_pairs(tmp_path / "cameras")
     pairs = pair_folder(folder / "val", inputs=("visible", "infrared"), target=None)
     assert len(pairs) == synthetic.COUNTS["val"]
     for pair in pairs:
@@ -66,7 +66,7 @@ def test_warm_bodies_show_to_the_infrared_camera_alone(tmp_path):
 def test_what_is_complete_is_left_alone(pairs):
     marked = next((pairs / "val" / "low").iterdir())
     before = marked.stat().st_mtime_ns
-    assert synthetic.embedded(pairs) == pairs
+    assert synthetic.sample_pairs(pairs) == pairs
     assert marked.stat().st_mtime_ns == before
 
 
@@ -74,12 +74,12 @@ def test_a_folder_with_something_else_is_refused(tmp_path):
     pytest.importorskip("skimage")
     (tmp_path / "diary.txt").write_text("mine")
     with pytest.raises(UsageError, match="new or empty"):
-        synthetic.embedded(tmp_path)
+        synthetic.sample_pairs(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
 
 
 def test_without_scikit_image_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"lowlight_tf\[train\]"):
-        synthetic.embedded(tmp_path / "new")
+        synthetic.sample_pairs(tmp_path / "new")
     assert not (tmp_path / "new").exists()

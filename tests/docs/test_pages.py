@@ -67,7 +67,9 @@ def test_the_commands_page_prints_the_help_of_every_verb(made):
 
 def test_the_catalog_and_the_datasets_name_everything(made):
     assert all(f"[`{name}`]" in made["reference/catalog.md"] for name in METRICS)
-    assert all(f"## {name} {{" in made["reference/datasets.md"] for name in dataset_card.names())
+    assert all(
+        f"## {name} {{" in made["reference/datasets.md"] for name in dataset_card.list_datasets()
+    )
     assert "`lol_v2_real/Real_captured/Train/Low`" in made["reference/datasets.md"]
 
 
@@ -105,14 +107,14 @@ def test_every_command_that_is_shown_can_be_given(path):
         recipe = getattr(args, "recipe", None) or "FILE"
         assert recipe in ("FILE", "bend.toml") or (RECIPES / f"{recipe}.toml").is_file(), line
         if args.command == "download" and args.name != "NAME":
-            dataset_card.find(args.name)
+            dataset_card.get_dataset(args.name)
 
 
 def test_the_card_of_the_guide_is_one(tmp_path):
     (text,) = blocks(ROOT / "docs/guides/datasets.md", "toml")
     path = tmp_path / "market.toml"
     path.write_text(text)
-    assert dataset_card.find(str(path)).folders == {"high": "bright"}
+    assert dataset_card.get_dataset(str(path)).folders == {"high": "bright"}
 
 
 def test_the_recipe_of_the_guide_is_one(tmp_path):

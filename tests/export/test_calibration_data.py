@@ -120,7 +120,7 @@ def test_of_two_cameras_only_the_visible_one_is_exposed_with_its_thumbnail(rng):
 
 
 def test_what_two_cameras_saw_is_prepared_as_for_training(fusing_run):
-    from lowlight_tf.pipeline.fusion import CameraStore
+    from lowlight_tf.pipeline.fusion import MultiCameraCache
     from lowlight_tf.training.data import read_pairs
 
     how = PairPreprocessing(clahe_visible=4.0, normalize=True)
@@ -128,7 +128,7 @@ def test_what_two_cameras_saw_is_prepared_as_for_training(fusing_run):
         dark_pictures(FUSE, run=fusing_run, most=4, preparation=one)[0] for one in (None, how)
     )
     pairs = read_pairs(fusing_run / "pairs_training.json")
-    learned = CameraStore(pairs, FUSE, preparation=how, cache_mb=1).read(0)
+    learned = MultiCameraCache(pairs, FUSE, preparation=how, cache_mb=1).read(0)
     for port, image in zip(FUSE.image_inputs, learned, strict=True):
         assert np.abs(plain[port.name] - image / 255).max() > 0.1
         np.testing.assert_allclose(pictures[0][port.name], image / 255, atol=0.51 / 255)

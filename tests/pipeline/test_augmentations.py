@@ -16,7 +16,7 @@ def image(rng):
 
 def test_a_crop_cuts_the_same_square_from_all_images(image):
     for seed in SEEDS:
-        (first, second), _ = augmentations.crop(
+        (first, second), _ = augmentations.random_crop(
             [tf.constant(image), tf.constant(image + 1)], 8, seed
         )
         assert first.shape == (8, 8, 3)
@@ -25,16 +25,21 @@ def test_a_crop_cuts_the_same_square_from_all_images(image):
 
 def test_crops_reach_every_corner_of_the_picture():
     rows = np.repeat(np.arange(4.0, dtype=np.float32)[:, None, None], 4, axis=1)
-    tops = {float(augmentations.crop([tf.constant(rows)], 2, s)[0][0][0, 0, 0]) for s in SEEDS}
+    tops = {
+        float(augmentations.random_crop([tf.constant(rows)], 2, s)[0][0][0, 0, 0]) for s in SEEDS
+    }
     assert tops == {0, 1, 2}
 
 
 def test_turns_are_the_eight_ways_a_square_can_lie(image):
     ways = {
-        augmentations.turn([tf.constant(image)], seed)[0].numpy().tobytes() for seed in SEEDS * 4
+        augmentations.random_d4([tf.constant(image)], seed)[0].numpy().tobytes()
+        for seed in SEEDS * 4
     }
     many = [tf.constant([2, number], tf.int32) for number in range(60)]
-    ways |= {augmentations.turn([tf.constant(image)], seed)[0].numpy().tobytes() for seed in many}
+    ways |= {
+        augmentations.random_d4([tf.constant(image)], seed)[0].numpy().tobytes() for seed in many
+    }
     expected = {
         np.ascontiguousarray(np.rot90(side, turns)).tobytes()
         for side in (image, image[::-1])
@@ -44,7 +49,9 @@ def test_turns_are_the_eight_ways_a_square_can_lie(image):
 
 
 def test_exposure_scales_within_its_stops(image):
-    gains = [float(augmentations.expose(tf.constant(image / 4), 1.0, s)[0, 0, 0]) for s in SEEDS]
+    gains = [
+        float(augmentations.random_exposure(tf.constant(image / 4), 1.0, s)[0, 0, 0]) for s in SEEDS
+    ]
     gains = np.array(gains) / (image[0, 0, 0] / 4)
     assert (gains >= 0.5).all()
     assert (gains <= 2).all()
@@ -55,23 +62,34 @@ def test_blur_keeps_a_flat_picture_and_smooths_an_edge():
     flat = tf.fill([24, 24, 3], 0.3)
     edge = tf.concat([tf.zeros([24, 12, 3]), tf.ones([24, 12, 3])], axis=1)
     for seed in SEEDS[:3]:
-        np.testing.assert_allclose(augmentations.blur(flat, 1.0, (1.0, 2.0), seed), 0.3, rtol=1e-5)
-        step = np.diff(augmentations.blur(edge, 1.0, (1.0, 2.0), seed)[12, :, 0]).max()
+        np.testing.assert_allclose(
+            augmentations.random_gaussian_blur(flat, 1.0, (1.0, 2.0), seed), 0.3, rtol=1e-5
+        )
+        step = np.diff(
+            augmentations.random_gaussian_blur(edge, 1.0, (1.0, 2.0), seed)[12, :, 0]
+        ).max()
         # The steepest step of an edge under a Gaussian of deviation s is 1 / (s sqrt(2 pi)).
         assert 0.19 < step < 0.41
-    np.testing.assert_array_equal(augmentations.blur(edge, 0.0, (1.0, 2.0), SEEDS[0]), edge)
+    np.testing.assert_array_equal(
+        augmentations.random_gaussian_blur(edge, 0.0, (1.0, 2.0), SEEDS[0]), edge
+    )
 
 
 def test_noise_has_at_most_its_deviation():
     gray = tf.fill([64, 64, 3], 0.5)
-    deviations = [float(tf.math.reduce_std(augmentations.noise(gray, 0.1, s))) for s in SEEDS]
+    deviations = [
+        float(tf.math.reduce_std(augmentations.add_gaussian_noise(gray, 0.1, s))) for s in SEEDS
+    ]
     assert max(deviations) < 0.105
     assert max(deviations) > 0.05
 
 
 def test_a_glance_shows_a_part_flipped_or_not():
     rows = np.linspace(0, 1, 64, dtype=np.float32)[:, None, None].repeat(96, 1).repeat(3, 2)
-    shown = [augmentations.glance(tf.constant(rows), (32, 48), 0.5, seed).numpy() for seed in SEEDS]
+    shown = [
+        augmentations.random_thumbnail_crop(tf.constant(rows), (32, 48), 0.5, seed).numpy()
+        for seed in SEEDS
+    ]
     spans = [abs(float(image[-1, 0, 0] - image[0, 0, 0])) for image in shown]
     assert 0.46 < min(spans) < 0.8 < max(spans) <= 1.001
     assert {bool(image[-1, 0, 0] > image[0, 0, 0]) for image in shown} == {True, False}

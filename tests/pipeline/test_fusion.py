@@ -10,13 +10,13 @@ from lowlight_tf.contract import DETECTOR_INPUT_SIZE, FUSE, FUSE_WITH_THUMBNAILS
 from lowlight_tf.datasets import synthetic
 from lowlight_tf.datasets.pairing import fusion_folder
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
-from lowlight_tf.pipeline.fusion import CameraStore, fusion_feed
+from lowlight_tf.pipeline.fusion import MultiCameraCache, fusion_dataset
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
     pytest.importorskip("skimage")
-    folder = synthetic.embedded_cameras(tmp_path_factory.mktemp("cameras") / "embedded")
+    folder = synthetic.sample_camera_pairs(tmp_path_factory.mktemp("cameras") / "embedded")
     return fusion_folder(folder / "val")
 
 
@@ -26,7 +26,7 @@ def recipe():
 
 
 def batch(pairs, recipe, contract=FUSE, **options):
-    inputs, targets = next(iter(fusion_feed(pairs, recipe, contract, **options)))
+    inputs, targets = next(iter(fusion_dataset(pairs, recipe, contract, **options)))
     assert targets == {}
     return {name: np.array(image) for name, image in inputs.items()}
 
@@ -57,7 +57,7 @@ def test_thumbnails_show_each_camera_whole_and_dimmed_as_it_is(pairs, recipe):
 
 
 def test_the_stream_from_a_sample_on_is_the_rest_of_the_whole(pairs, recipe):
-    stream = iter(fusion_feed(pairs, recipe, FUSE))
+    stream = iter(fusion_dataset(pairs, recipe, FUSE))
     next(stream)
     second, _ = next(stream)
     later = batch(pairs, recipe, first=4)
@@ -70,7 +70,7 @@ def test_the_stream_from_a_sample_on_is_the_rest_of_the_whole(pairs, recipe):
 def test_pictures_are_prepared_once_and_kept(pairs):
     bright = PairPreprocessing(clahe_visible=4.0)
     plain, prepared = (
-        CameraStore(pairs, FUSE, preparation=how, cache_mb=100)
+        MultiCameraCache(pairs, FUSE, preparation=how, cache_mb=100)
         for how in (PairPreprocessing(), bright)
     )
     visible, infrared = prepared.read(0)

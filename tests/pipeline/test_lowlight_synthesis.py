@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lowlight_tf.pipeline.lowlight_synthesis import match_histogram, night
+from lowlight_tf.pipeline.lowlight_synthesis import match_histogram, synthesize_night
 from lowlight_tf.training_config import PipelineConfig
 
 SEED = tf.constant([3, 4], tf.int32)
@@ -22,7 +22,9 @@ def day(rng):
 
 
 def test_without_anything_else_a_night_is_a_power_and_a_factor(day):
-    dark, target = night(day, None, options(night_gamma=(2.0, 2.0), night_gain=(0.5, 0.5)), SEED)
+    dark, target = synthesize_night(
+        day, None, options(night_gamma=(2.0, 2.0), night_gain=(0.5, 0.5)), SEED
+    )
     np.testing.assert_allclose(dark, 0.5 * day**2, rtol=1e-5)
     np.testing.assert_array_equal(target, day)
 
@@ -40,8 +42,8 @@ def test_a_matched_picture_has_the_tones_that_it_is_given(rng):
 
 
 def test_pools_of_light_show_the_day_and_nothing_brighter(day):
-    dark, target = night(day, None, options(night_pools=1.0), SEED)
-    darker, _ = night(day, None, options(), SEED)
+    dark, target = synthesize_night(day, None, options(night_pools=1.0), SEED)
+    darker, _ = synthesize_night(day, None, options(), SEED)
     assert (dark >= darker - 1e-6).numpy().all()
     assert (dark <= day + 1e-6).numpy().all()
     assert float(tf.reduce_max(dark - darker)) > 0.05
@@ -50,7 +52,7 @@ def test_pools_of_light_show_the_day_and_nothing_brighter(day):
 
 def test_headlights_are_lit_in_the_dark_picture_and_in_the_target():
     gray = tf.fill([96, 128, 3], 0.4)
-    dark, target = night(gray, None, options(night_headlights=1.0), SEED)
+    dark, target = synthesize_night(gray, None, options(night_headlights=1.0), SEED)
     lit = target[..., 0] > 0.95
     assert 4 < int(tf.reduce_sum(tf.cast(lit, tf.int32))) < 2000
     assert float(tf.reduce_min(dark[..., 0][lit])) > 0.9
@@ -63,8 +65,8 @@ def test_the_night_of_a_part_is_that_part_of_the_night(day):
     part = tf.constant(day)[4:12, 6:20]
     window = tf.constant([4, 6, *day.shape[:2]])
     for whole, cut in zip(
-        night(day, quantiles, lit, SEED),
-        night(part, quantiles, lit, SEED, window=window, whole=tf.constant(day)),
+        synthesize_night(day, quantiles, lit, SEED),
+        synthesize_night(part, quantiles, lit, SEED, window=window, full_size=tf.constant(day)),
         strict=True,
     ):
         np.testing.assert_allclose(cut, whole[4:12, 6:20], atol=1e-6)

@@ -10,13 +10,13 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
-from lowlight_tf.pipeline.numpy_pipeline import ArrayFeed
-from lowlight_tf.pipeline.paired import training_feed
-from lowlight_tf.pipeline.synthetic_validation import dusk
+from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset
+from lowlight_tf.pipeline.paired import paired_dataset
+from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
 
 
 def batches(pairs, recipe, count, **options):
-    feed = training_feed(pairs, recipe, ENHANCE, **options).take(count)
+    feed = paired_dataset(pairs, recipe, ENHANCE, **options).take(count)
     return [(low["low"], target["target"]) for low, target in feed.as_numpy_iterator()]
 
 
@@ -77,12 +77,12 @@ def test_night_can_be_asked_for_where_there_are_pairs(pairs, recipe):
 
 def test_dark_twins_to_judge_by_are_written_once(pairs, recipe, tmp_path):
     days = [*pairs[:1], Pair("day", {}, pairs[1].target)]
-    first = dusk(days, tmp_path / "dusk", recipe)
+    first = materialize_synthetic_inputs(days, tmp_path / "dusk", recipe)
     assert first[0] == pairs[0]
     low = image_io.read_float_rgb(first[1].inputs["low"])
     assert low.mean() < image_io.read_float_rgb(first[1].target).mean()
     written = first[1].inputs["low"].stat().st_mtime_ns
-    assert dusk(days, tmp_path / "dusk", recipe) == first
+    assert materialize_synthetic_inputs(days, tmp_path / "dusk", recipe) == first
     assert first[1].inputs["low"].stat().st_mtime_ns == written
 
 
@@ -101,19 +101,19 @@ def test_imgaug_changes_the_input_alike_for_a_seed(pairs, recipe):
 def test_what_is_no_augmenter_is_refused(pairs, recipe, place):
     pytest.importorskip("imgaug", reason="the [augment] extra is not installed")
     with pytest.raises(UsageError, match=r"augmenter|imgaug"):
-        training_feed(pairs, recipe.replace([f"pipeline.augmenter='imgaug:{place}'"]), ENHANCE)
+        paired_dataset(pairs, recipe.replace([f"pipeline.augmenter='imgaug:{place}'"]), ENHANCE)
 
 
 def test_the_feed_without_tensorflow_is_seeded_and_can_begin_anywhere(pairs, recipe):
     plain = recipe.replace(["pipeline.blur=0"])
-    whole, rest = (ArrayFeed(pairs, plain, ENHANCE, first=first) for first in (0, 6))
+    whole, rest = (NumpyPairDataset(pairs, plain, ENHANCE, first=first) for first in (0, 6))
     for step in range(2):
         (low, target), (again, _) = whole[step + 2], rest[step]
         np.testing.assert_array_equal(low["low"], again["low"])
         assert low["low"].shape == target["target"].shape == (3, 16, 16, 3)
         assert low["low"].dtype == np.float32
     with pytest.raises(UsageError, match="Without TensorFlow only"):
-        ArrayFeed(pairs, recipe, ENHANCE)
+        NumpyPairDataset(pairs, recipe, ENHANCE)
 
 
 def test_a_thumbnail_is_of_the_whole_input_and_exposed_alike(pairs, recipe):
@@ -122,7 +122,7 @@ def test_a_thumbnail_is_of_the_whole_input_and_exposed_alike(pairs, recipe):
         ["pipeline.exposure_ev=1.0", "pipeline.turned=false", "pipeline.glance=0.9"]
     )
     whole = exposed.replace(["pipeline.crop=0", "pipeline.batch=1"])
-    for inputs, _ in training_feed(pairs, whole, contract).take(3):
+    for inputs, _ in paired_dataset(pairs, whole, contract).take(3):
         assert inputs["thumbnail"].shape == (1, 4, 6, 3)
         np.testing.assert_allclose(
             inputs["thumbnail"].numpy().mean(), inputs["low"].numpy().mean(), atol=0.01
@@ -131,7 +131,7 @@ def test_a_thumbnail_is_of_the_whole_input_and_exposed_alike(pairs, recipe):
 
 def test_mixed_batches_are_between_their_pictures(pairs, recipe):
     plain, mixed = (
-        next(iter(training_feed(pairs, recipe.replace([f"pipeline.mixed={share}"]), ENHANCE)))
+        next(iter(paired_dataset(pairs, recipe.replace([f"pipeline.mixed={share}"]), ENHANCE)))
         for share in (0.0, 1.0)
     )
     own, other = plain[1]["target"], np.roll(plain[1]["target"], 1, 0)
@@ -153,8 +153,8 @@ def test_lit_inputs_and_their_thumbnails_are_between_input_and_target(pairs, rec
     lit = plain.replace(["pipeline.lit=1.0"])
     opaque = []
     for (dark, target), (given, _) in zip(
-        training_feed(pairs, plain, contract).take(4),
-        training_feed(pairs, lit, contract).take(4),
+        paired_dataset(pairs, plain, contract).take(4),
+        paired_dataset(pairs, lit, contract).take(4),
         strict=True,
     ):
         low, high = dark["low"], target["target"]
@@ -172,7 +172,7 @@ def test_leveled_targets_come_to_one_brightness(pairs, recipe):
         ["pipeline.crop=0", "pipeline.batch=1", "pipeline.turned=false", "pipeline.leveled=1.0"]
     )
     means = [float(target["target"].numpy().mean()) for _, target in
-             training_feed(pairs, level, ENHANCE).take(5)]  # fmt: skip
+             paired_dataset(pairs, level, ENHANCE).take(5)]  # fmt: skip
     original = [image_io.read_float_rgb(pair.target).mean() for pair in pairs]
     assert np.ptp(original) > 0.15
     assert np.ptp(means) < 0.02

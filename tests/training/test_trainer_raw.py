@@ -33,7 +33,7 @@ def test_photographs_become_raw_pairs_with_their_ratios(recipe, tmp_path):
     pytest.importorskip("skimage")
     material = gather(recipe, tmp_path)
     assert {pair.inputs["raw"].suffix for pair in material.train} == {".dng"}
-    assert all(100 <= exposure_pairs.ratio(pair) <= 300 for pair in material.val)
+    assert all(100 <= exposure_pairs.exposure_ratio(pair) <= 300 for pair in material.val)
     material.save(tmp_path)
     again = read_pairs(tmp_path / "pairs_validation.json")
     assert [pair.name for pair in again] == [pair.name for pair in material.val]

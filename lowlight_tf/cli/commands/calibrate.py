@@ -94,9 +94,9 @@ def run(args: argparse.Namespace) -> int:
 def _pairs(paths: list[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Return the pairs, and what is to be said of pictures without a partner."""
     if len(paths) == 2 and all(path.is_dir() for path in paths):
-        from lowlight_tf.datasets.pairing import by_stem
+        from lowlight_tf.datasets.pairing import match_by_stem
 
-        one, other = (by_stem(path) for path in paths)
+        one, other = (match_by_stem(path) for path in paths)
         lone = [path for name, path in (one | other).items() if (name in one) != (name in other)]
         told = [f"{path} has no partner of that name in the other folder." for path in lone]
         return [(one[name], other[name]) for name in one if name in other], told

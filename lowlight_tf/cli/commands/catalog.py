@@ -78,10 +78,10 @@ def _datasets() -> Iterable[dict[str, Any]]:
 
     embedded = {"train": synthetic.COUNTS["train"], "val": synthetic.COUNTS["val"]}
     yield {"name": "embedded", "splits": _splits(embedded), "home": "", "terms": synthetic.TERMS}
-    for name in dataset_card.names():
-        one = dataset_card.find(name)
+    for name in dataset_card.list_datasets():
+        one = dataset_card.get_dataset(name)
         splits = _splits({key: split.count for key, split in one.splits.items()})
-        yield {"name": name, "splits": splits, "home": one.home, "terms": one.terms}
+        yield {"name": name, "splits": splits, "home": one.homepage, "terms": one.terms}
 
 
 def _nets() -> Iterable[dict[str, Any]]:

@@ -22,17 +22,17 @@ def run(args: argparse.Namespace) -> int:
     """Fetch, unpack, report. Return 1 if there is something left to do or not as it should be."""
     from lowlight_tf.datasets import dataset_card
 
-    dataset = dataset_card.find(args.name)
+    dataset = dataset_card.get_dataset(args.name)
     if args.check:
         return _check(dataset, args.data_root)
     place = args.data_root / dataset.name
-    print(f"{dataset.title}\n  home   {dataset.home}\n  terms  {dataset.terms}")
+    print(f"{dataset.title}\n  home   {dataset.homepage}\n  terms  {dataset.terms}")
     for other in dataset.overlaps:
         print(f"  shows scenes of {other}: what learned from one must not be judged by the other")
     if args.archive:
         return _install(dataset, args.archive, place)
     try:
-        there = dataset.place(args.data_root)
+        there = dataset.folder_of(args.data_root)
     except checks.UsageError:
         return _fetch(dataset, place)
     print(f"{there} is there already; --check looks at its pictures")
@@ -82,7 +82,7 @@ def _install(dataset, path: Path, place: Path) -> int:
 def _unpack(dataset, path: Path, place: Path) -> None:
     from lowlight_tf.datasets import archives
 
-    files = archives.unpack(path, place, tops=dataset.tops)
+    files = archives.extract_archive(path, place, root_folders=dataset.tops)
     print(f"{len(files)} files unpacked into {place}")
     _report(dataset, place)
 
@@ -98,7 +98,7 @@ def _report(dataset, place: Path) -> None:
 def _check(dataset, root: Path) -> int:
     from lowlight_tf.datasets import checksums
 
-    verdicts = checksums.check(dataset, root)
+    verdicts = checksums.verify_checksums(dataset, root)
     for verdict in verdicts:
         what = {True: "as on the card", None: "of which the card has no checksum"}.get(
             verdict.right, "NOT as on the card"

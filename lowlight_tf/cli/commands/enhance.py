@@ -211,14 +211,16 @@ def _embedded(run_folder: Path, contract: "Contract") -> list[Path]:
     from lowlight_tf.datasets import pairing, synthetic, synthetic_raw
 
     if contract.is_raw:
-        day = synthetic.embedded(run_folder / "embedded") / "val"
-        pairs = synthetic_raw.synthetic_raw(pairing.day_folder(day), run_folder / "embedded_raw")
+        day = synthetic.sample_pairs(run_folder / "embedded") / "val"
+        pairs = synthetic_raw.synthetic_raw(
+            pairing.target_only_folder(day), run_folder / "embedded_raw"
+        )
         folders = [pairs[0].inputs["raw"].parent]
     elif contract.is_fusion:
-        folder = synthetic.embedded_cameras(run_folder / "embedded_cameras") / "val"
+        folder = synthetic.sample_camera_pairs(run_folder / "embedded_cameras") / "val"
         folders = [folder / "visible", folder / "infrared"]
     else:
-        folders = [synthetic.embedded(run_folder / "embedded") / "val" / "low"]
+        folders = [synthetic.sample_pairs(run_folder / "embedded") / "val" / "low"]
     print(f"No picture is named: taking the embedded validation pictures, {folders[0]}")
     return folders
 

@@ -104,17 +104,17 @@ def _pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
     """Return what to call the pictures of a folder or dataset, and the pairs."""
     from lowlight_tf.cli.selection import named_pairs
     from lowlight_tf.datasets import pairing
-    from lowlight_tf.datasets.folder import JUDGE, opened, part_of
+    from lowlight_tf.datasets.folder import EVAL_DIRS, extract_if_archive, split_dir
 
     path = Path(data)
     if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
-        whole = opened(path)
-        place = part_of(whole, (args.split,) if args.split else JUDGE)
+        whole = extract_if_archive(path)
+        place = split_dir(whole, (args.split,) if args.split else EVAL_DIRS)
         name = data if place == whole else f"{data} {place.name}"
         if (place / "infrared").is_dir():
             return name, pairing.fusion_folder(place)
         if (place / "image").is_dir():
-            return name, pairing.dark_folder(place / "image")
+            return name, pairing.input_only_folder(place / "image")
     return named_pairs(data, args, against=False)
 
 

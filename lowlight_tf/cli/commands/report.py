@@ -103,10 +103,10 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
     from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
     from lowlight_tf.export.keras_engine import KerasEngine
     from lowlight_tf.imaging import image_io
-    from lowlight_tf.pipeline.synthetic_validation import dusk
+    from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
 
     place = next(iter(runs.values()))
-    pairs = dusk(first, place / "dusk", Recipe.load(place / "recipe.toml"))
+    pairs = materialize_synthetic_inputs(first, place / "dusk", Recipe.load(place / "recipe.toml"))
     chosen = [pairs[index] for index in shared[:: -(-len(shared) // rows)]]
     engines = []
     for name, place in runs.items():

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.image_size import size
+from lowlight_tf.datasets.image_size import image_size
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import evaluator
 from lowlight_tf.evaluation.comparison import contact_sheet
@@ -289,7 +289,7 @@ def _work(
 
 
 def _pixels(pair: Pair) -> int:
-    height, width = size(next(iter(pair.inputs.values())))
+    height, width = image_size(next(iter(pair.inputs.values())))
     return height * width
 
 

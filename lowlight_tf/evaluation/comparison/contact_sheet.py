@@ -45,7 +45,7 @@ def contact_sheet(
     """
     targets = any(pair.target for pair in pairs)
     given = given_to(engines)
-    if exposure_pairs.PORT in given:
+    if exposure_pairs.RAW_PORT in given:
         columns = functools.partial(_developed, engines)
     else:
         columns = functools.partial(_enhanced, engines, list(given))
@@ -66,7 +66,7 @@ def contact_sheet(
 def given_to(engines: Sequence[Engine]) -> dict[str, str]:
     """Return which pictures of a pair stand before what the engines make: port -> its heading."""
     if any(engine.contract.is_raw for engine in engines):
-        return {exposure_pairs.PORT: "not amplified"}
+        return {exposure_pairs.RAW_PORT: "not amplified"}
     if any(engine.contract.is_fusion for engine in engines):
         return {"visible": "visible", "infrared": "infrared"}
     return {"low": "before"}
@@ -79,7 +79,7 @@ def before(engines: Sequence[Engine], pair: Pair) -> dict[str, np.ndarray]:
         UsageError: If a file cannot be read.
     """
     given = given_to(engines)
-    shown = _developed([], pair) if exposure_pairs.PORT in given else _read(pair, list(given))
+    shown = _developed([], pair) if exposure_pairs.RAW_PORT in given else _read(pair, list(given))
     return dict(zip(given.values(), shown, strict=True))
 
 
@@ -99,7 +99,7 @@ def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[n
 
 def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
     """Return what LibRaw makes of a RAW file, and what each engine does under its own protocol."""
-    path = pair.inputs[exposure_pairs.PORT]
+    path = pair.inputs[exposure_pairs.RAW_PORT]
     row = [
         raw_image.read_raw(path).metadata.orient(raw_image.develop_with_libraw(path, curve="srgb"))
     ]
@@ -113,9 +113,9 @@ def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
 
 def _read(pair: Pair, ports: list[str]) -> list[np.ndarray]:
     """Return pictures of a pair as colors in [0, 1]; of a picture that is not there the first."""
-    if any(pair.picture(port) is None for port in ports):
+    if any(pair.path_of(port) is None for port in ports):
         return [image_io.read_float_rgb(next(iter(pair.inputs.values())))] * len(ports)
-    pictures = map(dtypes.img_as_float32, multi_camera.read(pair, ports).values())
+    pictures = map(dtypes.img_as_float32, multi_camera.read_cameras(pair, ports).values())
     return [picture.repeat(3 // picture.shape[2], axis=2) for picture in pictures]
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import cv2
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.pairing import by_stem
+from lowlight_tf.datasets.pairing import match_by_stem
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import image_io
 
@@ -82,7 +82,7 @@ def read(labels: Path, names: Iterable[str]) -> dict[str, list[Label]]:
         elif bbgt:
             paths, one = bbgt, _bbgt
         else:
-            paths, one = by_stem(labels), _regions
+            paths, one = match_by_stem(labels), _regions
         found = {name: one(paths[name]) for name in names if name in paths}
     elif labels.suffix.lower() == ".json":
         fields = read_json(labels)

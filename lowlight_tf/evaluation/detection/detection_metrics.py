@@ -221,11 +221,11 @@ def _pictures(
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each kind of picture of a scene, as it is made; the undarkened visible one first."""
-    visible = image_io.load_image(pair.picture("low") or pair.target).pixels
+    visible = image_io.load_image(pair.path_of("low") or pair.target).pixels
     thermal = None
     if "infrared" in pair.inputs:
         thermal = infrared.read_thermal(pair.inputs["infrared"])
-        visible = multi_camera.resized(visible, thermal.shape[:2])
+        visible = multi_camera.resize_area(visible, thermal.shape[:2])
     if exposure:
         yield "day", visible
         dark = noise.darken(dtypes.img_as_float32(visible), exposure=exposure, rng=rng)

@@ -17,7 +17,7 @@ NAMES = {
     "baselines": set(BASELINES),
     "losses": set(LOSSES),
     "metrics": set(METRICS),
-    "datasets": {"embedded", *dataset_card.names()},
+    "datasets": {"embedded", *dataset_card.list_datasets()},
     "nets": set(pretrained.names()),
     "recipes": {path.stem for path in RECIPE_DIR.glob("*.toml")},
 }

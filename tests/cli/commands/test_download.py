@@ -69,7 +69,7 @@ def test_fetches_unpacks_and_counts(site, archive, tmp_path, capsys):
     assert "pets.zip" in said.err
     assert site.asked == [None, "bytes=100-"]
     assert [path.name for path in root.iterdir()] == ["pets"]
-    assert len(dataset_card.find(own).pairs(root, "train")) == 2
+    assert len(dataset_card.get_dataset(own).pairs(root, "train")) == 2
     assert main(["download", own, "--data-root", str(root)]) == 0
     assert "is there already" in capsys.readouterr().out
     assert len(site.asked) == 2
@@ -118,7 +118,7 @@ def test_check_tells_the_cards_pictures_from_others(archive, tmp_path, capsys):
         box.extractall(tmp_path)
     place.parent.mkdir()
     (tmp_path / "pets-main").rename(place)
-    known = checksums.digest((place / "low").iterdir())
+    known = checksums.hash_files((place / "low").iterdir())
     path = written(tmp_path, CARD + f'[splits.train.pixels]\nlow = "{known}"\n')
     command = ["download", path, "--data-root", str(place.parent), "--check"]
     assert main(command) == 0

@@ -9,7 +9,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE
-from lowlight_tf.datasets.pairing import dark_folder, fusion_folder
+from lowlight_tf.datasets.pairing import fusion_folder, input_only_folder
 from lowlight_tf.evaluation.detection import detection_metrics
 from lowlight_tf.evaluation.detection.annotations import Label
 from lowlight_tf.evaluation.detection.detector import Detection
@@ -115,7 +115,7 @@ def test_the_larger_camera_is_brought_to_the_size_that_labels_are_in(two_cameras
 def test_before_and_after_the_light_goes(tmp_path):
     picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
     picture(tmp_path / "b.png", (5, 10, 15, 30, 230))
-    pairs = dark_folder(tmp_path)
+    pairs = input_only_folder(tmp_path)
     labels = {"a": LABELS["a"][:1]}
     calls = []
     rows = detection_metrics.measure(
@@ -138,7 +138,7 @@ def test_before_and_after_the_light_goes(tmp_path):
 def test_one_camera_has_one_row_of_inputs(tmp_path):
     picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
     rows = detection_metrics.measure(
-        {"twice": Twice()}, dark_folder(tmp_path), detector=Bright(), labels=LABELS
+        {"twice": Twice()}, input_only_folder(tmp_path), detector=Bright(), labels=LABELS
     )
     assert [row.pictures for row in rows] == ["input", "twice"]
 
@@ -146,7 +146,9 @@ def test_one_camera_has_one_row_of_inputs(tmp_path):
 def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
     picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
     labels = {"a": [*LABELS["a"][:1], Label("lamp", (0, 0, 4, 4))]}
-    (row,) = detection_metrics.measure({}, dark_folder(tmp_path), detector=Bright(), labels=labels)
+    (row,) = detection_metrics.measure(
+        {}, input_only_folder(tmp_path), detector=Bright(), labels=labels
+    )
     assert list(row.precisions) == ["person"]
 
 
@@ -214,7 +216,7 @@ def test_what_an_engine_refuses_names_the_picture(two_cameras):
 
 
 def test_what_cannot_be_is_refused_before_anything_is_looked_at(two_cameras):
-    both, one = fusion_folder(two_cameras), dark_folder(two_cameras)
+    both, one = fusion_folder(two_cameras), input_only_folder(two_cameras)
     with pytest.raises(UsageError, match="at least one picture"):
         detection_metrics.check({}, [])
     with pytest.raises(UsageError, match="Received: 1 of 2"):
