@@ -84,7 +84,7 @@ def called(path: Path, threads: int) -> Callable[[], object]:
     shape = (engine.card.height, engine.card.width, 3)
     frame = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     (given,), (wanted,) = engine.contract.image_inputs, engine.contract.outputs
-    images = {given.name: frame[None], **input_geometry.thumbnails(engine.contract, frame)}
+    images = {given.name: frame[None], **input_geometry.make_thumbnails(engine.contract, frame)}
     out = {wanted.name: np.empty_like(images[given.name])}
     return lambda: engine(images, out=out)
 

@@ -13,16 +13,16 @@ from side_by_side import side_by_side
 
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 THREADS = 2
 MEGA = 1e6
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) > 1 else pretrained.BEST
-    path = name if name.endswith(".tflite") else str(pretrained.find(name))
-    engine = open_engine(path, threads=THREADS)
+    name = sys.argv[1] if len(sys.argv) > 1 else pretrained.DEFAULT_MODEL
+    path = name if name.endswith(".tflite") else str(pretrained.pretrained_path(name))
+    engine = load_model(path, threads=THREADS)
     bare = Interpreter(path, num_threads=THREADS)
     bare.allocate_tensors()
     given, wanted = bare.get_input_details()[0], bare.get_output_details()[0]

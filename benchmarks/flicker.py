@@ -16,9 +16,9 @@ from lowlight_tf.metrics import fidelity, temporal
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.video import temporal_smoothing
-from lowlight_tf.video.pipeline import STEADY
+from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
 
 EXPOSURE, SWAY, PERIOD = 1 / 12, 0.15, 1.2  # of the light; stops up and down; seconds
 TREMBLE = 0.03  # stops by which each frame's exposure is off by itself
@@ -40,10 +40,13 @@ def enhanced(
     engine: Engine, frames: list[np.ndarray], times: list[float], seconds: float
 ) -> list[np.ndarray]:
     """Enhance as `runtime.stream` does, without writing a file."""
-    thumbnails, gain = temporal_smoothing.Thumbnails(seconds), temporal_smoothing.Gain(seconds)
+    thumbnails, gain = (
+        temporal_smoothing.ThumbnailSmoother(seconds),
+        temporal_smoothing.LumaStabilizer(seconds),
+    )
     results = []
     for frame, time in zip(frames, times, strict=True):
-        shown = thumbnails(input_geometry.thumbnails(engine.contract, frame), time)
+        shown = thumbnails(input_geometry.make_thumbnails(engine.contract, frame), time)
         result = enhance(engine, frame, thumbnails=shown)
         if seconds:
             gain(result, time)
@@ -54,13 +57,13 @@ def enhanced(
 def main() -> None:
     if len(sys.argv) < 3:
         sys.exit(__doc__)
-    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else STEADY
+    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else DEFAULT_SMOOTHING_S
     with av.open(sys.argv[1]) as container:
         decoded = list(container.decode(video=0))
     day = [frame.to_ndarray(format="rgb24") for frame in decoded]
     times = [frame.time for frame in decoded]
     night = darkened(day, times)
-    engine = open_engine(sys.argv[2])
+    engine = load_model(sys.argv[2])
     ways = {
         "day": day,
         "night": night,

@@ -19,7 +19,7 @@ from lowlight_tf.cli.options import image_size
 from lowlight_tf.imaging.formats import dng
 from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.develop import develop
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 RATIO = 100.0
 PEAK = """
@@ -75,7 +75,7 @@ def made_up(size: tuple[int, int], path: Path) -> Path:
 
 
 def through(model: str, path: Path, threads: int) -> Callable[[], int]:
-    engine = open_engine(model, threads=threads)
+    engine = load_model(model, threads=threads)
     return lambda: counted(develop, engine, raw_image.read_raw(path), ratio=RATIO)
 
 

@@ -18,11 +18,11 @@ from ai_edge_litert.interpreter import Interpreter
 from side_by_side import side_by_side
 
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.runtime.loading import open_engine
-from lowlight_tf.video.frame_queue import shared
-from lowlight_tf.video.pipeline import Stream
-from lowlight_tf.video.reader import Reader
-from lowlight_tf.video.writer import Recorder
+from lowlight_tf.runtime.loading import load_model
+from lowlight_tf.video.frame_queue import split_threads
+from lowlight_tf.video.pipeline import VideoPipeline
+from lowlight_tf.video.reader import VideoReader
+from lowlight_tf.video.writer import VideoWriter
 
 THREADS = 2
 FRAMES = 60
@@ -31,10 +31,10 @@ FRAMES = 60
 def main() -> None:
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    name = sys.argv[2] if len(sys.argv) > 2 else pretrained.BEST
+    name = sys.argv[2] if len(sys.argv) > 2 else pretrained.DEFAULT_MODEL
     count = int(sys.argv[3]) if len(sys.argv) > 3 else FRAMES
-    path = name if name.endswith(".tflite") else str(pretrained.find(name))
-    engine = open_engine(path, threads=THREADS)
+    path = name if name.endswith(".tflite") else str(pretrained.pretrained_path(name))
+    engine = load_model(path, threads=THREADS)
     height, width = engine.size or (engine.card.height, engine.card.width)
     with av.open(sys.argv[1]) as container:
         found = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -61,10 +61,10 @@ def main() -> None:
         _write(folder / "in.mp4", frames)
 
         def file_to_file(*, enhancing: bool = True) -> int:
-            reader = Reader(folder / "in.mp4")
-            recorder = Recorder(folder / "out.mp4", reader, overwrite=True)
+            reader = VideoReader(folder / "in.mp4")
+            recorder = VideoWriter(folder / "out.mp4", reader, overwrite=True)
             if enhancing:
-                Stream(shared(engine, THREADS), reader, recorder).run()
+                VideoPipeline(split_threads(engine, THREADS), reader, recorder).run()
             else:
                 for frame in reader:
                     recorder.write(frame)

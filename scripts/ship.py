@@ -25,7 +25,7 @@ SMALL = 96, 144
 
 def holder(picture: Images, name: str) -> Path | None:
     """Return the golden pair of a net of an earlier name that holds the same inputs, if any."""
-    earlier = (pair for pair in pretrained.FOLDER.glob("*.npz") if pair.stem < name)
+    earlier = (pair for pair in pretrained.MODEL_DIR.glob("*.npz") if pair.stem < name)
     for pair in sorted(earlier):
         with np.load(pair) as arrays:
             same = [
@@ -39,7 +39,7 @@ def holder(picture: Images, name: str) -> Path | None:
 
 if len(sys.argv) != 3:
     sys.exit("Expected: python scripts/ship.py FILE.tflite NAME, with FILE.json beside the file.")
-source, target = Path(sys.argv[1]), pretrained.FOLDER / f"{sys.argv[2]}.tflite"
+source, target = Path(sys.argv[1]), pretrained.MODEL_DIR / f"{sys.argv[2]}.tflite"
 try:
     engine = LiteRTEngine(source)
     card = dataclasses.replace(engine.card, name=target.stem)

@@ -11,9 +11,9 @@ from lowlight_tf.demo import litertjs, server
 
 def fetched():
     """Return the folder of LiteRT.js, fetched if need be; skip where that cannot be."""
-    folder = litertjs.cache()
+    folder = litertjs.cache_dir()
     try:
-        litertjs.fetch(folder)
+        litertjs.download(folder)
     except UsageError as error:
         pytest.skip(f"LiteRT.js is not here: {error}")
     return folder
@@ -22,7 +22,7 @@ def fetched():
 @contextlib.contextmanager
 def served(parts, *, chosen="dashcam_net_nano"):
     """Serve the shipped nets, and LiteRT.js as `litertjs.content` gives it; yield the address."""
-    with server.serve(server.shipped(), parts, chosen=chosen) as running:
+    with server.serve(server.list_demo_models(), parts, chosen=chosen) as running:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         try:

@@ -22,7 +22,7 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime import input_checks, input_geometry
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
-from lowlight_tf.video.temporal_smoothing import Thumbnails
+from lowlight_tf.video.temporal_smoothing import ThumbnailSmoother
 
 STEADY = 1.0  # seconds that the exposure is averaged over
 TOLD = 5.0  # seconds between two lines about the speed
@@ -42,7 +42,7 @@ def main() -> int:
     ):
         raise UsageError(f"--output must be a picture in an existing folder, not {args.output}.")
     engine = LiteRTEngine(args.net, threads=args.threads)
-    input_checks.check_ports(engine.contract)
+    input_checks.check_enhancement_model(engine.contract)
     capture = opened(args.source, (engine.card.height, engine.card.width))
 
     signals: list[int] = []
@@ -55,10 +55,10 @@ def main() -> int:
         if bright is None or bright.shape != low.shape:
             bright = np.empty_like(low)
             print(f"{low.shape[1]}x{low.shape[0]} frames of {args.source} by {engine.name}")
-            steady = Thumbnails(STEADY)
+            steady = ThumbnailSmoother(STEADY)
             notify("READY=1")
         now = time.monotonic()
-        thumbnails = steady(input_geometry.thumbnails(engine.contract, low), now)
+        thumbnails = steady(input_geometry.make_thumbnails(engine.contract, low), now)
         enhance(engine, low, out=bright, thumbnails=thumbnails)
         # `bright` is the result, RGB: show it, store it or hand it on here.
         done, worked = done + 1, worked + time.monotonic() - now

@@ -36,4 +36,4 @@ def net_file(model: str) -> Path:
     if path.suffix == ".tflite" or path.exists():
         what = "another kind of thing" if path.exists() else "nothing there"
         raise UsageError(f"Pass a shipped name or a .tflite file. Received: {model} ({what}).")
-    return pretrained.find(model)
+    return pretrained.pretrained_path(model)

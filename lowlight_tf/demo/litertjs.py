@@ -66,12 +66,12 @@ PACKAGES = (
 """LiteRT.js and what it loads itself with; Apache-2.0, by Google."""
 
 
-def cache() -> Path:
+def cache_dir() -> Path:
     """Return the folder where the archives are kept for the next time."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lowlight_tf"
 
 
-def fetch(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -> None:
+def download(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -> None:
     """Have the archives in a folder. What is there already is checked and not fetched again.
 
     `npm pack` fetches them, so that its configuration (registry, proxy, certificates) holds; where

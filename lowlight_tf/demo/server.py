@@ -23,7 +23,7 @@ from lowlight_tf.contract import Port
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime import golden, input_checks, input_geometry, pretrained
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
-from lowlight_tf.tflite_graph.resize_model import resized
+from lowlight_tf.tflite_graph.resize_model import resize_model_bytes
 
 HOST = "127.0.0.1"
 """Nobody but this machine can ask."""
@@ -38,7 +38,7 @@ NET = re.compile(r"/nets/([\w.-]+)/(\d{1,5})x(\d{1,5})\.tflite")
 
 
 @dataclasses.dataclass(frozen=True)
-class Net:
+class DemoModel:
     """A net that the page offers.
 
     Attributes:
@@ -50,7 +50,7 @@ class Net:
     card: ModelCard
 
     @classmethod
-    def open(cls, path: Path) -> "Net":
+    def open(cls, path: Path) -> "DemoModel":
         """Look whether a file will do.
 
         Raises:
@@ -58,7 +58,7 @@ class Net:
                 to one.
         """
         card = LiteRTEngine(path).card
-        input_checks.check_ports(card.contract)
+        input_checks.check_enhancement_model(card.contract)
         return cls(path, card)
 
     @property
@@ -66,7 +66,7 @@ class Net:
         """The one (height, width) that the file takes, or None where any will do."""
         return None if self.card.resizable else (self.card.height, self.card.width)
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return what the page must know of it, as JSON takes it."""
         card = self.card
         quantized = "float32" if card.quantization == "none" else card.quantization
@@ -87,8 +87,8 @@ class Net:
         Raises:
             UsageError: If it does not take them.
         """
-        if self.size is None and size[0] * size[1] <= 2 * input_geometry.WHOLE:
-            return resized(self.path.read_bytes(), self.card.contract, size)
+        if self.size is None and size[0] * size[1] <= 2 * input_geometry.MAX_UNTILED_PIXELS:
+            return resize_model_bytes(self.path.read_bytes(), self.card.contract, size)
         if size != self.size:
             raise UsageError(f"{self.card.name} does not take {size[0]}x{size[1]} pixels here.")
         return self.path.read_bytes()
@@ -109,18 +109,18 @@ class Net:
         }
 
 
-def shipped() -> list[Net]:
+def list_demo_models() -> list[DemoModel]:
     """Return the nets of the package that make one color picture of one."""
     nets = []
-    for name in pretrained.names():
-        card = ModelCard.load((pretrained.FOLDER / name).with_suffix(".json"))
+    for name in pretrained.list_pretrained():
+        card = ModelCard.load((pretrained.MODEL_DIR / name).with_suffix(".json"))
         if not card.contract.is_fusion and not card.contract.is_raw:
-            nets.append(Net(pretrained.find(name), card))
+            nets.append(DemoModel(pretrained.pretrained_path(name), card))
     return nets
 
 
 def serve(
-    nets: Sequence[Net], parts: Mapping[str, bytes], *, chosen: str, port: int = 0
+    nets: Sequence[DemoModel], parts: Mapping[str, bytes], *, chosen: str, port: int = 0
 ) -> ThreadingHTTPServer:
     """Return a server of the page on 127.0.0.1, bound and not yet running.
 
@@ -138,7 +138,7 @@ def serve(
     Raises:
         UsageError: If the port is taken, or not this user's.
     """
-    handler = functools.partial(_Answer, Site(nets, parts, chosen))
+    handler = functools.partial(_Answer, DemoSite(nets, parts, chosen))
     try:
         return ThreadingHTTPServer((HOST, port), handler)
     except (OSError, OverflowError) as error:
@@ -148,7 +148,7 @@ def serve(
         ) from None
 
 
-class Site:
+class DemoSite:
     """All that the page may ask for.
 
     Args:
@@ -157,12 +157,12 @@ class Site:
         chosen: Name of the net that it begins with.
     """
 
-    def __init__(self, nets: Sequence[Net], parts: Mapping[str, bytes], chosen: str) -> None:
+    def __init__(self, nets: Sequence[DemoModel], parts: Mapping[str, bytes], chosen: str) -> None:
         self._nets = {net.card.name: net for net in nets}
         told = {
             "chosen": chosen,
-            "most": input_geometry.WHOLE,
-            "nets": [net.told() for net in nets],
+            "most": input_geometry.MAX_UNTILED_PIXELS,
+            "nets": [net.to_json() for net in nets],
         }
         page = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.is_file()}
         self._files = {
@@ -198,7 +198,7 @@ class Site:
 class _Answer(BaseHTTPRequestHandler):
     """One request to the site."""
 
-    def __init__(self, site: Site, *request: Any) -> None:
+    def __init__(self, site: DemoSite, *request: Any) -> None:
         self._site = site
         super().__init__(*request)
 
@@ -259,5 +259,5 @@ def _policy(page: str) -> str:
 
 def _example() -> bytes:
     """Return the dark picture of a golden pair as a PNG file."""
-    pair = golden.load_golden(pretrained.FOLDER / EXAMPLE, ["low"], [])
+    pair = golden.load_golden(pretrained.MODEL_DIR / EXAMPLE, ["low"], [])
     return cv2.imencode(".png", pair["low"][..., ::-1])[1].tobytes()

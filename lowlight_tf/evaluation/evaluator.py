@@ -20,7 +20,7 @@ from lowlight_tf.metrics import fidelity
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fuse import fuse
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 FUSION = ("entropy", "mutual_information", "standard_deviation", "scd", "vif")
 """What a net that fuses is validated by: it has no target."""
@@ -40,7 +40,7 @@ class Unchanged:
 
 def open_model(model: str, *, threads: int = 2) -> Engine:
     """Open what `open_engine` does, or "input", the dark picture itself."""
-    return Unchanged() if model == "input" else open_engine(model, threads=threads)
+    return Unchanged() if model == "input" else load_model(model, threads=threads)
 
 
 def opened(models: Sequence[str], *, threads: int = 2) -> dict[str, Engine]:

@@ -22,7 +22,7 @@ from lowlight_tf.imaging.raw import raw_image, unprocess
 from lowlight_tf.imaging.registration import infrared
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.runtime import input_geometry
-from lowlight_tf.runtime.develop import fitting_ratio
+from lowlight_tf.runtime.develop import auto_exposure_ratio
 
 NIGHT_GAMMA = 3.0
 """Exponent that makes a night of a day picture, dark enough to take ranges from."""
@@ -130,7 +130,7 @@ def _cut(picture: Images, contract: Contract, size: tuple[int, int]) -> Images:
     """Return the middle of a picture as a batch of one, and the thumbnails of the whole of it."""
     batch = {port.name: centered(picture[port.name], size)[None] for port in contract.image_inputs}
     wholes = (picture[port.name] for port in contract.image_inputs)
-    return {**batch, **input_geometry.thumbnails(contract, *wholes)}
+    return {**batch, **input_geometry.make_thumbnails(contract, *wholes)}
 
 
 def as_floats(picture: Images) -> Images:
@@ -177,7 +177,7 @@ class _Source(NamedTuple):
             pair = Pair(self.path.stem, {exposure_pairs.RAW_PORT: self.path}, self.target)
             ratio = exposure_pairs.exposure_ratio(pair)
         else:
-            ratio = fitting_ratio(picture)
+            ratio = auto_exposure_ratio(picture)
         size = tuple(min(side, RAW_SIDE) for side in picture.raw_values.shape[:2])
         light = picture.metadata.normalize(centered(picture.raw_values, size))
         return raw_image.amplify(light, picture.metadata, ratio)

@@ -21,7 +21,7 @@ from lowlight_tf.fileio import read_json, sha256
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Images
-from lowlight_tf.runtime.golden import INPUTS, middle
+from lowlight_tf.runtime.golden import INPUTS_PREFIX, center_crop
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.tflite_graph.resize_model import is_resizable
 
@@ -205,9 +205,9 @@ def save_golden(
     """
     arrays = {name: image[0] for name, image in engine(picture).items()}
     if small:
-        arrays = {name: middle(image, small) for name, image in arrays.items()}
+        arrays = {name: center_crop(image, small) for name, image in arrays.items()}
     if inputs_of:
-        arrays[INPUTS] = np.array(inputs_of.name)
+        arrays[INPUTS_PREFIX] = np.array(inputs_of.name)
     else:
         arrays |= {name: image[0] for name, image in picture.items()}
     np.savez_compressed(path, **arrays)

@@ -9,7 +9,7 @@ import numpy as np
 from lowlight_tf.contract import Contract
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.runtime.engine import Engine, Images
-from lowlight_tf.runtime.golden import agreement_db
+from lowlight_tf.runtime.golden import psnr_db
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 FAITHFUL_DB = {"none": 80.0, "float16": 50.0, "dynamic": 30.0, "int8": 28.0, "int16x8": 30.0}
@@ -30,7 +30,7 @@ def parity_db(reference: Engine, engine: Engine, pictures: Sequence[Images]) -> 
         for actual in [engine(picture)]
         for name, expected in reference(picture).items()
     ]
-    return agreement_db(float(np.mean(errors)))
+    return psnr_db(float(np.mean(errors)))
 
 
 def largest_difference(net: keras.Model, contract: Contract, path: Path) -> float:

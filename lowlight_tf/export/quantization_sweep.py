@@ -177,7 +177,7 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
         for port in contract.image_inputs
     }
     images = {name: image[None] for name, image in ramps.items()}
-    answer = engine({**images, **input_geometry.thumbnails(contract, *ramps.values())})
+    answer = engine({**images, **input_geometry.make_thumbnails(contract, *ramps.values())})
     (enhanced,) = contract.outputs
     green = answer[enhanced.name][0, contract.scale * height // 2, :, enhanced.channels // 2]
     edges = np.flatnonzero(np.diff(green.astype(int), prepend=-1, append=-1))

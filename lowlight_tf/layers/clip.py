@@ -10,15 +10,15 @@ class UnitClip(keras.layers.Layer):
 
     A plain clip has no gradient where a pixel is beyond the ends, and what is once too bright stays
     so. Passing it is right for a result, which is compared with a target; what goes on into a net
-    wants the true gradient (`strict_gradient`), or it runs away.
+    wants the true gradient (`strict`), or it runs away.
 
     On the device it is next to free: half of it becomes part of the operation before it, and in
     eight bits the other half is what the scale of that operation's result does already.
     """
 
-    def __init__(self, *, strict_gradient: bool = False, **options) -> None:
+    def __init__(self, *, strict: bool = False, **options) -> None:
         super().__init__(**options)
-        self.strict = strict_gradient
+        self.strict = strict
 
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
         """Clip one batch."""

@@ -115,7 +115,7 @@ def dashcam_net(
     colors = picture.channels * BLOCK**2
 
     def shade(x: KerasTensor, place: str) -> KerasTensor:
-        lit = UnitClip(strict_gradient=True, name=f"{place}_seen")(
+        lit = UnitClip(strict=True, name=f"{place}_seen")(
             layers.Multiply(name=f"{place}_level")([x, level])
         )
         x = 1.0 - lit

@@ -8,11 +8,11 @@ from lowlight_tf.imaging.raw.raw_image import RawImage
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.engine import Images
 
-WHOLE = 2**25
+MAX_UNTILED_PIXELS = 2**25
 """Pixels up to which one that enhances is shown a picture whole."""
 
 
-class ClassicalEngine:
+class BaselineEngine:
     """An `Engine` over a function of images. Takes pictures of any size.
 
     What enhances goes by statistics of the whole picture (a histogram, the light of the air), so it
@@ -32,7 +32,9 @@ class ClassicalEngine:
     def __init__(self, name: str) -> None:
         baseline = BASELINES.find(name)
         self.name, self.contract, self._function = name, baseline.contract, baseline.load()
-        self.whole = input_geometry.WHOLE if self.contract.is_fusion else WHOLE
+        self.whole = (
+            input_geometry.MAX_UNTILED_PIXELS if self.contract.is_fusion else MAX_UNTILED_PIXELS
+        )
 
     def __call__(self, images: Images) -> Images:
         """Run one batch, picture by picture. See `Engine`."""
@@ -43,7 +45,7 @@ class ClassicalEngine:
         return {wanted.name: np.stack([_eight(one) if whole else one for one in results])}
 
 
-class Developer(ClassicalEngine):
+class RawBaselineEngine(BaselineEngine):
     """An `Engine` over a function of RAW pictures: light, what the camera said, and the ratio.
 
     What goes by the camera's words cannot go by tiles: `runtime.develop` shows it all of the

@@ -39,7 +39,7 @@ class Timing:
         p99_ms: What 99 of 100 frames stay below.
         peak_mb: The most memory that the process held, Python and its libraries included (MB).
         copy_ms: The median copy of such a frame, in turn with the runs.
-        times_copy: p50_ms in copies: what tells nets apart from machines.
+        copy_ratio: p50_ms in copies: what tells nets apart from machines.
     """
 
     threads: int
@@ -51,7 +51,7 @@ class Timing:
     p99_ms: float
     peak_mb: float
     copy_ms: float
-    times_copy: float
+    copy_ratio: float
 
 
 def measure(
@@ -96,7 +96,7 @@ def measure_here(
     engine = LiteRTEngine(path, threads=threads)
     load = time.perf_counter() - begun
     contract = engine.contract
-    input_checks.check(contract)
+    input_checks.check_task_model(contract)
     size = size or (engine.card.height, engine.card.width)
     rng = np.random.default_rng(0)
     frames = {
@@ -104,7 +104,7 @@ def measure_here(
         for port in contract.image_inputs
     }
     images = {name: frame[None] for name, frame in frames.items()}
-    images |= input_geometry.thumbnails(contract, *frames.values())
+    images |= input_geometry.make_thumbnails(contract, *frames.values())
     (wanted,) = contract.outputs
     large = tuple(contract.scale * side for side in size)
     out = {wanted.name: np.empty((1, *wanted.shape(large)), np.uint8)}
@@ -130,11 +130,11 @@ def measure_here(
         p99_ms=round(p99, 3),
         peak_mb=round(peak_bytes() / 1e6, 1),
         copy_ms=round(copy_ms, 4),
-        times_copy=round(p50 / copy_ms, 1),
+        copy_ratio=round(p50 / copy_ms, 1),
     )
 
 
-def machine() -> dict[str, str | int | float]:
+def system_info() -> dict[str, str | int | float]:
     """Return what a timing depends on: processor, memory, system, versions."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     facts = {

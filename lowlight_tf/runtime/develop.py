@@ -13,13 +13,13 @@ from lowlight_tf.imaging.raw.raw_image import RawImage
 from lowlight_tf.runtime import input_checks, tiled_inference
 from lowlight_tf.runtime.engine import Engine
 
-GRAY = 0.18
+MID_GRAY = 0.18
 """Mean of the light that a picture is exposed to by itself: what light meters go by."""
 
-SAMPLES = 2**18
+MEAN_SAMPLES = 2**18
 """Packed pixels that are enough for that mean."""
 
-LARGEST = 2.0**16
+MAX_RATIO = 2.0**16
 """The largest ratio, where none is named and it is not capped: a digit of 16 bits."""
 
 
@@ -52,7 +52,7 @@ def develop(
             positive.
     """
     contract, digits, shot = engine.contract, picture.raw_values, picture.metadata
-    input_checks.check_raw(contract)
+    input_checks.check_raw_model(contract)
     checks.check_positive("ratio", ratio)
     own = getattr(engine, "develop", None)
     if own:
@@ -66,14 +66,21 @@ def develop(
         )
     scale = contract.scale
     result = np.empty((scale * digits.shape[0], scale * digits.shape[1], 3), dtype)
-    shown = functools.partial(_shown, shot=shot, ratio=ratio)
-    tiled_inference.through(
-        engine, {port.name: digits}, result, thumbnails={}, shown=shown, progress=progress
+    shown = functools.partial(_preprocess, shot=shot, ratio=ratio)
+    tiled_inference.run_tiled(
+        engine,
+        {port.name: digits},
+        result,
+        thumbnails={},
+        preprocess=shown,
+        report_progress=progress,
     )
     return shot.crop_and_orient(result, downscale=2 // scale)
 
 
-def fitting_ratio(picture: RawImage, *, cap: float | None = raw_image.MAX_EXPOSURE_RATIO) -> float:
+def auto_exposure_ratio(
+    picture: RawImage, *, cap: float | None = raw_image.MAX_EXPOSURE_RATIO
+) -> float:
     """Return the exposure ratio that makes a picture as bright as pictures mostly are.
 
     That is where the mean of what the net is shown is `GRAY`; never below 1.
@@ -82,17 +89,17 @@ def fitting_ratio(picture: RawImage, *, cap: float | None = raw_image.MAX_EXPOSU
         picture: What `raw.read` gives.
         cap: The largest ratio; None for any up to `LARGEST`.
     """
-    step = int(np.ceil((picture.raw_values[..., 0].size / SAMPLES) ** 0.5))
+    step = int(np.ceil((picture.raw_values[..., 0].size / MEAN_SAMPLES) ** 0.5))
     light = picture.metadata.normalize(picture.raw_values[::step, ::step])
-    low, high = 1.0, LARGEST if cap is None else cap
+    low, high = 1.0, MAX_RATIO if cap is None else cap
     while high / low > 1.005:  # the mean rises with the ratio
         middle = (low * high) ** 0.5
-        if raw_image.amplify(light, picture.metadata, middle).mean() < GRAY:
+        if raw_image.amplify(light, picture.metadata, middle).mean() < MID_GRAY:
             low = middle
         else:
             high = middle
     return high
 
 
-def _shown(digits: np.ndarray, *, shot: raw_image.RawMetadata, ratio: float) -> np.ndarray:
+def _preprocess(digits: np.ndarray, *, shot: raw_image.RawMetadata, ratio: float) -> np.ndarray:
     return raw_image.amplify(shot.normalize(digits), shot, ratio)

@@ -35,13 +35,13 @@ def enhance(
     Raises:
         UsageError: If the engine's ports or the image's shape or type do not fit.
     """
-    input_checks.check_ports(engine.contract)
+    input_checks.check_enhancement_model(engine.contract)
     input_checks.check_image(image)
     (port,) = engine.contract.image_inputs
     result = np.empty_like(image) if out is None else out
     if thumbnails is None:
-        thumbnails = input_geometry.thumbnails(engine.contract, image)
-    tiled_inference.through(
-        engine, {port.name: image}, result, thumbnails=thumbnails, progress=progress
+        thumbnails = input_geometry.make_thumbnails(engine.contract, image)
+    tiled_inference.run_tiled(
+        engine, {port.name: image}, result, thumbnails=thumbnails, report_progress=progress
     )
     return result

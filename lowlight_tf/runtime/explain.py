@@ -45,31 +45,31 @@ def explain(
     Raises:
         UsageError: If the engine does not tell, or the pictures do not fit it.
     """
-    listener = _Listener(engine)
+    listener = _RecordingEngine(engine)
     if isinstance(picture, RawImage):
-        input_checks.check_raw(engine.contract)
+        input_checks.check_raw_model(engine.contract)
         digits, shot = picture.raw_values, picture.metadata
-        size = _within(engine, digits.shape[:2])
+        size = _match_size(engine, digits.shape[:2])
         light = raw_image.amplify(
             shot.normalize(multi_camera.resize_area(digits, size)), shot, ratio
         )
         room = np.empty((*(engine.contract.scale * side for side in size), 3), np.float32)
         (port,) = engine.contract.image_inputs
-        tiled_inference.through(listener, {port.name: light}, room, thumbnails={})
-        drawn = _all_drawn(listener, size, (2 * digits.shape[0], 2 * digits.shape[1]))
+        tiled_inference.run_tiled(listener, {port.name: light}, room, thumbnails={})
+        drawn = _render_maps(listener, size, (2 * digits.shape[0], 2 * digits.shape[1]))
         return {name: shot.crop_and_orient(image) for name, image in drawn.items()}
     shape = picture.shape[:2]
     shown = [dtypes.img_as_float32(picture)]
     if infrared is not None:
         how = preparation or getattr(engine, "preparation", None) or PairPreprocessing()
         shown = [*preprocess_pair(*shown, to_single_channel(infrared), how)]
-    size = _within(engine, shown[0].shape[:2])
+    size = _match_size(engine, shown[0].shape[:2])
     small = [multi_camera.resize_area(image, size) for image in shown]
     if infrared is None:
         enhance(listener, *small)
     else:
         fuse(listener, *small, preparation=PairPreprocessing())
-    return _all_drawn(listener, size, shape)
+    return _render_maps(listener, size, shape)
 
 
 def check(engine: Engine) -> None:
@@ -83,17 +83,17 @@ def check(engine: Engine) -> None:
     black = {port.name: np.zeros((1, *port.shape(size)), np.float32) for port in ports}
     tell = getattr(engine, "maps", None)
     if not tell or not tell(black):
-        raise _silent(engine.name)
+        raise _no_maps_error(engine.name)
 
 
-def _silent(name: str) -> UsageError:
+def _no_maps_error(name: str) -> UsageError:
     return UsageError(
         f"{name} does not tell what it goes by. Leave out --explain, or take a net with attention, "
         "such as did_fuse, am_fusion or attention_unet."
     )
 
 
-class _Listener:
+class _RecordingEngine:
     """An engine that keeps the maps of what it is run on. It answers black: nobody looks at it."""
 
     def __init__(self, engine: Engine) -> None:
@@ -115,34 +115,36 @@ class _Listener:
         }
 
 
-def _all_drawn(
-    listener: _Listener, size: tuple[int, int], shape: tuple[int, int]
+def _render_maps(
+    listener: _RecordingEngine, size: tuple[int, int], shape: tuple[int, int]
 ) -> dict[str, np.ndarray]:
     if not listener.maps:
-        raise _silent(listener.name)
-    turned = input_geometry.across(listener.ran, size) and not listener.contract.is_raw
+        raise _no_maps_error(listener.name)
+    turned = input_geometry.needs_transpose(listener.ran, size) and not listener.contract.is_raw
     return {
-        name.removesuffix(EXPLANATION_SUFFIX): _drawn(
+        name.removesuffix(EXPLANATION_SUFFIX): _render_map(
             image, listener.ran, size, shape, turned=turned
         )
         for name, image in listener.maps.items()
     }
 
 
-def _within(engine: Engine, shape: tuple[int, int]) -> tuple[int, int]:
+def _match_size(engine: Engine, shape: tuple[int, int]) -> tuple[int, int]:
     """Return the size at which an engine takes a picture at once: its own, or smaller."""
     step = engine.contract.multiple_of
     height, width = shape
     if engine.size:
         share = min(engine.size[0] / height, engine.size[1] / width, 1)
     else:
-        share = min((input_geometry.WHOLE / (height * width)) ** 0.5 / engine.contract.scale, 1)
+        share = min(
+            (input_geometry.MAX_UNTILED_PIXELS / (height * width)) ** 0.5 / engine.contract.scale, 1
+        )
     if share == 1:
         return shape
     return max(int(height * share), step), max(int(width * share), step)
 
 
-def _drawn(
+def _render_map(
     image: np.ndarray,
     ran: tuple[int, int],
     size: tuple[int, int],

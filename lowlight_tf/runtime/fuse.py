@@ -17,7 +17,7 @@ from lowlight_tf.imaging.registration.pair_preprocessing import (
 from lowlight_tf.runtime import input_checks, input_geometry, tiled_inference
 from lowlight_tf.runtime.engine import Engine
 
-STRIP = 256  # rows whose colors are joined at once
+ROWS_PER_STRIP = 256  # rows whose colors are joined at once
 DEPTHS = {  # type of a picture -> OpenCV's names for it and for differences of it
     np.dtype(np.uint8): (cv2.CV_8U, cv2.CV_16S),
     np.dtype(np.uint16): (cv2.CV_16U, cv2.CV_32S),
@@ -58,7 +58,7 @@ def fuse(
             cannot be aligned.
     """
     contract = engine.contract
-    input_checks.check_cameras(contract)
+    input_checks.check_fusion_model(contract)
     input_checks.check_image(visible)
     infrared = to_single_channel(infrared if infrared.ndim == 3 else infrared[..., None])
     preparation = preparation or getattr(engine, "preparation", None)
@@ -81,24 +81,24 @@ def fuse(
     share = preparation.output_stretch if preparation else 0.0
     # What is stretched from bytes has gaps between its grey levels.
     fused = np.empty(luma.shape, np.float32 if share else luma.dtype)
-    tiled_inference.through(
+    tiled_inference.run_tiled(
         engine,
         dict(zip(names, (luma, infrared), strict=True)),
         fused,
-        thumbnails=input_geometry.thumbnails(contract, luma, infrared),
-        progress=progress,
+        thumbnails=input_geometry.make_thumbnails(contract, luma, infrared),
+        report_progress=progress,
     )
     fused = dtypes.convert_dtype(stretch_contrast(fused, share), luma.dtype)
-    return _colored(fused, luma, visible, np.empty_like(visible) if out is None else out)
+    return _apply_luma_change(fused, luma, visible, np.empty_like(visible) if out is None else out)
 
 
-def _colored(
+def _apply_luma_change(
     fused: np.ndarray, luma: np.ndarray, visible: np.ndarray, out: np.ndarray
 ) -> np.ndarray:
     """Give a luma the Cb and Cr of the visible picture: red, green and blue change as it did."""
     depth, signed = DEPTHS[visible.dtype]
-    for top in range(0, len(visible), STRIP):
-        rows = np.s_[top : top + STRIP]
+    for top in range(0, len(visible), ROWS_PER_STRIP):
+        rows = np.s_[top : top + ROWS_PER_STRIP]
         change = cv2.subtract(fused[rows], luma[rows], dtype=signed)
         colored = cv2.add(visible[rows], cv2.merge([change] * 3), dtype=depth)
         out[rows] = np.clip(colored, 0, 1) if depth == cv2.CV_32F else colored

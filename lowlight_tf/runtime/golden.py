@@ -14,19 +14,19 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime.engine import Engine
 
-EXACT_DB = 120.0
+MAX_PSNR_DB = 120.0
 """Where the scale ends: two outputs that differ by less are equal."""
 
-INPUTS = "inputs_of"
+INPUTS_PREFIX = "inputs_of"
 """Under this name stands the file of the pair that holds the inputs, if it is another one."""
 
-GOLDEN_DB = 40.0
+MIN_GOLDEN_DB = 40.0
 """The least agreement with a golden output: processors round differently."""
 
 
-def agreement_db(mean_square: float) -> float:
+def psnr_db(mean_square: float) -> float:
     """Return a mean squared difference in [0, 1] units as decibels, at most `EXACT_DB`."""
-    return round(float(-10 * np.log10(max(mean_square, 10 ** (-EXACT_DB / 10)))), 2)
+    return round(float(-10 * np.log10(max(mean_square, 10 ** (-MAX_PSNR_DB / 10)))), 2)
 
 
 def golden_db(engine: Engine, path: Path) -> float:
@@ -47,17 +47,17 @@ def golden_db(engine: Engine, path: Path) -> float:
     for name in outputs:
         expected, image = golden[name], actual[name][0]
         if expected.ndim == image.ndim:
-            image = middle(image, expected.shape[:2])
+            image = center_crop(image, expected.shape[:2])
         if expected.shape != image.shape:
             raise UsageError(
                 f"{path}: {name!r} is {expected.shape}, {engine.name} gives {image.shape}. "
                 "Copy the file, its card and its .npz again."
             )
         differences.append(np.square((np.float64(image) - expected) / 255).mean())
-    return agreement_db(float(np.mean(differences)))
+    return psnr_db(float(np.mean(differences)))
 
 
-def middle(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the middle of an (H, W, C) picture, at most `size` (height, width)."""
     top, left = (max(0, have - want) // 2 for have, want in zip(image.shape, size, strict=False))
     return image[top : top + size[0], left : left + size[1]]
@@ -76,8 +76,8 @@ def load_golden(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> di
     """
     names = (*inputs, *outputs)
     golden = _arrays(path, names)
-    if INPUTS in golden:
-        beside = _arrays(path.with_name(Path(str(golden[INPUTS])).name), inputs)
+    if INPUTS_PREFIX in golden:
+        beside = _arrays(path.with_name(Path(str(golden[INPUTS_PREFIX])).name), inputs)
         golden |= {name: beside.get(name) for name in inputs}
     for name in names:
         image = golden.get(name)

@@ -5,15 +5,19 @@ import numpy as np
 
 from lowlight_tf.contract import Contract
 
-WHOLE = 2**21
+MAX_UNTILED_PIXELS = 2**21
 """Pixels up to which a net of any size takes the picture whole."""
 
-TILE = 1024
+TILE_SIZE = 1024
 """Side of its tiles above that (pixels)."""
 
 
-def size_for(
-    size: tuple[int, int] | None, contract: Contract, shape: tuple[int, ...], *, whole: int = WHOLE
+def inference_size(
+    size: tuple[int, int] | None,
+    contract: Contract,
+    shape: tuple[int, ...],
+    *,
+    max_untiled_pixels: int = MAX_UNTILED_PIXELS,
 ) -> tuple[int, int]:
     """Return the (height, width) that a net is run at for a picture of `shape`.
 
@@ -21,22 +25,22 @@ def size_for(
         size: The one that the net takes, or None where any will do.
         contract: Its ports.
         shape: Of what it is shown.
-        whole: Pixels of the result up to which a net of any size is shown a picture whole.
+        max_untiled_pixels: Pixels of the result up to which a net of any size is shown a picture whole.
     """
     if size is not None:
         return size
     step, scale = contract.multiple_of, contract.scale
-    small = shape[0] * shape[1] * scale**2 <= whole
-    height, width = shape[:2] if small else (TILE // scale, TILE // scale)
+    small = shape[0] * shape[1] * scale**2 <= max_untiled_pixels
+    height, width = shape[:2] if small else (TILE_SIZE // scale, TILE_SIZE // scale)
     return -(-height // step) * step, -(-width // step) * step
 
 
-def across(size: tuple[int, int], shape: tuple[int, ...]) -> bool:
+def needs_transpose(size: tuple[int, int], shape: tuple[int, ...]) -> bool:
     """Tell whether the picture stands and the net's image lies, or the other way round."""
     return (size[0] - size[1]) * (shape[0] - shape[1]) < 0
 
 
-def thumbnails(contract: Contract, *pictures: np.ndarray) -> dict[str, np.ndarray]:
+def make_thumbnails(contract: Contract, *pictures: np.ndarray) -> dict[str, np.ndarray]:
     """Return what the thumbnail ports of a net are shown of its pictures.
 
     Args:
@@ -50,12 +54,12 @@ def thumbnails(contract: Contract, *pictures: np.ndarray) -> dict[str, np.ndarra
     names = (port.name for port in contract.image_inputs)
     shown = dict(zip(names, pictures, strict=True))
     return {
-        port.name: _shrunk(shown[contract.source_of(port)], port.size)[None]
+        port.name: _resize_area(shown[contract.source_of(port)], port.size)[None]
         for port in contract.thumbnail_inputs
     }
 
 
-def _shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the means of a picture; by whole blocks first, which is three times as fast."""
     block = min(have // (2 * want) for have, want in zip(image.shape[:2], size, strict=True))
     if block > 1:
@@ -66,7 +70,7 @@ def _shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return shrunk.reshape(*size, -1)  # OpenCV drops a single channel
 
 
-def pad(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def pad_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return an image mirrored beyond its lower and right sides, up to `size`."""
     down, right = size[0] - image.shape[0], size[1] - image.shape[1]
     image = np.ascontiguousarray(image)

@@ -13,14 +13,14 @@ from lowlight_tf.fileio import sha256
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Images
-from lowlight_tf.tflite_graph.io_quantization import without_port_copies
-from lowlight_tf.tflite_graph.macs import multiply_adds
-from lowlight_tf.tflite_graph.resize_model import resized
+from lowlight_tf.tflite_graph.io_quantization import strip_io_quantize_ops
+from lowlight_tf.tflite_graph.macs import count_macs
+from lowlight_tf.tflite_graph.resize_model import resize_model_bytes
 
-CODES = np.arange(256)
+UINT8_CODES = np.arange(256)
 """All values of a byte."""
 
-HIGHEST = np.uint8(128)
+SIGN_BIT = np.uint8(128)
 """The bit that tells a byte from the int8 that means the same."""
 
 
@@ -96,7 +96,7 @@ class LiteRTEngine:
                     f"Received: {len(images[port.name])} and {len(images[first])}."
                 )
         if size != self._laid_out:
-            self._lay_out(size)
+            self._allocate(size)
         count, dtype = len(images[first]), images[first].dtype
         if out is None:
             out = {
@@ -104,14 +104,14 @@ class LiteRTEngine:
                 for name, tensor in self._outputs.items()
             }
         for name, tensor in self._outputs.items():
-            _check_out(name, out.get(name), (count, *tensor.shape), dtype)
+            _check_output(name, out.get(name), (count, *tensor.shape), dtype)
         for index in range(count):
             for name, tensor in self._inputs.items():
                 tensor.write(images[name][index])
             try:
                 self._interpreter.invoke()
             except RuntimeError as error:
-                raise _broken(self.path, error) from None
+                raise _load_error(self.path, error) from None
             for name, tensor in self._outputs.items():
                 tensor.read(out[name][index])
         return out
@@ -134,8 +134,8 @@ class LiteRTEngine:
         """Return how many multiply-adds one picture of a (height, width) costs that it takes."""
         content = self.path.read_bytes()
         if size != (self.card.height, self.card.width):
-            content = resized(content, self.contract, size)
-        return multiply_adds(content)
+            content = resize_model_bytes(content, self.contract, size)
+        return count_macs(content)
 
     def _size_of(self, image: np.ndarray | None) -> tuple[int, int]:
         """Return the size that a picture is run at, if it is one."""
@@ -149,7 +149,7 @@ class LiteRTEngine:
             )
         return size
 
-    def _lay_out(self, size: tuple[int, int]) -> None:
+    def _allocate(self, size: tuple[int, int]) -> None:
         """Make room for pictures of another size."""
         for port in self.contract.image_inputs:
             index = self._inputs[port.name].index
@@ -217,7 +217,7 @@ class LiteRTEngine:
             )
 
 
-def _check_out(
+def _check_output(
     name: str, image: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype
 ) -> None:
     if image is None or (image.shape, image.dtype) != (shape, dtype):
@@ -240,7 +240,7 @@ def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
         Interpreter(model_path=str(path))  # looks whether the file hangs together
         content = path.read_bytes()
         if dtype == "uint8":
-            content = without_port_copies(content)
+            content = strip_io_quantize_ops(content)
         interpreter = Interpreter(model_content=content, num_threads=threads)
         # LiteRT checks that a file hangs together. Where zeros were written over a part of it, it
         # still does, with tensors that have lost all; on some of these LiteRT ends the process.
@@ -248,11 +248,11 @@ def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
             raise ValueError("tensors have lost their names: the file is damaged")
         interpreter.allocate_tensors()
     except Exception as error:  # of many types; all mean that the file is damaged
-        raise _broken(path, error) from None
+        raise _load_error(path, error) from None
     return interpreter
 
 
-def _broken(path: Path, error: Exception) -> UsageError:
+def _load_error(path: Path, error: Exception) -> UsageError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UsageError(f"{path} cannot be run: {reason}. Export again.")
 
@@ -267,22 +267,22 @@ class _Tensor:
         self.shape = tuple(map(int, details["shape"][1:]))
         self._whole = details["dtype"] in (np.uint8, np.int8)
         self._scale, self._zero = details["quantization"]
-        self._flip = HIGHEST if details["dtype"] == np.int8 else 0
+        self._flip = SIGN_BIT if details["dtype"] == np.int8 else 0
         self._zero += int(self._flip)
         if self._whole:
-            self._codes = _bytes(CODES / 255 / self._scale + self._zero) ^ self._flip
-            codes = (CODES ^ self._flip) - self._zero
+            self._codes = _bytes(UINT8_CODES / 255 / self._scale + self._zero) ^ self._flip
+            codes = (UINT8_CODES ^ self._flip) - self._zero
             self._greys = _bytes(codes * self._scale * 255)
             values = np.clip(codes * self._scale, 0, 1)
         else:
-            values = CODES / np.float32(255)
+            values = UINT8_CODES / np.float32(255)
         self._values = values.astype(np.float32)
 
     def write(self, image: np.ndarray) -> None:
         """Write an image, float32 in [0, 1] or uint8, as the numbers of the file."""
         tensor = self._numbers()
         if image.dtype == np.uint8:
-            _look_up(image, self._codes if self._whole else self._values, tensor)
+            _apply_lut(image, self._codes if self._whole else self._values, tensor)
         elif self._whole:
             codes = np.rint(image / np.float32(self._scale) + self._zero)
             np.copyto(tensor, np.clip(codes, 0, 255), casting="unsafe")
@@ -294,7 +294,7 @@ class _Tensor:
         """Write the numbers of the file into an image, float32 in [0, 1] or uint8."""
         tensor = self._numbers()
         if self._whole:
-            _look_up(tensor, self._greys if image.dtype == np.uint8 else self._values, image)
+            _apply_lut(tensor, self._greys if image.dtype == np.uint8 else self._values, image)
         elif image.dtype == np.uint8:  # rounded and cut to a byte in one pass
             cv2.multiply(_flat(tensor), 255, _flat(image), dtype=cv2.CV_8U)
         else:
@@ -308,12 +308,12 @@ def _bytes(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _look_up(image: np.ndarray, table: np.ndarray, target: np.ndarray) -> None:
+def _apply_lut(image: np.ndarray, table: np.ndarray, target: np.ndarray) -> None:
     """Write what `table` says of each 8-bit value into `target`."""
-    if table.dtype == np.uint8 and np.array_equal(table, CODES):
+    if table.dtype == np.uint8 and np.array_equal(table, UINT8_CODES):
         np.copyto(target, image)
-    elif table.dtype == np.uint8 and np.array_equal(table, CODES ^ HIGHEST):
-        np.bitwise_xor(image, HIGHEST, out=target)
+    elif table.dtype == np.uint8 and np.array_equal(table, UINT8_CODES ^ SIGN_BIT):
+        np.bitwise_xor(image, SIGN_BIT, out=target)
     else:
         cv2.LUT(_flat(image), table, _flat(target))
 

@@ -5,21 +5,21 @@ from pathlib import Path
 from lowlight_tf.catalog import BASELINES, ENGINES
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.runtime.baseline_engine import ClassicalEngine, Developer
+from lowlight_tf.runtime.baseline_engine import BaselineEngine, RawBaselineEngine
 from lowlight_tf.runtime.engine import Engine
 
 
-def open_baseline(name: str) -> ClassicalEngine:
+def load_baseline(name: str) -> BaselineEngine:
     """Return the baseline of a name as an engine.
 
     Raises:
         UsageError: If there is none of that name.
     """
     develops = BASELINES.find(name).contract.is_raw
-    return (Developer if develops else ClassicalEngine)(name)
+    return (RawBaselineEngine if develops else BaselineEngine)(name)
 
 
-def open_engine(model: str | Path, *, threads: int = 2) -> Engine:
+def load_model(model: str | Path, *, threads: int = 2) -> Engine:
     """Open whatever `model` names.
 
     Args:
@@ -45,5 +45,5 @@ def open_engine(model: str | Path, *, threads: int = 2) -> Engine:
             f"A model must be a shipped name, a .tflite file or a run folder. Received: {path}."
         )
     if str(model) in BASELINES:
-        return open_baseline(str(model))
-    return LiteRTEngine(pretrained.find(str(model), others=BASELINES), threads=threads)
+        return load_baseline(str(model))
+    return LiteRTEngine(pretrained.pretrained_path(str(model), others=BASELINES), threads=threads)

@@ -8,32 +8,32 @@ from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.registry import closest_match
 
-FOLDER = Path(__file__).parent / "models"
+MODEL_DIR = Path(__file__).parent / "models"
 """Each net is NAME.tflite, its card NAME.json and a golden input and output, NAME.npz."""
 
-FAMILY = "dashcam_net_"
+FAMILY_PREFIX = "dashcam_net_"
 """What may be left out of a name."""
 
-BEST = "dashcam_net_tiny"
+DEFAULT_MODEL = "dashcam_net_tiny"
 """The net that is taken where none is named: good, and quick enough for a camera board."""
 
-RAW_BEST, FUSING_BEST = "attention_unet", "did_fuse"
+DEFAULT_RAW_MODEL, DEFAULT_FUSION_MODEL = "attention_unet", "did_fuse"
 """The same for RAW files, and for two cameras."""
 
 
-def names() -> list[str]:
+def list_pretrained() -> list[str]:
     """Return the names of all shipped nets."""
-    return sorted(path.stem for path in FOLDER.glob("*.tflite"))
+    return sorted(path.stem for path in MODEL_DIR.glob("*.tflite"))
 
 
-def best(*, raw: bool = False, cameras: bool = False) -> str:
+def default_model(*, raw: bool = False, cameras: bool = False) -> str:
     """Return the net that is taken where none is named: for pictures, RAW files or two cameras."""
     if cameras:
-        return FUSING_BEST
-    return RAW_BEST if raw else BEST
+        return DEFAULT_FUSION_MODEL
+    return DEFAULT_RAW_MODEL if raw else DEFAULT_MODEL
 
 
-def find(name: str, *, others: Iterable[str] = ()) -> Path:
+def pretrained_path(name: str, *, others: Iterable[str] = ()) -> Path:
     """Return the .tflite file called `name`; "tiny" stands for "dashcam_net_tiny".
 
     Args:
@@ -44,14 +44,14 @@ def find(name: str, *, others: Iterable[str] = ()) -> Path:
         UsageError: If none is called so (the nearest names are offered), or its bytes are not those
             that its card was written for.
     """
-    if f"{FAMILY}{name}" in names():
-        name = f"{FAMILY}{name}"
-    if name not in names():
+    if f"{FAMILY_PREFIX}{name}" in list_pretrained():
+        name = f"{FAMILY_PREFIX}{name}"
+    if name not in list_pretrained():
         raise UsageError(
-            f"No shipped net is called {name!r}. Known: {closest_match(name, (*names(), *others))}. "
+            f"No shipped net is called {name!r}. Known: {closest_match(name, (*list_pretrained(), *others))}. "
             "A .tflite file or a run folder will do too."
         )
-    path = FOLDER / f"{name}.tflite"
+    path = MODEL_DIR / f"{name}.tflite"
     if sha256(path) != ModelCard.load(path.with_suffix(".json")).sha256:
         raise UsageError(f"{path} is damaged: its checksum is not its card's. Install again.")
     return path

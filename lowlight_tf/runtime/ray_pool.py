@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from lowlight_tf.checks import UsageError
 
-GRACE = 10.0
+SHUTDOWN_GRACE_S = 10.0
 """Seconds in which items that are under way may still be finished after an interruption."""
 
 Item = TypeVar("Item")
@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclasses.dataclass(frozen=True)
-class Lost:
+class TaskFailure:
     """What comes in place of an answer.
 
     Attributes:
@@ -28,9 +28,9 @@ class Lost:
     reason: str
 
 
-def run(
+def map_unordered(
     items: Sequence[Item], open_worker: Callable[[], Callable[[Item], Answer]], *, cpus: int = 1
-) -> Iterator[tuple[Item, Answer | Lost]]:
+) -> Iterator[tuple[Item, Answer | TaskFailure]]:
     """Work through items, and give each with its answer as soon as it is there.
 
     If the environment names a cluster (RAY_ADDRESS), the work is done there; paths in items must
@@ -104,12 +104,12 @@ def _answer(ray: Any, done: Any) -> Any:
     try:
         return ray.get(done)
     except ray.exceptions.RayTaskError as error:
-        return Lost(f"{type(error.cause).__name__}: {error.cause}")
+        return TaskFailure(f"{type(error.cause).__name__}: {error.cause}")
     except ray.exceptions.RayError:
-        return Lost("its worker died, perhaps for want of memory")
+        return TaskFailure("its worker died, perhaps for want of memory")
 
 
 def _finish(ray: Any, under_way: dict) -> None:
     """Let short items come to their end."""
     if under_way:
-        ray.wait(list(under_way), num_returns=len(under_way), timeout=GRACE)
+        ray.wait(list(under_way), num_returns=len(under_way), timeout=SHUTDOWN_GRACE_S)

@@ -12,14 +12,14 @@ import numpy as np
 
 from lowlight_tf.runtime.engine import Images
 
-SPREAD = 1 / 8
+LOWPASS_SIGMA_FRACTION = 1 / 8
 """Spread of the low pass, in sides of a tile."""
 
-FLOOR = 0.05
+MIN_SLOPE = 0.05
 """How much black and white still give way; halfway between them it is 0.3."""
 
 
-class Agreement:
+class TileExposureCompensator:
     """What the net makes of the whole picture at a glance.
 
     The small picture consists of single pixels of the large one, not of means: so a net (or a
@@ -49,7 +49,7 @@ class Agreement:
         ]
         self._glance = run(pick(*self._places))
 
-    def correct(self, tile: np.ndarray, top: int, left: int) -> np.ndarray:
+    def apply(self, tile: np.ndarray, top: int, left: int) -> np.ndarray:
         """Return a tile's result with its low frequencies moved to those of the glance.
 
         The move is a shift of the logit, to first order: large in the middle of the range, small
@@ -78,7 +78,7 @@ class Agreement:
         missing = self._glance[first[0] : last[0], first[1] : last[1]] - samples
         if not missing.any():
             return tile
-        shift = _low_pass(missing) / _low_pass(_give(samples))
+        shift = _low_pass(missing) / _low_pass(_sigmoid_slope(samples))
         (down, across), (y, x) = self._steps, corner
         place = np.float64(
             [
@@ -93,18 +93,18 @@ class Agreement:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         ).reshape(tile.shape)
-        shift *= _give(tile)
+        shift *= _sigmoid_slope(tile)
         shift += tile
         return np.clip(shift, 0, 1, out=shift)
 
 
-def _give(image: np.ndarray) -> np.ndarray:
+def _sigmoid_slope(image: np.ndarray) -> np.ndarray:
     """Return how far each value gives way to a shift: the slope of a sigmoid, and a little."""
-    return image * (1 - image) + np.float32(FLOOR)
+    return image * (1 - image) + np.float32(MIN_SLOPE)
 
 
 def _low_pass(image: np.ndarray) -> np.ndarray:
-    sigma = [max(SPREAD * side, 0.5) for side in image.shape[:2]]
+    sigma = [max(LOWPASS_SIGMA_FRACTION * side, 0.5) for side in image.shape[:2]]
     blurred = cv2.GaussianBlur(
         image, (0, 0), sigmaX=sigma[1], sigmaY=sigma[0], borderType=cv2.BORDER_REFLECT
     )

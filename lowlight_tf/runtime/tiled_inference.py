@@ -7,23 +7,23 @@ import numpy as np
 from lowlight_tf.imaging import dtypes, tiling
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.engine import Engine, Images
-from lowlight_tf.runtime.tile_exposure_compensation import Agreement
+from lowlight_tf.runtime.tile_exposure_compensation import TileExposureCompensator
 
-OVERLAP = 1 / 6
+TILE_OVERLAP = 1 / 6
 """What neighbouring tiles share at least, in sides of a tile."""
 
-Shown = Callable[[np.ndarray], np.ndarray]
+Preprocess = Callable[[np.ndarray], np.ndarray]
 """Part of a picture -> float32 of the same shape in [0, 1], what a net sees of it."""
 
 
-def through(
+def run_tiled(
     engine: Engine,
-    pictures: Images,
+    images: Images,
     target: np.ndarray,
     *,
     thumbnails: Images,
-    shown: Shown = dtypes.img_as_float32,
-    progress: Callable[[float], None] | None = None,
+    preprocess: Preprocess = dtypes.img_as_float32,
+    report_progress: Callable[[float], None] | None = None,
 ) -> None:
     """Run pictures of one height and width through an engine.
 
@@ -36,42 +36,42 @@ def through(
 
     Args:
         engine: What is run; it gives one picture.
-        pictures: Port -> (H, W, C), each uint8, uint16, or float32 in [0, 1].
+        images: Port -> (H, W, C), each uint8, uint16, or float32 in [0, 1].
         target: Where the result is written, (H, W, C) times the scale of the net's contract, of any
             of these types; it may be one of the pictures. Nothing is held beside it but a band of
             it as wide as a tile.
         thumbnails: What the thumbnail ports are shown, as `fit.thumbnails` gives.
-        shown: Makes of any part of a picture what the net sees of it.
-        progress: Called with the share done, in (0, 1].
+        preprocess: Makes of any part of a picture what the net sees of it.
+        report_progress: Called with the share done, in (0, 1].
     """
-    most = getattr(engine, "whole", input_geometry.WHOLE)
-    contract, shape = engine.contract, next(iter(pictures.values())).shape[:2]
-    size = input_geometry.size_for(engine.size, contract, shape, whole=most)
-    if input_geometry.across(size, shape) and not contract.is_raw:
-        pictures = {name: image.swapaxes(0, 1) for name, image in pictures.items()}
+    most = getattr(engine, "whole", input_geometry.MAX_UNTILED_PIXELS)
+    contract, shape = engine.contract, next(iter(images.values())).shape[:2]
+    size = input_geometry.inference_size(engine.size, contract, shape, max_untiled_pixels=most)
+    if input_geometry.needs_transpose(size, shape) and not contract.is_raw:
+        images = {name: image.swapaxes(0, 1) for name, image in images.items()}
         target, shape = target.swapaxes(0, 1), shape[::-1]
     if shape[0] <= size[0] and shape[1] <= size[1]:
-        _at_once(engine, pictures, target, size, thumbnails, shown)
+        _run_full(engine, images, target, size, thumbnails, preprocess)
     else:
-        tell = progress or (lambda share: None)
-        _by_tiles(engine, pictures, target, size, thumbnails, shown, tell)
-    if progress:
-        progress(1.0)
+        tell = report_progress or (lambda share: None)
+        _run_tiles(engine, images, target, size, thumbnails, preprocess, tell)
+    if report_progress:
+        report_progress(1.0)
 
 
-def _at_once(
+def _run_full(
     engine: Engine,
     pictures: Images,
     target: np.ndarray,
     size: tuple[int, int],
     thumbnails: Images,
-    shown: Shown,
+    shown: Preprocess,
 ) -> None:
     height, width = target.shape[:2]
     eight = all(image.dtype == np.uint8 for image in (target, *pictures.values()))
     if not eight:  # the engine knows the shortest way from bytes to bytes
-        pictures, thumbnails = _floats(pictures, shown), _floats(thumbnails)
-    padded = {name: input_geometry.pad(image, size) for name, image in pictures.items()}
+        pictures, thumbnails = _to_floats(pictures, shown), _to_floats(thumbnails)
+    padded = {name: input_geometry.pad_to_size(image, size) for name, image in pictures.items()}
     answer = _run(engine, padded, thumbnails)[:height, :width]
     if eight:
         target[...] = answer
@@ -79,25 +79,25 @@ def _at_once(
         dtypes.write_as(target, answer)
 
 
-def _by_tiles(
+def _run_tiles(
     engine: Engine,
     pictures: Images,
     target: np.ndarray,
     size: tuple[int, int],
     thumbnails: Images,
-    shown: Shown,
+    shown: Preprocess,
     progress: Callable[[float], None],
 ) -> None:
     shape = next(iter(pictures.values())).shape[:2]
-    overlap = int(size[0] * OVERLAP), int(size[1] * OVERLAP)
-    scale, thumbnails = engine.contract.scale, _floats(thumbnails)
+    overlap = int(size[0] * TILE_OVERLAP), int(size[1] * TILE_OVERLAP)
+    scale, thumbnails = engine.contract.scale, _to_floats(thumbnails)
 
     def part(place: tuple) -> dict[str, np.ndarray]:
-        return _floats({name: image[place] for name, image in pictures.items()}, shown)
+        return _to_floats({name: image[place] for name, image in pictures.items()}, shown)
 
     agreement = None
     if not thumbnails and not engine.contract.is_raw:
-        agreement = Agreement(
+        agreement = TileExposureCompensator(
             lambda images: _run(engine, images, thumbnails),
             lambda rows, columns: part(np.ix_(rows, columns)),
             shape=shape,
@@ -112,11 +112,11 @@ def _by_tiles(
         nonlocal done
         seen = part(np.s_[top : top + size[0], left : left + size[1]])
         height, width = next(iter(seen.values())).shape[:2]
-        padded = {name: input_geometry.pad(image, size) for name, image in seen.items()}
+        padded = {name: input_geometry.pad_to_size(image, size) for name, image in seen.items()}
         tile = _run(engine, padded, thumbnails)[: scale * height, : scale * width]
         done += 1
         progress(done / (rows * columns + 1))
-        return agreement.correct(tile, top, left) if agreement else tile
+        return agreement.apply(tile, top, left) if agreement else tile
 
     tiling.process_tiles(target, render, dtypes.write_as, size=size, overlap=overlap, scale=scale)
 
@@ -128,5 +128,5 @@ def _run(engine: Engine, images: Images, thumbnails: Images) -> np.ndarray:
     return np.asarray(engine({**batch, **thumbnails})[wanted.name])[0]
 
 
-def _floats(images: Images, shown: Shown = dtypes.img_as_float32) -> Images:
+def _to_floats(images: Images, shown: Preprocess = dtypes.img_as_float32) -> Images:
     return {name: shown(image) for name, image in images.items()}

@@ -5,7 +5,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 
-def limited(calibrated: bytes) -> bytes:
+def set_clamp_ranges(calibrated: bytes) -> bytes:
     """Give whatever goes through a MINIMUM with a constant the range that ends there.
 
     A frame times its gain is seven times too bright at a lamp; were the range to reach that, too
@@ -38,7 +38,7 @@ def _packed(model: schema.ModelT, size: int) -> bytes:
     return bytes(builder.Output())
 
 
-def without_idle_limits(content: bytes) -> bytes:
+def remove_redundant_minimum(content: bytes) -> bytes:
     """Remove every MINIMUM with a constant that no value of its eight bits can be above.
 
     A result that is limited to 1 has a scale that ends at 1: the operation before it saturates

@@ -4,7 +4,7 @@ import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
 
-def without_port_copies(content: bytes) -> bytes:
+def strip_io_quantize_ops(content: bytes) -> bytes:
     """Return an integer file whose ports are int8 where they were uint8.
 
     Inside such a file everything is int8. A uint8 port is an operation that takes 128 off every

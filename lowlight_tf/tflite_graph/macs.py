@@ -11,7 +11,7 @@ GATHERS = {_OPERATOR.CONV_2D, _OPERATOR.DEPTHWISE_CONV_2D, _OPERATOR.FULLY_CONNE
 kernel, biases). A transposed convolution, (shape, kernel, what goes in), spreads what goes in."""
 
 
-def multiply_adds(content: bytes) -> int:
+def count_macs(content: bytes) -> int:
     """Count the multiply-adds of a .tflite file at the size that its shapes say.
 
     Each product of a pixel and a weight that a convolution, depthwise convolution, transposed

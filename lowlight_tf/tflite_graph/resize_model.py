@@ -13,7 +13,7 @@ from lowlight_tf.fileio import atomic_write, sha256
 from lowlight_tf.model_card import ModelCard
 
 
-def resized(content: bytes, contract: Contract, size: tuple[int, int]) -> bytes:
+def resize_model_bytes(content: bytes, contract: Contract, size: tuple[int, int]) -> bytes:
     """Return a .tflite file that takes pictures of another size.
 
     Args:
@@ -62,13 +62,13 @@ def is_resizable(path: Path, contract: Contract) -> bool:
     """Tell whether a .tflite file takes every size that its contract allows."""
     step = contract.multiple_of
     try:
-        resized(path.read_bytes(), contract, (3 * step, 5 * step))
+        resize_model_bytes(path.read_bytes(), contract, (3 * step, 5 * step))
     except UsageError:
         return False
     return True
 
 
-def resize(path: Path, size: tuple[int, int], output: Path) -> Path:
+def resize_model(path: Path, size: tuple[int, int], output: Path) -> Path:
     """Write a .tflite file and its card for another size of frame.
 
     Args:
@@ -85,7 +85,7 @@ def resize(path: Path, size: tuple[int, int], output: Path) -> Path:
     card = ModelCard.load(path.with_suffix(".json"))
     if not card.resizable:
         raise _single(f"the card of {path} says so")
-    content = resized(path.read_bytes(), card.contract, size)
+    content = resize_model_bytes(path.read_bytes(), card.contract, size)
     name = f"{card.name}_{size[0]}x{size[1]}"
     target = output / f"{name}.tflite"
     output.mkdir(parents=True, exist_ok=True)

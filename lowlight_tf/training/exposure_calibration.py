@@ -15,7 +15,7 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.metrics.fidelity import psnr
 from lowlight_tf.pipeline.image_cache import PairCache, exposure_normalization_factors
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.input_geometry import thumbnails
+from lowlight_tf.runtime.input_geometry import make_thumbnails
 
 LIFTS = {"lift_shade": "glance_mean", "lift_lit": "lit_mean", "lift_dark": "dark_d_act"}
 """The layers that are fitted, 1 x 1 convolutions to one channel, and those that they hear. Twice
@@ -165,7 +165,7 @@ class _Ear:
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
         """Return the features, those of all layers in a row."""
-        shown = thumbnails(self._contract, picture)
+        shown = make_thumbnails(self._contract, picture)
         heard = self._net.predict_on_batch({name: _unit(image) for name, image in shown.items()})
         found = {name: np.asarray(heard[name], np.float64).ravel() for name in LIFTS}
         found[ALIKE] = found[ALIKE].mean(keepdims=True)

@@ -14,17 +14,17 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
-from lowlight_tf.video.reader import Sound
-from lowlight_tf.video.writer import Recorder
+from lowlight_tf.video.reader import AudioPacket
+from lowlight_tf.video.writer import VideoWriter
 
-GLANCE = 0.1  # seconds after which one who waits looks whether all was stopped
+POLL_INTERVAL_S = 0.1  # seconds after which one who waits looks whether all was stopped
 
 
-ROOM = 4  # frames between two threads
+QUEUE_SIZE = 4  # frames between two threads
 
 
 @dataclasses.dataclass(eq=False)
-class Shot:
+class FrameTask:
     """A frame on its way.
 
     Attributes:
@@ -32,24 +32,24 @@ class Shot:
         image: The same as RGB, in a buffer that is used again, enhanced in its place; None for a
             frame that goes through as it is.
         thumbnails: What the net is shown beside it.
-        share: How much of the result is the enhanced frame, in (0, 1].
+        blend_weight: How much of the result is the enhanced frame, in (0, 1].
         low: What `image` was, where the rest of the result is that.
     """
 
     frame: av.VideoFrame
     image: np.ndarray | None = None
     thumbnails: Images | None = None
-    share: float = 1.0
+    blend_weight: float = 1.0
     low: np.ndarray | None = None
 
 
-class Belt:
+class FrameQueue:
     """What one thread hands to another, in order.
 
     Args:
-        room: Shots that it holds; sound takes no room.
+        size: Shots that it holds; sound takes no room.
         stop: Once set, who waits for more is told that there is none.
-        dropping: When it is full, drop the oldest shot (never sound) instead of waiting.
+        drop_oldest: When it is full, drop the oldest shot (never sound) instead of waiting.
         on_drop: Called with each shot that is dropped.
 
     Attributes:
@@ -58,23 +58,23 @@ class Belt:
 
     def __init__(
         self,
-        room: int = ROOM,
+        size: int = QUEUE_SIZE,
         *,
         stop: threading.Event | None = None,
-        dropping: bool = False,
-        on_drop: Callable[[Shot], None] = lambda shot: None,
+        drop_oldest: bool = False,
+        on_drop: Callable[[FrameTask], None] = lambda shot: None,
     ) -> None:
-        self._room, self._dropping, self._on_drop = room, dropping, on_drop
+        self._room, self._dropping, self._on_drop = size, drop_oldest, on_drop
         self._stop = stop or threading.Event()
-        self._items: collections.deque[Shot | Sound] = collections.deque()
+        self._items: collections.deque[FrameTask | AudioPacket] = collections.deque()
         self._changed = threading.Condition()
         self._closed = False
         self.dropped = 0
 
-    def put(self, item: Shot | Sound) -> bool:
+    def put(self, item: FrameTask | AudioPacket) -> bool:
         """Lay something on the belt once there is room; tell whether it was still open."""
         with self._changed:
-            while not self._closed and isinstance(item, Shot) and self._full():
+            while not self._closed and isinstance(item, FrameTask) and self._full():
                 if self._dropping:
                     self._drop()
                 else:
@@ -102,7 +102,7 @@ class Belt:
         with self._changed:
             return not self._items
 
-    def take(self, wait: float = math.inf) -> Shot | Sound | None:
+    def take(self, wait: float = math.inf) -> FrameTask | AudioPacket | None:
         """Return what comes next; None if there is no more, or nothing came for `wait` seconds."""
         end = time.monotonic() + wait
         with self._changed:
@@ -110,27 +110,27 @@ class Belt:
                 left = end - time.monotonic()
                 if self._closed or self._stop.is_set() or left <= 0:
                     return None
-                self._changed.wait(min(GLANCE, left))
+                self._changed.wait(min(POLL_INTERVAL_S, left))
             item = self._items.popleft()
             self._changed.notify_all()
             return item
 
-    def __iter__(self) -> Iterator[Shot | Sound]:
+    def __iter__(self) -> Iterator[FrameTask | AudioPacket]:
         while (item := self.take()) is not None:
             yield item
 
     def _full(self) -> bool:
-        return sum(isinstance(item, Shot) for item in self._items) >= self._room
+        return sum(isinstance(item, FrameTask) for item in self._items) >= self._room
 
     def _drop(self) -> None:
-        oldest = next(item for item in self._items if isinstance(item, Shot))
+        oldest = next(item for item in self._items if isinstance(item, FrameTask))
         self._items.remove(oldest)
         self.dropped += 1
         self._on_drop(oldest)
 
 
 @functools.lru_cache(maxsize=1)  # the next video of a folder has the same
-def shared(engine: Engine, threads: int) -> list[Engine]:
+def split_threads(engine: Engine, threads: int) -> list[Engine]:
     """Return engines that share a number of processor threads, two where they can; see `Stream`."""
     if threads < 2 or not isinstance(engine, LiteRTEngine):
         return [engine]
@@ -167,7 +167,10 @@ class Writer(Worker):
     """
 
     def __init__(
-        self, belt: Belt, recorder: Recorder, on_written: Callable[[Shot], None] = lambda shot: None
+        self,
+        belt: FrameQueue,
+        recorder: VideoWriter,
+        on_written: Callable[[FrameTask], None] = lambda shot: None,
     ) -> None:
         super().__init__(self._writing)
         self._belt, self._recorder, self._on_written = belt, recorder, on_written
@@ -187,7 +190,7 @@ class Writer(Worker):
     def _writing(self) -> None:
         try:
             for item in self._belt:
-                if isinstance(item, Sound):
+                if isinstance(item, AudioPacket):
                     self._recorder.copy(item)
                 else:
                     self._recorder.write(item.frame, item.image)

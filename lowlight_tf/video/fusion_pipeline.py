@@ -17,19 +17,23 @@ from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.video import temporal_smoothing
-from lowlight_tf.video.frame_queue import GLANCE, Belt, Shot, Worker, Writer
-from lowlight_tf.video.pipeline import STEADY
-from lowlight_tf.video.reader import Reader, Sound, planes
-from lowlight_tf.video.synchronization import TOLERANCE, together
-from lowlight_tf.video.writer import Recorder
-from lowlight_tf.video.yuv import Converter
+from lowlight_tf.video.frame_queue import POLL_INTERVAL_S, FrameQueue, FrameTask, Worker, Writer
+from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
+from lowlight_tf.video.reader import AudioPacket, VideoReader, yuv_planes
+from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync
+from lowlight_tf.video.writer import VideoWriter
+from lowlight_tf.video.yuv import YuvConverter
 
-PATIENCE = 0.5  # seconds that a live stream may be silent before the other goes on alone
-PAINTED = 0.1  # mean difference of channels, in [0, 1], that no coded gray has
-BAR, ALARM, INK = 1 / 16, (176, 32, 32), (255, 255, 255)  # height of a mark in frames, its colors
+STALL_TIMEOUT_S = 0.5  # seconds that a live stream may be silent before the other goes on alone
+MAX_CHROMA = 0.1  # mean difference of channels, in [0, 1], that no coded gray has
+BANNER_HEIGHT, BANNER_COLOR, TEXT_COLOR = (
+    1 / 16,
+    (176, 32, 32),
+    (255, 255, 255),
+)  # height of a mark in frames, its colors
 
 
-class Twin:
+class FusionVideoPipeline:
     """The videos of two cameras through a net, on four threads: two read, the caller's fuses.
 
     Frames are joined by `together`; what stands alone bears a bar that says what is lost. The
@@ -58,30 +62,30 @@ class Twin:
     def __init__(
         self,
         engine: Engine,
-        visible: Reader,
-        infrared: Reader,
-        recorder: Recorder,
+        visible: VideoReader,
+        infrared: VideoReader,
+        recorder: VideoWriter,
         *,
-        tolerance: float = TOLERANCE,
-        seconds: float = STEADY,
+        tolerance: float = SYNC_TOLERANCE_S,
+        seconds: float = DEFAULT_SMOOTHING_S,
         preparation: PairPreprocessing | None = None,
         stop: threading.Event | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        input_checks.check_cameras(engine.contract)
+        input_checks.check_fusion_model(engine.contract)
         checks.check_min("tolerance", tolerance, 0)
         self._engine, self._recorder, self._say = engine, recorder, say
         self._readers = {"visible": visible, "infrared": infrared}
-        self._preparation = _steadfast(
+        self._preparation = _video_preprocessing(
             preparation or getattr(engine, "preparation", None), visible, infrared
         )
-        self._gain = temporal_smoothing.Gain(seconds) if seconds else None
+        self._gain = temporal_smoothing.LumaStabilizer(seconds) if seconds else None
         self._tolerance, self._stop = tolerance, stop or threading.Event()
         self._gap = max(tolerance, 1.5 / float(visible.rate or 25))
-        self._done = Belt()
-        self._visible = _Camera(visible, _rgb, self._stop, sound=self._done.put)
+        self._done = FrameQueue()
+        self._visible = _CameraStream(visible, _rgb, self._stop, sound=self._done.put)
         late = infrared.begun - visible.begun if visible.live and infrared.live else 0.0
-        self._infrared = _Camera(
+        self._infrared = _CameraStream(
             infrared, _gray, self._stop, time_base=visible.time_base, late=late
         )
         self._lost, self._last = "", None
@@ -115,53 +119,59 @@ class Twin:
             self._done.close()
             writing.join()
             for thread in reading:
-                thread.join(GLANCE)  # it may hang in a silent connection; then it dies with us
+                thread.join(
+                    POLL_INTERVAL_S
+                )  # it may hang in a silent connection; then it dies with us
             writing.finish()
         for thread in (writing, *reading):
             if thread.error:
                 raise thread.error
 
     def _fuse_all(self, progress: Callable[[int], None]) -> None:
-        pairs = together(self._visible, self._infrared, tolerance=self._tolerance, gap=self._gap)
+        pairs = approximate_time_sync(
+            self._visible, self._infrared, tolerance=self._tolerance, gap=self._gap
+        )
         for count, (visible, infrared) in enumerate(pairs, start=1):
             if self._stop.is_set() and not (visible and infrared):  # who stops has lost nothing
                 return
-            if not self._done.put(self._made(visible, infrared)):
+            if not self._done.put(self._fuse_frames(visible, infrared)):
                 return
             progress(count)
 
-    def _made(self, visible: Shot | None, infrared: Shot | None) -> Shot:
+    def _fuse_frames(self, visible: FrameTask | None, infrared: FrameTask | None) -> FrameTask:
         frame = (visible or infrared).frame
-        self._note("" if visible and infrared else "infrared" if visible else "visible", frame)
+        self._report_lost(
+            "" if visible and infrared else "infrared" if visible else "visible", frame
+        )
         if visible and infrared:
             image = fuse(self._engine, visible.image, infrared.image, preparation=self._preparation)
             if self._gain:
                 self._gain(image, frame.time)
         else:
-            image = visible.image if visible else self._alone(infrared.image)
-            mark(image, f"{self._lost} lost")
+            image = visible.image if visible else self._emit_unpaired(infrared.image)
+            draw_banner(image, f"{self._lost} lost")
         if self._last is not None:  # what does not rise cannot be written
             frame.pts = max(frame.pts, self._last + 1)
         self._last = frame.pts
-        return Shot(frame, image)
+        return FrameTask(frame, image)
 
-    def _note(self, lost: str, frame: av.VideoFrame) -> None:
+    def _report_lost(self, lost: str, frame: av.VideoFrame) -> None:
         """Count what stands alone, and say it when that begins or ends."""
         if lost:
-            self.alone[_other(lost)] += 1
+            self.alone[_other_source(lost)] += 1
         if lost == self._lost:
             return
         if self._lost:
             self._say(f"{self._readers[self._lost].name} is back at {frame.time:.1f} s")
         if lost:
-            reader, other = self._readers[lost], self._readers[_other(lost)]
+            reader, other = self._readers[lost], self._readers[_other_source(lost)]
             self._say(
                 f"{reader.name} has no frame within {self._tolerance:g} s at {frame.time:.1f} s: "
                 f"{other.name} stands alone"
             )
         self._lost = lost
 
-    def _alone(self, infrared: np.ndarray) -> np.ndarray:
+    def _emit_unpaired(self, infrared: np.ndarray) -> np.ndarray:
         """Return an infrared frame as it would lie over a visible one, as RGB."""
         size = self._readers["visible"].size
         if self._preparation:
@@ -171,19 +181,19 @@ class Twin:
         return cv2.cvtColor(infrared, cv2.COLOR_GRAY2RGB)
 
 
-def mark(image: np.ndarray, words: str) -> None:
+def draw_banner(image: np.ndarray, words: str) -> None:
     """Write a few words into a frame, (H, W, 3) uint8, on a bar over its upper side."""
     height, width = image.shape[:2]
-    bar = max(round(BAR * height), 8)
-    image[:bar] = ALARM
+    bar = max(round(BANNER_HEIGHT * height), 8)
+    image[:bar] = BANNER_COLOR
     font = cv2.FONT_HERSHEY_SIMPLEX
     (wide, tall), _ = cv2.getTextSize(words, font, 1, 1)
     scale = min(0.6 * bar / tall, 0.9 * width / wide)
     place = round(0.05 * width), round(0.8 * bar)
-    cv2.putText(image, words, place, font, scale, INK, max(bar // 16, 1), cv2.LINE_AA)
+    cv2.putText(image, words, place, font, scale, TEXT_COLOR, max(bar // 16, 1), cv2.LINE_AA)
 
 
-class _Camera:
+class _CameraStream:
     """One of two cameras: a thread that reads, and what comes next of it.
 
     Args:
@@ -197,49 +207,49 @@ class _Camera:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: VideoReader,
         convert: Callable[[np.ndarray], np.ndarray],
         stop: threading.Event,
         *,
-        sound: Callable[[Sound], object] | None = None,
+        sound: Callable[[AudioPacket], object] | None = None,
         time_base=None,
         late: float = 0.0,
     ) -> None:
         self._reader, self._convert, self._sound = reader, convert, sound
         self._time_base, self._late = time_base, late
-        self._converter = Converter(reader.colors)
-        self._next: Shot | None = None
+        self._converter = YuvConverter(reader.colors)
+        self._next: FrameTask | None = None
         self._silent = False
         self._stop = stop
-        self.belt = Belt(stop=stop, dropping=reader.live)
+        self.belt = FrameQueue(stop=stop, drop_oldest=reader.live)
         self.thread = Worker(self._reading)
 
     @property
     def ended(self) -> bool:
         return self._next is None and self.belt.ended
 
-    def peek(self) -> Shot | None:
+    def peek(self) -> FrameTask | None:
         """See `Coming`. What is live is not waited for again until something has come."""
         while self._next is None:
-            patience = 0.0 if self._silent else PATIENCE
+            patience = 0.0 if self._silent else STALL_TIMEOUT_S
             item = self.belt.take(patience) if self._reader.live else self.belt.take()
             self._silent = item is None
             if item is None:
                 return None
-            if isinstance(item, Sound):
+            if isinstance(item, AudioPacket):
                 self._sound(item)
             else:
                 self._next = item
         return self._next
 
-    def pop(self) -> Shot:
+    def pop(self) -> FrameTask:
         shot, self._next = self._next, None
         return shot
 
     def _reading(self) -> None:
         try:
             for item in self._reader:
-                if isinstance(item, Sound):
+                if isinstance(item, AudioPacket):
                     wanted = self._sound is not None
                 else:
                     wanted, item = True, self._shot(item)
@@ -248,14 +258,14 @@ class _Camera:
         finally:
             self.belt.close()
 
-    def _shot(self, frame: av.VideoFrame) -> Shot:
+    def _shot(self, frame: av.VideoFrame) -> FrameTask:
         image = np.empty((*self._reader.size, 3), np.uint8)
-        self._converter.to_rgb(planes(frame), image)
+        self._converter.to_rgb(yuv_planes(frame), image)
         if self._time_base:
             old, new = frame.time_base, self._time_base
             frame.pts = round((frame.pts * old + self._late) / new)
             frame.time_base, frame.duration = new, round((frame.duration or 0) * old / new)
-        return Shot(frame, self._convert(image))
+        return FrameTask(frame, self._convert(image))
 
 
 def _rgb(image: np.ndarray) -> np.ndarray:
@@ -265,7 +275,7 @@ def _rgb(image: np.ndarray) -> np.ndarray:
 def _gray(image: np.ndarray) -> np.ndarray:
     """Return the luma of an infrared frame, (H, W, 1); refuse what was painted."""
     small = np.int16(image[::8, ::8])
-    if np.mean(small.max(axis=2) - small.min(axis=2)) > 255 * PAINTED:
+    if np.mean(small.max(axis=2) - small.min(axis=2)) > 255 * MAX_CHROMA:
         raise UsageError(
             "The infrared video must be gray. Received: one in false colors. Record it as gray "
             "(white hot)."
@@ -273,12 +283,12 @@ def _gray(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
 
 
-def _other(camera: str) -> str:
+def _other_source(camera: str) -> str:
     return "infrared" if camera == "visible" else "visible"
 
 
-def _steadfast(
-    preparation: PairPreprocessing | None, visible: Reader, infrared: Reader
+def _video_preprocessing(
+    preparation: PairPreprocessing | None, visible: VideoReader, infrared: VideoReader
 ) -> PairPreprocessing | None:
     """Return what is done to each frame; refuse what cannot be, or not to each."""
     by_rig = preparation is not None and Path(preparation.align).suffix == ".json"

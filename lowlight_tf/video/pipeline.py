@@ -14,18 +14,18 @@ from lowlight_tf.runtime import input_checks, input_geometry
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.video import temporal_smoothing
-from lowlight_tf.video.frame_queue import GLANCE, Belt, Shot, Worker, Writer
-from lowlight_tf.video.reader import Reader, Sound, planes
-from lowlight_tf.video.writer import Recorder
-from lowlight_tf.video.yuv import Converter
+from lowlight_tf.video.frame_queue import POLL_INTERVAL_S, FrameQueue, FrameTask, Worker, Writer
+from lowlight_tf.video.reader import AudioPacket, VideoReader, yuv_planes
+from lowlight_tf.video.writer import VideoWriter
+from lowlight_tf.video.yuv import YuvConverter
 
-STEADY = 1.0
+DEFAULT_SMOOTHING_S = 1.0
 """Time constant by which exposure is held (seconds)."""
 
-GLIMPSE = (64, 96)  # pixels at least that brightness is judged by
+LUMA_PROBE_SIZE = (64, 96)  # pixels at least that brightness is judged by
 
 
-class Stream:
+class VideoPipeline:
     """One video through a net: a thread reads, one for each engine enhances, one writes.
 
     The exposure is held steady: a net with thumbnail ports is shown their running average, so that
@@ -55,35 +55,35 @@ class Stream:
     def __init__(
         self,
         engine: Engine | Sequence[Engine],
-        reader: Reader,
-        recorder: Recorder,
+        reader: VideoReader,
+        recorder: VideoWriter,
         *,
-        seconds: float = STEADY,
-        night: temporal_smoothing.NightSwitch | None = None,
+        seconds: float = DEFAULT_SMOOTHING_S,
+        night: temporal_smoothing.DayNightSwitch | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         engines = list(engine) if isinstance(engine, Sequence) else [engine]
         self._contract = engines[0].contract
-        input_checks.check_ports(self._contract)
+        input_checks.check_enhancement_model(self._contract)
         self._reader, self._recorder = reader, recorder
         self._workers, self._free = len(engines), queue.SimpleQueue()
         for one in engines:
             self._free.put(one)
         self._night, self._stop = night, stop or threading.Event()
-        self._thumbnails = temporal_smoothing.Thumbnails(seconds)
-        self._gain = temporal_smoothing.Gain(seconds) if seconds else None
-        glimpses = [port.size for port in self._contract.thumbnail_inputs] or [GLIMPSE]
+        self._thumbnails = temporal_smoothing.ThumbnailSmoother(seconds)
+        self._gain = temporal_smoothing.LumaStabilizer(seconds) if seconds else None
+        glimpses = [port.size for port in self._contract.thumbnail_inputs] or [LUMA_PROBE_SIZE]
         self._shrunk = max(  # by a whole number, and still twice as large as what is made of it
             min(reader.size[side] // (2 * size[side]) for size in glimpses for side in (0, 1)), 1
         )
-        self._converter = Converter(reader.colors)
+        self._converter = YuvConverter(reader.colors)
         self._spare: list[np.ndarray] = []
-        self._read = Belt(
+        self._read = FrameQueue(
             stop=self._stop,
-            dropping=reader.live,
-            on_drop=self._reuse,
+            drop_oldest=reader.live,
+            on_drop=self._recycle,
         )
-        self._done = Belt()
+        self._done = FrameQueue()
 
     @property
     def dropped(self) -> int:
@@ -99,11 +99,11 @@ class Stream:
         Raises:
             UsageError: If reading or writing fails, once what was written is finished.
         """
-        reading, writing = Worker(self._reading), Writer(self._done, self._recorder, self._reuse)
+        reading, writing = Worker(self._reading), Writer(self._done, self._recorder, self._recycle)
         reading.start()
         writing.start()
         frames = 0
-        ahead: collections.deque[Future[Shot] | Sound] = collections.deque()
+        ahead: collections.deque[Future[FrameTask] | AudioPacket] = collections.deque()
 
         def hand_on(left: int) -> bool:
             """Pass on the oldest until no more than some are left; tell if they are wanted."""
@@ -112,7 +112,7 @@ class Stream:
                 item = ahead.popleft()
                 if isinstance(item, Future):
                     item = item.result()
-                    self._even(item)
+                    self._stabilize(item)
                     frames += 1
                     progress(frames)
                 if not self._done.put(item):
@@ -122,7 +122,9 @@ class Stream:
         pool = ThreadPoolExecutor(self._workers)
         try:
             for item in self._read:
-                ahead.append(pool.submit(self._enhance, item) if isinstance(item, Shot) else item)
+                ahead.append(
+                    pool.submit(self._enhance, item) if isinstance(item, FrameTask) else item
+                )
                 # Who waits for a live frame does not hold back the last one.
                 waits = self._reader.live and self._read.empty
                 if not hand_on(0 if waits else self._workers):
@@ -133,7 +135,9 @@ class Stream:
             self._read.close()
             self._done.close()
             writing.join()
-            reading.join(GLANCE)  # it may hang in a silent connection; then it dies with us
+            reading.join(
+                POLL_INTERVAL_S
+            )  # it may hang in a silent connection; then it dies with us
             writing.finish()
         for thread in (writing, reading):
             if thread.error:
@@ -142,33 +146,33 @@ class Stream:
     def _reading(self) -> None:
         try:
             for item in self._reader:
-                shot = item if isinstance(item, Sound) else self._shot(item)
+                shot = item if isinstance(item, AudioPacket) else self._shot(item)
                 if self._stop.is_set() or not self._read.put(shot):
                     return
         finally:
             self._read.close()
 
-    def _shot(self, frame: av.VideoFrame) -> Shot:
+    def _shot(self, frame: av.VideoFrame) -> FrameTask:
         """Return a frame with all that is asked before it is enhanced."""
-        yuv, share = planes(frame), 1.0
+        yuv, share = yuv_planes(frame), 1.0
         if self._night or self._contract.thumbnail_inputs:
-            small = self._converter.small(yuv, self._shrunk)
+            small = self._converter.to_rgb_downscaled(yuv, self._shrunk)
         if self._night:
             share = self._night(temporal_smoothing.luma(small), frame.time)
         if not share:
-            return Shot(frame)
+            return FrameTask(frame)
         thumbnails = None
         if self._contract.thumbnail_inputs:
-            thumbnails = input_geometry.thumbnails(self._contract, small)
+            thumbnails = input_geometry.make_thumbnails(self._contract, small)
             thumbnails = self._thumbnails(thumbnails, frame.time)
         image = self._spare.pop() if self._spare else np.empty((*self._reader.size, 3), np.uint8)
         self._converter.to_rgb(yuv, image)
-        return Shot(frame, image, thumbnails, share)
+        return FrameTask(frame, image, thumbnails, share)
 
-    def _enhance(self, shot: Shot) -> Shot:
+    def _enhance(self, shot: FrameTask) -> FrameTask:
         image = shot.image
         if image is not None:
-            shot.low = image.copy() if shot.share < 1 else None
+            shot.low = image.copy() if shot.blend_weight < 1 else None
             engine = self._free.get()
             try:
                 enhance(engine, image, out=image, thumbnails=shot.thumbnails)
@@ -176,7 +180,7 @@ class Stream:
                 self._free.put(engine)
         return shot
 
-    def _even(self, shot: Shot) -> None:
+    def _stabilize(self, shot: FrameTask) -> None:
         """Do what goes by the frames before."""
         image = shot.image
         if image is None:
@@ -184,8 +188,8 @@ class Stream:
         if self._gain:
             self._gain(image, shot.frame.time)
         if shot.low is not None:
-            cv2.addWeighted(image, shot.share, shot.low, 1 - shot.share, 0, image)
+            cv2.addWeighted(image, shot.blend_weight, shot.low, 1 - shot.blend_weight, 0, image)
 
-    def _reuse(self, shot: Shot) -> None:
+    def _recycle(self, shot: FrameTask) -> None:
         if shot.image is not None:
             self._spare.append(shot.image)

@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from lowlight_tf.video.frame_queue import GLANCE, Shot
+from lowlight_tf.video.frame_queue import POLL_INTERVAL_S, FrameTask
 
-TOLERANCE = 0.1
+SYNC_TOLERANCE_S = 0.1
 """How far apart in time frames may be that are fused (seconds)."""
 
 
-class Coming(Protocol):
+class FrameSource(Protocol):
     """Frames of one camera, in order."""
 
     @property
@@ -18,18 +18,18 @@ class Coming(Protocol):
         """Whether no more will come."""
         ...
 
-    def peek(self) -> Shot | None:
+    def peek(self) -> FrameTask | None:
         """Return the next frame and leave it; None if there is none, or none for now."""
         ...
 
-    def pop(self) -> Shot:
+    def pop(self) -> FrameTask:
         """Return the next frame, which `peek` has shown, and go on."""
         ...
 
 
-def together(
-    visible: Coming, infrared: Coming, *, tolerance: float, gap: float
-) -> Iterator[tuple[Shot | None, Shot | None]]:
+def approximate_time_sync(
+    visible: FrameSource, infrared: FrameSource, *, tolerance: float, gap: float
+) -> Iterator[tuple[FrameTask | None, FrameTask | None]]:
     """Join the frames of two cameras by their times.
 
     Each visible frame comes with the infrared one that is nearest in time, or alone if none is
@@ -48,7 +48,7 @@ def together(
         if first is None and second is None:
             if visible.ended and infrared.ended:
                 return
-            time.sleep(GLANCE)  # both are silent
+            time.sleep(POLL_INTERVAL_S)  # both are silent
         elif first is not None and (second is None or first.frame.time <= second.frame.time):
             last = visible.pop().frame.time
             apart = {abs(one.frame.time - last): one for one in (second, before) if one}

@@ -10,11 +10,11 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.color import LUMA
 from lowlight_tf.runtime.engine import Images
 
-BLACK = 0.02
+LUMA_OFFSET = 0.02
 """Added to luma before two are compared: near black, a change of a level is no change of scene."""
 
 
-class Average:
+class AdaptiveEMA:
     """A running average over time that gives way to a large change.
 
     The value of each frame enters with the weight 1 - exp(-dt / c), where dt is the time since the
@@ -51,33 +51,33 @@ class Average:
     def _weight(self, luma: float, time: float) -> float:
         if self._time is None or time < self._time:
             return 1.0
-        stops = abs(math.log2((luma + BLACK) / (self._luma + BLACK)))
+        stops = abs(math.log2((luma + LUMA_OFFSET) / (self._luma + LUMA_OFFSET)))
         constant = self._seconds * (1 - min(stops, 1)) ** 2
         return 1 - math.exp(-(time - self._time) / constant) if constant else 1.0
 
 
-class Thumbnails:
+class ThumbnailSmoother:
     """Shows a net with thumbnail ports their running average: tone and color stay the same."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._averages: dict[str, Average] = {}
+        self._averages: dict[str, AdaptiveEMA] = {}
 
     def __call__(self, thumbnails: Images, time: float) -> Images:
         """Return the averages, float32 in [0, 1], of a frame's thumbnails, uint8."""
         steady = {}
         for name, image in thumbnails.items():
-            average = self._averages.setdefault(name, Average(self._seconds))
+            average = self._averages.setdefault(name, AdaptiveEMA(self._seconds))
             value = np.divide(image, 255, dtype=np.float32)
             steady[name] = average(value, luma(image[0]), time)
         return steady
 
 
-class Gain:
+class LumaStabilizer:
     """Holds the mean luma of results steady, by a factor for each."""
 
     def __init__(self, seconds: float) -> None:
-        self._average = Average(seconds)
+        self._average = AdaptiveEMA(seconds)
 
     def __call__(self, image: np.ndarray, time: float) -> None:
         """Multiply a result, (H, W, 3) uint8, in its place, so that its luma is the average's."""
@@ -87,7 +87,7 @@ class Gain:
             cv2.convertScaleAbs(image, image, wanted / found)
 
 
-class NightSwitch:
+class DayNightSwitch:
     """Turns enhancing on when it gets dark and off when it is bright again, with a short fade.
 
     What is compared is the mean luma, averaged over time (see `Average`); between the two
@@ -118,7 +118,7 @@ class NightSwitch:
             )
         checks.check_positive("fade", fade)
         self._below, self._above, self._fade = below, above, fade
-        self._average = Average(seconds)
+        self._average = AdaptiveEMA(seconds)
         self._dark = False
         self._share = self._time = None
 

@@ -15,35 +15,35 @@ from av.video.reformatter import ColorRange
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
-from lowlight_tf.video.reader import Reader, Sound, planes, reason
-from lowlight_tf.video.yuv import Colors, Converter
+from lowlight_tf.video.reader import AudioPacket, VideoReader, error_text, yuv_planes
+from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 
 CODEC = "libx264"
 OPTIONS = {  # encoder -> what it is told where the caller says nothing
     CODEC: {"preset": "ultrafast", "crf": "20"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "31"},
 }
-RATE = 25  # frames per second where a video does not say
-INDEPENDENT = 2  # seconds from one frame that needs no other to the next
-MOV = ("mp4", "mov", "ipod", "3gp")
+DEFAULT_FPS = 25  # frames per second where a video does not say
+KEYFRAME_INTERVAL_S = 2  # seconds from one frame that needs no other to the next
+MOV_FAMILY = ("mp4", "mov", "ipod", "3gp")
 
 
 @dataclasses.dataclass(frozen=True)
-class Plain:
+class VideoFormat:
     """What a video is like that is made of pictures: frames at an even pace, BT.709, no sound.
 
     It stands where a `Reader` would.
 
     Attributes:
         size: Height and width (pixels).
-        rate: Frames per second.
+        fps: Frames per second.
     """
 
     size: tuple[int, int]
-    rate: Fraction
+    fps: Fraction
 
     name = "pictures"
-    colors = Colors(matrix=1, full=False)
+    colors = YuvFormat(matrix=1, full=False)
     tags = (ColorRange.MPEG, 1, 1, 1)
     audio: ClassVar = ()
     metadata: ClassVar = {}
@@ -51,7 +51,7 @@ class Plain:
     live = False
 
     @classmethod
-    def of(cls, size: tuple[int, int], rate: float) -> "Plain":
+    def of(cls, size: tuple[int, int], rate: float) -> "VideoFormat":
         """Return it for a rate that is no fraction yet."""
         return cls(size, Fraction(rate).limit_denominator(1001))
 
@@ -63,7 +63,7 @@ class Plain:
     @property
     def time_base(self) -> Fraction:
         """A unit of time is a frame."""
-        return 1 / self.rate
+        return 1 / self.fps
 
     def frame(self, index: int) -> av.VideoFrame:
         """Return an empty frame with the time stamp of one, counted from 0."""
@@ -72,7 +72,7 @@ class Plain:
         return frame
 
 
-class Recorder:
+class VideoWriter:
     """Writes the frames of one video beside `path`, as NAME.part.mp4; `close` renames that.
 
     Time stamps, time base, rotation, color tags, aspect and metadata are those of the reader; sound
@@ -96,14 +96,19 @@ class Recorder:
     """
 
     def __init__(
-        self, path: Path, like: Reader | Plain, *, codec: str | None = None, overwrite: bool = False
+        self,
+        path: Path,
+        like: VideoReader | VideoFormat,
+        *,
+        codec: str | None = None,
+        overwrite: bool = False,
     ) -> None:
         self._path, self._like = path, like
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         for file in (path, self._part):
             image_io.check_overwrite(file, overwrite=overwrite)
         self.frames = 0
-        self._converter = Converter(like.colors)
+        self._converter = YuvConverter(like.colors)
         self._last_sound: dict[int, int] = {}
         try:
             self._container = av.open(str(self._part), "w")
@@ -115,7 +120,7 @@ class Recorder:
         except UsageError:
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise UsageError(f"{path} cannot be written: {reason(error)}.") from None
+            raise UsageError(f"{path} cannot be written: {error_text(error)}.") from None
         self._frame = av.VideoFrame(like.size[1], like.size[0], self._video.pix_fmt)
 
     def write(self, frame: av.VideoFrame, image: np.ndarray | None = None) -> None:
@@ -130,7 +135,7 @@ class Recorder:
         self._mux(lambda: self._video.encode(frame))
         self.frames += 1
 
-    def copy(self, sound: Sound) -> None:
+    def copy(self, sound: AudioPacket) -> None:
         """Write a packet of sound as it is.
 
         Raises:
@@ -159,16 +164,16 @@ class Recorder:
             else:
                 self._part.unlink(missing_ok=True)
         except (av.FFmpegError, OSError) as error:
-            raise UsageError(f"{self._path} cannot be finished: {reason(error)}.") from None
+            raise UsageError(f"{self._path} cannot be finished: {error_text(error)}.") from None
 
     def _own(self, frame: av.VideoFrame, image: np.ndarray | None) -> av.VideoFrame:
         """Return a frame of the recorder's with the image, or with what the other frame shows."""
         own = self._frame
         own.make_writable()  # another buffer, if the encoder still has this one
         if image is not None:
-            self._converter.to_yuv(image, planes(own))
+            self._converter.to_yuv(image, yuv_planes(own))
         else:
-            for target, source in zip(planes(own), planes(frame), strict=True):
+            for target, source in zip(yuv_planes(own), yuv_planes(frame), strict=True):
                 target[...] = source
         own.pts, own.time_base, own.duration = frame.pts, frame.time_base, frame.duration
         return own
@@ -178,17 +183,17 @@ class Recorder:
             for packet in packets():
                 self._container.mux(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise UsageError(f"{self._path} cannot be written: {reason(error)}.") from None
+            raise UsageError(f"{self._path} cannot be written: {error_text(error)}.") from None
 
     def _add_video(self, codec: str | None) -> av.VideoStream:
-        like, rate = self._like, self._like.rate or RATE
+        like, rate = self._like, self._like.fps or DEFAULT_FPS
         stream = self._new_stream(codec, rate)
         context = stream.codec_context
         context.height, context.width = like.size
         context.pix_fmt = like.format
         stream.time_base = context.time_base = like.time_base
         context.max_b_frames = 0
-        context.gop_size = max(1, round(INDEPENDENT * rate))
+        context.gop_size = max(1, round(KEYFRAME_INTERVAL_S * rate))
         (
             context.color_range,
             context.colorspace,
@@ -229,7 +234,7 @@ class Recorder:
 
     def _options(self) -> dict[str, str]:
         """Return what the container is told."""
-        if self._container.format.name not in MOV:
+        if self._container.format.name not in MOV_FAMILY:
             return {}
         options = {}
         if self._like.time_base.numerator == 1:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-HD = 720
+HD_LINES = 720
 """Lines from which on a video that does not say is taken for BT.709; below, for BT.601."""
 
 WEIGHTS = {  # matrix -> shares of red and blue in the luma
@@ -24,7 +24,7 @@ WEIGHTS = {  # matrix -> shares of red and blue in the luma
 
 
 @dataclasses.dataclass(frozen=True)
-class Colors:
+class YuvFormat:
     """How brightness and color differences are coded.
 
     Attributes:
@@ -36,11 +36,11 @@ class Colors:
     full: bool
 
     @classmethod
-    def of(cls, matrix: int, *, full: bool, lines: int) -> "Colors":
+    def of(cls, matrix: int, *, full: bool, lines: int) -> "YuvFormat":
         """Return what a video says, its matrix by its lines where it says none that is known."""
-        return cls(matrix if matrix in WEIGHTS else 1 if lines >= HD else 6, full)
+        return cls(matrix if matrix in WEIGHTS else 1 if lines >= HD_LINES else 6, full)
 
-    def coding(self) -> np.ndarray:
+    def rgb_to_yuv(self) -> np.ndarray:
         """Return the 3x4 matrix from (R, G, B, 1) to (Y, Cb, Cr), all in levels of 0 to 255.
 
         Reference:
@@ -54,9 +54,9 @@ class Colors:
         turn = np.stack([luma, to_blue, to_red]) * np.divide(spans, 255)[:, None]
         return np.column_stack([turn, [0 if self.full else 16, 128, 128]])
 
-    def decoding(self) -> np.ndarray:
+    def yuv_to_rgb(self) -> np.ndarray:
         """Return the inverse of `coding`: 3x4, from (Y, Cb, Cr, 1) to (R, G, B)."""
-        code = self.coding()
+        code = self.rgb_to_yuv()
         turn = np.linalg.inv(code[:, :3])
         return np.column_stack([turn, -turn @ code[:, 3]])
 
@@ -65,16 +65,16 @@ Planes = Sequence[np.ndarray]
 """Y, Cb and Cr, each (h, w) uint8; the last two of half the size, rounded up, or of the whole."""
 
 
-class Converter:
+class YuvConverter:
     """Converts frames of one video, in buffers that it makes once. One thread at a time.
 
     Args:
         colors: How the video is coded.
     """
 
-    def __init__(self, colors: Colors) -> None:
-        self._coding = colors.coding().astype(np.float32)
-        self._decoding = colors.decoding().astype(np.float32)
+    def __init__(self, colors: YuvFormat) -> None:
+        self._coding = colors.rgb_to_yuv().astype(np.float32)
+        self._decoding = colors.yuv_to_rgb().astype(np.float32)
         self._room: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}
 
     def to_rgb(self, planes: Planes, out: np.ndarray) -> None:
@@ -101,7 +101,7 @@ class Converter:
             cv2.extractChannel(coded, channel, difference)
             plane[...] = cv2.resize(difference, plane.shape[::-1], interpolation=cv2.INTER_AREA)
 
-    def small(self, planes: Planes, factor: int) -> np.ndarray:
+    def to_rgb_downscaled(self, planes: Planes, factor: int) -> np.ndarray:
         """Return the picture shrunk by about `factor` as RGB: (h, w, 3) uint8, each pixel a mean.
 
         Costs a fraction of converting the whole, as it is shrunk before it is converted.

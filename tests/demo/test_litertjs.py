@@ -34,20 +34,20 @@ def no_network(monkeypatch):
 def test_an_archive_of_other_bytes_is_refused(tmp_path):
     (tmp_path / CORE.archive).write_bytes(b"something else")
     with pytest.raises(UsageError, match=r"litertjs-core-2\.5\.3\.tgz is not the expected file"):
-        litertjs.fetch(tmp_path)
+        litertjs.download(tmp_path)
 
 
 def test_what_npm_brings_is_checked_before_it_is_kept(npm, tmp_path):
     npm(f'echo "something else" > {CORE.archive}')
     with pytest.raises(UsageError, match="is not the expected file"):
-        litertjs.fetch(tmp_path / "kept")
+        litertjs.download(tmp_path / "kept")
     assert list((tmp_path / "kept").iterdir()) == []
 
 
 def test_what_npm_says_is_passed_on_with_a_way_out(npm, tmp_path):
     npm('echo "code E404" >&2; exit 1')
     with pytest.raises(UsageError, match=r"npm pack says: code E404\.") as refused:
-        litertjs.fetch(tmp_path / "kept")
+        litertjs.download(tmp_path / "kept")
     assert "run `npm pack @litertjs/core@2.5.3`; copy litertjs-core-2.5.3.tgz into" in str(
         refused.value
     )
@@ -56,13 +56,13 @@ def test_what_npm_says_is_passed_on_with_a_way_out(npm, tmp_path):
 def test_without_npm_the_public_registry_is_asked(tmp_path, monkeypatch, no_network):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match=r"@litertjs/core/-/core-2\.5\.3\.tgz broke off"):
-        litertjs.fetch(tmp_path / "kept")
+        litertjs.download(tmp_path / "kept")
 
 
 def test_what_is_there_is_not_fetched_again(tmp_path, monkeypatch, no_network):
-    kept = litertjs.cache()
+    kept = litertjs.cache_dir()
     try:
-        litertjs.fetch(kept)
+        litertjs.download(kept)
     except UsageError as error:
         pytest.skip(f"LiteRT.js is not here: {error}")
     for package in litertjs.PACKAGES:
@@ -70,7 +70,7 @@ def test_what_is_there_is_not_fetched_again(tmp_path, monkeypatch, no_network):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(urllib.request, "urlopen", None)
     told = []
-    litertjs.fetch(tmp_path, tell=told.append)
+    litertjs.download(tmp_path, tell=told.append)
     assert told == []
     content = litertjs.content(tmp_path)
     assert sorted({name.rpartition("/")[2].partition(".")[0] for name in content}) == [

@@ -76,7 +76,7 @@ def choose(page, *, net=None, backend=None):
 
 @functools.cache
 def nets():
-    return [net.told() for net in server.shipped()]
+    return [net.to_json() for net in server.list_demo_models()]
 
 
 def show(page, path):
@@ -229,7 +229,11 @@ def test_a_picture_that_is_too_large_is_shown_smaller_and_the_page_says_so(visit
     page = visit()
     show(page, png(tmp_path / "large.png", np.zeros((1200, 2000, 3), np.uint8)))
     height, width = canvas(page, "after").shape[:2]
-    assert 0.99 * input_geometry.WHOLE < height * width <= input_geometry.WHOLE
+    assert (
+        0.99 * input_geometry.MAX_UNTILED_PIXELS
+        < height * width
+        <= input_geometry.MAX_UNTILED_PIXELS
+    )
     assert f"2000x1200; shown to the net as {width}x{height}" in page.inner_text("#message")
     choose(page, net="driving_unet_int8")
     assert canvas(page, "after").shape == (360, 600, 3)
@@ -247,7 +251,7 @@ def test_thumbnails_are_those_of_python(visit):
     page = visit()
     for size in (1, 1), (90, 250), (200, 100), (128, 192), (301, 507), (520, 800):
         image = dark(*size)
-        expected = input_geometry.thumbnails(ENHANCE_WITH_THUMBNAIL, image)["thumbnail"][0]
+        expected = input_geometry.make_thumbnails(ENHANCE_WITH_THUMBNAIL, image)["thumbnail"][0]
         actual = page.evaluate(
             """async ([content, height, width, wanted]) => {
                 const {thumbnail} = await import('/fit.js');

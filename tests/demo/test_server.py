@@ -30,7 +30,7 @@ def bare():
 
 def test_a_net_is_served_for_any_size_it_takes(bare):
     name = "dashcam_net_nano_int8"
-    original = pretrained.find(name).read_bytes()
+    original = pretrained.pretrained_path(name).read_bytes()
     status, content, _ = answer(f"{bare}/nets/{name}/48x72.tflite")
     assert status == 200
     assert len(content) == pytest.approx(len(original), rel=0.05)
@@ -39,7 +39,7 @@ def test_a_net_is_served_for_any_size_it_takes(bare):
     status, said, _ = answer(f"{bare}/nets/{name}/80000x80000.tflite")
     assert (status, b"does not take 80000x80000" in said) == (400, True)
     status, content, _ = answer(f"{bare}/nets/driving_unet/400x600.tflite")
-    assert content == pretrained.find("driving_unet").read_bytes()
+    assert content == pretrained.pretrained_path("driving_unet").read_bytes()
     assert answer(f"{bare}/nets/driving_unet/48x64.tflite")[0] == 400
 
 
@@ -50,7 +50,7 @@ def test_only_what_belongs_to_the_page_is_served(bare):
     assert (status, b"only" in said) == (403, True)
     offered = {net["name"] for net in json.loads(answer(f"{bare}/nets.json")[1])["nets"]}
     others = ("did_fuse", "am_fusion", "attention_unet")  # not from one picture to one
-    assert offered == {name for name in pretrained.names() if not name.startswith(others)}
+    assert offered == {name for name in pretrained.list_pretrained() if not name.startswith(others)}
 
 
 def test_every_answer_forbids_the_page_to_speak_to_others(bare):

@@ -16,7 +16,7 @@ from lowlight_tf.imaging import color, image_io
 from lowlight_tf.metrics import fusion
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.fuse import fuse
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 ONE, TWO = 20 * math.log10(255), 20 * math.log10(255 / 2)  # dB, of errors of one and two levels
 
@@ -148,7 +148,7 @@ def test_what_fuses_is_shown_both_cameras_and_measured_by_both(scene_of, rng):
     pair = scene_of("a", noise(rng, 44, 55, 3), noise(rng, 44, 55))
     visible, infrared = (image_io.load_image(path).pixels for path in pair.inputs.values())
     metrics = ("entropy", "mutual_information", "source_mse", "brightness", "loe")
-    engine = open_engine("average")
+    engine = load_model("average")
     (values,) = [score.values for score in evaluate(engine, [pair], metrics=metrics).scores]
     fused = fuse(engine, visible, infrared)
     assert values["entropy"] == fusion.entropy(fused)
@@ -163,7 +163,7 @@ def test_an_enhancer_is_measured_as_if_it_fused(scene_of, rng):
     pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 30))
     metrics = ("entropy", "scd", "source_psnr")
     beside, alone = (evaluate(e, [pair], metrics=metrics) for e in (Unchanged(), Lift()))
-    same = evaluate(open_engine("visible"), [pair], metrics=metrics)
+    same = evaluate(load_model("visible"), [pair], metrics=metrics)
     assert beside.means == same.means
     assert alone.means != same.means
 
@@ -171,7 +171,7 @@ def test_an_enhancer_is_measured_as_if_it_fused(scene_of, rng):
 def test_a_metric_with_protocols_of_its_own_goes_by_those_that_are_asked(scene_of, rng):
     pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 30))
     names = ("source_psnr", "entropy")
-    engine = open_engine("average")
+    engine = load_model("average")
     seed, plain = measure(engine, [pair], metrics=names, protocols=("seed", "plain"))
     assert (seed.protocol, seed.metrics) == ("seed", names)
     assert (plain.protocol, plain.metrics) == ("plain", ("source_psnr",))
@@ -184,7 +184,7 @@ def test_a_metric_with_protocols_of_its_own_goes_by_those_that_are_asked(scene_o
 def test_pictures_of_two_cameras_must_be_of_one_size_and_both_there(scene_of, rng):
     pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 31))
     with pytest.raises(UsageError, match="pair a must have one size"):
-        evaluate(open_engine("average"), [pair], metrics=("entropy",))
+        evaluate(load_model("average"), [pair], metrics=("entropy",))
     alone = Pair("a", {"visible": pair.inputs["visible"]}, None)
     with pytest.raises(UsageError, match="Pair a has no picture for 'infrared'"):
         evaluate(Unchanged(), [alone], metrics=("scd",))

@@ -14,7 +14,7 @@ from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
 from lowlight_tf.evaluation.evaluator import Unchanged, check, evaluate, measure
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.formats import dng
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
@@ -111,7 +111,7 @@ def test_a_target_may_be_a_long_exposure(pair, tmp_path):
 def test_the_baseline_is_measured_beside_nets(pair):
     light = color.to_srgb(np.float64(0.1))
     one = pair(levels=round(light * 255))
-    results = evaluate(open_engine("libraw"), [one], metrics=("psnr",))
+    results = evaluate(load_model("libraw"), [one], metrics=("psnr",))
     assert results.means["psnr"] > 40
     assert results.ms > 0
 
@@ -142,7 +142,7 @@ def test_pictures_are_not_measured_under_protocols_of_raw_files(pair_of):
 
 def test_a_sheet_shows_what_was_not_amplified_and_what_was_made_of_it(pair):
     one = pair(levels=26)
-    sheet = contact_sheet([Greens(), open_engine("libraw")], [one], height=24)
+    sheet = contact_sheet([Greens(), load_model("libraw")], [one], height=24)
     assert sheet.shape == (48, 4 * 32, 3)
     cells = [sheet[36, 32 * column + 16, 1] for column in range(4)]
     assert cells[0] < 0.02

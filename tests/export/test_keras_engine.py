@@ -8,11 +8,11 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 
 def test_gives_what_the_net_gives_at_any_size(untrained_run, rng):
-    engine = open_engine(untrained_run)
+    engine = load_model(untrained_run)
     assert (engine.size, engine.contract) == (None, ENHANCE)
     for size in ((16, 24), (9, 13)):
         low = rng.random((2, *size, 3), dtype=np.float32)

@@ -17,7 +17,7 @@ from lowlight_tf.export.variants import RUNGS, Lesson, Rungs, as_bright
 from lowlight_tf.fileio import write_json
 from lowlight_tf.imaging import image_io
 from lowlight_tf.model_card import ModelCard
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.training.data import read_pairs
 
 SIZE = (16, 24)
@@ -171,7 +171,7 @@ def test_every_rung_is_made_and_measured(run, tmp_path):
         assert card.quantization == name.partition("_")[0]
         assert card.parity_db > 20
         assert (card.height, card.width) == SIZE
-        open_engine(rung.path)  # card and file belong together
+        load_model(rung.path)  # card and file belong together
         assert rung.size_bytes == rung.path.stat().st_size > rung.gzip_bytes > 0
         assert rung.changes["psnr"] == rung.metrics["psnr"] - made["none"].metrics["psnr"]
         assert 1 <= rung.grey_levels <= SIZE[1]

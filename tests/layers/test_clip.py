@@ -25,5 +25,5 @@ def test_a_strict_limit_has_the_gradient_of_a_clip():
     values = tf.constant(VALUES)
     with tf.GradientTape() as tape:
         tape.watch(values)
-        total = tf.reduce_sum(UnitClip(strict_gradient=True)(values, training=True)[:, ::3])
+        total = tf.reduce_sum(UnitClip(strict=True)(values, training=True)[:, ::3])
     np.testing.assert_array_equal(tape.gradient(total, values), np.zeros_like(VALUES))

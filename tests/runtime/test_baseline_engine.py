@@ -8,14 +8,14 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.classical.tone import histogram_equalization
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 PACKED = [name for name in BASELINES if BASELINES.find(name).contract.is_raw]
 
 
 @pytest.mark.parametrize("name", [name for name in BASELINES if name not in PACKED])
 def test_a_batch_is_run_picture_by_picture_in_the_type_that_it_came(name, rng):
-    engine = open_engine(name)
+    engine = load_model(name)
     ports = [port.name for port in engine.contract.image_inputs]
     (wanted,) = engine.contract.outputs
     channels = engine.contract.image_inputs[0].channels
@@ -32,14 +32,14 @@ def test_a_batch_is_run_picture_by_picture_in_the_type_that_it_came(name, rng):
 
 def test_a_name_that_is_nearly_right_is_helped():
     with pytest.raises(UsageError, match="laplacian_pyramid"):
-        open_engine("laplacian")
+        load_model("laplacian")
 
 
 def test_what_enhances_sees_the_whole_of_a_picture_that_others_see_by_tiles(rng):
-    sides = (1024, input_geometry.WHOLE // 1024 + 1)
+    sides = (1024, input_geometry.MAX_UNTILED_PIXELS // 1024 + 1)
     picture = np.broadcast_to(rng.integers(0, 60, (1, sides[1], 3), dtype=np.uint8), (*sides, 3))
     picture = np.ascontiguousarray(picture)
     picture[:, :500] //= 4  # a tile that is darker than the rest would be equalized differently
     whole = histogram_equalization(np.float32(picture) / 255)
-    found = enhance(open_engine("histogram_equalization"), picture)
+    found = enhance(load_model("histogram_equalization"), picture)
     assert np.abs(found - whole * 255).max() < 0.51

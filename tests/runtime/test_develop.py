@@ -11,9 +11,9 @@ from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, RAW_TO_RGB_HALF
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.raw import cfa, raw_image
 from lowlight_tf.imaging.raw.raw_image import RawImage, RawMetadata
-from lowlight_tf.runtime.develop import GRAY, develop, fitting_ratio
+from lowlight_tf.runtime.develop import MID_GRAY, auto_exposure_ratio, develop
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 
 class Unfolded:
@@ -145,17 +145,17 @@ def test_the_fitting_ratio_makes_the_mean_gray(rng):
     picture, digits = taken(rng, size=(64, 64), wb=(1.5, 1.0, 2.0))
     digits = 64 + (digits - 60) // 100
     dark = RawImage(cfa.pack(digits, "RGGB"), picture.metadata)
-    ratio = fitting_ratio(dark)
+    ratio = auto_exposure_ratio(dark)
     mean = raw_image.amplify(dark.packed, dark.metadata, ratio).mean()
-    assert mean == pytest.approx(GRAY, rel=0.01)
-    assert fitting_ratio(picture) == pytest.approx(1, abs=0.01)  # bright enough as it is
+    assert mean == pytest.approx(MID_GRAY, rel=0.01)
+    assert auto_exposure_ratio(picture) == pytest.approx(1, abs=0.01)  # bright enough as it is
 
 
 def test_a_black_picture_gets_the_largest_ratio():
     shot = taken(np.random.default_rng(0))[0].metadata
     black = RawImage(np.full((20, 26, 4), 64, np.uint16), shot)
-    assert fitting_ratio(black) == 300
-    assert fitting_ratio(black, cap=None) == 2**16
+    assert auto_exposure_ratio(black) == 300
+    assert auto_exposure_ratio(black, cap=None) == 2**16
 
 
 def test_libraw_is_a_baseline_that_sees_what_the_camera_said():
@@ -163,11 +163,11 @@ def test_libraw_is_a_baseline_that_sees_what_the_camera_said():
     digits = np.full((32, 40), 164, np.uint16)
     shot = RawMetadata("RGGB", (32, 40), (64.0,) * 4, (4095.0,) * 4)
     gray = RawImage(cfa.pack(digits, "RGGB"), shot)
-    image = develop(open_engine("libraw"), gray, ratio=10, dtype=np.float32)
+    image = develop(load_model("libraw"), gray, ratio=10, dtype=np.float32)
     assert image.shape == (32, 40, 3)
     light = color.to_linear(image[8:-8, 8:-8])
     np.testing.assert_allclose(light, 1000 / (4095 - 64), rtol=0.01)
-    other = develop(open_engine("libraw_bt709"), gray, ratio=10)
+    other = develop(load_model("libraw_bt709"), gray, ratio=10)
     assert other.dtype == np.uint16
     light = 1000 / (4095 - 64)
     np.testing.assert_allclose(other[16, 16] / 65535, 1.099 * light**0.45 - 0.099, atol=2e-3)
@@ -175,6 +175,6 @@ def test_libraw_is_a_baseline_that_sees_what_the_camera_said():
 
 @pytest.mark.parametrize("name", [n for n in BASELINES if BASELINES.find(n).contract.is_raw])
 def test_packed_images_alone_are_refused_by_what_needs_the_camera_s_words(name):
-    engine = open_engine(name)
+    engine = load_model(name)
     with pytest.raises(UsageError, match="develops RAW files; it takes no packed images"):
         engine({"raw": np.zeros((1, 16, 16, 4), np.float32)})

@@ -9,7 +9,7 @@ from lowlight_tf.contract import ENHANCE, FUSE, FUSED, INFRARED, VISIBLE, Contra
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.runtime.fuse import fuse
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 SIZE = (32, 48)
 KINDS = (np.uint8, np.uint16, np.float32)
@@ -65,7 +65,7 @@ def test_a_mix_of_single_pixels_gives_the_same_in_tiles_and_at_once(rng, dtype, 
 @pytest.mark.parametrize("dtype", KINDS)
 def test_who_takes_the_visible_luma_gets_the_visible_picture_back_to_the_bit(rng, dtype):
     visible, infrared = pictures(rng, (40, 50), dtype)
-    np.testing.assert_array_equal(fuse(open_engine("visible"), visible, infrared), visible)
+    np.testing.assert_array_equal(fuse(load_model("visible"), visible, infrared), visible)
 
 
 def test_the_luma_is_the_nets_and_the_chroma_is_the_visible_pictures(rng):
@@ -83,7 +83,7 @@ def test_what_leaves_the_range_is_cut(dtype):
     visible = np.zeros((4, 4, 3), np.float32)
     visible[..., 0] = 1  # luma 0.299
     infrared = np.ones((4, 4), np.float32)
-    fused = fuse(open_engine("infrared"), of(visible, dtype), infrared)
+    fused = fuse(load_model("infrared"), of(visible, dtype), infrared)
     most = 1 if dtype == np.float32 else np.iinfo(dtype).max
     np.testing.assert_allclose(fused[0, 0] / most, [1, 0.701, 0.701], atol=0.003)
 
@@ -150,7 +150,7 @@ def test_thumbnails_show_the_whole_of_their_own_picture(rng):
 
 
 def test_a_file_of_eight_bits_fuses_pictures_of_any_size(rng, folder):
-    engine = open_engine(folder / "fused_bytes.tflite")
+    engine = load_model(folder / "fused_bytes.tflite")
     for shape in ((8, 12), (12, 8), (30, 17)):
         visible, infrared = pictures(rng, shape, np.uint8)
         fused = color.luma(fuse(engine, visible, infrared))

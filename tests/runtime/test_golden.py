@@ -5,7 +5,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.runtime.golden import GOLDEN_DB, agreement_db, golden_db
+from lowlight_tf.runtime.golden import MIN_GOLDEN_DB, golden_db, psnr_db
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 
@@ -30,8 +30,8 @@ def golden(engine, rng, tmp_path):
 
 
 def test_a_thousandth_squared_is_30_decibels_and_nothing_ends_the_scale():
-    assert agreement_db(0.001) == pytest.approx(30)
-    assert agreement_db(0) == 120
+    assert psnr_db(0.001) == pytest.approx(30)
+    assert psnr_db(0) == 120
 
 
 def test_what_the_file_made_is_reproduced(engine, golden):
@@ -43,7 +43,7 @@ def test_the_middle_of_an_output_will_do(engine, golden):
         low, enhanced = arrays["low"], arrays["enhanced"]
     window = enhanced[2:-2, 4:-4]
     assert golden_db(engine, golden(low=low, enhanced=window)) == 120
-    assert golden_db(engine, golden(low=low, enhanced=window ^ 16)) < GOLDEN_DB
+    assert golden_db(engine, golden(low=low, enhanced=window ^ 16)) < MIN_GOLDEN_DB
 
 
 def test_inputs_may_lie_in_the_pair_beside_it(engine, golden):
@@ -61,14 +61,14 @@ def test_inputs_may_lie_in_the_pair_beside_it(engine, golden):
 def test_another_output_is_noticed(engine, golden):
     with np.load(golden()) as arrays:
         enhanced = arrays["enhanced"]
-    assert golden_db(engine, golden(enhanced=enhanced ^ 16)) < GOLDEN_DB
+    assert golden_db(engine, golden(enhanced=enhanced ^ 16)) < MIN_GOLDEN_DB
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", pretrained.names())
+@pytest.mark.parametrize("name", pretrained.list_pretrained())
 def test_every_net_that_ships_reproduces_its_pair(name):
-    path = pretrained.find(name)
-    assert golden_db(LiteRTEngine(path), path.with_suffix(".npz")) >= GOLDEN_DB
+    path = pretrained.pretrained_path(name)
+    assert golden_db(LiteRTEngine(path), path.with_suffix(".npz")) >= MIN_GOLDEN_DB
 
 
 @pytest.mark.parametrize(

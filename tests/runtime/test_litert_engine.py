@@ -11,7 +11,7 @@ from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 SIZE = (8, 12)
 
@@ -24,7 +24,7 @@ def brighten(x):
 @pytest.mark.parametrize("name", ["float", "bytes"])
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
 def test_the_answer_is_of_the_kind_of_the_question(folder, rng, name, dtype):
-    engine = open_engine(folder / f"{name}.tflite")
+    engine = load_model(folder / f"{name}.tflite")
     assert engine.size == SIZE
     pixels = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
     images = pixels if dtype == np.uint8 else pixels / np.float32(255)
@@ -132,7 +132,7 @@ def test_an_answer_has_to_fit_where_it_is_wanted(folder, out, reason):
 
 @pytest.mark.parametrize("name", ["driving_unet", "driving_unet_int8"])
 def test_a_loop_over_frames_allocates_no_frame(name):
-    engine = open_engine(name)
+    engine = load_model(name)
     low = np.zeros((1, *engine.size, 3), np.uint8)
     out = {"enhanced": np.empty_like(low)}
     engine({"low": low}, out=out)
@@ -231,12 +231,12 @@ def test_a_card_that_says_otherwise_is_refused(folder, tmp_path, changes, said):
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UsageError, match="No file"):
-        open_engine(tmp_path / "none.tflite")
+        load_model(tmp_path / "none.tflite")
 
 
 def test_an_unknown_name_offers_the_known_ones():
     with pytest.raises(UsageError, match="No shipped net is called 'drivin_unet'"):
-        open_engine("drivin_unet")
+        load_model("drivin_unet")
 
 
 def test_no_threads_are_refused(folder):

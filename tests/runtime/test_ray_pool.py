@@ -7,7 +7,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime import ray_pool
-from lowlight_tf.runtime.ray_pool import Lost
+from lowlight_tf.runtime.ray_pool import TaskFailure
 
 pytestmark = pytest.mark.slow
 
@@ -28,26 +28,26 @@ def opener(folder):
 
 
 def test_each_worker_is_opened_once_and_every_item_is_answered(cluster, tmp_path):
-    answers = dict(ray_pool.run(range(20), opener(tmp_path)))
+    answers = dict(ray_pool.map_unordered(range(20), opener(tmp_path)))
     assert answers == {item: item * item for item in range(20)}
     assert 1 <= len(list(tmp_path.iterdir())) <= 2
 
 
 def test_workers_that_need_all_processors_are_one(cluster, tmp_path):
-    assert len(list(ray_pool.run(range(4), opener(tmp_path), cpus=5))) == 4
+    assert len(list(ray_pool.map_unordered(range(4), opener(tmp_path), cpus=5))) == 4
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_an_item_that_fails_or_kills_its_worker_costs_only_itself(cluster, tmp_path):
     items = [1, "text", 2, "kill", 3, 4, 5]
-    answers = dict(ray_pool.run(items, opener(tmp_path)))
+    answers = dict(ray_pool.map_unordered(items, opener(tmp_path)))
     assert answers.pop("text").reason.startswith("TypeError: can't multiply")
-    assert answers.pop("kill") == Lost("its worker died, perhaps for want of memory")
+    assert answers.pop("kill") == TaskFailure("its worker died, perhaps for want of memory")
     assert answers == {item: item * item for item in range(1, 6)}
 
 
 def test_no_item_needs_no_ray():
-    assert not list(ray_pool.run([], None))
+    assert not list(ray_pool.map_unordered([], None))
 
 
 def test_a_cluster_that_is_not_there_is_named(monkeypatch):
@@ -60,4 +60,4 @@ def test_a_cluster_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(UsageError, match=r"RAY_ADDRESS=10\.0\.0\.1:6379: Failed to connect\.$"):
-        next(ray_pool.run([1], None))
+        next(ray_pool.map_unordered([1], None))

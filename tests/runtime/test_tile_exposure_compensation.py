@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lowlight_tf.runtime.tile_exposure_compensation import Agreement
+from lowlight_tf.runtime.tile_exposure_compensation import TileExposureCompensator
 
 
 @pytest.mark.slow
@@ -20,7 +20,7 @@ def test_overlapping_tiles_of_the_driving_unet_agree(rng):
 
     street = cv2.resize(rng.random((12, 18, 3)), (180, 120)).astype(np.float32) * 0.2
     street[:, 96:] += 0.7
-    agreement = Agreement(
+    agreement = TileExposureCompensator(
         run, lambda rows, columns: street[np.ix_(rows, columns)], shape=(120, 180), size=(64, 96)
     )
     dark, lit = run(street[:64, :96]), run(street[:64, 64:160])
@@ -30,26 +30,26 @@ def test_overlapping_tiles_of_the_driving_unet_agree(rng):
         return np.abs((one[8:-8, 72:88] - other[8:-8, 8:24]).mean((0, 1))).max()
 
     before = apart(dark, lit)
-    after = apart(agreement.correct(dark, 0, 0), agreement.correct(lit, 0, 64))
+    after = apart(agreement.apply(dark, 0, 0), agreement.apply(lit, 0, 64))
     assert before > 0.08
     assert after < before / 4
 
 
 def test_a_tile_that_agrees_already_is_left_as_it_is(rng):
     picture = rng.random((100, 130, 3), dtype=np.float32)
-    agreement = Agreement(
+    agreement = TileExposureCompensator(
         np.sqrt, lambda rows, columns: picture[np.ix_(rows, columns)], shape=(100, 130), size=(9, 7)
     )
     tile = np.sqrt(picture[30:39, 50:57])
-    np.testing.assert_array_equal(agreement.correct(tile, 30, 50), tile)
+    np.testing.assert_array_equal(agreement.apply(tile, 30, 50), tile)
 
 
 def test_a_tile_too_small_for_the_glance_is_left_as_it_is():
-    agreement = Agreement(
+    agreement = TileExposureCompensator(
         np.ones_like,
         lambda rows, columns: np.zeros((2, 2, 3), np.float32),
         shape=(90, 90),
         size=(2, 2),
     )
     tile = np.full((3, 3, 3), 0.5, np.float32)
-    np.testing.assert_array_equal(agreement.correct(tile, 0, 0), tile)
+    np.testing.assert_array_equal(agreement.apply(tile, 0, 0), tile)

@@ -7,7 +7,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.export.quantization.post_training import quantized
-from lowlight_tf.tflite_graph.clamp_ranges import limited, without_idle_limits
+from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_clamp_ranges
 
 SIZE = (8, 8)
 
@@ -68,9 +68,9 @@ def test_the_file_without_idle_limits_gives_the_same(samples, monkeypatch):
     whole = quantized(converter(1.0), "int8", samples)
     assert "MINIMUM" in made(whole)
     np.testing.assert_array_equal(run(short, image), run(whole, image))
-    assert without_idle_limits(short) == short
+    assert remove_redundant_minimum(short) == short
 
 
 def test_what_is_not_limited_keeps_its_range(samples):
     content = quantized(converter(1.0), "none", samples)
-    assert made(limited(content)).keys() == made(content).keys()
+    assert made(set_clamp_ranges(content)).keys() == made(content).keys()

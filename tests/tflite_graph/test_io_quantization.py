@@ -5,12 +5,12 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.tflite_graph.io_quantization import without_port_copies
+from lowlight_tf.tflite_graph.io_quantization import strip_io_quantize_ops
 
 
 @pytest.fixture
 def content():
-    return pretrained.find("driving_unet_int8").read_bytes()
+    return pretrained.pretrained_path("driving_unet_int8").read_bytes()
 
 
 def opened(content):
@@ -26,7 +26,7 @@ def answer(content, image):
 
 
 def test_the_ports_become_int8_and_the_picture_stays_the_same(content, rng):
-    short = without_port_copies(content)
+    short = strip_io_quantize_ops(content)
     ports = [*opened(short).get_input_details(), *opened(short).get_output_details()]
     assert np.int8 in {port["dtype"] for port in ports}
     frame = rng.integers(0, 256, (1, 400, 600, 3), np.uint8)
@@ -39,5 +39,5 @@ def _as(dtype, image):
 
 
 def test_a_float_file_is_left_alone():
-    content = pretrained.find("driving_unet").read_bytes()
-    assert without_port_copies(content) == content
+    content = pretrained.pretrained_path("driving_unet").read_bytes()
+    assert strip_io_quantize_ops(content) == content

@@ -5,7 +5,7 @@ import pytest
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
-from lowlight_tf.tflite_graph.macs import multiply_adds
+from lowlight_tf.tflite_graph.macs import count_macs
 
 HEIGHT, WIDTH = 12, 16
 
@@ -34,17 +34,17 @@ def converted(layer, size=(HEIGHT, WIDTH)):
     ids=["conv", "strided", "depthwise", "depthwise_strided", "transposed", "dense", "pool"],
 )
 def test_each_kind_of_layer_counts_as_by_hand(layer, expected):
-    assert multiply_adds(converted(layer)) == expected
+    assert count_macs(converted(layer)) == expected
 
 
 def test_a_shipped_net_costs_the_same_whatever_the_type_of_its_numbers():
-    paths = [pretrained.find(name) for name in ("driving_unet", "driving_unet_int8")]
+    paths = [pretrained.pretrained_path(name) for name in ("driving_unet", "driving_unet_int8")]
     cards = [ModelCard.load(path.with_suffix(".json")) for path in paths]
     first, second = (
         LiteRTEngine(path).multiply_adds((card.height, card.width))
         for path, card in zip(paths, cards, strict=True)
     )
-    assert first == second == multiply_adds(paths[0].read_bytes())
+    assert first == second == count_macs(paths[0].read_bytes())
     assert LiteRTEngine(paths[0]).weights == cards[0].weights
     # At least each weight of the convolutions once for each pixel of the coarsest map.
     assert first > cards[0].weights * cards[0].height * cards[0].width / 32**2

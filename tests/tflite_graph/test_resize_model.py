@@ -19,7 +19,7 @@ from lowlight_tf.runtime import pretrained  # noqa: E402
 from lowlight_tf.runtime.benchmark import measure  # noqa: E402
 from lowlight_tf.runtime.enhance import enhance  # noqa: E402
 from lowlight_tf.runtime.litert_engine import LiteRTEngine  # noqa: E402
-from lowlight_tf.tflite_graph.resize_model import is_resizable, resize  # noqa: E402
+from lowlight_tf.tflite_graph.resize_model import is_resizable, resize_model  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def picture(rng, *size):
 
 def test_a_resizable_file_runs_at_any_size_and_a_resized_one_gives_the_same(path, tmp_path, rng):
     assert LiteRTEngine(path).size is None
-    wide = resize(path, (40, 64), tmp_path)
+    wide = resize_model(path, (40, 64), tmp_path)
     assert wide.name == "net_40x64.tflite"
     assert (ModelCard.load(wide.with_suffix(".json")).height, LiteRTEngine(wide).size) == (40, None)
     frame = picture(rng, 40, 64)
@@ -74,7 +74,7 @@ def test_a_resizable_file_runs_at_any_size_and_a_resized_one_gives_the_same(path
 
 
 def test_a_larger_picture_costs_as_much_as_in_the_file_of_its_size(path, tmp_path):
-    engine, wide = LiteRTEngine(path), LiteRTEngine(resize(path, (40, 64), tmp_path))
+    engine, wide = LiteRTEngine(path), LiteRTEngine(resize_model(path, (40, 64), tmp_path))
     assert engine.multiply_adds((40, 64)) == wide.multiply_adds((40, 64))
     assert engine.multiply_adds((40, 64)) > engine.multiply_adds((32, 48))
 
@@ -85,7 +85,7 @@ def test_a_file_can_be_timed_at_another_size(path):
 
 def test_a_size_that_does_not_fit_is_refused(path, tmp_path, rng):
     with pytest.raises(UsageError, match="multiples of 8"):
-        resize(path, (30, 48), tmp_path)
+        resize_model(path, (30, 48), tmp_path)
     frame = picture(rng, 30, 48)[None]
     with pytest.raises(UsageError, match="multiples of 8"):
         LiteRTEngine(path)({"low": frame, "thumbnail": frame})
@@ -93,13 +93,13 @@ def test_a_size_that_does_not_fit_is_refused(path, tmp_path, rng):
 
 
 def test_a_net_of_one_size_is_not_resized(tmp_path):
-    path = pretrained.find("driving_unet")
+    path = pretrained.pretrained_path("driving_unet")
     assert not is_resizable(path, LiteRTEngine(path).contract)
     with pytest.raises(UsageError, match="one size only"):
-        resize(path, (400, 608), tmp_path)
+        resize_model(path, (400, 608), tmp_path)
     copy = tmp_path / "claims.tflite"
     copy.write_bytes(path.read_bytes())
     card = ModelCard.load(path.with_suffix(".json"))
     dataclasses.replace(card, resizable=True).save(copy.with_suffix(".json"))
     with pytest.raises(UsageError, match="one size only"):
-        resize(copy, (403, 601), tmp_path / "out")
+        resize_model(copy, (403, 601), tmp_path / "out")

@@ -11,13 +11,13 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.registration.camera_rig import CameraRig
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.video import fusion_pipeline, reader
-from lowlight_tf.video.frame_queue import Shot
-from lowlight_tf.video.fusion_pipeline import ALARM, Twin, mark
-from lowlight_tf.video.reader import Reader
-from lowlight_tf.video.synchronization import together
-from lowlight_tf.video.writer import Recorder
+from lowlight_tf.video.frame_queue import FrameTask
+from lowlight_tf.video.fusion_pipeline import BANNER_COLOR, FusionVideoPipeline, draw_banner
+from lowlight_tf.video.reader import VideoReader
+from lowlight_tf.video.synchronization import approximate_time_sync
+from lowlight_tf.video.writer import VideoWriter
 from tests.clips import TICK, clip, frames, picture, psnr
 from tests.video.test_reader import Camera
 
@@ -28,7 +28,7 @@ class Times:
     """Frames at some times, as one camera gives them."""
 
     def __init__(self, *times):
-        self.shots = [Shot(SimpleNamespace(time=time)) for time in times]
+        self.shots = [FrameTask(SimpleNamespace(time=time)) for time in times]
 
     @property
     def ended(self):
@@ -46,7 +46,7 @@ class Times:
 
 def joined(visible, infrared, tolerance=0.05, gap=0.1):
     """Return the times that are joined."""
-    pairs = together(Times(*visible), Times(*infrared), tolerance=tolerance, gap=gap)
+    pairs = approximate_time_sync(Times(*visible), Times(*infrared), tolerance=tolerance, gap=gap)
     return [tuple(shot and shot.frame.time for shot in pair) for pair in pairs]
 
 
@@ -93,11 +93,11 @@ def films(tmp_path):
             [heat(step, infrared_size) for step in range(len(infrared))],
             stamps=stamps(*infrared),
         )
-        readers = Reader(one), Reader(other)
+        readers = VideoReader(one), VideoReader(other)
         out = tmp_path / "out.mp4"
-        recorder = Recorder(out, readers[0], codec="libx264:crf=4", overwrite=True)
+        recorder = VideoWriter(out, readers[0], codec="libx264:crf=4", overwrite=True)
         options = {"seconds": 0, **options}
-        both = Twin(engine or open_engine("average"), *readers, recorder, **options)
+        both = FusionVideoPipeline(engine or load_model("average"), *readers, recorder, **options)
         both.run()
         return both, *frames(out)
 
@@ -134,7 +134,7 @@ def test_frames_of_one_time_are_fused_and_sound_stays(films, tmp_path):
     for step, result in enumerate(pictures):
         expected = (picture(step).mean() + heat(step).mean()) / 2
         assert result.mean() == pytest.approx(expected, abs=2)
-    assert len(Reader(tmp_path / "out.mp4").audio) == 1
+    assert len(VideoReader(tmp_path / "out.mp4").audio) == 1
 
 
 def test_where_the_infrared_video_ends_the_visible_one_goes_on_with_a_mark(films):
@@ -184,7 +184,7 @@ def test_the_mean_luma_is_held_where_it_trembles(films):
     times = [step / 25 for step in range(10)]
 
     class Trembling:
-        name, contract, size = "trembling", open_engine("average").contract, None
+        name, contract, size = "trembling", load_model("average").contract, None
         turn = 0
 
         def __call__(self, images):
@@ -217,18 +217,21 @@ def test_videos_of_two_sizes_need_to_know_how_one_lies_over_the_other(films, tmp
 
 def test_false_colors_are_refused_and_nothing_is_written(tmp_path):
     painted = [np.broadcast_to(np.uint8([200, 40, 90]), (48, 64, 3))] * 3
-    readers = [Reader(clip(tmp_path / "v.mp4")), Reader(clip(tmp_path / "i.mp4", painted))]
-    recorder = Recorder(tmp_path / "out.mp4", readers[0])
+    readers = [
+        VideoReader(clip(tmp_path / "v.mp4")),
+        VideoReader(clip(tmp_path / "i.mp4", painted)),
+    ]
+    recorder = VideoWriter(tmp_path / "out.mp4", readers[0])
     with pytest.raises(UsageError, match="false colors"):
-        Twin(open_engine("average"), *readers, recorder).run()
+        FusionVideoPipeline(load_model("average"), *readers, recorder).run()
     assert not list(tmp_path.glob("out*"))
 
 
 def test_who_stops_gets_a_file_that_plays(tmp_path):
     stop = threading.Event()
-    readers = [Reader(clip(tmp_path / f"{name}.mp4", [heat()] * 80)) for name in "vi"]
-    recorder = Recorder(tmp_path / "out.mp4", readers[0])
-    both = Twin(open_engine("average"), *readers, recorder, stop=stop)
+    readers = [VideoReader(clip(tmp_path / f"{name}.mp4", [heat()] * 80)) for name in "vi"]
+    recorder = VideoWriter(tmp_path / "out.mp4", readers[0])
+    both = FusionVideoPipeline(load_model("average"), *readers, recorder, stop=stop)
     both.run(lambda count: stop.set() if count == 10 else None)
     pictures, _ = frames(tmp_path / "out.mp4")
     assert 10 <= len(pictures) < 30
@@ -236,24 +239,24 @@ def test_who_stops_gets_a_file_that_plays(tmp_path):
 
 
 def test_a_live_camera_that_falls_silent_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader, "WAIT", 0.05)
-    monkeypatch.setattr(fusion_pipeline, "PATIENCE", 0.1)
+    monkeypatch.setattr(reader, "BACKOFF_S", 0.05)
+    monkeypatch.setattr(fusion_pipeline, "STALL_TIMEOUT_S", 0.1)
     pictures = [picture(step) for step in range(30)]
     long, short = (
         clip(tmp_path / f"{name}.ts", pictures[:count]).read_bytes()
         for name, count in (("v", 30), ("i", 4))
     )
     cameras = Slow(long), Slow(short)
-    readers = [Reader(camera.url, patience=0.3) for camera in cameras]
-    recorder = Recorder(tmp_path / "out.mp4", readers[0])
-    both = Twin(open_engine("average"), *readers, recorder, seconds=0)
+    readers = [VideoReader(camera.url, reconnect_timeout=0.3) for camera in cameras]
+    recorder = VideoWriter(tmp_path / "out.mp4", readers[0])
+    both = FusionVideoPipeline(load_model("average"), *readers, recorder, seconds=0)
     both.run()
     found, stamped = frames(tmp_path / "out.mp4")
     assert len(found) + both.dropped == 30 + both.alone["infrared"]
     assert both.alone["visible"] > 0
     assert is_marked(found[-1])
     assert stamped == sorted(set(stamped))
-    assert all("was lost" in reader.problem for reader in readers)
+    assert all("was lost" in reader.error for reader in readers)
     for camera in cameras:
         camera.thread.join()
 
@@ -261,13 +264,13 @@ def test_a_live_camera_that_falls_silent_is_not_waited_for(tmp_path, monkeypatch
 @pytest.mark.parametrize("size", [(48, 64), (720, 1280), (16, 200), (200, 40)])
 def test_a_mark_is_a_bar_with_words_that_fit(size):
     image = np.full((*size, 3), 90, np.uint8)
-    mark(image, "infrared lost")
+    draw_banner(image, "infrared lost")
     changed = (image != 90).any(axis=2)
     bar = max(round(size[0] / 16), 8)
     assert changed[:bar].all()
     assert not changed[bar:].any()
     assert image[:bar].max() > 150
-    np.testing.assert_array_equal(image[:bar, -2:], np.broadcast_to(ALARM, (bar, 2, 3)))
+    np.testing.assert_array_equal(image[:bar, -2:], np.broadcast_to(BANNER_COLOR, (bar, 2, 3)))
 
 
 def is_marked(image):

@@ -9,12 +9,12 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, ENHANCE_WITH_THUMBNAIL
 from lowlight_tf.metrics.temporal import luma_flicker
-from lowlight_tf.runtime.loading import open_engine
-from lowlight_tf.video.frame_queue import Belt, Shot, shared
-from lowlight_tf.video.pipeline import Stream
-from lowlight_tf.video.reader import Reader, Sound
-from lowlight_tf.video.temporal_smoothing import NightSwitch
-from lowlight_tf.video.writer import Recorder
+from lowlight_tf.runtime.loading import load_model
+from lowlight_tf.video.frame_queue import FrameQueue, FrameTask, split_threads
+from lowlight_tf.video.pipeline import VideoPipeline
+from lowlight_tf.video.reader import AudioPacket, VideoReader
+from lowlight_tf.video.temporal_smoothing import DayNightSwitch
+from lowlight_tf.video.writer import VideoWriter
 from tests.clips import Curve, clip, frames, picture, psnr
 
 VARIABLE = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]
@@ -22,9 +22,9 @@ VARIABLE = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]
 
 def enhanced(source, target, engine, **options):
     """Enhance a video and return its pictures and time stamps."""
-    reader = Reader(source)
-    recorder = Recorder(target, reader, codec="libx264:crf=4")
-    Stream(engine, reader, recorder, **options).run()
+    reader = VideoReader(source)
+    recorder = VideoWriter(target, reader, codec="libx264:crf=4")
+    VideoPipeline(engine, reader, recorder, **options).run()
     return frames(target)
 
 
@@ -66,12 +66,12 @@ def test_two_engines_enhance_two_frames_at_once_and_in_order(tmp_path):
 
 
 def test_threads_are_shared_by_two_engines_of_a_file():
-    engine = open_engine("nano", threads=2)
-    engines = shared(engine, 2)
+    engine = load_model("nano", threads=2)
+    engines = split_threads(engine, 2)
     assert [one.path for one in engines] == [engine.path] * 2
-    assert shared(engine, 1) == [engine]
+    assert split_threads(engine, 1) == [engine]
     curve = Curve()
-    assert shared(curve, 2) == [curve]
+    assert split_threads(curve, 2) == [curve]
 
 
 def test_a_frame_size_that_the_engine_does_not_take_is_padded_and_cropped_back(tmp_path):
@@ -125,7 +125,7 @@ def test_bright_scenes_pass_untouched_and_dark_ones_fade_in(tmp_path):
     levels = [160] * 6 + [30] * 18
     source = clip(tmp_path / "in.mp4", [picture(0, level=level) for level in levels])
     engine = Curve()
-    night = NightSwitch(below=0.25, above=0.4, seconds=0, fade=0.2)
+    night = DayNightSwitch(below=0.25, above=0.4, seconds=0, fade=0.2)
     pictures, _ = enhanced(source, tmp_path / "out.mp4", engine, seconds=0, night=night)
     assert engine.runs == 18
     before, _ = frames(source)
@@ -139,14 +139,14 @@ def test_bright_scenes_pass_untouched_and_dark_ones_fade_in(tmp_path):
 
 
 def shot():
-    return Shot(frame=None)
+    return FrameTask(frame=None)
 
 
 def test_a_live_belt_drops_the_oldest_frames_and_no_sound():
     dropped = []
-    belt = Belt(2, dropping=True, on_drop=dropped.append)
+    belt = FrameQueue(2, drop_oldest=True, on_drop=dropped.append)
     one, two, three, four = (shot() for _ in range(4))
-    sound = Sound(0, None)
+    sound = AudioPacket(0, None)
     for item in (one, sound, two, three, four):
         assert belt.put(item)
     belt.close()
@@ -156,7 +156,7 @@ def test_a_live_belt_drops_the_oldest_frames_and_no_sound():
 
 
 def test_a_belt_of_a_file_waits_and_drops_nothing():
-    belt = Belt(2)
+    belt = FrameQueue(2)
     shots = [shot() for _ in range(20)]
     done = []
 
@@ -180,7 +180,7 @@ def test_a_belt_of_a_file_waits_and_drops_nothing():
 
 def test_a_closed_belt_takes_nothing_and_a_stopped_one_ends():
     stop = threading.Event()
-    belt = Belt(2, stop=stop)
+    belt = FrameQueue(2, stop=stop)
     item = shot()
     belt.put(item)
     stop.set()
@@ -192,9 +192,9 @@ def test_a_closed_belt_takes_nothing_and_a_stopped_one_ends():
 
 def test_who_stops_gets_a_file_that_plays(tmp_path):
     source = clip(tmp_path / "in.mp4", [picture(step) for step in range(60)], sound=True)
-    reader, stop = Reader(source), threading.Event()
-    recorder = Recorder(tmp_path / "out.mp4", reader)
-    stream = Stream(Curve(), reader, recorder, stop=stop)
+    reader, stop = VideoReader(source), threading.Event()
+    recorder = VideoWriter(tmp_path / "out.mp4", reader)
+    stream = VideoPipeline(Curve(), reader, recorder, stop=stop)
     stream.run(lambda done: stop.set() if done == 20 else None)
     found, stamps = frames(tmp_path / "out.mp4")
     assert 20 <= len(found) < 40
@@ -218,11 +218,11 @@ def test_when_the_engine_fails_what_was_written_plays(tmp_path):
 
 
 def test_when_writing_fails_reading_ends_too(tmp_path):
-    reader = Reader(clip(tmp_path / "in.mp4", [picture(step) for step in range(40)]))
-    recorder = Recorder(tmp_path / "out.mp4", reader, codec="libx264:preset=nonsense")
+    reader = VideoReader(clip(tmp_path / "in.mp4", [picture(step) for step in range(40)]))
+    recorder = VideoWriter(tmp_path / "out.mp4", reader, codec="libx264:preset=nonsense")
     threads = threading.active_count()
     with pytest.raises(UsageError, match=r"out\.mp4 cannot be written"):
-        Stream(Curve(), reader, recorder).run()
+        VideoPipeline(Curve(), reader, recorder).run()
     deadline = time.monotonic() + 5
     while threading.active_count() > threads and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -231,7 +231,7 @@ def test_when_writing_fails_reading_ends_too(tmp_path):
 
 
 def test_buffers_are_used_again(tmp_path):
-    reader = Reader(clip(tmp_path / "in.mp4", [picture(step) for step in range(40)]))
+    reader = VideoReader(clip(tmp_path / "in.mp4", [picture(step) for step in range(40)]))
     places = set()
 
     class Watching(Curve):
@@ -239,5 +239,5 @@ def test_buffers_are_used_again(tmp_path):
             places.add(images["low"].ctypes.data)
             return super().__call__(images)
 
-    Stream(Watching(), reader, Recorder(tmp_path / "out.mp4", reader)).run()
+    VideoPipeline(Watching(), reader, VideoWriter(tmp_path / "out.mp4", reader)).run()
     assert len(places) <= 12  # two belts of four, and one frame in each of the hands

@@ -13,9 +13,9 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.video import reader as reader_module
 from lowlight_tf.video import writer
-from lowlight_tf.video.reader import Reader, Sound, planes
-from lowlight_tf.video.writer import Recorder
-from lowlight_tf.video.yuv import Colors, Converter
+from lowlight_tf.video.reader import AudioPacket, VideoReader, yuv_planes
+from lowlight_tf.video.writer import VideoWriter
+from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 from tests.clips import SIZE, clip, encode, frames, picture, psnr
 
 VARIABLE = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]  # ticks of 1 / 12800 s
@@ -23,10 +23,10 @@ VARIABLE = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]  # ticks of 1 / 12800 s
 
 def copied(source, target, **options):
     """Read a video and write it as it is; return the reader."""
-    reader = Reader(source)
-    recorder = Recorder(target, reader, **options)
+    reader = VideoReader(source)
+    recorder = VideoWriter(target, reader, **options)
     for item in reader:
-        recorder.copy(item) if isinstance(item, Sound) else recorder.write(item)
+        recorder.copy(item) if isinstance(item, AudioPacket) else recorder.write(item)
     recorder.close()
     return reader
 
@@ -89,9 +89,9 @@ def test_sound_is_copied_packet_by_packet(tmp_path):
 @pytest.mark.parametrize("span", [1, 2])
 def test_color_tags_stay_and_mean_what_they_say(tmp_path, matrix, span):
     pictures = [np.full((*SIZE, 3), (40, 25, 60), np.uint8)] * 4
-    level = Colors(matrix, span == 2)
+    level = YuvFormat(matrix, span == 2)
     raw = [np.full((48, 64), 0, np.uint8), *(np.zeros((24, 32), np.uint8) for _ in range(2))]
-    Converter(level).to_yuv(pictures[0], raw)
+    YuvConverter(level).to_yuv(pictures[0], raw)
     source = clip(tmp_path / "in.mp4", [tuple(raw)] * 4, matrix=matrix, span=span)
     reader = copied(source, tmp_path / "out.mp4")
     assert reader.colors == level
@@ -114,8 +114,8 @@ def test_a_video_without_tags_is_taken_for_what_its_lines_say_and_stays_without(
 
 def test_a_picture_in_place_of_a_frame_has_the_frames_time_and_its_own_colors(tmp_path):
     source = clip(tmp_path / "in.mp4", stamps=VARIABLE, pictures=[picture(0)] * 8)
-    reader = Reader(source)
-    recorder = Recorder(tmp_path / "out.mp4", reader, codec="libx264:crf=4")
+    reader = VideoReader(source)
+    recorder = VideoWriter(tmp_path / "out.mp4", reader, codec="libx264:crf=4")
     for step, frame in enumerate(reader):
         recorder.write(frame, picture(step, level=120))
     recorder.close()
@@ -171,7 +171,7 @@ def test_a_file_that_ends_mid_frame_gives_what_it_has_and_says_so(tmp_path, suff
     data = source.read_bytes()
     cut.write_bytes(data[: int(len(data) * 0.6)])
     reader = copied(cut, tmp_path / f"out{suffix}")
-    assert "ends early" in reader.problem
+    assert "ends early" in reader.error
     found = frames(tmp_path / f"out{suffix}")[0]
     assert 10 < len(found) < 35
     assert psnr(found[9], pictures[9]) > 30
@@ -186,14 +186,14 @@ def test_damaged_packets_are_left_out_and_counted(tmp_path):
     data[start : start + size] = bytes(size)
     source.write_bytes(data)
     reader = copied(source, tmp_path / "out.mp4")
-    assert reader.damaged > 0
-    assert reader.problem is None
+    assert reader.corrupt_packets > 0
+    assert reader.error is None
     assert len(frames(tmp_path / "out.mp4")[0]) >= 36
 
 
 def test_a_whole_file_has_no_problem(tmp_path):
     reader = copied(clip(tmp_path / "in.mp4", sound=True), tmp_path / "out.mp4")
-    assert (reader.problem, reader.damaged, reader.live) == (None, 0, False)
+    assert (reader.error, reader.corrupt_packets, reader.live) == (None, 0, False)
     assert reader.frames == 10
 
 
@@ -214,7 +214,7 @@ def broken_codec(path):
 def test_what_cannot_be_read_is_named_in_one_line(tmp_path, make, said):
     make(tmp_path / "in.mp4")
     with pytest.raises(UsageError, match=said) as raised:
-        Reader(tmp_path / "in.mp4")
+        VideoReader(tmp_path / "in.mp4")
     assert "\n" not in str(raised.value)
     assert "in.mp4" in str(raised.value)
 
@@ -227,7 +227,7 @@ def test_sound_alone_is_no_video(tmp_path):
         frame.sample_rate = 8000
         container.mux([*audio.encode(frame), *audio.encode()])
     with pytest.raises(UsageError, match="has no video"):
-        Reader(tmp_path / "in.mp4")
+        VideoReader(tmp_path / "in.mp4")
 
 
 @pytest.mark.parametrize(
@@ -244,19 +244,19 @@ def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path, name, code
     source = clip(tmp_path / "in.mp4")
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=said):
-        Recorder(tmp_path / name, Reader(source), codec=codec)
+        VideoWriter(tmp_path / name, VideoReader(source), codec=codec)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "in.mp4"]
 
 
 def test_sound_that_the_container_cannot_hold_is_refused(tmp_path):
     source = clip(tmp_path / "in.mp4", sound=True)
     with pytest.raises(UsageError, match=r"aac.*Name the output \.mkv"):
-        Recorder(tmp_path / "out.webm", Reader(source))
+        VideoWriter(tmp_path / "out.webm", VideoReader(source))
 
 
 def test_until_it_is_closed_a_file_has_another_name(tmp_path):
-    reader = Reader(clip(tmp_path / "in.mp4"))
-    recorder = Recorder(tmp_path / "new/out.mp4", reader)
+    reader = VideoReader(clip(tmp_path / "in.mp4"))
+    recorder = VideoWriter(tmp_path / "new/out.mp4", reader)
     for frame in reader:
         recorder.write(frame)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.part.mp4"]
@@ -265,7 +265,7 @@ def test_until_it_is_closed_a_file_has_another_name(tmp_path):
 
 
 def test_without_a_frame_nothing_is_left(tmp_path):
-    Recorder(tmp_path / "out.mp4", Reader(clip(tmp_path / "in.mp4"))).close()
+    VideoWriter(tmp_path / "out.mp4", VideoReader(clip(tmp_path / "in.mp4"))).close()
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
@@ -296,12 +296,12 @@ def test_a_lost_stream_is_called_again_and_its_time_goes_on(tmp_path, transport,
     monkeypatch.setattr(reader_module, "WAIT", 0.05)
     content = transport.read_bytes()
     camera = Camera(content, content[: len(content) // 2], content)
-    reader = Reader(camera.url, patience=0.5)
+    reader = VideoReader(camera.url, reconnect_timeout=0.5)
     assert reader.live
     stamps = [frame.pts * frame.time_base for frame in reader]
     camera.thread.join()
     assert reader.reopened == 2
-    assert "was lost, and gave no frame for 0.5 s" in reader.problem
+    assert "was lost, and gave no frame for 0.5 s" in reader.error
     assert 20 < len(stamps) <= 30
     assert stamps[0] == 0  # whatever the camera's clock says
     assert all(later > earlier for earlier, later in itertools.pairwise(stamps))
@@ -311,7 +311,7 @@ def test_a_lost_stream_is_called_again_and_its_time_goes_on(tmp_path, transport,
 def test_who_stops_is_not_called_again(transport):
     stop = threading.Event()
     camera = Camera(transport.read_bytes())
-    reader = Reader(camera.url, patience=60, stop=stop)
+    reader = VideoReader(camera.url, reconnect_timeout=60, stop=stop)
     stop.set()
     assert len(list(reader)) == 10
     camera.thread.join()
@@ -319,12 +319,12 @@ def test_who_stops_is_not_called_again(transport):
 
 
 def test_a_live_recording_plays_even_when_the_power_fails(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "INDEPENDENT", 0.2)
+    monkeypatch.setattr(writer, "KEYFRAME_INTERVAL_S", 0.2)
     pictures = [picture(step) for step in range(60)]
     content = clip(tmp_path / "camera.ts", pictures).read_bytes()
     camera = Camera(content)
-    reader = Reader(camera.url, patience=0)
-    recorder = Recorder(tmp_path / "out.mp4", reader)
+    reader = VideoReader(camera.url, reconnect_timeout=0)
+    recorder = VideoWriter(tmp_path / "out.mp4", reader)
     for frame in reader:
         recorder.write(frame)
     shutil.copy(tmp_path / "out.part.mp4", tmp_path / "failed.mp4")
@@ -338,5 +338,5 @@ def test_a_live_recording_plays_even_when_the_power_fails(tmp_path, monkeypatch)
 
 def test_planes_are_views():
     frame = av.VideoFrame(64, 48, "yuv420p")
-    planes(frame)[1][3, 5] = 77
+    yuv_planes(frame)[1][3, 5] = 77
     assert bytes(frame.planes[1])[3 * frame.planes[1].line_size + 5] == 77

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lowlight_tf.video.yuv import Colors, Converter
+from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 
 BT709, BT601 = 1, 6
 
@@ -20,13 +20,13 @@ BT709, BT601 = 1, 6
 def test_red_is_coded_as_the_standard_says(matrix, full, red):
     planes = [np.empty((2, 2), np.uint8), np.empty((1, 1), np.uint8), np.empty((1, 1), np.uint8)]
     image = np.full((2, 2, 3), (255, 0, 0), np.uint8)
-    Converter(Colors(matrix, full)).to_yuv(image, planes)
+    YuvConverter(YuvFormat(matrix, full)).to_yuv(image, planes)
     assert tuple(int(plane[0, 0]) for plane in planes) == red
 
 
 @pytest.mark.parametrize("full", [False, True])
 def test_black_and_white_are_the_ends_of_the_range(full):
-    convert = Converter(Colors(BT709, full))
+    convert = YuvConverter(YuvFormat(BT709, full))
     black, white = (0, 255) if full else (16, 235)
     luma = np.array([[black, white]], np.uint8)
     out = np.empty((1, 2, 3), np.uint8)
@@ -39,7 +39,7 @@ def test_black_and_white_are_the_ends_of_the_range(full):
 def test_a_dark_picture_comes_back_without_drift(rng, matrix, full):
     image = rng.integers(0, 60, (6, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
     planes = [np.empty((48, 64), np.uint8) for _ in range(3)]
-    convert, back = Converter(Colors(matrix, full)), np.empty_like(image)
+    convert, back = YuvConverter(YuvFormat(matrix, full)), np.empty_like(image)
     convert.to_yuv(image, planes)
     convert.to_rgb(planes, back)
     error = back.astype(float) - image
@@ -48,7 +48,7 @@ def test_a_dark_picture_comes_back_without_drift(rng, matrix, full):
 
 
 def test_color_differences_of_half_the_size_are_means_and_are_interpolated():
-    convert = Converter(Colors(BT709, True))
+    convert = YuvConverter(YuvFormat(BT709, True))
     grey = np.full((4, 4), 100, np.uint8)
     red = np.array([[128, 160], [128, 160]], np.uint8)
     out = np.empty((4, 4, 3), np.uint8)
@@ -66,17 +66,17 @@ def test_a_view_with_gaps_between_its_lines_is_written(rng):
     image = rng.integers(0, 255, (4, 8, 3), dtype=np.uint8)
     tight = [np.empty(plane.shape, np.uint8) for plane in planes]
     for target in (planes, tight):
-        Converter(Colors(BT601, False)).to_yuv(image, target)
+        YuvConverter(YuvFormat(BT601, False)).to_yuv(image, target)
     for one, other in zip(planes, tight, strict=True):
         np.testing.assert_array_equal(one, other)
     assert not room[:4, 8:].any()
 
 
 def test_a_small_one_is_made_of_means(rng):
-    convert = Converter(Colors(BT709, False))
+    convert = YuvConverter(YuvFormat(BT709, False))
     luma = rng.integers(40, 200, (16, 24), dtype=np.uint8)
     flat = np.full((8, 12), 128, np.uint8)
-    small = convert.small([luma, flat, flat], 8)
+    small = convert.to_rgb_downscaled([luma, flat, flat], 8)
     means = luma.reshape(2, 8, 3, 8).mean((1, 3))
     np.testing.assert_allclose(small, ((means - 16) * 255 / 219)[..., None].repeat(3, 2), atol=1.2)
 
@@ -86,4 +86,4 @@ def test_a_small_one_is_made_of_means(rng):
     [(2, 720, BT709), (2, 719, BT601), (0, 1080, BT709), (5, 1080, 5), (1, 480, BT709)],
 )
 def test_what_is_not_said_is_told_by_the_lines(matrix, lines, expected):
-    assert Colors.of(matrix, full=False, lines=lines).matrix == expected
+    assert YuvFormat.of(matrix, full=False, lines=lines).matrix == expected

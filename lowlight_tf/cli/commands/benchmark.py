@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.size}`."
         )
 
-    facts = benchmark.machine()
+    facts = benchmark.system_info()
     print(
         f"{engine.name}, {engine.card.quantization}, {height}x{width}, uint8 frames in and out, "
         f"{args.runs} runs"

@@ -88,8 +88,8 @@ def _nets() -> Iterable[dict[str, Any]]:
     from lowlight_tf.model_card import ModelCard
     from lowlight_tf.runtime import pretrained
 
-    for name in pretrained.names():
-        card = ModelCard.load(pretrained.FOLDER / f"{name}.json")
+    for name in pretrained.list_pretrained():
+        card = ModelCard.load(pretrained.MODEL_DIR / f"{name}.json")
         results = card.training.get("validation", {})
         yield {
             "name": name,

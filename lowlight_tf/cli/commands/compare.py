@@ -170,9 +170,9 @@ def _show(bar: Bar, names: list[str], count: int, name: str, share: float) -> No
 def _facts(command: str) -> str:
     """Return on what machine and by what versions the numbers were made, in a line."""
     from lowlight_tf.evaluation.results import made_by
-    from lowlight_tf.runtime.benchmark import machine
+    from lowlight_tf.runtime.benchmark import system_info
 
-    facts = {**machine(), **made_by(command)["versions"]}
+    facts = {**system_info(), **made_by(command)["versions"]}
     return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 

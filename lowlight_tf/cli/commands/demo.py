@@ -35,10 +35,10 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.demo import litertjs, server
     from lowlight_tf.runtime import pretrained
 
-    chosen = server.Net.open(net_file(args.model or pretrained.BEST))
-    nets = {net.card.name: net for net in (*server.shipped(), chosen)}
-    parts = args.parts or litertjs.cache()
-    litertjs.fetch(parts, tell=lambda line: print(line, flush=True))
+    chosen = server.DemoModel.open(net_file(args.model or pretrained.DEFAULT_MODEL))
+    nets = {net.card.name: net for net in (*server.list_demo_models(), chosen)}
+    parts = args.parts or litertjs.cache_dir()
+    litertjs.download(parts, tell=lambda line: print(line, flush=True))
     content = litertjs.content(parts)
     with server.serve(
         [*nets.values()], content, chosen=chosen.card.name, port=args.port

@@ -81,11 +81,11 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--output must be a folder. Received: {output} (a file).")
 
     from lowlight_tf.runtime import explain, pretrained
-    from lowlight_tf.runtime.loading import open_engine
+    from lowlight_tf.runtime.loading import load_model
 
-    best = pretrained.best(raw=raw.are_raw(inputs), cameras=bool(args.infrared))
+    best = pretrained.default_model(raw=raw.are_raw(inputs), cameras=bool(args.infrared))
     model = run_folder or args.model or best
-    engine = open_engine(model, threads=args.threads)
+    engine = load_model(model, threads=args.threads)
     raw.check(engine, args)
     if frames is not None:
         return raw.burst(engine, frames, output, args)
@@ -279,13 +279,15 @@ def _enhance_by_ray(
         print(f"{len(jobs) - len(todo)} of {len(jobs)} are there already")
     model = Path(model).absolute() if Path(model).exists() else model
     options = argparse.Namespace(**{**vars(args), "overwrite": True})
-    answers = ray_pool.run(todo, functools.partial(_open_worker, model, options), cpus=args.threads)
+    answers = ray_pool.map_unordered(
+        todo, functools.partial(_open_worker, model, options), cpus=args.threads
+    )
     outcomes = ["whole"] * (len(jobs) - len(todo))
     with Bar(len(todo)) as bar, contextlib.closing(answers):
         bar.show(0, "")
         for done, (job, answer) in enumerate(answers, start=1):
             bar.clear()
-            if isinstance(answer, ray_pool.Lost):
+            if isinstance(answer, ray_pool.TaskFailure):
                 print(f"lowlight-tf enhance: {job.source}: {answer.reason}", file=sys.stderr)
             else:
                 outcome, said = answer
@@ -302,9 +304,9 @@ def _open_worker(
 
     Runs in another process.
     """
-    from lowlight_tf.runtime.loading import open_engine
+    from lowlight_tf.runtime.loading import load_model
 
-    engine = open_engine(model, threads=args.threads)
+    engine = load_model(model, threads=args.threads)
 
     def work(job: Job) -> tuple[str | None, str]:
         with contextlib.redirect_stderr(io.StringIO()) as said, Bar(1) as bar:

@@ -89,10 +89,10 @@ def _show(bar: Bar, count: int, name: str, share: float) -> None:
 
 def _engines(models: list[str], threads: int) -> dict[str, Any]:
     """Return the models, by short names where these tell them apart."""
-    from lowlight_tf.runtime.loading import open_engine
+    from lowlight_tf.runtime.loading import load_model
 
     models = [model for model in models if model not in SOURCES]
-    opened = {model: open_engine(model, threads=threads) for model in models}
+    opened = {model: load_model(model, threads=threads) for model in models}
     short = [engine.name for engine in opened.values()]
     return {
         model if short.count(engine.name) > 1 else engine.name: engine

@@ -125,7 +125,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         output / "ladder.json",
         {
             "command": command,
-            "machine": benchmark.machine(),
+            "machine": benchmark.system_info(),
             "size": list(size),
             "data": data,
             "pictures": len(pairs),

@@ -21,13 +21,13 @@ def run(args: argparse.Namespace) -> int:
     """Write the files; return 0."""
     from lowlight_tf import checks
     from lowlight_tf.cli.options import image_size, net_file
-    from lowlight_tf.tflite_graph.resize_model import resize
+    from lowlight_tf.tflite_graph.resize_model import resize_model
 
     sizes = [image_size(size) for size in args.size.split(",")]
     path = net_file(args.model)
     if args.output.exists():
         checks.check_dir("output", args.output)
     for size in sizes:
-        written = resize(path, size, args.output)
+        written = resize_model(path, size, args.output)
         print(f"{written}: {written.stat().st_size / 1000:.0f} kB, {size[0]}x{size[1]}")
     return 0

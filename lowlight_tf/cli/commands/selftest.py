@@ -23,21 +23,19 @@ def run(args: argparse.Namespace) -> int:
     """Test each net, all of them. Return 0 if every one passes, else 1."""
     from lowlight_tf import checks
     from lowlight_tf.runtime import pretrained
-    from lowlight_tf.runtime.golden import GOLDEN_DB, golden_db
+    from lowlight_tf.runtime.golden import MIN_GOLDEN_DB, golden_db
     from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
     checks.check_min("threads", args.threads, 1)
-    models = args.models or pretrained.names()
+    models = args.models or pretrained.list_pretrained()
     paths = [net_file(model) for model in models]
     failed = 0
     for model, path in zip(models, paths, strict=True):
         try:
             engine = LiteRTEngine(path, threads=args.threads)
             agreement = golden_db(engine, path.with_suffix(".npz"))
-            passed = agreement >= GOLDEN_DB
-            said = (
-                f"golden output reproduced to {agreement:.1f} dB, at least {GOLDEN_DB:.0f} needed"
-            )
+            passed = agreement >= MIN_GOLDEN_DB
+            said = f"golden output reproduced to {agreement:.1f} dB, at least {MIN_GOLDEN_DB:.0f} needed"
         except UsageError as error:
             passed, said = False, str(error)
         print(f"{'pass' if passed else 'FAIL'}  {model}: {said}")

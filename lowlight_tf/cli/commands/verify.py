@@ -65,7 +65,7 @@ def findings(
     pair = path.with_suffix(".npz")
     if pair.is_file():
         agreement = golden.golden_db(engine, pair)
-        yield agreement >= golden.GOLDEN_DB, f"golden output: reproduced to {agreement:.1f} dB"
+        yield agreement >= golden.MIN_GOLDEN_DB, f"golden output: reproduced to {agreement:.1f} dB"
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
     sources = calibration_data.dark_pictures(

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(engine: "Engine", args: argparse.Namespace) -> None:
     """Refuse a model that fuses without infrared pictures, and the reverse."""
-    input_checks.check(engine.contract)
+    input_checks.check_task_model(engine.contract)
     if not engine.contract.is_fusion:
         if args.infrared or args.align:
             raise UsageError(

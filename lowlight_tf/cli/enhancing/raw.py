@@ -98,12 +98,14 @@ def read(source: Path, args: argparse.Namespace) -> "RawImage":
 def ratio_for(picture: "RawImage", name: str, args: argparse.Namespace, bar: Bar) -> float:
     """Return by how much a picture is amplified; say it where nobody else has."""
     from lowlight_tf.imaging.raw import raw_image
-    from lowlight_tf.runtime.develop import fitting_ratio
+    from lowlight_tf.runtime.develop import auto_exposure_ratio
 
     asked = capped(args)
     if asked is not None:
         return asked
-    found = fitting_ratio(picture, cap=None if args.uncapped else raw_image.MAX_EXPOSURE_RATIO)
+    found = auto_exposure_ratio(
+        picture, cap=None if args.uncapped else raw_image.MAX_EXPOSURE_RATIO
+    )
     bar.clear()
     _say(f"{name}: amplified {found:.4g} times, to a middle gray. Another: --ratio")
     return found
@@ -163,7 +165,7 @@ def burst(engine: "Engine", sources: Sequence[Path], target: Path, args: argpars
             f"{engine.name} takes pictures. Name a --model of RAW files, or a folder as --output."
         )
     try:
-        from lowlight_tf.video.writer import Plain, Recorder
+        from lowlight_tf.video.writer import VideoFormat, VideoWriter
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
@@ -174,8 +176,8 @@ def burst(engine: "Engine", sources: Sequence[Path], target: Path, args: argpars
         with Bar(len(sources)) as bar:
             for index, image in _images(engine, sources, args, bar):
                 if recorder is None:
-                    like = Plain.of(image.shape[:2], args.fps)
-                    recorder = Recorder(target, like, codec=args.codec, overwrite=args.overwrite)
+                    like = VideoFormat.of(image.shape[:2], args.fps)
+                    recorder = VideoWriter(target, like, codec=args.codec, overwrite=args.overwrite)
                 recorder.write(like.frame(index), image)
     finally:
         if recorder:  # what there is of it plays, whatever happened

@@ -16,7 +16,7 @@ from lowlight_tf.cli.signals import stops_call
 if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
     from lowlight_tf.runtime.engine import Engine
-    from lowlight_tf.video.reader import Reader
+    from lowlight_tf.video.reader import VideoReader
 
 SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
@@ -116,11 +116,11 @@ def enhance_one(
     """
     source, target, infrared = job
     try:
-        from lowlight_tf.video.frame_queue import shared
-        from lowlight_tf.video.fusion_pipeline import Twin
-        from lowlight_tf.video.pipeline import Stream
-        from lowlight_tf.video.temporal_smoothing import NightSwitch
-        from lowlight_tf.video.writer import Recorder
+        from lowlight_tf.video.frame_queue import split_threads
+        from lowlight_tf.video.fusion_pipeline import FusionVideoPipeline
+        from lowlight_tf.video.pipeline import VideoPipeline
+        from lowlight_tf.video.temporal_smoothing import DayNightSwitch
+        from lowlight_tf.video.writer import VideoWriter
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
@@ -132,13 +132,13 @@ def enhance_one(
     if args.when_dark and infrared:
         raise UsageError("--when-dark is for one camera. Leave it out where two are fused.")
     if args.when_dark:
-        night = NightSwitch(below=args.dark_below, above=args.bright_above)
+        night = DayNightSwitch(below=args.dark_below, above=args.bright_above)
     with _stoppable() as stop:
         readers = [_opened(one, stop, args.reconnect) for one in filter(None, (source, infrared))]
         reader = readers[0]
-        recorder = Recorder(target, reader, codec=args.codec, overwrite=args.overwrite)
+        recorder = VideoWriter(target, reader, codec=args.codec, overwrite=args.overwrite)
         if infrared:
-            stream = Twin(
+            stream = FusionVideoPipeline(
                 engine,
                 *readers,
                 recorder,
@@ -149,8 +149,10 @@ def enhance_one(
                 say=lambda line: (bar.clear(), _say(line)),
             )
         else:
-            engines = shared(engine, args.threads)
-            stream = Stream(engines, reader, recorder, seconds=args.steady, night=night, stop=stop)
+            engines = split_threads(engine, args.threads)
+            stream = VideoPipeline(
+                engines, reader, recorder, seconds=args.steady, night=night, stop=stop
+            )
         begun = time.monotonic()
 
         def progress(frames: int) -> None:
@@ -175,13 +177,15 @@ def enhance_one(
     return all(whole)
 
 
-def _report(reader: "Reader", frames: int, dropped: int, target: Path, *, stopped: bool) -> bool:
+def _report(
+    reader: "VideoReader", frames: int, dropped: int, target: Path, *, stopped: bool
+) -> bool:
     """Say what happened; return whether the video is whole."""
     troubles = []
-    if reader.damaged:
-        troubles.append(f"{reader.name}: {reader.damaged} damaged packets were left out")
-    if reader.problem and not stopped:
-        troubles.append(reader.problem)
+    if reader.corrupt_packets:
+        troubles.append(f"{reader.name}: {reader.corrupt_packets} damaged packets were left out")
+    if reader.error and not stopped:
+        troubles.append(reader.error)
     for trouble in troubles:
         _say(f"{trouble}. {target} has {frames} frames, and plays.")
     if dropped or reader.reopened:
@@ -193,15 +197,15 @@ def _say(line: str) -> None:
     print(f"lowlight-tf enhance: {line}", file=sys.stderr)
 
 
-def _opened(source: Source, stop: threading.Event, patience: float) -> "Reader":
+def _opened(source: Source, stop: threading.Event, patience: float) -> "VideoReader":
     """Open the source on another thread: this one can be interrupted while a pipe is silent."""
-    from lowlight_tf.video.reader import Reader
+    from lowlight_tf.video.reader import VideoReader
 
-    results: list[Reader | BaseException] = []
+    results: list[VideoReader | BaseException] = []
 
     def work() -> None:
         try:
-            results.append(Reader(source, patience=patience, stop=stop))
+            results.append(VideoReader(source, reconnect_timeout=patience, stop=stop))
         except BaseException as error:  # raised by the thread that waits
             results.append(error)
 

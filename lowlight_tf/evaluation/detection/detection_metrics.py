@@ -162,7 +162,7 @@ def check(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> None:
         )
     for name, engine in engines.items():
         if not engine.contract.is_fusion:
-            input_checks.check_ports(engine.contract)
+            input_checks.check_enhancement_model(engine.contract)
         elif not with_infrared:
             raise UsageError(
                 f"{name} fuses two cameras. Received pictures of one. Pass a folder with visible/ "

@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tensorflow.lite.python.convert import mlir_quantize
 
-from lowlight_tf.tflite_graph.clamp_ranges import limited, without_idle_limits
+from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_clamp_ranges
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
 
@@ -70,11 +70,11 @@ def quantized(
     graph = schema.ModelT.InitFromPackedBuf(calibrated, 0)
     if not NORMALIZING & {code for _, code in _operators(graph)}:
         integer = mlir_quantize(
-            limited(_trimmed(calibrated, samples, set())),
+            set_clamp_ranges(_trimmed(calibrated, samples, set())),
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
         )
-        return without_idle_limits(integer)
+        return remove_redundant_minimum(integer)
     fragile = _fragile(calibrated)
     return mlir_quantize(
         _trimmed(calibrated, samples, fragile),

@@ -19,7 +19,7 @@ def test_every_number_is_said_and_written(tmp_path, capsys):
     said = capsys.readouterr().out
     results = json.loads(path.read_text())
     assert (results["height"], results["width"]) == (400, 600)
-    assert results["sha256"] == ModelCard.load(pretrained.FOLDER / f"{NET}.json").sha256
+    assert results["sha256"] == ModelCard.load(pretrained.MODEL_DIR / f"{NET}.json").sha256
     assert {"cpu", "cores", "memory_gb", "system", "litert"} <= results["machine"].keys()
     assert [timing["threads"] for timing in results["timings"]] == [1, 2]
     for timing in results["timings"]:

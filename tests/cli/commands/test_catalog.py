@@ -18,7 +18,7 @@ NAMES = {
     "losses": set(LOSSES),
     "metrics": set(METRICS),
     "datasets": {"embedded", *dataset_card.list_datasets()},
-    "nets": set(pretrained.names()),
+    "nets": set(pretrained.list_pretrained()),
     "recipes": {path.stem for path in RECIPE_DIR.glob("*.toml")},
 }
 
@@ -63,7 +63,7 @@ def test_a_net_is_listed_with_its_size_and_its_result(tmp_path, capsys, monkeypa
         weights=1000,
         training={"validation": {"psnr": 20.54321, "ssim": 0.80123}},
     ).save(tmp_path / "tiny.json")
-    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    monkeypatch.setattr(pretrained, "MODEL_DIR", tmp_path)
     assert main(["catalog", "nets"]) == 0
     row = capsys.readouterr().out.splitlines()[-1].split()
     assert row[:6] == ["tiny", "driving_unet", "40x60", "uint8", "int8", "1000"]

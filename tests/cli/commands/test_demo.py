@@ -26,7 +26,7 @@ def parts():
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_the_page_is_served_until_it_is_stopped(parts, tmp_path, stop):
     for suffix in ("tflite", "json"):
-        shutil.copy(pretrained.FOLDER / f"dashcam_net_nano_int8.{suffix}", tmp_path)
+        shutil.copy(pretrained.MODEL_DIR / f"dashcam_net_nano_int8.{suffix}", tmp_path)
     net = tmp_path / "dashcam_net_nano_int8.tflite"
     command = [sys.executable, "-m", "lowlight_tf", "demo", "--no-open", "--port", "0"]
     command += ["--parts", str(parts), "--model", str(net)]

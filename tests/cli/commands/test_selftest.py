@@ -15,7 +15,7 @@ from lowlight_tf.runtime import pretrained
 def net(tmp_path):
     """A net of our own: its file, its card and its golden pair, which holds its inputs."""
     for suffix in ("tflite", "json", "npz"):
-        shutil.copy(pretrained.FOLDER / f"driving_unet.{suffix}", tmp_path / f"net.{suffix}")
+        shutil.copy(pretrained.MODEL_DIR / f"driving_unet.{suffix}", tmp_path / f"net.{suffix}")
     return tmp_path / "net.tflite"
 
 
@@ -69,4 +69,4 @@ def test_all_that_ship_are_tested_without_tensorflow():
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("pass") == len(pretrained.names())
+    assert done.stdout.count("pass") == len(pretrained.list_pretrained())

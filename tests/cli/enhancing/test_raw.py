@@ -9,7 +9,7 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.formats import dng
 from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.develop import develop
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
@@ -46,7 +46,7 @@ def test_one_file_becomes_one_picture_of_sixteen_bits(enhance, tmp_path, capsys)
     assert "1 of 1 pictures developed by libraw" in capsys.readouterr().out
     result = pixels(tmp_path / "IMG.png")
     assert (result.shape, result.dtype) == ((48, 32, 3), np.uint16)
-    expected = develop(open_engine("libraw"), raw_image.read_raw(source), ratio=100)
+    expected = develop(load_model("libraw"), raw_image.read_raw(source), ratio=100)
     np.testing.assert_array_equal(result[..., ::-1], expected)
 
 
@@ -55,7 +55,7 @@ def test_without_a_model_the_net_that_ships_develops(tmp_path, capsys):
     out = tmp_path / "IMG.png"
     assert main(["enhance", str(source), "--ratio", "200", "--output", str(out)]) == 0
     assert "1 of 1 pictures developed by attention_unet" in capsys.readouterr().out
-    expected = develop(open_engine("attention_unet"), raw_image.read_raw(source), ratio=200)
+    expected = develop(load_model("attention_unet"), raw_image.read_raw(source), ratio=200)
     np.testing.assert_array_equal(pixels(out)[..., ::-1], expected)
     assert expected.shape == (70, 90, 3)
 

@@ -123,7 +123,7 @@ def test_a_video_is_never_written_over_itself(tmp_path):
 
 
 def test_a_live_stream_is_enhanced_until_it_is_lost(enhance, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(reader, "WAIT", 0.05)
+    monkeypatch.setattr(reader, "BACKOFF_S", 0.05)
     content = clip(tmp_path / "camera.ts").read_bytes()
     camera = Camera(content, content)
     words = ("--output", tmp_path / "out.mp4", "--reconnect", "0.5")

@@ -6,7 +6,7 @@ from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.comparison.contact_sheet import HEAD, LINE, contact_sheet
 from lowlight_tf.imaging import image_io
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 
 class Doubled:
@@ -42,7 +42,7 @@ def test_without_targets_there_is_no_column_for_them_and_captions_stand_below(tm
 
 def test_both_cameras_stand_before_what_fuses_them(scene_of):
     pair = scene_of("a", np.full((20, 30, 3), 51, np.uint8), np.full((20, 30), 153, np.uint8))
-    sheet = contact_sheet([open_engine("average"), Doubled()], [pair], height=40)
+    sheet = contact_sheet([load_model("average"), Doubled()], [pair], height=40)
     tones = sheet[HEAD:].reshape(40, 4, 60, 3).mean((0, 2, 3))
     np.testing.assert_allclose(tones, [0.2, 0.6, 0.4, 0.4], atol=0.003)
 

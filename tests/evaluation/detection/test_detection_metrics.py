@@ -14,7 +14,7 @@ from lowlight_tf.evaluation.detection import detection_metrics
 from lowlight_tf.evaluation.detection.annotations import Label
 from lowlight_tf.evaluation.detection.detector import Detection
 from lowlight_tf.imaging import dtypes, image_io
-from lowlight_tf.runtime.loading import open_engine
+from lowlight_tf.runtime.loading import load_model
 
 
 class Bright:
@@ -65,7 +65,7 @@ LABELS = {"a": [Label("person", (5, 10, 15, 30)), Label("person", (40, 10, 50, 3
 
 def test_both_cameras_and_what_is_fused_of_them(two_cameras):
     rows = detection_metrics.measure(
-        {"average": open_engine("average")},
+        {"average": load_model("average")},
         fusion_folder(two_cameras),
         detector=Bright(),
         labels=LABELS,
@@ -222,4 +222,4 @@ def test_what_cannot_be_is_refused_before_anything_is_looked_at(two_cameras):
     with pytest.raises(UsageError, match="Received: 1 of 2"):
         detection_metrics.check({}, [*both, *one])
     with pytest.raises(UsageError, match="average fuses two cameras"):
-        detection_metrics.check({"average": open_engine("average")}, one)
+        detection_metrics.check({"average": load_model("average")}, one)
