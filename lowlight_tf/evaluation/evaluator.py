@@ -120,7 +120,7 @@ def measure(
     bench = Bench(engine, metrics=metrics, protocols=protocols)
     scores: dict[str, list[Score]] = {protocol: [] for protocol in bench.protocols}
     for done, pair in enumerate(pairs, 1):
-        for protocol, score in bench.judge(bench.show(pair)).items():
+        for protocol, score in bench.score(bench.predict(pair)).items():
             scores[protocol].append(score)
         if progress:
             progress(done / len(pairs))
@@ -178,7 +178,7 @@ class Bench:
     def _functions(self) -> dict[str, Callable[..., float]]:
         return {metric: judge.load() for metric, judge in self._judges.items()}
 
-    def show(self, pair: Pair) -> View:
+    def predict(self, pair: Pair) -> View:
         """Let the engine enhance, fuse or develop a pair.
 
         Raises:
@@ -190,7 +190,7 @@ class Bench:
         images = see(watch, pair, self._taken, self._asked)
         return View(pair.name, images, watch.ms, watch.multiply_adds)
 
-    def judge(self, view: View, *, refused: dict[str, str] | None = None) -> dict[str, Score]:
+    def score(self, view: View, *, refused: dict[str, str] | None = None) -> dict[str, Score]:
         """Return protocol -> what was measured.
 
         Args:

@@ -71,7 +71,7 @@ class Results:
         }
 
     @property
-    def deviations(self) -> dict[str, float]:
+    def standard_deviations(self) -> dict[str, float]:
         """Metric -> standard deviation over those pictures; NaN where a picture's is infinite."""
         return {
             metric: float(np.std(values)) if values and np.isfinite(values).all() else math.nan
@@ -135,7 +135,7 @@ def load(path: Path) -> list[Results]:
 
 
 def _to_json(results: Results) -> dict[str, Any]:
-    means, deviations = results.means, results.deviations
+    means, deviations = results.means, results.standard_deviations
     return {
         "model": results.model,
         "sha256": results.sha256,

@@ -21,10 +21,10 @@ from lowlight_tf.export.quantization.post_training import QUANTIZATIONS, Sample,
 from lowlight_tf.fileio import atomic_write
 from lowlight_tf.layers.reparameterization import reparameterize_model
 
-EIGHT = ("dynamic", "int8", "int16x8")
+INT8_WEIGHT_MODES = ("dynamic", "int8", "int16x8")
 """What has weights of eight bits."""
 
-TINY = 1e-30
+MIN_WEIGHT_MAGNITUDE = 1e-30
 """Weights smaller than this are set to zero: denormal floats make processors 30 times slower."""
 
 
@@ -59,25 +59,25 @@ def convert(
     """
     checks.check_choice("quantize", quantization, QUANTIZATIONS)
     check_size(size, contract)
-    model = reparameterize_model(told(model, contract))
+    model = reparameterize_model(deployable_submodel(model, contract))
     if quantization == "int8":
         model = equalized(model, samples)
-    if quantization in EIGHT and len(samples):
+    if quantization in INT8_WEIGHT_MODES and len(samples):
         model = rounded(model, samples)
     for weight in model.weights:
         value = np.asarray(weight)
-        weight.assign(np.where(np.abs(value) < TINY, 0, value))
+        weight.assign(np.where(np.abs(value) < MIN_WEIGHT_MAGNITUDE, 0, value))
     weights = [weight.value for weight in model.weights]
     finish = functools.partial(quantized, quantization=quantization, samples=samples)
     return write(model, weights, contract, path, size=size, finish=finish)
 
 
-def told(net: keras.Model, contract: Contract) -> keras.Model:
+def deployable_submodel(net: keras.Model, contract: Contract) -> keras.Model:
     """Return the part of a net that a file has: what gives the contract's outputs, and maps.
 
     What serves losses only may well show its layers what they never see on a device.
     """
-    results = {name: x for name, x in net.output.items() if _is_told(name, contract)}
+    results = {name: x for name, x in net.output.items() if _is_explanation_output(name, contract)}
     if len(results) == len(net.output):
         return net
     return keras.Model(net.input, results, name=net.name)
@@ -114,7 +114,7 @@ def write(
     Returns:
         `path`.
     """
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, _silence_converter():
         tf.saved_model.save(*_module(model, weights, contract, size, folder))
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["serving_default"]
@@ -144,18 +144,18 @@ def _module(
     def serve(*images: tf.Tensor) -> dict[str, tf.Tensor]:
         named = {port.name: image for port, image in zip(contract.inputs, images, strict=True)}
         results = model(named, training=False)
-        return {name: x for name, x in results.items() if _is_told(name, contract)}
+        return {name: x for name, x in results.items() if _is_explanation_output(name, contract)}
 
     module.serve = serve
     return module, folder, serve.get_concrete_function()
 
 
-def _is_told(name: str, contract: Contract) -> bool:
+def _is_explanation_output(name: str, contract: Contract) -> bool:
     return name.endswith(EXPLANATION_SUFFIX) or any(name == port.name for port in contract.outputs)
 
 
 @contextlib.contextmanager
-def _quiet():
+def _silence_converter():
     """Keep back what the converter says of itself: it is no news to whoever exports a net."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

@@ -25,11 +25,11 @@ from lowlight_tf.runtime.golden import INPUTS_PREFIX, center_crop
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.tflite_graph.resize_model import is_resizable
 
-CHANGEABLE = "options.", "preparation."
+OVERRIDABLE_KEYS = "options.", "preparation."
 """What begins the name of a setting that a trained net may be given another value of."""
 
 
-def open_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngine]:
+def load_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngine]:
     """Return the recipe and the net of a run folder.
 
     Args:
@@ -43,7 +43,7 @@ def open_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngi
     """
     checks.check_dir("run", run)
     for setting in settings:
-        if not setting.startswith(CHANGEABLE):
+        if not setting.startswith(OVERRIDABLE_KEYS):
             raise UsageError(
                 "Of a trained net options.KEY=VALUE and preparation.KEY=VALUE can be set. "
                 f"Received: {setting}. Train again with it."
@@ -104,7 +104,7 @@ def export_run(
     """
     for quantization in quantize:
         checks.check_choice("quantize", quantization, QUANTIZATIONS)
-    recipe, engine = open_run(run, settings)
+    recipe, engine = load_run(run, settings)
     contract = engine.contract
     pictures = dark_pictures(
         contract, run=run, folder=calibration_folder, preparation=recipe.preparation
@@ -128,7 +128,7 @@ def export_run(
                 quantization=quantization,
                 samples=samples,
             )
-            card = card_of(
+            card = build_card(
                 path, run, recipe, engine, size=size, quantization=quantization, name=name or stem
             )
             card.save(path.with_suffix(".json"))
@@ -143,7 +143,7 @@ def export_run(
     return written
 
 
-def card_of(
+def build_card(
     path: Path,
     run: Path,
     recipe: Recipe,

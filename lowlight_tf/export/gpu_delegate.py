@@ -20,29 +20,29 @@ from pathlib import Path
 
 import numpy as np
 
-DRIVERS = (
+DRIVER_FILES = (
     "/usr/lib*/chromium*/vk_swiftshader_icd.json",
     "/opt/google/chrome*/vk_swiftshader_icd.json",
     "/snap/chromium/current/usr/lib/chromium-browser/vk_swiftshader_icd.json",
 )
 """Where a software Vulkan driver may lie."""
 
-ADVICE = (
+INSTALL_ADVICE = (
     "On Debian run: apt-get install chromium libvulkan1. Elsewhere install Chromium and the Vulkan "
     "loader, or set VK_DRIVER_FILES to the .json of a Vulkan driver."
 )
 """How to get a driver."""
 
-_VARIABLES = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
+_DRIVER_VARIABLES = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
 _MARK = "lowlight_tf delegate: "
 
 
-class NoDriver(RuntimeError):
+class VulkanUnavailableError(RuntimeError):
     """There is no Vulkan driver here, or none that the delegate takes. Says how to get one."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Proof:
+class DelegateReport:
     """What the GPU delegate made of a file.
 
     Attributes:
@@ -60,22 +60,26 @@ class Proof:
     agreement_db: float | None = None
 
 
-def driver() -> str | None:
+def find_vulkan_driver() -> str | None:
     """Return the Vulkan driver file to use: what the environment names, else SwiftShader's."""
-    named = next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), None)
-    found = [path for pattern in DRIVERS for path in sorted(glob.glob(pattern))]
+    named = next((os.environ[name] for name in _DRIVER_VARIABLES if os.environ.get(name)), None)
+    found = [path for pattern in DRIVER_FILES for path in sorted(glob.glob(pattern))]
     return named or next(iter(found), None)
 
 
-def loader() -> None:
+def find_vulkan_loader() -> None:
     """Raise NoDriver if the library that loads Vulkan drivers is not here."""
     try:
         ctypes.CDLL("libvulkan.so.1")
     except OSError:
-        raise NoDriver(f"The Vulkan loader, libvulkan.so.1, was not found. {ADVICE}") from None
+        raise VulkanUnavailableError(
+            f"The Vulkan loader, libvulkan.so.1, was not found. {INSTALL_ADVICE}"
+        ) from None
 
 
-def prove(path: Path, images: Mapping[str, np.ndarray], *, limit_s: float = 600) -> Proof:
+def check_gpu_delegate(
+    path: Path, images: Mapping[str, np.ndarray], *, limit_s: float = 600
+) -> DelegateReport:
     """Run a .tflite file on the GPU delegate and on the CPU.
 
     Args:
@@ -90,14 +94,18 @@ def prove(path: Path, images: Mapping[str, np.ndarray], *, limit_s: float = 600)
         NoDriver: If there is no Vulkan driver that the delegate takes.
         RuntimeError: If the delegate ended without a word on why.
     """
-    chosen = driver()
+    chosen = find_vulkan_driver()
     if chosen is None:
-        raise NoDriver(f"No Vulkan driver was found. {ADVICE}")
-    loader()
+        raise VulkanUnavailableError(f"No Vulkan driver was found. {INSTALL_ADVICE}")
+    find_vulkan_loader()
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "images.npz"
         np.savez(arrays, **images)
-        variables = {"XDG_RUNTIME_DIR": folder, **os.environ, **dict.fromkeys(_VARIABLES, chosen)}
+        variables = {
+            "XDG_RUNTIME_DIR": folder,
+            **os.environ,
+            **dict.fromkeys(_DRIVER_VARIABLES, chosen),
+        }
         try:
             done = subprocess.run(
                 [sys.executable, "-m", __name__, str(path), str(arrays)],
@@ -113,22 +121,24 @@ def prove(path: Path, images: Mapping[str, np.ndarray], *, limit_s: float = 600)
     return _read(done.returncode, done.stdout, done.stderr)
 
 
-def _read(status: int, said: str, log: str) -> Proof:
+def _read(status: int, said: str, log: str) -> DelegateReport:
     """Return what a finished process says of the delegate."""
     device = re.search(r"Selected adapter: ([^,\n]+)", log)
     if device is None and re.search("No adapters found|initialize WebGPU environment", log):
-        raise NoDriver(f"The delegate takes none of the Vulkan drivers here. {ADVICE}")
+        raise VulkanUnavailableError(
+            f"The delegate takes none of the Vulkan drivers here. {INSTALL_ADVICE}"
+        )
     name = device[1] if device else "unknown"
     refused = re.search(
         r"not supported by GPU delegate:\n(.*?)\n([^\n]*operations? will run on[^\n]*)", log, re.S
     )
     if refused:
-        return Proof(name, tuple(refused[1].splitlines()), refused[2])
+        return DelegateReport(name, tuple(refused[1].splitlines()), refused[2])
     result = re.search(re.escape(_MARK) + "(.*)", said)
     if status or not result:
         tail = " | ".join(log.strip().splitlines()[-3:])
         raise RuntimeError(f"the GPU delegate ended with status {status}: {tail}")
-    return Proof(name, **json.loads(result[1]))
+    return DelegateReport(name, **json.loads(result[1]))
 
 
 def _run(path: str, arrays: str) -> dict[str, float]:

@@ -201,8 +201,8 @@ def delegated(maker: Rungs, rung: str) -> str:
         path = maker.write(rung, Path(folder) / "small.tflite", size, samples)
         whole = rung.startswith("int8")
         try:
-            proof = gpu_delegate.prove(path, picture if whole else as_floats(picture))
-        except gpu_delegate.NoDriver:
+            proof = gpu_delegate.check_gpu_delegate(path, picture if whole else as_floats(picture))
+        except gpu_delegate.VulkanUnavailableError:
             return "not run: no Vulkan driver"
         except RuntimeError as error:
             return f"failed: {error}"

@@ -13,8 +13,8 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export.calibration_data import as_floats, calibration, comparison, dark_pictures
-from lowlight_tf.export.convert import check_size, convert, told
-from lowlight_tf.export.exporter import card_of, open_run
+from lowlight_tf.export.convert import check_size, convert, deployable_submodel
+from lowlight_tf.export.exporter import build_card, load_run
 from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.quantization.cross_layer_equalization import equalized
 from lowlight_tf.export.quantization.gptq import rounded
@@ -53,7 +53,7 @@ class Lesson:
     """
 
     pairs: Sequence[Pair]
-    judge: Judge
+    monitor_loss: Judge
     qat_steps: int = 300
     prune_steps: int = 600
     sparsity: float = 0.5
@@ -94,11 +94,11 @@ class Rungs:
         name: str | None = None,
         calibration_folder: Path | None = None,
     ) -> None:
-        self.recipe, self.engine = open_run(run)
+        self.recipe, self.engine = load_run(run)
         check_size(size, self.engine.contract)
         self.contract, self.size, self.lesson, self.run = self.engine.contract, size, lesson, run
         self.name = name or self.recipe.model
-        given = told(self.engine.net, self.contract)
+        given = deployable_submodel(self.engine.net, self.contract)
         # What is right only the net before can tell.
         self.taught = self.contract.is_fusion or len(given.output) < len(self.engine.net.output)
         self.net = reparameterize_model(given)
@@ -120,7 +120,7 @@ class Rungs:
         height, width = self.size
         stem = f"{self.name}_{height}x{width}_{'float32' if rung == 'none' else rung}"
         path = self.write(rung, folder / f"{stem}.tflite", self.size, self.samples)
-        card = card_of(
+        card = build_card(
             path,
             self.run,
             self.recipe,
@@ -197,7 +197,7 @@ class Rungs:
             yield {name: ops.round(255 * image) / 255 for name, image in inputs.items()}, targets
 
     def _judge(self, images: dict[str, Any]) -> Any:
-        weight, judge = self.lesson.teacher, self.lesson.judge
+        weight, judge = self.lesson.teacher, self.lesson.monitor_loss
         leveled = self.recipe.training.exposure
         if not weight and not leveled and not self.taught:
             return judge(images)

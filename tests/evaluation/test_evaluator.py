@@ -54,7 +54,7 @@ def test_the_mean_is_the_mean_of_the_pictures(pair_of):
     assert [score.name for score in results.scores] == ["a", "b"]
     assert [score.values["psnr"] for score in results.scores] == pytest.approx([ONE, TWO])
     assert results.means == pytest.approx({"psnr": (ONE + TWO) / 2, "mae": 1.5 / 255})
-    assert results.deviations["psnr"] == pytest.approx((ONE - TWO) / 2)
+    assert results.standard_deviations["psnr"] == pytest.approx((ONE - TWO) / 2)
     assert (results.model, results.protocol) == ("input", "plain")
 
 
@@ -195,9 +195,9 @@ def test_a_mean_is_over_the_pictures_that_have_the_number(tmp_path):
     scores = tuple(Score("a", {"glare": value, "niqe": math.nan}, 1.0) for value in values)
     results = Results("m", "plain", scores)
     assert results.means["glare"] == 3
-    assert results.deviations["glare"] == 1
+    assert results.standard_deviations["glare"] == 1
     assert math.isnan(results.means["niqe"])
-    assert math.isnan(results.deviations["niqe"])
+    assert math.isnan(results.standard_deviations["niqe"])
     save(tmp_path / "results.json", [results])
     fields = strict(tmp_path / "results.json")["results"][0]
     assert [each["glare"] for each in fields["each"]] == [None, 2, 4]

@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.export.calibration_data import calibration
-from lowlight_tf.export.convert import convert, told
+from lowlight_tf.export.convert import convert, deployable_submodel
 from lowlight_tf.models.driving_unet import driving_unet
 
 SIZE = (16, 24)
@@ -147,9 +147,11 @@ def test_a_file_has_no_part_that_serves_losses_only():
     low = keras.Input((None, None, 3), name="low")
     outputs = {"enhanced": keras.layers.ReLU(name="kept")(low)}
     outputs["gate_map"] = keras.layers.ReLU(name="kept_too")(outputs["enhanced"])
-    assert told(whole := keras.Model({"low": low}, outputs), ENHANCE) is whole
+    assert deployable_submodel(whole := keras.Model({"low": low}, outputs), ENHANCE) is whole
     rebuilt = {"rebuilt": keras.layers.ReLU(name="left_out")(low)}
-    net = told(keras.Model({"low": low}, {**outputs, **rebuilt}, name="net"), ENHANCE)
+    net = deployable_submodel(
+        keras.Model({"low": low}, {**outputs, **rebuilt}, name="net"), ENHANCE
+    )
     assert [layer.name for layer in net.layers] == ["low", "kept", "kept_too"]
     assert list(net.output) == ["enhanced", "gate_map"]
     assert net.name == "net"

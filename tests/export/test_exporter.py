@@ -10,7 +10,7 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, Contract, Port
 from lowlight_tf.export import gpu_delegate
 from lowlight_tf.export.calibration_data import as_floats, comparison, dark_pictures
-from lowlight_tf.export.exporter import export_run, open_run
+from lowlight_tf.export.exporter import export_run, load_run
 from lowlight_tf.export.parity import FAITHFUL_DB
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS
 from lowlight_tf.fileio import sha256
@@ -77,14 +77,14 @@ def test_refuses_a_checkpoint_of_another_model(untrained_run, tmp_path):
     recipe = Recipe(options={"filters": 4, "depth": 1, "groups": 2}).dump()
     run = broken(untrained_run, tmp_path, **{"recipe.toml": recipe})
     with pytest.raises(UsageError, match="is a checkpoint of another model"):
-        open_run(run)
+        load_run(run)
 
 
 def test_refuses_a_contract_of_another_model(untrained_run, tmp_path):
     run = broken(untrained_run, tmp_path)
     Contract(ENHANCE.inputs, (Port("enhanced", 3, "linear"),)).save(run / "contract.json")
     with pytest.raises(UsageError, match="is not that of driving_unet"):
-        open_run(run)
+        load_run(run)
 
 
 @pytest.mark.parametrize("missing", ["model.keras", "contract.json", "recipe.toml"])
@@ -97,8 +97,8 @@ def test_refuses_a_run_that_lacks_a_file_and_writes_nothing(untrained_run, tmp_p
 
 
 def test_another_option_keeps_the_trained_weights(untrained_run):
-    _, trained = open_run(untrained_run)
-    recipe, engine = open_run(untrained_run, ["options.groups=4"])
+    _, trained = load_run(untrained_run)
+    recipe, engine = load_run(untrained_run, ["options.groups=4"])
     assert recipe.options["groups"] == 4
     for one, other in zip(engine.net.get_weights(), trained.net.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -107,12 +107,12 @@ def test_another_option_keeps_the_trained_weights(untrained_run):
 @pytest.mark.parametrize("setting", ["options.filters=16", "training.steps=3"])
 def test_refuses_a_setting_that_needs_training(untrained_run, setting):
     with pytest.raises(UsageError, match=f"(Leave out|Received:) {setting}"):
-        open_run(untrained_run, [setting])
+        load_run(untrained_run, [setting])
 
 
 def test_refuses_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="nothing there"):
-        open_run(tmp_path / "nowhere")
+        load_run(tmp_path / "nowhere")
 
 
 @pytest.mark.slow
@@ -141,9 +141,9 @@ def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_pat
             (picture,) = comparison(
                 dark_pictures(RAW_TO_RGB, run=developing_run, most=1), RAW_TO_RGB, (32, 48)
             )
-            proof = gpu_delegate.prove(
+            proof = gpu_delegate.check_gpu_delegate(
                 path, picture if card.dtype == "uint8" else as_floats(picture)
             )
-        except gpu_delegate.NoDriver:
+        except gpu_delegate.VulkanUnavailableError:
             continue
         assert proof.refused == ()

@@ -28,8 +28,10 @@ def proof(net, low, folder, quantization):
         net, ENHANCE, folder / "net.tflite", size=SIZE, quantization=quantization, samples=samples
     )
     try:
-        return gpu_delegate.prove(path, {"low": low if quantization == "int8" else floats})
-    except gpu_delegate.NoDriver as error:
+        return gpu_delegate.check_gpu_delegate(
+            path, {"low": low if quantization == "int8" else floats}
+        )
+    except gpu_delegate.VulkanUnavailableError as error:
         pytest.skip(str(error))
 
 
@@ -57,8 +59,8 @@ def test_takes_a_size_that_no_level_divides(low, tmp_path):
     samples = {"low": np.divide(low, 255, dtype=np.float32)[:, :14, :22]}
     path = convert(net, ENHANCE, tmp_path / "net.tflite", size=(14, 22))
     try:
-        done = gpu_delegate.prove(path, samples)
-    except gpu_delegate.NoDriver as error:
+        done = gpu_delegate.check_gpu_delegate(path, samples)
+    except gpu_delegate.VulkanUnavailableError as error:
         pytest.skip(str(error))
     assert done.refused == ()
     assert done.difference < 1e-4
@@ -81,33 +83,37 @@ def test_refuses_the_normalization_of_keras_by_name(low, tmp_path):
 def test_says_how_to_get_a_driver_where_there_is_none(monkeypatch, tmp_path):
     for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(gpu_delegate, "DRIVERS", (str(tmp_path / "*.json"),))
-    with pytest.raises(gpu_delegate.NoDriver, match="apt-get install chromium libvulkan1"):
-        gpu_delegate.prove(tmp_path / "net.tflite", {})
+    monkeypatch.setattr(gpu_delegate, "DRIVER_FILES", (str(tmp_path / "*.json"),))
+    with pytest.raises(
+        gpu_delegate.VulkanUnavailableError, match="apt-get install chromium libvulkan1"
+    ):
+        gpu_delegate.check_gpu_delegate(tmp_path / "net.tflite", {})
 
 
 def test_a_driver_that_the_environment_names_comes_first(monkeypatch, tmp_path):
-    monkeypatch.setattr(gpu_delegate, "DRIVERS", (str(tmp_path / "*.json"),))
+    monkeypatch.setattr(gpu_delegate, "DRIVER_FILES", (str(tmp_path / "*.json"),))
     (tmp_path / "found.json").touch()
     monkeypatch.delenv("VK_ICD_FILENAMES", raising=False)
     monkeypatch.delenv("VK_DRIVER_FILES", raising=False)
-    assert gpu_delegate.driver() == str(tmp_path / "found.json")
+    assert gpu_delegate.find_vulkan_driver() == str(tmp_path / "found.json")
     monkeypatch.setenv("VK_ICD_FILENAMES", "mine.json")
-    assert gpu_delegate.driver() == "mine.json"
+    assert gpu_delegate.find_vulkan_driver() == "mine.json"
 
 
 @pytest.mark.slow
 def test_a_driver_that_is_none_is_told_apart_from_a_refusal(monkeypatch, low, tmp_path):
     try:
-        gpu_delegate.loader()
-    except gpu_delegate.NoDriver as error:
+        gpu_delegate.find_vulkan_loader()
+    except gpu_delegate.VulkanUnavailableError as error:
         pytest.skip(str(error))
     monkeypatch.setenv("VK_DRIVER_FILES", str(tmp_path / "absent.json"))
     image = keras.Input((None, None, 3), name="low")
     net = keras.Model({"low": image}, {"enhanced": 0.5 * image})
     path = convert(net, ENHANCE, tmp_path / "net.tflite", size=SIZE)
-    with pytest.raises(gpu_delegate.NoDriver, match="takes none of the Vulkan drivers"):
-        gpu_delegate.prove(path, {"low": np.divide(low, 255, dtype=np.float32)})
+    with pytest.raises(
+        gpu_delegate.VulkanUnavailableError, match="takes none of the Vulkan drivers"
+    ):
+        gpu_delegate.check_gpu_delegate(path, {"low": np.divide(low, 255, dtype=np.float32)})
 
 
 def test_a_crash_is_an_error_that_shows_the_end_of_the_log():

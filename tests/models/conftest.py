@@ -15,8 +15,8 @@ def prove():
 
     def prove(path, images):
         try:
-            return gpu_delegate.prove(path, images)
-        except gpu_delegate.NoDriver as error:
+            return gpu_delegate.check_gpu_delegate(path, images)
+        except gpu_delegate.VulkanUnavailableError as error:
             pytest.skip(str(error))
 
     return prove

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("`quantize` must name at least one kind of file. Received: none.")
 
     from lowlight_tf.export.exporter import export_run
-    from lowlight_tf.export.parity import FAITHFUL_DB
+    from lowlight_tf.export.parity import MIN_PARITY_DB
     from lowlight_tf.model_card import ModelCard
 
     paths = [
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     faithful = True
     for path in paths:
         card = ModelCard.load(path.with_suffix(".json"))
-        least = FAITHFUL_DB[card.quantization]
+        least = MIN_PARITY_DB[card.quantization]
         verdict = "" if card.parity_db >= least else f", NOT faithful (at least {least:.0f} dB)"
         faithful = faithful and not verdict
         print(

@@ -90,7 +90,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     listed = args.run / "pairs_training.json"
     lesson = Lesson(
         pairs=read_pairs(listed) if listed.is_file() else (),
-        judge=lambda images: objective.total(objective(images)),
+        monitor_loss=lambda images: objective.total(objective(images)),
         qat_steps=args.qat_steps,
         prune_steps=args.prune_steps,
         sparsity=args.sparsity,

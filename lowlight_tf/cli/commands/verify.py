@@ -73,11 +73,11 @@ def findings(
     )
     compared = calibration_data.comparison(sources, card.contract, (card.height, card.width))
     if run:
-        from lowlight_tf.export.exporter import open_run
+        from lowlight_tf.export.exporter import load_run
 
         options = [f"options.{key}={json.dumps(value)}" for key, value in card.options.items()]
-        _, reference = open_run(run, options)  # the file may be of other ones than the run
-        least = parity.FAITHFUL_DB[card.quantization]
+        _, reference = load_run(run, options)  # the file may be of other ones than the run
+        least = parity.MIN_PARITY_DB[card.quantization]
         floats = [calibration_data.as_floats(picture) for picture in compared]
         agreement = parity.parity_db(reference, engine, floats)
         yield (
@@ -101,8 +101,8 @@ def _delegate(path, picture, dtype: str, required: bool) -> tuple[bool | None, s
 
     images = picture if dtype == "uint8" else calibration_data.as_floats(picture)
     try:
-        proof = gpu_delegate.prove(path, images)
-    except gpu_delegate.NoDriver as error:
+        proof = gpu_delegate.check_gpu_delegate(path, images)
+    except gpu_delegate.VulkanUnavailableError as error:
         return (False if required else None), f"GPU delegate: not run. {error}"
     except RuntimeError as error:
         return False, f"GPU delegate: {error}"

@@ -87,7 +87,7 @@ class Entry:
     """
 
     model: str
-    cells: tuple[Cell, ...]
+    images: tuple[Cell, ...]
     results: tuple[Results, ...]
     weights: int | None
     bytes: int | None
@@ -117,7 +117,7 @@ class Comparison:
         return [
             (entry.model, picture, cell.failed)
             for entry in self.entries
-            for picture, cell in zip(self.pictures, entry.cells, strict=True)
+            for picture, cell in zip(self.pictures, entry.images, strict=True)
             if cell.failed
         ]
 
@@ -296,8 +296,8 @@ def _pixels(pair: Pair) -> int:
 def _cell(bench: evaluator.Bench, pair: Pair, width: int) -> Cell:
     refused: dict[str, str] = {}
     try:
-        view = bench.show(pair)
-        scores = bench.judge(view, refused=refused)
+        view = bench.predict(pair)
+        scores = bench.score(view, refused=refused)
     except FAILURES as error:
         return Cell(failed=" ".join(str(error).split()) or type(error).__name__)
     if not width:

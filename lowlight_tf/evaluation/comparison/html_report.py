@@ -194,7 +194,7 @@ def _pictures(comparison: Comparison) -> str:
         for place, entry in enumerate(comparison.entries):
             line = zip(head[2:], told[place, index][2:], strict=True)
             caption = " · ".join(f"{number} {what}" for what, number in line)
-            cells.append(_figure(entry.model, name, entry.cells[index], given, caption))
+            cells.append(_figure(entry.model, name, entry.images[index], given, caption))
         row = f'<div class="row">{"".join(cells)}</div>'
         parts.append(f"<article><h3>{html.escape(name)}</h3>{row}</article>")
     return "".join(parts)

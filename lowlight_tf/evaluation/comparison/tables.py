@@ -23,7 +23,7 @@ def means(comparison: Comparison) -> Table:
     total = len(comparison.pictures)
     lines = []
     for entry in comparison.entries:
-        done = sum(not cell.failed for cell in entry.cells)
+        done = sum(not cell.failed for cell in entry.images)
         lines.append(
             [
                 entry.model,
@@ -45,7 +45,7 @@ def each(comparison: Comparison) -> Table:
     lines = []
     for entry in comparison.entries:
         found = {one.protocol: iter(one.scores) for one in entry.results}
-        for picture, cell in zip(comparison.pictures, entry.cells, strict=True):
+        for picture, cell in zip(comparison.pictures, entry.images, strict=True):
             row = dict.fromkeys((*columns, TIME), FAILED if cell.failed else "-")
             for one in () if cell.failed else entry.results:
                 score = next(found[one.protocol])

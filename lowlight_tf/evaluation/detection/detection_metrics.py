@@ -60,10 +60,10 @@ class Found:
     count: int
     labelled: int = 0
     precisions: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
-    judge: str = ""
+    reference_detector: str = ""
     agreement: Agreement | None = None
-    people: int | None = None
-    lost: int | None = None
+    persons: int | None = None
+    missed: int | None = None
 
 
 def measure(
@@ -177,8 +177,8 @@ def table(rows: Sequence[Found]) -> str:
     precision, recall and F1, under its name; people as lost / found in infrared.
     """
     classes = sorted({name for row in rows for name in row.precisions})
-    judges = list(dict.fromkeys(row.judge for row in rows if row.judge))
-    people = any(row.people is not None for row in rows)
+    judges = list(dict.fromkeys(row.reference_detector for row in rows if row.reference_detector))
+    people = any(row.persons is not None for row in rows)
     head = ["pictures", "data", "detector", "number"]
     if classes:
         head += ["labelled", "mAP@.5", "mAP@.5:.95", *(f"{name} AP@.5" for name in classes)]
@@ -195,10 +195,10 @@ def table(rows: Sequence[Found]) -> str:
             )
             line += [str(row.labelled), *(_percent(value) for value in (*means, *values))]
         for judge in judges:
-            agreed = row.agreement if row.judge == judge else Agreement(0, 0, 0)
+            agreed = row.agreement if row.reference_detector == judge else Agreement(0, 0, 0)
             line += [_percent(value) for value in (agreed.precision, agreed.recall, agreed.f1)]
         if people:
-            line.append("-" if row.people is None else f"{row.lost} of {row.people}")
+            line.append("-" if row.persons is None else f"{row.missed} of {row.persons}")
         lines.append(line)
     return results_table.markdown(head, lines, words=3)
 

@@ -75,9 +75,9 @@ class _Family(NamedTuple):
         overlap: Of two boxes of a class that overlap by more (IoU), the less sure is left out.
     """
 
-    shown: Callable[[np.ndarray], np.ndarray]
-    read: Callable[[Sequence[np.ndarray], int], tuple[np.ndarray, np.ndarray]]
-    overlap: float
+    preprocess: Callable[[np.ndarray], np.ndarray]
+    decode: Callable[[Sequence[np.ndarray], int], tuple[np.ndarray, np.ndarray]]
+    nms_iou: float
 
 
 class LiteRTDetector:
@@ -134,12 +134,12 @@ class LiteRTDetector:
         rows, columns = (max(1, round(ratio * side)) for side in (height, width))
         square = np.full((self._side, self._side, 3), FILL, np.uint8)
         square[:rows, :columns] = cv2.resize(_eight(image), (columns, rows))
-        self._interpreter.set_tensor(self._input, self._family.shown(square))
+        self._interpreter.set_tensor(self._input, self._family.preprocess(square))
         self._interpreter.invoke()
         outputs = [self._interpreter.get_tensor(index) for index in self._outputs]
-        boxes, scores = self._family.read(outputs, self._side)
+        boxes, scores = self._family.decode(outputs, self._side)
         boxes = np.clip(boxes, 0, (columns, rows) * 2) * ((width / columns, height / rows) * 2)
-        return _surest(boxes, scores, self._family.overlap)
+        return _surest(boxes, scores, self._family.nms_iou)
 
 
 def open_detector(detector: str | Path, *, threads: int = 2) -> LiteRTDetector:

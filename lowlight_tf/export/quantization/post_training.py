@@ -99,7 +99,7 @@ class Span:
         self._highs: list[float] = []
         self._odd = 0.0
 
-    def add(self, values: np.ndarray) -> None:
+    def update(self, values: np.ndarray) -> None:
         """Take note of one picture's values, (1, ..., C)."""
         whole = values.size == values.shape[-1]
         share, self._odd = (0.0, 0.0) if whole else (OUTLIERS, ODD_PICTURES)
@@ -107,7 +107,7 @@ class Span:
         self._lows.append(low)
         self._highs.append(high)
 
-    def ends(self) -> tuple[float, float]:
+    def min_max(self) -> tuple[float, float]:
         """Return the lower and the upper end; 0 lies between them."""
         low = np.percentile(self._lows, self._odd)
         high = np.percentile(self._highs, 100 - self._odd)
@@ -144,9 +144,9 @@ def _trimmed(calibrated: bytes, samples: Sequence[Sample], fragile: set[str]) ->
     for sample in samples:
         runner(**sample)
         for name, seen in spans.items():
-            seen.add(interpreter.get_tensor(indices[name]))
+            seen.update(interpreter.get_tensor(indices[name]))
     for name, tensor in ranged.items():
-        low, high = spans[name].ends()
+        low, high = spans[name].min_max()
         tensor.quantization.min, tensor.quantization.max = [low], [high]
     for tensor in model.subgraphs[0].tensors:
         ends = tensor.quantization

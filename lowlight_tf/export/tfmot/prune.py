@@ -72,5 +72,5 @@ def prune(
         callback=tools.UpdatePruningStep(),
     )
     copy = keras.models.clone_model(net)
-    shadow.give(copy)
+    shadow.copy_weights_to(copy)
     return copy

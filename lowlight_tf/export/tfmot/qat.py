@@ -123,8 +123,8 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
     spans = {layer.name: Span() for layer in free}
     for sample in samples:
         for (name, _), result in zip(results, run(dict(sample)), strict=True):
-            spans[name].add(result.numpy())
-    found = {name: seen.ends() for name, seen in spans.items()}
+            spans[name].update(result.numpy())
+    found = {name: seen.min_max() for name, seen in spans.items()}
     # What is 0 always has a range too.
     found = {name: ends if ends[1] > ends[0] else (ends[0], 1.0) for name, ends in found.items()}
     return {**found, **fixed}

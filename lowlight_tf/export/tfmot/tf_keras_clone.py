@@ -95,7 +95,7 @@ class Shadow(NamedTuple):
     weights: dict[str, list[tf.Variable]]
     fixed: frozenset[str] = frozenset()
 
-    def give(self, net: keras.Model) -> None:
+    def copy_weights_to(self, net: keras.Model) -> None:
         """Set the weights of the net whose shadow this is to those found here."""
         for name, weights in self.weights.items():
             net.get_layer(name).set_weights([weight.numpy() for weight in weights])

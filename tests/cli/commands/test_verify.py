@@ -27,7 +27,7 @@ def driverless(monkeypatch):
     """A machine without a Vulkan driver."""
     for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(gpu_delegate, "DRIVERS", ())
+    monkeypatch.setattr(gpu_delegate, "DRIVER_FILES", ())
 
 
 def verify(capsys, *words):
@@ -43,9 +43,9 @@ def test_all_that_holds_is_said(exported, untrained_run, capsys):
     assert said.count("ok     golden output: reproduced") == 2
     assert said.count("ok     Keras: ") == 2
     try:
-        gpu_delegate.loader()
-        found = gpu_delegate.driver()
-    except gpu_delegate.NoDriver:
+        gpu_delegate.find_vulkan_loader()
+        found = gpu_delegate.find_vulkan_driver()
+    except gpu_delegate.VulkanUnavailableError:
         found = None
     if found:
         assert said.count("takes every operation; differs from the CPU by at most") == 2

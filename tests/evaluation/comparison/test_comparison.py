@@ -17,7 +17,7 @@ WORK = comparison._work
 
 def dying(connection, task, todo, kept):
     """Work, in a process that is killed at picture b and has no room for c."""
-    show = evaluator.Bench.show
+    show = evaluator.Bench.predict
 
     def broken(bench, pair):
         if pair.name == "b":
@@ -26,7 +26,7 @@ def dying(connection, task, todo, kept):
             raise MemoryError
         return show(bench, pair)
 
-    evaluator.Bench.show = broken
+    evaluator.Bench.predict = broken
     WORK(connection, task, todo, kept)
 
 
@@ -64,13 +64,13 @@ def test_numbers_are_those_of_evaluate_and_costs_are_each_models_own(pair_of):
     assert (before.weights, before.bytes) == (None, None)
     assert 10 < before.peak_mb < tiny.peak_mb < 1000
     assert not found.failures
-    assert "NIQE needs" in tiny.cells[0].refused["niqe"]  # the other numbers stand
+    assert "NIQE needs" in tiny.images[0].refused["niqe"]  # the other numbers stand
     assert list(found.given) == [0]
-    assert tiny.cells[1].look is None
+    assert tiny.images[1].look is None
     given = found.given[0]
     assert list(given) == ["before", "target"]
     assert pixels(given["before"]).shape == (12, 15, 3)
-    assert abs(float(pixels(before.cells[0].look).mean()) - 40) < 2
+    assert abs(float(pixels(before.images[0].look).mean()) - 40) < 2
 
 
 @pytest.mark.slow
@@ -84,7 +84,7 @@ def test_a_process_that_dies_loses_its_picture_and_no_other(pair_of, monkeypatch
     ]
     (entry,) = found.entries
     assert [score.name for score in entry.results[0].scores] == ["a", "d"]
-    assert entry.cells[3].look
+    assert entry.images[3].look
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_a_picture_that_cannot_be_read_fails_alone_and_nothing_else_is_no_compar
 
 @pytest.mark.slow
 def test_a_difference_map_is_black_where_the_target_is_met_and_bright_where_it_is_far(pair_of):
-    near, far = compared([pair_of("a", 90, 90), pair_of("b", 0, 64)], "input").entries[0].cells
+    near, far = compared([pair_of("a", 90, 90), pair_of("b", 0, 64)], "input").entries[0].images
     assert pixels(near.difference).max() < 12
     assert pixels(far.difference).min() > 100
 

@@ -73,21 +73,21 @@ def test_both_cameras_and_what_is_fused_of_them(two_cameras):
         data="street",
     )
     assert [row.pictures for row in rows] == ["visible", "infrared", "average"]
-    assert [(row.people, row.lost) for row in rows] == [(2, 1), (2, 0), (2, 0)]
+    assert [(row.persons, row.missed) for row in rows] == [(2, 1), (2, 0), (2, 0)]
     # The judge finds two people in either camera together; each row is held against both.
     assert [row.agreement for row in rows] == [(1, 1, 2), (2, 2, 2), (2, 2, 2)]
     found = [row.precisions["person"][0] for row in rows]
     assert found == pytest.approx([51 / 101, 1, 1])
-    assert {(row.data, row.detector, row.judge, row.count, row.labelled) for row in rows} == {
-        ("street", "bright", "bright", 1, 1)
-    }
+    assert {
+        (row.data, row.detector, row.reference_detector, row.count, row.labelled) for row in rows
+    } == {("street", "bright", "bright", 1, 1)}
 
 
 def test_a_person_seen_half_as_surely_is_not_lost(two_cameras):
     picture(two_cameras / "visible" / "a.png", (5, 10, 15, 30, 200), (40, 10, 50, 30, 50))
     pairs = fusion_folder(two_cameras)
     visible, _ = detection_metrics.measure({}, pairs, detector=Bright(), labels={})
-    assert (visible.people, visible.lost) == (2, 0)
+    assert (visible.persons, visible.missed) == (2, 0)
     assert visible.precisions == {}
     assert visible.agreement is None
 
@@ -96,12 +96,12 @@ def test_a_person_whom_neither_label_nor_judge_knows_cannot_be_lost(two_cameras)
     pairs = fusion_folder(two_cameras)
     marked = {"a": LABELS["a"][:1]}
     visible, _ = detection_metrics.measure({}, pairs, detector=Bright(), labels=marked)
-    assert (visible.people, visible.lost) == (1, 0)
+    assert (visible.persons, visible.missed) == (1, 0)
     # The judge takes only what is brighter than 0.8 for a person: the one in infrared.
     visible, _ = detection_metrics.measure(
         {}, pairs, detector=Bright(), labels={}, judge=Bright(0.8)
     )
-    assert (visible.people, visible.lost) == (1, 1)
+    assert (visible.persons, visible.missed) == (1, 1)
 
 
 def test_the_larger_camera_is_brought_to_the_size_that_labels_are_in(two_cameras):
@@ -131,7 +131,7 @@ def test_before_and_after_the_light_goes(tmp_path):
     assert [row.precisions["person"][0] for row in rows] == pytest.approx([1, 0, 1])
     assert [(row.count, row.labelled) for row in rows] == [(2, 1)] * 3
     assert [row.agreement[2] for row in rows] == [2, 2, 2]  # what the judge found by day
-    assert rows[0].people is None
+    assert rows[0].persons is None
     assert calls == [0.5, 1]
 
 

@@ -11,8 +11,8 @@ def test_one_lamp_does_not_widen_a_range(rng):
     for _ in range(20):
         values = rng.uniform(-1, 1, (1, 400, 600, 1))
         values[0, 0, 0] = 50
-        span.add(values)
-    low, high = span.ends()
+        span.update(values)
+    low, high = span.min_max()
     assert low == pytest.approx(-1, abs=0.01)
     assert high == pytest.approx(1, abs=0.01)
 
@@ -21,7 +21,7 @@ def test_an_odd_picture_does_not_either_but_what_stands_for_one_is_spanned():
     maps, whole = Span(), Span()
     for number in range(40):
         value = 30.0 if number == 7 else 2.0
-        maps.add(np.full((1, 4, 4, 2), value))
-        whole.add(np.float32([value, 1.0]).reshape(1, 1, 1, 2))
-    assert maps.ends() == pytest.approx((0, 2))
-    assert whole.ends() == pytest.approx((0, 30))
+        maps.update(np.full((1, 4, 4, 2), value))
+        whole.update(np.float32([value, 1.0]).reshape(1, 1, 1, 2))
+    assert maps.min_max() == pytest.approx((0, 2))
+    assert whole.min_max() == pytest.approx((0, 30))

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import FUSE
-from lowlight_tf.export.convert import told
+from lowlight_tf.export.convert import deployable_submodel
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.models.dashcam_net import dashcam_net
 from lowlight_tf.models.did_fuse import did_fuse
@@ -58,7 +58,7 @@ def fusing_net():
     """A net that looks at two cameras with the same layers, folded."""
     keras.utils.set_random_seed(2)
     net = did_fuse(filters=4, strategy="attention", patch=2, portable=True)
-    return reparameterize_model(told(net, FUSE))
+    return reparameterize_model(deployable_submodel(net, FUSE))
 
 
 @pytest.fixture
