@@ -100,7 +100,7 @@ def _as_raw(name: str, pairs: list, room: Path) -> tuple[str, list]:
 
 def own_pairs(run: Path) -> list:
     """Return the pairs that a run was validated with."""
-    from lowlight_tf.training.data import read_pairs
+    from lowlight_tf.training.data import read_split_pairs
 
     path = run / "pairs_validation.json"
     if not path.is_file():
@@ -108,4 +108,4 @@ def own_pairs(run: Path) -> list:
             f"{run} names no validation pairs: no {path.name} in it. Pass the folder that "
             "`lowlight-tf train` wrote, or --data."
         )
-    return read_pairs(path)
+    return read_split_pairs(path)

@@ -116,7 +116,7 @@ class AdversarialLearner(Learner):
     def kept(self) -> dict[str, list]:
         """See `Learner.kept`."""
         mine = {"critic": self.critic.weights, "critic_optimizer": self.critic_optimizer.variables}
-        return {**super().kept, **mine}
+        return {**super().checkpoint_variables, **mine}
 
     def train_step(self, data: tuple[dict, dict]) -> dict:
         """Make one step of the critic, then one of the net."""

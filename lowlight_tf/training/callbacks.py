@@ -33,7 +33,7 @@ class Progress:
     step: int = 0
     best: float | None = None
     best_step: int = 0
-    in_vain: int = 0
+    wait: int = 0
     seconds: float = 0.0
     history: History = dataclasses.field(default_factory=History)
 
@@ -42,7 +42,7 @@ class Progress:
         return {
             "best": self.best,
             "best_step": self.best_step,
-            "in_vain": self.in_vain,
+            "in_vain": self.wait,
             "seconds": self.seconds,
             "rows": self.history.rows,
         }
@@ -173,13 +173,13 @@ class Validate(StepCallback):
         last: int,
         *,
         net: keras.Model,
-        judge: str,
-        measure: Callable[[keras.Model], tuple[dict[str, float], np.ndarray]],
+        monitor: str,
+        evaluate_fn: Callable[[keras.Model], tuple[dict[str, float], np.ndarray]],
         run: Path,
         summary: Summary | None,
     ) -> None:
         super().__init__(progress, every, last)
-        self.net, self.judge, self.measure = net, judge, measure
+        self.net, self.judge, self.measure = net, monitor, evaluate_fn
         self.run, self.summary = run, summary
 
     def on_step(self, logs: dict) -> None:

@@ -28,7 +28,7 @@ def save(folder: Path, step: int, learner: Learner, progress: dict[str, Any]) ->
     """
     arrays = {
         f"{kind}/{place}": keras.ops.convert_to_numpy(variable)
-        for kind, variables in learner.kept.items()
+        for kind, variables in learner.checkpoint_variables.items()
         for place, variable in enumerate(variables)
     }
     if not all(np.isfinite(array).all() for array in arrays.values()):
@@ -76,7 +76,7 @@ def restore(path: Path, learner: Learner) -> tuple[int, dict[str, Any]]:
         ) from None
     variables = {
         f"{kind}/{place}": variable
-        for kind, group in learner.kept.items()
+        for kind, group in learner.checkpoint_variables.items()
         for place, variable in enumerate(group)
     }
     shapes = {name: tuple(array.shape) for name, array in saved.items()}

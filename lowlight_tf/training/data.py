@@ -19,18 +19,18 @@ from lowlight_tf.fileio import write_json
 
 
 @dataclasses.dataclass(frozen=True)
-class Material:
+class TrainingData:
     """The pairs of a run.
 
     Attributes:
         train: What is learned from; pairs without inputs are day pictures.
         val: What is judged by, never learned from.
-        terms: What each source is and under which terms it may be used.
+        licenses: What each source is and under which terms it may be used.
     """
 
     train: list[Pair]
     val: list[Pair]
-    terms: dict[str, str]
+    licenses: dict[str, str]
 
     def save(self, run: Path) -> None:
         """Write both lists into the run folder, as `read_pairs` reads them, and `split.json`."""
@@ -52,7 +52,7 @@ class Material:
             )
 
 
-def gather(recipe: Recipe, run: Path) -> Material:
+def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
     """Find all pairs that a recipe names, and refuse what must not be learned from.
 
     Args:
@@ -90,7 +90,7 @@ def gather(recipe: Recipe, run: Path) -> Material:
     pairing.check_sizes(train, crop=2 * (crop + 1) if develops else crop)
     pairing.check_sizes(val)
     check_leakage(train, val)
-    return Material(train, val, terms)
+    return TrainingData(train, val, terms)
 
 
 def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pair], str]:
@@ -151,7 +151,7 @@ def _taken(pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
     return [pair if exposure_pairs.RAW_PORT in pair.inputs else next(made) for pair in pairs]
 
 
-def read_pairs(path: Path) -> list[Pair]:
+def read_split_pairs(path: Path) -> list[Pair]:
     """Read a list that `Material.save` wrote."""
     fields = json.loads(path.read_text(encoding="utf-8"))["pairs"]
     return [

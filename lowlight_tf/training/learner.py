@@ -34,7 +34,7 @@ class Learner(keras.Model):
         }
 
     @property
-    def kept(self) -> dict[str, list]:
+    def checkpoint_variables(self) -> dict[str, list]:
         """What a checkpoint holds: variables, in an order that stays, by kind."""
         return {"net": self.net.weights, "optimizer": self.optimizer.variables}
 

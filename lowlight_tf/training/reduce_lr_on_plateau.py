@@ -38,17 +38,17 @@ class PSNRPlateau(StepCallback):
         _, measured = progress.history.column(f"val_{plan.judge}")
         merits = [merit(plan.judge, mean) for mean in measured]
         rose = len(merits) == 1 or merits[-1] > max(merits[:-1])
-        progress.in_vain = 0 if rose else progress.in_vain + 1
+        progress.wait = 0 if rose else progress.wait + 1
         optimizer = self.model.optimizer
         rate = _short(optimizer.learning_rate)
         lower = _short(max(rate * plan.plateau_factor, plan.plateau_floor))
-        if progress.in_vain >= plan.plateau_patience and lower < rate:
+        if progress.wait >= plan.plateau_patience and lower < rate:
             print(
                 f"step {progress.step:>6}  learning rate {rate:g} -> {lower:g}: validation "
-                f"{plan.judge.upper()} has not got better {progress.in_vain} times in a row"
+                f"{plan.judge.upper()} has not got better {progress.wait} times in a row"
             )
             optimizer.learning_rate = rate = lower
-            progress.in_vain = 0
+            progress.wait = 0
         progress.history.add(progress.step, learning_rate=rate)
         progress.history.save(self.path)
 

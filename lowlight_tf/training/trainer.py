@@ -27,8 +27,8 @@ from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inpu
 from lowlight_tf.training import adversarial, callbacks, checkpoint
 from lowlight_tf.training.adversarial import AdversarialLearner
 from lowlight_tf.training.composite_loss import Objective
-from lowlight_tf.training.data import Material, gather
-from lowlight_tf.training.distributed.strategy import Alone, Forget, join
+from lowlight_tf.training.data import TrainingData, load_training_data
+from lowlight_tf.training.distributed.strategy import ResetMetrics, SingleDevice, create_strategy
 from lowlight_tf.training.exposure_calibration import Exposure, fit_exposure
 from lowlight_tf.training.history import History, draw_curves
 from lowlight_tf.training.model_factory import construct
@@ -63,13 +63,13 @@ def train(
             the folder is in use, or the loss is no number; the last good checkpoint is kept then.
             If another worker is lost.
     """
-    with join(strategy) as team:
+    with create_strategy(strategy) as team:
         team.check(recipe)
-        _train(recipe, team.place(run), resume, team)
+        _train(recipe, team.run_dir(run), resume, team)
         return run if team.chief else None
 
 
-def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
+def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
     entry = MODELS.find(recipe.model)
     objective = Objective(recipe.objective)
     known = FUSION if entry.contract.is_fusion else ("psnr", "ssim", "lpips")
@@ -78,7 +78,7 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
     plain = construct(MODELS, recipe.model, recipe.options)
     teacher = _teacher(recipe, entry.contract)
     _open(run, recipe, resume)
-    material = gather(recipe, run)
+    material = load_training_data(recipe, run)
     asked, recipe = recipe, in_steps(recipe, len(material.train))
     keras.utils.set_random_seed(recipe.seed)
     with team.scope():
@@ -98,7 +98,7 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
         progress.history = History(saved.pop("rows"))
         progress.__dict__.update(saved)
         print(f"resuming at step {progress.step} from {newest}")
-    team.agree(learner, progress, asked, material.train)
+    team.broadcast_state(learner, progress, asked, material.train)
     for folder in ("samples", "checkpoints"):
         (run / folder).mkdir(parents=True, exist_ok=True)
     (run / "recipe.toml").write_text(asked.dump(), encoding="utf-8")
@@ -133,7 +133,7 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: Alone) -> None:
 
 
 def _expose(
-    recipe: Recipe, run: Path, progress: callbacks.Progress, material: Material, val: list[Pair]
+    recipe: Recipe, run: Path, progress: callbacks.Progress, material: TrainingData, val: list[Pair]
 ) -> Exposure | None:
     """Fit the best net's exposure, if the recipe says so; what is measured then is what counts."""
     if not recipe.training.exposure:
@@ -237,7 +237,7 @@ def _feed(
     run: Path,
     stage: _Stage,
     step: int,
-    team: Alone,
+    team: SingleDevice,
 ) -> Any:
     """Return this worker's part of the batches of a stage, from `step` on."""
     if contract.is_fusion:
@@ -266,7 +266,7 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
     count = callbacks.Count(progress, run / "checkpoints")
     agree = team.hooks(progress, every, last) if plan.schedule == "plateau" else []
     if not team.chief:
-        return [count, Forget(progress, plan.log_every, last), *agree]
+        return [count, ResetMetrics(progress, plan.log_every, last), *agree]
     epoch = epoch_steps(recipe, len(material.train))
     summary = None
     if importlib.util.find_spec("tensorflow"):
@@ -284,8 +284,8 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
             every,
             last,
             net=plain,
-            judge=plan.judge,
-            measure=measure,
+            monitor=plan.judge,
+            evaluate_fn=measure,
             run=run,
             summary=summary,
         )
@@ -309,7 +309,7 @@ def _tell(
     run: Path,
     progress: callbacks.Progress,
     net: keras.Model,
-    material: Material,
+    material: TrainingData,
     exposure: Exposure | None,
 ) -> None:
     """Write what the card of every exported file will say of its training."""
@@ -319,7 +319,7 @@ def _tell(
     write_json(
         run / "training.json",
         {
-            "data": {Path(name).name: terms for name, terms in material.terms.items()},
+            "data": {Path(name).name: terms for name, terms in material.licenses.items()},
             "pairs": len(material.train),
             "validation_pairs": len(material.val),
             "seed": recipe.seed,

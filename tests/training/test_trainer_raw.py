@@ -6,7 +6,7 @@ import pytest
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.fileio import read_json
-from lowlight_tf.training.data import gather, read_pairs
+from lowlight_tf.training.data import load_training_data, read_pairs
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
@@ -31,7 +31,7 @@ def recipe():
 
 def test_photographs_become_raw_pairs_with_their_ratios(recipe, tmp_path):
     pytest.importorskip("skimage")
-    material = gather(recipe, tmp_path)
+    material = load_training_data(recipe, tmp_path)
     assert {pair.inputs["raw"].suffix for pair in material.train} == {".dng"}
     assert all(100 <= exposure_pairs.exposure_ratio(pair) <= 300 for pair in material.val)
     material.save(tmp_path)

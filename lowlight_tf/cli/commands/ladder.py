@@ -65,7 +65,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     from lowlight_tf.metrics import fidelity
     from lowlight_tf.runtime import benchmark
     from lowlight_tf.training.composite_loss import Objective
-    from lowlight_tf.training.data import read_pairs
+    from lowlight_tf.training.data import read_split_pairs
 
     rungs = RUNGS if args.quantize == "all" else words_of("quantize", args.quantize)
     for rung in rungs:
@@ -89,7 +89,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     objective = Objective(recipe.objective)
     listed = args.run / "pairs_training.json"
     lesson = Lesson(
-        pairs=read_pairs(listed) if listed.is_file() else (),
+        pairs=read_split_pairs(listed) if listed.is_file() else (),
         monitor_loss=lambda images: objective.total(objective(images)),
         qat_steps=args.qat_steps,
         prune_steps=args.prune_steps,

@@ -85,13 +85,13 @@ def _contact_sheet(runs: dict[str, Path], rows: int, path: Path) -> str:
         "", or why there is no sheet.
     """
     from lowlight_tf.config import Recipe
-    from lowlight_tf.training.data import read_pairs
+    from lowlight_tf.training.data import read_split_pairs
 
     for name, place in runs.items():
         for needed in ("model.keras", "recipe.toml", "pairs_validation.json"):
             if not (place / needed).is_file():
                 return f"{name} has no {needed} yet"
-    first, *others = (read_pairs(place / "pairs_validation.json") for place in runs.values())
+    first, *others = (read_split_pairs(place / "pairs_validation.json") for place in runs.values())
     shared = [i for i, pair in enumerate(first) if all(pair in other for other in others)]
     if not shared:
         return "the runs have no validation picture in common"

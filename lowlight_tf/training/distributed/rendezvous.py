@@ -7,16 +7,18 @@ from collections.abc import Sequence
 
 from lowlight_tf.checks import UsageError
 
-PATIENCE = 300.0
+TIMEOUT_S = 300.0
 """Seconds that they wait."""
 
-GLANCE = 0.2  # seconds between two calls at a door that is still closed
-MANNERS = 2.0  # seconds in which a guest says who it is
+RETRY_INTERVAL_S = 0.2  # seconds between two calls at a door that is still closed
+HANDSHAKE_TIMEOUT_S = 2.0  # seconds in which a guest says who it is
 HELLO = b"lowlight_tf worker "
 BEGIN = b"begin"
 
 
-def muster(addresses: Sequence[str], index: int, *, patience: float | None = None) -> None:
+def wait_for_workers(
+    addresses: Sequence[str], index: int, *, patience: float | None = None
+) -> None:
     """Return once all workers are there.
 
     The chief listens at its own address until every other has said who it is, tells them to begin
@@ -30,7 +32,7 @@ def muster(addresses: Sequence[str], index: int, *, patience: float | None = Non
     Raises:
         UsageError: If somebody does not come in time; it says who.
     """
-    end = time.monotonic() + (PATIENCE if patience is None else patience)
+    end = time.monotonic() + (TIMEOUT_S if patience is None else patience)
     if index:
         _report(addresses[0], index, end)
     else:
@@ -56,7 +58,7 @@ def _await(addresses: Sequence[str], end: float) -> None:
                 missing = [k for k in range(1, len(addresses)) if k not in there]
                 names = ", ".join(f"{k} ({addresses[k]})" for k in missing)
                 raise UsageError(f"These workers did not come in time: {names}.") from None
-            guest.settimeout(MANNERS)
+            guest.settimeout(HANDSHAKE_TIMEOUT_S)
             with contextlib.suppress(OSError):
                 said = guest.recv(64)
                 number = said.removeprefix(HELLO)
@@ -76,9 +78,9 @@ def _report(chief: str, index: int, end: float) -> None:
                     return
         except OSError:  # not there yet, or gone again
             pass
-        if time.monotonic() + GLANCE >= end:
+        if time.monotonic() + RETRY_INTERVAL_S >= end:
             raise UsageError(f"The chief ({chief}) did not begin in time.")
-        time.sleep(GLANCE)
+        time.sleep(RETRY_INTERVAL_S)
 
 
 def _left(end: float) -> float:

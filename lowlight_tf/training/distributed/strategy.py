@@ -19,30 +19,30 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.training.callbacks import Progress, StepCallback
-from lowlight_tf.training.distributed.rendezvous import muster
+from lowlight_tf.training.distributed.rendezvous import wait_for_workers
 from lowlight_tf.training.learner import Learner, replicas_mean
 
-NAMES = ("single", "mirrored", "multiworker")
+STRATEGIES = ("single", "mirrored", "multiworker")
 
 
-def join(name: str) -> "Alone":
+def create_strategy(name: str) -> "SingleDevice":
     """Return the strategy called `name`, to be entered before TensorFlow does anything else.
 
     Raises:
         UsageError: If there is none, or it needs TensorFlow and Keras runs on something else.
     """
-    checks.check_choice("strategy", name, NAMES)
+    checks.check_choice("strategy", name, STRATEGIES)
     if name == "single":
-        return Alone()
+        return SingleDevice()
     if keras.backend.backend() != "tensorflow":
         raise UsageError(
             f"`strategy` {name} needs the TensorFlow backend. "
             f"Received: KERAS_BACKEND={keras.backend.backend()}."
         )
-    return Mirrored() if name == "mirrored" else Workers(*_cluster())
+    return Mirrored() if name == "mirrored" else MultiWorker(*_cluster())
 
 
-class Alone(contextlib.ExitStack):
+class SingleDevice(contextlib.ExitStack):
     """One process on one device. Closed when the run ends.
 
     Attributes:
@@ -57,7 +57,7 @@ class Alone(contextlib.ExitStack):
         """Whether this process writes the run folder."""
         return self.index == 0
 
-    def place(self, run: Path) -> Path:
+    def run_dir(self, run: Path) -> Path:
         """Return the folder to write to: the run's, or one that is thrown away."""
         return run
 
@@ -72,17 +72,17 @@ class Alone(contextlib.ExitStack):
         """Build a `Learner` that learns from the batches of all."""
         return Learner(*args, **options)
 
-    def agree(
+    def broadcast_state(
         self, learner: Learner, progress: Progress, recipe: Recipe, pairs: Sequence[Pair]
     ) -> None:
         """Begin where the chief does: with its weights, its optimizer and its step."""
 
-    def hooks(self, progress: Progress, every: int, last: int) -> list[StepCallback]:
+    def callbacks(self, progress: Progress, every: int, last: int) -> list[StepCallback]:
         """Return what keeps the learning rate equal where a validation may have changed it."""
         return []
 
 
-class Mirrored(Alone):
+class Mirrored(SingleDevice):
     """All accelerators of this machine, as `tf.distribute.MirroredStrategy` shares batches.
 
     As with `Workers`, a step is the one that a single device would make with the whole batch.
@@ -104,10 +104,10 @@ class Mirrored(Alone):
 
     def learner(self, *args: Any, **options: Any) -> Learner:
         """See `Alone.learner`."""
-        return SharingLearner(*args, mean=replicas_mean, **options)
+        return DistributedLearner(*args, mean=replicas_mean, **options)
 
 
-class Workers(Alone):
+class MultiWorker(SingleDevice):
     """One of several processes, each with one device, often on machines of their own.
 
     Every worker makes its own part of each batch, and the gradients are averaged before they are
@@ -132,11 +132,11 @@ class Workers(Alone):
         super().__init__()
         self.addresses, self.index, self.count = addresses, index, len(addresses)
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> "MultiWorker":
         import tensorflow as tf
 
         self._tf = tf
-        muster(self.addresses, self.index)
+        wait_for_workers(self.addresses, self.index)
         gpus = tf.config.list_physical_devices("GPU")
         tf.config.set_visible_devices(gpus[:1], "GPU")
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -164,7 +164,7 @@ class Workers(Alone):
             ) from None
         return None
 
-    def place(self, run: Path) -> Path:
+    def run_dir(self, run: Path) -> Path:
         """See `Alone.place`."""
         if self.chief:
             return run
@@ -185,9 +185,9 @@ class Workers(Alone):
 
     def learner(self, *args: Any, **options: Any) -> Learner:
         """See `Alone.learner`."""
-        return SharingLearner(*args, mean=self.mean, **options)
+        return DistributedLearner(*args, mean=self.all_reduce_mean, **options)
 
-    def agree(
+    def broadcast_state(
         self, learner: Learner, progress: Progress, recipe: Recipe, pairs: Sequence[Pair]
     ) -> None:
         """See `Alone.agree`.
@@ -209,11 +209,11 @@ class Workers(Alone):
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
-    def hooks(self, progress: Progress, every: int, last: int) -> list[StepCallback]:
+    def callbacks(self, progress: Progress, every: int, last: int) -> list[StepCallback]:
         """See `Alone.hooks`."""
         return [_Rate(progress, every, last, spread=self._spread)]
 
-    def mean(self, tensors: Sequence) -> list:
+    def all_reduce_mean(self, tensors: Sequence) -> list:
         """Return the means over all workers, of tensors that each of them has."""
         return self._all_reduce(self._tf.distribute.ReduceOp.MEAN, tensors)
 
@@ -232,7 +232,7 @@ class Workers(Alone):
         return self._strategy.run(together, args=tuple(tensors))
 
 
-class SharingLearner(Learner):
+class DistributedLearner(Learner):
     """A learner whose gradients and logs are those of the whole batch."""
 
     def __init__(self, *args: Any, mean: Any, **options: Any) -> None:
@@ -257,7 +257,7 @@ class SharingLearner(Learner):
         return dict(zip(logs, self._mean(list(logs.values())), strict=True))
 
 
-class Forget(StepCallback):
+class ResetMetrics(StepCallback):
     """Begin the next means, where the chief's `Log` does."""
 
     def on_step(self, logs: dict) -> None:

@@ -210,7 +210,7 @@ def test_unpaired_names_are_said(folder, capsys):
 def test_a_run_is_measured_on_what_it_was_validated_with(folder, tmp_path, capsys):
     pytest.importorskip("keras")
     from lowlight_tf.models.driving_unet import driving_unet
-    from lowlight_tf.training.data import Material
+    from lowlight_tf.training.data import TrainingData
 
     run = tmp_path / "run"
     run.mkdir()
@@ -219,7 +219,7 @@ def test_a_run_is_measured_on_what_it_was_validated_with(folder, tmp_path, capsy
     assert main(["evaluate", f"--checkpoint_dir={run}"]) == 2
     assert "pairs_validation.json" in capsys.readouterr().err
 
-    Material([], pair_folder(folder), {}).save(run)
+    TrainingData([], pair_folder(folder), {}).save(run)
     assert main(["evaluate", f"--checkpoint_dir={run}"]) == 0
     (one,) = json.loads((run / "results.json").read_text())["results"]
     assert (one["model"], one["data"], one["pictures"]) == ("run", "run validation", 2)

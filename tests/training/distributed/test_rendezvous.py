@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.training.distributed.rendezvous import muster
+from lowlight_tf.training.distributed.rendezvous import wait_for_workers
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_all_go_on_once_the_last_one_is_there(addresses):
     done = []
 
     def worker(index):
-        muster(addresses, index, patience=20)
+        wait_for_workers(addresses, index, patience=20)
         done.append(index)
 
     first, chief = start(worker, 1), start(worker, 0)
@@ -44,17 +44,17 @@ def test_all_go_on_once_the_last_one_is_there(addresses):
 def test_the_chief_names_who_is_missing(addresses):
     def worker():
         with pytest.raises(UsageError, match=r"The chief \(127\.0\.0\.1:\d+\) did not begin"):
-            muster(addresses, 1, patience=1)
+            wait_for_workers(addresses, 1, patience=1)
 
     there = start(worker)
     with pytest.raises(UsageError, match=r"did not come in time: 2 \(127\.0\.0\.1:3\)\.$"):
-        muster(addresses, 0, patience=1)
+        wait_for_workers(addresses, 0, patience=1)
     there.join()
 
 
 def test_a_worker_does_not_wait_for_ever(addresses):
     with pytest.raises(UsageError, match="did not begin in time"):
-        muster(addresses, 1, patience=0.3)
+        wait_for_workers(addresses, 1, patience=0.3)
 
 
 def test_a_stranger_is_not_taken_for_a_worker(addresses):
@@ -69,7 +69,7 @@ def test_a_stranger_is_not_taken_for_a_worker(addresses):
 
     calling = start(stranger)
     with pytest.raises(UsageError, match=r"in time: 1 \(.*, 2 \("):
-        muster(addresses, 0, patience=1)
+        wait_for_workers(addresses, 0, patience=1)
     calling.join()
 
 
@@ -77,4 +77,4 @@ def test_a_port_in_use_is_named():
     with socket.create_server(("", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(UsageError, match=f"cannot listen at port {port}"):
-            muster([f"127.0.0.1:{port}", "127.0.0.1:2"], 0)
+            wait_for_workers([f"127.0.0.1:{port}", "127.0.0.1:2"], 0)

@@ -17,7 +17,13 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.training import checkpoint
 from lowlight_tf.training.callbacks import Progress
-from lowlight_tf.training.distributed.strategy import Alone, Mirrored, Workers, fingerprint, join
+from lowlight_tf.training.distributed.strategy import (
+    Mirrored,
+    MultiWorker,
+    SingleDevice,
+    create_strategy,
+    fingerprint,
+)
 from lowlight_tf.training.history import History
 from lowlight_tf.training.trainer import train
 
@@ -175,14 +181,14 @@ def test_who_the_workers_are_must_be_said(monkeypatch):
     for text in ("", "{}", config(5), config(0, ["127.0.0.1:1"]), config(0, ["one", "two"])):
         monkeypatch.setenv("TF_CONFIG", text)
         with pytest.raises(UsageError, match="TF_CONFIG"):
-            join("multiworker")
+            create_strategy("multiworker")
 
 
 def test_a_chief_of_its_own_comes_first(monkeypatch):
     task = {"type": "worker", "index": 0}
     cluster = {"worker": ["b:2", "c:3"], "chief": ["a:1"]}
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
-    team = join("multiworker")
+    team = create_strategy("multiworker")
     assert (team.addresses, team.index, team.chief) == (["a:1", "b:2", "c:3"], 1, False)
 
 
@@ -197,9 +203,9 @@ def test_a_chief_of_its_own_comes_first(monkeypatch):
 )
 def test_what_cannot_be_shared_is_refused(settings, message):
     recipe = Recipe().replace(["pipeline.batch=4", *settings])
-    Alone().check(recipe)
+    SingleDevice().check(recipe)
     with pytest.raises(UsageError, match=message):
-        Workers(["a:1", "b:2"], 0).check(recipe)
+        MultiWorker(["a:1", "b:2"], 0).check(recipe)
 
 
 def test_a_batch_that_devices_do_not_divide_is_refused():
@@ -211,9 +217,9 @@ def test_a_batch_that_devices_do_not_divide_is_refused():
 
 
 def test_a_worker_takes_over_the_rate_that_the_chief_has_cut_to(monkeypatch):
-    team = Workers(["a:1", "b:2"], 1)
+    team = MultiWorker(["a:1", "b:2"], 1)
     monkeypatch.setattr(team, "_spread", lambda arrays: [np.full_like(arrays[0], 5e-4)])
-    (hook,) = team.hooks(Progress(step=3), 3, 9)
+    (hook,) = team.callbacks(Progress(step=3), 3, 9)
     model = keras.Model()
     model.compile(keras.optimizers.Adam(1e-3))
     hook.set_model(model)
@@ -225,8 +231,8 @@ def test_a_worker_with_another_task_than_the_chiefs_is_refused(monkeypatch):
     pairs = [Pair(name, {}, Path(name)) for name in "ab"]
     chiefs = fingerprint(Recipe(data=("here",)), pairs)
     assert fingerprint(Recipe(data=("there",), data_root="/mnt"), pairs) == chiefs
-    team = Workers(["a:1", "b:2"], 1)
+    team = MultiWorker(["a:1", "b:2"], 1)
     monkeypatch.setattr(team, "_spread", lambda arrays: [np.int64(chiefs)])
     for recipe, some in ((Recipe(), pairs[:1]), (Recipe(seed=2), pairs)):
         with pytest.raises(UsageError, match="Worker 1 has another recipe or other pairs"):
-            team.agree(None, Progress(), recipe, some)
+            team.broadcast_state(None, Progress(), recipe, some)
