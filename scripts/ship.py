@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.export.calibration_data import comparison, dark_pictures
+from lowlight_tf.export.calibration_data import calibration_images, parity_samples
 from lowlight_tf.export.exporter import save_golden
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.engine import Images
@@ -44,7 +44,7 @@ try:
     engine = LiteRTEngine(source)
     card = dataclasses.replace(engine.card, name=target.stem)
     size = engine.size or SMALL
-    (picture,) = comparison(dark_pictures(card.contract, most=1), card.contract, size)
+    (picture,) = parity_samples(calibration_images(card.contract, most=1), card.contract, size)
     pair = target.with_suffix(".npz")
     save_golden(engine, picture, pair, small=SMALL, inputs_of=holder(picture, target.stem))
     card.save(target.with_suffix(".json"))

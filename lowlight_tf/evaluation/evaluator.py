@@ -22,11 +22,11 @@ from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.runtime.loading import load_model
 
-FUSION = ("entropy", "mutual_information", "standard_deviation", "scd", "vif")
+FUSION_METRICS = ("entropy", "mutual_information", "standard_deviation", "scd", "vif")
 """What a net that fuses is validated by: it has no target."""
 
 
-class Unchanged:
+class IdentityEngine:
     """An `Engine` that leaves a picture as it is: what every model has to beat."""
 
     name = "input"
@@ -38,12 +38,12 @@ class Unchanged:
         return {"enhanced": images["low"]}
 
 
-def open_model(model: str, *, threads: int = 2) -> Engine:
+def load_model_or_input(model: str, *, threads: int = 2) -> Engine:
     """Open what `open_engine` does, or "input", the dark picture itself."""
-    return Unchanged() if model == "input" else load_model(model, threads=threads)
+    return IdentityEngine() if model == "input" else load_model(model, threads=threads)
 
 
-def opened(models: Sequence[str], *, threads: int = 2) -> dict[str, Engine]:
+def load_models(models: Sequence[str], *, threads: int = 2) -> dict[str, Engine]:
     """Return what tables call some models -> the model, opened; in their order.
 
     One is called by its own name, or as it was named here where two share that.
@@ -51,7 +51,7 @@ def opened(models: Sequence[str], *, threads: int = 2) -> dict[str, Engine]:
     Raises:
         UsageError: If one cannot be opened, or some take RAW files and others pictures.
     """
-    engines = [open_model(model, threads=threads) for model in models]
+    engines = [load_model_or_input(model, threads=threads) for model in models]
     if len({engine.contract.is_raw for engine in engines}) > 1:
         raise UsageError(
             "Models of RAW files stand in no table with those of pictures. Evaluate them apart."
@@ -97,13 +97,13 @@ def evaluate(
             them; if there are no pairs, or one lacks a picture or a target that is asked for, or
             has them in different sizes; if a file cannot be read.
     """
-    protocols = (protocol or raw_protocol.own_protocol(engine.contract),)
-    return measure(
+    protocols = (protocol or raw_protocol.default_protocol(engine.contract),)
+    return evaluate_pairs(
         engine, pairs, metrics=metrics, protocols=protocols, data=data, progress=progress
     )[0]
 
 
-def measure(
+def evaluate_pairs(
     engine: Engine,
     pairs: Sequence[Pair],
     *,
@@ -116,18 +116,18 @@ def measure(
 
     Metrics that know no protocol stand in the first of the results.
     """
-    check(engine, pairs, metrics=metrics, protocols=protocols)
-    bench = Bench(engine, metrics=metrics, protocols=protocols)
+    check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
+    bench = Evaluator(engine, metrics=metrics, protocols=protocols)
     scores: dict[str, list[Score]] = {protocol: [] for protocol in bench.protocols}
     for done, pair in enumerate(pairs, 1):
         for protocol, score in bench.score(bench.predict(pair)).items():
             scores[protocol].append(score)
         if progress:
             progress(done / len(pairs))
-    return results_of(engine, scores, data=data)
+    return build_results(engine, scores, data=data)
 
 
-def results_of(
+def build_results(
     engine: Engine, scores: Mapping[str, Sequence[Score]], *, data: str = "", model: str = ""
 ) -> list[Results]:
     """Return an engine's results of some scores: protocol -> one for each picture."""
@@ -139,7 +139,7 @@ def results_of(
     ]
 
 
-class View(NamedTuple):
+class Prediction(NamedTuple):
     """What an engine made of a pair.
 
     Attributes:
@@ -155,7 +155,7 @@ class View(NamedTuple):
     multiply_adds: int | None
 
 
-class Bench:
+class Evaluator:
     """An engine, and what it is judged by: `measure`, picture by picture.
 
     Args:
@@ -170,7 +170,7 @@ class Bench:
     def __init__(self, engine: Engine, *, metrics: Sequence[str], protocols: Sequence[str]) -> None:
         self._judges = {metric: METRICS.find(metric) for metric in metrics}
         self._taken = {name for judge in self._judges.values() for name in judge.inputs}
-        self._asked = _asked(self._judges, protocols, engine.contract)
+        self._asked = _metrics_for_protocols(self._judges, protocols, engine.contract)
         self._watch = _Stopwatch(engine)
         self.protocols = tuple(self._asked)
 
@@ -178,7 +178,7 @@ class Bench:
     def _functions(self) -> dict[str, Callable[..., float]]:
         return {metric: judge.load() for metric, judge in self._judges.items()}
 
-    def predict(self, pair: Pair) -> View:
+    def predict(self, pair: Pair) -> Prediction:
         """Let the engine enhance, fuse or develop a pair.
 
         Raises:
@@ -186,11 +186,11 @@ class Bench:
         """
         watch = self._watch
         watch.reset()
-        see = _developed if watch.contract.is_raw else _pictures
+        see = _predict_raw if watch.contract.is_raw else _predict_images
         images = see(watch, pair, self._taken, self._asked)
-        return View(pair.name, images, watch.ms, watch.multiply_adds)
+        return Prediction(pair.name, images, watch.ms, watch.multiply_adds)
 
-    def score(self, view: View, *, refused: dict[str, str] | None = None) -> dict[str, Score]:
+    def score(self, view: Prediction, *, refused: dict[str, str] | None = None) -> dict[str, Score]:
         """Return protocol -> what was measured.
 
         Args:
@@ -204,13 +204,13 @@ class Bench:
         scores = {}
         for protocol, chosen in self._asked.items():
             images, values = view.images[protocol], {}
-            under = functools.cache(functools.partial(_under, protocol, images))
+            under = functools.cache(functools.partial(_apply_protocol, protocol, images))
             for name in chosen:
-                judge = self._judges[name]
-                more = {"protocol": protocol} if judge.protocols else {}
+                score = self._judges[name]
+                more = {"protocol": protocol} if score.protocols else {}
                 try:
-                    seen = images if judge.no_reference else under()
-                    shown = (seen[one] for one in judge.inputs)
+                    seen = images if score.no_reference else under()
+                    shown = (seen[one] for one in score.inputs)
                     values[name] = self._functions[name](*shown, **more)
                 except UsageError as error:
                     if refused is None:
@@ -220,17 +220,17 @@ class Bench:
         return scores
 
 
-def rehearse(engine: Engine, pair: Pair) -> None:
+def run_once(engine: Engine, pair: Pair) -> None:
     """Let an engine enhance, fuse or develop a pair, and do nothing else."""
     if engine.contract.is_raw:
-        raw_protocol.images(
-            engine, pair, [raw_protocol.own_protocol(engine.contract)], target=False
+        raw_protocol.protocol_images(
+            engine, pair, [raw_protocol.default_protocol(engine.contract)], target=False
         )
     else:
-        result_of(engine, *multi_camera.read_cameras(pair, _sources(engine, ())).values())
+        enhance_pair(engine, *multi_camera.read_cameras(pair, _sources(engine, ())).values())
 
 
-def check(
+def check_evaluation(
     engine: Engine, pairs: Sequence[Pair], *, metrics: Sequence[str], protocols: Sequence[str]
 ) -> None:
     """Refuse what `measure` cannot do, before any picture is enhanced; errors as `evaluate`."""
@@ -239,7 +239,7 @@ def check(
     judges = {metric: METRICS.find(metric) for metric in metrics}
     takes = list(dict.fromkeys(name for judge in judges.values() for name in judge.inputs))
     if engine.contract.is_raw:
-        raw_protocol.check(engine.contract, pairs, takes, protocols)
+        raw_protocol.check_raw_protocol(engine.contract, pairs, takes, protocols)
     for name, judge in judges.items():
         known = _protocols(judge, engine.contract)
         if known and not set(known) & set(protocols):
@@ -269,19 +269,19 @@ def check(
     check_sizes(used)
 
 
-def result_of(engine: Engine, visible: np.ndarray, *thermal: np.ndarray) -> np.ndarray:
+def enhance_pair(engine: Engine, visible: np.ndarray, *thermal: np.ndarray) -> np.ndarray:
     """Return what an engine makes of a visible picture, and of an infrared one if it fuses."""
     return (
         fuse(engine, visible, *thermal) if engine.contract.is_fusion else enhance(engine, visible)
     )
 
 
-def _pictures(
+def _predict_images(
     engine: Engine, pair: Pair, taken: Collection[str], protocols: Collection[str]
 ) -> dict[str, Images]:
     """Return protocol -> what metrics are called with: the same for all."""
     shown = multi_camera.read_cameras(pair, _sources(engine, taken))
-    first, result = next(iter(shown.values())), result_of(engine, *shown.values())
+    first, result = next(iter(shown.values())), enhance_pair(engine, *shown.values())
     images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
     if "target" in taken:
         images["target"] = image_io.load_image(pair.target).pixels
@@ -289,11 +289,11 @@ def _pictures(
     return {protocol: images for protocol in protocols}
 
 
-def _developed(
+def _predict_raw(
     engine: Engine, pair: Pair, taken: Collection[str], protocols: Collection[str]
 ) -> dict[str, Images]:
     """Return protocol -> what metrics are called with, of a RAW picture."""
-    found = raw_protocol.images(engine, pair, list(protocols), target="target" in taken)
+    found = raw_protocol.protocol_images(engine, pair, list(protocols), target="target" in taken)
     return {
         protocol: {name: _eight(x) for name, x in {**shown, "fused": shown["enhanced"]}.items()}
         for protocol, shown in found.items()
@@ -344,7 +344,7 @@ def _protocols(judge: Metric, contract: Contract) -> tuple[str, ...]:
     return judge.protocols or (() if judge.no_reference else known)
 
 
-def _asked(
+def _metrics_for_protocols(
     judges: Mapping[str, Metric], protocols: Sequence[str], contract: Contract
 ) -> dict[str, list[str]]:
     """Return protocol -> metrics under it; those that know none go with the first."""
@@ -355,7 +355,7 @@ def _asked(
     return {protocol: chosen for protocol, chosen in asked.items() if chosen}
 
 
-def _under(protocol: str, images: Images) -> Images:
+def _apply_protocol(protocol: str, images: Images) -> Images:
     """Return target and result as a protocol wants them."""
     both = fidelity.apply_protocol(protocol, images["target"], images["enhanced"])
     return dict(zip(("target", "enhanced"), both, strict=True))

@@ -25,21 +25,21 @@ from lowlight_tf.metrics.fidelity import HALF_RESOLUTION, RAW_PROTOCOLS, SID_PRO
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.engine import Engine
 
-CAPS = {SID_PROTOCOL: raw_image.MAX_EXPOSURE_RATIO, HALF_RESOLUTION: None}
+MAX_RATIOS = {SID_PROTOCOL: raw_image.MAX_EXPOSURE_RATIO, HALF_RESOLUTION: None}
 """The largest exposure ratio of each protocol; None for any."""
 
-TAKES = "target", "enhanced", "fused"
+OUTPUT_KEYS = "target", "enhanced", "fused"
 """What metrics may ask of RAW pictures: there is no dark picture but digits."""
 
 
-def own_protocol(contract: Contract) -> str:
+def default_protocol(contract: Contract) -> str:
     """Return the protocol that a net is measured by where none is named."""
     if not contract.is_raw:
         return "plain"
     return HALF_RESOLUTION if contract.scale == 1 else SID_PROTOCOL
 
 
-def check(
+def check_raw_protocol(
     contract: Contract, pairs: Sequence[Pair], takes: Sequence[str], protocols: Sequence[str]
 ) -> None:
     """Refuse what cannot be measured of a net that develops.
@@ -58,7 +58,7 @@ def check(
         raise UsageError(
             f"A net that gives half the sensor's size is not measured under {SID_PROTOCOL}. Pass {HALF_RESOLUTION}."
         )
-    wrong = [name for name in takes if name not in TAKES]
+    wrong = [name for name in takes if name not in OUTPUT_KEYS]
     if wrong:
         raise UsageError(
             f"RAW files have no picture for {', '.join(wrong)}. Pass metrics that take none."
@@ -68,7 +68,7 @@ def check(
             exposure_pairs.exposure_ratio(pair)
 
 
-def images(
+def protocol_images(
     engine: Engine, pair: Pair, protocols: Sequence[str], *, target: bool
 ) -> dict[str, dict[str, np.ndarray]]:
     """Develop a pair's RAW file under some protocols.
@@ -90,7 +90,7 @@ def images(
     made: dict[float, np.ndarray] = {}
     found = {}
     for protocol in protocols:
-        ratio = exposure_pairs.exposure_ratio(pair, cap=CAPS[protocol])
+        ratio = exposure_pairs.exposure_ratio(pair, cap=MAX_RATIOS[protocol])
         if ratio not in made:
             made[ratio] = develop(engine, picture, ratio=ratio)
         shown = {"enhanced": made[ratio]} | ({"target": bright} if target else {})

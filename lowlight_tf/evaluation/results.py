@@ -105,10 +105,10 @@ def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
         results: What `evaluate` gave.
         command: What a reader types to make the same numbers.
     """
-    write_json(path, {**made_by(command), "results": [_to_json(one) for one in results]})
+    write_json(path, {**provenance(command), "results": [_to_json(one) for one in results]})
 
 
-def made_by(command: str) -> dict[str, Any]:
+def provenance(command: str) -> dict[str, Any]:
     """Return what numbers were made by, as JSON tells it: command, versions and machine."""
     versions = {"lowlight_tf": __version__, "python": platform.python_version()}
     for package in PACKAGES:

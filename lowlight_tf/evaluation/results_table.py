@@ -13,9 +13,9 @@ COSTS = "weights", "G multiply-adds per picture", "ms per picture"
 """Columns that tell what a picture costs, the median one."""
 
 
-def table(results: Sequence[Results]) -> str:
+def results_table(results: Sequence[Results]) -> str:
     """Return `cells` as a Markdown table."""
-    return markdown(*cells(results), words=2)
+    return markdown_table(*cells(results), words=2)
 
 
 def cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]:
@@ -25,7 +25,7 @@ def cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]:
     take no target have no protocol. What was not measured, or cannot be, is a dash. Weights and
     multiply-adds stand there where one of the models has any.
     """
-    columns = dict.fromkeys(column(metric, one) for one in results for metric in one.metrics)
+    columns = dict.fromkeys(format_column(metric, one) for one in results for metric in one.metrics)
     rows: dict[tuple[str, str, int], dict[tuple[str, str], str]] = {}
     costs: dict[tuple[str, str, int], list[str]] = {}
     for one in results:
@@ -37,11 +37,11 @@ def cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]:
             f"{one.ms:.1f}",
         ]
         for metric, mean in one.means.items():
-            rows.setdefault(key, {})[column(metric, one)] = number(metric, mean)
+            rows.setdefault(key, {})[format_column(metric, one)] = format_number(metric, mean)
     known = [any(cost[index] != "-" for cost in costs.values()) for index in range(len(COSTS))]
     head = [
         *("model", "data", "pictures"),
-        *(head_of(*one) for one in columns),
+        *(metric_header(*one) for one in columns),
         *itertools.compress(COSTS, known),
     ]
     return head, [
@@ -54,17 +54,17 @@ def cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
-def each(results: Sequence[Results]) -> str:
+def per_image_table(results: Sequence[Results]) -> str:
     """Return a Markdown table of every picture of every model."""
-    columns = dict.fromkeys(column(metric, one) for one in results for metric in one.metrics)
+    columns = dict.fromkeys(format_column(metric, one) for one in results for metric in one.metrics)
     rows: dict[tuple[str, str, str, int], dict[tuple[str, str], str]] = {}
     for one in results:
         for index, score in enumerate(one.scores):  # names may repeat: pairs of several folders
             row = rows.setdefault((one.model, score.name, one.data, index), {})
             for metric, value in score.values.items():
-                row[column(metric, one)] = number(metric, value)
-    return markdown(
-        ["model", "picture", *(head_of(*one) for one in columns)],
+                row[format_column(metric, one)] = format_number(metric, value)
+    return markdown_table(
+        ["model", "picture", *(metric_header(*one) for one in columns)],
         [[*key[:2], *(row.get(one, "-") for one in columns)] for key, row in rows.items()],
         words=2,
     )
@@ -72,33 +72,33 @@ def each(results: Sequence[Results]) -> str:
 
 def caption(score: Score) -> str:
     """Return a picture's numbers in a few words: `niqe 5.57  glare 1.31`."""
-    return "  ".join(f"{metric} {number(metric, v)}" for metric, v in score.values.items())
+    return "  ".join(f"{metric} {format_number(metric, v)}" for metric, v in score.values.items())
 
 
 def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
     """Write the table of means, and below it the line that makes it: beside, then renamed."""
     made_by = f"\n`{command}`\n" if command else ""
-    write_text(path, table(results) + made_by)
+    write_text(path, results_table(results) + made_by)
 
 
-def number(metric: str, value: float) -> str:
+def format_number(metric: str, value: float) -> str:
     """Return a number as tables show it: with the metric's digits, or a dash if it is none."""
     return "-" if math.isnan(value) else f"{value:.{METRICS.find(metric).digits}f}"
 
 
-def column(metric: str, results: Results) -> tuple[str, str]:
+def format_column(metric: str, results: Results) -> tuple[str, str]:
     """Return the column that a metric stands in: the metric, and the protocol if it goes by one."""
     return metric, results.protocol if METRICS.find(metric).has_protocol else ""
 
 
-def head_of(metric: str, protocol: str) -> str:
+def metric_header(metric: str, protocol: str) -> str:
     """Return what a column is headed by."""
     unit = METRICS.find(metric).unit
     words = (metric.upper(), unit, f"({protocol})" if protocol else "")
     return " ".join(filter(None, words))
 
 
-def markdown(head: list[str], rows: list[list[str]], *, words: int) -> str:
+def markdown_table(head: list[str], rows: list[list[str]], *, words: int) -> str:
     """Return a table whose first columns hold words, set left, and the others numbers."""
     lines = [head, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

@@ -8,7 +8,7 @@ from lowlight_tf.fileio import read_json
 from lowlight_tf.runtime.engine import Engine
 
 
-def overlaps(
+def shared_scene_warnings(
     models: Sequence[str], engines: Mapping[str, Engine], data: Iterable[str]
 ) -> list[str]:
     """Return a line for each model and dataset of which it has learned from the same scenes.
@@ -26,11 +26,11 @@ def overlaps(
         f"{name} learned from {source}, which shows scenes of {one}: its numbers there say nothing."
         for model, (name, engine) in zip(models, engines.items(), strict=True)
         for one in judging
-        for source in shared_scenes(learned(model, engine), one)
+        for source in shared_scenes(training_sets_of(model, engine), one)
     ]
 
 
-def learned(model: str, engine: Engine) -> list[str]:
+def training_sets_of(model: str, engine: Engine) -> list[str]:
     """Return the names of what a model learned from; none where nobody knows."""
     card, told = getattr(engine, "card", None), Path(model) / "training.json"
     if card is not None:

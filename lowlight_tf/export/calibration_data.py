@@ -27,7 +27,7 @@ from lowlight_tf.runtime.develop import auto_exposure_ratio
 NIGHT_GAMMA = 3.0
 """Exponent that makes a night of a day picture, dark enough to take ranges from."""
 
-GAINS = (0.5, 1.0, 2.0, 4.0, 8.0)
+EXPOSURE_GAINS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Exposures that a net must bear, as factors on the calibration pictures."""
 
 RAW_GAINS = (0.5, 1.0, 2.0)
@@ -40,7 +40,7 @@ Images = Mapping[str, np.ndarray]
 """Port name -> (H, W, C) float32 in [0, 1]."""
 
 
-def dark_pictures(
+def calibration_images(
     contract: Contract,
     *,
     run: Path | None = None,
@@ -78,7 +78,9 @@ def dark_pictures(
     return _read(sources, contract, most, preparation)
 
 
-def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int, int]) -> list:
+def representative_dataset(
+    pictures: Sequence[Images], contract: Contract, size: tuple[int, int]
+) -> list:
     """Return samples of one size that span exposures: port name -> (1, H, W, C).
 
     Each picture is cut to the size around its center and exposed by the next of `GAINS`; where
@@ -91,7 +93,7 @@ def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int,
         contract: The ports.
         size: Height and width (pixels).
     """
-    gains = RAW_GAINS if contract.is_raw else GAINS
+    gains = RAW_GAINS if contract.is_raw else EXPOSURE_GAINS
     turns = min(len(gains), -(-16 // len(pictures)))
     first = contract.image_inputs[0].name
     exposed = {
@@ -113,7 +115,7 @@ def calibration(pictures: Sequence[Images], contract: Contract, size: tuple[int,
     return samples
 
 
-def comparison(
+def parity_samples(
     pictures: Sequence[Images], contract: Contract, size: tuple[int, int], *, most: int = 4
 ) -> list[Images]:
     """Return some of the pictures as 8-bit batches of one size: port name -> (1, H, W, C)."""
@@ -128,17 +130,19 @@ def comparison(
 
 def _cut(picture: Images, contract: Contract, size: tuple[int, int]) -> Images:
     """Return the middle of a picture as a batch of one, and the thumbnails of the whole of it."""
-    batch = {port.name: centered(picture[port.name], size)[None] for port in contract.image_inputs}
+    batch = {
+        port.name: center_crop(picture[port.name], size)[None] for port in contract.image_inputs
+    }
     wholes = (picture[port.name] for port in contract.image_inputs)
     return {**batch, **input_geometry.make_thumbnails(contract, *wholes)}
 
 
-def as_floats(picture: Images) -> Images:
+def img_as_float32(picture: Images) -> Images:
     """Return an 8-bit picture as float32 in [0, 1]."""
     return {name: np.divide(image, 255, dtype=np.float32) for name, image in picture.items()}
 
 
-def centered(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the middle of a picture, (H, W, C) -> (*size, C); a smaller one is enlarged first."""
     enlarged = max(size[0] / image.shape[0], size[1] / image.shape[1])
     if enlarged > 1:
@@ -179,7 +183,7 @@ class _Source(NamedTuple):
         else:
             ratio = auto_exposure_ratio(picture)
         size = tuple(min(side, RAW_SIDE) for side in picture.raw_values.shape[:2])
-        light = picture.metadata.normalize(centered(picture.raw_values, size))
+        light = picture.metadata.normalize(center_crop(picture.raw_values, size))
         return raw_image.amplify(light, picture.metadata, ratio)
 
 

@@ -15,9 +15,9 @@ import tensorflow as tf
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
-from lowlight_tf.export.quantization.cross_layer_equalization import equalized
-from lowlight_tf.export.quantization.gptq import rounded
-from lowlight_tf.export.quantization.post_training import QUANTIZATIONS, Sample, quantized
+from lowlight_tf.export.quantization.cross_layer_equalization import equalize_model
+from lowlight_tf.export.quantization.gptq import gptq_round
+from lowlight_tf.export.quantization.post_training import QUANTIZATIONS, Sample, quantize_model
 from lowlight_tf.fileio import atomic_write
 from lowlight_tf.layers.reparameterization import reparameterize_model
 
@@ -61,14 +61,14 @@ def convert(
     check_size(size, contract)
     model = reparameterize_model(deployable_submodel(model, contract))
     if quantization == "int8":
-        model = equalized(model, samples)
+        model = equalize_model(model, samples)
     if quantization in INT8_WEIGHT_MODES and len(samples):
-        model = rounded(model, samples)
+        model = gptq_round(model, samples)
     for weight in model.weights:
         value = np.asarray(weight)
         weight.assign(np.where(np.abs(value) < MIN_WEIGHT_MAGNITUDE, 0, value))
     weights = [weight.value for weight in model.weights]
-    finish = functools.partial(quantized, quantization=quantization, samples=samples)
+    finish = functools.partial(quantize_model, quantization=quantization, samples=samples)
     return write(model, weights, contract, path, size=size, finish=finish)
 
 

@@ -12,7 +12,12 @@ from lowlight_tf import checks
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.export.calibration_data import as_floats, calibration, comparison, dark_pictures
+from lowlight_tf.export.calibration_data import (
+    calibration_images,
+    img_as_float32,
+    parity_samples,
+    representative_dataset,
+)
 from lowlight_tf.export.convert import convert
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.export.parity import parity_db
@@ -106,13 +111,15 @@ def export_run(
         checks.check_choice("quantize", quantization, QUANTIZATIONS)
     recipe, engine = load_run(run, settings)
     contract = engine.contract
-    pictures = dark_pictures(
+    pictures = calibration_images(
         contract, run=run, folder=calibration_folder, preparation=recipe.preparation
     )
-    samples = calibration(pictures, contract, size)
-    compared = comparison(pictures, contract, size)
+    samples = representative_dataset(pictures, contract, size)
+    compared = parity_samples(pictures, contract, size)
     # What travels with a file is a photograph that may, not one of the run's.
-    (shown,) = comparison(dark_pictures(contract, most=1), contract, size) if golden else (None,)
+    (shown,) = (
+        parity_samples(calibration_images(contract, most=1), contract, size) if golden else (None,)
+    )
 
     written = []
     output.mkdir(parents=True, exist_ok=True)
@@ -133,7 +140,7 @@ def export_run(
             )
             card.save(path.with_suffix(".json"))
             made = LiteRTEngine(path)
-            parity = parity_db(engine, made, [as_floats(picture) for picture in compared])
+            parity = parity_db(engine, made, [img_as_float32(picture) for picture in compared])
             dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
             if golden:
                 save_golden(made, shown, path.with_suffix(".npz"))

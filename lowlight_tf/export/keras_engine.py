@@ -16,7 +16,7 @@ from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.runtime.engine import Images
 
 
-class NotFinite(UsageError):
+class NonFiniteOutputError(UsageError):
     """A net answers with numbers that are none: its weights have diverged."""
 
 
@@ -92,7 +92,7 @@ class KerasEngine:
         for port in self.contract.outputs:
             image = np.clip(np.asarray(results[port.name], np.float32), 0, 1)
             if np.isnan(image).any():
-                raise NotFinite(
+                raise NonFiniteOutputError(
                     f"{self.name} gives images that are not finite. Train it again, from an "
                     "earlier checkpoint or with a lower learning_rate."
                 )

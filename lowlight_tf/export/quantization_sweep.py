@@ -13,23 +13,27 @@ from lowlight_tf.catalog import METRICS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluator import evaluate
-from lowlight_tf.evaluation.results_table import number
+from lowlight_tf.evaluation.results_table import format_number
 from lowlight_tf.export import gpu_delegate
-from lowlight_tf.export.calibration_data import as_floats, calibration, comparison
-from lowlight_tf.export.variants import RUNGS, Rungs
+from lowlight_tf.export.calibration_data import (
+    img_as_float32,
+    parity_samples,
+    representative_dataset,
+)
+from lowlight_tf.export.variants import VARIANTS, VariantBuilder
 from lowlight_tf.runtime import benchmark, input_geometry
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
-DARK = 64
+BANDING_RANGE = 64
 """Brightest level of the ramp (of 255): where banding shows."""
 
-PROVEN = 64, 96
+DELEGATE_TEST_SIZE = 64, 96
 """Height and width (pixels) of the file that the GPU delegate is shown: in software it is slow."""
 
 
 @dataclasses.dataclass
-class Rung:
+class VariantResult:
     """One file and what was measured of it.
 
     Attributes:
@@ -67,8 +71,8 @@ class Rung:
     delegated: str = ""
 
 
-def climb(
-    maker: Rungs,
+def sweep(
+    maker: VariantBuilder,
     rungs: Sequence[str],
     folder: Path,
     pairs: Sequence[Pair],
@@ -78,7 +82,7 @@ def climb(
     threads: int = 2,
     runs: int = 50,
     prove: bool = True,
-) -> Iterator[Rung]:
+) -> Iterator[VariantResult]:
     """Make each rung and measure it, the first one of `RUNGS` always and first.
 
     Args:
@@ -95,27 +99,29 @@ def climb(
     Yields:
         Each rung, as soon as it has been measured.
     """
-    first: Rung | None = None
-    for name in dict.fromkeys((RUNGS[0], *rungs)):
+    first: VariantResult | None = None
+    for name in dict.fromkeys((VARIANTS[0], *rungs)):
         try:
             path = maker.make(name, folder)
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("lowlight_tf"):
                 raise
-            yield Rung(name, f"needs {error.name}: pip install 'lowlight_tf[qat]'")
+            yield VariantResult(name, f"needs {error.name}: pip install 'lowlight_tf[qat]'")
             continue
         except (UsageError, ValueError, RuntimeError) as error:  # the converter raises these two
             if first is None:
                 raise
-            yield Rung(name, str(error).strip().splitlines()[0])
+            yield VariantResult(name, str(error).strip().splitlines()[0])
             continue
         engine = LiteRTEngine(path, threads=threads)
-        beside = Beside(engine, LiteRTEngine(first.path if first else path, threads=threads))
+        beside = MaxDifferenceProbe(
+            engine, LiteRTEngine(first.path if first else path, threads=threads)
+        )
         means = evaluate(beside, pairs, metrics=metrics, protocol=protocol).means
         timing = benchmark.measure(path, threads=threads, runs=runs, size=maker.size)
         levels, run = banding(engine, maker.size)
         against = first.metrics if first else {}
-        rung = Rung(
+        rung = VariantResult(
             name,
             path=path,
             size_bytes=path.stat().st_size,
@@ -129,13 +135,13 @@ def climb(
             p90_ms=timing.p90_ms,
             peak_mb=timing.peak_mb,
             operations=count_operations(path),
-            delegated=delegated(maker, name) if prove else "",
+            delegated=delegate_summary(maker, name) if prove else "",
         )
         first = first or rung
         yield rung
 
 
-class Beside:
+class MaxDifferenceProbe:
     """An `Engine` that runs another one beside it, to see how far they are apart at most.
 
     Attributes:
@@ -170,7 +176,7 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
         size: Height and width of the ramp (pixels).
     """
     height, width = size
-    row = np.rint(np.linspace(0, DARK, width)).astype(np.uint8)
+    row = np.rint(np.linspace(0, BANDING_RANGE, width)).astype(np.uint8)
     contract = engine.contract
     ramps = {
         port.name: np.broadcast_to(row[None, :, None], (height, width, port.channels)).copy()
@@ -189,19 +195,21 @@ def count_operations(path: Path) -> int:
     return len(schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0).subgraphs[0].operators)
 
 
-def delegated(maker: Rungs, rung: str) -> str:
+def delegate_summary(maker: VariantBuilder, rung: str) -> str:
     """Return what the real GPU delegate makes of a rung, in a few words."""
     if rung == "int16x8":
         return "none: it has no 16-bit integers"
     multiple = maker.contract.multiple_of
-    size = tuple(-(-side // multiple) * multiple for side in PROVEN)
-    samples = calibration(maker.pictures[:4], maker.contract, size)
-    (picture,) = comparison(maker.pictures[:1], maker.contract, size)
+    size = tuple(-(-side // multiple) * multiple for side in DELEGATE_TEST_SIZE)
+    samples = representative_dataset(maker.pictures[:4], maker.contract, size)
+    (picture,) = parity_samples(maker.pictures[:1], maker.contract, size)
     with tempfile.TemporaryDirectory() as folder:
         path = maker.write(rung, Path(folder) / "small.tflite", size, samples)
         whole = rung.startswith("int8")
         try:
-            proof = gpu_delegate.check_gpu_delegate(path, picture if whole else as_floats(picture))
+            proof = gpu_delegate.check_gpu_delegate(
+                path, picture if whole else img_as_float32(picture)
+            )
         except gpu_delegate.VulkanUnavailableError:
             return "not run: no Vulkan driver"
         except RuntimeError as error:
@@ -212,7 +220,7 @@ def delegated(maker: Rungs, rung: str) -> str:
     return f"all {count}, {proof.agreement_db:.0f} dB from the CPU"
 
 
-def table(rungs: Sequence[Rung], protocol: str) -> str:
+def table(rungs: Sequence[VariantResult], protocol: str) -> str:
     """Return the ladder as Markdown. What was not made says why in its last cell."""
     metrics = list(rungs[0].metrics)
     head = ["rung", "kB", "gzip kB"]
@@ -226,14 +234,17 @@ def table(rungs: Sequence[Rung], protocol: str) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *rows))
 
 
-def _cells(rung: Rung, metrics: Sequence[str]) -> list[str]:
+def _cells(rung: VariantResult, metrics: Sequence[str]) -> list[str]:
     if rung.reason:
         blank = ["-"] * (8 + 2 * len(metrics))
         return [rung.name, *blank, f"not made: {rung.reason}".replace("|", "\\|")]
     measured = []
     for metric in metrics:
         digits = METRICS.find(metric).digits
-        measured += [number(metric, rung.metrics[metric]), f"{rung.changes[metric]:+.{digits}f}"]
+        measured += [
+            format_number(metric, rung.metrics[metric]),
+            f"{rung.changes[metric]:+.{digits}f}",
+        ]
     return [
         rung.name,
         f"{rung.size_bytes / 1000:.1f}",

@@ -12,39 +12,44 @@ from keras import ops
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.export.calibration_data import as_floats, calibration, comparison, dark_pictures
+from lowlight_tf.export.calibration_data import (
+    calibration_images,
+    img_as_float32,
+    parity_samples,
+    representative_dataset,
+)
 from lowlight_tf.export.convert import check_size, convert, deployable_submodel
 from lowlight_tf.export.exporter import build_card, load_run
 from lowlight_tf.export.parity import parity_db
-from lowlight_tf.export.quantization.cross_layer_equalization import equalized
-from lowlight_tf.export.quantization.gptq import rounded
+from lowlight_tf.export.quantization.cross_layer_equalization import equalize_model
+from lowlight_tf.export.quantization.gptq import gptq_round
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
-RUNGS = (
+VARIANTS = (
     "none", "float16", "dynamic", "int8", "int16x8", "int8_qat", "float16_pruned", "int8_pruned",
 )  # fmt: skip
 """Every rung; the first is what the others are compared with."""
 
-GENTLE, FIRM = 0.05, 0.5
+QAT_LR_SCALE, PRUNE_LR_SCALE = 0.05, 0.5
 """Learning rates of quantization-aware training and of pruning, in rates of the recipe: what is
 rounded moves little, what has lost half of its weights has much to learn again."""
 
-PLAIN = {"exposure_ev": 0.0, "lit": 0.0, "bend": 0.0, "mixed": 0.0}
+DISABLED_AUGMENTATIONS = {"exposure_ev": 0.0, "lit": 0.0, "bend": 0.0, "mixed": 0.0}
 """What is not done to the inputs: pictures brighter than those that ranges were taken from are cut
 by eight bits, and what makes up for that would brighten all."""
 
-Judge = Callable[[dict[str, Any]], Any]
+LossFn = Callable[[dict[str, Any]], Any]
 """From all images of a batch by name to what training makes small."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Lesson:
+class FineTuneConfig:
     """What a net learns from once more, rounded or pruned.
 
     Attributes:
         pairs: The run's training pairs.
-        judge: Its objective.
+        monitor_loss: Its objective.
         qat_steps: Steps of quantization-aware training.
         prune_steps: Steps of pruning.
         sparsity: Share of the weights of each convolution that pruning makes zero.
@@ -53,7 +58,7 @@ class Lesson:
     """
 
     pairs: Sequence[Pair]
-    monitor_loss: Judge
+    monitor_loss: LossFn
     qat_steps: int = 300
     prune_steps: int = 600
     sparsity: float = 0.5
@@ -70,7 +75,7 @@ class Lesson:
                 )
 
 
-class Rungs:
+class VariantBuilder:
     """Makes the rungs of a ladder from a run.
 
     Args:
@@ -90,7 +95,7 @@ class Rungs:
         run: Path,
         *,
         size: tuple[int, int],
-        lesson: Lesson,
+        lesson: FineTuneConfig,
         name: str | None = None,
         calibration_folder: Path | None = None,
     ) -> None:
@@ -102,13 +107,13 @@ class Rungs:
         # What is right only the net before can tell.
         self.taught = self.contract.is_fusion or len(given.output) < len(self.engine.net.output)
         self.net = reparameterize_model(given)
-        self.pictures = dark_pictures(
+        self.pictures = calibration_images(
             self.contract,
             run=run,
             folder=calibration_folder,
             preparation=self.recipe.preparation,
         )
-        self.samples = calibration(self.pictures, self.contract, size)
+        self.samples = representative_dataset(self.pictures, self.contract, size)
 
     def make(self, rung: str, folder: Path) -> Path:
         """Write the file of a rung and its card.
@@ -131,17 +136,19 @@ class Rungs:
         )
         card = dataclasses.replace(card, training={**card.training, **self._learned(rung)})
         card.save(path.with_suffix(".json"))
-        compared = comparison(self.pictures, self.contract, self.size)
-        parity = parity_db(self.engine, LiteRTEngine(path), [as_floats(one) for one in compared])
+        compared = parity_samples(self.pictures, self.contract, self.size)
+        parity = parity_db(
+            self.engine, LiteRTEngine(path), [img_as_float32(one) for one in compared]
+        )
         dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
         return path
 
     def write(self, rung: str, path: Path, size: tuple[int, int], samples: Sequence) -> Path:
         """Write the file of a rung, for pictures of any size."""
         if rung == "int8_qat":
-            from lowlight_tf.export.tfmot.qat import convert_aware
+            from lowlight_tf.export.tfmot.qat import convert_aware_model
 
-            return convert_aware(self._aware.model, self.contract, path, size=size)
+            return convert_aware_model(self._aware.model, self.contract, path, size=size)
         quantization, _, pruned = rung.partition("_")
         net = self._pruned if pruned else self.net
         return convert(
@@ -150,20 +157,20 @@ class Rungs:
 
     @functools.cached_property
     def _aware(self) -> Any:
-        from lowlight_tf.export.tfmot.qat import quantization_aware
+        from lowlight_tf.export.tfmot.qat import quantize_aware_clone
         from lowlight_tf.export.tfmot.tf_keras_clone import fine_tune
 
-        net = rounded(equalized(self.net, self.samples), self.samples)
-        shadow = quantization_aware(net, self.samples)
+        net = gptq_round(equalize_model(self.net, self.samples), self.samples)
+        shadow = quantize_aware_clone(net, self.samples)
         batches, steps = self._batches(), self.lesson.qat_steps
         fine_tune(shadow, batches, self._judge, steps=steps, learning_rate=self._rates["qat"])
         return shadow
 
     @functools.cached_property
     def _pruned(self) -> keras.Model:
-        from lowlight_tf.export.tfmot.prune import prune
+        from lowlight_tf.export.tfmot.prune import prune_model
 
-        return prune(
+        return prune_model(
             self.net,
             self._batches(),
             self._judge,
@@ -175,7 +182,7 @@ class Rungs:
     @property
     def _rates(self) -> dict[str, float]:
         rate = self.recipe.training.learning_rate
-        return {"qat": GENTLE * rate, "pruned": FIRM * rate}
+        return {"qat": QAT_LR_SCALE * rate, "pruned": PRUNE_LR_SCALE * rate}
 
     def _batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the run's own batches, as they were at its end, but `PLAIN`."""
@@ -188,7 +195,7 @@ class Rungs:
         else:
             from lowlight_tf.pipeline.paired import paired_dataset as feed
 
-        plan = dataclasses.replace(self.recipe.pipeline, **PLAIN)
+        plan = dataclasses.replace(self.recipe.pipeline, **DISABLED_AUGMENTATIONS)
         late = plan.late_from < 1
         crop, batch = (plan.late_crop, plan.late_batch) if late else (plan.crop, plan.batch)
         recipe = dataclasses.replace(self.recipe, pipeline=plan)
@@ -208,7 +215,7 @@ class Rungs:
             return ops.mean(ops.abs(taught - images[port.name]))
         of_teacher = judge({**images, "target": taught}) if weight else 0.0
         if leveled:  # how bright a picture becomes, only the net can tell
-            images = {**images, "target": as_bright(images["target"], taught)}
+            images = {**images, "target": match_mean_brightness(images["target"], taught)}
         return of_teacher if weight == 1 else weight * of_teacher + (1 - weight) * judge(images)
 
     def _learned(self, rung: str) -> dict[str, Any]:
@@ -227,7 +234,7 @@ class Rungs:
         return {kind: {**facts, "learning_rate": rate, "teacher": teacher}}
 
 
-def as_bright(images: Any, others: Any) -> Any:
+def match_mean_brightness(images: Any, others: Any) -> Any:
     """Return images, (B, H, W, C) in [0, 1], each made as bright on average as its other."""
     means = [ops.mean(batch, axis=(1, 2, 3), keepdims=True) for batch in (images, others)]
     return ops.minimum(images * means[1] / ops.maximum(means[0], keras.config.epsilon()), 1.0)

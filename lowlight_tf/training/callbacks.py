@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lowlight_tf.export.keras_engine import NotFinite
+from lowlight_tf.export.keras_engine import NonFiniteOutputError
 from lowlight_tf.imaging import image_io
 from lowlight_tf.training import checkpoint
 from lowlight_tf.training.history import History, merit
@@ -188,7 +188,7 @@ class Validate(StepCallback):
         self.net.set_weights(checkpoint.averaged(self.model))
         try:
             means, sample = self.measure(self.net)
-        except NotFinite:
+        except NonFiniteOutputError:
             place = self.run / "checkpoints"
             raise checkpoint.diverged("What the net gives", progress.step, place) from None
         progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})

@@ -8,7 +8,7 @@ from typing import Any
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
-from lowlight_tf.evaluation.raw_protocol import own_protocol
+from lowlight_tf.evaluation.raw_protocol import default_protocol
 from lowlight_tf.fileio import atomic_write, write_text
 
 TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})", "lpips": "LPIPS ({})"}
@@ -93,7 +93,7 @@ class History:
             ) from None
         beside = path.with_name("contract.json")
         known = beside.is_file()
-        return cls(rows, protocol=own_protocol(Contract.load(beside)) if known else "plain")
+        return cls(rows, protocol=default_protocol(Contract.load(beside)) if known else "plain")
 
 
 def merit(judge: str, mean: float) -> float:

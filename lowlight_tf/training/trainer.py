@@ -18,8 +18,8 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
-from lowlight_tf.evaluation.evaluator import FUSION, evaluate
-from lowlight_tf.evaluation.raw_protocol import own_protocol
+from lowlight_tf.evaluation.evaluator import FUSION_METRICS, evaluate
+from lowlight_tf.evaluation.raw_protocol import default_protocol
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.fileio import write_json
 from lowlight_tf.layers.reparameterization import reparameterize_model
@@ -72,7 +72,7 @@ def train(
 def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
     entry = MODELS.find(recipe.model)
     objective = Objective(recipe.objective)
-    known = FUSION if entry.contract.is_fusion else ("psnr", "ssim", "lpips")
+    known = FUSION_METRICS if entry.contract.is_fusion else ("psnr", "ssim", "lpips")
     checks.check_choice("training.judge", recipe.training.judge, known)
     adversarial.check(recipe, entry.contract)
     plain = construct(MODELS, recipe.model, recipe.options)
@@ -127,7 +127,7 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
             )
     if team.chief:
         exposure = _expose(recipe, run, progress, material, val)
-        progress.history.protocol = own_protocol(entry.contract)
+        progress.history.protocol = default_protocol(entry.contract)
         draw_curves({run.name: progress.history}, run / "curves.png")
         _tell(recipe, run, progress, plain, material, exposure)
 
@@ -204,7 +204,7 @@ def _open(run: Path, recipe: Recipe, resume: bool) -> None:
 
 def _measured(contract: Contract, judge: str) -> tuple[str, ...]:
     """Return what is measured at each validation: LPIPS, which takes longest, only if it judges."""
-    return FUSION if contract.is_fusion else tuple(dict.fromkeys(("psnr", "ssim", judge)))
+    return FUSION_METRICS if contract.is_fusion else tuple(dict.fromkeys(("psnr", "ssim", judge)))
 
 
 class _Stage(NamedTuple):
@@ -275,7 +275,7 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
     def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
         engine = KerasEngine.of(net, contract, name=recipe.model, preparation=recipe.preparation)
         metrics = _measured(contract, plan.judge)
-        results = evaluate(engine, val, metrics=metrics, protocol=own_protocol(contract))
+        results = evaluate(engine, val, metrics=metrics, protocol=default_protocol(contract))
         return results.means, contact_sheet([engine], val[:SAMPLES])
 
     judges = [

@@ -10,7 +10,12 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.evaluation.evaluator import FUSION, Unchanged, evaluate, measure
+from lowlight_tf.evaluation.evaluator import (
+    FUSION_METRICS,
+    IdentityEngine,
+    evaluate,
+    evaluate_pairs,
+)
 from lowlight_tf.evaluation.results import Results, Score, load, save
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.metrics import fusion
@@ -49,7 +54,7 @@ def strict(path):
 
 def test_the_mean_is_the_mean_of_the_pictures(pair_of):
     results = evaluate(
-        Unchanged(), [pair_of("a", 30, 31), pair_of("b", 50, 48)], metrics=("psnr", "mae")
+        IdentityEngine(), [pair_of("a", 30, 31), pair_of("b", 50, 48)], metrics=("psnr", "mae")
     )
     assert [score.name for score in results.scores] == ["a", "b"]
     assert [score.values["psnr"] for score in results.scores] == pytest.approx([ONE, TWO])
@@ -59,7 +64,7 @@ def test_the_mean_is_the_mean_of_the_pictures(pair_of):
 
 
 def test_psnr_and_ssim_are_measured_where_nothing_is_named(pair_of):
-    assert evaluate(Unchanged(), [pair_of("a", 30, 31)]).metrics == ("psnr", "ssim")
+    assert evaluate(IdentityEngine(), [pair_of("a", 30, 31)]).metrics == ("psnr", "ssim")
 
 
 @pytest.mark.parametrize("size", [(12, 15), (16, 16), (23, 41)])
@@ -96,7 +101,7 @@ def test_what_a_picture_costs_is_that_of_all_its_tiles(pair_of, tmp_path):
 def test_protocols_share_one_run_of_the_engine(pair_of):
     pairs, engine = [pair_of("a", 20, 60), pair_of("b", 20, 31)], Lift()
     protocols = ("plain", "gt_mean", "luma")
-    together = measure(engine, pairs, metrics=("psnr",), protocols=protocols)
+    together = evaluate_pairs(engine, pairs, metrics=("psnr",), protocols=protocols)
     assert engine.calls == 2
     for protocol, results in zip(protocols, together, strict=True):
         alone = evaluate(Lift(), pairs, metrics=("psnr",), protocol=protocol)
@@ -106,17 +111,19 @@ def test_protocols_share_one_run_of_the_engine(pair_of):
 
 def test_16_bit_pictures_are_measured_at_8_bits(pair_of):
     pair = pair_of("deep", 30 * 257 + 100, 31 * 257 - 100, dtype=np.uint16)
-    assert evaluate(Unchanged(), [pair]).means["psnr"] == pytest.approx(ONE)
+    assert evaluate(IdentityEngine(), [pair]).means["psnr"] == pytest.approx(ONE)
 
 
 def test_metrics_that_need_no_target_know_no_protocol(pair_of):
     pair = pair_of("a", 51, 60)
-    plain, luma = measure(
+    plain, luma = evaluate_pairs(
         Lift(), [pair], metrics=("brightness", "psnr"), protocols=("plain", "luma")
     )
     assert plain.means == pytest.approx({"brightness": 61 / 255, "psnr": ONE})
     assert luma.metrics == ("psnr",)
-    (alone,) = measure(Lift(), [pair], metrics=("brightness",), protocols=("gt_mean", "luma"))
+    (alone,) = evaluate_pairs(
+        Lift(), [pair], metrics=("brightness",), protocols=("gt_mean", "luma")
+    )
     assert alone.means == pytest.approx({"brightness": 61 / 255})
 
 
@@ -136,7 +143,7 @@ def test_a_metric_gets_what_it_takes(pair_of, tmp_path):
 def test_an_enhancer_is_shown_what_the_visible_camera_saw(pair_of):
     dark, other = pair_of("a", 51, 0), pair_of("b", 0, 0, size=(3, 4))
     pair = Pair("a", {"visible": dark.inputs["low"], "infrared": other.inputs["low"]}, None)
-    means = evaluate(Unchanged(), [pair], metrics=("brightness",)).means
+    means = evaluate(IdentityEngine(), [pair], metrics=("brightness",)).means
     assert means == pytest.approx({"brightness": 0.2})
 
 
@@ -156,13 +163,13 @@ def test_what_fuses_is_shown_both_cameras_and_measured_by_both(scene_of, rng):
     assert values["source_mse"] == fusion.source_mse(visible, infrared, fused)
     assert values["brightness"] == pytest.approx(color.luma(fused).mean() / 255)
     assert values["loe"] > 0
-    assert tuple(evaluate(engine, [pair], metrics=FUSION).metrics) == FUSION
+    assert tuple(evaluate(engine, [pair], metrics=FUSION_METRICS).metrics) == FUSION_METRICS
 
 
 def test_an_enhancer_is_measured_as_if_it_fused(scene_of, rng):
     pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 30))
     metrics = ("entropy", "scd", "source_psnr")
-    beside, alone = (evaluate(e, [pair], metrics=metrics) for e in (Unchanged(), Lift()))
+    beside, alone = (evaluate(e, [pair], metrics=metrics) for e in (IdentityEngine(), Lift()))
     same = evaluate(load_model("visible"), [pair], metrics=metrics)
     assert beside.means == same.means
     assert alone.means != same.means
@@ -172,7 +179,7 @@ def test_a_metric_with_protocols_of_its_own_goes_by_those_that_are_asked(scene_o
     pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 30))
     names = ("source_psnr", "entropy")
     engine = load_model("average")
-    seed, plain = measure(engine, [pair], metrics=names, protocols=("seed", "plain"))
+    seed, plain = evaluate_pairs(engine, [pair], metrics=names, protocols=("seed", "plain"))
     assert (seed.protocol, seed.metrics) == ("seed", names)
     assert (plain.protocol, plain.metrics) == ("plain", ("source_psnr",))
     difference = seed.means["source_psnr"] - plain.means["source_psnr"]
@@ -187,7 +194,7 @@ def test_pictures_of_two_cameras_must_be_of_one_size_and_both_there(scene_of, rn
         evaluate(load_model("average"), [pair], metrics=("entropy",))
     alone = Pair("a", {"visible": pair.inputs["visible"]}, None)
     with pytest.raises(UsageError, match="Pair a has no picture for 'infrared'"):
-        evaluate(Unchanged(), [alone], metrics=("scd",))
+        evaluate(IdentityEngine(), [alone], metrics=("scd",))
 
 
 def test_a_mean_is_over_the_pictures_that_have_the_number(tmp_path):
@@ -206,12 +213,12 @@ def test_a_mean_is_over_the_pictures_that_have_the_number(tmp_path):
 
 def test_progress_ends_at_one(pair_of):
     shares = []
-    evaluate(Unchanged(), [pair_of("a", 1, 2), pair_of("b", 1, 2)], progress=shares.append)
+    evaluate(IdentityEngine(), [pair_of("a", 1, 2), pair_of("b", 1, 2)], progress=shares.append)
     assert shares == [0.5, 1.0]
 
 
 def test_an_infinite_psnr_is_kept_in_strict_json(pair_of, tmp_path):
-    results = evaluate(Unchanged(), [pair_of("a", 30, 30), pair_of("b", 30, 31)])
+    results = evaluate(IdentityEngine(), [pair_of("a", 30, 30), pair_of("b", 30, 31)])
     save(tmp_path / "results.json", [results])
     (fields,) = strict(tmp_path / "results.json")["results"]
     assert fields["metrics"]["psnr"] == {"unit": "dB", "mean": "inf", "std": None}
@@ -223,7 +230,7 @@ def test_an_infinite_psnr_is_kept_in_strict_json(pair_of, tmp_path):
 def test_results_come_back_as_they_were_saved(pair_of, tmp_path):
     path = tmp_path / "results.json"
     path.write_text("older")
-    results = measure(
+    results = evaluate_pairs(
         Lift(),
         [pair_of("a", 20, 31), pair_of("b", 20, 40)],
         metrics=("psnr", "ssim"),
@@ -262,17 +269,17 @@ def test_other_files_are_no_results(text, tmp_path):
 )
 def test_unknown_names_are_offered_the_nearest(options, message, pair_of):
     with pytest.raises(UsageError, match=message):
-        evaluate(Unchanged(), [pair_of("a", 1, 2)], **options)
+        evaluate(IdentityEngine(), [pair_of("a", 1, 2)], **options)
 
 
 def test_pairs_that_cannot_be_judged_are_refused(pair_of):
     pair = pair_of("a", 1, 2)
     with pytest.raises(UsageError, match="at least one pair"):
-        evaluate(Unchanged(), [])
+        evaluate(IdentityEngine(), [])
     with pytest.raises(UsageError, match=r"Pair a has no target, which psnr must .*: niqe, loe"):
-        evaluate(Unchanged(), [Pair("a", pair.inputs, None)], metrics=("psnr", "loe"))
+        evaluate(IdentityEngine(), [Pair("a", pair.inputs, None)], metrics=("psnr", "loe"))
     with pytest.raises(UsageError, match="Pair a has no picture for 'low'"):
-        evaluate(Unchanged(), [Pair("a", {}, pair.target)])
+        evaluate(IdentityEngine(), [Pair("a", {}, pair.target)])
 
 
 def test_a_target_of_another_size_is_refused_before_anything_runs(pair_of):
@@ -285,4 +292,4 @@ def test_a_target_of_another_size_is_refused_before_anything_runs(pair_of):
 
 def test_a_picture_too_small_for_a_metric_is_named(pair_of):
     with pytest.raises(UsageError, match=r"Pair tiny: SSIM .*Received: 9x9"):
-        evaluate(Unchanged(), [pair_of("tiny", 1, 2, size=(9, 9))])
+        evaluate(IdentityEngine(), [pair_of("tiny", 1, 2, size=(9, 9))])

@@ -11,7 +11,12 @@ from lowlight_tf.contract import RAW_TO_RGB, RAW_TO_RGB_HALF
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import raw_protocol
 from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
-from lowlight_tf.evaluation.evaluator import Unchanged, check, evaluate, measure
+from lowlight_tf.evaluation.evaluator import (
+    IdentityEngine,
+    check_evaluation,
+    evaluate,
+    evaluate_pairs,
+)
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.formats import dng
 from lowlight_tf.runtime.loading import load_model
@@ -72,7 +77,9 @@ def test_light_times_the_ratio_is_measured_against_the_target(pair, orientation)
 
 def test_sid_caps_the_ratio_and_the_seed_does_not(pair):
     one = pair(ratio=600, levels=100)  # 0.3 or 0.6: 76 or 153 levels
-    sid, half = measure(Greens(), [one], metrics=("psnr",), protocols=("sid", "half_resolution"))
+    sid, half = evaluate_pairs(
+        Greens(), [one], metrics=("psnr",), protocols=("sid", "half_resolution")
+    )
     assert (sid.protocol, half.protocol) == ("sid", "half_resolution")
     assert sid.means["psnr"] == pytest.approx(off_by(24))
     assert half.means["psnr"] == pytest.approx(off_by(53))
@@ -83,7 +90,7 @@ def test_half_resolution_shrinks_what_is_large(pair):
     checkers = np.indices((24, 32)).sum(0) % 2 * np.float32(102 / 255)  # their mean is 51
     image_io.write_float_rgb(one.target, np.repeat(checkers[..., None], 3, axis=2))
     for engine in (Greens(), HalfGreens()):
-        shown = raw_protocol.images(engine, one, ["half_resolution"], target=True)[
+        shown = raw_protocol.protocol_images(engine, one, ["half_resolution"], target=True)[
             "half_resolution"
         ]
         assert shown["target"].shape == shown["enhanced"].shape == (12, 16, 3)
@@ -93,7 +100,7 @@ def test_half_resolution_shrinks_what_is_large(pair):
 
 
 def test_a_net_of_half_the_size_is_measured_under_its_own_protocol_only(pair):
-    assert raw_protocol.own_protocol(RAW_TO_RGB_HALF) == "half_resolution"
+    assert raw_protocol.default_protocol(RAW_TO_RGB_HALF) == "half_resolution"
     with pytest.raises(UsageError, match=r"not measured under sid\. Pass half_resolution"):
         evaluate(HalfGreens(), [pair()], protocol="sid")
 
@@ -125,19 +132,19 @@ def test_the_baseline_is_measured_beside_nets(pair):
 )
 def test_what_cannot_be_measured_of_raw_files_is_said_before(pair, metrics, protocols, words):
     with pytest.raises(UsageError, match=words):
-        check(Greens(), [pair()], metrics=metrics, protocols=protocols)
+        check_evaluation(Greens(), [pair()], metrics=metrics, protocols=protocols)
 
 
 def test_a_pair_without_a_ratio_is_found_before_anything_is_developed(pair, tmp_path):
     one = pair()
     (tmp_path / "ratios.json").write_text('{"a": 0}')
     with pytest.raises(UsageError, match="must give a a ratio above zero"):
-        check(Greens(), [one], metrics=("psnr",), protocols=("sid",))
+        check_evaluation(Greens(), [one], metrics=("psnr",), protocols=("sid",))
 
 
 def test_pictures_are_not_measured_under_protocols_of_raw_files(pair_of):
     with pytest.raises(UsageError, match="psnr is measured under the protocol plain"):
-        evaluate(Unchanged(), [pair_of("a", 30, 31)], metrics=("psnr",), protocol="sid")
+        evaluate(IdentityEngine(), [pair_of("a", 30, 31)], metrics=("psnr",), protocol="sid")
 
 
 def test_a_sheet_shows_what_was_not_amplified_and_what_was_made_of_it(pair):

@@ -15,7 +15,7 @@ def test_a_model_has_one_row_and_a_protocol_its_own_columns():
         results("net", "luma", 22.0, 23.5),
         results("in|put", "plain", 8.0, float("inf")),
     ]
-    assert results_table.table(found).splitlines() == [
+    assert results_table.results_table(found).splitlines() == [
         "| model   | data | pictures | PSNR dB (plain) | SSIM (plain) | PSNR dB (luma) "
         "| SSIM (luma) | ms per picture |",
         "| ------- | ---- | -------: | --------------: | -----------: | -------------: "
@@ -30,7 +30,7 @@ def test_a_model_has_one_row_and_a_protocol_its_own_columns():
 def test_what_a_net_costs_stands_beside_what_it_reaches():
     scores = tuple(Score("p", {"psnr": 20.0}, 4.0, work) for work in (50_000_000, 10**9, 2 * 10**9))
     net = Results("net", "plain", scores, "lol", None, 1_234_567)
-    head, _, *rows = results_table.table([results("input", "plain", 8.0), net]).splitlines()
+    head, _, *rows = results_table.results_table([results("input", "plain", 8.0), net]).splitlines()
     assert head.split(" | ")[-3:] == [
         "  weights",
         "G multiply-adds per picture",
@@ -41,14 +41,14 @@ def test_what_a_net_costs_stands_beside_what_it_reaches():
 
 
 def test_other_data_have_a_row_of_their_own():
-    lines = results_table.table(
+    lines = results_table.results_table(
         [results("net", "plain", 20.0), results("net", "plain", 9.0, data="sice")]
     )
     assert [line.split()[3] for line in lines.splitlines()[2:]] == ["lol", "sice"]
 
 
 def test_every_picture_has_a_row_where_each_is_asked_for():
-    lines = results_table.each(
+    lines = results_table.per_image_table(
         [results("net", "plain", 20.0, 21.0), results("net", "luma", 22.0, 23.0)]
     )
     assert [line.split()[1::2] for line in lines.splitlines()[2:]] == [
@@ -62,7 +62,7 @@ def test_what_needs_no_target_has_one_column_and_what_is_none_a_dash():
         Results("net", protocol, (Score("p0", {"niqe": 5.0, "glare": float("nan")}, 4.0),), "night")
         for protocol in ("plain", "luma")
     ]
-    head, _, row = results_table.table(alone).splitlines()
+    head, _, row = results_table.results_table(alone).splitlines()
     assert head.split(" | ")[3:-1] == ["NIQE", "GLARE"]
     assert row.split()[7:10:2] == ["5.00", "-"]
     assert results_table.caption(alone[0].scores[0]) == "niqe 5.00  glare -"
@@ -70,12 +70,12 @@ def test_what_needs_no_target_has_one_column_and_what_is_none_a_dash():
 
 def test_pictures_of_one_name_in_two_sets_have_two_rows():
     both = [results("net", "plain", 20.0), results("net", "plain", 9.0, data="sice")]
-    assert len(results_table.each(both).splitlines()) == 4
+    assert len(results_table.per_image_table(both).splitlines()) == 4
 
 
 def test_the_saved_table_says_what_made_it(tmp_path):
     found = [results("net", "plain", 20.0)]
     results_table.save(tmp_path / "table.md", found, command="lowlight-tf evaluate --model net")
     text = (tmp_path / "table.md").read_text()
-    assert text == results_table.table(found) + "\n`lowlight-tf evaluate --model net`\n"
+    assert text == results_table.results_table(found) + "\n`lowlight-tf evaluate --model net`\n"
     assert [path.name for path in tmp_path.iterdir()] == ["table.md"]

@@ -43,9 +43,7 @@ def exposing_net():
     weight = conv(v, 4, "weight", 1, activation="sigmoid")
 
     folded = SpaceToDepth(4, name="fold")(low)
-    seen = UnitClip(strict_gradient=True, name="seen")(
-        layers.Multiply(name="seen_raw")([folded, level])
-    )
+    seen = UnitClip(strict=True, name="seen")(layers.Multiply(name="seen_raw")([folded, level]))
     x = active(conv(seen, 4, "enter_conv"), "enter")
     y = active(conv(x, 4, "down_conv", strides=2), "down")
     y = DepthToSpace(2, name="up")([conv(y, 16, "up_conv", 1), x])

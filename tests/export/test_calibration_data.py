@@ -7,7 +7,12 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, FUSE, FUSE_WITH_THUMBNAILS, RAW_TO_RGB, Contract, Port
-from lowlight_tf.export.calibration_data import calibration, centered, comparison, dark_pictures
+from lowlight_tf.export.calibration_data import (
+    calibration_images,
+    center_crop,
+    parity_samples,
+    representative_dataset,
+)
 from lowlight_tf.fileio import write_json
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
@@ -20,20 +25,20 @@ def flat(value, size=(8, 8)):
 
 
 def test_every_picture_is_seen_at_several_exposures_where_there_are_few():
-    samples = calibration([flat(0.1), flat(0.2)], ENHANCE, (4, 4))
+    samples = representative_dataset([flat(0.1), flat(0.2)], ENHANCE, (4, 4))
     means = sorted({round(float(s["low"][0, 1, 1, 0]), 3) for s in samples})
     assert means == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0]
     assert len(samples) == 10
 
 
 def test_many_pictures_are_seen_once_each_at_exposures_in_turn():
-    samples = calibration([flat(0.1)] * 32, ENHANCE, (4, 4))
+    samples = representative_dataset([flat(0.1)] * 32, ENHANCE, (4, 4))
     means = [round(float(s["low"][0, 1, 1, 0]), 3) for s in samples]
     assert means == ([0.05, 0.1, 0.2, 0.4, 0.8] * 7)[:32]
 
 
 def test_the_range_of_the_input_is_exactly_from_black_to_white():
-    samples = calibration([flat(0.3), flat(0.9)], ENHANCE, (4, 6))
+    samples = representative_dataset([flat(0.3), flat(0.9)], ENHANCE, (4, 6))
     assert all(sample["low"].shape == (1, 4, 6, 3) for sample in samples)
     assert min(sample["low"].min() for sample in samples) == 0
     assert max(sample["low"].max() for sample in samples) == 1
@@ -41,24 +46,24 @@ def test_the_range_of_the_input_is_exactly_from_black_to_white():
 
 def test_the_middle_is_cut_out_without_scaling(rng):
     image = rng.random((9, 12, 3), dtype=np.float32)
-    np.testing.assert_array_equal(centered(image, (5, 6)), image[2:7, 3:9])
+    np.testing.assert_array_equal(center_crop(image, (5, 6)), image[2:7, 3:9])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_too_small_is_enlarged_to_cover_the_size(channels, rng):
     image = rng.random((3, 10, channels), dtype=np.float32)
-    assert centered(image, (8, 8)).shape == (8, 8, channels)
+    assert center_crop(image, (8, 8)).shape == (8, 8, channels)
 
 
 def test_compared_pictures_are_spread_and_of_eight_bits():
     pictures = [flat(index / 255) for index in range(10)]
-    compared = comparison(pictures, ENHANCE, (4, 4), most=4)
+    compared = parity_samples(pictures, ENHANCE, (4, 4), most=4)
     assert [int(picture["low"].max()) for picture in compared] == [0, 3, 6, 9]
     assert compared[0]["low"].dtype == np.uint8
 
 
 def test_pictures_come_from_the_training_pairs_of_the_run(untrained_run):
-    pictures = dark_pictures(ENHANCE, run=untrained_run, most=3)
+    pictures = calibration_images(ENHANCE, run=untrained_run, most=3)
     first = image_io.read_float_rgb(untrained_run / "pictures" / "0.png")
     assert len(pictures) == 3
     np.testing.assert_array_equal(pictures[0]["low"], first)
@@ -69,7 +74,7 @@ def test_a_day_picture_is_darkened_first(tmp_path):
     image_io.write_float_rgb(day, np.full((4, 4, 3), 0.6, np.float32))
     pair = {"name": "day", "inputs": {}, "target": str(day)}
     write_json(tmp_path / "pairs_training.json", {"pairs": [pair]})
-    (picture,) = dark_pictures(ENHANCE, run=tmp_path)
+    (picture,) = calibration_images(ENHANCE, run=tmp_path)
     np.testing.assert_allclose(picture["low"], 0.6**3, rtol=1e-5)
 
 
@@ -77,7 +82,7 @@ def test_a_day_picture_is_darkened_first(tmp_path):
 def test_where_the_pictures_are_gone_the_embedded_ones_stand_in(tmp_path):
     pair = {"name": "a", "inputs": {"low": str(tmp_path / "gone.png")}, "target": "gone.png"}
     write_json(tmp_path / "pairs_training.json", {"pairs": [pair]})
-    pictures = dark_pictures(ENHANCE, run=tmp_path, most=2)
+    pictures = calibration_images(ENHANCE, run=tmp_path, most=2)
     assert len(pictures) == 2
     assert 0 < pictures[0]["low"].mean() < 0.4
 
@@ -89,7 +94,7 @@ def test_each_port_may_have_its_own_folder(tmp_path, rng):
             tmp_path / port / "a.png", np.full((4, 4, 3), rng.random(), np.float32)
         )
     contract = Contract((Port("visible", 3), Port("infrared", 1, "thermal")), (Port("fused", 1),))
-    (picture,) = dark_pictures(contract, folder=tmp_path)
+    (picture,) = calibration_images(contract, folder=tmp_path)
     assert {name: image.shape[-1] for name, image in picture.items()} == {
         "visible": 3,
         "infrared": 1,
@@ -101,7 +106,7 @@ def test_of_two_cameras_only_the_visible_one_is_exposed_with_its_thumbnail(rng):
     pair["infrared"][:8] = 0.2
     small = [replace(port, size=(4, 4)) for port in FUSE_WITH_THUMBNAILS.thumbnail_inputs]
     contract = replace(FUSE_WITH_THUMBNAILS, inputs=(*FUSE.inputs, *small), multiple_of=1)
-    samples = calibration([pair] * 16, contract, (8, 8))
+    samples = representative_dataset([pair] * 16, contract, (8, 8))
     means = {
         name: sorted({round(float(sample[name][0, 1].mean()), 3) for sample in samples})
         for name in samples[0]
@@ -125,7 +130,7 @@ def test_what_two_cameras_saw_is_prepared_as_for_training(fusing_run):
 
     how = PairPreprocessing(clahe_visible=4.0, normalize=True)
     plain, *pictures = (
-        dark_pictures(FUSE, run=fusing_run, most=4, preparation=one)[0] for one in (None, how)
+        calibration_images(FUSE, run=fusing_run, most=4, preparation=one)[0] for one in (None, how)
     )
     pairs = read_pairs(fusing_run / "pairs_training.json")
     learned = MultiCameraCache(pairs, FUSE, preparation=how, cache_mb=1).read(0)
@@ -143,13 +148,15 @@ def test_pictures_of_two_sizes_come_to_one(align, size, tmp_path, rng):
     if align != "none":
         align = str(tmp_path / align)
         CameraRig(np.eye(3), (16, 24), (8, 12), 0.0, 1.0, "features", 1).save(tmp_path / "rig.json")
-    (picture,) = dark_pictures(FUSE, folder=tmp_path, preparation=PairPreprocessing(align=align))
+    (picture,) = calibration_images(
+        FUSE, folder=tmp_path, preparation=PairPreprocessing(align=align)
+    )
     assert {image.shape for image in picture.values()} == {(*size, 1)}
 
 
 @pytest.mark.slow
 def test_the_embedded_pictures_of_two_cameras_stand_in(tmp_path):
-    (picture,) = dark_pictures(FUSE, most=1)
+    (picture,) = calibration_images(FUSE, most=1)
     assert {name: image.shape[2] for name, image in picture.items()} == {
         "visible": 1,
         "infrared": 1,
@@ -159,14 +166,14 @@ def test_the_embedded_pictures_of_two_cameras_stand_in(tmp_path):
 
 def test_refuses_a_folder_without_pictures(tmp_path):
     with pytest.raises(UsageError, match="must hold pictures"):
-        dark_pictures(ENHANCE, folder=tmp_path)
+        calibration_images(ENHANCE, folder=tmp_path)
     with pytest.raises(UsageError, match="nothing there"):
-        dark_pictures(ENHANCE, folder=tmp_path / "nowhere")
+        calibration_images(ENHANCE, folder=tmp_path / "nowhere")
 
 
 def test_raw_pictures_are_exposed_by_their_ratios(developing_run):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
-    pictures = dark_pictures(RAW_TO_RGB, run=developing_run, most=2)
+    pictures = calibration_images(RAW_TO_RGB, run=developing_run, most=2)
     assert len(pictures) == 2
     first = raw_image.read_raw(developing_run / "raw" / "0.dng")
     np.testing.assert_array_equal(
@@ -176,18 +183,18 @@ def test_raw_pictures_are_exposed_by_their_ratios(developing_run):
 
 def test_of_a_folder_raw_files_are_exposed_to_gray_and_photographs_made_raw(developing_run):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
-    (picture,) = dark_pictures(RAW_TO_RGB, folder=developing_run, most=1)
+    (picture,) = calibration_images(RAW_TO_RGB, folder=developing_run, most=1)
     assert picture["raw"].shape == (20, 24, 4)
     np.testing.assert_allclose(picture["raw"].mean(), 0.18, atol=0.005)
-    (made,) = dark_pictures(RAW_TO_RGB, folder=developing_run / "high", most=1)
+    (made,) = calibration_images(RAW_TO_RGB, folder=developing_run / "high", most=1)
     assert made["raw"].shape == (20, 24, 4)
-    again = dark_pictures(RAW_TO_RGB, folder=developing_run / "high", most=1)
+    again = calibration_images(RAW_TO_RGB, folder=developing_run / "high", most=1)
     np.testing.assert_array_equal(again[0]["raw"], made["raw"])
 
 
 def test_told_exposures_vary_less_than_those_to_be_guessed():
     light = {"raw": np.full((4, 4, 4), 0.1, np.float32)}
-    samples = calibration([light], RAW_TO_RGB, (2, 2))
+    samples = representative_dataset([light], RAW_TO_RGB, (2, 2))
     means = {round(float(sample["raw"][0, 0, 1, 1]), 3) for sample in samples}
     assert means == {0.05, 0.1, 0.2}
 
@@ -195,5 +202,5 @@ def test_told_exposures_vary_less_than_those_to_be_guessed():
 @pytest.mark.slow
 def test_without_a_run_raw_is_made_of_the_embedded_photographs():
     pytest.importorskip("skimage")
-    pictures = dark_pictures(RAW_TO_RGB, most=2)
+    pictures = calibration_images(RAW_TO_RGB, most=2)
     assert [picture["raw"].shape for picture in pictures] == [(144, 192, 4)] * 2

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
-from lowlight_tf.export.calibration_data import calibration
+from lowlight_tf.export.calibration_data import representative_dataset
 from lowlight_tf.export.convert import convert, deployable_submodel
 from lowlight_tf.models.driving_unet import driving_unet
 
@@ -30,7 +30,7 @@ def converted(net, tmp_path_factory):
     """Return a function from a quantization to the file; each is made once."""
     rng = np.random.default_rng(0)
     dark = [{"low": 0.2 * rng.random((32, 32, 3), dtype=np.float32)} for _ in range(4)]
-    samples = calibration(dark, ENHANCE, SIZE)
+    samples = representative_dataset(dark, ENHANCE, SIZE)
 
     @functools.cache
     def make(quantization):

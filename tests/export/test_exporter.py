@@ -9,7 +9,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, Contract, Port
 from lowlight_tf.export import gpu_delegate
-from lowlight_tf.export.calibration_data import as_floats, comparison, dark_pictures
+from lowlight_tf.export.calibration_data import calibration_images, img_as_float32, parity_samples
 from lowlight_tf.export.exporter import export_run, load_run
 from lowlight_tf.export.parity import FAITHFUL_DB
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS
@@ -138,11 +138,11 @@ def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_pat
         timing = benchmark.measure_here(path, threads=1, runs=1)
         assert timing.p50_ms > 0
         try:
-            (picture,) = comparison(
-                dark_pictures(RAW_TO_RGB, run=developing_run, most=1), RAW_TO_RGB, (32, 48)
+            (picture,) = parity_samples(
+                calibration_images(RAW_TO_RGB, run=developing_run, most=1), RAW_TO_RGB, (32, 48)
             )
             proof = gpu_delegate.check_gpu_delegate(
-                path, picture if card.dtype == "uint8" else as_floats(picture)
+                path, picture if card.dtype == "uint8" else img_as_float32(picture)
             )
         except gpu_delegate.VulkanUnavailableError:
             continue

@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.export import gpu_delegate
-from lowlight_tf.export.calibration_data import calibration
+from lowlight_tf.export.calibration_data import representative_dataset
 from lowlight_tf.export.convert import convert
 from lowlight_tf.models.driving_unet import driving_unet
 
@@ -23,7 +23,7 @@ def low():
 
 def proof(net, low, folder, quantization):
     floats = np.divide(low, 255, dtype=np.float32)
-    samples = calibration([{"low": floats[0]}], ENHANCE, SIZE)
+    samples = representative_dataset([{"low": floats[0]}], ENHANCE, SIZE)
     path = convert(
         net, ENHANCE, folder / "net.tflite", size=SIZE, quantization=quantization, samples=samples
     )

@@ -13,7 +13,12 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE, ENHANCE_WITH_THUMBNAIL
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export import quantization_sweep
-from lowlight_tf.export.variants import RUNGS, Lesson, Rungs, as_bright
+from lowlight_tf.export.variants import (
+    VARIANTS,
+    FineTuneConfig,
+    VariantBuilder,
+    match_mean_brightness,
+)
 from lowlight_tf.fileio import write_json
 from lowlight_tf.imaging import image_io
 from lowlight_tf.model_card import ModelCard
@@ -50,7 +55,7 @@ def test_banding_is_counted_on_a_dark_ramp(curve, levels, run):
 
 
 def test_the_largest_error_is_in_steps_of_eight_bits(rng):
-    beside = quantization_sweep.Beside(
+    beside = quantization_sweep.MaxDifferenceProbe(
         Curve(lambda value: value), Curve(lambda v: v - 7 if v == 200 else v)
     )
     low = np.full((1, 12, 130, 3), 100, np.uint8)
@@ -67,9 +72,13 @@ def test_the_largest_error_is_in_steps_of_eight_bits(rng):
 def test_a_leveled_target_is_made_as_bright_as_the_net_makes_the_picture():
     leveled = np.float32([0.2, 0.8]).reshape(1, 1, 2, 1)
     others = np.float32([0.25, 0.55]).reshape(1, 1, 2, 1)
-    np.testing.assert_allclose(np.ravel(as_bright(leveled, others / 2)), [0.08, 0.32], rtol=1e-5)
-    np.testing.assert_allclose(np.ravel(as_bright(leveled, 4 * others)), [0.64, 1.0], rtol=1e-5)
-    np.testing.assert_array_equal(as_bright(0 * leveled, others), 0 * leveled)
+    np.testing.assert_allclose(
+        np.ravel(match_mean_brightness(leveled, others / 2)), [0.08, 0.32], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        np.ravel(match_mean_brightness(leveled, 4 * others)), [0.64, 1.0], rtol=1e-5
+    )
+    np.testing.assert_array_equal(match_mean_brightness(0 * leveled, others), 0 * leveled)
 
 
 def rung(name="none", **changed):
@@ -79,12 +88,12 @@ def rung(name="none", **changed):
         "longest_run": 12, "p50_ms": 1.26, "p90_ms": 2.0, "peak_mb": 80.4, "operations": 40,
         "delegated": "all 40, 90 dB from the CPU",
     }  # fmt: skip
-    return dataclasses.replace(quantization_sweep.Rung(name), **{**measured, **changed})
+    return dataclasses.replace(quantization_sweep.VariantResult(name), **{**measured, **changed})
 
 
 def test_the_table_says_what_was_measured_and_why_a_rung_is_missing():
     less = {"psnr": -0.126, "ssim": -0.00123}
-    missing = quantization_sweep.Rung("int8_qat", reason="needs tf_keras")
+    missing = quantization_sweep.VariantResult("int8_qat", reason="needs tf_keras")
     table = quantization_sweep.table([rung(), rung("int8", changes=less), missing], "plain")
     head, rule, first, second, third = (line[2:-2].split(" | ") for line in table.splitlines())
     assert len({len(line) for line in (head, rule, first, second, third)}) == 1
@@ -148,13 +157,13 @@ def lesson(run, **options):
 
         return tf.reduce_mean(tf.abs(images["target"] - images["enhanced"]))
 
-    return Lesson(pairs_of(run), judge, qat_steps=2, prune_steps=4, **options)
+    return FineTuneConfig(pairs_of(run), judge, qat_steps=2, prune_steps=4, **options)
 
 
 def climb(maker, folder, rungs, pairs, prove=False):
     """Return rungs by name, measured on two pictures; the software delegate takes its time."""
     metrics = ["psnr", "mae"]
-    made = quantization_sweep.climb(
+    made = quantization_sweep.sweep(
         maker, rungs, folder, pairs, metrics=metrics, runs=2, prove=prove
     )
     return {rung.name: rung for rung in made}
@@ -163,8 +172,10 @@ def climb(maker, folder, rungs, pairs, prove=False):
 @pytest.mark.slow
 @pytest.mark.usefixtures("qat")
 def test_every_rung_is_made_and_measured(run, tmp_path):
-    made = climb(Rungs(run, size=SIZE, lesson=lesson(run)), tmp_path, RUNGS, pairs_of(run))
-    assert list(made) == list(RUNGS)
+    made = climb(
+        VariantBuilder(run, size=SIZE, lesson=lesson(run)), tmp_path, VARIANTS, pairs_of(run)
+    )
+    assert list(made) == list(VARIANTS)
     for name, rung in made.items():
         assert rung.reason == ""
         card = ModelCard.load(rung.path.with_suffix(".json"))
@@ -197,10 +208,10 @@ def test_every_rung_is_made_and_measured(run, tmp_path):
 @pytest.mark.usefixtures("qat")
 def test_every_rung_of_a_net_that_fuses_is_made(fusing_run, tmp_path):
     pairs = read_pairs(fusing_run / "pairs_training.json")
-    learned = Lesson(pairs, None, qat_steps=2, prune_steps=4)  # it has its teacher only
-    maker = Rungs(fusing_run, size=(48, 64), lesson=learned)
-    made = quantization_sweep.climb(
-        maker, RUNGS, tmp_path, pairs, metrics=["entropy"], runs=2, prove=False
+    learned = FineTuneConfig(pairs, None, qat_steps=2, prune_steps=4)  # it has its teacher only
+    maker = VariantBuilder(fusing_run, size=(48, 64), lesson=learned)
+    made = quantization_sweep.sweep(
+        maker, VARIANTS, tmp_path, pairs, metrics=["entropy"], runs=2, prove=False
     )
     for rung in made:
         assert rung.reason == ""
@@ -236,7 +247,7 @@ def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_pa
         lesson(folder), judge=lambda images: objective.total(objective(images))
     )
     made = climb(
-        Rungs(folder, size=SIZE, lesson=learned),
+        VariantBuilder(folder, size=SIZE, lesson=learned),
         tmp_path,
         ("int8_qat", "float16_pruned"),
         pairs_of(folder),
@@ -250,7 +261,7 @@ def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_pa
 @pytest.mark.slow
 @pytest.mark.usefixtures("qat")
 def test_a_net_that_cannot_be_rebuilt_says_so_in_its_row(untrained_run, run, tmp_path):
-    maker = Rungs(untrained_run, size=SIZE, lesson=lesson(run))
+    maker = VariantBuilder(untrained_run, size=SIZE, lesson=lesson(run))
     made = climb(maker, tmp_path, ("int8_qat", "int8_pruned"), pairs_of(run))
     assert list(made) == ["none", "int8_qat", "int8_pruned"]
     for rung in ("int8_qat", "int8_pruned"):
@@ -265,7 +276,7 @@ def test_without_the_extra_the_rungs_that_need_it_say_so(run, tmp_path, monkeypa
         if name.rpartition(".")[2] in ("qat", "prune", "shadow"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tf_keras", None)
-    maker = Rungs(run, size=SIZE, lesson=lesson(run))
+    maker = VariantBuilder(run, size=SIZE, lesson=lesson(run))
     made = climb(maker, tmp_path, ("int8_qat", "float16"), pairs_of(run))
     assert made["int8_qat"].reason == "needs tf_keras: pip install 'lowlight_tf[qat]'"
     assert made["float16"].reason == ""
@@ -273,7 +284,7 @@ def test_without_the_extra_the_rungs_that_need_it_say_so(run, tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_the_table_tells_what_the_delegate_takes(run, tmp_path):
-    maker = Rungs(run, size=SIZE, lesson=lesson(run))
+    maker = VariantBuilder(run, size=SIZE, lesson=lesson(run))
     made = climb(maker, tmp_path, ("int16x8",), pairs_of(run), prove=True)
     said = made["none"].delegated
     assert said.startswith(f"all {made['none'].operations}, ") or "no Vulkan driver" in said
@@ -295,7 +306,7 @@ def test_refuses_a_lesson_that_teaches_nothing(run, options, said):
 
 def test_refuses_no_steps(run):
     with pytest.raises(UsageError, match="`qat_steps` must be at least 1"):
-        Lesson(pairs_of(run), None, qat_steps=0)
+        FineTuneConfig(pairs_of(run), None, qat_steps=0)
 
 
 @pytest.mark.slow
@@ -304,7 +315,7 @@ def test_a_net_of_raw_pictures_learns_once_more_from_raw_files(developing_run, t
     run = shutil.copytree(developing_run, tmp_path / "run")
     pairs = read_pairs(run / "pairs_training.json")
     learned = dataclasses.replace(lesson(run), pairs=pairs)
-    maker = Rungs(run, size=(16, 32), lesson=learned, calibration_folder=run)
+    maker = VariantBuilder(run, size=(16, 32), lesson=learned, calibration_folder=run)
     made = climb(maker, tmp_path, ["float16_pruned"], pairs)["float16_pruned"]
     assert made.reason == ""
     assert made.metrics["psnr"] > 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lowlight_tf.evaluation.detection.detection_metrics import ROAD
+from lowlight_tf.evaluation.detection.detection_metrics import ROAD_CLASSES
 from lowlight_tf.evaluation.detection.detector import CLASSES
 from lowlight_tf.losses import semantic
 from lowlight_tf.losses.semantic import DetectorConsistency
@@ -53,7 +53,7 @@ def test_a_picture_without_the_people_of_its_sources_costs_more():
 
 
 def test_what_is_asked_for_is_what_the_evaluation_of_detectors_compares():
-    assert tuple(CLASSES[index] for index in semantic.ROAD_CLASSES) == ROAD
+    assert tuple(CLASSES[index] for index in semantic.ROAD_CLASSES) == ROAD_CLASSES
 
 
 def test_a_side_that_the_detector_cannot_take_is_mirrored(scripted):

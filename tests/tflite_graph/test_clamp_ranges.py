@@ -6,7 +6,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from lowlight_tf.export.quantization.post_training import quantized
+from lowlight_tf.export.quantization.post_training import quantize_model
 from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_clamp_ranges
 
 SIZE = (8, 8)
@@ -51,26 +51,26 @@ def run(content, image):
 
 @pytest.mark.filterwarnings("ignore")  # of the converter, on its own deprecations
 def test_a_limited_product_spends_its_steps_below_the_limit(samples):
-    found = made(quantized(converter(1.0), "int8", samples))
+    found = made(quantize_model(converter(1.0), "int8", samples))
     assert found["MUL"].scale[0] == pytest.approx(1 / 255, rel=1e-3)
     assert "MINIMUM" not in found
-    found = made(quantized(converter(0.5), "int8", samples))
+    found = made(quantize_model(converter(0.5), "int8", samples))
     assert found["MUL"].scale[0] == pytest.approx(0.5 / 255, rel=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_file_without_idle_limits_gives_the_same(samples, monkeypatch):
     image = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(1, 8, 8, 3)
-    short = quantized(converter(1.0), "int8", samples)
+    short = quantize_model(converter(1.0), "int8", samples)
     monkeypatch.setattr(
         "lowlight_tf.export.quantization.post_training.without_idle_limits", lambda content: content
     )
-    whole = quantized(converter(1.0), "int8", samples)
+    whole = quantize_model(converter(1.0), "int8", samples)
     assert "MINIMUM" in made(whole)
     np.testing.assert_array_equal(run(short, image), run(whole, image))
     assert remove_redundant_minimum(short) == short
 
 
 def test_what_is_not_limited_keeps_its_range(samples):
-    content = quantized(converter(1.0), "none", samples)
+    content = quantize_model(converter(1.0), "none", samples)
     assert made(set_clamp_ranges(content)).keys() == made(content).keys()

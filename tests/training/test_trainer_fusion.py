@@ -7,7 +7,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.evaluation.evaluator import FUSION
+from lowlight_tf.evaluation.evaluator import FUSION_METRICS
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.training.data import read_pairs
 from lowlight_tf.training.history import History
@@ -41,7 +41,7 @@ def run(recipe, tmp_path_factory):
 @pytest.mark.slow
 def test_it_is_judged_by_what_fusing_is_judged_by(run, recipe):
     history = History.load(run / "history.csv")
-    for metric in FUSION:
+    for metric in FUSION_METRICS:
         assert history.column(f"val_{metric}")[0] == [2]
     assert not history.column("psnr_batch")[0]
     assert set(recipe.objective) <= set(history.rows[-1])

@@ -79,21 +79,23 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     from lowlight_tf.evaluation import evaluator, raw_protocol, scene_overlap
     from lowlight_tf.evaluation.comparison import tables
     from lowlight_tf.evaluation.comparison.comparison import compare
-    from lowlight_tf.evaluation.comparison.html_report import page
+    from lowlight_tf.evaluation.comparison.html_report import html_report
 
     models = words_of("models", args.models)
     protocols = words_of("protocol", args.protocol) if args.protocol else []
-    engines = evaluator.opened(models, threads=args.threads)
+    engines = evaluator.load_models(models, threads=args.threads)
     data, pairs = _pairs(args, engines, room)
     if args.metrics is None:
         fusing = any(engine.contract.is_fusion for engine in engines.values())
         against = all(pair.target for pair in pairs)
-        args.metrics = ",".join(evaluator.FUSION) if fusing else AGAINST if against else ALONE
+        args.metrics = (
+            ",".join(evaluator.FUSION_METRICS) if fusing else AGAINST if against else ALONE
+        )
     if not protocols:
-        own = (raw_protocol.own_protocol(engine.contract) for engine in engines.values())
+        own = (raw_protocol.default_protocol(engine.contract) for engine in engines.values())
         protocols = list(dict.fromkeys(own))
         args.protocol = ",".join(protocols)
-    for line in scene_overlap.overlaps(models, engines, [args.data]):
+    for line in scene_overlap.shared_scene_warnings(models, engines, [args.data]):
         print(f"lowlight-tf compare: {line}", file=sys.stderr)
     curves = _curves([Path(model) for model in models], args.runs, room / "curves.svg")
 
@@ -112,16 +114,16 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         )
     command, output = _command(args), args.output
     numbers = output.with_suffix(".csv"), output.with_suffix(".md")
-    shown = page(
+    shown = html_report(
         found,
         command=command,
         facts=_facts(command),
         curves=curves,
         beside=(numbers[0].name, numbers[1].name),
     )
-    written = tables.as_csv(found), tables.markdown(found, command=command)
+    written = tables.as_csv(found), tables.markdown_report(found, command=command)
     _write(dict(zip((output, *numbers), (shown, *written), strict=True)))
-    print(tables.table(found), end="")
+    print(tables.summary_table(found), end="")
     print(f"{output}: everything to look at; {numbers[0].name}, {numbers[1].name}: its numbers")
     for model, name, reason in found.failures:
         print(f"lowlight-tf compare: {model}, {name}: {reason}", file=sys.stderr)
@@ -169,10 +171,10 @@ def _show(bar: Bar, names: list[str], count: int, name: str, share: float) -> No
 
 def _facts(command: str) -> str:
     """Return on what machine and by what versions the numbers were made, in a line."""
-    from lowlight_tf.evaluation.results import made_by
+    from lowlight_tf.evaluation.results import provenance
     from lowlight_tf.runtime.benchmark import system_info
 
-    facts = {**system_info(), **made_by(command)["versions"]}
+    facts = {**system_info(), **provenance(command)["versions"]}
     return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 

@@ -105,35 +105,35 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
         fidelity.check_protocol(protocol)
     if args.checkpoint_dir:
         checks.check_dir("checkpoint_dir", args.checkpoint_dir)
-    engines = evaluator.opened(models, threads=args.threads)
+    engines = evaluator.load_models(models, threads=args.threads)
     contracts = [engine.contract for engine in engines.values()]
     fusing = any(contract.is_fusion for contract in contracts)
     if not protocols:
-        protocols = list(dict.fromkeys(map(raw_protocol.own_protocol, contracts)))
+        protocols = list(dict.fromkeys(map(raw_protocol.default_protocol, contracts)))
         args.protocol = ",".join(protocols)
     if args.metrics is None:
-        args.metrics = ",".join(evaluator.FUSION if fusing else ("psnr", "ssim"))
+        args.metrics = ",".join(evaluator.FUSION_METRICS if fusing else ("psnr", "ssim"))
     metrics = words_of("metrics", args.metrics)
     taken = {name for metric in metrics for name in METRICS.find(metric).inputs}
     raws = room if contracts[0].is_raw else None
     sets = _sets(args, models, "target" in taken, fusing or "infrared" in taken, raws)
     for pairs in sets.values():
         for engine in engines.values():
-            evaluator.check(engine, pairs, metrics=metrics, protocols=protocols)
+            evaluator.check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
     json = args.json
     if json is None and args.checkpoint_dir:
         json = args.checkpoint_dir / "results.json"
     for flag, path in {"--json": json, "--markdown": args.markdown, "--sheet": args.sheet}.items():
         if path:
             checks.check_file_in_dir(flag, path)
-    for line in scene_overlap.overlaps(models, engines, args.data):
+    for line in scene_overlap.shared_scene_warnings(models, engines, args.data):
         print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
 
     made = []
     for name, engine in engines.items():
         for data, pairs in sets.items():
             with Bar(len(pairs)) as bar:
-                measured = evaluator.measure(
+                measured = evaluator.evaluate_pairs(
                     engine,
                     pairs,
                     metrics=metrics,
@@ -144,8 +144,8 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
             made += [dataclasses.replace(one, model=name) for one in measured]
 
     if args.each:
-        print(results_table.each(made))
-    print(results_table.table(made), end="")
+        print(results_table.per_image_table(made))
+    print(results_table.results_table(made), end="")
     command = _command(args)
     if json:
         results.save(json, made, command=command)
@@ -165,14 +165,14 @@ def _show(bar: Bar, count: int, name: str, share: float) -> None:
 def _sheet(engines: dict[str, Any], sets: dict[str, list], results: list) -> Any:
     """Return pictures spread over the sets, with the numbers that were measured of each."""
     from lowlight_tf.evaluation import results_table
-    from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet, given_to
+    from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet, inputs_of
 
     measured = {}  # of several protocols the first
     for one in results:
         measured.setdefault((one.model, one.data), one)
     columns = [name for name in engines if name not in SOURCES]
     chosen = [engines[name] for name in columns]
-    heads = ("visible", "infrared") if "infrared" in given_to(chosen) else ("input",)
+    heads = ("visible", "infrared") if "infrared" in inputs_of(chosen) else ("input",)
     shown, captions = [], []
     for data, pairs in sets.items():
         step = -(-len(pairs) * len(sets) // SHEET)

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look at the inputs and at what each model makes of them, print the table; return 0."""
     from lowlight_tf.evaluation.detection import detection_metrics
-    from lowlight_tf.evaluation.detection.detector import open_detector
+    from lowlight_tf.evaluation.detection.detector import load_detector
 
     # All that can be wrong is said before the first picture is looked at.
     if args.sheet or args.each:
@@ -44,14 +44,14 @@ def run(args: argparse.Namespace) -> int:
         checks.check_positive("darken", args.darken)
     models = [*args.model, *([str(args.checkpoint_dir)] if args.checkpoint_dir else [])]
     engines = _engines(list(dict.fromkeys(models)), args.threads)
-    detector = open_detector(args.detector, threads=args.threads)
-    judge = open_detector(args.judge, threads=args.threads) if args.judge else None
+    detector = load_detector(args.detector, threads=args.threads)
+    judge = load_detector(args.judge, threads=args.threads) if args.judge else None
     if args.labels and len(args.data) > 1:
         raise UsageError("--labels belong to one --data. Pass one, or lay labels beside each.")
     sets = {}
     for data in args.data:
         name, pairs = _pairs(data, args)
-        detection_metrics.check(engines, pairs)
+        detection_metrics.check_detection(engines, pairs)
         sets[name] = _labelled(pairs, args, detector)
     if not sets:
         raise UsageError("Pass --data: a folder of pictures, or a dataset's name.")
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     rows = []
     for name, (pairs, labels) in sets.items():
         with Bar(len(pairs)) as bar:
-            rows += detection_metrics.measure(
+            rows += detection_metrics.evaluate_detection(
                 engines,
                 pairs,
                 detector=detector,
@@ -73,10 +73,10 @@ def run(args: argparse.Namespace) -> int:
                 progress=functools.partial(_show, bar, len(pairs), name),
             )
 
-    print(detection_metrics.table(rows), end="")
+    print(detection_metrics.detection_table(rows), end="")
     command = _command(args)
     if args.json:
-        detection_metrics.save(args.json, rows, command=command)
+        detection_metrics.save_detection(args.json, rows, command=command)
         print(f"{args.json}: every number, and how it was made")
     if args.markdown:
         detection_metrics.save_table(args.markdown, rows, command=command)
@@ -123,15 +123,15 @@ def _labelled(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[lis
     from lowlight_tf.evaluation.detection import annotations
 
     first = pairs[0].picture("low") or pairs[0].target
-    place = args.labels or annotations.beside(first)
+    place = args.labels or annotations.find_annotations(first)
     if place is None:
         if not args.judge and "infrared" not in pairs[0].inputs:
             raise UsageError(
-                f"No labels beside {first}: none of {', '.join(annotations.BESIDE)}. Pass "
+                f"No labels beside {first}: none of {', '.join(annotations.SIDECAR_NAMES)}. Pass "
                 "--labels, or --judge to compare with another detector."
             )
         return pairs, {}
-    labels = annotations.read(place, [pair.name for pair in pairs])
+    labels = annotations.read_annotations(place, [pair.name for pair in pairs])
     if not labels and (args.labels or not (args.judge or "infrared" in pairs[0].inputs)):
         raise UsageError(f"{place} speaks of none of the pictures. Pass the labels of this data.")
     named = {label.name for several in labels.values() for label in several}

@@ -57,23 +57,25 @@ def _run(args: argparse.Namespace, room: Path) -> int:
 
     from lowlight_tf.catalog import METRICS, MODELS
     from lowlight_tf.config import Recipe
-    from lowlight_tf.evaluation.evaluator import FUSION
-    from lowlight_tf.evaluation.raw_protocol import own_protocol
+    from lowlight_tf.evaluation.evaluator import FUSION_METRICS
+    from lowlight_tf.evaluation.raw_protocol import default_protocol
     from lowlight_tf.export import quantization_sweep
-    from lowlight_tf.export.variants import RUNGS, Lesson, Rungs
+    from lowlight_tf.export.variants import VARIANTS, FineTuneConfig, VariantBuilder
     from lowlight_tf.fileio import write_json, write_text
     from lowlight_tf.metrics import fidelity
     from lowlight_tf.runtime import benchmark
     from lowlight_tf.training.composite_loss import Objective
     from lowlight_tf.training.data import read_split_pairs
 
-    rungs = RUNGS if args.quantize == "all" else words_of("quantize", args.quantize)
+    rungs = VARIANTS if args.quantize == "all" else words_of("quantize", args.quantize)
     for rung in rungs:
-        checks.check_choice("quantize", rung, RUNGS)
+        checks.check_choice("quantize", rung, VARIANTS)
     recipe = Recipe.load(args.run / "recipe.toml")
     contract = MODELS.find(recipe.model).contract
-    args.metrics = args.metrics or (",".join(FUSION) if contract.is_fusion else "psnr,ssim,lpips")
-    args.protocol = args.protocol or own_protocol(contract)
+    args.metrics = args.metrics or (
+        ",".join(FUSION_METRICS) if contract.is_fusion else "psnr,ssim,lpips"
+    )
+    args.protocol = args.protocol or default_protocol(contract)
     metrics = words_of("metrics", args.metrics)
     for metric in metrics:
         METRICS.find(metric)  # what is not there is said before anything is made
@@ -88,7 +90,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
     objective = Objective(recipe.objective)
     listed = args.run / "pairs_training.json"
-    lesson = Lesson(
+    lesson = FineTuneConfig(
         pairs=read_split_pairs(listed) if listed.is_file() else (),
         monitor_loss=lambda images: objective.total(objective(images)),
         qat_steps=args.qat_steps,
@@ -96,14 +98,14 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         sparsity=args.sparsity,
         teacher=args.teacher,
     )
-    maker = Rungs(
+    maker = VariantBuilder(
         args.run, size=size, lesson=lesson, name=args.name, calibration_folder=args.calibration
     )
 
     output = args.output or args.run / "ladder"
     output.mkdir(parents=True, exist_ok=True)
     made = []
-    for rung in quantization_sweep.climb(
+    for rung in quantization_sweep.sweep(
         maker,
         rungs,
         output,

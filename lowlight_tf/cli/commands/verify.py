@@ -68,17 +68,17 @@ def findings(
         yield agreement >= golden.MIN_GOLDEN_DB, f"golden output: reproduced to {agreement:.1f} dB"
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
-    sources = calibration_data.dark_pictures(
+    sources = calibration_data.calibration_images(
         card.contract, run=run, most=4, preparation=engine.preparation
     )
-    compared = calibration_data.comparison(sources, card.contract, (card.height, card.width))
+    compared = calibration_data.parity_samples(sources, card.contract, (card.height, card.width))
     if run:
         from lowlight_tf.export.exporter import load_run
 
         options = [f"options.{key}={json.dumps(value)}" for key, value in card.options.items()]
         _, reference = load_run(run, options)  # the file may be of other ones than the run
         least = parity.MIN_PARITY_DB[card.quantization]
-        floats = [calibration_data.as_floats(picture) for picture in compared]
+        floats = [calibration_data.img_as_float32(picture) for picture in compared]
         agreement = parity.parity_db(reference, engine, floats)
         yield (
             agreement >= least,
@@ -99,7 +99,7 @@ def _is_run(folder: Path) -> bool:
 def _delegate(path, picture, dtype: str, required: bool) -> tuple[bool | None, str]:
     from lowlight_tf.export import calibration_data, gpu_delegate
 
-    images = picture if dtype == "uint8" else calibration_data.as_floats(picture)
+    images = picture if dtype == "uint8" else calibration_data.img_as_float32(picture)
     try:
         proof = gpu_delegate.check_gpu_delegate(path, images)
     except gpu_delegate.VulkanUnavailableError as error:

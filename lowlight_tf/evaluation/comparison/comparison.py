@@ -31,12 +31,12 @@ FAILURES = (ValueError, RuntimeError, OSError, MemoryError, cv2.error)
 
 BINS = 64  # of a histogram
 QUALITY = 85  # of a WebP picture
-FAR = {True: 0.25, False: 1.0}
+MAX_DIFFERENCE = {True: 0.25, False: 1.0}
 """What a difference map shows in its brightest color: of the target, or of what was given."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class Preview:
     """A picture as a page shows it.
 
     Attributes:
@@ -53,7 +53,7 @@ class Look:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
+class ImageResult:
     """One model on one picture.
 
     Attributes:
@@ -67,17 +67,17 @@ class Cell:
     scores: dict[str, Score] = dataclasses.field(default_factory=dict)
     failed: str = ""
     refused: dict[str, str] = dataclasses.field(default_factory=dict)
-    look: Look | None = None
-    difference: Look | None = None
+    look: Preview | None = None
+    difference: Preview | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class ModelResult:
     """One model on all pictures.
 
     Attributes:
         model: What tables call it.
-        cells: One for each pair, in their order.
+        images: One for each pair, in their order.
         results: Protocol by protocol, of the pictures that it did not fail on; none if it did on
             all.
         weights: How many it has, if it is a net.
@@ -87,7 +87,7 @@ class Entry:
     """
 
     model: str
-    images: tuple[Cell, ...]
+    images: tuple[ImageResult, ...]
     results: tuple[Results, ...]
     weights: int | None
     bytes: int | None
@@ -108,8 +108,8 @@ class Comparison:
 
     data: str
     pictures: tuple[str, ...]
-    entries: tuple[Entry, ...]
-    given: dict[int, dict[str, Look]]
+    entries: tuple[ModelResult, ...]
+    given: dict[int, dict[str, Preview]]
 
     @property
     def failures(self) -> list[tuple[str, str, str]]:
@@ -164,7 +164,7 @@ def compare(
         UsageError: As `evaluate.check`; or if all models fail on all pictures.
     """
     for engine in engines.values():
-        evaluator.check(engine, pairs, metrics=metrics, protocols=protocols)
+        evaluator.check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
     kept = set(range(0, len(pairs), max(-(-len(pairs) // shown), 1))) if shown else set()
     entries = []
     for model, (name, engine) in zip(models, engines.items(), strict=True):
@@ -172,14 +172,16 @@ def compare(
         told = functools.partial(progress, name) if progress else None
         cells, peak = _measured(task, pairs, kept, told)
         scores = [cell.scores for cell in cells if not cell.failed]
-        results = evaluator.results_of(
+        results = evaluator.build_results(
             engine,
             {name: [each[name] for each in scores] for name in (scores[0] if scores else ())},
             data=data,
             model=name,
         )
         weights = getattr(engine, "weights", None)
-        entries.append(Entry(name, cells, tuple(results), weights, _bytes(model, engine), peak))
+        entries.append(
+            ModelResult(name, cells, tuple(results), weights, _bytes(model, engine), peak)
+        )
     if not any(entry.results for entry in entries):
         reason = entries[0].cells[0].failed
         raise UsageError(f"Every model failed on every picture. The first: {reason}")
@@ -195,15 +197,15 @@ def _bytes(model: str, engine: Engine) -> int | None:
     return net.stat().st_size if net.is_file() else None
 
 
-def _given(engines: Sequence[Engine], pair: Pair, width: int) -> dict[str, Look]:
+def _given(engines: Sequence[Engine], pair: Pair, width: int) -> dict[str, Preview]:
     """Return what stands before the models' pictures."""
     try:
-        images = contact_sheet.before(engines, pair)
+        images = contact_sheet.reference_image(engines, pair)
         if pair.target:
             images["target"] = contact_sheet.target_of(pair)
     except UsageError:
         return {}  # each model's cell says why
-    return {name: look_of(image, width) for name, image in images.items()}
+    return {name: make_preview(image, width) for name, image in images.items()}
 
 
 def _measured(
@@ -211,20 +213,20 @@ def _measured(
     pairs: Sequence[Pair],
     kept: set[int],
     progress: Callable[[float], None] | None,
-) -> tuple[tuple[Cell, ...], float | None]:
+) -> tuple[tuple[ImageResult, ...], float | None]:
     """Return a cell for each pair, and the peak of memory (MB).
 
     A process that dies leaves the picture that it was at to be marked, and the rest to another.
     """
-    cells: dict[int, Cell] = {}
+    cells: dict[int, ImageResult] = {}
     peaks: list[float] = []
     while len(cells) < len(pairs):
         todo = [(index, pair) for index, pair in enumerate(pairs) if index not in cells]
         at, end = _run(task, todo, kept, cells, peaks, progress, len(pairs))
         lost = [index for index, _ in todo if index not in cells]
         if lost:
-            reason = f"the model's process came to an end by itself ({_words(end)})"
-            cells |= dict.fromkeys(lost if at is None else [at], Cell(failed=reason))
+            reason = f"the model's process came to an end by itself ({_exit_reason(end)})"
+            cells |= dict.fromkeys(lost if at is None else [at], ImageResult(failed=reason))
     return tuple(cells[index] for index in range(len(pairs))), max(peaks, default=None)
 
 
@@ -232,7 +234,7 @@ def _run(
     task: _Task,
     todo: Sequence[tuple[int, Pair]],
     kept: set[int],
-    cells: dict[int, Cell],
+    cells: dict[int, ImageResult],
     peaks: list[float],
     progress: Callable[[float], None] | None,
     total: int,
@@ -264,7 +266,7 @@ def _run(
         process.join()
 
 
-def _words(end: int) -> str:
+def _exit_reason(end: int) -> str:
     return signal.Signals(-end).name if end < 0 else f"exit status {end}"
 
 
@@ -274,15 +276,15 @@ def _work(
     """Enhance and measure pairs in this process, and send a cell of each."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for it ends it
     send: Callable[[tuple[str, Any]], None] = connection.send
-    engine = evaluator.open_model(task.model, threads=task.threads)
+    engine = evaluator.load_model_or_input(task.model, threads=task.threads)
     index, largest = max(todo, key=lambda one: _pixels(one[1]))
     send(("at", index))
     try:
-        evaluator.rehearse(engine, largest)
+        evaluator.run_once(engine, largest)
         send(("peak", round(peak_bytes() / 1e6, 1)))
     except FAILURES:
         pass  # said when its turn comes
-    bench = evaluator.Bench(engine, metrics=task.metrics, protocols=task.protocols)
+    bench = evaluator.Evaluator(engine, metrics=task.metrics, protocols=task.protocols)
     for index, pair in todo:
         send(("at", index))
         send(("cell", _cell(bench, pair, task.width if index in kept else 0)))
@@ -293,32 +295,32 @@ def _pixels(pair: Pair) -> int:
     return height * width
 
 
-def _cell(bench: evaluator.Bench, pair: Pair, width: int) -> Cell:
+def _cell(bench: evaluator.Evaluator, pair: Pair, width: int) -> ImageResult:
     refused: dict[str, str] = {}
     try:
         view = bench.predict(pair)
         scores = bench.score(view, refused=refused)
     except FAILURES as error:
-        return Cell(failed=" ".join(str(error).split()) or type(error).__name__)
+        return ImageResult(failed=" ".join(str(error).split()) or type(error).__name__)
     if not width:
-        return Cell(scores, "", refused)
+        return ImageResult(scores, "", refused)
     images = view.images[bench.protocols[0]]
     made = _float(images["enhanced"])
     other = next((images[name] for name in ("target", "low", "visible") if name in images), None)
     difference = None
     if other is not None:
-        far = np.abs(made - _float(other)).mean(axis=2) / FAR["target" in images]
+        far = np.abs(made - _float(other)).mean(axis=2) / MAX_DIFFERENCE["target" in images]
         levels = np.rint(255 * far.clip(0, 1)).astype(np.uint8)
         colored = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
-        difference = look_of(np.float32(colored) / 255, width)
-    return Cell(scores, "", refused, look_of(made, width), difference)
+        difference = make_preview(np.float32(colored) / 255, width)
+    return ImageResult(scores, "", refused, make_preview(made, width), difference)
 
 
 def _float(image: np.ndarray) -> np.ndarray:
     return np.float32(image) if image.dtype == np.float64 else dtypes.img_as_float32(image)
 
 
-def look_of(image: np.ndarray, width: int) -> Look:
+def make_preview(image: np.ndarray, width: int) -> Preview:
     """Return how a page shows (H, W, 3) float32 sRGB in [0, 1]."""
     counts, _ = np.histogram(luma(image), bins=BINS, range=(0, 1))
     share = min(width / image.shape[1], 1)
@@ -327,4 +329,4 @@ def look_of(image: np.ndarray, width: int) -> Look:
     pixels = np.rint(255 * small[..., ::-1]).astype(np.uint8)
     _, webp = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     shares = (counts / max(counts.sum(), 1)).tolist()
-    return Look(webp.tobytes(), sides[1], sides[0], tuple(shares))
+    return Preview(webp.tobytes(), sides[1], sides[0], tuple(shares))

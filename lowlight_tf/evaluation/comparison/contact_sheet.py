@@ -9,7 +9,7 @@ import numpy as np
 from lowlight_tf.datasets import exposure_pairs, multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import raw_protocol
-from lowlight_tf.evaluation.evaluator import result_of
+from lowlight_tf.evaluation.evaluator import enhance_pair
 from lowlight_tf.imaging import dtypes, image_io
 from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.engine import Engine
@@ -44,7 +44,7 @@ def contact_sheet(
         no captions.
     """
     targets = any(pair.target for pair in pairs)
-    given = given_to(engines)
+    given = inputs_of(engines)
     if exposure_pairs.RAW_PORT in given:
         columns = functools.partial(_developed, engines)
     else:
@@ -63,7 +63,7 @@ def contact_sheet(
     return np.vstack([_words(names, HEAD, width, len(names)), *lines])
 
 
-def given_to(engines: Sequence[Engine]) -> dict[str, str]:
+def inputs_of(engines: Sequence[Engine]) -> dict[str, str]:
     """Return which pictures of a pair stand before what the engines make: port -> its heading."""
     if any(engine.contract.is_raw for engine in engines):
         return {exposure_pairs.RAW_PORT: "not amplified"}
@@ -72,13 +72,13 @@ def given_to(engines: Sequence[Engine]) -> dict[str, str]:
     return {"low": "before"}
 
 
-def before(engines: Sequence[Engine], pair: Pair) -> dict[str, np.ndarray]:
+def reference_image(engines: Sequence[Engine], pair: Pair) -> dict[str, np.ndarray]:
     """Return what engines are given of a pair: heading -> (H, W, 3) float32 sRGB in [0, 1].
 
     Raises:
         UsageError: If a file cannot be read.
     """
-    given = given_to(engines)
+    given = inputs_of(engines)
     shown = _developed([], pair) if exposure_pairs.RAW_PORT in given else _read(pair, list(given))
     return dict(zip(given.values(), shown, strict=True))
 
@@ -94,7 +94,7 @@ def target_of(pair: Pair) -> np.ndarray:
 
 def _enhanced(engines: Sequence[Engine], ports: list[str], pair: Pair) -> list[np.ndarray]:
     shown = _read(pair, ports)
-    return [*shown, *(result_of(engine, *shown) for engine in engines)]
+    return [*shown, *(enhance_pair(engine, *shown) for engine in engines)]
 
 
 def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
@@ -104,9 +104,11 @@ def _developed(engines: Sequence[Engine], pair: Pair) -> list[np.ndarray]:
         raw_image.read_raw(path).metadata.orient(raw_image.develop_with_libraw(path, curve="srgb"))
     ]
     for engine in engines:
-        protocol = raw_protocol.own_protocol(engine.contract)
+        protocol = raw_protocol.default_protocol(engine.contract)
         row.append(
-            raw_protocol.images(engine, pair, [protocol], target=False)[protocol]["enhanced"]
+            raw_protocol.protocol_images(engine, pair, [protocol], target=False)[protocol][
+                "enhanced"
+            ]
         )
     return list(map(dtypes.img_as_float32, row))
 

@@ -11,12 +11,17 @@ from pathlib import Path
 from lowlight_tf.catalog import METRICS
 from lowlight_tf.evaluation import results_table
 from lowlight_tf.evaluation.comparison import svg_plots, tables
-from lowlight_tf.evaluation.comparison.comparison import FAR, Cell, Comparison, Look
+from lowlight_tf.evaluation.comparison.comparison import (
+    MAX_DIFFERENCE,
+    Comparison,
+    ImageResult,
+    Preview,
+)
 
-HERE = Path(__file__).parent
+TEMPLATE_DIR = Path(__file__).parent
 
 
-def page(
+def html_report(
     comparison: Comparison,
     *,
     command: str = "",
@@ -36,7 +41,7 @@ def page(
         curves: What is drawn of training runs: caption -> SVG.
         beside: What the same numbers are called as CSV and Markdown.
     """
-    style, script = ((HERE / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    style, script = ((TEMPLATE_DIR / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
     higher = _higher(comparison)
     filled = {
         "title": html.escape(comparison.data),
@@ -49,7 +54,7 @@ def page(
         "csv": html.escape(beside[0]),
         "markdown": html.escape(beside[1]),
         "means": _table(*tables.means(comparison), words=1, higher=higher, name="means"),
-        "each": _table(*tables.each(comparison), words=2, higher=higher, name="each"),
+        "each": _table(*tables.per_image_table(comparison), words=2, higher=higher, name="each"),
         "definitions": _definitions(comparison),
         "plots": _plots(comparison),
         "curves": _curves(curves or {}),
@@ -57,7 +62,7 @@ def page(
         "command": html.escape(command),
         "made_by": html.escape(facts),
     }
-    template = (HERE / "page.html").read_text("utf-8")
+    template = (TEMPLATE_DIR / "page.html").read_text("utf-8")
     return re.sub(r"\{\{([\w-]+)\}\}", lambda field: filled[field[1]], template)
 
 
@@ -79,13 +84,13 @@ def _failures(comparison: Comparison) -> str:
 def _higher(comparison: Comparison) -> set[str]:
     """Return the headings of what is better the higher it is."""
     columns = _columns(comparison)
-    return {results_table.head_of(*one) for one in columns if _direction(one[0]) == "higher"}
+    return {results_table.metric_header(*one) for one in columns if _direction(one[0]) == "higher"}
 
 
 def _columns(comparison: Comparison) -> dict[tuple[str, str], None]:
     results = [one for entry in comparison.entries for one in entry.results]
     return dict.fromkeys(
-        results_table.column(metric, one) for one in results for metric in one.metrics
+        results_table.format_column(metric, one) for one in results for metric in one.metrics
     )
 
 
@@ -146,17 +151,18 @@ def _plots(comparison: Comparison) -> str:
         for entry in comparison.entries:
             for one in entry.results:
                 mean = one.means.get(metric, math.nan)
-                if results_table.column(metric, one) != (metric, protocol) or not math.isfinite(
-                    mean
-                ):
+                if results_table.format_column(metric, one) != (
+                    metric,
+                    protocol,
+                ) or not math.isfinite(mean):
                     continue
                 if entry.model == "input":
                     floor = mean
                 elif one.ms > 0:
                     points.append(svg_plots.Point(entry.model, one.ms, mean))
         if points:
-            head = results_table.head_of(metric, protocol)
-            drawn = svg_plots.pareto(points, head, higher=direction == "higher", floor=floor)
+            head = results_table.metric_header(metric, protocol)
+            drawn = svg_plots.pareto_plot(points, head, higher=direction == "higher", floor=floor)
             told = f"<b>{html.escape(head)}</b>, {direction} is better: further up"
             figures.append(f"<figure>{drawn}<figcaption>{told}</figcaption></figure>")
     if not figures:
@@ -180,7 +186,7 @@ def _pictures(comparison: Comparison) -> str:
     """Return a row for each picture that is shown: what is given, then a slider for each model."""
     if not comparison.given:
         return "<p>None are shown.</p>"
-    head, rows = tables.each(comparison)
+    head, rows = tables.per_image_table(comparison)
     numbers = iter(rows)
     told = {
         (place, index): next(numbers)
@@ -205,7 +211,7 @@ def _tools(comparison: Comparison) -> str:
     given = dict.fromkeys(name for looks in comparison.given.values() for name in looks)
     names = [*given, *(entry.model for entry in comparison.entries if entry.model not in given)]
     options = "".join(f"<option>{html.escape(name)}</option>" for name in names)
-    far = round(255 * FAR["target" in given])
+    far = round(255 * MAX_DIFFERENCE["target" in given])
     what = "the target" if "target" in given else "what was given"
     keys = {"given": next(iter(given), "before"), "made": "model", "target": "target"}
     legend = "".join(
@@ -221,13 +227,15 @@ def _tools(comparison: Comparison) -> str:
     )
 
 
-def _still(heading: str, name: str, look: Look) -> str:
+def _still(heading: str, name: str, look: Preview) -> str:
     alt = f"{name}, {heading}"
     caption = f"<figcaption><b>{html.escape(heading)}</b></figcaption>"
     return f"<figure>{_img(alt, look, of=heading)}{caption}</figure>"
 
 
-def _figure(model: str, name: str, cell: Cell, given: Mapping[str, Look], caption: str) -> str:
+def _figure(
+    model: str, name: str, cell: ImageResult, given: Mapping[str, Preview], caption: str
+) -> str:
     title = f"<b>{html.escape(model)}</b>"
     if cell.failed:
         why = f'<span class="wrong">failed</span>: {html.escape(cell.failed)}'
@@ -249,19 +257,19 @@ def _figure(model: str, name: str, cell: Cell, given: Mapping[str, Look], captio
     return f'<figure class="slider">{"".join(parts)}</figure>'
 
 
-def _histogram(model: str, name: str, made: Look, given: Mapping[str, Look]) -> str:
+def _histogram(model: str, name: str, made: Preview, given: Mapping[str, Preview]) -> str:
     first = next((look for heading, look in given.items() if heading != "target"), None)
     looks = {"given": first, "made": made, "target": given.get("target")}
     curves = {kind: look.histogram for kind, look in looks.items() if look}
     means = ", ".join(f"{kind} {_mean(shares):.2f}" for kind, shares in curves.items())
-    return svg_plots.histogram(curves, f"Histogram of luma, {name} by {model}. Means: {means}")
+    return svg_plots.histogram_plot(curves, f"Histogram of luma, {name} by {model}. Means: {means}")
 
 
 def _mean(shares: tuple[float, ...]) -> float:
     return sum((step + 0.5) / len(shares) * share for step, share in enumerate(shares))
 
 
-def _img(alt: str, look: Look, *, of: str = "", kind: str = "") -> str:
+def _img(alt: str, look: Preview, *, of: str = "", kind: str = "") -> str:
     marks = (f' data-of="{html.escape(of)}"' if of else "") + (f' class="{kind}"' if kind else "")
     return (
         f'<img{marks} alt="{html.escape(alt)}" width="{look.width}" height="{look.height}" '

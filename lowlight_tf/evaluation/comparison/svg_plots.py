@@ -19,7 +19,7 @@ class Point(NamedTuple):
     value: float
 
 
-def front(points: Sequence[Point], *, higher: bool) -> list[Point]:
+def pareto_front(points: Sequence[Point], *, higher: bool) -> list[Point]:
     """Return the points of which none other is both as quick and as good; the quickest first."""
     sign = 1 if higher else -1
     best: list[Point] = []
@@ -29,7 +29,9 @@ def front(points: Sequence[Point], *, higher: bool) -> list[Point]:
     return best
 
 
-def pareto(points: Sequence[Point], label: str, *, higher: bool, floor: float | None = None) -> str:
+def pareto_plot(
+    points: Sequence[Point], label: str, *, higher: bool, floor: float | None = None
+) -> str:
     """Draw quality against milliseconds on a logarithmic scale: better is further up.
 
     Args:
@@ -61,7 +63,7 @@ def pareto(points: Sequence[Point], label: str, *, higher: bool, floor: float | 
     if floor is not None:
         parts += [_line(LEFT, y(floor), WIDTH - RIGHT, y(floor), "floor")]
         parts += [_text(LEFT + 4, y(floor) - 4, "input", "start")]
-    best = front(points, higher=higher)
+    best = pareto_front(points, higher=higher)
     path = " ".join(f"{x(one.ms):.1f},{y(one.value):.1f}" for one in best)
     parts += [f'<polyline class="front" points="{path}"/>']
     taken: list[tuple[float, float, float]] = []  # of each name its left, right and foot
@@ -87,7 +89,7 @@ def pareto(points: Sequence[Point], label: str, *, higher: bool, floor: float | 
     )
 
 
-def histogram(curves: dict[str, Sequence[float]], label: str) -> str:
+def histogram_plot(curves: dict[str, Sequence[float]], label: str) -> str:
     """Draw histograms over each other: class of the outline -> share in each step.
 
     Heights go by the square root, so that a little light beside much darkness is seen.

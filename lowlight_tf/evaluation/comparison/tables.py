@@ -36,11 +36,11 @@ def means(comparison: Comparison) -> Table:
     return ["model", "pictures", *head[3:], "bytes", "peak MB"], lines
 
 
-def each(comparison: Comparison) -> Table:
+def per_image_table(comparison: Comparison) -> Table:
     """Return a row for each picture of each model."""
     results = [one for entry in comparison.entries for one in entry.results]
     columns = dict.fromkeys(
-        results_table.column(metric, one) for one in results for metric in one.metrics
+        results_table.format_column(metric, one) for one in results for metric in one.metrics
     )
     lines = []
     for entry in comparison.entries:
@@ -51,23 +51,30 @@ def each(comparison: Comparison) -> Table:
                 score = next(found[one.protocol])
                 row[TIME] = f"{score.ms:.1f}"
                 for metric, value in score.values.items():
-                    row[results_table.column(metric, one)] = results_table.number(metric, value)
+                    row[results_table.format_column(metric, one)] = results_table.format_number(
+                        metric, value
+                    )
             lines.append([entry.model, picture, *row.values()])
-    return ["model", "picture", *itertools.starmap(results_table.head_of, columns), TIME], lines
+    return [
+        "model",
+        "picture",
+        *itertools.starmap(results_table.metric_header, columns),
+        TIME,
+    ], lines
 
 
-def table(comparison: Comparison) -> str:
+def summary_table(comparison: Comparison) -> str:
     """Return the means as a Markdown table."""
-    return results_table.markdown(*means(comparison), words=1)
+    return results_table.markdown_table(*means(comparison), words=1)
 
 
-def markdown(comparison: Comparison, *, command: str = "") -> str:
+def markdown_report(comparison: Comparison, *, command: str = "") -> str:
     """Return both tables, what failed and why, and the line that makes them."""
     parts = [
         f"# {comparison.data}\n",
-        table(comparison),
+        summary_table(comparison),
         "## Every picture\n",
-        results_table.markdown(*each(comparison), words=2),
+        results_table.markdown_table(*per_image_table(comparison), words=2),
     ]
     if comparison.failures:
         told = (f"- {model}, {name}: {reason}" for model, name, reason in comparison.failures)
@@ -77,7 +84,7 @@ def markdown(comparison: Comparison, *, command: str = "") -> str:
 
 def as_csv(comparison: Comparison) -> str:
     """Return both tables in one: the means are those of the picture "(mean)"."""
-    (head, rows), (heads, lines) = means(comparison), each(comparison)
+    (head, rows), (heads, lines) = means(comparison), per_image_table(comparison)
     reasons = {(model, name): reason for model, name, reason in comparison.failures}
     text = io.StringIO()
     fields = dict.fromkeys(["model", "picture", *head[1:], *heads[2:], "why it failed"])

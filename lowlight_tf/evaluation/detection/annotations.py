@@ -12,10 +12,10 @@ from lowlight_tf.datasets.pairing import match_by_stem
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import image_io
 
-BESIDE = ("boxes.json", "annotations.json", "Annotations", "Annotation", "label", "labels")
+SIDECAR_NAMES = ("boxes.json", "annotations.json", "Annotations", "Annotation", "label", "labels")
 """What labels may be called, beside pictures or up to two folders above theirs."""
 
-SAME = {
+CLASS_ALIASES = {
     "people": "person",
     "pedestrian": "person",
     "motor": "motorcycle",
@@ -31,14 +31,14 @@ SAME = {
 }
 """What data sets call what COCO calls otherwise."""
 
-MAPPED = {8: ("car", False), 9: ("person", False), 10: ("person", True)}
+SEGMENTATION_TO_CLASS = {8: ("car", False), 9: ("person", False), 10: ("person", True)}
 """CamVid's classes of 12: car, pedestrian, bicyclist. A bicyclist is marked with the bicycle, so
 that its box fits neither: whether a person is found there does not count."""
 
-SMALLEST = 200  # pixels of a region in a map; whether a smaller one is found does not count
+MIN_BOX_SIDE = 200  # pixels of a region in a map; whether a smaller one is found does not count
 
 
-class Label(NamedTuple):
+class BoxAnnotation(NamedTuple):
     """One thing that was marked.
 
     Attributes:
@@ -52,13 +52,13 @@ class Label(NamedTuple):
     ignored: bool = False
 
 
-def beside(picture: Path) -> Path | None:
+def find_annotations(picture: Path) -> Path | None:
     """Return where the labels of a picture lie, if they have one of the names of `BESIDE`."""
-    places = (folder / name for folder in picture.absolute().parents[:3] for name in BESIDE)
+    places = (folder / name for folder in picture.absolute().parents[:3] for name in SIDECAR_NAMES)
     return next((place for place in places if place.exists()), None)
 
 
-def read(labels: Path, names: Iterable[str]) -> dict[str, list[Label]]:
+def read_annotations(labels: Path, names: Iterable[str]) -> dict[str, list[BoxAnnotation]]:
     """Read what is marked in some pictures.
 
     Args:
@@ -103,15 +103,15 @@ def read(labels: Path, names: Iterable[str]) -> dict[str, list[Label]]:
     return found
 
 
-def _label(name: str, box: Iterable[Any], ignored: bool = False) -> Label:
+def _label(name: str, box: Iterable[Any], ignored: bool = False) -> BoxAnnotation:
     name, corners = name.strip().lower(), tuple(map(float, box))
     left, top, right, bottom = corners
     if not (right > left and bottom > top):
         raise ValueError(f"no box: {corners}")
-    return Label(SAME.get(name, name), corners, ignored)
+    return BoxAnnotation(CLASS_ALIASES.get(name, name), corners, ignored)
 
 
-def _voc(path: Path) -> list[Label]:
+def _voc(path: Path) -> list[BoxAnnotation]:
     try:
         return [
             _label(
@@ -125,7 +125,7 @@ def _voc(path: Path) -> list[Label]:
         raise UsageError(f"{path} holds no VOC boxes: {error}.") from None
 
 
-def _bbgt(path: Path) -> list[Label]:
+def _bbgt(path: Path) -> list[BoxAnnotation]:
     """Read lines of NAME LEFT TOP WIDTH HEIGHT ..., below one that begins with %."""
     found = []
     try:
@@ -139,10 +139,10 @@ def _bbgt(path: Path) -> list[Label]:
     return found
 
 
-def _coco(fields: Mapping[str, Any]) -> dict[str, list[Label]]:
+def _coco(fields: Mapping[str, Any]) -> dict[str, list[BoxAnnotation]]:
     kinds = {kind["id"]: kind["name"] for kind in fields["categories"]}
     pictures = {one["id"]: Path(one["file_name"]).stem for one in fields["images"]}
-    found: dict[str, list[Label]] = {name: [] for name in pictures.values()}
+    found: dict[str, list[BoxAnnotation]] = {name: [] for name in pictures.values()}
     for one in fields["annotations"]:
         left, top, width, height = one["bbox"]
         box = (left, top, left + width, top + height)
@@ -151,13 +151,13 @@ def _coco(fields: Mapping[str, Any]) -> dict[str, list[Label]]:
     return found
 
 
-def _plain(fields: Mapping[str, Any]) -> dict[str, list[Label]]:
+def _plain(fields: Mapping[str, Any]) -> dict[str, list[BoxAnnotation]]:
     return {
         name: [_label(one["cls"], one["xyxy"]) for one in things] for name, things in fields.items()
     }
 
 
-def _regions(path: Path) -> list[Label]:
+def _regions(path: Path) -> list[BoxAnnotation]:
     marked = image_io.load_image(path).pixels[..., 0]
     if marked.max() > 11:
         raise UsageError(
@@ -165,9 +165,9 @@ def _regions(path: Path) -> list[Label]:
             f"Received: up to {marked.max()}."
         )
     found = []
-    for value, (name, ignored) in MAPPED.items():
+    for value, (name, ignored) in SEGMENTATION_TO_CLASS.items():
         regions = cv2.connectedComponentsWithStats((marked == value).astype("uint8"))[2][1:]
         for left, top, width, height, area in regions.tolist():
             box = (left, top, left + width, top + height)
-            found.append(_label(name, box, ignored or area < SMALLEST))
+            found.append(_label(name, box, ignored or area < MIN_BOX_SIDE))
     return found

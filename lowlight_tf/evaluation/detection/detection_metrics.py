@@ -13,9 +13,9 @@ from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import results, results_table
 from lowlight_tf.evaluation.detection import mean_average_precision
-from lowlight_tf.evaluation.detection.annotations import Label
+from lowlight_tf.evaluation.detection.annotations import BoxAnnotation
 from lowlight_tf.evaluation.detection.detector import Detection, Detector
-from lowlight_tf.evaluation.detection.mean_average_precision import Agreement
+from lowlight_tf.evaluation.detection.mean_average_precision import DetectionAgreement
 from lowlight_tf.fileio import write_json, write_text
 from lowlight_tf.imaging import dtypes, image_io, noise
 from lowlight_tf.imaging.registration import infrared
@@ -24,18 +24,18 @@ from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.fuse import fuse
 
-SURE = 0.3
+SCORE_THRESHOLD = 0.3
 """Score from which something counts as found, where two looks are compared."""
 
-ROAD = "person", "bicycle", "car", "motorcycle", "bus", "truck"
+ROAD_CLASSES = "person", "bicycle", "car", "motorcycle", "bus", "truck"
 """What they are compared by: whatever moves on a road."""
 
-SAME = 0.5  # IoU from which a thing that both cameras show counts once
+SAME_BOX_IOU = 0.5  # IoU from which a thing that both cameras show counts once
 SEED = 1  # of the noise in darkened pictures
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
+class DetectionResult:
     """What a detector found in one kind of pictures of one set.
 
     Attributes:
@@ -45,13 +45,13 @@ class Found:
         count: How many pictures.
         labelled: How many of them have labels.
         precisions: Class -> average precision at each of `precision.OVERLAPS`; none without labels.
-        judge: Whom the detector is compared with; "" for nobody.
+        reference_detector: Whom the detector is compared with; "" for nobody.
         agreement: With what the judge found in the inputs themselves: of two cameras in either, of
             darkened pictures before. It is no accuracy: the judge errs, too.
-        people: How many people the detector finds in the infrared pictures, where there are any;
+        persons: How many people the detector finds in the infrared pictures, where there are any;
             of pictures with labels only those that are marked, of others only those that the judge
             finds in either camera's picture, if there is a judge.
-        lost: How many of them it finds no more in these, not even half as sure.
+        missed: How many of them it finds no more in these, not even half as sure.
     """
 
     pictures: str
@@ -61,22 +61,22 @@ class Found:
     labelled: int = 0
     precisions: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     reference_detector: str = ""
-    agreement: Agreement | None = None
+    agreement: DetectionAgreement | None = None
     persons: int | None = None
     missed: int | None = None
 
 
-def measure(
+def evaluate_detection(
     engines: Mapping[str, Engine],
     pairs: Sequence[Pair],
     *,
     detector: Detector,
-    labels: Mapping[str, Sequence[Label]],
+    labels: Mapping[str, Sequence[BoxAnnotation]],
     judge: Detector | None = None,
     exposure: float | None = None,
     data: str = "",
     progress: Callable[[float], None] | None = None,
-) -> list[Found]:
+) -> list[DetectionResult]:
     """Let a detector look at the inputs and at what each engine makes of them.
 
     Where the cameras' pictures differ in size, the visible one is brought to the infrared one's.
@@ -100,7 +100,7 @@ def measure(
         UsageError: If there are no pairs, a file cannot be read, only some pairs have an infrared
             picture, an engine needs one that is not there, or a label lies outside its picture.
     """
-    check(engines, pairs)
+    check_detection(engines, pairs)
     seen: dict[str, list[list[Detection]]] = {}
     references = []
     for done, pair in enumerate(pairs, 1):
@@ -119,7 +119,7 @@ def measure(
         [label for label in labels[pairs[index].name] if label.name in detector.classes]
         for index in marked
     ]
-    known: list[Sequence[Label | Detection] | None] = [
+    known: list[Sequence[BoxAnnotation | Detection] | None] = [
         labels.get(pair.name, references[index] if judge else None)
         for index, pair in enumerate(pairs)
     ]
@@ -128,7 +128,7 @@ def measure(
         precisions = mean_average_precision.average_precisions(
             [found[index] for index in marked], truth
         )
-        row = Found(
+        row = DetectionResult(
             kind,
             data,
             detector.name,
@@ -138,10 +138,10 @@ def measure(
         )
         if judge:
             agreed = [
-                mean_average_precision.agreement(_sure(ours), theirs)
+                mean_average_precision.detection_agreement(_sure(ours), theirs)
                 for ours, theirs in zip(found, references, strict=True)
             ]
-            agreed = Agreement(*map(sum, zip(*agreed, strict=True)))
+            agreed = DetectionAgreement(*map(sum, zip(*agreed, strict=True)))
             row = dataclasses.replace(row, judge=judge.name, agreement=agreed)
         if "infrared" in seen:
             people, lost = _people(seen["infrared"], found, known)
@@ -150,7 +150,7 @@ def measure(
     return rows
 
 
-def check(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> None:
+def check_detection(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> None:
     """Refuse what `measure` cannot do, before any picture is looked at; errors as there."""
     if not pairs:
         raise UsageError("Detection needs at least one picture. Received: none.")
@@ -170,7 +170,7 @@ def check(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> None:
             )
 
 
-def table(rows: Sequence[Found]) -> str:
+def detection_table(rows: Sequence[DetectionResult]) -> str:
     """Return a Markdown table: a row for each kind of pictures.
 
     Average precisions stand in percent, as mAP and class by class; agreement with a judge as
@@ -190,28 +190,30 @@ def table(rows: Sequence[Found]) -> str:
         line = [row.pictures, row.data, row.detector, str(row.count)]
         if classes:
             values = [row.precisions.get(name, (math.nan,))[0] for name in classes]
-            means = mean_average_precision.means(
+            means = mean_average_precision.mean_ap(
                 {name: np.array(ap) for name, ap in row.precisions.items()}
             )
             line += [str(row.labelled), *(_percent(value) for value in (*means, *values))]
         for judge in judges:
-            agreed = row.agreement if row.reference_detector == judge else Agreement(0, 0, 0)
+            agreed = (
+                row.agreement if row.reference_detector == judge else DetectionAgreement(0, 0, 0)
+            )
             line += [_percent(value) for value in (agreed.precision, agreed.recall, agreed.f1)]
         if people:
             line.append("-" if row.persons is None else f"{row.missed} of {row.persons}")
         lines.append(line)
-    return results_table.markdown(head, lines, words=3)
+    return results_table.markdown_table(head, lines, words=3)
 
 
-def save(path: Path, rows: Sequence[Found], *, command: str = "") -> None:
+def save_detection(path: Path, rows: Sequence[DetectionResult], *, command: str = "") -> None:
     """Write rows as JSON: beside, then renamed. What is undefined is null."""
-    write_json(path, {**results.made_by(command), "results": [_to_json(row) for row in rows]})
+    write_json(path, {**results.provenance(command), "results": [_to_json(row) for row in rows]})
 
 
-def save_table(path: Path, rows: Sequence[Found], *, command: str = "") -> None:
+def save_table(path: Path, rows: Sequence[DetectionResult], *, command: str = "") -> None:
     """Write the table, and below it the line that makes it: beside, then renamed."""
     made_by = f"\n`{command}`\n" if command else ""
-    write_text(path, table(rows) + made_by)
+    write_text(path, detection_table(rows) + made_by)
 
 
 def _pictures(
@@ -244,8 +246,8 @@ def _pictures(
         yield name, made
 
 
-def _sure(found: Sequence[Detection], least: float = SURE) -> list[Detection]:
-    return [one for one in found if one.score >= least and one.name in ROAD]
+def _sure(found: Sequence[Detection], least: float = SCORE_THRESHOLD) -> list[Detection]:
+    return [one for one in found if one.score >= least and one.name in ROAD_CLASSES]
 
 
 def _either(found: list[Detection], others: list[Detection]) -> list[Detection]:
@@ -256,7 +258,7 @@ def _either(found: list[Detection], others: list[Detection]) -> list[Detection]:
 def _people(
     infrared: Sequence[Sequence[Detection]],
     found: Sequence[Sequence[Detection]],
-    known: Sequence[Sequence[Label | Detection] | None],
+    known: Sequence[Sequence[BoxAnnotation | Detection] | None],
 ) -> tuple[int, int]:
     """Return how many people the infrared pictures show, and how many of them others do not.
 
@@ -267,24 +269,25 @@ def _people(
     for reference, detections, sure in zip(infrared, found, known, strict=True):
         theirs, ours = (
             [one for one in _sure(several, least) if one.name == "person"]
-            for several, least in ((reference, SURE), (detections, SURE / 2))
+            for several, least in ((reference, SCORE_THRESHOLD), (detections, SCORE_THRESHOLD / 2))
         )
         theirs = [one for one in theirs if sure is None or _among(one, sure)]
         people += len(theirs)
-        lost += len(theirs) - mean_average_precision.agreement(ours, theirs).both
+        lost += len(theirs) - mean_average_precision.detection_agreement(ours, theirs).both
     return people, lost
 
 
-def _among(one: Detection, others: Sequence[Label | Detection]) -> bool:
+def _among(one: Detection, others: Sequence[BoxAnnotation | Detection]) -> bool:
     """Whether others, of the same class, lie where this one does."""
     boxes = [other.box for other in others if other.name == one.name]
     return (
         bool(boxes)
-        and mean_average_precision.overlaps(np.array([one.box]), np.array(boxes)).max() >= SAME
+        and mean_average_precision.box_iou(np.array([one.box]), np.array(boxes)).max()
+        >= SAME_BOX_IOU
     )
 
 
-def _check_labels(pair: Pair, labels: Sequence[Label], shape: tuple[int, ...]) -> None:
+def _check_labels(pair: Pair, labels: Sequence[BoxAnnotation], shape: tuple[int, ...]) -> None:
     for label in labels:
         left, top, right, bottom = label.box
         across, down = (left + right) / 2, (top + bottom) / 2
@@ -300,8 +303,8 @@ def _percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _to_json(row: Found) -> dict[str, Any]:
-    means = mean_average_precision.means(
+def _to_json(row: DetectionResult) -> dict[str, Any]:
+    means = mean_average_precision.mean_ap(
         {name: np.array(ap) for name, ap in row.precisions.items()}
     )
     fields = dataclasses.asdict(row) | dict(zip(("mAP@.5", "mAP@.5:.95"), means, strict=True))

@@ -13,12 +13,15 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.runtime import input_checks
 
-SHIPPED = {"nanodet_g": Path(__file__).parents[2] / "weights" / "nanodet_g.tflite"}
+DETECTOR_FILES = {"nanodet_g": Path(__file__).parents[2] / "weights" / "nanodet_g.tflite"}
 """Detectors that come with the package."""
 
-FILL = 114  # gray level beside a picture that is not square
-LEAST = 0.01  # score: what is found below it is not told
-CANDIDATES, MOST = 1000, 100  # boxes of a picture before and after double ones are left out
+LETTERBOX_VALUE = 114  # gray level beside a picture that is not square
+MIN_SCORE = 0.01  # score: what is found below it is not told
+PRE_NMS_TOP_K, MAX_DETECTIONS = (
+    1000,
+    100,
+)  # boxes of a picture before and after double ones are left out
 IMAGENET = np.float32([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])  # mean and deviation, RGB
 
 CLASSES = (
@@ -66,13 +69,13 @@ class Detector(Protocol):
         ...
 
 
-class _Family(NamedTuple):
+class _DetectorFamily(NamedTuple):
     """How detectors of one kind are shown a picture, and how their answer is read.
 
     Attributes:
-        shown: (S, S, 3) uint8 RGB -> the file's input.
-        read: Outputs, side S -> boxes (N, 4) in pixels of the square, scores (N, 80).
-        overlap: Of two boxes of a class that overlap by more (IoU), the less sure is left out.
+        preprocess: (S, S, 3) uint8 RGB -> the file's input.
+        decode: Outputs, side S -> boxes (N, 4) in pixels of the square, scores (N, 80).
+        nms_iou: Of two boxes of a class that overlap by more (IoU), the less sure is left out.
     """
 
     preprocess: Callable[[np.ndarray], np.ndarray]
@@ -132,26 +135,26 @@ class LiteRTDetector:
         height, width = image.shape[:2]
         ratio = self._side / max(height, width)
         rows, columns = (max(1, round(ratio * side)) for side in (height, width))
-        square = np.full((self._side, self._side, 3), FILL, np.uint8)
+        square = np.full((self._side, self._side, 3), LETTERBOX_VALUE, np.uint8)
         square[:rows, :columns] = cv2.resize(_eight(image), (columns, rows))
         self._interpreter.set_tensor(self._input, self._family.preprocess(square))
         self._interpreter.invoke()
         outputs = [self._interpreter.get_tensor(index) for index in self._outputs]
         boxes, scores = self._family.decode(outputs, self._side)
         boxes = np.clip(boxes, 0, (columns, rows) * 2) * ((width / columns, height / rows) * 2)
-        return _surest(boxes, scores, self._family.nms_iou)
+        return _non_max_suppression(boxes, scores, self._family.nms_iou)
 
 
-def open_detector(detector: str | Path, *, threads: int = 2) -> LiteRTDetector:
+def load_detector(detector: str | Path, *, threads: int = 2) -> LiteRTDetector:
     """Open a shipped detector ("nanodet_g"), or the .tflite file of a NanoDet or YOLOX.
 
     Raises:
         UsageError: If there is no such thing.
     """
-    path = SHIPPED.get(str(detector), Path(detector))
+    path = DETECTOR_FILES.get(str(detector), Path(detector))
     if path.suffix != ".tflite":
         raise UsageError(
-            f"A detector must be one of: {', '.join(SHIPPED)}, or a .tflite file. "
+            f"A detector must be one of: {', '.join(DETECTOR_FILES)}, or a .tflite file. "
             f"Received: {detector}."
         )
     return LiteRTDetector(path, threads=threads)
@@ -163,36 +166,36 @@ def _eight(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(dtypes.img_as_float32(image), 0, 1) * 255).astype(np.uint8)
 
 
-def _surest(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> list[Detection]:
+def _non_max_suppression(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> list[Detection]:
     """Return what is told of all boxes (N, 4) and their scores (N, classes)."""
-    places, kinds = np.nonzero(scores >= LEAST)
+    places, kinds = np.nonzero(scores >= MIN_SCORE)
     found = scores[places, kinds]
-    order = np.argsort(-found, kind="stable")[:CANDIDATES]
+    order = np.argsort(-found, kind="stable")[:PRE_NMS_TOP_K]
     places, kinds, found = places[order], kinds[order], found[order]
     corners = boxes[places]
     cornered = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     kept = cv2.dnn.NMSBoxesBatched(
-        cornered.tolist(), found.tolist(), kinds.tolist(), LEAST, overlap
+        cornered.tolist(), found.tolist(), kinds.tolist(), MIN_SCORE, overlap
     )
     return [
         Detection(CLASSES[kinds[index]], tuple(corners[index].tolist()), float(found[index]))
-        for index in sorted(kept)[:MOST]
+        for index in sorted(kept)[:MAX_DETECTIONS]
     ]
 
 
-def _cells(count: int) -> np.ndarray:
+def _grid_centers(count: int) -> np.ndarray:
     """Return (column, row) of each of the cells of a square, row by row."""
     side = round(count**0.5)
     rows, columns = np.divmod(np.arange(count), side)
     return np.stack([columns, rows], axis=1)
 
 
-def _shown_to_nanodet(square: np.ndarray) -> np.ndarray:
+def _preprocess_nanodet(square: np.ndarray) -> np.ndarray:
     blue_first = (square[..., ::-1] - NANODET[0]) / NANODET[1]
     return np.ascontiguousarray(blue_first.transpose(2, 0, 1)[None], np.float32)
 
 
-def _read_nanodet(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray]:
+def _decode_nanodet(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray]:
     """Each side of a box is as far from its cell's center as the mean of a distribution says."""
     sizes = sorted({output.shape[1] for output in outputs}, reverse=True)
     of = {output.shape[1:]: output[0] for output in outputs}
@@ -202,22 +205,22 @@ def _read_nanodet(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray,
         logits = of[count, 44].reshape(count, 4, 11)
         weights = np.exp(logits - logits.max(axis=2, keepdims=True))
         distances = stride * (weights @ np.arange(11)) / weights.sum(axis=2)
-        centers = (_cells(count) + 0.5) * stride
+        centers = (_grid_centers(count) + 0.5) * stride
         boxes.append(np.hstack([centers - distances[:, :2], centers + distances[:, 2:]]))
     return np.concatenate(boxes), np.concatenate([of[count, 80] for count in sizes])
 
 
-def _shown_to_yolox(square: np.ndarray) -> np.ndarray:
+def _preprocess_yolox(square: np.ndarray) -> np.ndarray:
     return ((np.float32(square) / 255 - IMAGENET[0]) / IMAGENET[1])[None]
 
 
-def _read_yolox(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray]:
+def _decode_yolox(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray]:
     """A box has a center beside its cell's corner, a size, and is there, and is of a kind."""
     boxes, scores = [], []
     for output in outputs:
         stride = side / output.shape[1]
         answer = output.reshape(-1, 85)
-        centers = (answer[:, :2] + _cells(len(answer))) * stride
+        centers = (answer[:, :2] + _grid_centers(len(answer))) * stride
         halves = np.exp(answer[:, 2:4]) * stride / 2
         boxes.append(np.hstack([centers - halves, centers + halves]))
         scores.append(answer[:, 4:5] * answer[:, 5:])
@@ -226,7 +229,7 @@ def _read_yolox(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray, n
 
 NANODET = np.float32([[103.53, 116.28, 123.675], [57.375, 57.12, 58.395]])  # mean, deviation, BGR
 FAMILIES = {
-    (44, 44, 44, 80, 80, 80): _Family(_shown_to_nanodet, _read_nanodet, 0.6),
-    (85, 85, 85): _Family(_shown_to_yolox, _read_yolox, 0.45),
+    (44, 44, 44, 80, 80, 80): _DetectorFamily(_preprocess_nanodet, _decode_nanodet, 0.6),
+    (85, 85, 85): _DetectorFamily(_preprocess_yolox, _decode_yolox, 0.45),
 }
 """How to use a file, by the columns of its outputs."""

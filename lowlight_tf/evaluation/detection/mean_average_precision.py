@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowlight_tf.evaluation.detection.annotations import Label
+from lowlight_tf.evaluation.detection.annotations import BoxAnnotation
 from lowlight_tf.evaluation.detection.detector import Detection
 
-OVERLAPS = np.linspace(0.5, 0.95, 10)
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """IoU from which a box fits: the mean over these is mAP@.5:.95."""
 
-RECALLS = np.linspace(0, 1, 101)
-MOST = 100  # detections of a class in a picture that count, the surest
+RECALL_LEVELS = np.linspace(0, 1, 101)
+MAX_DETECTIONS = 100  # detections of a class in a picture that count, the surest
 
 
-class Agreement(NamedTuple):
+class DetectionAgreement(NamedTuple):
     """How two looks at the same scenes agree, of which neither is known to be right.
 
     Attributes:
@@ -47,7 +47,7 @@ class Agreement(NamedTuple):
 
 
 def average_precisions(
-    found: Sequence[Sequence[Detection]], marked: Sequence[Sequence[Label]]
+    found: Sequence[Sequence[Detection]], marked: Sequence[Sequence[BoxAnnotation]]
 ) -> dict[str, np.ndarray]:
     """Return the average precision of each class that is marked anywhere, as COCO defines it.
 
@@ -70,7 +70,7 @@ def average_precisions(
     return {name: _average_precision(name, found, marked) for name in sorted(counted)}
 
 
-def means(precisions: Mapping[str, np.ndarray]) -> tuple[float, float]:
+def mean_ap(precisions: Mapping[str, np.ndarray]) -> tuple[float, float]:
     """Return mAP@.5 and mAP@.5:.95 over all classes; NaN if there are none."""
     if not precisions:
         return math.nan, math.nan
@@ -78,17 +78,19 @@ def means(precisions: Mapping[str, np.ndarray]) -> tuple[float, float]:
     return float(each[:, 0].mean()), float(each.mean())
 
 
-def agreement(found: Sequence[Detection], reference: Sequence[Detection]) -> Agreement:
+def detection_agreement(
+    found: Sequence[Detection], reference: Sequence[Detection]
+) -> DetectionAgreement:
     """Compare what two looks at one scene have found, class by class."""
     both = 0
     for name in {one.name for one in found}:
         ours = sorted((one for one in found if one.name == name), key=lambda one: -one.score)
-        theirs = [Label(name, one.box) for one in reference if one.name == name]
-        both += int(_matched(ours, theirs, OVERLAPS[:1])[0].sum())
-    return Agreement(both, len(found), len(reference))
+        theirs = [BoxAnnotation(name, one.box) for one in reference if one.name == name]
+        both += int(_matched(ours, theirs, IOU_THRESHOLDS[:1])[0].sum())
+    return DetectionAgreement(both, len(found), len(reference))
 
 
-def overlaps(boxes: np.ndarray, others: np.ndarray, alone: np.ndarray | None = None) -> np.ndarray:
+def box_iou(boxes: np.ndarray, others: np.ndarray, alone: np.ndarray | None = None) -> np.ndarray:
     """Return the intersection over union of each of N boxes with each of M others, (N, M).
 
     Args:
@@ -108,33 +110,33 @@ def overlaps(boxes: np.ndarray, others: np.ndarray, alone: np.ndarray | None = N
 
 
 def _average_precision(
-    name: str, found: Sequence[Sequence[Detection]], marked: Sequence[Sequence[Label]]
+    name: str, found: Sequence[Sequence[Detection]], marked: Sequence[Sequence[BoxAnnotation]]
 ) -> np.ndarray:
     scores, right, idle, there = [], [], [], 0
     for detections, labels in zip(found, marked, strict=True):
         ours = sorted((one for one in detections if one.name == name), key=lambda one: -one.score)
-        ours = ours[:MOST]
+        ours = ours[:MAX_DETECTIONS]
         theirs = [label for label in labels if label.name == name]
         there += sum(not label.ignored for label in theirs)
-        hit, ignored = _matched(ours, theirs, OVERLAPS)
+        hit, ignored = _matched(ours, theirs, IOU_THRESHOLDS)
         scores += [one.score for one in ours]
         right.append(hit)
         idle.append(ignored)
     order = np.argsort(-np.array(scores), kind="stable")
     right, idle = (np.concatenate(part, axis=1)[:, order] for part in (right, idle))
-    results = np.zeros(len(OVERLAPS))
+    results = np.zeros(len(IOU_THRESHOLDS))
     for index, (hits, counts) in enumerate(zip(right, ~idle, strict=True)):
         caught = np.cumsum(hits & counts)
         wrong = np.cumsum(~hits & counts)
         precision = caught / np.maximum(caught + wrong, 1)
         precision = np.maximum.accumulate(precision[::-1])[::-1]
-        at = np.searchsorted(caught / there, RECALLS)
+        at = np.searchsorted(caught / there, RECALL_LEVELS)
         results[index] = np.append(precision, 0)[np.minimum(at, len(precision))].mean()
     return results
 
 
 def _matched(
-    found: Sequence[Detection], marked: Sequence[Label], least: np.ndarray
+    found: Sequence[Detection], marked: Sequence[BoxAnnotation], least: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give each detection, surest first, the best box that is left to it.
 
@@ -149,7 +151,7 @@ def _matched(
     if not found or not marked:
         return right, idle
     ignored = np.array([label.ignored for label in marked])
-    values = overlaps(
+    values = box_iou(
         np.array([one.box for one in found]), np.array([one.box for one in marked]), ignored
     )
     for level, bound in enumerate(least):

@@ -8,11 +8,11 @@ import keras
 
 from lowlight_tf.export.quantization.post_training import Sample
 
-MOST = 16
+MAX_SAMPLES = 16
 """How many samples are looked at."""
 
 
-def observe(
+def observe_activations(
     net: keras.Model,
     samples: Sequence[Sample],
     note: Callable[[keras.Operation, tuple[Any, ...], Any], None],
@@ -30,7 +30,7 @@ def observe(
         note(operation, args, result)
         return result
 
-    for sample in samples[:: -(-len(samples) // MOST)]:
+    for sample in samples[:: -(-len(samples) // MAX_SAMPLES)]:
         images = [sample[port.name] for port in net.inputs]
         # Keras has no public name for walking over its graph.
         net._run_through_graph(images, lambda operation: partial(run, operation))

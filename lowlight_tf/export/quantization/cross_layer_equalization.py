@@ -7,28 +7,28 @@ import keras
 import numpy as np
 from keras import KerasTensor, layers, ops
 
-from lowlight_tf.export.quantization.activation_observer import observe
+from lowlight_tf.export.quantization.activation_observer import observe_activations
 from lowlight_tf.export.quantization.post_training import Sample
 from lowlight_tf.layers.pyramid import BlurPool
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
-POWER = 0.7
+STRENGTH = 0.7
 """How far ranges are made alike, from 0 to 1: what feature maps gain in steps, kernels lose."""
 
-LEAST = 1 / 64
+MIN_RANGE_FRACTION = 1 / 64
 """The least share of its tensor's range that a feature map is taken to have."""
 
-HOMOGENEOUS = (keras.activations.linear, keras.activations.relu)
+POSITIVE_HOMOGENEOUS = (keras.activations.linear, keras.activations.relu)
 """Activations that let a positive factor through."""
 
-PASSING = (layers.ReLU, layers.LeakyReLU, layers.GlobalAveragePooling2D, BlurPool)
+SCALE_EQUIVARIANT_LAYERS = (layers.ReLU, layers.LeakyReLU, layers.GlobalAveragePooling2D, BlurPool)
 """Layers that do, too."""
 
 SUMS = ("Add", "Subtract")
 """What lets one through that is common to all that it is given."""
 
 
-def equalized(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
+def equalize_model(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     """Return a net that computes the same, with feature maps of like range in each tensor.
 
     A tensor of eight bits has one scale. Where one feature map reaches ten times as far as another,
@@ -50,9 +50,9 @@ def equalized(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
         2019. Differences: ranges are those of pictures, not of kernels, and all tensors that share
         their factors are looked at together.
     """
-    walk = _Walk()
+    walk = _EqualizationWalker()
     # Keras has no public name for walking over its graph.
-    start = [_Maps() for _ in net.inputs]
+    start = [_FeatureMaps() for _ in net.inputs]
     walk.pin(net._run_through_graph(start, lambda operation: partial(walk.step, operation)))
     free = walk.free()
     if not free:
@@ -68,14 +68,14 @@ def equalized(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     return copy
 
 
-class _Maps:
+class _FeatureMaps:
     """The feature maps of a tensor, each by its number; no numbers where none may be divided."""
 
     def __init__(self, numbers: np.ndarray | None = None) -> None:
         self.numbers = numbers
 
 
-class _Walk:
+class _EqualizationWalker:
     """What a walk over a net finds out: which maps there are, and which are divided alike.
 
     Attributes:
@@ -88,30 +88,34 @@ class _Walk:
         self.tensors: dict[str, np.ndarray] = {}
         self._same = [0]  # number -> an older one that is divided alike; 0 is not divided
 
-    def step(self, operation: keras.Operation, *args, **kwargs) -> _Maps | list[_Maps]:
+    def step(
+        self, operation: keras.Operation, *args, **kwargs
+    ) -> _FeatureMaps | list[_FeatureMaps]:
         """Pass an operation."""
-        inputs = [maps for maps in keras.tree.flatten((args, kwargs)) if isinstance(maps, _Maps)]
+        inputs = [
+            maps for maps in keras.tree.flatten((args, kwargs)) if isinstance(maps, _FeatureMaps)
+        ]
         free = [maps for maps in inputs if maps.numbers is not None]
-        result = _Maps()
+        result = _FeatureMaps()
         if isinstance(operation, layers.Conv2D):
             result = self._convolve(operation, inputs[0])
         elif not free:
             pass
-        elif isinstance(operation, PASSING):
+        elif isinstance(operation, SCALE_EQUIVARIANT_LAYERS):
             (result,) = free
         elif isinstance(operation, SpaceToDepth):
-            result = _Maps(np.tile(free[0].numbers, operation.block**2))
+            result = _FeatureMaps(np.tile(free[0].numbers, operation.block**2))
         elif isinstance(operation, DepthToSpace) and inputs[0] in free:
             first, *others = free[0].numbers.reshape(operation.block**2, -1)
             for other in others:
                 self._join(first, other)
-            result = _Maps(first)
+            result = _FeatureMaps(first)
         elif type(operation).__name__ in SUMS and len(free) == len(inputs) > 1:
             for maps in free[1:]:
                 self._join(*np.broadcast_arrays(free[0].numbers, maps.numbers))
             (result, *_) = free
         elif _joins_maps(operation) and len(free) == len(inputs):
-            result = _Maps(np.concatenate([maps.numbers for maps in free]))
+            result = _FeatureMaps(np.concatenate([maps.numbers for maps in free]))
         elif type(operation).__name__ == "Multiply" and len(free) == 1:
             (result,) = free
         else:
@@ -119,9 +123,9 @@ class _Walk:
         if result.numbers is not None:
             self.tensors[operation.name] = result.numbers
         several = len(operation._inbound_nodes[0].output_tensors)
-        return result if several == 1 else [_Maps() for _ in range(several)]
+        return result if several == 1 else [_FeatureMaps() for _ in range(several)]
 
-    def pin(self, tensors: Iterable[_Maps]) -> None:
+    def pin(self, tensors: Iterable[_FeatureMaps]) -> None:
         """Say that these maps must stay as they are."""
         for maps in keras.tree.flatten(tensors):
             if maps.numbers is not None:
@@ -141,11 +145,11 @@ class _Walk:
         for name, far in reach.items():
             roots = [self._root(number) for number in self.tensors[name]]
             np.maximum.at(shares, roots, far / max(far.max(), 1e-30))
-        found = np.clip(shares, LEAST, 1) ** POWER
+        found = np.clip(shares, MIN_RANGE_FRACTION, 1) ** STRENGTH
         found[0] = 1
         return np.float32([found[self._root(number)] for number in range(len(self._same))])
 
-    def _convolve(self, layer: layers.Conv2D, maps: _Maps) -> _Maps:
+    def _convolve(self, layer: layers.Conv2D, maps: _FeatureMaps) -> _FeatureMaps:
         kept = np.zeros(layer.kernel.shape[2], int)
         read = kept if maps.numbers is None else maps.numbers
         if layer.name in self.convolutions:  # laid a second time: its kernel is one
@@ -153,11 +157,11 @@ class _Walk:
             self._join(before, read)
         else:
             made = np.zeros(layer.filters, int)
-            if layer.activation in HOMOGENEOUS:
+            if layer.activation in POSITIVE_HOMOGENEOUS:
                 made = np.arange(layer.filters) + len(self._same)
                 self._same += made.tolist()
             self.convolutions[layer.name] = read, made
-        return _Maps(made if made.any() else None)
+        return _FeatureMaps(made if made.any() else None)
 
     def _root(self, number: int) -> int:
         while self._same[number] != number:
@@ -185,5 +189,5 @@ def _reach(
             far = ops.convert_to_numpy(ops.max(ops.abs(result), axis=(0, 1, 2)))
             reach[operation.name] = np.maximum(reach[operation.name], far)
 
-    observe(net, samples, note)
+    observe_activations(net, samples, note)
     return reach

@@ -7,20 +7,20 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from lowlight_tf.export.quantization.activation_observer import observe
+from lowlight_tf.export.quantization.activation_observer import observe_activations
 from lowlight_tf.export.quantization.post_training import Sample
 
-STEPS = 127
+INT8_MAX = 127
 """Steps on either side of zero; LiteRT has a scale for each map that a convolution makes."""
 
-PATCHES = 2_000
+PATCHES_PER_IMAGE = 2_000
 """How many places of each picture are looked at."""
 
-DAMPING = 0.01
+PERCDAMP = 0.01
 """What is added to each diagonal entry of the second moments, in means of that diagonal."""
 
 
-def rounded(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
+def gptq_round(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     """Return a net whose convolutions have kernels that eight bits hold exactly.
 
     A kernel that sees a picture has hundreds of weights whose inputs are all bright or all dark
@@ -46,21 +46,21 @@ def rounded(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     for name, moments in _moments(net, samples).items():
         kernel = copy.get_layer(name).kernel
         flat = np.asarray(kernel, np.float64).reshape(-1, kernel.shape[-1])
-        kernel.assign(_rounded(flat, moments).reshape(kernel.shape))
+        kernel.assign(_gptq_round_kernel(flat, moments).reshape(kernel.shape))
     return copy
 
 
-def _rounded(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
+def _gptq_round_kernel(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
     """Round the weights of some maps, (K, maps), whose inputs have second moments of (K, K)."""
     largest = np.abs(weights).max(axis=0)
-    scale = np.where(largest, largest, 1) / STEPS
+    scale = np.where(largest, largest, 1) / INT8_MAX
     order = np.argsort(-np.diag(moments), kind="stable")
     # Row i: how the weights after i make up for an error of 1 in weight i.
     upper = np.linalg.cholesky(np.linalg.inv(moments[np.ix_(order, order)])).T
     left, fixed = weights[order] / scale, (np.abs(weights) == largest)[order]
     made = np.where(fixed, np.rint(left), 0)
     for index, row in enumerate(upper):
-        nearest = np.clip(np.rint(left[index]), -STEPS, STEPS)
+        nearest = np.clip(np.rint(left[index]), -INT8_MAX, INT8_MAX)
         made[index] = np.where(fixed[index], made[index], nearest)
         left[index:] -= np.outer(row[index:], (left[index] - made[index]) / row[index])
     result = np.empty_like(weights)
@@ -78,9 +78,9 @@ def _moments(net: keras.Model, samples: Sequence[Sample]) -> dict[str, np.ndarra
             patches = _patches(operation, args[0], random)
             moments[operation.name] = moments.get(operation.name, 0) + patches.T @ patches
 
-    observe(net, samples, note)
+    observe_activations(net, samples, note)
     for name, found in moments.items():
-        damping = DAMPING * np.trace(found) / len(found)
+        damping = PERCDAMP * np.trace(found) / len(found)
         moments[name] = found + (damping or 1.0) * np.eye(len(found))
     return moments
 
@@ -95,4 +95,4 @@ def _patches(layer: layers.Conv2D, x: tf.Tensor, random: np.random.Generator) ->
         layer.padding.upper(),
     )
     found = np.asarray(found).reshape(-1, found.shape[-1])
-    return np.float64(found[random.permutation(len(found))[:PATCHES]])
+    return np.float64(found[random.permutation(len(found))[:PATCHES_PER_IMAGE]])

@@ -13,26 +13,26 @@ from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
 
-FLOAT_OPERATIONS = {"MEAN", "SUB", "MUL", "ADD", "RSQRT", "LEAKY_RELU", "LOGISTIC"}
+FLOAT_FALLBACK_OPS = {"MEAN", "SUB", "MUL", "ADD", "RSQRT", "LEAKY_RELU", "LOGISTIC"}
 """What normalizations and activations are made of."""
 
 NORMALIZING = {"RSQRT", "SQRT", "DIV"}
 """What tells a net with normalizations: their results span more than eight bits hold."""
 
-OUTLIERS = 1e-5
+OUTLIER_FRACTION = 1e-5
 """Share of the values of one picture that may lie beyond either end of eight bits."""
 
-ODD_PICTURES = 5.0
+OUTLIER_IMAGE_PERCENT = 5.0
 """Share of the pictures (percent) whose values may lie there, however many they are."""
 
-STILL = 1e-6
+MIN_RANGE_WIDTH = 1e-6
 """Width of a range below which a value never moved; runtimes refuse the scale of such a one."""
 
 Sample = Mapping[str, np.ndarray]
 """Port name -> (1, H, W, C) float32 in [0, 1]."""
 
 
-def quantized(
+def quantize_model(
     converter: tf.lite.TFLiteConverter, quantization: str, samples: Sequence[Sample]
 ) -> bytes:
     """Convert with the weights and activations of the kind asked for.
@@ -70,22 +70,22 @@ def quantized(
     graph = schema.ModelT.InitFromPackedBuf(calibrated, 0)
     if not NORMALIZING & {code for _, code in _operators(graph)}:
         integer = mlir_quantize(
-            set_clamp_ranges(_trimmed(calibrated, samples, set())),
+            set_clamp_ranges(_clip_calibration_ranges(calibrated, samples, set())),
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
         )
         return remove_redundant_minimum(integer)
-    fragile = _fragile(calibrated)
+    fragile = _quantization_sensitive_ops(calibrated)
     return mlir_quantize(
-        _trimmed(calibrated, samples, fragile),
+        _clip_calibration_ranges(calibrated, samples, fragile),
         input_data_type=tf.uint8,
         output_data_type=tf.uint8,
-        denylisted_ops=FLOAT_OPERATIONS,
+        denylisted_ops=FLOAT_FALLBACK_OPS,
         denylisted_nodes=fragile,
     )
 
 
-class Span:
+class RangeObserver:
     """The range that a tensor gets, from its values for some pictures: without outliers.
 
     One lamp in the dark lies 30 deviations away from all else, and a picture that is all but black
@@ -102,7 +102,7 @@ class Span:
     def update(self, values: np.ndarray) -> None:
         """Take note of one picture's values, (1, ..., C)."""
         whole = values.size == values.shape[-1]
-        share, self._odd = (0.0, 0.0) if whole else (OUTLIERS, ODD_PICTURES)
+        share, self._odd = (0.0, 0.0) if whole else (OUTLIER_FRACTION, OUTLIER_IMAGE_PERCENT)
         low, high = np.quantile(values, (share, 1 - share))
         self._lows.append(low)
         self._highs.append(high)
@@ -114,7 +114,7 @@ class Span:
         return min(float(low), 0.0), max(float(high), 0.0)
 
 
-def _fragile(calibrated: bytes) -> set[str]:
+def _quantization_sensitive_ops(calibrated: bytes) -> set[str]:
     """Return the names of the convolutions that lose more in eight bits than they gain.
 
     These are the first one (between a dark and a bright picture its outputs differ a hundredfold
@@ -129,10 +129,12 @@ def _fragile(calibrated: bytes) -> set[str]:
     return {*spatial[:1], *pointwise, *averages}
 
 
-def _trimmed(calibrated: bytes, samples: Sequence[Sample], fragile: set[str]) -> bytes:
+def _clip_calibration_ranges(
+    calibrated: bytes, samples: Sequence[Sample], fragile: set[str]
+) -> bytes:
     """Return the calibrated file with their `Span` as the range of tensors that get eight bits."""
     model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
-    ranged = {tensor.name.decode(): tensor for tensor in _integer(model, fragile)}
+    ranged = {tensor.name.decode(): tensor for tensor in _quantize_to_integer(model, fragile)}
     interpreter = Interpreter(
         model_content=calibrated,
         experimental_preserve_all_tensors=True,
@@ -140,7 +142,7 @@ def _trimmed(calibrated: bytes, samples: Sequence[Sample], fragile: set[str]) ->
     )
     runner = interpreter.get_signature_runner("serving_default")
     indices = {detail["name"]: detail["index"] for detail in interpreter.get_tensor_details()}
-    spans = {name: Span() for name in ranged}
+    spans = {name: RangeObserver() for name in ranged}
     for sample in samples:
         runner(**sample)
         for name, seen in spans.items():
@@ -151,20 +153,20 @@ def _trimmed(calibrated: bytes, samples: Sequence[Sample], fragile: set[str]) ->
     for tensor in model.subgraphs[0].tensors:
         ends = tensor.quantization
         ranged_alone = ends is not None and ends.min is not None and len(ends.min) == 1
-        if ranged_alone and ends.max[0] - ends.min[0] < STILL:
+        if ranged_alone and ends.max[0] - ends.min[0] < MIN_RANGE_WIDTH:
             ends.max = [1.0]  # always 0: any range will do, but one of no width
     builder = flatbuffers.Builder(len(calibrated))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
-def _integer(model: schema.ModelT, fragile: set[str]) -> Iterator[schema.TensorT]:
+def _quantize_to_integer(model: schema.ModelT, fragile: set[str]) -> Iterator[schema.TensorT]:
     """Return the tensors that get eight bits, but pictures in [0, 1]: those have all they need."""
     tensors = model.subgraphs[0].tensors
     indices = set()
     for operator, code in _operators(model):
         if (
-            code not in FLOAT_OPERATIONS
+            code not in FLOAT_FALLBACK_OPS
             and tensors[operator.outputs[0]].name.decode() not in fragile
         ):
             indices.update((*operator.inputs, *operator.outputs))

@@ -11,21 +11,21 @@ import tf_keras
 from lowlight_tf.checks import UsageError
 from lowlight_tf.export.tfmot.tf_keras_clone import (
     Batch,
-    Judge,
+    LossFn,
+    clone_to_tf_keras,
     fine_tune,
-    fixed_layers,
-    rebuild,
-    toolkit,
+    frozen_layers,
+    import_tfmot,
 )
 
-MOMENTS = 20
+BN_RECALIBRATION_STEPS = 20
 """How often the share of zeros grows, in the first half of the steps."""
 
 
-def prune(
+def prune_model(
     net: keras.Model,
     batches: Iterable[Batch],
-    judge: Judge,
+    judge: LossFn,
     *,
     sparsity: float,
     steps: int,
@@ -49,20 +49,20 @@ def prune(
     """
     if not 0 < sparsity < 1:
         raise UsageError(f"`sparsity` must be a share between 0 and 1. Received: {sparsity}.")
-    tools = toolkit().sparsity.keras
+    tools = import_tfmot().sparsity.keras
     last = max(steps // 2, 1)
     schedule = tools.PolynomialDecay(
-        0.0, sparsity, begin_step=0, end_step=last, frequency=max(last // MOMENTS, 1)
+        0.0, sparsity, begin_step=0, end_step=last, frequency=max(last // BN_RECALIBRATION_STEPS, 1)
     )
 
-    fixed = fixed_layers(net)
+    fixed = frozen_layers(net)
 
     def pruned(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
         if isinstance(operation, keras.layers.Conv2D) and operation.name not in fixed:
             return tools.prune_low_magnitude(layer, schedule)
         return layer
 
-    shadow = rebuild(net, pruned)
+    shadow = clone_to_tf_keras(net, pruned)
     fine_tune(
         shadow,
         batches,

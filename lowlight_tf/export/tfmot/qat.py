@@ -15,29 +15,34 @@ import tf_keras
 
 from lowlight_tf.contract import Contract
 from lowlight_tf.export.convert import write
-from lowlight_tf.export.quantization.post_training import Sample, Span
-from lowlight_tf.export.tfmot.tf_keras_clone import Borrowed, Shadow, rebuild, toolkit
+from lowlight_tf.export.quantization.post_training import RangeObserver, Sample
+from lowlight_tf.export.tfmot.tf_keras_clone import (
+    Keras3OpLayer,
+    TfKerasClone,
+    clone_to_tf_keras,
+    import_tfmot,
+)
 from lowlight_tf.layers.clip import UnitClip
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
-Ends = tuple[float, float]
+MinMax = tuple[float, float]
 
-MOVING = (SpaceToDepth, DepthToSpace)
+LAYOUT_OPS = (SpaceToDepth, DepthToSpace)
 """What changes no value, and so keeps the scale that it finds; `SPLIT` is likewise."""
 
-SPLIT = "split"
+SPLIT_SUFFIX = "split"
 
-ABSORBED = (keras.layers.ReLU, UnitClip)
+FUSED_ACTIVATIONS = (keras.layers.ReLU, UnitClip)
 """What becomes part of the operation before it: eight bits that span [0, 1] limit by themselves."""
 
-UNIT: Ends = (0.0, 1.0)
+UNIT: MinMax = (0.0, 1.0)
 """The range of pictures."""
 
-PRESCRIBED: dict[str, Ends] = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
+PRESCRIBED: dict[str, MinMax] = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 """The ranges that LiteRT prescribes for what some functions give."""
 
 
-def quantization_aware(net: keras.Model, samples: Sequence[Sample]) -> Shadow:
+def quantize_aware_clone(net: keras.Model, samples: Sequence[Sample]) -> TfKerasClone:
     """Return a tf_keras model that computes what a net will compute in eight bits.
 
     Args:
@@ -50,14 +55,14 @@ def quantization_aware(net: keras.Model, samples: Sequence[Sample]) -> Shadow:
     Raises:
         UsageError: If the net has a layer that cannot be rebuilt.
     """
-    tools = toolkit().quantization.keras
+    tools = import_tfmot().quantization.keras
     quantizers = tools.quantizers
-    ends = ranges(net, samples)
+    ends = activation_ranges(net, samples)
 
     class Rounded(tools.QuantizeConfig):
         """Kernels rounded for each output channel, results within a range."""
 
-        def __init__(self, ends: Ends | None) -> None:
+        def __init__(self, ends: MinMax | None) -> None:
             self.ends = ends
 
         def get_weights_and_quantizers(self, layer):
@@ -87,30 +92,30 @@ def quantization_aware(net: keras.Model, samples: Sequence[Sample]) -> Shadow:
             layer = _saturating(layer)
         return tools.QuantizeWrapperV2(layer, Rounded(ends[layer.name]))
 
-    return rebuild(net, rounded)
+    return clone_to_tf_keras(net, rounded)
 
 
-def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None]:
+def activation_ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, MinMax | None]:
     """Return the range of the result of each layer of a net's shadow, None where none is needed.
 
     Outliers are left out, as for a file without such training.
     What only an `ABSORBED` layer reads needs none: on the device both are one operation.
     """
-    fixed: dict[str, Ends | None] = {}
+    fixed: dict[str, MinMax | None] = {}
 
     def note(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if isinstance(operation, MOVING) or _function(operation) == SPLIT:
+        if isinstance(operation, LAYOUT_OPS) or _function(operation) == SPLIT_SUFFIX:
             fixed[layer.name] = None
         elif isinstance(operation, (UnitClip, keras.layers.InputLayer)):
             fixed[layer.name] = UNIT
         elif not layer.weights and _function(operation) in PRESCRIBED:
             fixed[layer.name] = PRESCRIBED[_function(operation)]
-        if isinstance(operation, ABSORBED):
+        if isinstance(operation, FUSED_ACTIVATIONS):
             absorbed.add(layer.name)
         return layer
 
     absorbed: set[str] = set()
-    shadow = rebuild(net, note).model
+    shadow = clone_to_tf_keras(net, note).model
     for layer in shadow.layers:
         readers = {node.layer.name for node in layer.outbound_nodes}
         if readers and readers <= absorbed:
@@ -120,7 +125,7 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
     probe = tf_keras.Model(shadow.input, [result for _, result in results])
 
     run = tf.function(probe, autograph=False)
-    spans = {layer.name: Span() for layer in free}
+    spans = {layer.name: RangeObserver() for layer in free}
     for sample in samples:
         for (name, _), result in zip(results, run(dict(sample)), strict=True):
             spans[name].update(result.numpy())
@@ -130,7 +135,7 @@ def ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, Ends | None
     return {**found, **fixed}
 
 
-def convert_aware(
+def convert_aware_model(
     aware: tf_keras.Model, contract: Contract, path: Path, *, size: tuple[int, int]
 ) -> Path:
     """Write a quantization-aware model as a wholly integer .tflite file, uint8 in and out.
@@ -159,9 +164,9 @@ def convert_aware(
     return write(aware, aware.weights, contract, path, size=size, finish=finish)
 
 
-def _saturating(layer: Borrowed) -> Borrowed:
+def _saturating(layer: Keras3OpLayer) -> Keras3OpLayer:
     """Return a limit that lets gradients through in training, and else leaves it to the range."""
-    return Borrowed(
+    return Keras3OpLayer(
         lambda x, training: layer(x[0], training=True) if training else x[0], name=layer.name
     )
 

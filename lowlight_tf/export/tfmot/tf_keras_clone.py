@@ -22,7 +22,7 @@ from lowlight_tf.checks import UsageError
 Hook = Callable[[keras.Operation, tf_keras.layers.Layer], tf_keras.layers.Layer]
 """(what stands in the net, its shadow) -> what takes the shadow's place."""
 
-STRUCTURE = {
+STRUCTURAL_LAYERS = {
     keras.layers.Conv2D: (
         tf_keras.layers.Conv2D,
         ("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "use_bias"),
@@ -31,7 +31,7 @@ STRUCTURE = {
 }
 """Layer with weights -> what stands for it, and what of its configuration makes it the same."""
 
-FUSED = {
+FUSED_ACTIVATIONS = {
     keras.activations.linear: tf_keras.activations.linear,
     keras.activations.relu: tf_keras.activations.relu,
 }
@@ -40,15 +40,15 @@ FUSED = {
 Batch = tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]
 """(port -> images, "target" -> images), (B, H, W, C) in [0, 1]."""
 
-Judge = Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
+LossFn = Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
 """From all images of a batch, ports, outputs and target by name, to what is made small."""
 
-LEGACY = "TF_USE_LEGACY_KERAS"
+LEGACY_ENV = "TF_USE_LEGACY_KERAS"
 
 _SYMBOL = type(tf_keras.Input(()))  # the class has no public name
 
 
-class Borrowed(tf_keras.layers.Layer):
+class Keras3OpLayer(tf_keras.layers.Layer):
     """What Keras 3 computes without weights, as a layer of tf_keras.
 
     Args:
@@ -64,25 +64,25 @@ class Borrowed(tf_keras.layers.Layer):
         return self._run(tf.nest.flatten(inputs), bool(training))
 
 
-def toolkit() -> ModuleType:
+def import_tfmot() -> ModuleType:
     """Return tensorflow-model-optimization, which leaves no trace in the environment.
 
     When it is imported it sets a variable that would give Keras 2 to whatever asks TensorFlow for
     Keras later, in this process or in one that it starts.
     """
-    before = {name: value for name, value in os.environ.items() if name == LEGACY}
+    before = {name: value for name, value in os.environ.items() if name == LEGACY_ENV}
     getattr(tf.keras, "version", None)  # resolved to Keras 3 now, and so for good
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # it reads versions by distutils
             import tensorflow_model_optimization as tools
     finally:
-        os.environ.pop(LEGACY, None)
+        os.environ.pop(LEGACY_ENV, None)
         os.environ.update(before)
     return tools
 
 
-class Shadow(NamedTuple):
+class TfKerasClone(NamedTuple):
     """A tf_keras model of a net.
 
     Attributes:
@@ -101,7 +101,9 @@ class Shadow(NamedTuple):
             net.get_layer(name).set_weights([weight.numpy() for weight in weights])
 
 
-def rebuild(net: keras.Model, hook: Hook = lambda operation, layer: layer) -> Shadow:
+def clone_to_tf_keras(
+    net: keras.Model, hook: Hook = lambda operation, layer: layer
+) -> TfKerasClone:
     """Return a tf_keras model that computes what a net computes, with weights of its own.
 
     Args:
@@ -117,9 +119,9 @@ def rebuild(net: keras.Model, hook: Hook = lambda operation, layer: layer) -> Sh
     Raises:
         UsageError: If the net has a layer with weights that is not known here.
     """
-    known = ", ".join(kind.__name__ for kind in STRUCTURE)
+    known = ", ".join(kind.__name__ for kind in STRUCTURAL_LAYERS)
     for layer in net.layers:
-        if layer.weights and type(layer) not in STRUCTURE:
+        if layer.weights and type(layer) not in STRUCTURAL_LAYERS:
             raise UsageError(
                 f"{net.name} cannot be rebuilt in tf_keras: its layer {layer.name!r} is a "
                 f"{type(layer).__name__}; with weights only {known} are known. Leave out "
@@ -132,32 +134,36 @@ def rebuild(net: keras.Model, hook: Hook = lambda operation, layer: layer) -> Sh
     def follow(operation: keras.Operation, *args, **kwargs):
         tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, _SYMBOL)]
         inputs = tensors[0] if len(tensors) == 1 else tensors
-        if type(operation) not in STRUCTURE:
+        if type(operation) not in STRUCTURAL_LAYERS:
             calls[operation.name] += 1
             again = f"_call{calls[operation.name]}" if calls[operation.name] > 1 else ""
-            layer = Borrowed(_filled(operation, args, kwargs), name=f"{operation.name}{again}")
+            layer = Keras3OpLayer(
+                _with_weights(operation, args, kwargs), name=f"{operation.name}{again}"
+            )
             return hook(operation, layer)(inputs)
         if operation.name not in twins:
-            layer = _twin(operation, inputs.shape)
+            layer = _counterpart(operation, inputs.shape)
             weights[operation.name] = layer.weights
             twins[operation.name] = hook(operation, layer)
         result = twins[operation.name](inputs)
         activation = getattr(operation, "activation", None)
-        if activation in (None, *FUSED):
+        if activation in (None, *FUSED_ACTIVATIONS):
             return result
         return follow(keras.layers.Activation(activation, name=f"{operation.name}_active"), result)
 
     inputs = {name: tf_keras.Input(port.shape[1:], name=name) for name, port in net.input.items()}
     taken = {
-        name: hook(net.get_layer(name), Borrowed(lambda x, training: x[0], name=f"{name}_taken"))(x)
+        name: hook(
+            net.get_layer(name), Keras3OpLayer(lambda x, training: x[0], name=f"{name}_taken")
+        )(x)
         for name, x in inputs.items()
     }
     # Keras has no public name for walking over its graph.
     outputs = net._run_through_graph(taken, lambda operation: partial(follow, operation))
-    return Shadow(tf_keras.Model(inputs, outputs, name=net.name), weights, fixed_layers(net))
+    return TfKerasClone(tf_keras.Model(inputs, outputs, name=net.name), weights, frozen_layers(net))
 
 
-def fixed_layers(net: keras.Model) -> frozenset[str]:
+def frozen_layers(net: keras.Model) -> frozenset[str]:
     """Return the names of the layers of a net that must stay as they are.
 
     Those are the ones with weights that do not learn, and all that lies before them: they were
@@ -168,19 +174,19 @@ def fixed_layers(net: keras.Model) -> frozenset[str]:
     return frozenset(layer.name for layers in heard for layer in layers if layer.weights)
 
 
-def _twin(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tf_keras.layers.Layer:
+def _counterpart(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tf_keras.layers.Layer:
     """Return a layer with weights as one of tf_keras, built, with the same weights."""
-    kind, fields = STRUCTURE[type(layer)]
+    kind, fields = STRUCTURAL_LAYERS[type(layer)]
     config = layer.get_config()
     twin = kind(name=layer.name, **{field: config[field] for field in fields})
-    if getattr(layer, "activation", None) in FUSED:
-        twin.activation = FUSED[layer.activation]
+    if getattr(layer, "activation", None) in FUSED_ACTIVATIONS:
+        twin.activation = FUSED_ACTIVATIONS[layer.activation]
     twin.build(shape)
     twin.set_weights(layer.get_weights())
     return twin
 
 
-def _filled(operation: keras.Operation, args: tuple, kwargs: dict) -> Callable:
+def _with_weights(operation: keras.Operation, args: tuple, kwargs: dict) -> Callable:
     """Return an operation as a function of its tensors; all else is as it stands in the net."""
     holes = object()
     pattern = keras.tree.map_structure(
@@ -198,9 +204,9 @@ def _filled(operation: keras.Operation, args: tuple, kwargs: dict) -> Callable:
 
 
 def fine_tune(
-    shadow: Shadow,
+    shadow: TfKerasClone,
     batches: Iterable[Batch],
-    judge: Judge,
+    judge: LossFn,
     *,
     steps: int,
     learning_rate: float,

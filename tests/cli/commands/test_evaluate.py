@@ -190,9 +190,9 @@ def test_one_camera_is_not_enough_for_what_fuses(cameras, folder, capsys):
 def test_what_is_wrong_with_the_last_set_is_said_before_the_first_is_measured(
     folder, tmp_path, capsys, monkeypatch
 ):
-    from lowlight_tf.evaluation.evaluator import Unchanged
+    from lowlight_tf.evaluation.evaluator import IdentityEngine
 
-    monkeypatch.setattr(Unchanged, "__call__", lambda self, images: pytest.fail("it ran"))
+    monkeypatch.setattr(IdentityEngine, "__call__", lambda self, images: pytest.fail("it ran"))
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "broken.png").write_bytes(b"no picture")
     words = ["--model=input", "--metrics=brightness", "--data", str(folder), str(tmp_path / "bad")]

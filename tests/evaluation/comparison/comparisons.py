@@ -4,13 +4,18 @@ import math
 
 import numpy as np
 
-from lowlight_tf.evaluation.comparison.comparison import Cell, Comparison, Entry, look_of
+from lowlight_tf.evaluation.comparison.comparison import (
+    Comparison,
+    ImageResult,
+    ModelResult,
+    make_preview,
+)
 from lowlight_tf.evaluation.results import Results, Score
 
 
 def look(level):
     """Return a flat picture of 32x48 pixels."""
-    return look_of(np.full((32, 48, 3), level, np.float32), 640)
+    return make_preview(np.full((32, 48, 3), level, np.float32), 640)
 
 
 def entry(model, *values, ms=4.0, level=1.0, failed="", **costs):
@@ -18,15 +23,15 @@ def entry(model, *values, ms=4.0, level=1.0, failed="", **costs):
     cells = []
     for index, value in enumerate(values):
         if value is None:
-            cells.append(Cell(failed=failed))
+            cells.append(ImageResult(failed=failed))
             continue
         score = Score(f"p{index}", {"psnr": value, "niqe": math.nan}, ms + index)
         refused = {"niqe": "NIQE needs more"}
-        cells.append(Cell({"plain": score}, "", refused, look(level), look(0.0)))
+        cells.append(ImageResult({"plain": score}, "", refused, look(level), look(0.0)))
     scores = tuple(cell.scores["plain"] for cell in cells if cell.scores)
     results = (Results(model, "plain", scores, "night"),) if scores else ()
     costs = {"weights": None, "bytes": None, "peak_mb": 80.0, **costs}
-    return Entry(model, tuple(cells), results, **costs)
+    return ModelResult(model, tuple(cells), results, **costs)
 
 
 def comparison(*entries):

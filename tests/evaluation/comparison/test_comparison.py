@@ -10,14 +10,14 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.evaluation import evaluator
 from lowlight_tf.evaluation.comparison import comparison
-from lowlight_tf.evaluation.comparison.comparison import compare, look_of
+from lowlight_tf.evaluation.comparison.comparison import compare, make_preview
 
 WORK = comparison._work
 
 
 def dying(connection, task, todo, kept):
     """Work, in a process that is killed at picture b and has no room for c."""
-    show = evaluator.Bench.predict
+    show = evaluator.Evaluator.predict
 
     def broken(bench, pair):
         if pair.name == "b":
@@ -26,13 +26,18 @@ def dying(connection, task, todo, kept):
             raise MemoryError
         return show(bench, pair)
 
-    evaluator.Bench.predict = broken
+    evaluator.Evaluator.predict = broken
     WORK(connection, task, todo, kept)
 
 
 def compared(pairs, *models, metrics=("psnr",), **options):
     return compare(
-        models, evaluator.opened(models), pairs, metrics=metrics, protocols=["plain"], **options
+        models,
+        evaluator.load_models(models),
+        pairs,
+        metrics=metrics,
+        protocols=["plain"],
+        **options,
     )
 
 
@@ -55,8 +60,8 @@ def test_numbers_are_those_of_evaluate_and_costs_are_each_models_own(pair_of):
     )
     assert shares == [(name, share) for name in ("input", "dashcam_net_tiny") for share in (0.5, 1)]
     before, tiny = found.entries
-    (same,) = evaluator.measure(
-        evaluator.open_model("tiny"), pairs, metrics=["psnr"], protocols=["plain"]
+    (same,) = evaluator.evaluate_pairs(
+        evaluator.load_model_or_input("tiny"), pairs, metrics=["psnr"], protocols=["plain"]
     )
     assert tiny.results[0].means["psnr"] == same.means["psnr"]
     assert before.results[0].means["psnr"] == pytest.approx((28.13 + 10.07) / 2, abs=0.01)
@@ -110,13 +115,13 @@ def test_a_difference_map_is_black_where_the_target_is_met_and_bright_where_it_i
 def test_a_histogram_tells_which_share_of_the_pixels_is_how_bright():
     image = np.zeros((8, 8, 3), np.float32)
     image[:2] = 0.51
-    shares = look_of(image, 640).histogram
+    shares = make_preview(image, 640).histogram
     assert (shares[0], shares[32]) == (0.75, 0.25)
     assert sum(shares) == 1
 
 
 def test_pictures_are_shrunk_to_the_width_and_never_enlarged():
     image = np.zeros((30, 60, 3), np.float32)
-    small, same = (look_of(image, width) for width in (20, 640))
+    small, same = (make_preview(image, width) for width in (20, 640))
     assert (small.height, small.width, *pixels(small).shape[:2]) == (10, 20, 10, 20)
     assert (same.height, same.width) == (30, 60)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.evaluation.comparison import tables
-from lowlight_tf.evaluation.comparison.html_report import page
+from lowlight_tf.evaluation.comparison.html_report import html_report
 from tests.evaluation.comparison.comparisons import comparison, entry
 
 FOUND = comparison(
@@ -20,7 +20,9 @@ FOUND = comparison(
 def tab(browser, tmp_path_factory):
     """The page in a tab, and the addresses that it asked for."""
     path = tmp_path_factory.mktemp("page") / "night & day.html"
-    path.write_text(page(FOUND, command="lowlight-tf compare", facts="here"), encoding="utf-8")
+    path.write_text(
+        html_report(FOUND, command="lowlight-tf compare", facts="here"), encoding="utf-8"
+    )
     tab = browser().new_page(viewport={"width": 1000, "height": 700})
     tab.asked, tab.said = [], []
     tab.on("request", lambda request: tab.asked.append(request.url))
@@ -64,7 +66,10 @@ def test_the_page_forbids_to_load_or_run_anything(tab):
 
 
 def test_the_tables_are_those_of_the_other_files(tab):
-    for name, (head, rows) in {"means": tables.means(FOUND), "each": tables.each(FOUND)}.items():
+    for name, (head, rows) in {
+        "means": tables.means(FOUND),
+        "each": tables.per_image_table(FOUND),
+    }.items():
         assert tab.locator(f"#{name} thead button").all_text_contents() == head
         shown = [
             row.locator("td, th").all_text_contents()

@@ -5,7 +5,12 @@ import re
 
 import pytest
 
-from lowlight_tf.evaluation.comparison.svg_plots import Point, front, histogram, pareto
+from lowlight_tf.evaluation.comparison.svg_plots import (
+    Point,
+    histogram_plot,
+    pareto_front,
+    pareto_plot,
+)
 
 POINTS = [
     Point("slow", 100.0, 25.0),
@@ -16,8 +21,8 @@ POINTS = [
 
 
 def test_the_front_is_what_no_other_surpasses_both_ways():
-    assert [one.name for one in front(POINTS, higher=True)] == ["quick", "slow"]
-    assert [one.name for one in front(POINTS, higher=False)] == ["twin"]
+    assert [one.name for one in pareto_front(POINTS, higher=True)] == ["quick", "slow"]
+    assert [one.name for one in pareto_front(POINTS, higher=False)] == ["twin"]
 
 
 def places(svg):
@@ -27,16 +32,18 @@ def places(svg):
 
 @pytest.mark.parametrize("higher", [True, False])
 def test_better_is_further_up_and_time_is_logarithmic(higher):
-    at = places(pareto(POINTS, "PSNR", higher=higher))
+    at = places(pareto_plot(POINTS, "PSNR", higher=higher))
     assert (at["slow"][1] < at["worse"][1]) == higher
     assert at["quick"][0] == at["twin"][0] < at["worse"][0] < at["slow"][0]
-    decade = places(pareto([p._replace(ms=10.0**i) for i, p in enumerate(POINTS)], "", higher=True))
+    decade = places(
+        pareto_plot([p._replace(ms=10.0**i) for i, p in enumerate(POINTS)], "", higher=True)
+    )
     steps = [decade[p.name][0] for p in POINTS]
     assert steps[1] - steps[0] == pytest.approx(steps[2] - steps[1], abs=0.11)
 
 
 def test_a_plot_says_what_it_shows_and_escapes_names():
-    svg = pareto([Point("<b>", 2.0, 20.0)], "A & B", higher=True, floor=20.0)
+    svg = pareto_plot([Point("<b>", 2.0, 20.0)], "A & B", higher=True, floor=20.0)
     assert (
         'aria-label="A &amp; B against milliseconds. Not surpassed: &lt;b&gt; 20 at 2 ms."' in svg
     )
@@ -45,7 +52,7 @@ def test_a_plot_says_what_it_shows_and_escapes_names():
 
 
 def test_a_histogram_is_as_high_as_its_largest_share():
-    svg = histogram({"made": [0.25, 0.75, 0.0], "given": [1.0, 0.0, 0.0]}, "luma")
+    svg = histogram_plot({"made": [0.25, 0.75, 0.0], "given": [1.0, 0.0, 0.0]}, "luma")
     made, given = re.findall(r'points="([^"]+)"', svg)
     assert given.split()[1] == "0.5,0.0"
     assert made.split()[1:4] == ["0.5,20.0", "1.5,5.4", "2.5,40.0"]  # by the square root
@@ -53,7 +60,7 @@ def test_a_histogram_is_as_high_as_its_largest_share():
 
 def test_names_never_lie_over_each_other():
     points = [Point(f"model_{index}", 10.0 + index, 20.0 + index / 50) for index in range(5)]
-    svg = pareto([*points, Point("far", 900.0, 20.0)], "PSNR", higher=True)
+    svg = pareto_plot([*points, Point("far", 900.0, 20.0)], "PSNR", higher=True)
     feet = {
         name: float(y) for y, name in re.findall(r'y="([\d.]+)" text-anchor="start">(\w+)', svg)
     }

@@ -30,14 +30,14 @@ def test_what_failed_is_marked_and_left_out_of_the_mean():
         ["tiny", "2 of 3", "23.00"],
         ["none", "0 of 3", "-"],
     ]
-    head, rows = tables.each(found)
+    head, rows = tables.per_image_table(found)
     assert head == ["model", "picture", "PSNR dB (plain)", "NIQE", "ms per picture"]
     assert rows[:3] == [
         ["tiny", "p0", "20.00", "-", "4.0"],
         ["tiny", "p1", "failed", "failed", "failed"],
         ["tiny", "p2", "26.00", "-", "6.0"],
     ]
-    assert "- tiny, p1: no memory" in tables.markdown(found)
+    assert "- tiny, p1: no memory" in tables.markdown_report(found)
 
 
 def test_csv_holds_the_numbers_of_both_tables():
@@ -55,7 +55,7 @@ def test_csv_holds_the_numbers_of_both_tables():
 
 
 def test_markdown_ends_with_the_line_that_makes_it():
-    text = tables.markdown(comparison(entry("tiny", 20.0)), command="lowlight-tf compare x")
+    text = tables.markdown_report(comparison(entry("tiny", 20.0)), command="lowlight-tf compare x")
     assert text.startswith("# night\n\n| model | pictures |")
     assert text.endswith("\n`lowlight-tf compare x`\n")
     assert "## Failed" not in text

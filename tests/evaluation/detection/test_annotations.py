@@ -7,7 +7,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.evaluation.detection import annotations
-from lowlight_tf.evaluation.detection.annotations import Label
+from lowlight_tf.evaluation.detection.annotations import BoxAnnotation
 from lowlight_tf.imaging import image_io
 
 VOC = """<annotation><object><name>People</name><difficult>{}</difficult><bndbox>
@@ -17,9 +17,9 @@ VOC = """<annotation><object><name>People</name><difficult>{}</difficult><bndbox
 def test_voc_folders(tmp_path):
     (tmp_path / "a.xml").write_text(VOC.format(0))
     (tmp_path / "b.xml").write_text(VOC.format(1))
-    assert annotations.read(tmp_path, ["a", "b", "c"]) == {
-        "a": [Label("person", (1, 2, 30.5, 40))],
-        "b": [Label("person", (1, 2, 30.5, 40), ignored=True)],
+    assert annotations.read_annotations(tmp_path, ["a", "b", "c"]) == {
+        "a": [BoxAnnotation("person", (1, 2, 30.5, 40))],
+        "b": [BoxAnnotation("person", (1, 2, 30.5, 40), ignored=True)],
     }
 
 
@@ -34,8 +34,11 @@ def test_coco_files(tmp_path):
         ],
     }
     path.write_text(json.dumps(fields))
-    assert annotations.read(path, ["a", "b", "c"]) == {
-        "a": [Label("car", (1, 2, 11, 22)), Label("car", (5, 5, 10, 10), ignored=True)],
+    assert annotations.read_annotations(path, ["a", "b", "c"]) == {
+        "a": [
+            BoxAnnotation("car", (1, 2, 11, 22)),
+            BoxAnnotation("car", (5, 5, 10, 10), ignored=True),
+        ],
         "b": [],  # looked at, and nothing there
     }
 
@@ -43,23 +46,25 @@ def test_coco_files(tmp_path):
 def test_plain_files(tmp_path):
     path = tmp_path / "boxes.json"
     path.write_text(json.dumps({"a": [{"cls": "motorbike", "xyxy": [0, 0, 4, 5]}], "z": []}))
-    assert annotations.read(path, ["a", "b"]) == {"a": [Label("motorcycle", (0, 0, 4, 5))]}
+    assert annotations.read_annotations(path, ["a", "b"]) == {
+        "a": [BoxAnnotation("motorcycle", (0, 0, 4, 5))]
+    }
 
 
 def test_exdark_folders(tmp_path):
     lines = "% bbGt version=3\nPeople 204 28 271 193 0 0 0 0 0 0 0\nTable 1 2 3.5 4 0 0 0 0 0 0 0\n"
     (tmp_path / "2015_00001.png.txt").write_text(lines)
     (tmp_path / "2015_00002.jpg.txt").write_text("% bbGt version=3\n")
-    assert annotations.read(tmp_path, ["2015_00001", "2015_00002", "2015_00003"]) == {
+    assert annotations.read_annotations(tmp_path, ["2015_00001", "2015_00002", "2015_00003"]) == {
         "2015_00001": [
-            Label("person", (204, 28, 475, 221)),
-            Label("dining table", (1, 2, 4.5, 6)),
+            BoxAnnotation("person", (204, 28, 475, 221)),
+            BoxAnnotation("dining table", (1, 2, 4.5, 6)),
         ],
         "2015_00002": [],
     }
     (tmp_path / "2015_00002.jpg.txt").write_text("People 204 28\n")
     with pytest.raises(UsageError, match=r"00002\.jpg\.txt holds no boxes of ExDark"):
-        annotations.read(tmp_path, ["2015_00002"])
+        annotations.read_annotations(tmp_path, ["2015_00002"])
 
 
 def test_maps_become_boxes_of_their_regions(tmp_path):
@@ -71,24 +76,24 @@ def test_maps_become_boxes_of_their_regions(tmp_path):
     image_io.save_image(
         tmp_path / "a.png", image_io.LoadedImage(marked[..., None].repeat(3, 2), gray=True)
     )
-    assert annotations.read(tmp_path, ["a"]) == {
+    assert annotations.read_annotations(tmp_path, ["a"]) == {
         "a": [
-            Label("car", (5, 10, 25, 40)),
-            Label("car", (50, 50, 60, 52), ignored=True),
-            Label("person", (100, 60, 110, 90)),
-            Label("person", (110, 60, 120, 90), ignored=True),
+            BoxAnnotation("car", (5, 10, 25, 40)),
+            BoxAnnotation("car", (50, 50, 60, 52), ignored=True),
+            BoxAnnotation("person", (100, 60, 110, 90)),
+            BoxAnnotation("person", (110, 60, 120, 90), ignored=True),
         ]
     }
 
 
 def test_labels_are_found_beside_pictures(tmp_path):
     picture = tmp_path / "test" / "visible" / "a.png"
-    assert annotations.beside(picture) is None
+    assert annotations.find_annotations(picture) is None
     (tmp_path / "Annotations").mkdir()
-    assert annotations.beside(picture) == tmp_path / "Annotations"
+    assert annotations.find_annotations(picture) == tmp_path / "Annotations"
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "boxes.json").touch()
-    assert annotations.beside(picture) == tmp_path / "test" / "boxes.json"
+    assert annotations.find_annotations(picture) == tmp_path / "test" / "boxes.json"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +114,7 @@ def test_what_are_no_labels_is_refused(name, content, reason, tmp_path):
     path.write_text(content)
     labels = path.parent if path.suffix == ".xml" else path
     with pytest.raises(UsageError, match=reason) as error:
-        annotations.read(labels, ["a"])
+        annotations.read_annotations(labels, ["a"])
     assert "\n" not in str(error.value)
 
 
@@ -117,4 +122,4 @@ def test_pictures_are_no_maps(tmp_path, rng):
     picture = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
     image_io.save_image(tmp_path / "a.png", image_io.LoadedImage(picture))
     with pytest.raises(UsageError, match="12 classes, values 0 to 11"):
-        annotations.read(tmp_path, ["a"])
+        annotations.read_annotations(tmp_path, ["a"])

@@ -11,7 +11,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import fusion_folder, input_only_folder
 from lowlight_tf.evaluation.detection import detection_metrics
-from lowlight_tf.evaluation.detection.annotations import Label
+from lowlight_tf.evaluation.detection.annotations import BoxAnnotation
 from lowlight_tf.evaluation.detection.detector import Detection
 from lowlight_tf.imaging import dtypes, image_io
 from lowlight_tf.runtime.loading import load_model
@@ -60,11 +60,13 @@ def two_cameras(tmp_path):
     return tmp_path
 
 
-LABELS = {"a": [Label("person", (5, 10, 15, 30)), Label("person", (40, 10, 50, 30))]}
+LABELS = {
+    "a": [BoxAnnotation("person", (5, 10, 15, 30)), BoxAnnotation("person", (40, 10, 50, 30))]
+}
 
 
 def test_both_cameras_and_what_is_fused_of_them(two_cameras):
-    rows = detection_metrics.measure(
+    rows = detection_metrics.evaluate_detection(
         {"average": load_model("average")},
         fusion_folder(two_cameras),
         detector=Bright(),
@@ -86,7 +88,7 @@ def test_both_cameras_and_what_is_fused_of_them(two_cameras):
 def test_a_person_seen_half_as_surely_is_not_lost(two_cameras):
     picture(two_cameras / "visible" / "a.png", (5, 10, 15, 30, 200), (40, 10, 50, 30, 50))
     pairs = fusion_folder(two_cameras)
-    visible, _ = detection_metrics.measure({}, pairs, detector=Bright(), labels={})
+    visible, _ = detection_metrics.evaluate_detection({}, pairs, detector=Bright(), labels={})
     assert (visible.persons, visible.missed) == (2, 0)
     assert visible.precisions == {}
     assert visible.agreement is None
@@ -95,10 +97,10 @@ def test_a_person_seen_half_as_surely_is_not_lost(two_cameras):
 def test_a_person_whom_neither_label_nor_judge_knows_cannot_be_lost(two_cameras):
     pairs = fusion_folder(two_cameras)
     marked = {"a": LABELS["a"][:1]}
-    visible, _ = detection_metrics.measure({}, pairs, detector=Bright(), labels=marked)
+    visible, _ = detection_metrics.evaluate_detection({}, pairs, detector=Bright(), labels=marked)
     assert (visible.persons, visible.missed) == (1, 0)
     # The judge takes only what is brighter than 0.8 for a person: the one in infrared.
-    visible, _ = detection_metrics.measure(
+    visible, _ = detection_metrics.evaluate_detection(
         {}, pairs, detector=Bright(), labels={}, judge=Bright(0.8)
     )
     assert (visible.persons, visible.missed) == (1, 1)
@@ -107,7 +109,9 @@ def test_a_person_whom_neither_label_nor_judge_knows_cannot_be_lost(two_cameras)
 def test_the_larger_camera_is_brought_to_the_size_that_labels_are_in(two_cameras):
     picture(two_cameras / "visible" / "a.png", (15, 20, 45, 60, 200), size=(80, 180))
     pairs = fusion_folder(two_cameras)
-    visible, infrared = detection_metrics.measure({}, pairs, detector=Bright(), labels=LABELS)
+    visible, infrared = detection_metrics.evaluate_detection(
+        {}, pairs, detector=Bright(), labels=LABELS
+    )
     assert visible.precisions["person"] == pytest.approx([51 / 101] * 10)
     assert infrared.precisions["person"] == pytest.approx([1] * 10)
 
@@ -118,7 +122,7 @@ def test_before_and_after_the_light_goes(tmp_path):
     pairs = input_only_folder(tmp_path)
     labels = {"a": LABELS["a"][:1]}
     calls = []
-    rows = detection_metrics.measure(
+    rows = detection_metrics.evaluate_detection(
         {"twice": Twice()},
         pairs,
         detector=Bright(0.16),
@@ -137,7 +141,7 @@ def test_before_and_after_the_light_goes(tmp_path):
 
 def test_one_camera_has_one_row_of_inputs(tmp_path):
     picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
-    rows = detection_metrics.measure(
+    rows = detection_metrics.evaluate_detection(
         {"twice": Twice()}, input_only_folder(tmp_path), detector=Bright(), labels=LABELS
     )
     assert [row.pictures for row in rows] == ["input", "twice"]
@@ -145,8 +149,8 @@ def test_one_camera_has_one_row_of_inputs(tmp_path):
 
 def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
     picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
-    labels = {"a": [*LABELS["a"][:1], Label("lamp", (0, 0, 4, 4))]}
-    (row,) = detection_metrics.measure(
+    labels = {"a": [*LABELS["a"][:1], BoxAnnotation("lamp", (0, 0, 4, 4))]}
+    (row,) = detection_metrics.evaluate_detection(
         {}, input_only_folder(tmp_path), detector=Bright(), labels=labels
     )
     assert list(row.precisions) == ["person"]
@@ -154,8 +158,10 @@ def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
 
 def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
     pairs = fusion_folder(two_cameras)
-    rows = detection_metrics.measure({}, pairs, detector=Bright(), labels=LABELS, judge=Bright(0.4))
-    lines = detection_metrics.table(rows).splitlines()
+    rows = detection_metrics.evaluate_detection(
+        {}, pairs, detector=Bright(), labels=LABELS, judge=Bright(0.4)
+    )
+    lines = detection_metrics.detection_table(rows).splitlines()
     head = [cell.strip() for cell in lines[0].split("|")[1:-1]]
     visible = [cell.strip() for cell in lines[2].split("|")[1:-1]]
     cells = dict(zip(head, visible, strict=True))
@@ -163,7 +169,7 @@ def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
     assert cells["people lost"] == "1 of 2"
     assert cells["agreement with bright: precision"] == "100.0"
     assert cells["F1"] == "66.7"
-    detection_metrics.save(tmp_path / "rows.json", rows, command="again")
+    detection_metrics.save_detection(tmp_path / "rows.json", rows, command="again")
     fields = json.loads((tmp_path / "rows.json").read_text())
     assert fields["command"] == "again"
     first = fields["results"][0]
@@ -171,26 +177,34 @@ def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
     assert first["agreement"]["recall"] == 0.5
     assert len(first["precisions"]["person"]) == 10
     detection_metrics.save_table(tmp_path / "rows.md", rows, command="again")
-    assert (tmp_path / "rows.md").read_text() == detection_metrics.table(rows) + "\n`again`\n"
+    assert (tmp_path / "rows.md").read_text() == detection_metrics.detection_table(
+        rows
+    ) + "\n`again`\n"
 
 
 def test_what_is_undefined_is_a_dash_and_null(two_cameras, tmp_path):
     picture(two_cameras / "visible" / "a.png")
     pairs = fusion_folder(two_cameras)
-    rows = detection_metrics.measure({}, pairs, detector=Bright(), labels={}, judge=Bright(0.4))
+    rows = detection_metrics.evaluate_detection(
+        {}, pairs, detector=Bright(), labels={}, judge=Bright(0.4)
+    )
     assert math.isnan(rows[0].agreement.precision)
-    assert "mAP" not in detection_metrics.table(rows)
-    assert "|    - |" in detection_metrics.table(rows) or " - |" in detection_metrics.table(rows)
-    detection_metrics.save(tmp_path / "rows.json", rows)
+    assert "mAP" not in detection_metrics.detection_table(rows)
+    assert "|    - |" in detection_metrics.detection_table(
+        rows
+    ) or " - |" in detection_metrics.detection_table(rows)
+    detection_metrics.save_detection(tmp_path / "rows.json", rows)
     first = json.loads((tmp_path / "rows.json").read_text())["results"][0]
     assert first["agreement"]["precision"] is None
     assert first["mAP@.5"] is None
 
 
 def test_labels_outside_of_their_picture_are_refused(two_cameras):
-    labels = {"a": [Label("person", (100, 0, 120, 20))]}
+    labels = {"a": [BoxAnnotation("person", (100, 0, 120, 20))]}
     with pytest.raises(UsageError, match=r"a is 40x60.*person labelled at row 10, column 110"):
-        detection_metrics.measure({}, fusion_folder(two_cameras), detector=Bright(), labels=labels)
+        detection_metrics.evaluate_detection(
+            {}, fusion_folder(two_cameras), detector=Bright(), labels=labels
+        )
 
 
 def test_sixteen_bit_infrared_is_seen_as_eight(two_cameras):
@@ -198,7 +212,7 @@ def test_sixteen_bit_infrared_is_seen_as_eight(two_cameras):
     counts[10:30, 40:50] = 8400
     path = two_cameras / "infrared" / "a.png"
     image_io.save_image(path, image_io.LoadedImage(counts, gray=True), overwrite=True)
-    rows = detection_metrics.measure(
+    rows = detection_metrics.evaluate_detection(
         {}, fusion_folder(two_cameras), detector=Bright(0.5), labels={"a": LABELS["a"][1:]}
     )
     assert [row.precisions["person"][0] for row in rows] == [0, 1]
@@ -210,7 +224,7 @@ def test_what_an_engine_refuses_names_the_picture(two_cameras):
             raise UsageError("Too dark.")
 
     with pytest.raises(UsageError, match="Picture a: Too dark"):
-        detection_metrics.measure(
+        detection_metrics.evaluate_detection(
             {"refuses": Refuses()}, fusion_folder(two_cameras), detector=Bright(), labels={}
         )
 
@@ -218,8 +232,8 @@ def test_what_an_engine_refuses_names_the_picture(two_cameras):
 def test_what_cannot_be_is_refused_before_anything_is_looked_at(two_cameras):
     both, one = fusion_folder(two_cameras), input_only_folder(two_cameras)
     with pytest.raises(UsageError, match="at least one picture"):
-        detection_metrics.check({}, [])
+        detection_metrics.check_detection({}, [])
     with pytest.raises(UsageError, match="Received: 1 of 2"):
-        detection_metrics.check({}, [*both, *one])
+        detection_metrics.check_detection({}, [*both, *one])
     with pytest.raises(UsageError, match="average fuses two cameras"):
-        detection_metrics.check({"average": load_model("average")}, one)
+        detection_metrics.check_detection({"average": load_model("average")}, one)

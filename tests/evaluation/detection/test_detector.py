@@ -8,7 +8,12 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.evaluation.detection import detector
-from lowlight_tf.evaluation.detection.detector import CLASSES, SHIPPED, Detection, open_detector
+from lowlight_tf.evaluation.detection.detector import (
+    CLASSES,
+    DETECTOR_FILES,
+    Detection,
+    load_detector,
+)
 
 SHARED = Path(__file__).parents[4] / "shared"
 YOLOX = SHARED / "weights" / "yolox_nano" / "yolox-nano-416_fp16.tflite"
@@ -16,7 +21,7 @@ YOLOX = SHARED / "weights" / "yolox_nano" / "yolox-nano-416_fp16.tflite"
 
 @pytest.fixture(scope="module")
 def nanodet():
-    return open_detector("nanodet_g")
+    return load_detector("nanodet_g")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +67,7 @@ def test_a_distribution_is_read_as_its_mean(nanodet):
         edges[..., [0, 12, 24, 36]] = 0  # 0, 1, 2 and 3 strides
         outputs += [np.zeros((1, count, 80), np.float32), edges]
     outputs[1][0, 5, :2] = 0  # between 0 and 1
-    boxes, scores = detector._read_nanodet(outputs, 32)
+    boxes, scores = detector._decode_nanodet(outputs, 32)
     assert scores.shape == (21, 80)
     np.testing.assert_allclose(boxes[5], [12 - 4, 12 - 8, 12 + 16, 12 + 24])
     np.testing.assert_allclose(boxes[17], [24 - 0, 8 - 16, 24 + 32, 8 + 48])
@@ -71,7 +76,7 @@ def test_a_distribution_is_read_as_its_mean(nanodet):
 def test_the_other_kind_is_read_from_centers_and_logarithms():
     outputs = [np.zeros((1, side, side, 85), np.float32) for side in (4, 2, 1)]
     outputs[1][0, 1, 0, :6] = 0.5, 0.25, np.log(2), 0, 0.5, 0.8
-    boxes, scores = detector._read_yolox(outputs, 32)
+    boxes, scores = detector._decode_yolox(outputs, 32)
     np.testing.assert_allclose(boxes[18], [8 - 16, 20 - 8, 8 + 16, 20 + 8], rtol=1e-6)
     assert scores[18, 0] == pytest.approx(0.4)
     assert scores.sum() == pytest.approx(0.4)
@@ -82,7 +87,7 @@ def test_double_boxes_of_a_class_are_left_out():
     scores = np.zeros((3, 80))
     scores[:, 0] = 0.5, 0.9, 0.7
     scores[0, 2] = 0.3
-    assert detector._surest(boxes, scores, 0.6) == [
+    assert detector._non_max_suppression(boxes, scores, 0.6) == [
         Detection("person", (0, 0, 10, 9), 0.9),
         Detection("person", (20, 0, 30, 10), 0.7),
         Detection("car", (0, 0, 10, 10), 0.3),
@@ -90,7 +95,7 @@ def test_double_boxes_of_a_class_are_left_out():
 
 
 def test_nothing_sure_is_nothing(nanodet):
-    assert detector._surest(np.zeros((3, 4)), np.zeros((3, 80)), 0.6) == []
+    assert detector._non_max_suppression(np.zeros((3, 4)), np.zeros((3, 80)), 0.6) == []
     assert all(one.score < 0.5 for one in nanodet(np.zeros((40, 60, 3), np.uint8)))
 
 
@@ -100,22 +105,22 @@ def test_there_are_eighty_classes():
 
 @pytest.mark.skipif(not YOLOX.exists(), reason="the second judge is not here: ../shared/weights")
 def test_two_detectors_see_the_same_person(nanodet, astronaut):
-    ours, theirs = (first_person(look(astronaut)) for look in (nanodet, open_detector(YOLOX)))
+    ours, theirs = (first_person(look(astronaut)) for look in (nanodet, load_detector(YOLOX)))
     np.testing.assert_allclose(ours.box, theirs.box, atol=60)
 
 
 def test_what_is_no_detector_is_refused(tmp_path):
     with pytest.raises(UsageError, match="must be one of: nanodet_g, or a"):
-        open_detector("nanodet")
+        load_detector("nanodet")
     with pytest.raises(UsageError, match="No file"):
-        open_detector(tmp_path / "no.tflite")
+        load_detector(tmp_path / "no.tflite")
     broken = tmp_path / "broken.tflite"
-    broken.write_bytes(SHIPPED["nanodet_g"].read_bytes()[:1000])
+    broken.write_bytes(DETECTOR_FILES["nanodet_g"].read_bytes()[:1000])
     with pytest.raises(UsageError, match="cannot be run"):
-        open_detector(broken)
-    other = SHIPPED["nanodet_g"].with_name("lpips_alex.tflite")
+        load_detector(broken)
+    other = DETECTOR_FILES["nanodet_g"].with_name("lpips_alex.tflite")
     with pytest.raises(UsageError, match="must be a NanoDet"):
-        open_detector(other)
+        load_detector(other)
 
 
 def test_a_gray_picture_is_refused(nanodet):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.evaluation.detection import mean_average_precision
-from lowlight_tf.evaluation.detection.annotations import Label
+from lowlight_tf.evaluation.detection.annotations import BoxAnnotation
 from lowlight_tf.evaluation.detection.detector import Detection
 
 
@@ -18,7 +18,7 @@ def scene(rng, count):
     for _ in range(count):
         name = ("person", "car", "bus")[rng.integers(3)]
         corner, size = rng.uniform(0, 60, 2), rng.uniform(4, 30, 2)
-        labels.append(Label(name, (*corner, *(corner + size)), bool(rng.random() < 0.15)))
+        labels.append(BoxAnnotation(name, (*corner, *(corner + size)), bool(rng.random() < 0.15)))
         for _ in range(rng.integers(0, 4)):
             near = np.array(labels[-1].box) + rng.normal(0, 2, 4)
             box = (*near[:2], *np.maximum(near[2:], near[:2] + 1))
@@ -73,13 +73,13 @@ def test_it_is_what_pycocotools_says(seed):
     assert set(actual) == set(names)
     for name in names:
         np.testing.assert_allclose(actual[name], expected[name], rtol=0, atol=1e-9)
-    assert mean_average_precision.means(actual) == pytest.approx((half, whole), abs=1e-9)
+    assert mean_average_precision.mean_ap(actual) == pytest.approx((half, whole), abs=1e-9)
     assert 0.05 < whole < half < 0.95
 
 
 def test_by_hand():
     """Two cars; the surest guess is wrong, the second right, the third the same car again."""
-    marked = [[Label("car", (0, 0, 10, 10)), Label("car", (50, 50, 60, 60))]]
+    marked = [[BoxAnnotation("car", (0, 0, 10, 10)), BoxAnnotation("car", (50, 50, 60, 60))]]
     boxes = ((90, 90, 99, 99), (0, 0, 10, 10), (0, 0, 10, 9))
     found = [[Detection("car", box, s) for box, s in zip(boxes, (0.9, 0.8, 0.7), strict=True)]]
     result = mean_average_precision.average_precisions(found, marked)["car"]
@@ -89,13 +89,18 @@ def test_by_hand():
 def test_a_class_that_nobody_marked_has_none():
     found = [[Detection("bus", (0, 0, 9, 9), 0.9)]]
     assert (
-        mean_average_precision.average_precisions(found, [[Label("car", (0, 0, 9, 9), True)]]) == {}
+        mean_average_precision.average_precisions(
+            found, [[BoxAnnotation("car", (0, 0, 9, 9), True)]]
+        )
+        == {}
     )
-    assert all(map(math.isnan, mean_average_precision.means({})))
+    assert all(map(math.isnan, mean_average_precision.mean_ap({})))
 
 
 def test_what_is_ignored_counts_neither_way():
-    marked = [[Label("car", (0, 0, 9, 9)), Label("car", (20, 20, 60, 60), ignored=True)]]
+    marked = [
+        [BoxAnnotation("car", (0, 0, 9, 9)), BoxAnnotation("car", (20, 20, 60, 60), ignored=True)]
+    ]
     sure = [Detection("car", (x, 25, x + 9, 40), 0.9) for x in (25, 40)]  # both in the crowd
     found = [[*sure, Detection("car", (0, 0, 9, 9), 0.5)]]
     np.testing.assert_allclose(mean_average_precision.average_precisions(found, marked)["car"], 1)
@@ -103,7 +108,9 @@ def test_what_is_ignored_counts_neither_way():
 
 def test_a_marked_class_that_is_never_found_has_zero():
     np.testing.assert_array_equal(
-        mean_average_precision.average_precisions([[]], [[Label("car", (0, 0, 9, 9))]])["car"],
+        mean_average_precision.average_precisions([[]], [[BoxAnnotation("car", (0, 0, 9, 9))]])[
+            "car"
+        ],
         np.zeros(10),
     )
 
@@ -111,9 +118,9 @@ def test_a_marked_class_that_is_never_found_has_zero():
 def test_agreement_counts_what_both_have_found():
     ours = [Detection("car", (0, 0, 9, 9), 0.4), Detection("person", (20, 0, 29, 9), 0.9)]
     theirs = [Detection("car", (0, 0, 9, 8), 0.9), Detection("car", (20, 0, 29, 9), 0.5)]
-    agreed = mean_average_precision.agreement([*ours, ours[0]], theirs)
+    agreed = mean_average_precision.detection_agreement([*ours, ours[0]], theirs)
     assert agreed == (1, 3, 2)  # a car is given once, a person is no car
     assert agreed.precision == pytest.approx(1 / 3)
     assert agreed.recall == 1 / 2
     assert agreed.f1 == pytest.approx(2 / 5)
-    assert math.isnan(mean_average_precision.agreement([], []).f1)
+    assert math.isnan(mean_average_precision.detection_agreement([], []).f1)

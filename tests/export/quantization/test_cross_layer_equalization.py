@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from lowlight_tf.export.quantization.cross_layer_equalization import equalized
+from lowlight_tf.export.quantization.cross_layer_equalization import equalize_model
 from lowlight_tf.layers.clip import UnitClip
 
 
@@ -33,7 +33,7 @@ def reach(net, name, samples):
 def test_an_equalized_net_computes_the_same(exposing_net, dark_samples):
     net = uneven(exposing_net)
     before = [weight.copy() for weight in net.get_weights()]
-    copy = equalized(net, dark_samples)
+    copy = equalize_model(net, dark_samples)
     assert any(np.any(a != b) for a, b in zip(before, copy.get_weights(), strict=True))
     for old, new in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -47,7 +47,7 @@ def test_an_equalized_net_computes_the_same(exposing_net, dark_samples):
 def test_maps_come_nearer_to_each_other(exposing_net, dark_samples, name):
     net = uneven(exposing_net)
     before = reach(net, name, dark_samples)
-    after = reach(equalized(net, dark_samples), name, dark_samples)
+    after = reach(equalize_model(net, dark_samples), name, dark_samples)
     alive = before > 0
     assert np.ptp(np.log(after[alive])) < 0.5 * np.ptp(np.log(before[alive]))
     assert after.max() == pytest.approx(before.max(), rel=1e-4)
@@ -58,7 +58,7 @@ def test_what_is_added_to_a_picture_stays_as_it_is(rng):
     convolved = keras.layers.Conv2D(3, 3, padding="same")(low)
     enhanced = UnitClip()(keras.layers.Add()([low, convolved]))
     net = keras.Model({"low": low}, {"enhanced": enhanced})
-    assert equalized(net, [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]) is net
+    assert equalize_model(net, [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]) is net
 
 
 def joining_net(joined):
@@ -77,7 +77,7 @@ def joining_net(joined):
 def test_maps_that_are_joined_are_equalized(rng, kind):
     net = joining_net(getattr(keras.layers, kind)(name="joined"))
     samples = [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]
-    copy = equalized(net, samples)
+    copy = equalize_model(net, samples)
     before, after = (reach(one, "joined", samples) for one in (net, copy))
     assert np.ptp(np.log(after)) < 0.5 * np.ptp(np.log(before))
     np.testing.assert_allclose(enhanced(copy, samples[0]), enhanced(net, samples[0]), atol=1e-5)
@@ -94,4 +94,4 @@ def test_maps_that_are_joined_are_equalized(rng, kind):
 )
 def test_maps_that_are_joined_with_what_must_stay_stay_too(rng, joined):
     net = joining_net(joined)
-    assert equalized(net, [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]) is net
+    assert equalize_model(net, [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]) is net

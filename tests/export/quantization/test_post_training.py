@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from lowlight_tf.export.quantization.post_training import Span
+from lowlight_tf.export.quantization.post_training import RangeObserver
 
 
 def test_one_lamp_does_not_widen_a_range(rng):
-    span = Span()
+    span = RangeObserver()
     for _ in range(20):
         values = rng.uniform(-1, 1, (1, 400, 600, 1))
         values[0, 0, 0] = 50
@@ -18,7 +18,7 @@ def test_one_lamp_does_not_widen_a_range(rng):
 
 
 def test_an_odd_picture_does_not_either_but_what_stands_for_one_is_spanned():
-    maps, whole = Span(), Span()
+    maps, whole = RangeObserver(), RangeObserver()
     for number in range(40):
         value = 30.0 if number == 7 else 2.0
         maps.update(np.full((1, 4, 4, 2), value))

@@ -16,11 +16,11 @@ def judge(images):
 
 @pytest.mark.slow
 def test_the_smallest_weights_of_each_convolution_become_zero(exposing_net, dark_samples):
-    from lowlight_tf.export.tfmot.prune import prune
+    from lowlight_tf.export.tfmot.prune import prune_model
 
     batches = [(sample, {"target": tf.sqrt(sample["low"])}) for sample in dark_samples]
     before = [weight.copy() for weight in exposing_net.get_weights()]
-    pruned = prune(exposing_net, batches, judge, sparsity=0.75, steps=4, learning_rate=1e-6)
+    pruned = prune_model(exposing_net, batches, judge, sparsity=0.75, steps=4, learning_rate=1e-6)
     assert pruned.count_params() == exposing_net.count_params()
     convolutions = [x for x in exposing_net.layers if isinstance(x, keras.layers.Conv2D)]
     for layer in convolutions:
@@ -34,7 +34,7 @@ def test_the_smallest_weights_of_each_convolution_become_zero(exposing_net, dark
 
 @pytest.mark.parametrize("sparsity", [0, 1, -0.5])
 def test_refuses_a_share_that_is_none(exposing_net, sparsity):
-    from lowlight_tf.export.tfmot.prune import prune
+    from lowlight_tf.export.tfmot.prune import prune_model
 
     with pytest.raises(UsageError, match="`sparsity` must be a share between 0 and 1"):
-        prune(exposing_net, [], judge, sparsity=sparsity, steps=1, learning_rate=1e-3)
+        prune_model(exposing_net, [], judge, sparsity=sparsity, steps=1, learning_rate=1e-3)
