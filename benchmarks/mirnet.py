@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from side_by_side import side_by_side
 
-from lowlight_tf.training.onednn import hasten
+from lowlight_tf.training.onednn import enable_onednn_bfloat16
 
 FULL = {"filters": 64, "groups": 3, "blocks": 2}
 PICTURE = (400, 600)  # height, width
@@ -28,9 +28,9 @@ def step(args: argparse.Namespace) -> None:
 
     from lowlight_tf.config import Recipe
     from lowlight_tf.models.mirnet import mirnet
-    from lowlight_tf.training.composite_loss import Objective
+    from lowlight_tf.training.composite_loss import CompositeLoss
     from lowlight_tf.training.learner import Learner
-    from lowlight_tf.training.schedule import adam
+    from lowlight_tf.training.schedule import create_optimizer
 
     options = {name: getattr(args, name) for name in FULL}
     recipe = Recipe.load("mirnet_lol_v1")
@@ -59,8 +59,8 @@ def step(args: argparse.Namespace) -> None:
         keras.config.set_dtype_policy("mixed_bfloat16" if how == "bfloat16" else "float32")
         net = mirnet(variant=variant, **options)
         keras.config.set_dtype_policy("float32")
-        made = Learner(net, Objective(recipe.objective))
-        made.compile(optimizer=adam(recipe.training), jit_compile=how == "compiled")
+        made = Learner(net, CompositeLoss(recipe.objective))
+        made.compile(optimizer=create_optimizer(recipe.training), jit_compile=how == "compiled")
         return made
 
     def steps(net: keras.Model, name: str) -> Callable[[], int]:
@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--shrink", type=int, default=1, help="pictures smaller by this factor")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    print(hasten())
+    print(enable_onednn_bfloat16())
     {"step": step, "parts": parts, "latency": latency}[args.what](args)
 
 

@@ -8,10 +8,10 @@ from side_by_side import side_by_side
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.models import driving_unet as model
-from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.composite_loss import CompositeLoss
 from lowlight_tf.training.learner import Learner
-from lowlight_tf.training.onednn import hasten
-from lowlight_tf.training.schedule import adam
+from lowlight_tf.training.onednn import enable_onednn_bfloat16
+from lowlight_tf.training.schedule import create_optimizer
 
 STEPS = 10
 
@@ -21,8 +21,8 @@ class KerasGroupNormalization(keras.layers.GroupNormalization):
 
 
 def learner(recipe: Recipe, *, compiled: bool) -> Learner:
-    made = Learner(model.driving_unet(**recipe.options), Objective(recipe.objective))
-    made.compile(optimizer=adam(recipe.training), jit_compile=compiled)
+    made = Learner(model.driving_unet(**recipe.options), CompositeLoss(recipe.objective))
+    made.compile(optimizer=create_optimizer(recipe.training), jit_compile=compiled)
     return made
 
 
@@ -38,7 +38,7 @@ def plain(recipe: Recipe) -> keras.Model:
 
 
 def main() -> None:
-    print(hasten())
+    print(enable_onednn_bfloat16())
     recipe = Recipe.load(sys.argv[1] if len(sys.argv) > 1 else "driving_unet_embedded")
     size = recipe.pipeline.batch, recipe.pipeline.crop, recipe.pipeline.crop, 3
     rng = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from unittest import mock
 
 from lowlight_tf import _FACE as FACE
 from lowlight_tf.catalog import BASELINES, LOSSES, METRICS, MODELS
-from lowlight_tf.cli.main import COMMANDS, parser
+from lowlight_tf.cli.main import COMMANDS, build_parser
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,7 +95,7 @@ def document_page(source: str) -> str:
 def commands() -> str:
     """Return the help of every verb, as it is printed."""
     with mock.patch.dict(os.environ, {"COLUMNS": str(WIDTH)}):
-        verbs = parser()._subparsers._group_actions[0].choices
+        verbs = build_parser()._subparsers._group_actions[0].choices
         parts = [
             f"## {verb}\n\n{_sentence(verbs[verb].description)}\n\n"
             f"```text\n{verbs[verb].format_help()}```\n"

@@ -7,7 +7,7 @@ from types import TracebackType
 WIDTH = 30
 
 
-class Bar:
+class ProgressBar:
     """How many of the items are done, drawn on stderr where that is a terminal.
 
     Args:
@@ -19,7 +19,7 @@ class Bar:
         self._shown = sys.stderr.isatty()
         self._begun = time.monotonic()
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> "ProgressBar":
         return self
 
     def __exit__(

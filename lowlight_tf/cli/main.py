@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}. See `{self.prog} --help`.\n")
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Build the whole command line. Nothing heavy is imported for it."""
     top = Parser(prog="lowlight-tf", description="Brighten dark pictures, and train what does it.")
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    args = parser().parse_args(words)
+    args = build_parser().parse_args(words)
     try:
         status = args.run_command(args)
         sys.stdout.flush()  # what cannot be written is to be found out here

@@ -6,7 +6,7 @@ from pathlib import Path
 from lowlight_tf.checks import UsageError
 
 
-def words_of(name: str, text: str) -> list[str]:
+def split_names(name: str, text: str) -> list[str]:
     """Return the words that a flag names by commas."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
@@ -22,7 +22,7 @@ def image_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def net_file(model: str) -> Path:
+def model_file(model: str) -> Path:
     """Return the .tflite file that a shipped name or a path stands for.
 
     Raises:

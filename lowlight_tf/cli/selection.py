@@ -8,7 +8,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.registry import closest_match
 
 
-def _sets(
+def select_pairs(
     args: argparse.Namespace, models: list[str], against: bool, cameras: bool, raws: Path | None
 ) -> dict[str, list]:
     """Return the pairs that the flags name, by what to call them."""

@@ -5,13 +5,13 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
-STOPS = signal.SIGINT, signal.SIGTERM
+STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
 @contextlib.contextmanager
-def stops_call(handler: Callable[..., Any]) -> Iterator[None]:
+def on_stop_signals(handler: Callable[..., Any]) -> Iterator[None]:
     """Let both call a handler, even where a shell ignores one. On the main thread only."""
-    before = {stop: signal.signal(stop, handler) for stop in STOPS}
+    before = {stop: signal.signal(stop, handler) for stop in STOP_SIGNALS}
     try:
         yield
     finally:

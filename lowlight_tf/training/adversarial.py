@@ -12,17 +12,19 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.losses.adversarial import GANLoss
-from lowlight_tf.training.callbacks import Progress, StepCallback
-from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.callbacks import StepCallback, TrainingState
+from lowlight_tf.training.composite_loss import CompositeLoss
 from lowlight_tf.training.learner import Learner, replicas_mean
-from lowlight_tf.training.model_factory import construct
-from lowlight_tf.training.schedule import adam
+from lowlight_tf.training.model_factory import create_model
+from lowlight_tf.training.schedule import create_optimizer
 
-PATIENCE = 5  # lines of the log in a row after which one side has lost
-WON = 0.05  # what the critic pays, as a share of what guessing costs, below which it has won
-SURE = 0.99  # share of patches above which they count as all
+PATIENCE_LINES = 5  # lines of the log in a row after which one side has lost
+WIN_LOSS_FRACTION = (
+    0.05  # what the critic pays, as a share of what guessing costs, below which it has won
+)
+SATURATED_FRACTION = 0.99  # share of patches above which they count as all
 
-NOTED = (
+LOGGED_KEYS = (
     "adversarial",
     "critic",
     "critic_real",
@@ -88,7 +90,7 @@ class AdversarialLearner(Learner):
     def __init__(
         self,
         net: keras.Model,
-        objective: Objective,
+        objective: CompositeLoss,
         *,
         contract: Contract,
         critic: keras.Model,
@@ -110,7 +112,7 @@ class AdversarialLearner(Learner):
         self._real = pictures if contract.is_fusion else ("target",)
         self._beside = tuple(name for name in pictures if name in critic.input)
         optimizer.build(critic.trainable_variables)
-        self.trackers.update({name: keras.metrics.Mean(name=name) for name in NOTED})
+        self.trackers.update({name: keras.metrics.Mean(name=name) for name in LOGGED_KEYS})
 
     @property
     def kept(self) -> dict[str, list]:
@@ -135,7 +137,7 @@ class AdversarialLearner(Learner):
             if metric.name == "loss":
                 metric.update_state(loss)
         logs = self.get_metrics_result()
-        unknown = NOTED if not self.plays else () if self.features else ("critic_features",)
+        unknown = LOGGED_KEYS if not self.plays else () if self.features else ("critic_features",)
         return {name: value for name, value in logs.items() if name not in unknown}
 
     def _lost(self, x: Mapping, known: Mapping, made: KerasTensor, tape: Any) -> KerasTensor:
@@ -198,7 +200,7 @@ class AdversarialLearner(Learner):
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
 
-class OneSided(StepCallback):
+class GANCollapseMonitor(StepCallback):
     """Say it in one line when one side has lost, for there is nothing to learn from then.
 
     The critic has won when it pays less than a twentieth of what guessing costs: it tells the net's
@@ -216,28 +218,28 @@ class OneSided(StepCallback):
         guess: What guessing costs, `Game.guess`.
     """
 
-    def __init__(self, progress: Progress, every: int, last: int, *, guess: float) -> None:
+    def __init__(self, progress: TrainingState, every: int, last: int, *, guess: float) -> None:
         super().__init__(progress, every, last)
         self.guess = guess
 
     def on_step(self, logs: dict) -> None:
         """Look, and say it."""
         rows = [row for row in self.progress.history.rows if "critic" in row]
-        verdicts = [self._verdict(row) for row in rows[-PATIENCE - 1 :]]
-        before = verdicts.pop(0) if len(verdicts) > PATIENCE else ""
+        verdicts = [self._verdict(row) for row in rows[-PATIENCE_LINES - 1 :]]
+        before = verdicts.pop(0) if len(verdicts) > PATIENCE_LINES else ""
         verdict = verdicts[-1] if verdicts else ""
-        if verdict and verdict != before and verdicts == [verdict] * PATIENCE:
-            print(f"step {self.progress.step:>6}  one-sided for {PATIENCE} lines: {verdict}")
+        if verdict and verdict != before and verdicts == [verdict] * PATIENCE_LINES:
+            print(f"step {self.progress.step:>6}  one-sided for {PATIENCE_LINES} lines: {verdict}")
 
     def _verdict(self, row: Mapping[str, Any]) -> str:
         """Return who has lost and what to do, or nothing."""
         real, fake = row["critic_real"], row["critic_fake"]
-        if row["critic"] < WON * self.guess:
+        if row["critic"] < WIN_LOSS_FRACTION * self.guess:
             return (
                 "the critic tells all pictures of the net from real ones, which learns little from "
                 "it now. Lower critic.learning_rate or raise critic.weight."
             )
-        if max(real, fake) >= SURE and min(real, fake) <= 1 - SURE:
+        if max(real, fake) >= SATURATED_FRACTION and min(real, fake) <= 1 - SATURATED_FRACTION:
             return (
                 f"the critic calls everything {'real' if real > fake else 'made'}, the net learns "
                 "nothing from it now. Raise critic.learning_rate or lower critic.weight."
@@ -245,7 +247,7 @@ class OneSided(StepCallback):
         return ""
 
 
-def check(recipe: Recipe, contract: Contract) -> None:
+def check_adversarial(recipe: Recipe, contract: Contract) -> None:
     """Refuse a critic that cannot be had, before anything is written.
 
     Raises:
@@ -255,7 +257,7 @@ def check(recipe: Recipe, contract: Contract) -> None:
     if recipe.critic.model:
         _need_tensorflow()
         GAN_LOSSES.find(recipe.critic.loss)
-        critic = construct(DISCRIMINATORS, recipe.critic.model, recipe.critic.options, contract)
+        critic = create_model(DISCRIMINATORS, recipe.critic.model, recipe.critic.options, contract)
         if recipe.critic.features:
             _inside(critic, contract)
 
@@ -275,7 +277,7 @@ def _inside(critic: keras.Model, contract: Contract) -> keras.Model:
     return keras.Model(critic.input, hidden)
 
 
-def opponent(recipe: Recipe, contract: Contract) -> dict[str, Any]:
+def discriminator_kwargs(recipe: Recipe, contract: Contract) -> dict[str, Any]:
     """Return what `AdversarialLearner` needs besides what every learner does."""
     plan, training = recipe.critic, recipe.training
     # Its average is of no use to anybody, and its weights need not be small. Its schedule ends with
@@ -292,22 +294,22 @@ def opponent(recipe: Recipe, contract: Contract) -> dict[str, Any]:
     )
     return {
         "contract": contract,
-        "critic": construct(
+        "critic": create_model(
             DISCRIMINATORS, plan.model, plan.options, contract, precision=training.precision
         ),
-        "optimizer": adam(own),
+        "optimizer": create_optimizer(own),
         "game": GAN_LOSSES.find(plan.loss).load(),
         "weight": plan.weight,
         "features": plan.features,
     }
 
 
-def watch(recipe: Recipe, progress: Progress) -> list[StepCallback]:
+def discriminator_callbacks(recipe: Recipe, progress: TrainingState) -> list[StepCallback]:
     """Return what looks after the game, if there is one."""
     if not recipe.critic.model:
         return []
     plan, guess = recipe.training, GAN_LOSSES.find(recipe.critic.loss).load().guess
-    return [OneSided(progress, plan.log_every, plan.steps, guess=guess)]
+    return [GANCollapseMonitor(progress, plan.log_every, plan.steps, guess=guess)]
 
 
 def _need_tensorflow() -> None:

@@ -14,18 +14,18 @@ import numpy as np
 from lowlight_tf.export.keras_engine import NonFiniteOutputError
 from lowlight_tf.imaging import image_io
 from lowlight_tf.training import checkpoint
-from lowlight_tf.training.history import History, merit
+from lowlight_tf.training.history import History, score
 
 
 @dataclasses.dataclass
-class Progress:
+class TrainingState:
     """Where a run stands; saved with every checkpoint.
 
     Attributes:
         step: Steps made.
         best: Best mean so far of the metric that validation goes by, or None before the first.
         best_step: Where it was reached.
-        in_vain: Validations since the best one, or since the learning rate was cut for them.
+        wait: Validations since the best one, or since the learning rate was cut for them.
         seconds: Time spent training, over all sessions.
         history: What was measured.
     """
@@ -57,7 +57,7 @@ class StepCallback(keras.callbacks.Callback):
         last: The last step of the run, after which it is done too.
     """
 
-    def __init__(self, progress: Progress, every: int, last: int) -> None:
+    def __init__(self, progress: TrainingState, every: int, last: int) -> None:
         super().__init__()
         self.progress, self.every, self.last = progress, every, last
 
@@ -71,10 +71,10 @@ class StepCallback(keras.callbacks.Callback):
         raise NotImplementedError
 
 
-class Count(StepCallback):
+class StepCounter(StepCallback):
     """Count the steps and stop on a loss that is no number. Comes first in the list."""
 
-    def __init__(self, progress: Progress, checkpoints: Path) -> None:
+    def __init__(self, progress: TrainingState, checkpoints: Path) -> None:
         super().__init__(progress, 1, 0)
         self.checkpoints = checkpoints
         self._since = time.monotonic()
@@ -86,13 +86,15 @@ class Count(StepCallback):
         self._since = now
         self.progress.step += 1
         if not math.isfinite(logs["loss"]):
-            raise checkpoint.diverged("The loss", self.progress.step, self.checkpoints)
+            raise checkpoint.divergence_error("The loss", self.progress.step, self.checkpoints)
 
 
-class Log(StepCallback):
+class ProgressLogger(StepCallback):
     """Print a line of progress, and add one to the history: means since the last one."""
 
-    def __init__(self, progress: Progress, every: int, last: int, path: Path, epoch: int) -> None:
+    def __init__(
+        self, progress: TrainingState, every: int, last: int, path: Path, epoch: int
+    ) -> None:
         super().__init__(progress, every, last)
         self.path, self.epoch = path, epoch
         self._begun = time.monotonic(), progress.step
@@ -117,10 +119,10 @@ class Log(StepCallback):
         self.model.reset_metrics()
 
 
-class Summary(StepCallback):
+class TensorBoardLogger(StepCallback):
     """Write TensorBoard scalars of what the history's last row holds."""
 
-    def __init__(self, progress: Progress, every: int, last: int, folder: Path) -> None:
+    def __init__(self, progress: TrainingState, every: int, last: int, folder: Path) -> None:
         super().__init__(progress, every, last)
         import tensorflow as tf
 
@@ -140,19 +142,21 @@ class Summary(StepCallback):
         self.writer.flush()
 
 
-class Checkpoint(StepCallback):
+class Checkpointer(StepCallback):
     """Save all that is needed to go on."""
 
-    def __init__(self, progress: Progress, every: int, last: int, folder: Path) -> None:
+    def __init__(self, progress: TrainingState, every: int, last: int, folder: Path) -> None:
         super().__init__(progress, every, last)
         self.folder = folder
 
     def on_step(self, logs: dict) -> None:
         """Save it."""
-        checkpoint.save(self.folder, self.progress.step, self.model, self.progress.fields())
+        checkpoint.save_checkpoint(
+            self.folder, self.progress.step, self.model, self.progress.fields()
+        )
 
 
-class Validate(StepCallback):
+class Validator(StepCallback):
     """Measure the averaged net on whole pictures, and keep it if none was better.
 
     Args:
@@ -160,15 +164,15 @@ class Validate(StepCallback):
         every: See `StepCallback`.
         last: See `StepCallback`.
         net: A net in float32, which is given the averaged weights.
-        judge: The metric that says which net is best, by its `merit`.
-        measure: net -> ({metric: mean}, before/after picture (H, W, 3) in [0, 1]).
+        monitor: The metric that says which net is best, by its `merit`.
+        evaluate_fn: net -> ({metric: mean}, before/after picture (H, W, 3) in [0, 1]).
         run: Where `model.keras`, `history.csv` and `samples/` are written.
         summary: Where the pictures go as well, or None.
     """
 
     def __init__(
         self,
-        progress: Progress,
+        progress: TrainingState,
         every: int,
         last: int,
         *,
@@ -176,7 +180,7 @@ class Validate(StepCallback):
         monitor: str,
         evaluate_fn: Callable[[keras.Model], tuple[dict[str, float], np.ndarray]],
         run: Path,
-        summary: Summary | None,
+        summary: TensorBoardLogger | None,
     ) -> None:
         super().__init__(progress, every, last)
         self.net, self.judge, self.measure = net, monitor, evaluate_fn
@@ -185,15 +189,15 @@ class Validate(StepCallback):
     def on_step(self, logs: dict) -> None:
         """Measure, keep, and show."""
         progress = self.progress
-        self.net.set_weights(checkpoint.averaged(self.model))
+        self.net.set_weights(checkpoint.ema_weights(self.model))
         try:
             means, sample = self.measure(self.net)
         except NonFiniteOutputError:
             place = self.run / "checkpoints"
-            raise checkpoint.diverged("What the net gives", progress.step, place) from None
+            raise checkpoint.divergence_error("What the net gives", progress.step, place) from None
         progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})
         progress.history.save(self.run / "history.csv")
-        quality = merit(self.judge, means[self.judge])
+        quality = score(self.judge, means[self.judge])
         best = progress.best is None or quality > progress.best
         if best:
             progress.best, progress.best_step = quality, progress.step

@@ -11,10 +11,10 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import atomic_write
 from lowlight_tf.training.learner import Learner
 
-KEPT = 3  # checkpoints; older ones are removed
+MAX_TO_KEEP = 3  # checkpoints; older ones are removed
 
 
-def save(folder: Path, step: int, learner: Learner, progress: dict[str, Any]) -> Path:
+def save_checkpoint(folder: Path, step: int, learner: Learner, progress: dict[str, Any]) -> Path:
     """Write the weights, the optimizer's state and `progress`, beside, then rename.
 
     Args:
@@ -32,19 +32,19 @@ def save(folder: Path, step: int, learner: Learner, progress: dict[str, Any]) ->
         for place, variable in enumerate(variables)
     }
     if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise diverged("Weights", step, folder)
+        raise divergence_error("Weights", step, folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step_{step:08d}.npz"
     with atomic_write(path) as part, part.open("wb") as file:
         np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
-    for old in sorted(folder.glob("step_*.npz"))[:-KEPT]:
+    for old in sorted(folder.glob("step_*.npz"))[:-MAX_TO_KEEP]:
         old.unlink()
     return path
 
 
-def diverged(what: str, step: int, folder: Path) -> UsageError:
+def divergence_error(what: str, step: int, folder: Path) -> UsageError:
     """Return the error that stops a run whose numbers are no numbers any more."""
-    good = latest(folder)
+    good = latest_checkpoint(folder)
     kept = f"The last good checkpoint is {good}." if good else "There is no checkpoint yet."
     return UsageError(
         f"{what} became nan or infinite at step {step}. {kept} "
@@ -52,12 +52,12 @@ def diverged(what: str, step: int, folder: Path) -> UsageError:
     )
 
 
-def latest(folder: Path) -> Path | None:
+def latest_checkpoint(folder: Path) -> Path | None:
     """Return the newest checkpoint, if there is any."""
     return max(folder.glob("step_*.npz"), default=None)
 
 
-def restore(path: Path, learner: Learner) -> tuple[int, dict[str, Any]]:
+def restore_checkpoint(path: Path, learner: Learner) -> tuple[int, dict[str, Any]]:
     """Put a checkpoint's values into a compiled learner whose optimizer is built.
 
     Returns:
@@ -93,7 +93,7 @@ def restore(path: Path, learner: Learner) -> tuple[int, dict[str, Any]]:
     return int(path.stem.split("_")[1]), progress
 
 
-def averaged(learner: Learner) -> list[np.ndarray]:
+def ema_weights(learner: Learner) -> list[np.ndarray]:
     """Return the net's weights in order, the running average where there is one."""
     net, optimizer = learner.net, learner.optimizer
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # where it scales the loss

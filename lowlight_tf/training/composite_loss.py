@@ -9,7 +9,7 @@ from lowlight_tf.catalog import LOSSES, Loss
 from lowlight_tf.checks import UsageError
 
 
-class Objective:
+class CompositeLoss:
     """What a net is judged by: losses of the catalog, each with a weight.
 
     Args:

@@ -74,7 +74,9 @@ def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
         val += [pair for pair in held if pair not in val]
     develops = MODELS.find(recipe.model).contract.is_raw
     if develops:
-        train, val = (_taken(pairs, run / "synthetic", recipe.seed) for pairs in (train, val))
+        train, val = (
+            _as_raw_pairs(pairs, run / "synthetic", recipe.seed) for pairs in (train, val)
+        )
     plan = recipe.training
     if val and plan.split:
         raise UsageError(
@@ -144,7 +146,7 @@ def _raw_or_photographs(folder: Path) -> list[Pair]:
     return pairs
 
 
-def _taken(pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
+def _as_raw_pairs(pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
     """Return RAW pairs: those that are some, and of other pictures such as are made of them."""
     photographs = [pair for pair in pairs if exposure_pairs.RAW_PORT not in pair.inputs]
     made = iter(synthetic_raw(photographs, folder, seed=seed) if photographs else ())

@@ -17,37 +17,37 @@ from lowlight_tf.pipeline.image_cache import PairCache, exposure_normalization_f
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.input_geometry import make_thumbnails
 
-LIFTS = {"lift_shade": "glance_mean", "lift_lit": "lit_mean", "lift_dark": "dark_d_act"}
+LIFT_LAYERS = {"lift_shade": "glance_mean", "lift_lit": "lit_mean", "lift_dark": "dark_d_act"}
 """The layers that are fitted, 1 x 1 convolutions to one channel, and those that they hear. Twice
 the sigmoid of their sum is the lift."""
 
-ALIKE = "lift_shade"
+SHARED_WEIGHT_LAYER = "lift_shade"
 """The one that has the same weight for all that it hears: their mean is what counts. Weights for
 colors only learn the pictures that they are fitted to."""
 
-TRUST = {"lift_dark": 0.1}
+PRIOR_SCALE = {"lift_dark": 0.1}
 """How freely a layer may be fitted, where it is not 1. The first look is learned, and so knows the
 pictures that it learned from: on others it misleads."""
 
-STAYS = (1.0, 1.5)
+IDENTITY_GAINS = (1.0, 1.5)
 """How much brighter than its target a picture is which is to stay as bright as it is."""
 
-STAY_WEIGHT = 0.1
+IDENTITY_WEIGHT = 0.1
 """Of such a picture, beside 1 of a pair."""
 
-RIDGES = (0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
+RIDGE_ALPHAS = (0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
 """Strengths of the ridge that are tried, for features of variance 1, in shares of the pictures. A
 weaker one makes weights so large that eight bits are too coarse for what they weigh."""
 
-SHIFTS = tuple(shift / 20 for shift in range(-8, 5))
+LOGIT_SHIFTS = tuple(shift / 20 for shift in range(-8, 5))
 """What is tried to be added to all lifts, before the sigmoid."""
 
-LEAST = 10
+MIN_PAIRS = 10
 """Pairs that can be fitted to."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Exposure:
+class ExposureFit:
     """What a fit found.
 
     Attributes:
@@ -72,7 +72,7 @@ def fit_exposure(
     val: Sequence[Pair],
     *,
     leveled: float,
-) -> Exposure:
+) -> ExposureFit:
     """Fit the lift of a net by ridge regression, in place.
 
     A net that learned from leveled targets brings every picture to one brightness; how bright each
@@ -98,38 +98,38 @@ def fit_exposure(
     Reference:
         Hoerl and Kennard, "Ridge Regression", Technometrics 12, 1970.
     """
-    if not {*LIFTS, *LIFTS.values()} <= {layer.name for layer in net.layers}:
+    if not {*LIFT_LAYERS, *LIFT_LAYERS.values()} <= {layer.name for layer in net.layers}:
         raise UsageError(
-            f"`training.exposure` needs a net with the layers {', '.join(LIFTS)}. "
+            f"`training.exposure` needs a net with the layers {', '.join(LIFT_LAYERS)}. "
             f"Received: {net.name}."
         )
     factors = exposure_normalization_factors(PairCache(pairs), leveled)
     wanted = {pair.target: (pair, 1 / f) for pair, f in zip(pairs, factors, strict=True)}
     known = [(pair, ratio) for pair, ratio in wanted.values() if pair.inputs]
-    if len(known) < LEAST:
+    if len(known) < MIN_PAIRS:
         raise UsageError(
-            f"`training.exposure` needs at least {LEAST} pairs with inputs. Received: {len(known)}."
+            f"`training.exposure` needs at least {MIN_PAIRS} pairs with inputs. Received: {len(known)}."
         )
-    for name in LIFTS:  # all alike, by 1
+    for name in LIFT_LAYERS:  # all alike, by 1
         layer = net.get_layer(name)
         layer.set_weights([np.zeros(weight.shape) for weight in layer.weights])
     (port,) = contract.image_inputs
-    hear = _Ear(net, contract)
+    hear = _FeatureExtractor(net, contract)
     heard, ratios = [], []
     for pair, ratio in known:
         low, target = (image_io.load_image(p).pixels for p in (pair.inputs[port.name], pair.target))
-        stays = [_brighter(target, gain) for gain in STAYS]
+        stays = [_brighter(target, gain) for gain in IDENTITY_GAINS]
         heard += [hear(low), *map(hear, stays)]
         ratios += [ratio, *(ratio * stay.mean() / target.mean() for stay in stays)]
-    weight = np.tile([1.0, *[STAY_WEIGHT] * len(STAYS)], len(known))
+    weight = np.tile([1.0, *[IDENTITY_WEIGHT] * len(IDENTITY_GAINS)], len(known))
     share = np.clip(np.array(ratios) / 2, 0.05, 0.95)
     goal = np.log(share / (1 - share))
-    trust = np.repeat([TRUST.get(name, 1.0) for name in LIFTS], hear.counts)
+    trust = np.repeat([PRIOR_SCALE.get(name, 1.0) for name in LIFT_LAYERS], hear.counts)
     middle = np.average(heard, axis=0, weights=weight)
     heard = np.array(heard) - middle
-    fits = [_ridge(heard, goal, weight, ridge, trust) for ridge in RIDGES]
+    fits = [_ridge(heard, goal, weight, ridge, trust) for ridge in RIDGE_ALPHAS]
     judged = [hear(image_io.load_image(pair.inputs[port.name]).pixels) - middle for pair in val]
-    tried = list(itertools.product(range(len(fits)), SHIFTS))
+    tried = list(itertools.product(range(len(fits)), LOGIT_SHIFTS))
     said = [np.array(judged) @ fits[number][0] + fits[number][1] + shift for number, shift in tried]
     gains = 2 / (1 + np.exp(-np.array(said)))
     before, *after = _mean_psnrs(net, contract, val, np.vstack([np.ones(len(val)), gains]))
@@ -137,18 +137,20 @@ def fit_exposure(
     number, shift = tried[best]
     weights, bias = fits[number]
     start = 0
-    for name, count in zip(LIFTS, hear.counts, strict=True):
+    for name, count in zip(LIFT_LAYERS, hear.counts, strict=True):
         layer, own = net.get_layer(name), slice(start, start + count)
-        kernel = weights[own] / (layer.kernel.shape[2] if name == ALIKE else 1)
+        kernel = weights[own] / (layer.kernel.shape[2] if name == SHARED_WEIGHT_LAYER else 1)
         # Each says how far a picture is from the middle: eight bits are fine enough for that.
         offset = bias + shift - middle[own] @ weights[own]
         kernel = np.broadcast_to(kernel[:, None], layer.kernel.shape)
         layer.set_weights([kernel, np.array([offset])])
         start, bias, shift = start + count, 0.0, 0.0
-    return Exposure(len(known), RIDGES[number], tried[best][1], float(before), float(after[best]))
+    return ExposureFit(
+        len(known), RIDGE_ALPHAS[number], tried[best][1], float(before), float(after[best])
+    )
 
 
-class _Ear:
+class _FeatureExtractor:
     """What the fitted layers hear of a picture.
 
     Attributes:
@@ -159,16 +161,18 @@ class _Ear:
         self._contract = contract
         self._net = keras.Model(
             {port.name: net.input[port.name] for port in contract.thumbnail_inputs},
-            {name: net.get_layer(heard).output for name, heard in LIFTS.items()},
+            {name: net.get_layer(heard).output for name, heard in LIFT_LAYERS.items()},
         )
-        self.counts = [1 if x == ALIKE else net.get_layer(x).kernel.shape[2] for x in LIFTS]
+        self.counts = [
+            1 if x == SHARED_WEIGHT_LAYER else net.get_layer(x).kernel.shape[2] for x in LIFT_LAYERS
+        ]
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
         """Return the features, those of all layers in a row."""
         shown = make_thumbnails(self._contract, picture)
         heard = self._net.predict_on_batch({name: _unit(image) for name, image in shown.items()})
-        found = {name: np.asarray(heard[name], np.float64).ravel() for name in LIFTS}
-        found[ALIKE] = found[ALIKE].mean(keepdims=True)
+        found = {name: np.asarray(heard[name], np.float64).ravel() for name in LIFT_LAYERS}
+        found[SHARED_WEIGHT_LAYER] = found[SHARED_WEIGHT_LAYER].mean(keepdims=True)
         return np.concatenate(list(found.values()))
 
 

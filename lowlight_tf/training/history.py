@@ -96,7 +96,7 @@ class History:
         return cls(rows, protocol=default_protocol(Contract.load(beside)) if known else "plain")
 
 
-def merit(judge: str, mean: float) -> float:
+def score(judge: str, mean: float) -> float:
     """Return what is higher the better a net is, of the mean of what it is judged by."""
     return -mean if judge == "lpips" else mean
 

@@ -6,7 +6,7 @@ import keras
 from keras import KerasTensor, ops
 
 from lowlight_tf.losses import fidelity
-from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.composite_loss import CompositeLoss
 
 
 class Learner(keras.Model):
@@ -21,7 +21,7 @@ class Learner(keras.Model):
     """
 
     def __init__(
-        self, net: keras.Model, objective: Objective, *, teacher: keras.Model | None = None
+        self, net: keras.Model, objective: CompositeLoss, *, teacher: keras.Model | None = None
     ) -> None:
         super().__init__()
         self.net = net

@@ -10,7 +10,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.registry import Registry, closest_match
 
 
-def construct(
+def create_model(
     registry: Registry,
     name: str,
     options: Mapping[str, Any],

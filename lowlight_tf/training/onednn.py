@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def hasten() -> str:
+def enable_onednn_bfloat16() -> str:
     """Let oneDNN compute in bfloat16 where the processor has instructions for it.
 
     Must be called before TensorFlow is loaded. A value that the user has set stays.

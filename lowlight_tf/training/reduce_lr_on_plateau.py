@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from lowlight_tf.training.callbacks import Progress, StepCallback
-from lowlight_tf.training.history import merit
+from lowlight_tf.training.callbacks import StepCallback, TrainingState
+from lowlight_tf.training.history import score
 from lowlight_tf.training_config import TrainingConfig
 
 
-class PSNRPlateau(StepCallback):
+class ReduceLROnPlateau(StepCallback):
     """Cut the learning rate when validation has not got better for some validations in a row.
 
     Comes after `Validate`, whose results it reads in the history, and before `Checkpoint`: the rate
@@ -27,7 +27,13 @@ class PSNRPlateau(StepCallback):
     """
 
     def __init__(
-        self, progress: Progress, every: int, last: int, *, training: TrainingConfig, path: Path
+        self,
+        progress: TrainingState,
+        every: int,
+        last: int,
+        *,
+        training: TrainingConfig,
+        path: Path,
     ) -> None:
         super().__init__(progress, every, last)
         self.training, self.path = training, path
@@ -36,7 +42,7 @@ class PSNRPlateau(StepCallback):
         """Count, cut if it is time, and write down the rate."""
         progress, plan = self.progress, self.training
         _, measured = progress.history.column(f"val_{plan.judge}")
-        merits = [merit(plan.judge, mean) for mean in measured]
+        merits = [score(plan.judge, mean) for mean in measured]
         rose = len(merits) == 1 or merits[-1] > max(merits[:-1])
         progress.wait = 0 if rose else progress.wait + 1
         optimizer = self.model.optimizer

@@ -9,19 +9,19 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.training_config import TrainingConfig
 
 
-def epoch_steps(recipe: Recipe, pairs: int) -> int:
+def steps_per_epoch(recipe: Recipe, pairs: int) -> int:
     """Return how many steps one pass over so many training pairs takes, the last rest left out."""
     return max(pairs // recipe.pipeline.batch, 1)
 
 
-def in_steps(recipe: Recipe, pairs: int) -> Recipe:
+def resolve_epochs(recipe: Recipe, pairs: int) -> Recipe:
     """Return a recipe whose epochs, if it goes by them, are counted out as steps.
 
     Args:
         recipe: Its `training.epochs`, `training.validate_every` and `pipeline.batch` are read.
         pairs: How many there are to learn from.
     """
-    plan, epoch = recipe.training, epoch_steps(recipe, pairs)
+    plan, epoch = recipe.training, steps_per_epoch(recipe, pairs)
     if not plan.epochs:
         return recipe
     counted = dataclasses.replace(
@@ -31,7 +31,7 @@ def in_steps(recipe: Recipe, pairs: int) -> Recipe:
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
-class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Warm-up, then constant, a tenth after a third of the steps, or half a cosine to a hundredth.
 
     Args:
@@ -58,7 +58,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"training": self.training}
 
 
-class Adam(keras.optimizers.AdamW):
+class ResumableAdamW(keras.optimizers.AdamW):
     """AdamW that leaves the weights alone when `fit` ends; the running average is kept apart.
 
     Of several replicas it wants the means of the gradients (`learner.replicas_mean`), and takes
@@ -72,15 +72,15 @@ class Adam(keras.optimizers.AdamW):
         return grads_and_vars
 
 
-def adam(training: TrainingConfig) -> keras.optimizers.Optimizer:
+def create_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
     """Build Adam as the recipe wants it: decay, clipping, running average of the weights.
 
     In float16 it scales the loss, so that small gradients are not lost, and passes over steps whose
     gradients became infinite. Where the rate waits for a plateau it is a variable of the optimizer,
     for `PSNRPlateau` to cut.
     """
-    optimizer = Adam(
-        training.learning_rate if training.schedule == "plateau" else Schedule(training),
+    optimizer = ResumableAdamW(
+        training.learning_rate if training.schedule == "plateau" else WarmupSchedule(training),
         beta_1=training.beta_1,
         weight_decay=training.weight_decay,
         clipvalue=training.clip_value or None,

@@ -26,16 +26,16 @@ from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
 from lowlight_tf.training import adversarial, callbacks, checkpoint
 from lowlight_tf.training.adversarial import AdversarialLearner
-from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.composite_loss import CompositeLoss
 from lowlight_tf.training.data import TrainingData, load_training_data
 from lowlight_tf.training.distributed.strategy import ResetMetrics, SingleDevice, create_strategy
-from lowlight_tf.training.exposure_calibration import Exposure, fit_exposure
+from lowlight_tf.training.exposure_calibration import ExposureFit, fit_exposure
 from lowlight_tf.training.history import History, draw_curves
-from lowlight_tf.training.model_factory import construct
-from lowlight_tf.training.reduce_lr_on_plateau import PSNRPlateau
-from lowlight_tf.training.schedule import adam, epoch_steps, in_steps
+from lowlight_tf.training.model_factory import create_model
+from lowlight_tf.training.reduce_lr_on_plateau import ReduceLROnPlateau
+from lowlight_tf.training.schedule import create_optimizer, resolve_epochs, steps_per_epoch
 
-SAMPLES = 3  # pictures in a before/after sample
+SHEET_ROWS = 3  # pictures in a before/after sample
 
 
 def train(
@@ -71,30 +71,34 @@ def train(
 
 def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
     entry = MODELS.find(recipe.model)
-    objective = Objective(recipe.objective)
+    objective = CompositeLoss(recipe.objective)
     known = FUSION_METRICS if entry.contract.is_fusion else ("psnr", "ssim", "lpips")
     checks.check_choice("training.judge", recipe.training.judge, known)
-    adversarial.check(recipe, entry.contract)
-    plain = construct(MODELS, recipe.model, recipe.options)
+    adversarial.check_adversarial(recipe, entry.contract)
+    plain = create_model(MODELS, recipe.model, recipe.options)
     teacher = _teacher(recipe, entry.contract)
-    _open(run, recipe, resume)
+    _prepare_run_dir(run, recipe, resume)
     material = load_training_data(recipe, run)
-    asked, recipe = recipe, in_steps(recipe, len(material.train))
+    asked, recipe = recipe, resolve_epochs(recipe, len(material.train))
     keras.utils.set_random_seed(recipe.seed)
     with team.scope():
-        net = construct(MODELS, recipe.model, recipe.options, precision=recipe.training.precision)
+        net = create_model(
+            MODELS, recipe.model, recipe.options, precision=recipe.training.precision
+        )
         if recipe.critic.model:
-            rival = adversarial.opponent(recipe, entry.contract)
+            rival = adversarial.discriminator_kwargs(recipe, entry.contract)
             learner = AdversarialLearner(net, objective, teacher=teacher, **rival)
         else:
             learner = team.learner(net, objective, teacher=teacher)
-        learner.compile(optimizer=adam(recipe.training), jit_compile=recipe.training.compiled)
+        learner.compile(
+            optimizer=create_optimizer(recipe.training), jit_compile=recipe.training.compiled
+        )
         learner.optimizer.build(net.trainable_variables)
 
-    progress = callbacks.Progress()
-    newest = checkpoint.latest(run / "checkpoints") if resume else None
+    progress = callbacks.TrainingState()
+    newest = checkpoint.latest_checkpoint(run / "checkpoints") if resume else None
     if newest:
-        progress.step, saved = checkpoint.restore(newest, learner)
+        progress.step, saved = checkpoint.restore_checkpoint(newest, learner)
         progress.history = History(saved.pop("rows"))
         progress.__dict__.update(saved)
         print(f"resuming at step {progress.step} from {newest}")
@@ -112,13 +116,15 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
         f"{recipe.pipeline.batch}"
     )
     hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val, team)
-    for stage in _stages(recipe):
+    for stage in _plan_stages(recipe):
         if progress.step < stage.end:
             learner.train_function = None  # traced anew: each stage has a size of its own
             if recipe.critic.model:
                 learner.plays = stage.critic
             learner.fit(
-                _feed(material.train, recipe, entry.contract, run, stage, progress.step, team),
+                _make_dataset(
+                    material.train, recipe, entry.contract, run, stage, progress.step, team
+                ),
                 epochs=1,
                 steps_per_epoch=stage.end - progress.step,
                 shuffle=False,
@@ -126,15 +132,19 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
                 callbacks=hooks,
             )
     if team.chief:
-        exposure = _expose(recipe, run, progress, material, val)
+        exposure = _calibrate_exposure(recipe, run, progress, material, val)
         progress.history.protocol = default_protocol(entry.contract)
         draw_curves({run.name: progress.history}, run / "curves.png")
-        _tell(recipe, run, progress, plain, material, exposure)
+        _write_training_json(recipe, run, progress, plain, material, exposure)
 
 
-def _expose(
-    recipe: Recipe, run: Path, progress: callbacks.Progress, material: TrainingData, val: list[Pair]
-) -> Exposure | None:
+def _calibrate_exposure(
+    recipe: Recipe,
+    run: Path,
+    progress: callbacks.TrainingState,
+    material: TrainingData,
+    val: list[Pair],
+) -> ExposureFit | None:
     """Fit the best net's exposure, if the recipe says so; what is measured then is what counts."""
     if not recipe.training.exposure:
         return None
@@ -174,7 +184,7 @@ def _teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
     return reparameterize_model(engine.net)
 
 
-def _open(run: Path, recipe: Recipe, resume: bool) -> None:
+def _prepare_run_dir(run: Path, recipe: Recipe, resume: bool) -> None:
     """Refuse a folder that holds another run, or none where one is to go on."""
     written = run / "recipe.toml"
     if run.is_file():
@@ -202,12 +212,12 @@ def _open(run: Path, recipe: Recipe, resume: bool) -> None:
             )
 
 
-def _measured(contract: Contract, judge: str) -> tuple[str, ...]:
+def _validation_metrics(contract: Contract, judge: str) -> tuple[str, ...]:
     """Return what is measured at each validation: LPIPS, which takes longest, only if it judges."""
     return FUSION_METRICS if contract.is_fusion else tuple(dict.fromkeys(("psnr", "ssim", judge)))
 
 
-class _Stage(NamedTuple):
+class _TrainingStage(NamedTuple):
     """Steps that are traced once: from `begin` to before `end`, samples from `first`."""
 
     begin: int
@@ -218,24 +228,24 @@ class _Stage(NamedTuple):
     critic: bool
 
 
-def _stages(recipe: Recipe) -> list[_Stage]:
+def _plan_stages(recipe: Recipe) -> list[_TrainingStage]:
     plan, steps = recipe.pipeline, recipe.training.steps
     late = round(plan.late_from * steps)
     critic = recipe.critic.start_step(steps) if recipe.critic.model else 0
     stages, first = [], 0
     for begin, end in itertools.pairwise(sorted({0, critic, late, steps})):
         size = (plan.late_crop, plan.late_batch) if begin >= late else (plan.crop, plan.batch)
-        stages.append(_Stage(begin, end, *size, first, begin >= critic))
+        stages.append(_TrainingStage(begin, end, *size, first, begin >= critic))
         first += (end - begin) * stages[-1].batch
     return stages
 
 
-def _feed(
+def _make_dataset(
     pairs: list[Pair],
     recipe: Recipe,
     contract: Contract,
     run: Path,
-    stage: _Stage,
+    stage: _TrainingStage,
     step: int,
     team: SingleDevice,
 ) -> Any:
@@ -263,23 +273,25 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
     plan = recipe.training
     last = plan.steps
     every = plan.validate_every or max(last // 20, 1)
-    count = callbacks.Count(progress, run / "checkpoints")
+    count = callbacks.StepCounter(progress, run / "checkpoints")
     agree = team.hooks(progress, every, last) if plan.schedule == "plateau" else []
     if not team.chief:
         return [count, ResetMetrics(progress, plan.log_every, last), *agree]
-    epoch = epoch_steps(recipe, len(material.train))
+    epoch = steps_per_epoch(recipe, len(material.train))
     summary = None
     if importlib.util.find_spec("tensorflow"):
-        summary = callbacks.Summary(progress, plan.summary_every, last, run / "tensorboard")
+        summary = callbacks.TensorBoardLogger(
+            progress, plan.summary_every, last, run / "tensorboard"
+        )
 
     def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
         engine = KerasEngine.of(net, contract, name=recipe.model, preparation=recipe.preparation)
-        metrics = _measured(contract, plan.judge)
+        metrics = _validation_metrics(contract, plan.judge)
         results = evaluate(engine, val, metrics=metrics, protocol=default_protocol(contract))
-        return results.means, contact_sheet([engine], val[:SAMPLES])
+        return results.means, contact_sheet([engine], val[:SHEET_ROWS])
 
     judges = [
-        callbacks.Validate(
+        callbacks.Validator(
             progress,
             every,
             last,
@@ -292,25 +304,25 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
     ]
     if plan.schedule == "plateau":
         history = run / "history.csv"
-        judges.append(PSNRPlateau(progress, every, last, training=plan, path=history))
+        judges.append(ReduceLROnPlateau(progress, every, last, training=plan, path=history))
     return [
         count,
-        callbacks.Log(progress, plan.log_every, last, run / "history.csv", epoch),
-        *adversarial.watch(recipe, progress),
+        callbacks.ProgressLogger(progress, plan.log_every, last, run / "history.csv", epoch),
+        *adversarial.discriminator_callbacks(recipe, progress),
         *judges,
         *agree,
         *([summary] if summary else []),
-        callbacks.Checkpoint(progress, plan.save_every, last, run / "checkpoints"),
+        callbacks.Checkpointer(progress, plan.save_every, last, run / "checkpoints"),
     ]
 
 
-def _tell(
+def _write_training_json(
     recipe: Recipe,
     run: Path,
-    progress: callbacks.Progress,
+    progress: callbacks.TrainingState,
     net: keras.Model,
     material: TrainingData,
-    exposure: Exposure | None,
+    exposure: ExposureFit | None,
 ) -> None:
     """Write what the card of every exported file will say of its training."""
     row = next((row for row in progress.history.rows if row["step"] == progress.best_step), {})

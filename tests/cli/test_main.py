@@ -8,11 +8,11 @@ import sys
 import pytest
 
 from lowlight_tf.cli.commands.train import recipe_of
-from lowlight_tf.cli.main import COMMANDS, main, parser
+from lowlight_tf.cli.main import COMMANDS, build_parser, main
 
 
 def settings(words):
-    return recipe_of(parser().parse_args(words))
+    return recipe_of(build_parser().parse_args(words))
 
 
 @pytest.mark.parametrize("word", COMMANDS)

@@ -11,7 +11,7 @@ import yaml
 
 from docs import pages
 from lowlight_tf.catalog import METRICS
-from lowlight_tf.cli.main import COMMANDS, parser
+from lowlight_tf.cli.main import COMMANDS, build_parser
 from lowlight_tf.config import RECIPE_DIR as RECIPES
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets import dataset_card
@@ -97,7 +97,7 @@ def test_every_command_that_is_shown_can_be_given(path):
     for line in shown(path):
         words = shlex.split(line, comments=True)
         try:
-            args = parser().parse_args(words[1:])
+            args = build_parser().parse_args(words[1:])
         except SystemExit:
             pytest.fail(f"{path.name}: {line}")
         for metric in (getattr(args, "metrics", None) or "").split(","):

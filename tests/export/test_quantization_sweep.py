@@ -231,7 +231,7 @@ def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_pa
     import keras
 
     from lowlight_tf.models.zero_dce import zero_dce
-    from lowlight_tf.training.composite_loss import Objective
+    from lowlight_tf.training.composite_loss import CompositeLoss
 
     folder, options = tmp_path / "run", {"filters": 4, "iterations": 2}
     shutil.copytree(run, folder)
@@ -242,7 +242,7 @@ def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_pa
         ["pipeline.crop=16", "pipeline.batch=2"]
     )
     (folder / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
-    objective = Objective({"exposure": 10.0, "curve_smoothness": 200.0})
+    objective = CompositeLoss({"exposure": 10.0, "curve_smoothness": 200.0})
     learned = dataclasses.replace(
         lesson(folder), judge=lambda images: objective.total(objective(images))
     )

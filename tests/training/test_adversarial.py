@@ -14,9 +14,9 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.training import adversarial
-from lowlight_tf.training.adversarial import AdversarialLearner, OneSided
-from lowlight_tf.training.callbacks import Progress
-from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.adversarial import AdversarialLearner, GANCollapseMonitor
+from lowlight_tf.training.callbacks import TrainingState
+from lowlight_tf.training.composite_loss import CompositeLoss
 
 GRAY = Contract((Port("low", 1),), (Port("enhanced", 1),))
 CAMERAS = Contract((Port("visible", 1), Port("infrared", 1)), (Port("fused", 1),))
@@ -51,7 +51,7 @@ def against(
     loss = "max_intensity" if contract.is_fusion else "l1"
     learner = AdversarialLearner(
         line(inputs, output, **factors),
-        Objective({loss: 1e-9}),
+        CompositeLoss({loss: 1e-9}),
         contract=contract,
         critic=line([*beside, output], "", **{output: slope}),
         optimizer=keras.optimizers.SGD(critic_rate),
@@ -140,7 +140,7 @@ def test_a_critic_without_a_place_for_the_inputs_sees_the_picture_alone():
 
 def test_until_the_critic_plays_the_net_learns_by_its_objective_alone():
     learner = against("bce", 0.5, 0.5, low=1.0)
-    learner.plays, learner.objective = False, Objective({"l1": 1.0})
+    learner.plays, learner.objective = False, CompositeLoss({"l1": 1.0})
     before = learner.critic.get_weights()
     logs = learner.train_step(TWO)
     # Both pixels are too dark: l1 pulls the gain by the mean of what comes in, and the constant.
@@ -149,7 +149,7 @@ def test_until_the_critic_plays_the_net_learns_by_its_objective_alone():
     for old, new in zip(before, learner.critic.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     assert float(logs["loss"]) == pytest.approx(0.4)
-    assert not set(adversarial.NOTED) & set(logs)
+    assert not set(adversarial.LOGGED_KEYS) & set(logs)
 
 
 def test_features_are_what_leaky_relus_give_of_the_picture_and_of_the_real_one():
@@ -161,7 +161,7 @@ def test_features_are_what_leaky_relus_give_of_the_picture_and_of_the_real_one()
     critic.set_weights([doubles, np.zeros((1, 1, 1, 1)), np.zeros(1)])
     learner = AdversarialLearner(
         line(["low"], "enhanced", low=-1.0),
-        Objective({"l1": 1e-9}),
+        CompositeLoss({"l1": 1e-9}),
         contract=GRAY,
         critic=critic,
         optimizer=keras.optimizers.SGD(0.0),
@@ -180,13 +180,13 @@ def test_features_are_what_leaky_relus_give_of_the_picture_and_of_the_real_one()
 
 def test_features_need_a_target_and_a_critic_that_has_some(recipe):
     matching = recipe.replace([*CRITIC, "critic.features=1"])
-    adversarial.check(matching, GRAY)
+    adversarial.check_adversarial(matching, GRAY)
     with pytest.raises(UsageError, match="a net that fuses has none"):
-        adversarial.check(matching, CAMERAS)
+        adversarial.check_adversarial(matching, CAMERAS)
     with pytest.raises(UsageError, match=r"LeakyReLUs give\. Received: blank"):
         AdversarialLearner(
             line(["low"], "enhanced"),
-            Objective({"l1": 1.0}),
+            CompositeLoss({"l1": 1.0}),
             contract=GRAY,
             critic=keras.Model(*[keras.Input((None, None, 1))] * 2, name="blank"),
             optimizer=keras.optimizers.SGD(0.0),
@@ -199,7 +199,7 @@ def test_features_need_a_target_and_a_critic_that_has_some(recipe):
 def test_the_critic_learns_as_long_as_the_net(begin, recipe):
     plan = ["training.steps=1000", "training.schedule=cosine", "training.warmup=0"]
     late = recipe.replace([*CRITIC, *plan, f"critic.begin={begin}"])
-    optimizer = adversarial.opponent(late, GRAY)["optimizer"]
+    optimizer = adversarial.discriminator_kwargs(late, GRAY)["optimizer"]
     optimizer.build([])
     rates = []
     for step in (0, round(1000 * (1 - begin))):
@@ -212,14 +212,14 @@ def test_a_critic_needs_tensorflow(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     recipe = Recipe().replace(["critic.model=patch_discriminator"])
     with pytest.raises(UsageError, match=r"TensorFlow backend\. Received: KERAS_BACKEND=jax"):
-        adversarial.check(recipe, ENHANCE)
-    adversarial.check(Recipe(), ENHANCE)
+        adversarial.check_adversarial(recipe, ENHANCE)
+    adversarial.check_adversarial(Recipe(), ENHANCE)
 
 
 def lines_of(capsys, rows, guess=0.7):
     """What is said of a log, (critic, critic_real, critic_fake) a line."""
-    progress = Progress()
-    watch = OneSided(progress, 1, len(rows), guess=guess)
+    progress = TrainingState()
+    watch = GANCollapseMonitor(progress, 1, len(rows), guess=guess)
     for critic, real, fake in rows:
         progress.step += 1
         progress.history.add(progress.step, critic=critic, critic_real=real, critic_fake=fake)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.composite_loss import CompositeLoss
 
 
 def test_the_total_is_the_weighted_sum():
@@ -12,7 +12,7 @@ def test_the_total_is_the_weighted_sum():
         "target": np.full((2, 16, 16, 3), 0.5, np.float32),
         "enhanced": np.full((2, 16, 16, 3), 0.4, np.float16),
     }
-    objective = Objective({"l1": 3.0, "psnr": 0.01})
+    objective = CompositeLoss({"l1": 3.0, "psnr": 0.01})
     losses = objective(images)
     np.testing.assert_allclose(float(losses["l1"]), 0.1, rtol=1e-3)
     np.testing.assert_allclose(float(objective.total(losses)), 3 * 0.1 - 0.01 * 20, rtol=5e-3)
@@ -28,4 +28,4 @@ def test_the_total_is_the_weighted_sum():
 )
 def test_what_cannot_be_judged_by_is_refused(weights, message):
     with pytest.raises(UsageError, match=message):
-        Objective(weights)
+        CompositeLoss(weights)

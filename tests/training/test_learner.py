@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.composite_loss import CompositeLoss
 from lowlight_tf.training.learner import Learner
 from lowlight_tf.training.trainer import train
 
@@ -22,7 +22,7 @@ def brightener(gain):
 def test_a_pupil_comes_to_do_what_its_teacher_does_whatever_the_target():
     low = {"low": np.random.default_rng(0).random((8, 4, 4, 3), np.float32) / 4}
     pupil, teacher = brightener(1.0), brightener(3.0)
-    learner = Learner(pupil, Objective({"distilled": 1.0}), teacher=teacher)
+    learner = Learner(pupil, CompositeLoss({"distilled": 1.0}), teacher=teacher)
     learner.compile(optimizer=keras.optimizers.Adam(0.05))
     learner.fit(low, {"target": np.zeros((8, 4, 4, 3), np.float32)}, epochs=120, verbose=0)
     np.testing.assert_allclose(pupil(low)["enhanced"], 3 * low["low"], atol=0.05)
@@ -30,7 +30,7 @@ def test_a_pupil_comes_to_do_what_its_teacher_does_whatever_the_target():
 
 
 def test_the_teacher_is_no_part_of_what_is_saved():
-    learner = Learner(brightener(1.0), Objective({"distilled": 1.0}), teacher=brightener(3.0))
+    learner = Learner(brightener(1.0), CompositeLoss({"distilled": 1.0}), teacher=brightener(3.0))
     assert len(learner.net.weights) == 1
     assert len(learner.trainable_variables) == 1
 

@@ -7,12 +7,12 @@ import pytest
 
 from lowlight_tf.models.driving_unet import driving_unet
 from lowlight_tf.training import callbacks, checkpoint
-from lowlight_tf.training.callbacks import Progress
-from lowlight_tf.training.composite_loss import Objective
+from lowlight_tf.training.callbacks import TrainingState
+from lowlight_tf.training.composite_loss import CompositeLoss
 from lowlight_tf.training.history import History
 from lowlight_tf.training.learner import Learner
-from lowlight_tf.training.reduce_lr_on_plateau import PSNRPlateau
-from lowlight_tf.training.schedule import adam
+from lowlight_tf.training.reduce_lr_on_plateau import ReduceLROnPlateau
+from lowlight_tf.training.schedule import create_optimizer
 from lowlight_tf.training.trainer import train
 from lowlight_tf.training_config import TrainingConfig
 
@@ -30,8 +30,8 @@ RATES = [1e-4] * 4 + [1e-5] * 4 + [2e-6] * 7
 
 @pytest.fixture(scope="module")
 def built():
-    learner = Learner(driving_unet(filters=4, depth=1, groups=2), Objective({"l1": 1.0}))
-    learner.compile(optimizer=adam(PLAN))
+    learner = Learner(driving_unet(filters=4, depth=1, groups=2), CompositeLoss({"l1": 1.0}))
+    learner.compile(optimizer=create_optimizer(PLAN))
     learner.optimizer.build(learner.trainable_variables)
     return learner
 
@@ -45,7 +45,7 @@ def learner(built):
 
 def validated(progress, psnr, learner, path):
     """Validate once, with a scripted result."""
-    plateau = PSNRPlateau(progress, 1, len(PSNR), training=PLAN, path=path)
+    plateau = ReduceLROnPlateau(progress, 1, len(PSNR), training=PLAN, path=path)
     plateau.set_model(learner)
     progress.step += 1
     progress.history.add(progress.step, val_psnr=psnr)
@@ -53,7 +53,7 @@ def validated(progress, psnr, learner, path):
 
 
 def test_cuts_at_the_right_validation_and_never_below_the_floor(learner, tmp_path, capsys):
-    progress = Progress()
+    progress = TrainingState()
     for psnr in PSNR:
         validated(progress, psnr, learner, tmp_path / "history.csv")
     written = History.load(tmp_path / "history.csv")
@@ -67,8 +67,10 @@ def test_cuts_at_the_right_validation_and_never_below_the_floor(learner, tmp_pat
 
 def test_what_is_better_the_lower_it_is_is_so_here_too(learner, tmp_path):
     plan = dataclasses.replace(PLAN, judge="lpips")
-    progress = Progress()
-    plateau = PSNRPlateau(progress, 1, len(PSNR), training=plan, path=tmp_path / "history.csv")
+    progress = TrainingState()
+    plateau = ReduceLROnPlateau(
+        progress, 1, len(PSNR), training=plan, path=tmp_path / "history.csv"
+    )
     plateau.set_model(learner)
     for psnr in PSNR:
         progress.step += 1
@@ -79,14 +81,14 @@ def test_what_is_better_the_lower_it_is_is_so_here_too(learner, tmp_path):
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 5, 8])
 def test_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(stop, learner, tmp_path):
-    progress = Progress()
+    progress = TrainingState()
     for psnr in PSNR[:stop]:
         validated(progress, psnr, learner, tmp_path / "history.csv")
-    saved = checkpoint.save(tmp_path, progress.step, learner, progress.fields())
+    saved = checkpoint.save_checkpoint(tmp_path, progress.step, learner, progress.fields())
 
     learner.optimizer.learning_rate = 1.0
-    again = Progress()
-    again.step, fields = checkpoint.restore(saved, learner)
+    again = TrainingState()
+    again.step, fields = checkpoint.restore_checkpoint(saved, learner)
     again.history = History(fields.pop("rows"))
     again.__dict__.update(fields)
     for psnr in PSNR[stop:]:
@@ -123,15 +125,17 @@ def test_a_run_by_epochs_validates_once_an_epoch_and_cuts_where_it_would_have_af
     told = json.loads((whole / "training.json").read_text())
     assert (told["steps"], told["recipe"]["training"]["epochs"]) == (8, 4)
 
-    def stopped(self, logs, on_step=callbacks.Log.on_step):
+    def stopped(self, logs, on_step=callbacks.ProgressLogger.on_step):
         on_step(self, logs)
         if self.progress.step == 5:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.Log, "on_step", stopped)
+        patch.setattr(callbacks.ProgressLogger, "on_step", stopped)
         with pytest.raises(KeyboardInterrupt):
             train(still, tmp_path / "stopped")
-    assert checkpoint.latest(tmp_path / "stopped" / "checkpoints").stem == "step_00000003"
+    assert (
+        checkpoint.latest_checkpoint(tmp_path / "stopped" / "checkpoints").stem == "step_00000003"
+    )
     train(still, tmp_path / "stopped", resume=True)
     assert History.load(tmp_path / "stopped" / "history.csv").rows == history.rows

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from lowlight_tf.training.schedule import Schedule, adam
+from lowlight_tf.training.schedule import WarmupSchedule, create_optimizer
 from lowlight_tf.training_config import TrainingConfig
 
 
 def rates(steps, **options):
-    schedule = Schedule(TrainingConfig(steps=300, learning_rate=1e-3, **options))
+    schedule = WarmupSchedule(TrainingConfig(steps=300, learning_rate=1e-3, **options))
     return [float(schedule(step)) for step in steps]
 
 
@@ -29,7 +29,8 @@ def test_the_rate_rises_evenly_during_the_warm_up():
 
 def test_in_float16_alone_the_loss_is_scaled():
     half, full = (
-        adam(TrainingConfig(precision=p, beta_1=0.5)) for p in ("mixed_float16", "float32")
+        create_optimizer(TrainingConfig(precision=p, beta_1=0.5))
+        for p in ("mixed_float16", "float32")
     )
     assert float(half.scale_loss(1.0)) > 1000
     assert float(full.scale_loss(1.0)) == 1

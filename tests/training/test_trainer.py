@@ -95,8 +95,10 @@ def test_a_killed_run_goes_on_to_the_same_weights(step, whole, recipe, tmp_path)
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     train(recipe, tmp_path / "run", resume=True)
-    expected = weights_of(checkpoint.latest(whole / "checkpoints"))
-    for name, array in weights_of(checkpoint.latest(tmp_path / "run" / "checkpoints")).items():
+    expected = weights_of(checkpoint.latest_checkpoint(whole / "checkpoints"))
+    for name, array in weights_of(
+        checkpoint.latest_checkpoint(tmp_path / "run" / "checkpoints")
+    ).items():
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
     rows = History.load(tmp_path / "run" / "history.csv").rows
     assert rows == History.load(whole / "history.csv").rows
@@ -113,14 +115,14 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
 ):
     # The first steps are good ones; then the learning rate throws the weights out of all bounds.
     run = train(recipe.replace(["training.steps=2"]), tmp_path / "run")
-    good = checkpoint.latest(run / "checkpoints")
+    good = checkpoint.latest_checkpoint(run / "checkpoints")
     with pytest.raises(UsageError, match=r"became nan or infinite at step \d.*step_0+2\.npz"):
         train(
             recipe.replace(["training.learning_rate=1e30", "training.clip_value=0"]),
             run,
             resume=True,
         )
-    assert checkpoint.latest(run / "checkpoints") == good
+    assert checkpoint.latest_checkpoint(run / "checkpoints") == good
     assert all(np.isfinite(array).all() for array in weights_of(good).values())
 
 
@@ -136,7 +138,7 @@ def test_only_the_recipe_that_began_a_run_goes_on_with_it(whole, recipe):
 
 def test_a_checkpoint_of_another_model_is_refused(whole, recipe, tmp_path):
     run = train(recipe.replace(["training.steps=2", "options.filters=6"]), tmp_path / "run")
-    stranger = checkpoint.latest(whole / "checkpoints")
+    stranger = checkpoint.latest_checkpoint(whole / "checkpoints")
     (run / "checkpoints" / stranger.name).write_bytes(stranger.read_bytes())
     with pytest.raises(UsageError, match="a checkpoint of another model"):
         train(recipe.replace(["options.filters=6"]), run, resume=True)

@@ -50,7 +50,7 @@ def test_a_critic_that_cannot_be_had_is_refused_and_nothing_written(
 
 
 def arrays_of(run):
-    with np.load(checkpoint.latest(run / "checkpoints")) as arrays:
+    with np.load(checkpoint.latest_checkpoint(run / "checkpoints")) as arrays:
         return {name: arrays[name] for name in arrays.files if name != "progress"}
 
 
@@ -78,7 +78,7 @@ def test_only_the_net_is_kept_and_both_sides_are_in_the_log(whole, recipe):
     assert len(net.weights) == sum(name.startswith("net/") for name in arrays_of(whole))
     assert not any("logits" in layer.name for layer in net.layers)
     history = History.load(whole / "history.csv")
-    for name in adversarial.NOTED:
+    for name in adversarial.LOGGED_KEYS:
         steps, values = history.column(name)
         assert steps == [1, 2, 3, 4]
         assert np.isfinite(values).all()

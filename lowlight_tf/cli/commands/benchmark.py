@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Time, print a table, write what is asked for; return 0."""
     from lowlight_tf import checks
-    from lowlight_tf.cli.options import image_size, net_file
+    from lowlight_tf.cli.options import image_size, model_file
     from lowlight_tf.fileio import write_json
     from lowlight_tf.runtime import benchmark
     from lowlight_tf.runtime.litert_engine import LiteRTEngine
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         checks.check_file_in_dir("--json", args.json)
     wanted = image_size(args.size) if args.size else None
-    path = net_file(args.model)
+    path = model_file(args.model)
     engine = LiteRTEngine(path)
     size = height, width = wanted or (engine.card.height, engine.card.width)
     if engine.size not in (None, size):

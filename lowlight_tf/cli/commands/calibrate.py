@@ -8,7 +8,7 @@ from pathlib import Path
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 
-MOST = 32  # pairs that are looked at, spread over all
+MAX_PAIRS = 32  # pairs that are looked at, spread over all
 
 HELP = "measure a rig of a visible and an infrared camera, for its pictures to lie over each other"
 
@@ -54,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
 
     image_io.check_overwrite(args.output, overwrite=args.overwrite)
     named, complaints = _pairs(args.pictures)
-    if len(named) > MOST:
-        print(f"{MOST} of {len(named)} pairs are looked at")
-        named = [named[index * len(named) // MOST] for index in range(MOST)]
+    if len(named) > MAX_PAIRS:
+        print(f"{MAX_PAIRS} of {len(named)} pairs are looked at")
+        named = [named[index * len(named) // MAX_PAIRS] for index in range(MAX_PAIRS)]
     pictures = []
     for visible, other in named:
         try:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands import report
-from lowlight_tf.cli.console import Bar
-from lowlight_tf.cli.options import words_of
+from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.options import split_names
 from lowlight_tf.cli.selection import named_pairs
 from lowlight_tf.fileio import atomic_write
 
@@ -81,8 +81,8 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     from lowlight_tf.evaluation.comparison.comparison import compare
     from lowlight_tf.evaluation.comparison.html_report import html_report
 
-    models = words_of("models", args.models)
-    protocols = words_of("protocol", args.protocol) if args.protocol else []
+    models = split_names("models", args.models)
+    protocols = split_names("protocol", args.protocol) if args.protocol else []
     engines = evaluator.load_models(models, threads=args.threads)
     data, pairs = _pairs(args, engines, room)
     if args.metrics is None:
@@ -99,12 +99,12 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         print(f"lowlight-tf compare: {line}", file=sys.stderr)
     curves = _curves([Path(model) for model in models], args.runs, room / "curves.svg")
 
-    with Bar(len(models) * len(pairs)) as bar:
+    with ProgressBar(len(models) * len(pairs)) as bar:
         found = compare(
             models,
             engines,
             pairs,
-            metrics=words_of("metrics", args.metrics),
+            metrics=split_names("metrics", args.metrics),
             protocols=protocols,
             data=data,
             threads=args.threads,
@@ -137,7 +137,7 @@ def _pairs(
     from lowlight_tf.catalog import METRICS
 
     contracts = [engine.contract for engine in engines.values()]
-    metrics = words_of("metrics", args.metrics) if args.metrics else []
+    metrics = split_names("metrics", args.metrics) if args.metrics else []
     taken = {name for metric in metrics for name in METRICS.find(metric).inputs}
     cameras = "infrared" in taken or any(contract.is_fusion for contract in contracts)
     (room / "raw").mkdir()
@@ -165,7 +165,7 @@ def _curves(models: list[Path], named: list[Path], drawing: Path) -> dict[str, b
     return {"; ".join(told): drawing.read_bytes()}
 
 
-def _show(bar: Bar, names: list[str], count: int, name: str, share: float) -> None:
+def _show(bar: ProgressBar, names: list[str], count: int, name: str, share: float) -> None:
     bar.show(count * (names.index(name) + share), name)
 
 

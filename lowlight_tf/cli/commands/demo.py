@@ -4,7 +4,7 @@ import argparse
 import signal
 from pathlib import Path
 
-from lowlight_tf.cli.signals import stops_call
+from lowlight_tf.cli.signals import on_stop_signals
 
 HELP = "try the nets in the browser, on a picture or the camera; nothing leaves this machine"
 
@@ -31,11 +31,11 @@ def run(args: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C, or until asked to terminate; return 0."""
     import webbrowser
 
-    from lowlight_tf.cli.options import net_file
+    from lowlight_tf.cli.options import model_file
     from lowlight_tf.demo import litertjs, server
     from lowlight_tf.runtime import pretrained
 
-    chosen = server.DemoModel.open(net_file(args.model or pretrained.DEFAULT_MODEL))
+    chosen = server.DemoModel.open(model_file(args.model or pretrained.DEFAULT_MODEL))
     nets = {net.card.name: net for net in (*server.list_demo_models(), chosen)}
     parts = args.parts or litertjs.cache_dir()
     litertjs.download(parts, tell=lambda line: print(line, flush=True))
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.no_open:
             webbrowser.open(address)
         try:
-            with stops_call(signal.default_int_handler):
+            with on_stop_signals(signal.default_int_handler):
                 running.serve_forever()
         except KeyboardInterrupt:
             print()

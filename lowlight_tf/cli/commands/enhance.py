@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import Bar
+from lowlight_tf.cli.console import ProgressBar
 from lowlight_tf.cli.enhancing import camera_pair, image, raw, video
 from lowlight_tf.cli.enhancing.camera_pair import Job
 
@@ -30,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "pictures",
         nargs="*",
-        type=video.source,
+        type=video.parse_source,
         metavar="IN",
         help="pictures, videos, RAW files, or folders of them; a camera (/dev/video0), an address "
         "(rtsp://, udp://, http://), a named pipe, or - for the standard input",
     )
-    add("--input", nargs="+", type=video.source, default=[], help="the same, by a flag")
+    add("--input", nargs="+", type=video.parse_source, default=[], help="the same, by a flag")
     add(
         "--output",
         type=Path,
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     if not output:
         raise UsageError("Pass --output, the folder that the results go to.")
     one = len(inputs) == 1 and not _is_folder(inputs[0]) and _is_file(output, inputs[0])
-    frames = raw.frames(inputs) if _is_video_file(output) else None
+    frames = raw.burst_frames(inputs) if _is_video_file(output) else None
     one = one or frames is not None
     if output.exists() and not output.is_dir() and not one:
         raise UsageError(f"--output must be a folder. Received: {output} (a file).")
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     engine = load_model(model, threads=args.threads)
     raw.check(engine, args)
     if frames is not None:
-        return raw.burst(engine, frames, output, args)
+        return raw.enhance_burst(engine, frames, output, args)
     if not inputs:
         inputs = _embedded(run_folder, engine.contract)
         inputs, args.infrared = inputs[:1], args.infrared or inputs[1:]
@@ -203,7 +203,7 @@ def _with_partners(
         return [jobs[0]._replace(infrared=infrared[0])], []
     if alone and _is_file(output, jobs[0].source):
         raise UsageError(f"One video takes one --infrared video. Received: {len(infrared)}.")
-    return camera_pair.partnered(jobs, plan(infrared, output), output)
+    return camera_pair.pair_jobs(jobs, plan(infrared, output), output)
 
 
 def _embedded(run_folder: Path, contract: "Contract") -> list[Path]:
@@ -228,7 +228,7 @@ def _embedded(run_folder: Path, contract: "Contract") -> list[Path]:
 def _enhance_all(engine: "Engine", jobs: list[Job], args: argparse.Namespace) -> tuple[int, int]:
     """Return how many were enhanced whole and in part; say of each other one what is wrong."""
     outcomes = []
-    with Bar(len(jobs)) as bar:
+    with ProgressBar(len(jobs)) as bar:
         for index, job in enumerate(jobs):
             bar.show(index, getattr(job.source, "name", job.source))
             outcomes.append(_attempt(engine, job, args, bar, index))
@@ -236,7 +236,7 @@ def _enhance_all(engine: "Engine", jobs: list[Job], args: argparse.Namespace) ->
 
 
 def _attempt(
-    engine: "Engine", job: Job, args: argparse.Namespace, bar: Bar, index: int
+    engine: "Engine", job: Job, args: argparse.Namespace, bar: ProgressBar, index: int
 ) -> str | None:
     """Enhance one; return "whole", "broken" if it was in part, or None, and say what is wrong."""
     source = job.source
@@ -244,7 +244,7 @@ def _attempt(
         how = None
         if engine.contract.is_fusion:
             _check_partner(job)
-            how = camera_pair.preparation(engine, args)
+            how = camera_pair.preprocessing_for(engine, args)
         if video.is_video(source):
             if args.explain:
                 raise UsageError("--explain is for pictures. Leave it out where videos are named.")
@@ -283,7 +283,7 @@ def _enhance_by_ray(
         todo, functools.partial(_open_worker, model, options), cpus=args.threads
     )
     outcomes = ["whole"] * (len(jobs) - len(todo))
-    with Bar(len(todo)) as bar, contextlib.closing(answers):
+    with ProgressBar(len(todo)) as bar, contextlib.closing(answers):
         bar.show(0, "")
         for done, (job, answer) in enumerate(answers, start=1):
             bar.clear()
@@ -309,7 +309,7 @@ def _open_worker(
     engine = load_model(model, threads=args.threads)
 
     def work(job: Job) -> tuple[str | None, str]:
-        with contextlib.redirect_stderr(io.StringIO()) as said, Bar(1) as bar:
+        with contextlib.redirect_stderr(io.StringIO()) as said, ProgressBar(1) as bar:
             outcome = _attempt(engine, job, args, bar, 0)
         return outcome, said.getvalue()
 

@@ -12,9 +12,9 @@ from typing import Any
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands import evaluate_detection
-from lowlight_tf.cli.console import Bar
-from lowlight_tf.cli.options import words_of
-from lowlight_tf.cli.selection import _sets
+from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.options import split_names
+from lowlight_tf.cli.selection import select_pairs
 
 SHEET = 8  # rows of a contact sheet
 HEIGHT = {True: 160, False: 270}  # pixels of its pictures, with a column of targets or without
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
-    protocols = words_of("protocol", args.protocol) if args.protocol else []
+    protocols = split_names("protocol", args.protocol) if args.protocol else []
 
     from lowlight_tf.catalog import METRICS
     from lowlight_tf.evaluation import (
@@ -113,10 +113,10 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
         args.protocol = ",".join(protocols)
     if args.metrics is None:
         args.metrics = ",".join(evaluator.FUSION_METRICS if fusing else ("psnr", "ssim"))
-    metrics = words_of("metrics", args.metrics)
+    metrics = split_names("metrics", args.metrics)
     taken = {name for metric in metrics for name in METRICS.find(metric).inputs}
     raws = room if contracts[0].is_raw else None
-    sets = _sets(args, models, "target" in taken, fusing or "infrared" in taken, raws)
+    sets = select_pairs(args, models, "target" in taken, fusing or "infrared" in taken, raws)
     for pairs in sets.values():
         for engine in engines.values():
             evaluator.check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
@@ -132,7 +132,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     made = []
     for name, engine in engines.items():
         for data, pairs in sets.items():
-            with Bar(len(pairs)) as bar:
+            with ProgressBar(len(pairs)) as bar:
                 measured = evaluator.evaluate_pairs(
                     engine,
                     pairs,
@@ -158,7 +158,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     return 0
 
 
-def _show(bar: Bar, count: int, name: str, share: float) -> None:
+def _show(bar: ProgressBar, count: int, name: str, share: float) -> None:
     bar.show(share * count, name)
 
 

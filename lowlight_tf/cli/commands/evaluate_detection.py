@@ -8,7 +8,7 @@ from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import Bar
+from lowlight_tf.cli.console import ProgressBar
 
 SOURCES = "input", "visible", "infrared"  # no models here: their rows are always shown
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
     rows = []
     for name, (pairs, labels) in sets.items():
-        with Bar(len(pairs)) as bar:
+        with ProgressBar(len(pairs)) as bar:
             rows += detection_metrics.evaluate_detection(
                 engines,
                 pairs,
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _show(bar: Bar, count: int, name: str, share: float) -> None:
+def _show(bar: ProgressBar, count: int, name: str, share: float) -> None:
     bar.show(share * count, name)
 
 

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, room: Path) -> int:
-    from lowlight_tf.cli.options import image_size, words_of
+    from lowlight_tf.cli.options import image_size, split_names
     from lowlight_tf.cli.selection import named_pairs, own_pairs
 
     size = image_size(args.size)
@@ -64,10 +64,10 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     from lowlight_tf.fileio import write_json, write_text
     from lowlight_tf.metrics import fidelity
     from lowlight_tf.runtime import benchmark
-    from lowlight_tf.training.composite_loss import Objective
+    from lowlight_tf.training.composite_loss import CompositeLoss
     from lowlight_tf.training.data import read_split_pairs
 
-    rungs = VARIANTS if args.quantize == "all" else words_of("quantize", args.quantize)
+    rungs = VARIANTS if args.quantize == "all" else split_names("quantize", args.quantize)
     for rung in rungs:
         checks.check_choice("quantize", rung, VARIANTS)
     recipe = Recipe.load(args.run / "recipe.toml")
@@ -76,7 +76,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         ",".join(FUSION_METRICS) if contract.is_fusion else "psnr,ssim,lpips"
     )
     args.protocol = args.protocol or default_protocol(contract)
-    metrics = words_of("metrics", args.metrics)
+    metrics = split_names("metrics", args.metrics)
     for metric in metrics:
         METRICS.find(metric)  # what is not there is said before anything is made
     fidelity.check_protocol(args.protocol)
@@ -88,7 +88,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         data, pairs = named_pairs(args.data, args, against, contract.is_fusion, raws)
     else:
         data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
-    objective = Objective(recipe.objective)
+    objective = CompositeLoss(recipe.objective)
     listed = args.run / "pairs_training.json"
     lesson = FineTuneConfig(
         pairs=read_split_pairs(listed) if listed.is_file() else (),

@@ -61,12 +61,12 @@ def judge_of(run: Path) -> str:
 
 def best(history, judge: str) -> str:
     """Return the best validation in a few words."""
-    from lowlight_tf.training.history import merit
+    from lowlight_tf.training.history import score
 
     steps, quality = history.column(f"val_{judge}")
     if not quality:
         return "not validated yet"
-    best = max(zip(steps, quality, strict=True), key=lambda one: merit(judge, one[1]))[0]
+    best = max(zip(steps, quality, strict=True), key=lambda one: score(judge, one[1]))[0]
     row = next(row for row in history.rows if row["step"] == best)
     (epoch,), (last,) = history.epochs([best]), history.epochs([history.rows[-1]["step"]])
     if "val_psnr" in row:

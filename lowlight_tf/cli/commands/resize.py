@@ -20,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the files; return 0."""
     from lowlight_tf import checks
-    from lowlight_tf.cli.options import image_size, net_file
+    from lowlight_tf.cli.options import image_size, model_file
     from lowlight_tf.tflite_graph.resize_model import resize_model
 
     sizes = [image_size(size) for size in args.size.split(",")]
-    path = net_file(args.model)
+    path = model_file(args.model)
     if args.output.exists():
         checks.check_dir("output", args.output)
     for size in sizes:

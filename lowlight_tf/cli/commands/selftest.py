@@ -3,7 +3,7 @@
 import argparse
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.options import net_file
+from lowlight_tf.cli.options import model_file
 
 HELP = "run the golden pair of a net on this machine: pass or fail"
 
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
     checks.check_min("threads", args.threads, 1)
     models = args.models or pretrained.list_pretrained()
-    paths = [net_file(model) for model in models]
+    paths = [model_file(model) for model in models]
     failed = 0
     for model, path in zip(models, paths, strict=True):
         try:

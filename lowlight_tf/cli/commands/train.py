@@ -100,9 +100,9 @@ def run(args: argparse.Namespace) -> int:
     if recipe.data == ("embedded",):
         print("no data named: the embedded pairs, photographs inside scikit-image, darkened")
 
-    from lowlight_tf.training.onednn import hasten
+    from lowlight_tf.training.onednn import enable_onednn_bfloat16
 
-    print(hasten())
+    print(enable_onednn_bfloat16())
 
     from lowlight_tf.training.trainer import train
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--infrared",
         nargs="+",
-        type=video.source,
+        type=video.parse_source,
         default=[],
         metavar="IN",
         help="what the infrared camera saw, for a model that fuses: as IN, under the same names; "
@@ -67,12 +67,12 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
             f"{engine.name} makes one picture of those of two cameras. Pass --infrared, what the "
             "infrared camera saw."
         )
-    preparation(engine, args)
+    preprocessing_for(engine, args)
     if args.align and _is_rig(args.align):
         args.align = str(Path(args.align).absolute())  # workers may be elsewhere
 
 
-def preparation(engine: "Engine", args: argparse.Namespace) -> "PairPreprocessing | None":
+def preprocessing_for(engine: "Engine", args: argparse.Namespace) -> "PairPreprocessing | None":
     """Return what is done to pictures before they are fused: the engine's own, or as is asked.
 
     Raises:
@@ -90,7 +90,7 @@ def preparation(engine: "Engine", args: argparse.Namespace) -> "PairPreprocessin
     return asked
 
 
-def partnered(
+def pair_jobs(
     jobs: Iterable[Job], infrared: Iterable[Job], output: Path
 ) -> tuple[list[Job], list[Job]]:
     """Join what two cameras saw by the names of the results that each would have, but suffixes.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lowlight_tf.cli.console import Bar
+from lowlight_tf.cli.console import ProgressBar
 from lowlight_tf.cli.enhancing import raw
 from lowlight_tf.cli.enhancing.camera_pair import Job
 from lowlight_tf.imaging import dtypes
@@ -36,7 +36,7 @@ def enhance_one(
     engine: "Engine",
     job: Job,
     args: argparse.Namespace,
-    bar: Bar,
+    bar: ProgressBar,
     index: int,
     *,
     preparation: "PairPreprocessing | None" = None,
@@ -67,16 +67,16 @@ def enhance_one(
             _write_maps(engine, job.target, args, *shown, **options)
 
     if engine.contract.is_raw:
-        picture = _developed(engine, job, args, bar, progress, told)
+        picture = _develop(engine, job, args, bar, progress, told)
     elif job.infrared is None:
-        picture = _enhanced(engine, _read(job, args), progress, told)
+        picture = _enhance(engine, _read(job, args), progress, told)
     else:
-        picture = _fused(engine, _read(job, args), job.infrared, preparation, progress, told)
+        picture = _fuse(engine, _read(job, args), job.infrared, preparation, progress, told)
     image_io.save_image(job.target, picture, overwrite=args.overwrite)
 
 
-def _developed(
-    engine: "Engine", job: Job, args: argparse.Namespace, bar: Bar, progress: Progress, told
+def _develop(
+    engine: "Engine", job: Job, args: argparse.Namespace, bar: ProgressBar, progress: Progress, told
 ) -> "LoadedImage":
     from lowlight_tf.imaging.image_io import LoadedImage
     from lowlight_tf.runtime.develop import develop as through
@@ -89,7 +89,7 @@ def _developed(
     )
 
 
-def _enhanced(engine: "Engine", picture: "LoadedImage", progress: Progress, told) -> "LoadedImage":
+def _enhance(engine: "Engine", picture: "LoadedImage", progress: Progress, told) -> "LoadedImage":
     from lowlight_tf.runtime.enhance import enhance
 
     told(picture.pixels)
@@ -97,7 +97,7 @@ def _enhanced(engine: "Engine", picture: "LoadedImage", progress: Progress, told
     return picture
 
 
-def _fused(
+def _fuse(
     engine: "Engine",
     picture: "LoadedImage",
     infrared: Path,
@@ -122,7 +122,7 @@ def _read(job: Job, args: argparse.Namespace) -> "LoadedImage":
     if not raw.is_raw(job.source):
         return image_io.load_image(job.source)
     return image_io.LoadedImage(
-        dtypes.convert_dtype(raw.developed(job.source, args), _depth(job.target))
+        dtypes.convert_dtype(raw.develop_with_libraw(job.source, args), _depth(job.target))
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import Bar
+from lowlight_tf.cli.console import ProgressBar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +51,9 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
     """Refuse what no RAW file can be developed by; say if the ratio is not that which was asked."""
     if args.ratio is not None:
         checks.check_positive("ratio", args.ratio)
-        if capped(args) < args.ratio:
+        if exposure_cap(args) < args.ratio:
             _say(
-                f"--ratio {args.ratio:g} is more than See-in-the-Dark's {capped(args):g}, which is "
+                f"--ratio {args.ratio:g} is more than See-in-the-Dark's {exposure_cap(args):g}, which is "
                 "taken. Pass --uncapped to have it."
             )
     checks.check_positive("fps", args.fps)
@@ -63,7 +63,7 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
         )
 
 
-def capped(args: argparse.Namespace) -> float | None:
+def exposure_cap(args: argparse.Namespace) -> float | None:
     """Return the ratio that the flags name, if they name one."""
     from lowlight_tf.imaging.raw import raw_image
 
@@ -95,12 +95,12 @@ def read(source: Path, args: argparse.Namespace) -> "RawImage":
     return raw_image.read_raw(source, black=args.black)
 
 
-def ratio_for(picture: "RawImage", name: str, args: argparse.Namespace, bar: Bar) -> float:
+def ratio_for(picture: "RawImage", name: str, args: argparse.Namespace, bar: ProgressBar) -> float:
     """Return by how much a picture is amplified; say it where nobody else has."""
     from lowlight_tf.imaging.raw import raw_image
     from lowlight_tf.runtime.develop import auto_exposure_ratio
 
-    asked = capped(args)
+    asked = exposure_cap(args)
     if asked is not None:
         return asked
     found = auto_exposure_ratio(
@@ -111,16 +111,16 @@ def ratio_for(picture: "RawImage", name: str, args: argparse.Namespace, bar: Bar
     return found
 
 
-def developed(source: Path, args: argparse.Namespace) -> "np.ndarray":
+def develop_with_libraw(source: Path, args: argparse.Namespace) -> "np.ndarray":
     """Return a RAW file as LibRaw develops it, (H, W, 3) uint16 sRGB: for a model of pictures."""
     from lowlight_tf.imaging.raw import raw_image
 
     return raw_image.develop_with_libraw(
-        source, ratio=capped(args) or 1.0, curve="srgb", upright=True
+        source, ratio=exposure_cap(args) or 1.0, curve="srgb", upright=True
     )
 
 
-def frames(inputs: Sequence[Path | str]) -> list[Path] | None:
+def burst_frames(inputs: Sequence[Path | str]) -> list[Path] | None:
     """Return the RAW files of a burst in the order of the numbers in their names.
 
     None if the inputs are anything else than RAW files, patterns of their names (*, ?) and folders
@@ -149,10 +149,12 @@ def are_raw(inputs: Sequence[Path | str]) -> bool:
     from lowlight_tf.imaging import image_io
 
     folders = [source for source in inputs if isinstance(source, Path) and source.is_dir()]
-    return frames(inputs) is not None and not any(map(image_io.find_images, folders))
+    return burst_frames(inputs) is not None and not any(map(image_io.find_images, folders))
 
 
-def burst(engine: "Engine", sources: Sequence[Path], target: Path, args: argparse.Namespace) -> int:
+def enhance_burst(
+    engine: "Engine", sources: Sequence[Path], target: Path, args: argparse.Namespace
+) -> int:
     """Develop RAW files into the frames of one video; return 0, or 1 if one could not be read.
 
     All are amplified alike: as --ratio says, or as fits the first.
@@ -173,7 +175,7 @@ def burst(engine: "Engine", sources: Sequence[Path], target: Path, args: argpars
 
     recorder, like = None, None
     try:
-        with Bar(len(sources)) as bar:
+        with ProgressBar(len(sources)) as bar:
             for index, image in _images(engine, sources, args, bar):
                 if recorder is None:
                     like = VideoFormat.of(image.shape[:2], args.fps)
@@ -190,7 +192,7 @@ def burst(engine: "Engine", sources: Sequence[Path], target: Path, args: argpars
 
 
 def _images(
-    engine: "Engine", sources: Sequence[Path], args: argparse.Namespace, bar: Bar
+    engine: "Engine", sources: Sequence[Path], args: argparse.Namespace, bar: ProgressBar
 ) -> Iterator[tuple[int, "np.ndarray"]]:
     """Give the number and the picture of each file that has one; say what is wrong with others."""
     import numpy as np

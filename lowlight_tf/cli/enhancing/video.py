@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import Bar
-from lowlight_tf.cli.signals import stops_call
+from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.signals import on_stop_signals
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
@@ -22,7 +22,7 @@ SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
     *(".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv"),
 )
-GLANCE = 0.1  # seconds
+POLL_INTERVAL_S = 0.1  # seconds
 
 Source = Path | str
 """A file or a device, or what is no path: an address, or "-" for the standard input."""
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def source(word: str) -> Source:
+def parse_source(word: str) -> Source:
     """Return what the user named: an address and "-" as they are, all else as a path."""
     return word if word == "-" or "://" in word else Path(word)
 
@@ -92,7 +92,7 @@ def enhance_one(
     engine: "Engine",
     job: tuple[Source, Path, Source | None],
     args: argparse.Namespace,
-    bar: Bar,
+    bar: ProgressBar,
     index: int,
     *,
     preparation: "PairPreprocessing | None" = None,
@@ -212,7 +212,7 @@ def _opened(source: Source, stop: threading.Event, patience: float) -> "VideoRea
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     while thread.is_alive():
-        thread.join(GLANCE)
+        thread.join(POLL_INTERVAL_S)
         if stop.is_set():
             raise KeyboardInterrupt
     if isinstance(results[0], BaseException):
@@ -233,5 +233,5 @@ def _stoppable() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    with stops_call(handle):
+    with on_stop_signals(handle):
         yield stop

@@ -18,7 +18,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.training.callbacks import Progress, StepCallback
+from lowlight_tf.training.callbacks import StepCallback, TrainingState
 from lowlight_tf.training.distributed.rendezvous import wait_for_workers
 from lowlight_tf.training.learner import Learner, replicas_mean
 
@@ -73,11 +73,11 @@ class SingleDevice(contextlib.ExitStack):
         return Learner(*args, **options)
 
     def broadcast_state(
-        self, learner: Learner, progress: Progress, recipe: Recipe, pairs: Sequence[Pair]
+        self, learner: Learner, progress: TrainingState, recipe: Recipe, pairs: Sequence[Pair]
     ) -> None:
         """Begin where the chief does: with its weights, its optimizer and its step."""
 
-    def callbacks(self, progress: Progress, every: int, last: int) -> list[StepCallback]:
+    def callbacks(self, progress: TrainingState, every: int, last: int) -> list[StepCallback]:
         """Return what keeps the learning rate equal where a validation may have changed it."""
         return []
 
@@ -188,7 +188,7 @@ class MultiWorker(SingleDevice):
         return DistributedLearner(*args, mean=self.all_reduce_mean, **options)
 
     def broadcast_state(
-        self, learner: Learner, progress: Progress, recipe: Recipe, pairs: Sequence[Pair]
+        self, learner: Learner, progress: TrainingState, recipe: Recipe, pairs: Sequence[Pair]
     ) -> None:
         """See `Alone.agree`.
 
@@ -209,7 +209,7 @@ class MultiWorker(SingleDevice):
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
-    def callbacks(self, progress: Progress, every: int, last: int) -> list[StepCallback]:
+    def callbacks(self, progress: TrainingState, every: int, last: int) -> list[StepCallback]:
         """See `Alone.hooks`."""
         return [_Rate(progress, every, last, spread=self._spread)]
 
@@ -268,7 +268,7 @@ class ResetMetrics(StepCallback):
 class _Rate(StepCallback):
     """Take over the learning rate that the chief has set after a validation."""
 
-    def __init__(self, progress: Progress, every: int, last: int, *, spread: Any) -> None:
+    def __init__(self, progress: TrainingState, every: int, last: int, *, spread: Any) -> None:
         super().__init__(progress, every, last)
         self._spread = spread
 

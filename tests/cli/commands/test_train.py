@@ -3,11 +3,11 @@
 import pytest
 
 from lowlight_tf.cli.commands import train
-from lowlight_tf.cli.main import main, parser
+from lowlight_tf.cli.main import build_parser, main
 
 
 def recipe(*words):
-    return train.recipe_of(parser().parse_args(["train", *words]))
+    return train.recipe_of(build_parser().parse_args(["train", *words]))
 
 
 def test_the_flags_of_a_protocol_reach_the_recipe():
@@ -27,7 +27,7 @@ def test_steps_take_the_place_of_the_epochs_of_a_recipe(tmp_path):
 
 def test_steps_and_epochs_exclude_each_other(capsys):
     with pytest.raises(SystemExit, match="2"):
-        parser().parse_args(["train", "--steps=3", "--epochs=1"])
+        build_parser().parse_args(["train", "--steps=3", "--epochs=1"])
     assert "not allowed with argument --steps" in capsys.readouterr().err
 
 

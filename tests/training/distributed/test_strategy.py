@@ -16,7 +16,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.training import checkpoint
-from lowlight_tf.training.callbacks import Progress
+from lowlight_tf.training.callbacks import TrainingState
 from lowlight_tf.training.distributed.strategy import (
     Mirrored,
     MultiWorker,
@@ -145,8 +145,8 @@ def test_two_workers_make_the_steps_of_one_with_the_whole_batch(shared):
         np.testing.assert_allclose(row["loss"], other["loss"], atol=1e-5)
         np.testing.assert_allclose(list(row.values()), list(other.values()), atol=1e-3)
     with (
-        np.load(checkpoint.latest(folder / "run_0" / "checkpoints")) as arrays,
-        np.load(checkpoint.latest(whole / "checkpoints")) as others,
+        np.load(checkpoint.latest_checkpoint(folder / "run_0" / "checkpoints")) as arrays,
+        np.load(checkpoint.latest_checkpoint(whole / "checkpoints")) as others,
     ):
         assert arrays.files == others.files
         for name in set(arrays.files) - {"progress"}:
@@ -219,7 +219,7 @@ def test_a_batch_that_devices_do_not_divide_is_refused():
 def test_a_worker_takes_over_the_rate_that_the_chief_has_cut_to(monkeypatch):
     team = MultiWorker(["a:1", "b:2"], 1)
     monkeypatch.setattr(team, "_spread", lambda arrays: [np.full_like(arrays[0], 5e-4)])
-    (hook,) = team.callbacks(Progress(step=3), 3, 9)
+    (hook,) = team.callbacks(TrainingState(step=3), 3, 9)
     model = keras.Model()
     model.compile(keras.optimizers.Adam(1e-3))
     hook.set_model(model)
@@ -235,4 +235,4 @@ def test_a_worker_with_another_task_than_the_chiefs_is_refused(monkeypatch):
     monkeypatch.setattr(team, "_spread", lambda arrays: [np.int64(chiefs)])
     for recipe, some in ((Recipe(), pairs[:1]), (Recipe(seed=2), pairs)):
         with pytest.raises(UsageError, match="Worker 1 has another recipe or other pairs"):
-            team.broadcast_state(None, Progress(), recipe, some)
+            team.broadcast_state(None, TrainingState(), recipe, some)
