@@ -59,7 +59,7 @@ def step(args: argparse.Namespace) -> None:
         keras.config.set_dtype_policy("mixed_bfloat16" if how == "bfloat16" else "float32")
         net = mirnet(variant=variant, **options)
         keras.config.set_dtype_policy("float32")
-        made = Learner(net, CompositeLoss(recipe.objective))
+        made = Learner(net, CompositeLoss(recipe.losses))
         made.compile(optimizer=create_optimizer(recipe.training), jit_compile=how == "compiled")
         return made
 
@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2, help="in a round")
     parser.add_argument("--how", nargs="+", default=HOW, choices=HOW, help="our step computes")
     parser.add_argument("--nets", nargs="+", default=["slim"], choices=("slim", "full"))
-    parser.add_argument("--kinds", nargs="+", default=["none", "float16", "int8"])
+    parser.add_argument("--kinds", nargs="+", default=["float32", "float16", "int8"])
     parser.add_argument("--shrink", type=int, default=1, help="pictures smaller by this factor")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()

@@ -34,7 +34,7 @@ def main() -> None:
             def work() -> int:
                 for _ in range(BATCHES):
                     next(stream)
-                return BATCHES * cached.pipeline.batch
+                return BATCHES * cached.pipeline.batch_size
 
             return work
 

@@ -21,7 +21,7 @@ class KerasGroupNormalization(keras.layers.GroupNormalization):
 
 
 def learner(recipe: Recipe, *, compiled: bool) -> Learner:
-    made = Learner(model.driving_unet(**recipe.options), CompositeLoss(recipe.objective))
+    made = Learner(model.driving_unet(**recipe.options), CompositeLoss(recipe.losses))
     made.compile(optimizer=create_optimizer(recipe.training), jit_compile=compiled)
     return made
 
@@ -40,7 +40,7 @@ def plain(recipe: Recipe) -> keras.Model:
 def main() -> None:
     print(enable_onednn_bfloat16())
     recipe = Recipe.load(sys.argv[1] if len(sys.argv) > 1 else "driving_unet_embedded")
-    size = recipe.pipeline.batch, recipe.pipeline.crop, recipe.pipeline.crop, 3
+    size = recipe.pipeline.batch_size, recipe.pipeline.crop_size, recipe.pipeline.crop_size, 3
     rng = np.random.default_rng(0)
     low, target = (rng.random(size, dtype=np.float32) for _ in range(2))
 

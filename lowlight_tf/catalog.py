@@ -1,7 +1,8 @@
-"""Every name the house knows. The only file that names rooms by string."""
+"""Registries of models, losses, metrics and baselines. The only module that refers to others by string."""
 
 import dataclasses
 
+from lowlight_tf import legacy_names
 from lowlight_tf.contract import (
     ENHANCE,
     ENHANCE_WITH_THUMBNAIL,
@@ -89,13 +90,13 @@ MODELS = Registry(
 """Name -> a net."""
 
 DISCRIMINATORS = Registry(
-    "critic",
+    "discriminator",
     patch_discriminator=Entry("lowlight_tf.models.patch_discriminator:patch_discriminator"),
 )
 """Name -> a net that a net is trained against."""
 
 GAN_LOSSES = Registry(
-    "loss of critics",
+    "adversarial loss",
     bce=Entry("lowlight_tf.losses.adversarial:BCE"),
     least_squares=Entry("lowlight_tf.losses.adversarial:LEAST_SQUARES"),
     hinge=Entry("lowlight_tf.losses.adversarial:HINGE"),
@@ -104,8 +105,9 @@ GAN_LOSSES = Registry(
 
 LOSSES = Registry(
     "loss",
+    aliases=legacy_names.LOSSES,
     charbonnier=Loss("lowlight_tf.losses.fidelity:charbonnier", ("target", "enhanced")),
-    distilled=Loss("lowlight_tf.losses.fidelity:charbonnier", ("taught", "enhanced")),
+    distillation=Loss("lowlight_tf.losses.fidelity:charbonnier", ("teacher_output", "enhanced")),
     l1=Loss("lowlight_tf.losses.fidelity:l1", ("target", "enhanced")),
     mse=Loss("lowlight_tf.losses.fidelity:mse", ("target", "enhanced")),
     ssim=Loss("lowlight_tf.losses.fidelity:ssim", ("target", "enhanced")),
@@ -114,8 +116,8 @@ LOSSES = Registry(
     psnr=Loss("lowlight_tf.losses.fidelity:psnr", ("target", "enhanced")),
     inverse_psnr=Loss("lowlight_tf.losses.fidelity:inverse_psnr", ("target", "enhanced")),
     lpips=Loss("lowlight_tf.losses.perceptual:lpips", ("target", "enhanced")),
-    half_lpips=Loss("lowlight_tf.losses.perceptual:lpips_half_res", ("target", "enhanced")),
-    frequency=Loss("lowlight_tf.losses.fft:fft_l1", ("target", "enhanced")),
+    lpips_half_res=Loss("lowlight_tf.losses.perceptual:lpips_half_res", ("target", "enhanced")),
+    fft_l1=Loss("lowlight_tf.losses.fft:fft_l1", ("target", "enhanced")),
     spatial_consistency=Loss(
         "lowlight_tf.losses.zero_reference:spatial_consistency", ("low", "enhanced")
     ),
@@ -136,16 +138,18 @@ LOSSES = Registry(
         "lowlight_tf.losses.semantic:DetectorConsistency", ("visible", "infrared", "fused")
     ),
     visible_reconstruction=Loss(
-        "lowlight_tf.losses.fusion:reconstruction", ("visible", "visible_rebuilt")
+        "lowlight_tf.losses.fusion:reconstruction", ("visible", "visible_reconstructed")
     ),
     infrared_reconstruction=Loss(
-        "lowlight_tf.losses.fusion:reconstruction", ("infrared", "infrared_rebuilt")
+        "lowlight_tf.losses.fusion:reconstruction", ("infrared", "infrared_reconstructed")
     ),
-    visible_gradient=Loss("lowlight_tf.losses.fusion:gradient", ("visible", "visible_rebuilt")),
+    visible_gradient=Loss(
+        "lowlight_tf.losses.fusion:gradient", ("visible", "visible_reconstructed")
+    ),
     base_difference=Loss(
         "lowlight_tf.losses.fusion:base_difference", ("visible_base", "infrared_base")
     ),
-    detail_likeness=Loss(
+    detail_similarity=Loss(
         "lowlight_tf.losses.fusion:detail_similarity", ("visible_detail", "infrared_detail")
     ),
 )
@@ -153,6 +157,7 @@ LOSSES = Registry(
 
 METRICS = Registry(
     "metric",
+    aliases=legacy_names.METRICS,
     psnr=Metric(
         "lowlight_tf.metrics.fidelity:psnr",
         "dB",
@@ -198,14 +203,14 @@ METRICS = Registry(
         ("enhanced",),
         definition="mean luma in [0, 1]; neither way is better",
     ),
-    clipped=Metric(
+    clipped_fraction=Metric(
         "lowlight_tf.metrics.glare:clipped_fraction",
         "%",
         2,
         ("enhanced",),
         definition="share of pixels with a channel of RGB at 255; lower is better",
     ),
-    glare=Metric(
+    highlight_growth=Metric(
         "lowlight_tf.metrics.glare:highlight_growth",
         "",
         2,
@@ -238,9 +243,9 @@ METRICS = Registry(
         "dB",
         2,
         FUSION_INPUTS,
-        ("plain", "seed"),
+        ("plain", "unit_range"),
         definition=(
-            "luma, of the mean MSE of both sources, peak 255 of 8 bits (protocol seed: peak 255 of "
+            "luma, of the mean MSE of both sources, peak 255 of 8 bits (protocol unit_range: peak 255 of "
             "levels in [0, 1], 48.13 dB more); higher is better"
         ),
     ),
@@ -349,14 +354,14 @@ METRICS = Registry(
         FUSION_INPUTS,
         definition="of the stronger source's luma gradient kept in glare; higher is better",
     ),
-    dark_black=Metric(
+    dark_crushed=Metric(
         "lowlight_tf.metrics.light:dark_crushed",
         "%",
         2,
         ("visible", "fused"),
         definition="share of the visible's dark with a luma up to 0.02; lower is better",
     ),
-    glare_white=Metric(
+    glare_saturated=Metric(
         "lowlight_tf.metrics.light:glare_saturated",
         "%",
         2,

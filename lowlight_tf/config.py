@@ -1,4 +1,4 @@
-"""A training run as plain data: TOML in, TOML out, every value checked at the door."""
+"""A training run as plain data: read from TOML, written as TOML, every value checked."""
 
 import dataclasses
 import json
@@ -11,6 +11,7 @@ from typing import Any
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
+from lowlight_tf.legacy_names import rename_recipe
 from lowlight_tf.registry import closest_match
 from lowlight_tf.training_config import DiscriminatorConfig, PipelineConfig, TrainingConfig
 
@@ -20,20 +21,20 @@ RECIPE_DIR = Path(__file__).parent / "recipes"
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that a run needs to be repeated.
+    """Everything that a training run needs to be repeated.
 
     Attributes:
         model: A name of the catalog.
-        data: Names of dataset cards, folders with `low/` and `high/`, or "embedded".
-        data_root: Folder that holds the datasets named in `data`; "" for the current one.
+        data: Names of data sets, folders with `low/` and `high/`, or "embedded".
+        data_root: Folder that holds the data sets named in `data`; "" for the current one.
         seed: Of weights, order and augmentation.
-        options: What the model is built with.
+        options: Arguments of the function that builds the model.
         pipeline: How batches are made.
-        objective: Loss -> weight.
+        losses: Loss -> weight.
         training: How the weights are found.
-        critic: Whom the net learns against, if anybody.
-        preparation: What is done to what two cameras saw before the net sees it, in training and,
-            from the card of the exported file, on the device.
+        discriminator: The model that this one is trained against, if any.
+        preprocessing: What is done to the images of two cameras before the model gets them, in
+            training and, from the card of the exported file, on the device.
     """
 
     model: str = "driving_unet"
@@ -42,46 +43,55 @@ class Recipe:
     seed: int = 1
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     pipeline: PipelineConfig = dataclasses.field(default_factory=PipelineConfig)
-    objective: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"charbonnier": 1.0})
+    losses: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"charbonnier": 1.0})
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
-    critic: DiscriminatorConfig = dataclasses.field(default_factory=DiscriminatorConfig)
-    preparation: PairPreprocessing = dataclasses.field(default_factory=PairPreprocessing)
+    discriminator: DiscriminatorConfig = dataclasses.field(default_factory=DiscriminatorConfig)
+    preprocessing: PairPreprocessing = dataclasses.field(default_factory=PairPreprocessing)
+
+    @classmethod
+    def from_name(cls, name: str) -> "Recipe":
+        """Read a recipe that comes with the package.
+
+        Raises:
+            UsageError: If none has this name; the closest names are offered.
+        """
+        known = [file.stem for file in RECIPE_DIR.glob("*.toml")]
+        if name not in known:
+            raise UsageError(
+                f"No recipe is called {name!r}. Known: {closest_match(name, known)}. A .toml file "
+                "is accepted too."
+            )
+        return cls.load(RECIPE_DIR / f"{name}.toml")
 
     @classmethod
     def load(cls, source: str | Path) -> "Recipe":
-        """Read a recipe that comes with the package, by name, or any TOML file.
+        """Read a recipe by name or from a TOML file, also of version 0.1.0.
 
         Raises:
-            UsageError: If there is none, or something in it is not a recipe's.
+            UsageError: If there is none, or it holds a key or value that no recipe has.
         """
         path = Path(source)
         if path.suffix != ".toml":
-            known = [file.stem for file in RECIPE_DIR.glob("*.toml")]
-            if str(source) not in known:
-                raise UsageError(
-                    f"No recipe is called {str(source)!r}. Known: {closest_match(str(source), known)}. "
-                    "A .toml file will do too."
-                )
-            path = RECIPE_DIR / f"{source}.toml"
+            return cls.from_name(str(source))
         try:
             fields = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UsageError(f"No recipe at {path}. Name a .toml file that exists.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{path} is not TOML: {error}.") from None
-        return _from_dict(cls, fields, path.name)
+        return _from_dict(cls, rename_recipe(fields), path.name)
 
     def dump(self) -> str:
         """Return the recipe as TOML that `load` reads back."""
         return "\n".join(_to_toml_lines(self.fields())) + "\n"
 
     def fields(self) -> dict[str, Any]:
-        """Return the recipe as plain data, without the tables of what there is none of."""
+        """Return the recipe as plain data, without the tables that say nothing."""
         fields = dataclasses.asdict(self)
-        if not self.critic.model:
-            del fields["critic"]
-        if self.preparation == PairPreprocessing():
-            del fields["preparation"]
+        if not self.discriminator.model:
+            del fields["discriminator"]
+        if self.preprocessing == PairPreprocessing():
+            del fields["preprocessing"]
         return fields
 
     def replace(self, settings: Sequence[str]) -> "Recipe":
@@ -93,22 +103,30 @@ class Recipe:
             UsageError: If a setting is no key=value, or the recipe has no such key.
         """
         fields = tomllib.loads(self.dump())
-        fields.setdefault("critic", {"options": {}})
-        fields.setdefault("preparation", {})
+        fields.setdefault("discriminator", {"options": {}})
+        fields.setdefault("preprocessing", {})
         for setting in settings:
             key, equals, text = setting.partition("=")
             if not equals:
                 raise UsageError(f"A setting must be key=value. Received: {setting!r}.")
-            *tables, last = key.strip().replace("-", "_").split(".")
-            place = fields
-            for table in tables:
-                place = place.get(table)
-                if not isinstance(place, dict):
-                    raise UsageError(f"A recipe has no table {table!r}. Received: {setting!r}.")
-            place[last] = _parse_value(text.strip())
-            if place is fields["training"] and last == "steps":
-                place["epochs"] = 0  # of two lengths the one that is said last counts
+            change: Any = _parse_value(text.strip())
+            for name in reversed(key.strip().replace("-", "_").split(".")):
+                change = {name: change}
+            _merge(fields, rename_recipe(change), setting)
+            if "steps" in change.get("training", ()):
+                fields["training"]["epochs"] = 0  # of two lengths the one that is said last counts
         return _from_dict(Recipe, fields, "the settings")
+
+
+def _merge(fields: dict[str, Any], change: Mapping[str, Any], setting: str) -> None:
+    """Put the one value inside nested tables `change` into `fields`."""
+    for name, value in change.items():
+        if not isinstance(value, Mapping):
+            fields[name] = value
+        elif isinstance(fields.get(name), dict):
+            _merge(fields[name], value, setting)
+        else:
+            raise UsageError(f"A recipe has no table {name!r}. Received: {setting!r}.")
 
 
 def _from_dict(kind: type, fields: Mapping[str, Any], source: str) -> Any:
@@ -125,7 +143,7 @@ def _from_dict(kind: type, fields: Mapping[str, Any], source: str) -> Any:
 
 
 def _coerce(kind: Any, value: Any, name: str, source: str) -> Any:
-    """Return `value` as `kind`; whole numbers pass as fractions, lists as tuples."""
+    """Return `value` as `kind`; integers pass as floats, lists as tuples."""
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
         return _from_dict(kind, value, source)
     origin, inner = typing.get_origin(kind) or kind, typing.get_args(kind)
@@ -135,14 +153,10 @@ def _coerce(kind: Any, value: Any, name: str, source: str) -> Any:
         if isinstance(value, list) and right_length:
             return tuple(_coerce(inner[0], item, name, source) for item in value)
     elif origin is Mapping and isinstance(value, dict):
-        if name == "objective":
-            return {loss: _coerce(float, weight, loss, source) for loss, weight in value.items()}
-        return value
-    elif name == "split" and isinstance(value, float):
-        return str(value)  # a share as a number will do
+        return {key: _coerce(inner[1], item, key, source) for key, item in value.items()}
     elif origin is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    elif type(value) is origin:
+    elif kind is Any or type(value) is origin:
         return value
     expected = kind if isinstance(kind, types.GenericAlias) else getattr(kind, "__name__", kind)
     raise UsageError(f"{source}: `{name}` must be of type {expected}. Received: {value!r}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import read_json, write_json
+from lowlight_tf.legacy_names import PORT_FIELDS, rename_keys
 
 EXPLANATION_SUFFIX = "_map"
 """How the names of those outputs end that are no picture but explain one: what a net went by where,
@@ -97,6 +98,7 @@ class Contract:
 
 
 def _port_from_dict(fields: Mapping[str, Any]) -> Port:
+    fields = rename_keys(fields, PORT_FIELDS)
     size = fields.get("size")
     return Port(**{**fields, "size": size and tuple(size)})
 

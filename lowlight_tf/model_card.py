@@ -7,6 +7,13 @@ from typing import Any
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.fileio import read_json, write_json
+from lowlight_tf.legacy_names import (
+    CARD_FIELDS,
+    MODEL_OPTIONS,
+    PREPROCESSING_KEYS,
+    QUANTIZATIONS,
+    rename_keys,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +26,7 @@ class ModelCard:
         contract: Ports, their color spaces, and the scale.
         height: Height that the file takes as it is (pixels).
         width: Width that the file takes as it is (pixels).
-        quantization: "none", "float16", "dynamic", "int8" or "int16x8".
+        quantization: "float32", "float16", "dynamic_range", "int8" or "int16x8".
         dtype: Type of the arrays at the ports, "float32" or "uint8".
         value_range: What black and white are at the ports: [0, 1], or [0, 255] for uint8.
         sha256: Checksum of the .tflite file.
@@ -67,8 +74,13 @@ class ModelCard:
                 f"No card at {path}. A .tflite file needs the .json that `lowlight-tf export` "
                 "wrote beside it; copy both."
             )
-        fields = read_json(path)
+        fields = rename_keys(read_json(path), CARD_FIELDS)
         try:
+            fields["quantization"] = QUANTIZATIONS.get(
+                fields["quantization"], fields["quantization"]
+            )
+            fields["options"] = rename_keys(fields["options"], MODEL_OPTIONS)
+            fields["preprocessing"] = rename_keys(fields["preprocessing"], PREPROCESSING_KEYS)
             fields["contract"] = Contract.from_dict(fields["contract"])
             fields["value_range"] = tuple(fields["value_range"])
             return cls(**fields)

@@ -1,7 +1,5 @@
 """A recipe comes back from TOML as it was, and says what does not fit."""
 
-from pathlib import Path
-
 import pytest
 
 from lowlight_tf.checks import UsageError
@@ -18,26 +16,26 @@ def test_every_shipped_recipe_comes_back_as_it_was(name, tmp_path):
 
 def test_a_setting_replaces_one_key():
     recipe = Recipe.load("driving_unet_embedded").replace(
-        ["training.steps=7", "options.filters=4", "data=['a', 'b']", "training.schedule=third"]
+        ["training.steps=7", "options.filters=4", "data=['a', 'b']", "training.schedule=step"]
     )
     assert recipe.training.steps == 7
     assert recipe.options["filters"] == 4
     assert recipe.data == ("a", "b")
-    assert recipe.training.schedule == "third"
+    assert recipe.training.schedule == "step"
 
 
 def test_a_critic_comes_and_goes_by_a_setting():
     plain = Recipe()
-    assert "critic" not in plain.dump()
-    assert "critic" not in plain.fields()
+    assert "discriminator" not in plain.dump()
+    assert "discriminator" not in plain.fields()
     against = plain.replace(
         ["critic.model=patch_discriminator", "critic.options.filters=8", "critic.weight=2"]
     )
-    assert against.critic.options == {"filters": 8}
-    assert against.critic.weight == 2.0
-    assert "\n[critic.options]\nfilters = 8\n" in against.dump()
-    assert against.replace(["critic.loss=hinge"]).critic.options == {"filters": 8}
-    assert "critic" not in against.replace(["critic.model=''"]).dump()
+    assert against.discriminator.options == {"filters": 8}
+    assert against.discriminator.weight == 2.0
+    assert "\n[discriminator.options]\nfilters = 8\n" in against.dump()
+    assert against.replace(["critic.loss=hinge"]).discriminator.options == {"filters": 8}
+    assert "discriminator" not in against.replace(["critic.model=''"]).dump()
 
 
 def test_of_two_lengths_of_a_run_the_one_that_is_said_last_counts():
@@ -47,19 +45,17 @@ def test_of_two_lengths_of_a_run_the_one_that_is_said_last_counts():
     assert long.replace(["training.steps=7", "training.epochs=2"]).training.epochs == 2
 
 
-def test_a_split_is_a_share_to_learn_from_or_a_file():
-    assert TrainingConfig().validation_fraction == 0.1
-    assert TrainingConfig(split="0.7").validation_fraction == pytest.approx(0.3)
-    assert Recipe().replace(["training.split=0.7"]).training.split == "0.7"
-    assert TrainingConfig(split="0.7").split_file is TrainingConfig().split_file is None
-    assert TrainingConfig(split="runs/a/split.json").split_file == Path("runs/a/split.json")
+def test_a_split_is_a_fraction_held_out_or_a_file():
+    assert TrainingConfig().validation_split == 0.1
+    assert Recipe().replace(["training.split=0.7"]).training.validation_split == 0.3
+    assert Recipe().replace(["training.split='a/split.json'"]).training.split_file == "a/split.json"
 
 
 def test_a_plateau_has_no_warm_up_and_its_floor_is_below_its_rate():
-    with pytest.raises(UsageError, match=r"plateau knows no warm-up\. Received: warmup=3"):
+    with pytest.raises(UsageError, match=r"plateau takes no warm-up\. Received: warmup=3"):
         TrainingConfig(schedule="plateau", warmup=3)
-    with pytest.raises(UsageError, match=r"`plateau_floor` must be .* at most the learning rate"):
-        TrainingConfig(schedule="plateau", learning_rate=1e-4, plateau_floor=1e-3)
+    with pytest.raises(UsageError, match=r"`plateau_min_lr` must be .* at most the learning rate"):
+        TrainingConfig(schedule="plateau", learning_rate=1e-4, plateau_min_lr=1e-3)
 
 
 def test_gradients_are_clipped_in_one_way():
@@ -73,27 +69,27 @@ def test_gradients_are_clipped_in_one_way():
     ("setting", "message"),
     [
         ("pipeline.batch=0", "`batch_size` must be at least 1. Received: batch_size=0"),
-        ("pipeline.crop=-1", "`crop` must be at least 0"),
+        ("pipeline.crop=-1", "`crop_size` must be at least 0"),
         ("training.learning_rate=0", "`learning_rate` must be a positive number"),
         ("training.learning_rate=nan", "`learning_rate` must be a positive number"),
-        ("training.ema=1.0", r"`ema` must be in \[0, 1\)"),
+        ("training.ema=1.0", r"`ema_momentum` must be in \[0, 1\)"),
         ("training.stepz=3", "no key is called 'stepz'. Known: steps"),
         ("training.steps=many", "`steps` must be of type int. Received: 'many'"),
         ("traning.steps=3", "A recipe has no table 'traning'"),
         ("steps", "A setting must be key=value. Received: 'steps'"),
         ("pipeline.blur_sigma=[1.0]", "`blur_sigma` must be of type"),
-        ("pipeline.augmenter=imgog", "`augmenter` must be native, imgaug"),
-        ("training.schedule=cosin", "`schedule` must be one of: constant, cosine, plateau, third"),
+        ("pipeline.augmenter=imgog", "`augmentation` must be native, imgaug"),
+        ("training.schedule=cosin", "`schedule` must be one of: constant, cosine, plateau, step"),
         ("training.epochs=-1", "`epochs` must be at least 0"),
         ("training.plateau_patience=0", "`plateau_patience` must be at least 1"),
-        ("training.plateau_factor=1.0", "`plateau_factor` must be a share between 0 and 1"),
+        ("training.plateau_factor=1.0", "`plateau_factor` must be a fraction between 0 and 1"),
         ("training.beta_1=1.0", r"`beta_1` must be in \[0, 1\)"),
-        ("critic.beta_1=1.0", r"`critic.beta_1` must be in \[0, 1\)"),
-        ("critic.weight=0", "`critic.weight` must be a positive number"),
-        ("critic.learning_rate=0", "`critic.learning_rate` must be a positive number"),
+        ("critic.beta_1=1.0", r"`discriminator.beta_1` must be in \[0, 1\)"),
+        ("critic.weight=0", "`discriminator.weight` must be a positive number"),
+        ("critic.learning_rate=0", "`discriminator.learning_rate` must be a positive number"),
         ("critic.losss=bce", "no key is called 'losss'. Known: loss"),
-        ("training.split=1.5", "`split` must be a share between 0 and 1, such as 0.7, or the"),
-        ("training.split='nan'", "`split` must be a share between 0 and 1, such as 0.7, or the"),
+        ("training.split=1.5", "`validation_split` must be a fraction between 0 and 1"),
+        ("training.split='nan'", "`validation_split` must be a fraction between 0 and 1"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(setting, message):

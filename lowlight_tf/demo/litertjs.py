@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets import download
+from lowlight_tf.datasets.download import fetch, verify
 
 REGISTRY = "https://registry.npmjs.org"
 """Where packages are where npm itself, and with it its configuration, is not."""
@@ -87,7 +87,7 @@ def download(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -
     for package in PACKAGES:
         path = folder / package.archive
         if path.exists():
-            download.verify(path, package.sha256)
+            verify(path, package.sha256)
             continue
         tell(f"fetching {package.name} {package.version} (Apache-2.0) from npm into {folder}, once")
         try:
@@ -103,7 +103,7 @@ def download(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -
 def _fetch(package: Package, path: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        download.fetch(package.url, path, sha256=package.sha256)
+        fetch(package.url, path, sha256=package.sha256)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as beside:
@@ -117,7 +117,7 @@ def _fetch(package: Package, path: Path) -> None:
         if done.returncode or not written.exists():
             reason = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason"]
             raise UsageError(f"npm pack says: {reason[-1].strip()}.")
-        download.verify(written, package.sha256)
+        verify(written, package.sha256)
         os.replace(written, path)
 
 

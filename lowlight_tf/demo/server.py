@@ -69,7 +69,7 @@ class DemoModel:
     def to_json(self) -> dict[str, Any]:
         """Return what the page must know of it, as JSON takes it."""
         card = self.card
-        quantized = "float32" if card.quantization == "none" else card.quantization
+        quantized = card.quantization
         return {
             "name": card.name,
             "model": card.name.removesuffix(f"_{quantized}"),

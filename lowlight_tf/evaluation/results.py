@@ -14,6 +14,7 @@ from lowlight_tf import __version__
 from lowlight_tf.catalog import METRICS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import read_json, write_json
+from lowlight_tf.legacy_names import PROTOCOLS
 
 PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "keras", "tensorflow")
 """Whose versions are written beside the numbers, where they are installed."""
@@ -41,7 +42,7 @@ class Results:
 
     Attributes:
         model: What tables call the engine.
-        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.apply_protocol`; or "seed": see
+        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.apply_protocol`; or "unit_range": see
             `metrics.fusion.source_psnr`. A number of a metric that goes `by_protocol` means nothing
             without it; the others know none.
         scores: One for each picture, in the order of the pairs.
@@ -169,7 +170,7 @@ def _from_json(fields: dict[str, Any]) -> Results:
     scores = tuple(
         Score(
             each["name"],
-            {name: _number(each[name]) for name in fields["metrics"]},
+            {METRICS.canonical(name): _number(each[name]) for name in fields["metrics"]},
             each["ms"],
             each.get("multiply_adds"),
         )
@@ -179,6 +180,7 @@ def _from_json(fields: dict[str, Any]) -> Results:
         raise ValueError("no pictures")
     keys = ("model", "protocol", "data", "sha256")
     named = {key: fields[key] for key in keys}
+    named["protocol"] = PROTOCOLS.get(named["protocol"], named["protocol"])
     return Results(scores=scores, weights=fields.get("weights"), **named)
 
 

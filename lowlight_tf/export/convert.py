@@ -21,7 +21,7 @@ from lowlight_tf.export.quantization.post_training import QUANTIZATIONS, Sample,
 from lowlight_tf.fileio import atomic_write
 from lowlight_tf.layers.reparameterization import reparameterize_model
 
-INT8_WEIGHT_MODES = ("dynamic", "int8", "int16x8")
+INT8_WEIGHT_MODES = ("dynamic_range", "int8", "int16x8")
 """What has weights of eight bits."""
 
 MIN_WEIGHT_MAGNITUDE = 1e-30
@@ -34,7 +34,7 @@ def convert(
     path: Path,
     *,
     size: tuple[int, int],
-    quantization: str = "none",
+    quantization: str = "float32",
     samples: Sequence[Sample] = (),
 ) -> Path:
     """Write `model`, folded, as a .tflite file that takes one picture of one size.
@@ -49,7 +49,7 @@ def convert(
         size: Height and width (pixels), multiples of `contract.multiple_of`.
         quantization: One of `QUANTIZATIONS`.
         samples: Pictures of that size, as `pictures.calibration` makes; "int8" and "int16x8" need
-            some, and "dynamic" is better with them.
+            some, and "dynamic_range" is better with them.
 
     Returns:
         `path`.

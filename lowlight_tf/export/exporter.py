@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlight_tf import checks
+from lowlight_tf import checks, legacy_names
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
@@ -71,7 +71,7 @@ def load_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngi
         )
     if settings:
         built.set_weights(engine.net.get_weights())
-        engine = KerasEngine.of(built, expected, name=engine.name, preparation=recipe.preparation)
+        engine = KerasEngine.of(built, expected, name=engine.name, preparation=recipe.preprocessing)
     return recipe, engine
 
 
@@ -107,12 +107,13 @@ def export_run(
         UsageError: If the folder is no whole run, or what is asked for cannot be had. Nothing is
             written then.
     """
+    quantize = [legacy_names.QUANTIZATIONS.get(name, name) for name in quantize]
     for quantization in quantize:
         checks.check_choice("quantize", quantization, QUANTIZATIONS)
     recipe, engine = load_run(run, settings)
     contract = engine.contract
     pictures = calibration_images(
-        contract, run=run, folder=calibration_folder, preparation=recipe.preparation
+        contract, run=run, folder=calibration_folder, preparation=recipe.preprocessing
     )
     samples = representative_dataset(pictures, contract, size)
     compared = parity_samples(pictures, contract, size)
@@ -125,8 +126,7 @@ def export_run(
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as folder:
         for quantization in quantize:
-            suffix = "float32" if quantization == "none" else quantization
-            stem = f"{name or recipe.model}_{size[0]}x{size[1]}_{suffix}"
+            stem = f"{name or recipe.model}_{size[0]}x{size[1]}_{quantization}"
             path = convert(
                 engine.net,
                 contract,
@@ -186,7 +186,7 @@ def build_card(
         size_bytes=path.stat().st_size,
         weights=reparameterize_model(engine.net).count_params(),
         resizable=is_resizable(path, engine.contract),
-        preprocessing=recipe.fields().get("preparation", {}),
+        preprocessing=recipe.fields().get("preprocessing", {}),
         options=dict(recipe.options),
         training=read_json(training) if training.is_file() else {},
     )

@@ -43,7 +43,7 @@ class KerasEngine:
         self.net = _load(run / "model.keras")
         recipe = run / "recipe.toml"
         self.preparation = (
-            Recipe.load(recipe).preparation if recipe.is_file() else PairPreprocessing()
+            Recipe.load(recipe).preprocessing if recipe.is_file() else PairPreprocessing()
         )
         _check(self.net, self.contract, run)
 

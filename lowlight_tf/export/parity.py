@@ -12,7 +12,13 @@ from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.golden import psnr_db
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
-MIN_PARITY_DB = {"none": 80.0, "float16": 50.0, "dynamic": 30.0, "int8": 28.0, "int16x8": 30.0}
+MIN_PARITY_DB = {
+    "float32": 80.0,
+    "float16": 50.0,
+    "dynamic_range": 30.0,
+    "int8": 28.0,
+    "int16x8": 30.0,
+}
 """The least parity of a file that can be used in place of its net, by quantization."""
 
 

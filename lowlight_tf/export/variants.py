@@ -27,7 +27,7 @@ from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 VARIANTS = (
-    "none", "float16", "dynamic", "int8", "int16x8", "int8_qat", "float16_pruned", "int8_pruned",
+    "float32", "float16", "dynamic_range", "int8", "int16x8", "int8_qat", "float16_pruned", "int8_pruned",
 )  # fmt: skip
 """Every rung; the first is what the others are compared with."""
 
@@ -35,7 +35,12 @@ QAT_LR_SCALE, PRUNE_LR_SCALE = 0.05, 0.5
 """Learning rates of quantization-aware training and of pruning, in rates of the recipe: what is
 rounded moves little, what has lost half of its weights has much to learn again."""
 
-DISABLED_AUGMENTATIONS = {"exposure_ev": 0.0, "lit": 0.0, "bend": 0.0, "mixed": 0.0}
+DISABLED_AUGMENTATIONS = {
+    "random_exposure_ev": 0.0,
+    "target_blend_prob": 0.0,
+    "random_gamma": 0.0,
+    "mixup_prob": 0.0,
+}
 """What is not done to the inputs: pictures brighter than those that ranges were taken from are cut
 by eight bits, and what makes up for that would brighten all."""
 
@@ -111,7 +116,7 @@ class VariantBuilder:
             self.contract,
             run=run,
             folder=calibration_folder,
-            preparation=self.recipe.preparation,
+            preparation=self.recipe.preprocessing,
         )
         self.samples = representative_dataset(self.pictures, self.contract, size)
 
@@ -123,7 +128,7 @@ class VariantBuilder:
             ModuleNotFoundError: If the rung needs a package that is not installed.
         """
         height, width = self.size
-        stem = f"{self.name}_{height}x{width}_{'float32' if rung == 'none' else rung}"
+        stem = f"{self.name}_{height}x{width}_{rung}"
         path = self.write(rung, folder / f"{stem}.tflite", self.size, self.samples)
         card = build_card(
             path,
@@ -196,8 +201,12 @@ class VariantBuilder:
             from lowlight_tf.pipeline.paired import paired_dataset as feed
 
         plan = dataclasses.replace(self.recipe.pipeline, **DISABLED_AUGMENTATIONS)
-        late = plan.late_from < 1
-        crop, batch = (plan.late_crop, plan.late_batch) if late else (plan.crop, plan.batch)
+        late = plan.progressive_start < 1
+        crop, batch = (
+            (plan.progressive_crop_size, plan.progressive_batch_size)
+            if late
+            else (plan.crop_size, plan.batch_size)
+        )
         recipe = dataclasses.replace(self.recipe, pipeline=plan)
         batches = feed(self.lesson.pairs, recipe, self.contract, crop=crop, batch=batch)
         for inputs, targets in batches:  # in the bytes of a camera, for net and file alike
@@ -205,7 +214,7 @@ class VariantBuilder:
 
     def _judge(self, images: dict[str, Any]) -> Any:
         weight, judge = self.lesson.teacher, self.lesson.monitor_loss
-        leveled = self.recipe.training.exposure
+        leveled = self.recipe.training.calibrate_exposure
         if not weight and not leveled and not self.taught:
             return judge(images)
         (port,) = self.contract.outputs

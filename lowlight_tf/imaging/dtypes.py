@@ -26,3 +26,13 @@ def convert_dtype(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
     result = np.empty(image.shape, dtype)
     write_as(result, img_as_float32(image))
     return result
+
+
+def img_as_uint8(image: np.ndarray) -> np.ndarray:
+    """Return an image as uint8, rounded to the nearest of its 256 levels."""
+    return convert_dtype(image, np.dtype(np.uint8))
+
+
+def img_as_uint16(image: np.ndarray) -> np.ndarray:
+    """Return an image as uint16, rounded to the nearest of its 65,536 levels."""
+    return convert_dtype(image, np.dtype(np.uint16))

@@ -24,7 +24,7 @@ from lowlight_tf.registry import closest_match
 PROTOCOLS = ("plain", "gt_mean", "luma")
 """What may be done to the two pictures before they are compared; see `under`."""
 
-UNIT_RANGE = ("seed",)
+UNIT_RANGE = ("unit_range",)
 """Protocols of metrics that need no target: see `metrics.fusion.source_psnr`."""
 
 SID_PROTOCOL, HALF_RESOLUTION = RAW_PROTOCOLS = ("sid", "half_resolution")

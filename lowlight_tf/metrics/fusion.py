@@ -11,7 +11,7 @@ import numpy as np
 from lowlight_tf.checks import check_choice
 from lowlight_tf.metrics.pixels import PEAK, luma_8bit
 
-PROTOCOLS = ("plain", "seed")
+PROTOCOLS = ("plain", "unit_range")
 """By which arithmetic `source_psnr` goes; see there."""
 
 LEVELS = 256
@@ -236,7 +236,7 @@ def source_psnr(
     """
     check_choice("protocol", protocol, PROTOCOLS)
     error = source_mse(visible, infrared, fused)
-    peak = PEAK if protocol == "seed" else 1.0
+    peak = PEAK if protocol == "unit_range" else 1.0
     return 10 * math.log10(peak**2 / error) if error else math.inf
 
 

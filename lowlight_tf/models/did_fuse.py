@@ -28,7 +28,7 @@ def did_fuse(
     attention: bool = True,
     patch: int = 1,
     normalized: bool = True,
-    portable: bool = False,
+    int8_friendly: bool = False,
     name: str = "did_fuse",
 ) -> keras.Model:
     """Build the autoencoder that fuses an infrared picture with a visible one.
@@ -52,7 +52,7 @@ def did_fuse(
         normalized: Batch normalization after each convolution, as published. A net that learns to
             fuse along with giving back does better without: what is fused and what is given back
             then go through the same layers, instead of running statistics and a batch's own.
-        portable: Only what the eight-bit kernels of processors compute: zeros beyond the border of
+        int8_friendly: Only what the eight-bit kernels of processors compute: zeros beyond the border of
             the first and the last convolution too, where the published net has a mirror, and a
             fixed slope of 0.25 below zero in place of PReLU's, which begins there.
         name: Name of the Keras model.
@@ -61,7 +61,7 @@ def did_fuse(
         A model from {"visible": (B, H, W, 1), "infrared": (B, H, W, 1)}, luma and thermal picture
         in [0, 1], any H and W, to {"fused": (B, H, W, 1)}; to explain it, "CAMERA_attention_map",
         (B, h, w, 1), of either camera: how much its detail counts where; and, for the losses alone,
-        "CAMERA_base", "CAMERA_detail" and "CAMERA_rebuilt".
+        "CAMERA_base", "CAMERA_detail" and "CAMERA_reconstructed".
 
     Raises:
         UsageError: If a number is too small, or the strategy is unknown or lacks its attention.
@@ -75,7 +75,7 @@ def did_fuse(
         The attention and the strategy of that name; the attention by place looks at two learned
         sums of the features where CBAM takes their largest and their mean. PReLU has a slope for
         each map (theirs one for all). What is fused is normalized by the running statistics in
-        training too, of which it is no part. `patch` and `portable` are ours.
+        training too, of which it is no part. `patch` and `int8_friendly` are ours.
     """
     checks.check_min("filters", filters, 1)
     checks.check_min("patch", patch, 1)
@@ -86,7 +86,7 @@ def did_fuse(
             "Leave it on, or take another strategy."
         )
 
-    conv = functools.partial(_conv, normalized=normalized, portable=portable)
+    conv = functools.partial(_conv, normalized=normalized, portable=int8_friendly)
     encoder = [
         conv(filters, "encoder_a", mirrored=True),
         conv(filters, "encoder_b"),
@@ -127,7 +127,7 @@ def did_fuse(
     outputs = {}
     for camera, (features, _) in known.items():
         outputs[f"{camera}_base"], outputs[f"{camera}_detail"] = features[:2]
-        outputs[f"{camera}_rebuilt"] = decode(features, pictures[camera])
+        outputs[f"{camera}_reconstructed"] = decode(features, pictures[camera])
 
     joined = []
     places = ("base", "detail", "second", "first")

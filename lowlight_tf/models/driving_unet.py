@@ -15,7 +15,7 @@ def driving_unet(
     groups: int = 32,
     patch: int = 1,
     output_normalized: bool = True,
-    gained: bool = False,
+    predict_gain: bool = False,
     name: str = "driving_unet",
 ) -> keras.Model:
     """Build the U-Net that brightens night-driving pictures.
@@ -34,7 +34,7 @@ def driving_unet(
             unfolded after the last; 4 makes the net about sixteen times cheaper per level.
         output_normalized: Normalize the last convolution too, as published. It gives every picture
             the same mean and spread per color, so shipped nets go without.
-        gained: Let the tail predict a gain and an offset for the normalized picture, under the same
+        predict_gain: Let the tail predict a gain and an offset for the normalized picture, under the same
             sigmoid, instead of the picture: detail need not pass through the net, and light sources
             saturate softly. Goes with `output_normalized=False`.
         name: Name of the Keras model.
@@ -53,7 +53,7 @@ def driving_unet(
     Differences from the reference:
         Images are in [0, 1], not [-1, 1]; its tanh is therefore written as the sigmoid of twice the
         argument, the same curve. Transposed convolutions are written as a 1x1 convolution and
-        depth-to-space, the same sums. `patch` and `gained` are ours; with `patch` the tail keeps
+        depth-to-space, the same sums. `patch` and `predict_gain` are ours; with `patch` the tail keeps
         all filters of the first level, where half of them could not carry a folded picture. The
         code activates its second convolution twice; here once.
     """
@@ -96,7 +96,7 @@ def driving_unet(
     color = layers.Conv2D(colors, 3, padding="same", name="color")(x)
     if output_normalized:
         color = GroupNormalization(_groups(colors, groups), name="color_norm")(color)
-    if gained:
+    if predict_gain:
         gain = layers.Conv2D(colors, 3, padding="same", bias_initializer="ones", name="gain")(x)
         color += gain * GroupNormalization(1, name="low_norm")(folded)
     enhanced = layers.Activation("sigmoid", name="range")(2.0 * color)

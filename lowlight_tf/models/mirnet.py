@@ -29,8 +29,8 @@ def mirnet(
     blocks: int = 2,
     streams: int = 3,
     patch: int = 1,
-    toned: bool = False,
-    gained: bool = False,
+    tone_curve: bool = False,
+    predict_gain: bool = False,
     variant: str = "paper",
     name: str = "mirnet",
 ) -> keras.Model:
@@ -53,11 +53,11 @@ def mirnet(
         streams: Sizes that a block works at, at least 2.
         patch: Side of the blocks of pixels that are folded into channels before the first
             convolution and unfolded after the last; 2 makes the net about four times cheaper.
-        toned: Show the convolutions the picture through the fixed tone curve 1 - (1 - x)^4; what
+        tone_curve: Show the convolutions the picture through the fixed tone curve 1 - (1 - x)^4; what
             they make is added to the picture itself. Without biases features are as dark as what is
             shown: of a dark picture they span a tenth of what they span of a bright one, and eight
             bits are too coarse for them.
-        gained: Let the last convolution also predict how many times each pixel is added to itself:
+        predict_gain: Let the last convolution also predict how many times each pixel is added to itself:
             a picture ten times too dark is made bright by a few numbers that hardly change from
             pixel to pixel, and its detail need not pass through the net.
         variant: "paper", or "keras_io" for the one in the Keras examples, with its faults and for
@@ -80,7 +80,7 @@ def mirnet(
 
     Differences from the paper:
         The result is limited to [0, 1] (its code does so when it writes pictures). Zeros, not a
-        mirror, lie around what is blurred before it is halved. `patch`, `toned` and `gained` are
+        mirror, lie around what is blurred before it is halved. `patch`, `tone_curve` and `predict_gain` are
         ours. Attention has at least 4 maps inside, in the code only that of the fusion has; slim
         nets alone differ. The same sums in another order: 1 x 1 convolutions before interpolation
         and before the product with spatial attention, transposed convolutions on the small picture,
@@ -99,21 +99,21 @@ def mirnet(
             blocks=blocks,
             streams=streams,
             patch=patch,
-            toned=toned,
-            gained=gained,
+            tone_curve=tone_curve,
+            predict_gain=predict_gain,
             name=name,
         )
 
     low = keras.Input((None, None, 3), name="low")
     folded = SpaceToDepth(patch, name="fold")(low) if patch > 1 else low
-    x = _conv(filters, 3, "enter")(_tone_curve(folded) if toned else folded)
+    x = _conv(filters, 3, "enter")(_tone_curve(folded) if tone_curve else folded)
     for group in range(groups):
         y = x
         for block in range(blocks):
             y = _multi_scale_block(y, filters, streams, f"group{group}_block{block}")
         x += _conv(filters, 3, f"group{group}_leave")(y)
     enhanced = folded + _conv(3 * patch**2, 3, "leave")(x)
-    if gained:
+    if predict_gain:
         enhanced += folded * _conv(3 * patch**2, 3, "gain")(x)
     enhanced = UnitClip(name="range")(enhanced)
     if patch > 1:

@@ -15,8 +15,8 @@ def build(
     blocks: int,
     streams: int,
     patch: int,
-    toned: bool,
-    gained: bool,
+    tone_curve: bool,
+    predict_gain: bool,
     name: str,
 ) -> keras.Model:
     """Build the widely copied variant, layer by layer.
@@ -27,15 +27,15 @@ def build(
         blocks: Multi-scale residual blocks in each, 2 there.
         streams: Must be 3.
         patch: Must be 1.
-        toned: Must be False.
-        gained: Must be False.
+        tone_curve: Must be False.
+        predict_gain: Must be False.
         name: Name of the Keras model.
 
     Returns:
         A model from {"low": (B, H, W, 3)} to {"enhanced": (B, H, W, 3)}; H and W multiples of 4.
 
     Raises:
-        UsageError: If `streams`, `patch`, `toned` or `gained` is another, or the filters are few.
+        UsageError: If `streams`, `patch`, `tone_curve` or `predict_gain` is another, or the filters are few.
 
     Reference:
         https://keras.io/examples/vision/mirnet/, 2021.
@@ -58,10 +58,10 @@ def build(
         matter: PSNR there takes the peak to be 255 where it is 1 (48.13 dB too high), validation is
         on random crops, and nothing is augmented.
     """
-    if streams != STREAMS or patch != 1 or toned or gained or filters < 8:
+    if streams != STREAMS or patch != 1 or tone_curve or predict_gain or filters < 8:
         raise UsageError(
             'variant "keras_io" has 3 streams, no patch, tone or gain, and at least 8 filters. '
-            f"Received: streams={streams}, patch={patch}, toned={toned}, gained={gained}, "
+            f"Received: streams={streams}, patch={patch}, toned={tone_curve}, gained={predict_gain}, "
             f"filters={filters}."
         )
     low = keras.Input((None, None, 3), name="low")

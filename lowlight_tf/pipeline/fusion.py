@@ -93,10 +93,10 @@ def fusion_dataset(
         Batches ({port: (B, h, w, C)}, {}), float32 in [0, 1].
     """
     options = recipe.pipeline
-    crop = options.crop if crop is None else crop
+    crop = options.crop_size if crop is None else crop
     ports, smalls = contract.image_inputs, contract.thumbnail_inputs
     store = MultiCameraCache(
-        pairs, contract, preparation=recipe.preparation, cache_mb=options.cache_mb
+        pairs, contract, preparation=recipe.preprocessing, cache_mb=options.cache_mb
     )
 
     def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
@@ -106,7 +106,7 @@ def fusion_dataset(
             for image, port in zip(images, ports, strict=True)
         ]
         images, _ = augmentations.random_crop(images, crop, seeds["crop"])
-        if options.turned and crop:
+        if options.random_d4 and crop:
             images = augmentations.random_d4(images, seeds["turn"])
         names = [port.name for port in ports]
         seen = {name: tf.cast(i, tf.float32) / 255 for name, i in zip(names, images, strict=True)}
@@ -114,15 +114,17 @@ def fusion_dataset(
         dimmed = [names[0], *(s.name for s in smalls if contract.source_of(s) == names[0])]
         seen |= glances
         for name in dimmed:
-            if options.exposure_ev:
+            if options.random_exposure_ev:
                 seen[name] = augmentations.random_exposure(
-                    seen[name], options.exposure_ev, seeds["expose"]
+                    seen[name], options.random_exposure_ev, seeds["expose"]
                 )
-            if options.bend:
-                seen[name] = augmentations.random_gamma(seen[name], options.bend, seeds["bend"])
-        if options.noise:
+            if options.random_gamma:
+                seen[name] = augmentations.random_gamma(
+                    seen[name], options.random_gamma, seeds["bend"]
+                )
+        if options.noise_sigma_max:
             seen[names[0]] = augmentations.add_gaussian_noise(
-                seen[names[0]], options.noise, seeds["noise"]
+                seen[names[0]], options.noise_sigma_max, seeds["noise"]
             )
         return seen, {}
 
@@ -134,7 +136,7 @@ def fusion_dataset(
         image = tf.ensure_shape(image, (*small.size, small.channels))
         return tf.cast(image, tf.float32) / 255
 
-    batch = batch or options.batch
+    batch = batch or options.batch_size
     return batched_samples(
         sample, RANDOM_OPS, len(pairs), recipe.seed, first=first, batch=batch, part=part
     )

@@ -53,7 +53,7 @@ def synthesize_night(
     place = window, tf.shape(image)
     gain = uniform([], seed, *options.night_gain)
     gamma = uniform([], fold(seed, 1), *options.night_gamma)
-    matched = uniform([], fold(seed, 2)) < options.night_histogram
+    matched = uniform([], fold(seed, 2)) < options.night_histogram_prob
     dark = tf.cond(
         matched,
         lambda: (
@@ -63,11 +63,11 @@ def synthesize_night(
         lambda: gain * tf.pow(image, gamma),
     )
 
-    count = tf.cast(uniform([], fold(seed, 4)) < options.night_pools, tf.float32)
+    count = tf.cast(uniform([], fold(seed, 4)) < options.night_pools_prob, tf.float32)
     pools = _light_blobs(place, MAX_LIGHT_POOLS, (0.1, 0.4), fold(seed, 100)) * count
     dark += tf.minimum(pools, 1) * (image - dark) * uniform([], fold(seed, 5), 0.2, 0.8)
 
-    count = tf.cast(uniform([], fold(seed, 6)) < options.night_headlights, tf.float32)
+    count = tf.cast(uniform([], fold(seed, 6)) < options.night_headlights_prob, tf.float32)
     lamps = _light_blobs(place, MAX_HEADLIGHTS, (0.01, 0.03), fold(seed, 200))
     halos = 0.15 * _light_blobs(place, MAX_HEADLIGHTS, (0.04, 0.1), fold(seed, 200))
     glow = tf.minimum(2 * lamps, 1) * count

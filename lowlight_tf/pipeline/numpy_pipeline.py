@@ -47,17 +47,24 @@ class NumpyPairDataset(keras.utils.PyDataset):
         self._thumbnails = contract.thumbnail_inputs
         self._store = PairCache(pairs, port=self._port, cache_mb=options.cache_mb)
         days = any(self._store.is_target_only(index) for index in range(len(pairs)))
-        unmade = options.blur or options.mixed or options.lit or options.glance
-        if unmade or options.augmenter != "native" or options.night or days:
+        unmade = (
+            options.blur_prob
+            or options.mixup_prob
+            or options.target_blend_prob
+            or options.thumbnail_crop_min
+        )
+        if unmade or options.augmentation != "native" or options.synthesize_night or days:
             raise UsageError(
                 "Without TensorFlow only crops, turns, exposure and noise are made. Received a "
                 "recipe with blur, mixed, lit, glance, imgaug or night; set these to 0 or install "
                 "TensorFlow."
             )
-        self._levels = exposure_normalization_factors(self._store, options.leveled)
+        self._levels = exposure_normalization_factors(
+            self._store, options.normalize_target_exposure
+        )
         self._recipe, self._first = recipe, first
-        self._crop = options.crop if crop is None else crop
-        self._batch = batch or options.batch
+        self._crop = options.crop_size if crop is None else crop
+        self._batch = batch or options.batch_size
 
     def __len__(self) -> int:
         return self._recipe.training.steps
@@ -81,15 +88,21 @@ class NumpyPairDataset(keras.utils.PyDataset):
             height, width, _ = images[0].shape
             top, left = (int(draw.integers(side - self._crop + 1)) for side in (height, width))
             images = [i[top : top + self._crop, left : left + self._crop] for i in images]
-            if options.turned:
+            if options.random_d4:
                 way = int(draw.integers(8))
                 images = [np.rot90(i[:, :: 1 - 2 * (way // 4)], way % 4) for i in images]
         low, target = (np.float32(image) / 255 for image in images)
         seen = {port.name: self._store.thumbnail(index, port.size) for port in self._thumbnails}
-        gain = np.float32(2 ** draw.uniform(-options.exposure_ev, options.exposure_ev))
-        power = np.float32((1 + options.bend) ** draw.uniform(-1, 1)) if options.bend else 1
+        gain = np.float32(
+            2 ** draw.uniform(-options.random_exposure_ev, options.random_exposure_ev)
+        )
+        power = (
+            np.float32((1 + options.random_gamma) ** draw.uniform(-1, 1))
+            if options.random_gamma
+            else 1
+        )
         grain = draw.standard_normal(low.shape, np.float32) * np.float32(
-            draw.uniform(0, options.noise)
+            draw.uniform(0, options.noise_sigma_max)
         )
         exposed = {
             name: np.clip(image * gain, 0, 1) ** power

@@ -66,17 +66,17 @@ def paired_dataset(
         Random blur, noise and night as in the night-driving U-Net, see `pipeline.night`.
     """
     options = recipe.pipeline
-    crop = options.crop if crop is None else crop
-    batch = batch or options.batch
+    crop = options.crop_size if crop is None else crop
+    batch = batch or options.batch_size
     (port,) = contract.image_inputs
     store = PairCache(pairs, port=port.name, cache_mb=options.cache_mb)
     days = tf.constant(
-        [options.night or store.is_target_only(index) for index in range(len(store))]
+        [options.synthesize_night or store.is_target_only(index) for index in range(len(store))]
     )
     nights = bool(tf.reduce_any(days))
     quantiles = tf.constant(dark_quantiles(store)) if nights else None
-    change = load_augmenter(options.augmenter) if options.augmenter != "native" else None
-    factors = tf.constant(exposure_normalization_factors(store, options.leveled))
+    change = load_augmenter(options.augmentation) if options.augmentation != "native" else None
+    factors = tf.constant(exposure_normalization_factors(store, options.normalize_target_exposure))
 
     def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
         low, target = tf.numpy_function(store.read, [index], [tf.uint8, tf.uint8], stateful=False)
@@ -98,37 +98,41 @@ def paired_dataset(
             low, target = tf.cond(
                 days[index], lambda: dark(target, window=window, **draw), lambda: (low, target)
             )
-        if options.leveled:
+        if options.normalize_target_exposure:
             target = tf.minimum(target * factors[index], 1)
-        if options.lit:
-            light = augmentations.random_target_blend_weight(options.lit, seeds["lit"])
+        if options.target_blend_prob:
+            light = augmentations.random_target_blend_weight(
+                options.target_blend_prob, seeds["lit"]
+            )
             low += light * (target - low)
             for small in contract.thumbnail_inputs:
                 bright = tf.minimum(glance(small, index, True) * factors[index], 1)
                 glances[small.name] += light * (bright - glances[small.name])
-        if options.turned and crop:
+        if options.random_d4 and crop:
             low, target = augmentations.random_d4([low, target], seeds["turn"])
-        if options.glance:
+        if options.thumbnail_crop_min:
             glances = {
                 small.name: augmentations.random_thumbnail_crop(
-                    glances[small.name], small.size, options.glance, seeds["glance"]
+                    glances[small.name], small.size, options.thumbnail_crop_min, seeds["glance"]
                 )
                 for small in contract.thumbnail_inputs
             }
         seen = {port.name: low, **glances}
-        if options.exposure_ev:
+        if options.random_exposure_ev:
             seen = _map_sample(
-                seen, augmentations.random_exposure, options.exposure_ev, seeds["expose"]
+                seen, augmentations.random_exposure, options.random_exposure_ev, seeds["expose"]
             )
-        if options.bend:
-            seen = _map_sample(seen, augmentations.random_gamma, options.bend, seeds["bend"])
+        if options.random_gamma:
+            seen = _map_sample(
+                seen, augmentations.random_gamma, options.random_gamma, seeds["bend"]
+            )
         low = seen[port.name]
-        if options.blur:
+        if options.blur_prob:
             low = augmentations.random_gaussian_blur(
-                low, options.blur, options.blur_sigma, seeds["blur"]
+                low, options.blur_prob, options.blur_sigma, seeds["blur"]
             )
-        if options.noise:
-            low = augmentations.add_gaussian_noise(low, options.noise, seeds["noise"])
+        if options.noise_sigma_max:
+            low = augmentations.add_gaussian_noise(low, options.noise_sigma_max, seeds["noise"])
         if change:
             low = _through_imgaug(low, change, seeds["imgaug"])
         low, target = (tf.ensure_shape(image, target.shape) for image in (low, target))
@@ -136,7 +140,7 @@ def paired_dataset(
 
     def glance(small: Port, index: tf.Tensor, day: tf.Tensor | bool) -> tf.Tensor:
         """Return a thumbnail of the whole input, or of the whole target if `day`."""
-        larger = 1 / (options.glance or 1)
+        larger = 1 / (options.thumbnail_crop_min or 1)
         height, width = (round(side * larger) for side in small.size)
         image = tf.numpy_function(
             lambda i, day: store.thumbnail(int(i), (height, width), day=bool(day)),
@@ -148,17 +152,19 @@ def paired_dataset(
     def mixed(count: tf.Tensor, samples: tuple[dict, dict]) -> tuple[dict, dict]:
         draw = sample_seeds(recipe.seed, count, RANDOM_OPS)["mix"]
         inputs, targets = samples
-        both = augmentations.mixup({**inputs, **targets}, options.mixed, draw)
+        both = augmentations.mixup({**inputs, **targets}, options.mixup_prob, draw)
         own = {name: image[here] for name, image in both.items()}
         return {name: own[name] for name in inputs}, {name: own[name] for name in targets}
 
     place, parts = part
     here = slice(place * batch // parts, (place + 1) * batch // parts)
-    whole = (0, 1) if options.mixed else part  # pictures are mixed with those of the whole batch
+    whole = (
+        (0, 1) if options.mixup_prob else part
+    )  # pictures are mixed with those of the whole batch
     batches = batched_samples(
         sample, RANDOM_OPS, len(pairs), recipe.seed, first=first, batch=batch, part=whole
     )
-    if options.mixed:
+    if options.mixup_prob:
         batches = batches.enumerate(first // batch).map(mixed).prefetch(tf.data.AUTOTUNE)
     return batches
 

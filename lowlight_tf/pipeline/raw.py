@@ -57,7 +57,7 @@ def raw_dataset(
         UsageError: If no pair can be decoded, or the first is of a sensor that is not Bayer's.
     """
     options = recipe.pipeline
-    crop = options.crop if crop is None else crop
+    crop = options.crop_size if crop is None else crop
     (port,) = contract.image_inputs
     _check_filters(pairs, port)
     store = build_raw_cache(pairs, folder, told=print)
@@ -67,7 +67,7 @@ def raw_dataset(
         rng = np.random.default_rng(seed.view(np.uint32))
         return random_raw_crop(
             store, int(index), crop, rng,
-            scale=contract.scale, turned=options.turned, stops=options.exposure_ev,
+            scale=contract.scale, turned=options.random_d4, stops=options.random_exposure_ev,
         )  # fmt: skip
 
     def load(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
@@ -76,7 +76,7 @@ def raw_dataset(
         packed = tf.ensure_shape(packed, (crop, crop, port.channels))
         return {port.name: packed}, {"target": tf.ensure_shape(target, (side, side, 3))}
 
-    batch = batch or options.batch
+    batch = batch or options.batch_size
     return batched_samples(
         load, RANDOM_OPS, len(store), recipe.seed, first=first, batch=batch, part=part
     )

@@ -254,11 +254,13 @@ def check_adversarial(recipe: Recipe, contract: Contract) -> None:
         UsageError: If Keras runs on something else than TensorFlow, a name is unknown, or an option
             does not fit.
     """
-    if recipe.critic.model:
+    if recipe.discriminator.model:
         _need_tensorflow()
-        GAN_LOSSES.find(recipe.critic.loss)
-        critic = create_model(DISCRIMINATORS, recipe.critic.model, recipe.critic.options, contract)
-        if recipe.critic.features:
+        GAN_LOSSES.find(recipe.discriminator.loss)
+        critic = create_model(
+            DISCRIMINATORS, recipe.discriminator.model, recipe.discriminator.options, contract
+        )
+        if recipe.discriminator.feature_matching_weight:
             _inside(critic, contract)
 
 
@@ -279,7 +281,7 @@ def _inside(critic: keras.Model, contract: Contract) -> keras.Model:
 
 def discriminator_kwargs(recipe: Recipe, contract: Contract) -> dict[str, Any]:
     """Return what `AdversarialLearner` needs besides what every learner does."""
-    plan, training = recipe.critic, recipe.training
+    plan, training = recipe.discriminator, recipe.training
     # Its average is of no use to anybody, and its weights need not be small. Its schedule ends with
     # the net's, however late it came: a critic that goes on learning beside a net that stands still
     # wins, and then says nothing of use.
@@ -300,15 +302,15 @@ def discriminator_kwargs(recipe: Recipe, contract: Contract) -> dict[str, Any]:
         "optimizer": create_optimizer(own),
         "game": GAN_LOSSES.find(plan.loss).load(),
         "weight": plan.weight,
-        "features": plan.features,
+        "features": plan.feature_matching_weight,
     }
 
 
 def discriminator_callbacks(recipe: Recipe, progress: TrainingState) -> list[StepCallback]:
     """Return what looks after the game, if there is one."""
-    if not recipe.critic.model:
+    if not recipe.discriminator.model:
         return []
-    plan, guess = recipe.training, GAN_LOSSES.find(recipe.critic.loss).load().guess
+    plan, guess = recipe.training, GAN_LOSSES.find(recipe.discriminator.loss).load().guess
     return [GANCollapseMonitor(progress, plan.log_every, plan.steps, guess=guess)]
 
 

@@ -16,6 +16,7 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.datasets.split import read_split, save_split
 from lowlight_tf.datasets.synthetic_raw import synthetic_raw
 from lowlight_tf.fileio import write_json
+from lowlight_tf.training_config import TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +57,8 @@ def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
     """Find all pairs that a recipe names, and refuse what must not be learned from.
 
     Args:
-        recipe: Its `data`, `data_root`, `seed`, `pipeline`, `training.validation` and
-            `training.split` are read.
+        recipe: Its `data`, `data_root`, `seed`, `pipeline`, `training.validation_split` and
+            `training.split_file` are read.
         run: Run folder; the embedded pairs are written into it.
 
     Raises:
@@ -78,17 +79,19 @@ def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
             _as_raw_pairs(pairs, run / "synthetic", recipe.seed) for pairs in (train, val)
         )
     plan = recipe.training
-    if val and plan.split:
-        raise UsageError(
-            f"`split` is for data without a validation of their own. Received: split={plan.split} "
-            f"and {len(val)} validation pairs of {', '.join(recipe.data)}. Leave it out."
-        )
+    for key in ("split_file", "validation_split"):
+        value = getattr(plan, key)
+        if val and value != getattr(TrainingConfig(), key):
+            raise UsageError(
+                f"`{key}` is for data without validation pairs of their own. Received: {key}="
+                f"{value} and {len(val)} validation pairs of {', '.join(recipe.data)}. Leave it out."
+            )
     if plan.split_file:
-        train, val = read_split(plan.split_file, train)
+        train, val = read_split(Path(plan.split_file), train)
     elif not val:
-        train, val = group_split(train, plan.validation_fraction, recipe.seed)
-    late = recipe.pipeline.late_crop if recipe.pipeline.late_from < 1 else 0
-    crop = max(recipe.pipeline.crop, late)
+        train, val = group_split(train, plan.validation_split, recipe.seed)
+    late = recipe.pipeline.progressive_crop_size if recipe.pipeline.progressive_start < 1 else 0
+    crop = max(recipe.pipeline.crop_size, late)
     pairing.check_sizes(train, crop=2 * (crop + 1) if develops else crop)
     pairing.check_sizes(val)
     check_leakage(train, val)
@@ -133,7 +136,7 @@ def _reader(contract: Contract, recipe: Recipe) -> Callable[[Path], list[Pair]]:
         return pairing.fusion_folder
     if contract.is_raw:
         return _raw_or_photographs
-    return pairing.target_only_folder if recipe.pipeline.night else pairing.pair_folder
+    return pairing.target_only_folder if recipe.pipeline.synthesize_night else pairing.pair_folder
 
 
 def _raw_or_photographs(folder: Path) -> list[Pair]:

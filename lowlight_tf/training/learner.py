@@ -17,7 +17,7 @@ class Learner(keras.Model):
         objective: What is made small. It is asked with the ports, the outputs and, where there is
             one, the target.
         teacher: A net with the same ports, which does not learn; the objective is asked with what
-            it makes of the batch too, as "taught".
+            it makes of the batch too, as "teacher_output".
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Learner(keras.Model):
         images = {**x, **(y or {}), **y_pred}
         if self._teach:
             (taught,) = self._teach(x).values()
-            images["taught"] = ops.clip(ops.stop_gradient(taught), 0, 1)
+            images["teacher_output"] = ops.clip(ops.stop_gradient(taught), 0, 1)
         losses = self.objective(images)
         for name, value in losses.items():
             self.trackers[name].update_state(value)

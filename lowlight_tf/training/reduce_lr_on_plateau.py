@@ -41,17 +41,17 @@ class ReduceLROnPlateau(StepCallback):
     def on_step(self, logs: dict) -> None:
         """Count, cut if it is time, and write down the rate."""
         progress, plan = self.progress, self.training
-        _, measured = progress.history.column(f"val_{plan.judge}")
-        merits = [score(plan.judge, mean) for mean in measured]
+        _, measured = progress.history.column(f"val_{plan.monitor}")
+        merits = [score(plan.monitor, mean) for mean in measured]
         rose = len(merits) == 1 or merits[-1] > max(merits[:-1])
         progress.wait = 0 if rose else progress.wait + 1
         optimizer = self.model.optimizer
         rate = _short(optimizer.learning_rate)
-        lower = _short(max(rate * plan.plateau_factor, plan.plateau_floor))
+        lower = _short(max(rate * plan.plateau_factor, plan.plateau_min_lr))
         if progress.wait >= plan.plateau_patience and lower < rate:
             print(
                 f"step {progress.step:>6}  learning rate {rate:g} -> {lower:g}: validation "
-                f"{plan.judge.upper()} has not got better {progress.wait} times in a row"
+                f"{plan.monitor.upper()} has not got better {progress.wait} times in a row"
             )
             optimizer.learning_rate = rate = lower
             progress.wait = 0

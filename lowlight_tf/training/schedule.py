@@ -11,7 +11,7 @@ from lowlight_tf.training_config import TrainingConfig
 
 def steps_per_epoch(recipe: Recipe, pairs: int) -> int:
     """Return how many steps one pass over so many training pairs takes, the last rest left out."""
-    return max(pairs // recipe.pipeline.batch, 1)
+    return max(pairs // recipe.pipeline.batch_size, 1)
 
 
 def resolve_epochs(recipe: Recipe, pairs: int) -> Recipe:
@@ -85,8 +85,8 @@ def create_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
         weight_decay=training.weight_decay,
         clipvalue=training.clip_value or None,
         global_clipnorm=training.clip_norm or None,
-        use_ema=training.ema > 0,
-        ema_momentum=training.ema or 0.99,
+        use_ema=training.ema_momentum > 0,
+        ema_momentum=training.ema_momentum or 0.99,
     )
     if training.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)

@@ -71,9 +71,9 @@ def train(
 
 def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
     entry = MODELS.find(recipe.model)
-    objective = CompositeLoss(recipe.objective)
+    objective = CompositeLoss(recipe.losses)
     known = FUSION_METRICS if entry.contract.is_fusion else ("psnr", "ssim", "lpips")
-    checks.check_choice("training.judge", recipe.training.judge, known)
+    checks.check_choice("training.judge", recipe.training.monitor, known)
     adversarial.check_adversarial(recipe, entry.contract)
     plain = create_model(MODELS, recipe.model, recipe.options)
     teacher = _teacher(recipe, entry.contract)
@@ -85,13 +85,13 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
         net = create_model(
             MODELS, recipe.model, recipe.options, precision=recipe.training.precision
         )
-        if recipe.critic.model:
+        if recipe.discriminator.model:
             rival = adversarial.discriminator_kwargs(recipe, entry.contract)
             learner = AdversarialLearner(net, objective, teacher=teacher, **rival)
         else:
             learner = team.learner(net, objective, teacher=teacher)
         learner.compile(
-            optimizer=create_optimizer(recipe.training), jit_compile=recipe.training.compiled
+            optimizer=create_optimizer(recipe.training), jit_compile=recipe.training.jit_compile
         )
         learner.optimizer.build(net.trainable_variables)
 
@@ -113,13 +113,13 @@ def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
     print(
         f"{recipe.model}: {reparameterize_model(net).count_params():,} weights; {len(material.train)} pairs to "
         f"learn from, {len(val)} to judge by; {recipe.training.steps} steps of "
-        f"{recipe.pipeline.batch}"
+        f"{recipe.pipeline.batch_size}"
     )
     hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val, team)
     for stage in _plan_stages(recipe):
         if progress.step < stage.end:
             learner.train_function = None  # traced anew: each stage has a size of its own
-            if recipe.critic.model:
+            if recipe.discriminator.model:
                 learner.plays = stage.critic
             learner.fit(
                 _make_dataset(
@@ -146,11 +146,15 @@ def _calibrate_exposure(
     val: list[Pair],
 ) -> ExposureFit | None:
     """Fit the best net's exposure, if the recipe says so; what is measured then is what counts."""
-    if not recipe.training.exposure:
+    if not recipe.training.calibrate_exposure:
         return None
     engine = KerasEngine(run)
     found = fit_exposure(
-        engine.net, engine.contract, material.train, val, leveled=recipe.pipeline.leveled
+        engine.net,
+        engine.contract,
+        material.train,
+        val,
+        leveled=recipe.pipeline.normalize_target_exposure,
     )
     means = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain").means
     beside = run / ".model.part.keras"
@@ -167,11 +171,11 @@ def _calibrate_exposure(
 
 def _teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
     """Return the net to learn from, if the recipe names one."""
-    place, wanted = recipe.training.teacher, "distilled" in recipe.objective
+    place, wanted = recipe.training.teacher, "distillation" in recipe.losses
     if bool(place) != wanted:
         raise UsageError(
-            "`training.teacher` and the loss `distilled` go together. "
-            f"Received: training.teacher={place!r} and the objective {dict(recipe.objective)}."
+            "`training.teacher` and the loss `distillation` go together. "
+            f"Received: training.teacher={place!r} and the objective {dict(recipe.losses)}."
         )
     if not place:
         return None
@@ -197,12 +201,20 @@ def _prepare_run_dir(run: Path, recipe: Recipe, resume: bool) -> None:
         before = Recipe.load(written)
         changed = [
             field
-            for field in ("model", "options", "data", "seed", "pipeline", "objective", "critic")
+            for field in (
+                "model",
+                "options",
+                "data",
+                "seed",
+                "pipeline",
+                "losses",
+                "discriminator",
+            )
             if getattr(before, field) != getattr(recipe, field)
         ]
         changed += [
             key
-            for key in ("validation", "split")
+            for key in ("validation_split", "split_file")
             if getattr(before.training, key) != getattr(recipe.training, key)
         ]
         if changed:
@@ -230,11 +242,15 @@ class _TrainingStage(NamedTuple):
 
 def _plan_stages(recipe: Recipe) -> list[_TrainingStage]:
     plan, steps = recipe.pipeline, recipe.training.steps
-    late = round(plan.late_from * steps)
-    critic = recipe.critic.start_step(steps) if recipe.critic.model else 0
+    late = round(plan.progressive_start * steps)
+    critic = recipe.discriminator.start_step(steps) if recipe.discriminator.model else 0
     stages, first = [], 0
     for begin, end in itertools.pairwise(sorted({0, critic, late, steps})):
-        size = (plan.late_crop, plan.late_batch) if begin >= late else (plan.crop, plan.batch)
+        size = (
+            (plan.progressive_crop_size, plan.progressive_batch_size)
+            if begin >= late
+            else (plan.crop_size, plan.batch_size)
+        )
         stages.append(_TrainingStage(begin, end, *size, first, begin >= critic))
         first += (end - begin) * stages[-1].batch
     return stages

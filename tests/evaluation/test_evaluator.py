@@ -32,7 +32,7 @@ class Lift:
     name = "lift"
     contract = ENHANCE
     size = (16, 16)
-    card = ModelCard("lift", "lift", ENHANCE, 16, 16, "none", "uint8", (0, 255), "abc", 1, 0)
+    card = ModelCard("lift", "lift", ENHANCE, 16, 16, "float32", "uint8", (0, 255), "abc", 1, 0)
 
     def __init__(self):
         self.calls = 0

@@ -55,7 +55,7 @@ def operators(path):
 
 
 def test_ports_keep_their_names_and_one_fixed_size(converted):
-    path = converted("none")
+    path = converted("float32")
     runner = Interpreter(model_path=str(path)).get_signature_runner()
     assert list(runner.get_input_details()["low"]["shape"]) == [1, *SIZE, 3]
     assert list(runner.get_output_details()["enhanced"]["shape"]) == [1, *SIZE, 3]
@@ -63,18 +63,18 @@ def test_ports_keep_their_names_and_one_fixed_size(converted):
 
 
 def test_only_builtin_operations_are_used(converted):
-    names = {name for name, _, _ in operators(converted("none"))}
+    names = {name for name, _, _ in operators(converted("float32"))}
     assert not names & {"CUSTOM", "DELEGATE"}
 
 
 def test_a_size_that_fits_the_folding_needs_no_padding(converted):
-    names = {name for name, _, _ in operators(converted("none"))}
+    names = {name for name, _, _ in operators(converted("float32"))}
     assert not names & {"REVERSE_V2", "PAD", "MIRROR_PAD", "STRIDED_SLICE"}
 
 
 @pytest.mark.slow
 def test_float16_halves_the_file(converted):
-    whole = converted("none").read_bytes()
+    whole = converted("float32").read_bytes()
     half = converted("float16").read_bytes()
     model = schema.ModelT.InitFromPackedBuf(half, 0)
     assert "FLOAT16" in {TYPES[tensor.type] for tensor in model.subgraphs[0].tensors}
@@ -83,7 +83,7 @@ def test_float16_halves_the_file(converted):
 
 @pytest.mark.slow
 def test_dynamic_keeps_weights_in_eight_bits(converted):
-    path = converted("dynamic")
+    path = converted("dynamic_range")
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     assert "INT8" in {TYPES[tensor.type] for tensor in model.subgraphs[0].tensors}
     assert all(type_ == "FLOAT32" for _, type_, _ in operators(path))

@@ -54,7 +54,7 @@ def test_every_quantization_has_a_true_card_and_is_faithful(untrained_run, tmp_p
 @pytest.mark.slow
 def test_a_name_stands_for_the_model(untrained_run, tmp_path):
     (path,) = export_run(
-        untrained_run, size=SIZE, quantize=["none"], output=tmp_path, name="night", golden=True,
+        untrained_run, size=SIZE, quantize=["float32"], output=tmp_path, name="night", golden=True,
         calibration_folder=untrained_run / "pictures",
     )  # fmt: skip
     assert path.name == "night_16x24_float32.tflite"
@@ -92,7 +92,7 @@ def test_refuses_a_run_that_lacks_a_file_and_writes_nothing(untrained_run, tmp_p
     (tmp_path / "run").mkdir()
     run = broken(untrained_run, tmp_path / "run", **{missing: ""})
     with pytest.raises(UsageError, match=missing):
-        export_run(run, size=SIZE, quantize=["none"], output=tmp_path / "out")
+        export_run(run, size=SIZE, quantize=["float32"], output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -36,13 +36,13 @@ def proof(net, low, folder, quantization):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("quantization", ["none", "float16", "int8"])
+@pytest.mark.parametrize("quantization", ["float32", "float16", "int8"])
 @pytest.mark.parametrize("patch", [1, 4])
 def test_takes_every_operation_of_the_driving_unet(patch, quantization, low, tmp_path):
     keras.utils.set_random_seed(1)
     ours = patch > 1
     net = driving_unet(
-        filters=4, depth=1, groups=2, patch=patch, output_normalized=not ours, gained=ours
+        filters=4, depth=1, groups=2, patch=patch, output_normalized=not ours, predict_gain=ours
     )
     done = proof(net, low, tmp_path, quantization)
     assert done.refused == ()
@@ -72,7 +72,7 @@ def test_refuses_the_normalization_of_keras_by_name(low, tmp_path):
     x = keras.layers.Conv2D(4, 3, padding="same")(image)
     x = keras.layers.GroupNormalization(2)(x)
     enhanced = keras.layers.Conv2D(3, 1, activation="sigmoid")(x)
-    done = proof(keras.Model({"low": image}, {"enhanced": enhanced}), low, tmp_path, "none")
+    done = proof(keras.Model({"low": image}, {"enhanced": enhanced}), low, tmp_path, "float32")
     assert done.difference is None
     assert "will run on the CPU" in done.count
     refused = dict(line.split(": ", 1) for line in done.refused)

@@ -81,7 +81,7 @@ def test_a_leveled_target_is_made_as_bright_as_the_net_makes_the_picture():
     np.testing.assert_array_equal(match_mean_brightness(0 * leveled, others), 0 * leveled)
 
 
-def rung(name="none", **changed):
+def rung(name="float32", **changed):
     measured = {
         "size_bytes": 12_345, "gzip_bytes": 6_000, "metrics": {"psnr": 20.126, "ssim": 0.8},
         "changes": {"psnr": 0.0, "ssim": 0.0}, "largest_error": 3, "grey_levels": 60,
@@ -100,7 +100,7 @@ def test_the_table_says_what_was_measured_and_why_a_rung_is_missing():
     assert head[:7] == [
         "rung", "kB", "gzip kB", "PSNR dB (plain)", "change", "SSIM (plain)", "change",
     ]  # fmt: skip
-    assert first[:7] == ["none", "12.3", "6.0", "20.13", "+0.00", "0.8000", "+0.0000"]
+    assert first[:7] == ["float32", "12.3", "6.0", "20.13", "+0.00", "0.8000", "+0.0000"]
     assert second[3:7] == ["20.13", "-0.13", "0.8000", "-0.0012"]
     assert second[7:] == ["3", "60", "12", "1.3", "2.0", "80", "all 40, 90 dB from the CPU"]
     assert third == ["int8_qat", *["-"] * 12, "not made: needs tf_keras"]
@@ -184,22 +184,22 @@ def test_every_rung_is_made_and_measured(run, tmp_path):
         assert (card.height, card.width) == SIZE
         load_model(rung.path)  # card and file belong together
         assert rung.size_bytes == rung.path.stat().st_size > rung.gzip_bytes > 0
-        assert rung.changes["psnr"] == rung.metrics["psnr"] - made["none"].metrics["psnr"]
+        assert rung.changes["psnr"] == rung.metrics["psnr"] - made["float32"].metrics["psnr"]
         assert 1 <= rung.grey_levels <= SIZE[1]
         assert 1 <= rung.longest_run <= SIZE[1]
         assert 0 < rung.p50_ms <= rung.p90_ms
         assert rung.peak_mb > 10
         assert rung.operations > 20
         assert rung.delegated == ""
-    assert made["none"].largest_error == 0
-    assert made["none"].changes == {"psnr": 0, "mae": 0}
+    assert made["float32"].largest_error == 0
+    assert made["float32"].changes == {"psnr": 0, "mae": 0}
     assert made["float16"].largest_error <= 1 < made["int8"].largest_error
-    assert made["float16"].size_bytes < made["none"].size_bytes
+    assert made["float16"].size_bytes < made["float32"].size_bytes
     assert made["float16_pruned"].gzip_bytes < made["float16"].gzip_bytes
     told = {
         name: ModelCard.load(rung.path.with_suffix(".json")).training for name, rung in made.items()
     }
-    assert told["none"] == told["int8"] == {}
+    assert told["float32"] == told["int8"] == {}
     assert told["int8_qat"]["quantization_aware"]["steps"] == 2
     assert told["int8_pruned"]["pruning"]["sparsity"] == 0.5
 
@@ -260,10 +260,10 @@ def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("qat")
-def test_a_net_that_cannot_be_rebuilt_says_so_in_its_row(untrained_run, run, tmp_path):
+def test_a_net_that_cannot_be_reconstructed_says_so_in_its_row(untrained_run, run, tmp_path):
     maker = VariantBuilder(untrained_run, size=SIZE, lesson=lesson(run))
     made = climb(maker, tmp_path, ("int8_qat", "int8_pruned"), pairs_of(run))
-    assert list(made) == ["none", "int8_qat", "int8_pruned"]
+    assert list(made) == ["float32", "int8_qat", "int8_pruned"]
     for rung in ("int8_qat", "int8_pruned"):
         assert "is a GroupNormalization" in made[rung].reason
         assert made[rung].path is None
@@ -286,7 +286,7 @@ def test_without_the_extra_the_rungs_that_need_it_say_so(run, tmp_path, monkeypa
 def test_the_table_tells_what_the_delegate_takes(run, tmp_path):
     maker = VariantBuilder(run, size=SIZE, lesson=lesson(run))
     made = climb(maker, tmp_path, ("int16x8",), pairs_of(run), prove=True)
-    said = made["none"].delegated
+    said = made["float32"].delegated
     assert said.startswith(f"all {made['none'].operations}, ") or "no Vulkan driver" in said
     assert made["int16x8"].delegated == "none: it has no 16-bit integers"
 

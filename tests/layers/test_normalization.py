@@ -60,7 +60,7 @@ def test_refuses_groups_that_do_not_divide_the_channels(groups):
         GroupNormalization(groups)(np.zeros((1, 2, 2, 6), np.float32))
 
 
-def test_is_rebuilt_from_its_config():
+def test_is_reconstructed_from_its_config():
     layer = GroupNormalization(3, epsilon=1e-3)
     again = GroupNormalization.from_config(layer.get_config())
     assert (again.groups, again.epsilon) == (3, 1e-3)

@@ -70,5 +70,5 @@ def test_a_transposed_convolution_is_a_convolution_and_unfolding(rng):
 
 
 @pytest.mark.parametrize("layer", [SpaceToDepth, DepthToSpace])
-def test_is_rebuilt_from_its_config(layer):
+def test_is_reconstructed_from_its_config(layer):
     assert layer.from_config(layer(4).get_config()).block == 4

@@ -22,7 +22,7 @@ def prove():
     return prove
 
 
-@pytest.fixture(params=["none", "float16", "int8"])
+@pytest.fixture(params=["float32", "float16", "int8"])
 def proof(request, prove, tmp_path, rng):
     """What the delegate makes of a net that brightens, exported in each way in turn."""
     keras.utils.set_random_seed(1)

@@ -98,7 +98,7 @@ def test_eight_bits_are_integer_throughout_and_all_operations_are_allowed(rng, t
         }
         for _ in range(2)
     ]
-    for quantization in ("none", "int8"):
+    for quantization in ("float32", "int8"):
         path = convert(
             stirred(rng, **SMALL), ENHANCE_WITH_THUMBNAIL, tmp_path / f"{quantization}.tflite",
             size=(32, 48), quantization=quantization, samples=samples,

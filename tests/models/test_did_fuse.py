@@ -33,10 +33,10 @@ def test_both_cameras_go_through_one_encoder_and_one_decoder(attention, pictures
 
 
 @pytest.mark.parametrize("strategy", ["average", "l1_norm", "attention"])
-def test_two_equal_pictures_fuse_to_what_is_rebuilt_of_one(strategy, pictures):
+def test_two_equal_pictures_fuse_to_what_is_reconstructed_of_one(strategy, pictures):
     net = did_fuse(filters=4, strategy=strategy)
     given = net({"visible": pictures["visible"], "infrared": pictures["visible"]})
-    np.testing.assert_allclose(given["fused"], given["visible_rebuilt"], atol=1e-5)
+    np.testing.assert_allclose(given["fused"], given["visible_reconstructed"], atol=1e-5)
 
 
 def test_every_strategy_runs_on_the_same_weights(pictures):
@@ -63,7 +63,7 @@ def test_what_is_fused_leaves_the_running_statistics_alone(pictures):
 
 
 def test_portable_and_in_blocks_it_keeps_any_size(rng):
-    net = did_fuse(filters=4, patch=4, portable=True)
+    net = did_fuse(filters=4, patch=4, int8_friendly=True)
     pictures = {n: rng.random((1, 13, 22, 1), dtype=np.float32) for n in ("visible", "infrared")}
     assert net(pictures)["fused"].shape == (1, 13, 22, 1)
     kinds = {type(layer).__name__ for layer in net.layers}

@@ -56,7 +56,7 @@ def test_is_the_same_model_on_the_device(case, tmp_path):
     path = convert(model, contract, tmp_path / "m.tflite", size=(height, width))
     card = ModelCard(
         name="m", model=model.name, contract=contract, height=height, width=width,
-        quantization="none", dtype="float32", value_range=(0, 1), sha256=sha256(path),
+        quantization="float32", dtype="float32", value_range=(0, 1), sha256=sha256(path),
         size_bytes=path.stat().st_size, weights=model.count_params(),
     )  # fmt: skip
     card.save(path.with_suffix(".json"))

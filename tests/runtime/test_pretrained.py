@@ -58,7 +58,7 @@ def test_what_develops_ships_for_any_frame():
 def test_each_size_ships_in_three_kinds_for_any_frame(size):
     for end, quantization, dtype in (
         ("", "float16", "float32"),
-        ("_float32", "none", "float32"),
+        ("_float32", "float32", "float32"),
         ("_int8", "int8", "uint8"),
     ):
         card = ModelCard.load(pretrained.pretrained_path(f"{size}{end}").with_suffix(".json"))

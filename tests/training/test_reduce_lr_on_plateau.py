@@ -21,7 +21,7 @@ PLAN = TrainingConfig(
     learning_rate=1e-4,
     plateau_patience=3,
     plateau_factor=0.1,
-    plateau_floor=2e-6,
+    plateau_min_lr=2e-6,
 )
 PSNR = [10, 12, 11, 12, 11.9, 13, 13, 12, 13, 12, 12, 12, 12, 12, 12]
 RATES = [1e-4] * 4 + [1e-5] * 4 + [2e-6] * 7

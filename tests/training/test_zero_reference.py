@@ -19,7 +19,7 @@ def test_it_learns_without_targets_and_is_judged_by_them(folder, tmp_path, capsy
         assert len(history.column(name)[1]) == 2, name
     total = sum(
         weight * history.column(name)[1][0]
-        for name, weight in Recipe.load(run / "recipe.toml").objective.items()
+        for name, weight in Recipe.load(run / "recipe.toml").losses.items()
     )
     assert history.column("loss")[1][0] == pytest.approx(total, rel=1e-3)
     assert "psnr_batch" not in history.rows[0]

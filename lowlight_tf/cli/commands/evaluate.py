@@ -87,8 +87,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
-    protocols = split_names("protocol", args.protocol) if args.protocol else []
-
     from lowlight_tf.catalog import METRICS
     from lowlight_tf.evaluation import (
         evaluator,
@@ -100,6 +98,8 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
     from lowlight_tf.imaging import image_io
     from lowlight_tf.metrics import fidelity
 
+    protocols = split_names("protocol", args.protocol) if args.protocol else []
+    protocols = [PROTOCOLS.get(name, name) for name in protocols]
     # All that can be wrong is said before the first picture is enhanced.
     for protocol in protocols:
         fidelity.check_protocol(protocol)
@@ -113,7 +113,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
         args.protocol = ",".join(protocols)
     if args.metrics is None:
         args.metrics = ",".join(evaluator.FUSION_METRICS if fusing else ("psnr", "ssim"))
-    metrics = split_names("metrics", args.metrics)
+    metrics = [METRICS.canonical(name) for name in split_names("metrics", args.metrics)]
     taken = {name for metric in metrics for name in METRICS.find(metric).inputs}
     raws = room if contracts[0].is_raw else None
     sets = select_pairs(args, models, "target" in taken, fusing or "infrared" in taken, raws)

@@ -62,12 +62,17 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     from lowlight_tf.export import quantization_sweep
     from lowlight_tf.export.variants import VARIANTS, FineTuneConfig, VariantBuilder
     from lowlight_tf.fileio import write_json, write_text
+    from lowlight_tf.legacy_names import QUANTIZATIONS
     from lowlight_tf.metrics import fidelity
     from lowlight_tf.runtime import benchmark
     from lowlight_tf.training.composite_loss import CompositeLoss
     from lowlight_tf.training.data import read_split_pairs
 
-    rungs = VARIANTS if args.quantize == "all" else split_names("quantize", args.quantize)
+    rungs = (
+        VARIANTS
+        if args.quantize == "all"
+        else [QUANTIZATIONS.get(name, name) for name in split_names("quantize", args.quantize)]
+    )
     for rung in rungs:
         checks.check_choice("quantize", rung, VARIANTS)
     recipe = Recipe.load(args.run / "recipe.toml")
@@ -88,7 +93,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         data, pairs = named_pairs(args.data, args, against, contract.is_fusion, raws)
     else:
         data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
-    objective = CompositeLoss(recipe.objective)
+    objective = CompositeLoss(recipe.losses)
     listed = args.run / "pairs_training.json"
     lesson = FineTuneConfig(
         pairs=read_split_pairs(listed) if listed.is_file() else (),

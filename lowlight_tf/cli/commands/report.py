@@ -56,7 +56,7 @@ def judge_of(run: Path) -> str:
     from lowlight_tf.config import Recipe
 
     recipe = run / "recipe.toml"
-    return Recipe.load(recipe).training.judge if recipe.is_file() else "psnr"
+    return Recipe.load(recipe).training.monitor if recipe.is_file() else "psnr"
 
 
 def best(history, judge: str) -> str:

@@ -13,9 +13,9 @@ HELP = "train a net on pairs of dark and bright pictures"
 
 SETTINGS = {  # flag -> key of the recipe
     "seed": "seed",
-    "batch_size": "pipeline.batch",
-    "crop": "pipeline.crop",
-    "augmenter": "pipeline.augmenter",
+    "batch_size": "pipeline.batch_size",
+    "crop": "pipeline.crop_size",
+    "augmenter": "pipeline.augmentation",
     "steps": "training.steps",
     "epochs": "training.epochs",
     "learning_rate": "training.learning_rate",
@@ -89,7 +89,7 @@ def recipe_of(args: argparse.Namespace) -> "Recipe":
     if args.data:
         settings.append(f"data={args.data!r}")
     if args.night:
-        settings.append("pipeline.night=true")
+        settings.append("pipeline.synthesize_night=true")
     return recipe.replace([*settings, *args.set])
 
 

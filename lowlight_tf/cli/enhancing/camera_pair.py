@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.enhancing import video
-from lowlight_tf.runtime import input_checks
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
@@ -54,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(engine: "Engine", args: argparse.Namespace) -> None:
     """Refuse a model that fuses without infrared pictures, and the reverse."""
+    from lowlight_tf.runtime import input_checks
+
     input_checks.check_task_model(engine.contract)
     if not engine.contract.is_fusion:
         if args.infrared or args.align:

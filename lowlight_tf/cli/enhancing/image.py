@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from lowlight_tf.cli.console import ProgressBar
 from lowlight_tf.cli.enhancing import raw
 from lowlight_tf.cli.enhancing.camera_pair import Job
-from lowlight_tf.imaging import dtypes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +116,7 @@ def _fuse(
 
 def _read(job: Job, args: argparse.Namespace) -> "LoadedImage":
     """Return a picture; a RAW file as LibRaw develops it."""
-    from lowlight_tf.imaging import image_io
+    from lowlight_tf.imaging import dtypes, image_io
 
     if not raw.is_raw(job.source):
         return image_io.load_image(job.source)
@@ -141,7 +140,7 @@ def _write_maps(
     """Write what the net went by beside where its result goes."""
     import numpy as np
 
-    from lowlight_tf.imaging import image_io
+    from lowlight_tf.imaging import dtypes, image_io
     from lowlight_tf.runtime.explain import explain
 
     for what, image in explain(engine, *shown, **options).items():

@@ -11,7 +11,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 
 from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_clamp_ranges
 
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
+QUANTIZATIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
 
 FLOAT_FALLBACK_OPS = {"MEAN", "SUB", "MUL", "ADD", "RSQRT", "LEAKY_RELU", "LOGISTIC"}
 """What normalizations and activations are made of."""
@@ -51,7 +51,7 @@ def quantize_model(
     """
     sets = tf.lite.OpsSet
     converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS]
-    if quantization == "none":
+    if quantization == "float32":
         return converter.convert()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantization == "float16":

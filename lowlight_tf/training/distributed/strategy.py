@@ -173,11 +173,11 @@ class MultiWorker(SingleDevice):
     def check(self, recipe: Recipe) -> None:
         """See `Alone.check`."""
         _check_batches(recipe, self.count, "workers")
-        if recipe.training.compiled:
+        if recipe.training.jit_compile:
             raise UsageError(
                 "XLA does not compile what workers tell each other. Set training.compiled=false."
             )
-        if recipe.critic.model:
+        if recipe.discriminator.model:
             raise UsageError(
                 "Workers do not share a critic. Leave out --strategy multiworker, or the critic: "
                 "critic.model=''."
@@ -281,7 +281,7 @@ class _Rate(StepCallback):
 
 def _check_batches(recipe: Recipe, count: int, sharers: str) -> None:
     plan = recipe.pipeline
-    for name in ("batch", "late_batch") if plan.late_from < 1 else ("batch",):
+    for name in ("batch", "late_batch") if plan.progressive_start < 1 else ("batch",):
         if getattr(plan, name) % count:
             raise UsageError(
                 f"`pipeline.{name}` must be a multiple of the number of {sharers}. "

@@ -29,7 +29,7 @@ def test_writes_the_files_the_table_and_every_number(untrained_run, tmp_path, ca
     assert "--metrics mae" in table
     assert "--runs 2 --no-delegate`" in table
     told = json.loads((tmp_path / "o" / "ladder.json").read_text())
-    assert [rung["name"] for rung in told["rungs"]] == ["none", "float16", "int8"]
+    assert [rung["name"] for rung in told["rungs"]] == ["float32", "float16", "int8"]
     assert told["rungs"][1]["path"] == "driving_unet_48x64_float16.tflite"
     assert told["size"] == [48, 64]
     assert told["pictures"] == 2

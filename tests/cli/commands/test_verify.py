@@ -18,7 +18,9 @@ pytestmark = pytest.mark.slow
 def exported(untrained_run, tmp_path_factory):
     """A folder with a float and an int8 file, cards and golden outputs."""
     folder = tmp_path_factory.mktemp("exported")
-    export_run(untrained_run, size=(16, 24), quantize=["none", "int8"], output=folder, golden=True)
+    export_run(
+        untrained_run, size=(16, 24), quantize=["float32", "int8"], output=folder, golden=True
+    )
     return folder
 
 
@@ -125,7 +127,7 @@ def test_operations_that_leave_the_delegate_are_named(untrained_run, tmp_path, c
     path = convert(net, ENHANCE, tmp_path / "keras.tflite", size=(8, 8))
     ModelCard(
         name="keras", model="driving_unet", contract=ENHANCE, height=8, width=8,
-        quantization="none", dtype="float32", value_range=(0, 1), sha256=sha256(path),
+        quantization="float32", dtype="float32", value_range=(0, 1), sha256=sha256(path),
         size_bytes=path.stat().st_size, weights=net.count_params(),
     ).save(path.with_suffix(".json"))  # fmt: skip
     status, said = verify(capsys, path)

@@ -57,7 +57,7 @@ def test_a_dashcam_net_has_a_shadow(shadow, dark_samples):
 def fusing_net():
     """A net that looks at two cameras with the same layers, folded."""
     keras.utils.set_random_seed(2)
-    net = did_fuse(filters=4, strategy="attention", patch=2, portable=True)
+    net = did_fuse(filters=4, strategy="attention", patch=2, int8_friendly=True)
     return reparameterize_model(deployable_submodel(net, FUSE))
 
 
