@@ -96,6 +96,7 @@ def _run(args: argparse.Namespace, models: list[str], room: Path) -> int:
         scene_overlap,
     )
     from lowlight_tf.imaging import image_io
+    from lowlight_tf.legacy_names import PROTOCOLS
     from lowlight_tf.metrics import fidelity
 
     protocols = split_names("protocol", args.protocol) if args.protocol else []
