@@ -1,4 +1,4 @@
-"""What a model takes and what it gives. Read by training, export and the device."""
+"""What a model takes and returns. Read by training, export and the device."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,22 +10,22 @@ from lowlight_tf.fileio import read_json, write_json
 from lowlight_tf.legacy_names import PORT_FIELDS, rename_keys
 
 EXPLANATION_SUFFIX = "_map"
-"""How the names of those outputs end that are no picture but explain one: what a net went by where,
-(B, h, w, 1) or (B, h, w, 3) in [0, 1]. No contract names them, and they go into exported files."""
+"""Suffix of outputs that explain a result, such as attention: (B, h, w, 1) or (B, h, w, 3) in
+[0, 1]. No contract names them, and they go into exported files."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Port:
-    """One named image going into or out of a model, float32 in [0, 1].
+    """One named input or output image of a model, float32 in [0, 1].
 
     Attributes:
         name: Key of the image in every batch, every signature and every card.
         channels: 3 for color, 1 for infrared or luma, 4 for packed Bayer.
         color_space: "srgb", "linear", "bayer" or "thermal".
-        size: Height and width (pixels) of a thumbnail: a port that is always shown the whole
-            picture, shrunk to this size, however large the picture and whatever part of it the
-            other ports see. None for a port that sees the pixels themselves.
-        thumbnail_of: The port whose picture a thumbnail shows; "" for the first.
+        size: Height and width (pixels) of a thumbnail: a port that always gets the full image,
+            resized to this, however large the image and whatever part of it the other ports get.
+            None for a port that gets the pixels themselves.
+        thumbnail_of: The port whose image a thumbnail is of; "" for the first.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Port:
     thumbnail_of: str = ""
 
     def shape(self, size: tuple[int | None, int | None]) -> tuple[int | None, int | None, int]:
-        """Return (height, width, channels) of its image when the other ports see `size`."""
+        """Return (height, width, channels) of its image where other ports have `size`."""
         return (*(self.size or size), self.channels)
 
 
@@ -44,8 +44,8 @@ class Contract:
     """The ports of a model and the sizes that it accepts.
 
     Attributes:
-        inputs: Ports in; those that are no thumbnails are of the same height and width (pixels).
-        outputs: Ports out. What else the net returns serves its losses only, or explains (`MAP`).
+        inputs: Input ports; those that are no thumbnails have one height and width (pixels).
+        outputs: Output ports. Further outputs serve losses only, or explain (`EXPLANATION_SUFFIX`).
         multiple_of: Height and width must be multiples of this (pixels).
         scale: Output size divided by input size; 2 for packed Bayer.
     """
@@ -57,26 +57,33 @@ class Contract:
 
     @property
     def image_inputs(self) -> tuple[Port, ...]:
-        """The inputs that see the pixels themselves."""
+        """The inputs that get the pixels themselves."""
         return tuple(port for port in self.inputs if not port.size)
 
     @property
     def thumbnail_inputs(self) -> tuple[Port, ...]:
-        """The inputs that see a whole picture, small."""
+        """The inputs that get a full image, resized."""
         return tuple(port for port in self.inputs if port.size)
 
     @property
+    def task(self) -> str:
+        """What the model is for: "enhance", "fuse" or "raw_to_rgb", see `runtime.tasks`."""
+        if self.is_raw:
+            return "raw_to_rgb"
+        return "fuse" if self.is_fusion else "enhance"
+
+    @property
     def is_fusion(self) -> bool:
-        """Whether it makes one picture of those of two cameras."""
+        """Whether it takes the images of two cameras."""
         return len(self.image_inputs) > 1
 
     @property
     def is_raw(self) -> bool:
-        """Whether it makes a picture of a RAW file."""
+        """Whether it takes packed Bayer pixels."""
         return self.image_inputs[0].color_space == "bayer"
 
     def source_of(self, thumbnail: Port) -> str:
-        """Return the name of the picture that a thumbnail port shows."""
+        """Return the name of the port whose image a thumbnail port gets."""
         return thumbnail.thumbnail_of or self.image_inputs[0].name
 
     def save(self, path: Path) -> None:
@@ -85,14 +92,14 @@ class Contract:
 
     @classmethod
     def load(cls, path: Path) -> "Contract":
-        """Read back what `save` wrote."""
+        """Read a contract that `save` wrote, also one of version 0.1.0."""
         if not path.exists():
             raise UsageError(f"No contract at {path}. Train or export writes one; pass its folder.")
         return cls.from_dict(read_json(path))
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "Contract":
-        """Build a contract from the plain dictionary that JSON gives."""
+        """Build a contract from the plain dictionary that JSON holds."""
         sides = {side: tuple(map(_port_from_dict, fields[side])) for side in ("inputs", "outputs")}
         return cls(**{**fields, **sides})
 
@@ -109,7 +116,7 @@ ENHANCE_WITH_THUMBNAIL = Contract(
 )
 
 DETECTOR_INPUT_SIZE = (320, 416)
-"""Height and width (pixels) at which a detector looks at a picture."""
+"""Height and width (pixels) of the thumbnails that a detector inside a model gets."""
 
 VISIBLE, INFRARED, FUSED = Port("visible", 1), Port("infrared", 1, "thermal"), Port("fused", 1)
 
@@ -118,6 +125,7 @@ FUSE_WITH_THUMBNAILS = Contract(
     (
         VISIBLE,
         INFRARED,
+        # Names that shipped files bear.
         Port("visible_glance", 1, size=DETECTOR_INPUT_SIZE, thumbnail_of="visible"),
         Port("infrared_glance", 1, "thermal", size=DETECTOR_INPUT_SIZE, thumbnail_of="infrared"),
     ),

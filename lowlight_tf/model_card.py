@@ -18,25 +18,25 @@ from lowlight_tf.legacy_names import (
 
 @dataclasses.dataclass(frozen=True)
 class ModelCard:
-    """What lies beside a .tflite file, as JSON: all that a device must know of it.
+    """The JSON file next to a .tflite file: everything that a device must know of the model.
 
     Attributes:
-        name: What the file is called by.
+        name: What the file is called.
         model: Name of the architecture in the catalog.
         contract: Ports, their color spaces, and the scale.
-        height: Height that the file takes as it is (pixels).
-        width: Width that the file takes as it is (pixels).
+        height: Height that the file takes without being resized (pixels).
+        width: Width that the file takes without being resized (pixels).
         quantization: "float32", "float16", "dynamic_range", "int8" or "int16x8".
         dtype: Type of the arrays at the ports, "float32" or "uint8".
-        value_range: What black and white are at the ports: [0, 1], or [0, 255] for uint8.
+        value_range: Black and white at the ports: [0, 1], or [0, 255] for uint8.
         sha256: Checksum of the .tflite file.
         size_bytes: Its size.
-        weights: Number of trained weights of the net.
-        resizable: On a CPU the file takes pictures of any height and width that are multiples of
+        weights: Number of trained weights of the model.
+        resizable: On a CPU the file takes images of any height and width that are multiples of
             `contract.multiple_of`; on other processors `lowlight-tf resize` makes it do so.
-        parity_db: PSNR (dB) of the file's output against Keras, on the pictures of its check.
-        preprocessing: What is done to the pictures of two cameras before they go in, the fields of
-            `imaging.preparation.Preparation`; empty for its defaults.
+        parity_db: PSNR (dB) of the file's output against that of Keras, on the images of its check.
+        preprocessing: What is done to the images of two cameras before they go in, the fields of
+            `imaging.registration.pair_preprocessing.PairPreprocessing`; empty for its defaults.
         options: What the architecture was built with.
         training: Data and their terms, recipe, seed, steps, measured results, from the run.
     """
@@ -64,10 +64,10 @@ class ModelCard:
 
     @classmethod
     def load(cls, path: Path) -> "ModelCard":
-        """Read back what `save` wrote.
+        """Read a card that `save` wrote, also one of version 0.1.0.
 
         Raises:
-            UsageError: If there is no card, or it is not one.
+            UsageError: If there is no card, or the file is no card.
         """
         if not path.exists():
             raise UsageError(

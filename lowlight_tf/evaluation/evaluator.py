@@ -1,9 +1,9 @@
-"""Engine x pictures x metrics -> numbers, each with the protocol that it goes by."""
+"""Engine x images x metrics -> numbers, each with the protocol that it was measured under."""
 
 import functools
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,54 +11,49 @@ import numpy as np
 from lowlight_tf.catalog import METRICS, Metric
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract
-from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair, check_sizes
-from lowlight_tf.evaluation import raw_protocol
 from lowlight_tf.evaluation.results import Results, Score
-from lowlight_tf.imaging import image_io
+from lowlight_tf.evaluation.tasks import FUSION_METRICS, evaluation_of, input_names  # noqa: F401
+from lowlight_tf.imaging.raw.raw_image import RawImage
 from lowlight_tf.metrics import fidelity
-from lowlight_tf.runtime.engine import Engine, Images
-from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.fuse import fuse
+from lowlight_tf.runtime.engine import DelegatingEngine, Engine, Images
 from lowlight_tf.runtime.loading import load_model
 
-FUSION_METRICS = ("entropy", "mutual_information", "standard_deviation", "scd", "vif")
-"""What a net that fuses is validated by: it has no target."""
 
-
-class IdentityEngine:
-    """An `Engine` that leaves a picture as it is: what every model has to beat."""
+class IdentityEngine(Engine):
+    """An `Engine` that returns its input: what every model has to beat."""
 
     name = "input"
     contract = ENHANCE
-    size = None
 
     def __call__(self, images: Images) -> Images:
-        """Give back what came. See `Engine`."""
+        """Return the input. See `Engine`."""
         return {"enhanced": images["low"]}
 
 
 def load_model_or_input(model: str, *, threads: int = 2) -> Engine:
-    """Open what `open_engine` does, or "input", the dark picture itself."""
+    """Open what `load_model` does, or "input", the unchanged image."""
     return IdentityEngine() if model == "input" else load_model(model, threads=threads)
 
 
 def load_models(models: Sequence[str], *, threads: int = 2) -> dict[str, Engine]:
-    """Return what tables call some models -> the model, opened; in their order.
+    """Open several models for one table.
 
-    One is called by its own name, or as it was named here where two share that.
+    Returns:
+        Name in the table -> engine, in their order: its own name, or the one given here where two
+        share that.
 
     Raises:
-        UsageError: If one cannot be opened, or some take RAW files and others pictures.
+        UsageError: If one cannot be opened, or some take RAW files and others images.
     """
     engines = [load_model_or_input(model, threads=threads) for model in models]
     if len({engine.contract.is_raw for engine in engines}) > 1:
         raise UsageError(
-            "Models of RAW files stand in no table with those of pictures. Evaluate them apart."
+            "Models of RAW files and of images cannot share a table. Evaluate them apart."
         )
-    short = [engine.name for engine in engines]
+    names = [engine.name for engine in engines]
     return {
-        model if short.count(engine.name) > 1 else engine.name: engine
+        model if names.count(engine.name) > 1 else engine.name: engine
         for model, engine in zip(models, engines, strict=True)
     }
 
@@ -72,32 +67,32 @@ def evaluate(
     data: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> Results:
-    """Enhance the dark pictures of some pairs, or fuse two cameras', and measure what comes of it.
+    """Run an engine on the inputs of some pairs and measure the results.
 
-    Pictures are taken whole, in the 8 or 16 bits of their files and through `enhance` or `fuse`, as
-    any user's would be; what is measured is the 8-bit result. It is "enhanced" and "fused" alike,
-    and the first picture that the engine was shown "low" and "visible": so an enhancer stands in
-    one table with what fuses. RAW files are developed, see `evaluation.exposure`.
+    Images are taken at full size, in the 8 or 16 bits of their files and through `enhance`, `fuse`
+    or `develop`, as any user's would be; the 8-bit result is measured. Metrics get it as "enhanced"
+    and as "fused", and the engine's first input as "low" and as "visible", so that an enhancer can
+    be compared with a fusion model. For RAW files see `evaluation.raw_protocol`.
 
     Args:
-        engine: What enhances; from one color image, those of two cameras, or a RAW one, to one.
-        pairs: Pictures of any sizes, with their targets if one of the metrics takes a target, and
-            an infrared picture if one takes that or the engine does.
+        engine: What is evaluated.
+        pairs: Images of any sizes, with their targets if one of the metrics takes a target, and an
+            infrared image if one takes that or the engine does.
         metrics: Names of the catalog.
         protocol: One of `metrics.fidelity.PROTOCOLS`, or of those that the metrics name; of RAW
-            pictures one of `RAW_PROTOCOLS`. Default: `exposure.own_protocol`.
-        data: What the pairs are called in the results.
-        progress: Called with the share done, in (0, 1].
+            images one of `RAW_PROTOCOLS`. "" takes the default of the engine's task.
+        data: Name of the pairs in the results.
+        progress: Called with the fraction done, in (0, 1].
 
     Returns:
-        The numbers of each picture, and their means.
+        The numbers of each image, and their means.
 
     Raises:
-        UsageError: If there is no such metric or protocol, or a metric that knows some has none of
-            them; if there are no pairs, or one lacks a picture or a target that is asked for, or
-            has them in different sizes; if a file cannot be read.
+        UsageError: If there is no such metric or protocol, or a metric with protocols has none of
+            these; if there are no pairs, or one lacks an image or a target that is needed, or has
+            them in different sizes; if a file cannot be read.
     """
-    protocols = (protocol or raw_protocol.default_protocol(engine.contract),)
+    protocols = (protocol or evaluation_of(engine.contract).default_protocol(engine.contract),)
     return evaluate_pairs(
         engine, pairs, metrics=metrics, protocols=protocols, data=data, progress=progress
     )[0]
@@ -112,15 +107,15 @@ def evaluate_pairs(
     data: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> list[Results]:
-    """Do as `evaluate` for several protocols, and enhance each picture only once.
+    """Do as `evaluate` under several protocols, running the engine once for each image.
 
-    Metrics that know no protocol stand in the first of the results.
+    Metrics without protocols are in the first of the results.
     """
     check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
-    bench = Evaluator(engine, metrics=metrics, protocols=protocols)
-    scores: dict[str, list[Score]] = {protocol: [] for protocol in bench.protocols}
+    evaluator = Evaluator(engine, metrics=metrics, protocols=protocols)
+    scores: dict[str, list[Score]] = {protocol: [] for protocol in evaluator.protocols}
     for done, pair in enumerate(pairs, 1):
-        for protocol, score in bench.score(bench.predict(pair)).items():
+        for protocol, score in evaluator.score(evaluator.predict(pair)).items():
             scores[protocol].append(score)
         if progress:
             progress(done / len(pairs))
@@ -130,17 +125,16 @@ def evaluate_pairs(
 def build_results(
     engine: Engine, scores: Mapping[str, Sequence[Score]], *, data: str = "", model: str = ""
 ) -> list[Results]:
-    """Return an engine's results of some scores: protocol -> one for each picture."""
-    checksum = getattr(getattr(engine, "card", None), "sha256", None)
-    weights = getattr(engine, "weights", None)
+    """Return the results of an engine from protocol -> the scores of its images."""
+    checksum = engine.card.sha256 if engine.card else None
     return [
-        Results(model or engine.name, protocol, tuple(found), data, checksum, weights)
+        Results(model or engine.name, protocol, tuple(found), data, checksum, engine.weights)
         for protocol, found in scores.items()
     ]
 
 
 class Prediction(NamedTuple):
-    """What an engine made of a pair.
+    """An engine's result on a pair.
 
     Attributes:
         name: The pair's.
@@ -156,211 +150,169 @@ class Prediction(NamedTuple):
 
 
 class Evaluator:
-    """An engine, and what it is judged by: `measure`, picture by picture.
+    """An engine and the metrics it is evaluated by, applied image by image.
 
     Args:
-        engine: What enhances.
+        engine: What is evaluated.
         metrics: Names of the catalog.
-        protocols: Those of `measure`; nothing is checked.
+        protocols: As in `evaluate_pairs`; nothing is checked.
 
     Attributes:
-        protocols: Those that a metric goes by.
+        protocols: Those that one of the metrics has.
     """
 
     def __init__(self, engine: Engine, *, metrics: Sequence[str], protocols: Sequence[str]) -> None:
-        self._judges = {metric: METRICS.find(metric) for metric in metrics}
-        self._taken = {name for judge in self._judges.values() for name in judge.inputs}
-        self._asked = _metrics_for_protocols(self._judges, protocols, engine.contract)
-        self._watch = _Stopwatch(engine)
-        self.protocols = tuple(self._asked)
+        self._metrics = {name: METRICS.find(name) for name in metrics}
+        self._inputs = {each for metric in self._metrics.values() for each in metric.inputs}
+        self._by_protocol = _group_by_protocol(self._metrics, protocols, engine.contract)
+        self._engine = _TimedEngine(engine)
+        self._task = evaluation_of(engine.contract)
+        self.protocols = tuple(self._by_protocol)
 
     @functools.cached_property
     def _functions(self) -> dict[str, Callable[..., float]]:
-        return {metric: judge.load() for metric, judge in self._judges.items()}
+        return {name: metric.load() for name, metric in self._metrics.items()}
 
     def predict(self, pair: Pair) -> Prediction:
-        """Let the engine enhance, fuse or develop a pair.
+        """Run the engine on a pair.
 
         Raises:
             UsageError: If a file cannot be read, or the engine cannot do it.
         """
-        watch = self._watch
-        watch.reset()
-        see = _predict_raw if watch.contract.is_raw else _predict_images
-        images = see(watch, pair, self._taken, self._asked)
-        return Prediction(pair.name, images, watch.ms, watch.multiply_adds)
+        engine = self._engine
+        engine.reset()
+        images = self._task.predict(engine, pair, self._inputs, self._by_protocol)
+        return Prediction(pair.name, images, engine.ms, engine.multiply_adds)
 
-    def score(self, view: Prediction, *, refused: dict[str, str] | None = None) -> dict[str, Score]:
-        """Return protocol -> what was measured.
+    def score(
+        self, prediction: Prediction, *, refused: dict[str, str] | None = None
+    ) -> dict[str, Score]:
+        """Measure a prediction.
 
         Args:
-            view: What `show` gave.
-            refused: Filled with metric -> why it cannot be had of this picture; there its number is
-                NaN. None raises.
+            prediction: What `predict` returned.
+            refused: Filled with metric -> why it cannot be computed for this image; there its
+                number is NaN. None raises instead.
+
+        Returns:
+            Protocol -> score.
 
         Raises:
-            UsageError: If a metric cannot be had, and nobody is told.
+            UsageError: If a metric cannot be computed and `refused` is None.
         """
         scores = {}
-        for protocol, chosen in self._asked.items():
-            images, values = view.images[protocol], {}
-            under = functools.cache(functools.partial(_apply_protocol, protocol, images))
-            for name in chosen:
-                score = self._judges[name]
-                more = {"protocol": protocol} if score.protocols else {}
+        for protocol, names in self._by_protocol.items():
+            images, values = prediction.images[protocol], {}
+            compared = functools.cache(functools.partial(_apply_protocol, protocol, images))
+            for name in names:
+                metric = self._metrics[name]
+                options = {"protocol": protocol} if metric.protocols else {}
                 try:
-                    seen = images if score.no_reference else under()
-                    shown = (seen[one] for one in score.inputs)
-                    values[name] = self._functions[name](*shown, **more)
+                    available = images if metric.no_reference else compared()
+                    inputs = (available[each] for each in metric.inputs)
+                    values[name] = self._functions[name](*inputs, **options)
                 except UsageError as error:
                     if refused is None:
-                        raise UsageError(f"Pair {view.name}: {error}") from None
+                        raise UsageError(f"Pair {prediction.name}: {error}") from None
                     refused[name], values[name] = str(error), math.nan
-            scores[protocol] = Score(view.name, values, view.ms, view.multiply_adds)
+            scores[protocol] = Score(
+                prediction.name, values, prediction.ms, prediction.multiply_adds
+            )
         return scores
 
 
 def run_once(engine: Engine, pair: Pair) -> None:
-    """Let an engine enhance, fuse or develop a pair, and do nothing else."""
-    if engine.contract.is_raw:
-        raw_protocol.protocol_images(
-            engine, pair, [raw_protocol.default_protocol(engine.contract)], target=False
-        )
-    else:
-        enhance_pair(engine, *multi_camera.read_cameras(pair, _sources(engine, ())).values())
+    """Run an engine on a pair, and do nothing else."""
+    task = evaluation_of(engine.contract)
+    task.predict(engine, pair, (), [task.default_protocol(engine.contract)])
 
 
 def check_evaluation(
     engine: Engine, pairs: Sequence[Pair], *, metrics: Sequence[str], protocols: Sequence[str]
 ) -> None:
-    """Refuse what `measure` cannot do, before any picture is enhanced; errors as `evaluate`."""
+    """Refuse what cannot be evaluated before any image is enhanced; errors as `evaluate`."""
     for protocol in protocols:
         fidelity.check_protocol(protocol)
-    judges = {metric: METRICS.find(metric) for metric in metrics}
-    takes = list(dict.fromkeys(name for judge in judges.values() for name in judge.inputs))
-    if engine.contract.is_raw:
-        raw_protocol.check_raw_protocol(engine.contract, pairs, takes, protocols)
-    for name, judge in judges.items():
-        known = _protocols(judge, engine.contract)
+    found = {name: METRICS.find(name) for name in metrics}
+    inputs = list(dict.fromkeys(each for metric in found.values() for each in metric.inputs))
+    evaluation_of(engine.contract).check_pairs(engine.contract, pairs, inputs, protocols)
+    for name, metric in found.items():
+        known = _protocols_of(metric, engine.contract)
         if known and not set(known) & set(protocols):
             raise UsageError(
                 f"{name} is measured under the protocol {' or '.join(known)}. "
                 f"Received: {', '.join(protocols)}."
             )
-    with_target = [name for name, judge in judges.items() if not judge.no_reference]
+    with_target = [name for name, metric in found.items() if not metric.no_reference]
     if not pairs:
-        raise UsageError("Evaluating needs at least one pair of pictures. Received: none.")
+        raise UsageError("Evaluating needs at least one pair of images. Received: none.")
     used = []
     for pair in pairs:
-        shown = {port: pair.path_of(port) for port in _sources(engine, takes)}
-        for port, path in shown.items():
+        paths = {port: pair.path_of(port) for port in input_names(engine.contract, inputs)}
+        for port, path in paths.items():
             if path is None:
                 raise UsageError(
-                    f"Pair {pair.name} has no picture for {port!r}. Pass a folder with {port}/."
+                    f"Pair {pair.name} has no image for {port!r}. Pass a folder with {port}/."
                 )
         if with_target and pair.target is None:
-            alone = ", ".join(name for name in METRICS if METRICS.find(name).no_reference)
+            others = ", ".join(name for name in METRICS if METRICS.find(name).no_reference)
             raise UsageError(
-                f"Pair {pair.name} has no target, which {', '.join(with_target)} must have. Pass "
-                f"a folder with {next(iter(shown))}/ and high/, or metrics that need none: {alone}."
+                f"Pair {pair.name} has no target, which {', '.join(with_target)} must have. Pass a "
+                f"folder with {next(iter(paths))}/ and high/, or metrics without one: {others}."
             )
-        size = pair.size if pair.size in shown else ""
-        used.append(Pair(pair.name, shown, pair.target if with_target else None, size))
+        size = pair.size if pair.size in paths else ""
+        used.append(Pair(pair.name, paths, pair.target if with_target else None, size))
     check_sizes(used)
 
 
-def enhance_pair(engine: Engine, visible: np.ndarray, *thermal: np.ndarray) -> np.ndarray:
-    """Return what an engine makes of a visible picture, and of an infrared one if it fuses."""
-    return (
-        fuse(engine, visible, *thermal) if engine.contract.is_fusion else enhance(engine, visible)
-    )
-
-
-def _predict_images(
-    engine: Engine, pair: Pair, taken: Collection[str], protocols: Collection[str]
-) -> dict[str, Images]:
-    """Return protocol -> what metrics are called with: the same for all."""
-    shown = multi_camera.read_cameras(pair, _sources(engine, taken))
-    first, result = next(iter(shown.values())), enhance_pair(engine, *shown.values())
-    images = {"low": first, "visible": first, **shown, "enhanced": result, "fused": result}
-    if "target" in taken:
-        images["target"] = image_io.load_image(pair.target).pixels
-    images = {name: _eight(image) for name, image in images.items()}
-    return {protocol: images for protocol in protocols}
-
-
-def _predict_raw(
-    engine: Engine, pair: Pair, taken: Collection[str], protocols: Collection[str]
-) -> dict[str, Images]:
-    """Return protocol -> what metrics are called with, of a RAW picture."""
-    found = raw_protocol.protocol_images(engine, pair, list(protocols), target="target" in taken)
-    return {
-        protocol: {name: _eight(x) for name, x in {**shown, "fused": shown["enhanced"]}.items()}
-        for protocol, shown in found.items()
-    }
-
-
-class _Stopwatch:
-    """An engine, how long it has been running for a picture, and how much it computed."""
+class _TimedEngine(DelegatingEngine):
+    """An engine that adds up the time and the multiply-adds of its runs since `reset`."""
 
     def __init__(self, engine: Engine) -> None:
-        self.name, self.contract, self.size = engine.name, engine.contract, engine.size
-        for name in ("preparation", "whole"):
-            if hasattr(engine, name):
-                setattr(self, name, getattr(engine, name))
-        if hasattr(engine, "develop"):
-            self.develop = functools.partial(self._timed, engine.develop)
-        self._engine = engine
-        count = getattr(engine, "multiply_adds", None)  # only a graph can be counted
-        self._count = functools.cache(count) if count else None
+        super().__init__(engine)
+        self.count_macs = functools.cache(engine.count_macs)
         self.reset()
 
     def reset(self) -> None:
-        self.ms = 0.0
-        self.multiply_adds = 0 if self._count else None
+        self.ms, self.multiply_adds = 0.0, None
 
     def __call__(self, images: Images) -> Images:
-        results = self._timed(self._engine, images)
-        if self._count:
-            self.multiply_adds += self._count(images[self.contract.image_inputs[0].name].shape[1:3])
+        results = self._time(self.engine, images)
+        size = images[self.contract.image_inputs[0].name].shape[1:3]
+        macs = self.count_macs(size)
+        if macs is not None:
+            self.multiply_adds = (self.multiply_adds or 0) + macs
         return results
 
-    def _timed(self, work: Callable, *given, **told):
+    def develop(self, image: RawImage, *, ratio: float) -> np.ndarray | None:
+        return self._time(self.engine.develop, image, ratio=ratio)
+
+    def _time(self, function: Callable, *args, **options):
         begin = time.perf_counter()
-        result = work(*given, **told)
+        result = function(*args, **options)
         self.ms += 1000 * (time.perf_counter() - begin)
         return result
 
 
-def _sources(engine: Engine, taken: Collection[str]) -> list[str]:
-    """Return what is read of a pair: what the engine is shown, and what metrics take besides."""
-    ports = [port.name for port in engine.contract.image_inputs]
-    return [*ports, *({"infrared"} & set(taken) - set(ports))]
+def _protocols_of(metric: Metric, contract: Contract) -> Sequence[str]:
+    """Return the protocols that a metric distinguishes; none if it needs none."""
+    if metric.protocols:
+        return metric.protocols
+    return () if metric.no_reference else evaluation_of(contract).protocols
 
 
-def _protocols(judge: Metric, contract: Contract) -> tuple[str, ...]:
-    """Return the protocols that a metric knows; none if it goes by none."""
-    known = fidelity.RAW_PROTOCOLS if contract.is_raw else fidelity.PROTOCOLS
-    return judge.protocols or (() if judge.no_reference else known)
-
-
-def _metrics_for_protocols(
-    judges: Mapping[str, Metric], protocols: Sequence[str], contract: Contract
+def _group_by_protocol(
+    metrics: Mapping[str, Metric], protocols: Sequence[str], contract: Contract
 ) -> dict[str, list[str]]:
-    """Return protocol -> metrics under it; those that know none go with the first."""
-    asked = {protocol: [] for protocol in protocols}
-    for name, judge in judges.items():
-        for protocol in set(_protocols(judge, contract)) & set(protocols) or protocols[:1]:
-            asked[protocol].append(name)
-    return {protocol: chosen for protocol, chosen in asked.items() if chosen}
+    """Return protocol -> names of the metrics under it; those without any go with the first."""
+    groups: dict[str, list[str]] = {protocol: [] for protocol in protocols}
+    for name, metric in metrics.items():
+        for protocol in set(_protocols_of(metric, contract)) & set(protocols) or protocols[:1]:
+            groups[protocol].append(name)
+    return {protocol: names for protocol, names in groups.items() if names}
 
 
 def _apply_protocol(protocol: str, images: Images) -> Images:
-    """Return target and result as a protocol wants them."""
+    """Return target and result as a protocol compares them."""
     both = fidelity.apply_protocol(protocol, images["target"], images["enhanced"])
     return dict(zip(("target", "enhanced"), both, strict=True))
-
-
-def _eight(pixels: np.ndarray) -> np.ndarray:
-    """Return 16-bit pixels as floats in [0, 1], which metrics round; 8-bit ones as they are."""
-    return pixels / np.float64(65535) if pixels.dtype == np.uint16 else pixels

@@ -32,7 +32,7 @@ def shared_scene_warnings(
 
 def training_sets_of(model: str, engine: Engine) -> list[str]:
     """Return the names of what a model learned from; none where nobody knows."""
-    card, told = getattr(engine, "card", None), Path(model) / "training.json"
-    if card is not None:
-        return list(card.training.get("data", {}))
-    return list(read_json(told).get("data", {})) if told.is_file() else []
+    if engine.card:
+        return list(engine.card.training.get("data", {}))
+    report = Path(model) / "training.json"
+    return list(read_json(report).get("data", {})) if report.is_file() else []

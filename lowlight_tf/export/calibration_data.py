@@ -46,7 +46,7 @@ def calibration_images(
     run: Path | None = None,
     folder: Path | None = None,
     most: int = 32,
-    preparation: PairPreprocessing | None = None,
+    preprocessing: PairPreprocessing | None = None,
 ) -> list[Images]:
     """Return pictures like those that the net will see.
 
@@ -58,7 +58,7 @@ def calibration_images(
     Raises:
         UsageError: If `folder` has no pictures, or its ports' folders do not match.
     """
-    preparation = preparation or PairPreprocessing()
+    preprocessing = preprocessing or PairPreprocessing()
     if folder is not None:
         sources = _folder(folder, contract)
     else:
@@ -73,9 +73,9 @@ def calibration_images(
                 dark = synthetic.sample_camera_pairs(Path(place)) / "train"
             else:
                 dark = synthetic.sample_pairs(Path(place)) / "train" / "low"
-            lying = dataclasses.replace(preparation, align="none")
+            lying = dataclasses.replace(preprocessing, align="none")
             return _read(_folder(dark, contract), contract, most, lying)
-    return _read(sources, contract, most, preparation)
+    return _read(sources, contract, most, preprocessing)
 
 
 def representative_dataset(

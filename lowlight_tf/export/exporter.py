@@ -71,7 +71,9 @@ def load_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngi
         )
     if settings:
         built.set_weights(engine.net.get_weights())
-        engine = KerasEngine.of(built, expected, name=engine.name, preparation=recipe.preprocessing)
+        engine = KerasEngine.of(
+            built, expected, name=engine.name, preprocessing=recipe.preprocessing
+        )
     return recipe, engine
 
 
@@ -113,7 +115,7 @@ def export_run(
     recipe, engine = load_run(run, settings)
     contract = engine.contract
     pictures = calibration_images(
-        contract, run=run, folder=calibration_folder, preparation=recipe.preprocessing
+        contract, run=run, folder=calibration_folder, preprocessing=recipe.preprocessing
     )
     samples = representative_dataset(pictures, contract, size)
     compared = parity_samples(pictures, contract, size)

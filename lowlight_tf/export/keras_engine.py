@@ -13,14 +13,14 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.layers.reparameterization import reparameterize_model
-from lowlight_tf.runtime.engine import Images
+from lowlight_tf.runtime.engine import Engine, Images
 
 
 class NonFiniteOutputError(UsageError):
     """A net answers with numbers that are none: its weights have diverged."""
 
 
-class KerasEngine:
+class KerasEngine(Engine):
     """An `Engine` over the best net of a run folder. Takes pictures of any size.
 
     Args:
@@ -28,21 +28,19 @@ class KerasEngine:
 
     Attributes:
         net: The Keras model.
-        preparation: What the run's recipe does to what two cameras saw.
+        preprocessing: What the run's recipe does to what two cameras saw.
 
     Raises:
         UsageError: If the folder holds no net, or one whose ports are not its contract's.
         NotFinite: When called, if the net's weights have diverged.
     """
 
-    size: tuple[int, int] | None = None
-
     def __init__(self, run: Path) -> None:
         self.contract = Contract.load(run / "contract.json")
         self.name = run.resolve().name
         self.net = _load(run / "model.keras")
         recipe = run / "recipe.toml"
-        self.preparation = (
+        self.preprocessing = (
             Recipe.load(recipe).preprocessing if recipe.is_file() else PairPreprocessing()
         )
         _check(self.net, self.contract, run)
@@ -59,15 +57,15 @@ class KerasEngine:
         contract: Contract,
         *,
         name: str,
-        preparation: PairPreprocessing | None = None,
+        preprocessing: PairPreprocessing | None = None,
     ) -> "KerasEngine":
         """Return an engine over a net that is in memory already."""
         engine = cls.__new__(cls)
-        engine.preparation = preparation or PairPreprocessing()
+        engine.preprocessing = preprocessing or PairPreprocessing()
         engine.net, engine.contract, engine.name = net, contract, name
         return engine
 
-    def maps(self, images: Images) -> Images:
+    def explanation_maps(self, images: Images) -> Images:
         """Return what the net went by, (B, h, w, C) float32 each; none if it does not tell."""
         results = self._run(images)
         return {

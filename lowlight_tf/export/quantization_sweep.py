@@ -22,7 +22,7 @@ from lowlight_tf.export.calibration_data import (
 )
 from lowlight_tf.export.variants import VARIANTS, VariantBuilder
 from lowlight_tf.runtime import benchmark, input_geometry
-from lowlight_tf.runtime.engine import Engine, Images
+from lowlight_tf.runtime.engine import DelegatingEngine, Engine, Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 BANDING_RANGE = 64
@@ -141,7 +141,7 @@ def sweep(
         yield rung
 
 
-class MaxDifferenceProbe:
+class MaxDifferenceProbe(DelegatingEngine):
     """An `Engine` that runs another one beside it, to see how far they are apart at most.
 
     Attributes:
@@ -149,14 +149,13 @@ class MaxDifferenceProbe:
     """
 
     def __init__(self, engine: Engine, reference: Engine) -> None:
-        self.name, self.contract, self.size = engine.name, engine.contract, engine.size
-        self.preparation = getattr(engine, "preparation", None)
-        self._engine, self._reference = engine, reference
+        super().__init__(engine)
+        self._reference = reference
         self.largest = 0
 
     def __call__(self, images: Images) -> Images:
         """Run one batch. See `Engine`."""
-        answers, expected = self._engine(images), self._reference(images)
+        answers, expected = self.engine(images), self._reference(images)
         for name, answer in answers.items():
             step = 1 if answer.dtype == np.uint8 else 1 / 255
             apart = np.abs(np.float32(answer) - expected[name]).max() / step

@@ -116,7 +116,7 @@ class VariantBuilder:
             self.contract,
             run=run,
             folder=calibration_folder,
-            preparation=self.recipe.preprocessing,
+            preprocessing=self.recipe.preprocessing,
         )
         self.samples = representative_dataset(self.pictures, self.contract, size)
 

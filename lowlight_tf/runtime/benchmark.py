@@ -15,8 +15,9 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.runtime import input_checks, input_geometry
+from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.runtime.tasks import task_of
 
 WARM_UP = 3
 """Runs after the first one that are not counted."""
@@ -96,7 +97,7 @@ def measure_here(
     engine = LiteRTEngine(path, threads=threads)
     load = time.perf_counter() - begun
     contract = engine.contract
-    input_checks.check_task_model(contract)
+    task_of(contract).check_model(contract)
     size = size or (engine.card.height, engine.card.width)
     rng = np.random.default_rng(0)
     frames = {

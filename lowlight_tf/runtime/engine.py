@@ -1,36 +1,96 @@
-"""The one way to run anything on an image: arrays in, arrays out."""
+"""One interface for everything that can be run on images: arrays in, arrays out."""
 
+import abc
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lowlight_tf.contract import Contract
+from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
+from lowlight_tf.model_card import ModelCard
+
+if TYPE_CHECKING:
+    from lowlight_tf.imaging.raw.raw_image import RawImage
 
 Images = Mapping[str, np.ndarray]
 """Port name -> (B, H, W, C), float32 in [0, 1], or uint8 in [0, 255] straight from a camera."""
 
+MAX_UNTILED_PIXELS = 2**21
+"""Output pixels up to which a model that takes any size is run on the full image."""
 
-class Engine(Protocol):
-    """A model, a baseline or a .tflite file, all seen alike.
+
+class Engine(abc.ABC):
+    """A Keras model, a .tflite file or a baseline behind one interface.
 
     Attributes:
         name: What tables call it.
         contract: Its ports.
-        size: The one (height, width) that it takes, or None where any will do.
-
-    What fuses may have a `preparation` too: what is done to its pictures before it sees them. What
-    takes any size may have a `whole`: up to how many pixels it is shown a picture whole. What
-    develops may have a `develop`, and is then shown the `RawPicture` itself.
+        size: The one (height, width) that it takes, or None where any size is accepted.
+        max_untiled_pixels: For an engine of any size, output pixels up to which an image is run at
+            once; larger ones are tiled.
+        preprocessing: What is done to the images of two cameras before they go in; None where
+            nothing is said.
+        card: The card of a .tflite file; None for anything else.
+        weights: Number of trained weights; None where there are none to count.
     """
 
     name: str
     contract: Contract
-    size: tuple[int, int] | None
+    size: tuple[int, int] | None = None
+    max_untiled_pixels: int = MAX_UNTILED_PIXELS
+    preprocessing: PairPreprocessing | None = None
+    card: ModelCard | None = None
+    weights: int | None = None
 
+    @abc.abstractmethod
     def __call__(self, images: Images) -> Images:
         """Run one batch through `contract.inputs` to `contract.outputs`.
 
-        Answers in the type that it is given: float32 for float32, uint8 for uint8.
+        Returns the type that it is given: float32 for float32, uint8 for uint8.
         """
-        ...
+
+    def explanation_maps(self, images: Images) -> Images:
+        """Return the outputs that explain a result, (B, h, w, C) float32 each; empty if none."""
+        return {}
+
+    def count_macs(self, size: tuple[int, int]) -> int | None:
+        """Return the multiply-adds of one image of `size`; None where they cannot be counted."""
+        return None
+
+    def develop(self, image: "RawImage", *, ratio: float) -> np.ndarray | None:
+        """Return (2h, 2w, 3) float32 in [0, 1] of an entire RAW file.
+
+        None for engines that take packed Bayer pixels instead, which `runtime.develop` tiles.
+        """
+        return None
+
+
+class DelegatingEngine(Engine):
+    """An engine that runs another one, to be subclassed by whatever watches or replaces its runs.
+
+    Args:
+        engine: The engine whose attributes are taken over and whose methods are called.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.name, self.contract, self.size = engine.name, engine.contract, engine.size
+        self.max_untiled_pixels = engine.max_untiled_pixels
+        self.preprocessing, self.card = engine.preprocessing, engine.card
+
+    def __call__(self, images: Images) -> Images:
+        """Run one batch. See `Engine`."""
+        return self.engine(images)
+
+    def explanation_maps(self, images: Images) -> Images:
+        """See `Engine`."""
+        return self.engine.explanation_maps(images)
+
+    def count_macs(self, size: tuple[int, int]) -> int | None:
+        """See `Engine`."""
+        return self.engine.count_macs(size)
+
+    def develop(self, image: "RawImage", *, ratio: float) -> np.ndarray | None:
+        """See `Engine`."""
+        return self.engine.develop(image, ratio=ratio)

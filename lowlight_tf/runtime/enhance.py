@@ -1,4 +1,4 @@
-"""One picture of any size through a net of any size."""
+"""Enhancing one image of any size with a model of any size."""
 
 from collections.abc import Callable
 
@@ -16,18 +16,19 @@ def enhance(
     thumbnails: Images | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """Brighten a picture: at once, or by tiles if it is larger than the engine takes.
+    """Brighten an image: at once, or in tiles if it is larger than the engine takes.
 
-    See `whole.through`.
+    See `tiled_inference.run_tiled`.
 
     Args:
-        engine: What brightens; from one color image to one.
+        engine: A model from one color image to one.
         image: (H, W, 3) sRGB: uint8, uint16, or float32 in [0, 1].
         out: Where the result is written, of the same shape and type; it may be `image` itself.
-            Then nothing is held beside the picture but a band of it as wide as a tile.
-        thumbnails: What the engine's thumbnail ports are shown instead of this picture, as
-            `fit.thumbnails` gives: in a video, what holds the exposure steady.
-        progress: Called with the share done, in (0, 1].
+            Then nothing is allocated but a band of the image as high as a tile.
+        thumbnails: Inputs of the engine's thumbnail ports in place of this image's own, as
+            `input_geometry.make_thumbnails` returns: in a video, a temporally smoothed one keeps
+            the exposure steady.
+        progress: Called with the fraction done, in (0, 1].
 
     Returns:
         The result, of the shape and type of `image`.

@@ -12,7 +12,7 @@ from lowlight_tf.contract import EXPLANATION_SUFFIX, Port
 from lowlight_tf.fileio import sha256
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.model_card import ModelCard
-from lowlight_tf.runtime.engine import Images
+from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.tflite_graph.io_quantization import strip_io_quantize_ops
 from lowlight_tf.tflite_graph.macs import count_macs
 from lowlight_tf.tflite_graph.resize_model import resize_model_bytes
@@ -24,7 +24,7 @@ SIGN_BIT = np.uint8(128)
 """The bit that tells a byte from the int8 that means the same."""
 
 
-class LiteRTEngine:
+class LiteRTEngine(Engine):
     """An `Engine` over a .tflite file and the card beside it.
 
     Whatever type the file takes, images go in and come out as float32 in [0, 1] or as uint8. A
@@ -44,7 +44,7 @@ class LiteRTEngine:
         path: The file.
         card: What its card says.
         weights: Number of trained weights of the net.
-        preparation: What is done to what two cameras saw before it goes in.
+        preprocessing: What is done to the images of two cameras before they go in.
         size: The (height, width) that the file takes; None if it is resizable.
 
     Raises:
@@ -65,7 +65,7 @@ class LiteRTEngine:
         checks.check_choice("dtype of the card", self.card.dtype, ("float32", "uint8"))
         self.name, self.weights = self.card.name, self.card.weights
         self.contract = self.card.contract
-        self.preparation = _preparation(self.card, path)
+        self.preprocessing = _read_preprocessing(self.card, path)
         self._laid_out = (self.card.height, self.card.width)
         self.size = None if self.card.resizable else self._laid_out
         self._interpreter = _interpreter(path, self.card.dtype, threads)
@@ -116,7 +116,7 @@ class LiteRTEngine:
                 tensor.read(out[name][index])
         return out
 
-    def maps(self, images: Images) -> Images:
+    def explanation_maps(self, images: Images) -> Images:
         """Return what the net went by in one picture, (1, h, w, C) float32 in [0, 1] each.
 
         Empty if the file does not tell.
@@ -130,7 +130,7 @@ class LiteRTEngine:
                 tensor.read(maps[name][0])
         return maps
 
-    def multiply_adds(self, size: tuple[int, int]) -> int:
+    def count_macs(self, size: tuple[int, int]) -> int:
         """Return how many multiply-adds one picture of a (height, width) costs that it takes."""
         content = self.path.read_bytes()
         if size != (self.card.height, self.card.width):
@@ -227,7 +227,7 @@ def _check_output(
         raise UsageError(f"`out` must hold {name!r} contiguous and writeable. Pass another array.")
 
 
-def _preparation(card: ModelCard, path: Path) -> PairPreprocessing:
+def _read_preprocessing(card: ModelCard, path: Path) -> PairPreprocessing:
     try:
         return PairPreprocessing(**card.preprocessing)
     except TypeError as error:

@@ -301,7 +301,9 @@ def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> l
         )
 
     def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
-        engine = KerasEngine.of(net, contract, name=recipe.model, preparation=recipe.preparation)
+        engine = KerasEngine.of(
+            net, contract, name=recipe.model, preprocessing=recipe.preprocessing
+        )
         metrics = _validation_metrics(contract, plan.judge)
         results = evaluate(engine, val, metrics=metrics, protocol=default_protocol(contract))
         return results.means, contact_sheet([engine], val[:SHEET_ROWS])

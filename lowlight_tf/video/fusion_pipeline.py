@@ -47,7 +47,7 @@ class FusionVideoPipeline:
         recorder: Where all goes, made like `visible`.
         tolerance: How far apart in time frames may be that are fused (seconds).
         seconds: Time constant by which the mean luma of the results is held; 0 does not.
-        preparation: What is done to frames before; None takes the engine's own, if it has any.
+        preprocessing: What is done to frames before; None takes the engine's own, if it has any.
         stop: Once set, no more is read; what was read is finished.
         say: Called with a line when a camera is lost, and when it is back.
 
@@ -68,7 +68,7 @@ class FusionVideoPipeline:
         *,
         tolerance: float = SYNC_TOLERANCE_S,
         seconds: float = DEFAULT_SMOOTHING_S,
-        preparation: PairPreprocessing | None = None,
+        preprocessing: PairPreprocessing | None = None,
         stop: threading.Event | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -77,7 +77,7 @@ class FusionVideoPipeline:
         self._engine, self._recorder, self._say = engine, recorder, say
         self._readers = {"visible": visible, "infrared": infrared}
         self._preparation = _video_preprocessing(
-            preparation or getattr(engine, "preparation", None), visible, infrared
+            preprocessing or getattr(engine, "preparation", None), visible, infrared
         )
         self._gain = temporal_smoothing.LumaStabilizer(seconds) if seconds else None
         self._tolerance, self._stop = tolerance, stop or threading.Event()
@@ -144,7 +144,9 @@ class FusionVideoPipeline:
             "" if visible and infrared else "infrared" if visible else "visible", frame
         )
         if visible and infrared:
-            image = fuse(self._engine, visible.image, infrared.image, preparation=self._preparation)
+            image = fuse(
+                self._engine, visible.image, infrared.image, preprocessing=self._preparation
+            )
             if self._gain:
                 self._gain(image, frame.time)
         else:

@@ -11,12 +11,12 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.evaluator import (
-    FUSION_METRICS,
     IdentityEngine,
     evaluate,
     evaluate_pairs,
 )
 from lowlight_tf.evaluation.results import Results, Score, load, save
+from lowlight_tf.evaluation.tasks import FUSION_METRICS
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.metrics import fusion
 from lowlight_tf.model_card import ModelCard

@@ -130,7 +130,8 @@ def test_what_two_cameras_saw_is_prepared_as_for_training(fusing_run):
 
     how = PairPreprocessing(clahe_visible=4.0, normalize=True)
     plain, *pictures = (
-        calibration_images(FUSE, run=fusing_run, most=4, preparation=one)[0] for one in (None, how)
+        calibration_images(FUSE, run=fusing_run, most=4, preprocessing=one)[0]
+        for one in (None, how)
     )
     pairs = read_pairs(fusing_run / "pairs_training.json")
     learned = MultiCameraCache(pairs, FUSE, preparation=how, cache_mb=1).read(0)
@@ -149,7 +150,7 @@ def test_pictures_of_two_sizes_come_to_one(align, size, tmp_path, rng):
         align = str(tmp_path / align)
         CameraRig(np.eye(3), (16, 24), (8, 12), 0.0, 1.0, "features", 1).save(tmp_path / "rig.json")
     (picture,) = calibration_images(
-        FUSE, folder=tmp_path, preparation=PairPreprocessing(align=align)
+        FUSE, folder=tmp_path, preprocessing=PairPreprocessing(align=align)
     )
     assert {image.shape for image in picture.values()} == {(*size, 1)}
 

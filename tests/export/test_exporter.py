@@ -131,7 +131,7 @@ def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_pat
         assert golden_db(engine, path.with_suffix(".npz")) == MAX_PSNR_DB
         packed = np.zeros((1, 16, 64, 4), np.float32)
         assert engine({"raw": packed})["enhanced"].shape == (1, 32, 128, 3)
-        assert engine.maps({"raw": packed})["attention_map"].shape == (1, 16, 64, 1)
+        assert engine.explanation_maps({"raw": packed})["attention_map"].shape == (1, 16, 64, 1)
         size = (64, 32)
         other = resize_model(path, size, tmp_path / "other")
         assert load_model(other)({"raw": np.zeros((1, *size, 4), np.float32)})

@@ -97,6 +97,6 @@ def _samples(contract):
         }
         for port in contract.thumbnails:
             sample[port.name] = np.full((1, *port.shape(SIZE)), brightness, np.float32)
-            whole = sample[contract.whole(port)]
+            whole = sample[contract.source_of(port)]
             whole[0, 0, 0], whole[0, 0, 1] = 0, 1
         yield "serving_default", sample

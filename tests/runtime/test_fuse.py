@@ -106,22 +106,22 @@ def test_both_are_prepared_first(rng):
     infrared = np.uint8(100 + infrared // 16)
     preparation = PairPreprocessing(normalize=True, clahe_visible=2)
     engine = Mix(middle)
-    fused = fuse(engine, visible, infrared, preparation=preparation)
+    fused = fuse(engine, visible, infrared, preprocessing=preparation)
     seen = preprocess_pair(visible / np.float32(255), infrared / np.float32(255), preparation)
     np.testing.assert_allclose(fused / 255, fuse(Mix(middle), *seen), atol=0.012)
     assert engine.shown[0]["infrared"].min() == 0
-    engine.preparation = preparation
+    engine.preprocessing = preparation
     np.testing.assert_array_equal(fuse(engine, visible, infrared), fused)
-    plain = fuse(engine, visible, infrared, preparation=PairPreprocessing())
+    plain = fuse(engine, visible, infrared, preprocessing=PairPreprocessing())
     assert np.abs(np.int16(plain) - fused).max() > 8
 
 
 def test_another_size_is_taken_where_the_preparation_allows_it(rng):
     visible, infrared = pictures(rng, (40, 60), np.uint8)
     like = PairPreprocessing(size="infrared")
-    assert fuse(Mix(middle), visible, infrared[::2, ::2], preparation=like).shape == (20, 30, 3)
+    assert fuse(Mix(middle), visible, infrared[::2, ::2], preprocessing=like).shape == (20, 30, 3)
     with pytest.raises(UsageError, match=r"40x60.*20x30"):
-        fuse(Mix(middle), visible, infrared[::2, ::2], preparation=PairPreprocessing())
+        fuse(Mix(middle), visible, infrared[::2, ::2], preprocessing=PairPreprocessing())
 
 
 @pytest.mark.parametrize("form", ["flat", "deep", "three"])
@@ -226,7 +226,9 @@ def test_a_finish_leaves_no_gaps_between_grey_levels(rng):
     smooth = np.linspace(0.3, 0.7, 4800, dtype=np.float32).reshape(60, 80, 1)
     visible = np.uint8(np.rint(smooth * 255)).repeat(3, axis=2)
     infrared = np.float32(smooth + rng.uniform(-0.01, 0.01, smooth.shape))
-    fused = fuse(Mix(middle), visible, infrared, preparation=PairPreprocessing(output_stretch=1.0))
+    fused = fuse(
+        Mix(middle), visible, infrared, preprocessing=PairPreprocessing(output_stretch=1.0)
+    )
     assert fused.dtype == np.uint8
     assert fused[..., 0].min() == 0
     assert fused[..., 0].max() == 255

@@ -7,7 +7,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.evaluation.evaluator import FUSION_METRICS
+from lowlight_tf.evaluation.tasks import FUSION_METRICS
 from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.training.data import read_pairs
 from lowlight_tf.training.history import History
@@ -52,9 +52,12 @@ def test_the_folder_remembers_pairs_and_preparation(run):
     pairs = read_pairs(run / "pairs_validation.json")
     assert all(set(p.inputs) == {"visible", "infrared"} and p.target is None for p in pairs)
     engine = KerasEngine(run)
-    assert engine.preparation.output_stretch == 1.0
+    assert engine.preprocessing.output_stretch == 1.0
     images = {name: np.zeros((1, 8, 8, 1), np.float32) for name in ("visible", "infrared")}
-    assert set(engine.maps(images)) == {"visible_attention_map", "infrared_attention_map"}
+    assert set(engine.explanation_maps(images)) == {
+        "visible_attention_map",
+        "infrared_attention_map",
+    }
     assert json.loads((run / "training.json").read_text())["recipe"]["preparation"]["finish"] == 1.0
 
 

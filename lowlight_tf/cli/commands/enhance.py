@@ -1,7 +1,4 @@
-"""`lowlight-tf enhance`: dark pictures and videos -> bright ones; those of two cameras -> one.
-
-RAW files are developed: `cli.develop`.
-"""
+"""`lowlight-tf enhance`: brighten images and videos, fuse two cameras, develop RAW files."""
 
 import argparse
 import contextlib
@@ -15,27 +12,38 @@ from typing import TYPE_CHECKING
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.console import ProgressBar
 from lowlight_tf.cli.enhancing import camera_pair, image, raw, video
-from lowlight_tf.cli.enhancing.camera_pair import Job
+from lowlight_tf.cli.enhancing.jobs import (
+    Job,
+    add_infrared,
+    is_folder,
+    is_result_file,
+    is_video_file,
+    plan_jobs,
+    plan_one_job,
+)
 
 if TYPE_CHECKING:
     from lowlight_tf.contract import Contract
     from lowlight_tf.runtime.engine import Engine
 
-HELP = "brighten pictures and videos, develop RAW files, or fuse what two cameras saw"
+HELP = "brighten images and videos, develop RAW files, or fuse two cameras"
+
+COMPLETE, PARTIAL = "complete", "partial"
+"""Outcomes of a job; None where nothing was written."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add = parser.add_argument
     add(
-        "pictures",
+        "inputs",
         nargs="*",
         type=video.parse_source,
         metavar="IN",
-        help="pictures, videos, RAW files, or folders of them; a camera (/dev/video0), an address "
+        help="images, videos, RAW files, or folders of them; a camera (/dev/video0), an address "
         "(rtsp://, udp://, http://), a named pipe, or - for the standard input",
     )
-    add("--input", nargs="+", type=video.parse_source, default=[], help="the same, by a flag")
+    add("--input", nargs="+", type=video.parse_source, default=[], help="the same, as a flag")
     add(
         "--output",
         type=Path,
@@ -46,14 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--model", help="shipped name, .tflite file or run folder (default: the best that ships)")
     add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN")
-    add("--overwrite", action="store_true", help="replace results that are there already")
+    add("--overwrite", action="store_true", help="replace existing results")
     add("--threads", type=int, default=2, help="processor threads of a .tflite file")
     add(
         "--runner",
         choices=("local", "ray"),
         default="local",
         help="ray: on all processors, or on the cluster that RAY_ADDRESS names, with --threads "
-        "processors a worker; what is there already is passed over ([ray] extra)",
+        "processors a worker; existing results are skipped ([ray] extra)",
     )
     image.add_arguments(parser)
     raw.add_arguments(parser)
@@ -63,210 +71,133 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Enhance all that can be; return 0, or 1 if some failed, or 2 if all did."""
+    inputs, output = _inputs_and_output(args)
+    single_input = len(inputs) == 1 and not is_folder(inputs[0])
+    to_file = single_input and is_result_file(output, inputs[0])
+    frames = raw.burst_frames(inputs) if is_video_file(output) else None
+    if output.exists() and not output.is_dir() and not to_file and frames is None:
+        raise UsageError(f"--output must be a folder. Received: {output} (a file).")
+
+    from lowlight_tf.runtime.explain import check_explanation
+    from lowlight_tf.runtime.loading import load_model
+    from lowlight_tf.runtime.pretrained import default_model
+    from lowlight_tf.runtime.tasks import task_of
+
+    default = default_model(raw=raw.are_raw(inputs), cameras=bool(args.infrared))
+    model = args.checkpoint_dir or args.model or default
+    engine = load_model(model, threads=args.threads)
+    task = task_of(engine.contract)
+    raw.check(engine, args)
+    if frames is not None:
+        return raw.enhance_burst(engine, frames, output, args)
+    if not inputs:
+        inputs, infrared = _sample_inputs(args.checkpoint_dir, engine.contract)
+        args.infrared = args.infrared or infrared
+    if to_file:
+        jobs = plan_one_job(inputs[0], output)
+    else:
+        jobs = plan_jobs(inputs, output, raw_only=task.name == "raw_to_rgb")
+    camera_pair.check(engine, args)
+    if args.explain:
+        check_explanation(engine)
+    single_input = len(inputs) == 1 and not is_folder(inputs[0])
+    jobs, unpaired = add_infrared(jobs, args.infrared, output, single_input=single_input)
+
+    run_jobs = _run_jobs_on_ray if args.runner == "ray" else _run_jobs
+    outcomes = run_jobs(engine, model, jobs, args)
+    for job in unpaired:
+        print(f"lowlight-tf enhance: {job.source} has no visible partner.", file=sys.stderr)
+    complete = outcomes.count(COMPLETE)
+    kind = "files" if any(video.is_video(job.source) for job in jobs) else "images"
+    count = f"{complete} of {len(jobs)} {kind}"
+    print(f"{count} {task.past_tense} by {engine.name}, in {output}")
+    if complete == len(jobs) and not unpaired:
+        return 0
+    return 1 if complete or PARTIAL in outcomes else 2
+
+
+def _inputs_and_output(args: argparse.Namespace) -> tuple[list[video.Source], Path]:
+    """Return what is read and where results go, after the checks that need no model."""
     run_folder = args.checkpoint_dir
     if run_folder and args.model:
         raise UsageError("Pass either --model or --checkpoint-dir, not both.")
     if run_folder and not run_folder.is_dir():
         raise UsageError(f"--checkpoint-dir must be a run folder. No folder {run_folder}.")
-    inputs = [*args.pictures, *args.input]
+    inputs = [*args.inputs, *args.input]
     if not inputs and not run_folder:
-        raise UsageError("No picture is named. Pass pictures or folders of pictures.")
+        raise UsageError("No input is named. Pass images or folders of images.")
     output = args.output or (run_folder and run_folder / "predictions")
     if not output:
         raise UsageError("Pass --output, the folder that the results go to.")
-    one = len(inputs) == 1 and not _is_folder(inputs[0]) and _is_file(output, inputs[0])
-    frames = raw.burst_frames(inputs) if _is_video_file(output) else None
-    one = one or frames is not None
-    if output.exists() and not output.is_dir() and not one:
-        raise UsageError(f"--output must be a folder. Received: {output} (a file).")
-
-    from lowlight_tf.runtime import explain, pretrained
-    from lowlight_tf.runtime.loading import load_model
-
-    best = pretrained.default_model(raw=raw.are_raw(inputs), cameras=bool(args.infrared))
-    model = run_folder or args.model or best
-    engine = load_model(model, threads=args.threads)
-    raw.check(engine, args)
-    if frames is not None:
-        return raw.enhance_burst(engine, frames, output, args)
-    if not inputs:
-        inputs = _embedded(run_folder, engine.contract)
-        inputs, args.infrared = inputs[:1], args.infrared or inputs[1:]
-    develops = engine.contract.is_raw
-    jobs = _plan_one(inputs[0], output) if one else plan(inputs, output, develops=develops)
-    camera_pair.check(engine, args)
-    if args.explain:
-        explain.check(engine)
-    alone = len(inputs) == 1 and not _is_folder(inputs[0])
-    jobs, lone = _with_partners(jobs, args.infrared, output, alone=alone)
-    if args.runner == "ray":
-        whole, broken = _enhance_by_ray(model, jobs, args)
-    else:
-        whole, broken = _enhance_all(engine, jobs, args)
-    things = "files" if any(video.is_video(job.source) for job in jobs) else "pictures"
-    for job in lone:
-        print(f"lowlight-tf enhance: {job.source} has no visible partner.", file=sys.stderr)
-    done = "fused" if engine.contract.is_fusion else "developed" if develops else "enhanced"
-    print(f"{whole} of {len(jobs)} {things} {done} by {engine.name}, in {output}")
-    return 0 if whole == len(jobs) and not lone else 1 if whole or broken else 2
+    return inputs, output
 
 
-def plan(inputs: list[video.Source], output: Path, *, develops: bool = False) -> list[Job]:
-    """Return what is read and where each result goes.
+def _sample_inputs(run_folder: Path, contract: "Contract") -> tuple[list[Path], list[Path]]:
+    """Return the folder of the validation images that come with the package, and the infrared one.
 
-    A picture or video goes into `output` under its own name; one that was found in a folder keeps
-    its place below that folder. A RAW file becomes a .png. Results of an earlier run that lie
-    inside an input folder are passed over; so is all of it but RAW files for a net that develops
-    them, and for another RAW files unless there is nothing else.
-
-    Raises:
-        UsageError: If a folder holds no picture, two results would be the same file, a result
-            would replace an input, or a live stream has no name that a file could have.
+    They are written into the run folder.
     """
-    from lowlight_tf.imaging import image_io
-    from lowlight_tf.imaging.raw import raw_image
-
-    jobs = []
-    inside = output.resolve()
-    for source in dict.fromkeys(inputs):
-        if video.is_video(source) and (isinstance(source, str) or not source.is_file()):
-            raise UsageError(f"{source} is no file: name the result, as --output FILE.mp4.")
-        if not source.is_dir():
-            jobs.append(Job(source, output / _result_name(Path(source.name))))
-            continue
-        raws = image_io.find_images(source, suffixes=raw_image.SUFFIXES)
-        others = [] if develops else sorted([*image_io.find_images(source), *video.find(source)])
-        found = [
-            path
-            for path in others or raws
-            if inside == source.resolve() or not path.resolve().is_relative_to(inside)
-        ]
-        if not found:
-            kinds = raw_image.SUFFIXES if develops else image_io.SUFFIXES
-            thing = "RAW file" if develops else "picture"
-            raise UsageError(f"No {thing} in {source}. Expected: {', '.join(kinds)}.")
-        jobs += [Job(path, output / _result_name(path.relative_to(source))) for path in found]
-    sources = {job.source.resolve() for job in jobs}
-    taken: dict[Path, Job] = {}
-    for job in jobs:
-        source, target, _ = job
-        if target.resolve() in sources:
-            raise UsageError(f"{target} is an input itself. Pass another --output folder.")
-        other = taken.setdefault(target.resolve(), job).source
-        if other.resolve() != source.resolve():
-            raise UsageError(
-                f"{other} and {source} would both be written to {target}. "
-                "Enhance them into different folders."
-            )
-    return list(taken.values())
-
-
-def _result_name(name: Path) -> Path:
-    """Return what a result is called."""
-    return name.with_suffix(".png") if raw.is_raw(name) else name
-
-
-def _is_file(output: Path, source: video.Source) -> bool:
-    """Tell whether the output is named as a file of what the source is, not as a folder."""
-    from lowlight_tf.imaging import image_io
-
-    if video.is_video(source):
-        return _is_video_file(output)
-    return output.suffix.lower() in image_io.SUFFIXES and not output.is_dir()
-
-
-def _is_video_file(output: Path) -> bool:
-    return output.suffix.lower() in video.SUFFIXES and not output.is_dir()
-
-
-def _plan_one(source: video.Source, target: Path) -> list[Job]:
-    if isinstance(source, Path) and source.resolve() == target.resolve():
-        raise UsageError(f"{target} is the input itself. Pass another --output.")
-    return [Job(source, target)]
-
-
-def _is_folder(source: video.Source) -> bool:
-    return isinstance(source, Path) and source.is_dir()
-
-
-def _with_partners(
-    jobs: list[Job], infrared: list[video.Source], output: Path, *, alone: bool
-) -> tuple[list[Job], list[Job]]:
-    """Return the jobs with what the infrared camera saw, and what of that belongs to none.
-
-    Of one file to one file the names do not matter.
-    """
-    if not infrared:
-        return jobs, []
-    if alone and len(infrared) == 1 and not _is_folder(infrared[0]):
-        _plan_one(infrared[0], jobs[0].target)
-        return [jobs[0]._replace(infrared=infrared[0])], []
-    if alone and _is_file(output, jobs[0].source):
-        raise UsageError(f"One video takes one --infrared video. Received: {len(infrared)}.")
-    return camera_pair.pair_jobs(jobs, plan(infrared, output), output)
-
-
-def _embedded(run_folder: Path, contract: "Contract") -> list[Path]:
-    """Return the validation pictures that come with the package: of each camera a folder."""
     from lowlight_tf.datasets import pairing, synthetic, synthetic_raw
 
-    if contract.is_raw:
-        day = synthetic.sample_pairs(run_folder / "embedded") / "val"
+    infrared = []
+    if contract.task == "raw_to_rgb":
+        photographs = synthetic.sample_pairs(run_folder / "embedded") / "val"
         pairs = synthetic_raw.synthetic_raw(
-            pairing.target_only_folder(day), run_folder / "embedded_raw"
+            pairing.target_only_folder(photographs), run_folder / "embedded_raw"
         )
-        folders = [pairs[0].inputs["raw"].parent]
-    elif contract.is_fusion:
-        folder = synthetic.sample_camera_pairs(run_folder / "embedded_cameras") / "val"
-        folders = [folder / "visible", folder / "infrared"]
+        folder = pairs[0].inputs["raw"].parent
+    elif contract.task == "fuse":
+        cameras = synthetic.sample_camera_pairs(run_folder / "embedded_cameras") / "val"
+        folder, infrared = cameras / "visible", [cameras / "infrared"]
     else:
-        folders = [synthetic.sample_pairs(run_folder / "embedded") / "val" / "low"]
-    print(f"No picture is named: taking the embedded validation pictures, {folders[0]}")
-    return folders
+        folder = synthetic.sample_pairs(run_folder / "embedded") / "val" / "low"
+    print(f"No input is named: taking the sample images of the package, {folder}")
+    return [folder], infrared
 
 
-def _enhance_all(engine: "Engine", jobs: list[Job], args: argparse.Namespace) -> tuple[int, int]:
-    """Return how many were enhanced whole and in part; say of each other one what is wrong."""
+def _run_jobs(
+    engine: "Engine", model: str | Path, jobs: list[Job], args: argparse.Namespace
+) -> list[str | None]:
+    """Return the outcome of each job; report why others failed."""
     outcomes = []
     with ProgressBar(len(jobs)) as bar:
         for index, job in enumerate(jobs):
             bar.show(index, getattr(job.source, "name", job.source))
-            outcomes.append(_attempt(engine, job, args, bar, index))
-    return outcomes.count("whole"), outcomes.count("broken")
+            outcomes.append(_run_job(engine, job, args, bar, index))
+    return outcomes
 
 
-def _attempt(
+def _run_job(
     engine: "Engine", job: Job, args: argparse.Namespace, bar: ProgressBar, index: int
 ) -> str | None:
-    """Enhance one; return "whole", "broken" if it was in part, or None, and say what is wrong."""
-    source = job.source
+    """Return the outcome of one job; report why it failed."""
     try:
-        how = None
-        if engine.contract.is_fusion:
-            _check_partner(job)
-            how = camera_pair.preprocessing_for(engine, args)
-        if video.is_video(source):
-            if args.explain:
-                raise UsageError("--explain is for pictures. Leave it out where videos are named.")
-            whole = video.enhance_one(engine, job, args, bar, index, preparation=how)
-            return "whole" if whole else "broken"
-        image.enhance_one(engine, job, args, bar, index, preparation=how)
-        return "whole"
+        camera_pair.check_partner(engine, job)
+        if not video.is_video(job.source):
+            image.enhance_image(engine, job, args, bar, index)
+            return COMPLETE
+        if args.explain:
+            raise UsageError("--explain is for images. Leave it out where videos are named.")
+        preprocessing = camera_pair.preprocessing_for(engine, args)
+        complete = video.enhance_one(engine, job, args, bar, index, preprocessing=preprocessing)
+        return COMPLETE if complete else PARTIAL
     except (UsageError, OSError, MemoryError) as error:
         bar.clear()
         reason = str(error) or "not enough memory"
-        where = "" if any(str(path) in reason for path in filter(None, job)) else f"{source}: "
-        print(f"lowlight-tf enhance: {where}{reason}", file=sys.stderr)
+        is_named = any(str(path) in reason for path in filter(None, job))
+        print(
+            f"lowlight-tf enhance: {'' if is_named else f'{job.source}: '}{reason}", file=sys.stderr
+        )
         return None
 
 
-def _enhance_by_ray(
-    model: str | Path, jobs: list[Job], args: argparse.Namespace
-) -> tuple[int, int]:
-    """As `_enhance_all`, by many workers; what an earlier run has finished counts as enhanced.
+def _run_jobs_on_ray(
+    engine: "Engine", model: str | Path, jobs: list[Job], args: argparse.Namespace
+) -> list[str | None]:
+    """As `_run_jobs`, by many workers; results of an earlier run count as complete.
 
-    A result bears its name only once it is complete, so that what bears it is finished. What a
-    worker left half done when it was ended lies beside, and is written over.
+    A result has its name only once it is complete. What a worker was writing when it was ended has
+    another name, and is overwritten.
     """
     from lowlight_tf.runtime import ray_pool
 
@@ -276,55 +207,38 @@ def _enhance_by_ray(
     if not args.overwrite:
         todo = [job for job in todo if not job.target.is_file()]
     if len(todo) < len(jobs):
-        print(f"{len(jobs) - len(todo)} of {len(jobs)} are there already")
+        print(f"{len(jobs) - len(todo)} of {len(jobs)} exist already")
     model = Path(model).absolute() if Path(model).exists() else model
     options = argparse.Namespace(**{**vars(args), "overwrite": True})
-    answers = ray_pool.map_unordered(
+    results = ray_pool.map_unordered(
         todo, functools.partial(_open_worker, model, options), cpus=args.threads
     )
-    outcomes = ["whole"] * (len(jobs) - len(todo))
-    with ProgressBar(len(todo)) as bar, contextlib.closing(answers):
+    outcomes: list[str | None] = [COMPLETE] * (len(jobs) - len(todo))
+    with ProgressBar(len(todo)) as bar, contextlib.closing(results):
         bar.show(0, "")
-        for done, (job, answer) in enumerate(answers, start=1):
+        for done, (job, result) in enumerate(results, start=1):
             bar.clear()
-            if isinstance(answer, ray_pool.TaskFailure):
-                print(f"lowlight-tf enhance: {job.source}: {answer.reason}", file=sys.stderr)
+            if isinstance(result, ray_pool.TaskFailure):
+                print(f"lowlight-tf enhance: {job.source}: {result.reason}", file=sys.stderr)
             else:
-                outcome, said = answer
-                print(said, end="", file=sys.stderr)
+                outcome, messages = result
+                print(messages, end="", file=sys.stderr)
                 outcomes.append(outcome)
             bar.show(done, job.source.name)
-    return outcomes.count("whole"), outcomes.count("broken")
+    return outcomes
 
 
 def _open_worker(
     model: str | Path, args: argparse.Namespace
 ) -> Callable[[Job], tuple[str | None, str]]:
-    """Load the model; return what enhances one job and tells its outcome and what there is to say.
-
-    Runs in another process.
-    """
+    """Load the model in a worker; return a function from a job to its outcome and messages."""
     from lowlight_tf.runtime.loading import load_model
 
     engine = load_model(model, threads=args.threads)
 
     def work(job: Job) -> tuple[str | None, str]:
-        with contextlib.redirect_stderr(io.StringIO()) as said, ProgressBar(1) as bar:
-            outcome = _attempt(engine, job, args, bar, 0)
-        return outcome, said.getvalue()
+        with contextlib.redirect_stderr(io.StringIO()) as messages, ProgressBar(1) as bar:
+            outcome = _run_job(engine, job, args, bar, 0)
+        return outcome, messages.getvalue()
 
     return work
-
-
-def _check_partner(job: Job) -> None:
-    """Refuse what only one camera saw, or one as a picture and the other as a video."""
-    source, _, infrared = job
-    if infrared is None:
-        raise UsageError(
-            f"{source} has no infrared partner: none of its name, whatever the suffix, is among "
-            "what --infrared names."
-        )
-    if video.is_video(source) != video.is_video(infrared):
-        raise UsageError(
-            f"{source} and {infrared} must both be pictures or both videos. Rename one of them."
-        )

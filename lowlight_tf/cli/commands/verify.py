@@ -69,7 +69,7 @@ def findings(
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
     sources = calibration_data.calibration_images(
-        card.contract, run=run, most=4, preparation=engine.preparation
+        card.contract, run=run, most=4, preprocessing=engine.preprocessing
     )
     compared = calibration_data.parity_samples(sources, card.contract, (card.height, card.width))
     if run:

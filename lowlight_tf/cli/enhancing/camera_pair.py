@@ -2,24 +2,16 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.enhancing import video
+from lowlight_tf.cli.enhancing.jobs import Job
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
     from lowlight_tf.runtime.engine import Engine
-
-
-class Job(NamedTuple):
-    """What to read, where the result goes, and what the infrared camera saw, if there is one."""
-
-    source: video.Source
-    target: Path
-    infrared: video.Source | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,12 +43,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_partner(engine: "Engine", job: Job) -> None:
+    """Refuse a job of a fusion model without an infrared input, or with one of another kind."""
+    if engine.contract.task != "fuse":
+        return
+    source, _, infrared = job
+    if infrared is None:
+        raise UsageError(
+            f"{source} has no infrared partner: none of its name, whatever the suffix, is among "
+            "what --infrared names."
+        )
+    if video.is_video(source) != video.is_video(infrared):
+        raise UsageError(
+            f"{source} and {infrared} must both be images or both videos. Rename one of them."
+        )
+
+
 def check(engine: "Engine", args: argparse.Namespace) -> None:
     """Refuse a model that fuses without infrared pictures, and the reverse."""
-    from lowlight_tf.runtime import input_checks
+    from lowlight_tf.runtime.tasks import task_of
 
-    input_checks.check_task_model(engine.contract)
-    if not engine.contract.is_fusion:
+    task_of(engine.contract).check_model(engine.contract)
+    if engine.contract.task != "fuse":
         if args.infrared or args.align:
             raise UsageError(
                 f"{engine.name} takes the pictures of one camera. Leave out --infrared and "
@@ -79,55 +87,15 @@ def preprocessing_for(engine: "Engine", args: argparse.Namespace) -> "PairPrepro
     Raises:
         UsageError: If there is no such alignment, or the rig cannot be read.
     """
-    own = getattr(engine, "preparation", None)
     if not args.align:
-        return own
+        return engine.preprocessing
     from lowlight_tf.imaging.registration.camera_rig import CameraRig
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 
-    asked = dataclasses.replace(own or PairPreprocessing(), align=args.align, size="visible")
     if _is_rig(args.align):
         CameraRig.load(Path(args.align))
-    return asked
-
-
-def pair_jobs(
-    jobs: Iterable[Job], infrared: Iterable[Job], output: Path
-) -> tuple[list[Job], list[Job]]:
-    """Join what two cameras saw by the names of the results that each would have, but suffixes.
-
-    Args:
-        jobs: As `enhance.plan` gives, of what the visible camera saw.
-        infrared: The same of what the infrared camera saw.
-        output: What both were planned for.
-
-    Returns:
-        (the jobs, each with its partner where it has one; what is left of the infrared ones)
-
-    Raises:
-        UsageError: If two infrared files have one name.
-    """
-    rest, found = _named(infrared, output), []
-    for job in jobs:
-        partner = rest.pop(_name(job, output), None)
-        found.append(job._replace(infrared=partner.source) if partner else job)
-    return found, list(rest.values())
-
-
-def _named(infrared: Iterable[Job], output: Path) -> dict[Path, Job]:
-    found: dict[Path, Job] = {}
-    for job in infrared:
-        other = found.setdefault(_name(job, output), job)
-        if other is not job:
-            raise UsageError(
-                f"{other.source} and {job.source} have one name. Remove or rename one, so that "
-                "names pair without doubt."
-            )
-    return found
-
-
-def _name(job: Job, output: Path) -> Path:
-    return job.target.relative_to(output).with_suffix("")
+    own = engine.preprocessing or PairPreprocessing()
+    return dataclasses.replace(own, align=args.align, size="visible")
 
 
 def _is_rig(align: str) -> bool:

@@ -57,7 +57,7 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
                 "taken. Pass --uncapped to have it."
             )
     checks.check_positive("fps", args.fps)
-    if args.black is not None and not engine.contract.is_raw:
+    if args.black is not None and engine.contract.task != "raw_to_rgb":
         raise UsageError(
             f"{engine.name} takes pictures; LibRaw develops RAW files first. Leave out --black."
         )
@@ -162,7 +162,7 @@ def enhance_burst(
     Raises:
         UsageError: If none can be developed, or the video cannot be written.
     """
-    if not engine.contract.is_raw:
+    if engine.contract.task != "raw_to_rgb":
         raise UsageError(
             f"{engine.name} takes pictures. Name a --model of RAW files, or a folder as --output."
         )

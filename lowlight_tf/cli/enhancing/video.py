@@ -95,7 +95,7 @@ def enhance_one(
     bar: ProgressBar,
     index: int,
     *,
-    preparation: "PairPreprocessing | None" = None,
+    preprocessing: "PairPreprocessing | None" = None,
 ) -> bool:
     """Enhance one video, or fuse those of two cameras; return whether all of it could be read.
 
@@ -107,7 +107,7 @@ def enhance_one(
         args: The flags of the command.
         bar: Where progress is shown.
         index: How many jobs were done before.
-        preparation: What is done to the frames of two cameras.
+        preprocessing: What is done to the frames of two cameras.
 
     Raises:
         UsageError: If it cannot be enhanced at all, or not any further.
@@ -144,7 +144,7 @@ def enhance_one(
                 recorder,
                 tolerance=args.tolerance,
                 seconds=args.steady,
-                preparation=preparation,
+                preprocessing=preprocessing,
                 stop=stop,
                 say=lambda line: (bar.clear(), _say(line)),
             )

@@ -178,7 +178,7 @@ def compare(
             data=data,
             model=name,
         )
-        weights = getattr(engine, "weights", None)
+        weights = engine.weights
         entries.append(
             ModelResult(name, cells, tuple(results), weights, _bytes(model, engine), peak)
         )
@@ -191,18 +191,18 @@ def compare(
 
 def _bytes(model: str, engine: Engine) -> int | None:
     """Return the size of a model's file."""
-    card, net = getattr(engine, "card", None), Path(model) / "model.keras"
-    if card:
-        return card.size_bytes
+    net = Path(model) / "model.keras"
+    if engine.card:
+        return engine.card.size_bytes
     return net.stat().st_size if net.is_file() else None
 
 
 def _given(engines: Sequence[Engine], pair: Pair, width: int) -> dict[str, Preview]:
     """Return what stands before the models' pictures."""
     try:
-        images = contact_sheet.reference_image(engines, pair)
+        images = contact_sheet.read_inputs(engines, pair)
         if pair.target:
-            images["target"] = contact_sheet.target_of(pair)
+            images["target"] = contact_sheet.read_target(pair)
     except UsageError:
         return {}  # each model's cell says why
     return {name: make_preview(image, width) for name, image in images.items()}

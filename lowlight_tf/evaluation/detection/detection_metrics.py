@@ -21,8 +21,7 @@ from lowlight_tf.imaging import dtypes, image_io, noise
 from lowlight_tf.imaging.registration import infrared
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
-from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.fuse import fuse
+from lowlight_tf.runtime.tasks import task_of
 
 SCORE_THRESHOLD = 0.3
 """Score from which something counts as found, where two looks are compared."""
@@ -161,11 +160,11 @@ def check_detection(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> Non
             f"{len(pairs)}. Add the others, or pass the visible pictures alone."
         )
     for name, engine in engines.items():
-        if not engine.contract.is_fusion:
+        if engine.contract.task != "fuse":
             input_checks.check_enhancement_model(engine.contract)
         elif not with_infrared:
             raise UsageError(
-                f"{name} fuses two cameras. Received pictures of one. Pass a folder with visible/ "
+                f"{name} fuses two cameras. Received images of one. Pass a folder with visible/ "
                 "and infrared/."
             )
 
@@ -237,10 +236,10 @@ def _pictures(
         yield "infrared", thermal.repeat(3, axis=2)
     else:
         yield "dark" if exposure else "input", visible
+    cameras = {"visible": visible} | ({} if thermal is None else {"infrared": thermal})
     for name, engine in engines.items():
         try:
-            fuses = engine.contract.is_fusion
-            made = fuse(engine, visible, thermal) if fuses else enhance(engine, visible)
+            made = task_of(engine.contract).run(engine, cameras)
         except UsageError as error:
             raise UsageError(f"Picture {pair.name}: {error}") from None
         yield name, made

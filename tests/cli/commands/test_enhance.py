@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.commands.enhance import Job, plan
+from lowlight_tf.cli.enhancing.jobs import Job, plan_jobs
 from lowlight_tf.cli.main import main
 
 ROOT = Path(__file__).parents[3]
@@ -100,12 +100,12 @@ def test_nothing_is_overwritten_unasked(enhance, tmp_path, rng, capsys):
 def test_two_results_of_one_name_are_refused_before_anything_is_done(tmp_path, rng):
     pictures = [picture(tmp_path / folder / "a.png", rng) for folder in "xy"]
     with pytest.raises(UsageError, match="would both be written"):
-        plan(pictures, tmp_path / "out")
+        plan_jobs(pictures, tmp_path / "out")
 
 
 def test_a_picture_named_twice_is_done_once(tmp_path, rng):
     path = picture(tmp_path / "x/a.png", rng)
-    assert plan([path, path.parent, tmp_path / "x/../x/a.png"], tmp_path / "out") == [
+    assert plan_jobs([path, path.parent, tmp_path / "x/../x/a.png"], tmp_path / "out") == [
         Job(path, tmp_path / "out/a.png")
     ]
 
@@ -113,18 +113,18 @@ def test_a_picture_named_twice_is_done_once(tmp_path, rng):
 def test_an_input_is_never_replaced(tmp_path, rng):
     path = picture(tmp_path / "a.png", rng)
     with pytest.raises(UsageError, match="is an input itself"):
-        plan([path], tmp_path)
+        plan_jobs([path], tmp_path)
 
 
 def test_earlier_results_inside_the_input_folder_are_passed_over(tmp_path, rng):
     path = picture(tmp_path / "a.png", rng)
     picture(tmp_path / "out/a.png", rng)
-    assert plan([tmp_path], tmp_path / "out") == [Job(path, tmp_path / "out/a.png")]
+    assert plan_jobs([tmp_path], tmp_path / "out") == [Job(path, tmp_path / "out/a.png")]
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
     with pytest.raises(UsageError, match="No picture in"):
-        plan([tmp_path], tmp_path / "out")
+        plan_jobs([tmp_path], tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,173 @@
+"""How models of each task are trained: their pairs, batches, metrics and images for a GAN."""
+
+import abc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import Contract
+from lowlight_tf.datasets import exposure_pairs, pairing, synthetic
+from lowlight_tf.datasets.dataset_card import DatasetCard
+from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+from lowlight_tf.evaluation.tasks import FUSION_METRICS
+
+
+class TrainingTask(abc.ABC):
+    """How models of one task are trained.
+
+    Attributes:
+        wanted: What their data sets must have, for messages.
+        monitors: Metrics that can choose the best model.
+    """
+
+    wanted: str = "images with targets"
+    monitors: Sequence[str] = ("psnr", "ssim", "lpips")
+
+    @abc.abstractmethod
+    def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
+        """Read the pairs of a folder.
+
+        Raises:
+            UsageError: If the folder has none.
+        """
+
+    def write_samples(self, folder: Path) -> Path:
+        """Write the pairs that come with the package; return the folder of train/ and val/."""
+        return synthetic.sample_pairs(folder)
+
+    def accepts(self, card: DatasetCard) -> bool:
+        """Return whether a data set has what this task needs."""
+        return len(card.inputs) == 1 and bool(card.target)
+
+    def prepare_pairs(self, pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
+        """Return pairs of the model's inputs; what must be made for that is written to `folder`."""
+        return pairs
+
+    def min_image_size(self, crop_size: int) -> int:
+        """Return the smallest side (pixels) of an image that a crop fits into."""
+        return crop_size
+
+    def validation_metrics(self, monitor: str) -> Sequence[str]:
+        """Return what is measured at each validation: LPIPS, which takes longest, if monitored."""
+        return tuple(dict.fromkeys(("psnr", "ssim", monitor)))
+
+    @abc.abstractmethod
+    def make_dataset(
+        self, pairs: list[Pair], recipe: Recipe, contract: Contract, *, cache_dir: Path, **options
+    ) -> Any:
+        """Return endless batches of ({input: image}, {name: image for the losses}).
+
+        Args:
+            pairs: What is trained on.
+            recipe: Its `pipeline` and `seed` are read.
+            contract: The model's.
+            cache_dir: Folder for what is decoded once, such as RAW files.
+            **options: `first`, `crop`, `batch` and `part` of `pipeline.paired.paired_dataset`.
+        """
+
+    def real_images(self, contract: Contract) -> tuple[str, ...]:
+        """Return which images of a batch a discriminator takes for real."""
+        return ("target",)
+
+
+class EnhancementTraining(TrainingTask):
+    """On pairs of a dark image and its target, or on targets darkened in the pipeline."""
+
+    def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
+        """See `TrainingTask`."""
+        synthesize = recipe.pipeline.synthesize_night
+        read = pairing.target_only_folder if synthesize else pairing.pair_folder
+        return read(folder)
+
+    def make_dataset(
+        self, pairs: list[Pair], recipe: Recipe, contract: Contract, *, cache_dir: Path, **options
+    ) -> Any:
+        """See `TrainingTask`. Without TensorFlow the batches are made by NumPy."""
+        if has_tensorflow():
+            from lowlight_tf.pipeline.paired import paired_dataset
+
+            return paired_dataset(pairs, recipe, contract, **options)
+        from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset
+
+        return NumpyPairDataset(pairs, recipe, contract, **options)
+
+
+class FusionTraining(TrainingTask):
+    """On aligned images of two cameras, without targets."""
+
+    wanted = "two cameras"
+    monitors = FUSION_METRICS
+
+    def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
+        """See `TrainingTask`."""
+        return pairing.fusion_folder(folder)
+
+    def write_samples(self, folder: Path) -> Path:
+        """See `TrainingTask`."""
+        return synthetic.sample_camera_pairs(folder)
+
+    def accepts(self, card: DatasetCard) -> bool:
+        """See `TrainingTask`."""
+        return len(card.inputs) > 1
+
+    def validation_metrics(self, monitor: str) -> Sequence[str]:
+        """Return all metrics of fusion."""
+        return FUSION_METRICS
+
+    def make_dataset(
+        self, pairs: list[Pair], recipe: Recipe, contract: Contract, *, cache_dir: Path, **options
+    ) -> Any:
+        """See `TrainingTask`."""
+        from lowlight_tf.pipeline.fusion import fusion_dataset
+
+        return fusion_dataset(pairs, recipe, contract, **options)
+
+    def real_images(self, contract: Contract) -> tuple[str, ...]:
+        """Return the images of both cameras."""
+        return tuple(port.name for port in contract.image_inputs)
+
+
+class RawTraining(TrainingTask):
+    """On RAW files with their targets, or on RAW that is made of photographs."""
+
+    def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
+        """See `TrainingTask`. A folder without RAW files is read as photographs."""
+        if not any((folder / side).is_dir() for side in (exposure_pairs.RAW_PORT, "short")):
+            return pairing.target_only_folder(folder)
+        pairs, unpaired = exposure_pairs.paired_raw_folder(folder)
+        for path in unpaired:
+            print(f"{path} has no partner and is left out")
+        return pairs
+
+    def prepare_pairs(self, pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
+        """Return RAW pairs: those given, and for each photograph one that is made of it."""
+        photographs = [pair for pair in pairs if exposure_pairs.RAW_PORT not in pair.inputs]
+        made = iter(synthetic_raw(photographs, folder, seed=seed) if photographs else ())
+        return [pair if exposure_pairs.RAW_PORT in pair.inputs else next(made) for pair in pairs]
+
+    def min_image_size(self, crop_size: int) -> int:
+        """Return the sensor pixels of a crop of packed ones, moved by at most one pattern."""
+        return 2 * (crop_size + 1)
+
+    def make_dataset(
+        self, pairs: list[Pair], recipe: Recipe, contract: Contract, *, cache_dir: Path, **options
+    ) -> Any:
+        """See `TrainingTask`."""
+        from lowlight_tf.pipeline.raw import raw_dataset
+
+        return raw_dataset(pairs, recipe, contract, folder=cache_dir, **options)
+
+
+TRAINING_TASKS = {
+    "enhance": EnhancementTraining(),
+    "fuse": FusionTraining(),
+    "raw_to_rgb": RawTraining(),
+}
+"""`Contract.task` -> how it is trained."""
+
+
+def training_of(contract: Contract) -> TrainingTask:
+    """Return how a model of this contract is trained."""
+    return TRAINING_TASKS[contract.task]
