@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.contract import ENHANCE
+from lowlight_tf.runtime.engine import Engine
 
 SIZE = (48, 64)
 TICK = Fraction(1, 12800)
@@ -96,7 +97,7 @@ def frames(path):
     return [pixels for pixels, _ in found], [stamp for _, stamp in found]
 
 
-class Curve:
+class Curve(Engine):
     """An engine of any size made of one function of bytes; it counts its runs."""
 
     name = "curve"

@@ -20,13 +20,14 @@ from lowlight_tf.evaluation.tasks import FUSION_METRICS
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.metrics import fusion
 from lowlight_tf.model_card import ModelCard
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.runtime.loading import load_model
 
 ONE, TWO = 20 * math.log10(255), 20 * math.log10(255 / 2)  # dB, of errors of one and two levels
 
 
-class Lift:
+class Lift(Engine):
     """An engine of one size that adds ten levels; its first picture takes a while."""
 
     name = "lift"
@@ -85,7 +86,7 @@ def test_what_a_picture_costs_is_that_of_all_its_tiles(pair_of, tmp_path):
     class Counted(Lift):
         weights = 7
 
-        def multiply_adds(self, size):
+        def count_macs(self, size):
             return 3 * size[0] * size[1]
 
     engine = Counted()

@@ -19,12 +19,13 @@ from lowlight_tf.evaluation.evaluator import (
 )
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.formats import dng
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
 
-class Greens:
+class Greens(Engine):
     """An engine that gives the first green of each cell to its four pixels."""
 
     name, contract, size = "greens", RAW_TO_RGB, None

@@ -22,13 +22,14 @@ from lowlight_tf.export.variants import (
 from lowlight_tf.fileio import write_json
 from lowlight_tf.imaging import image_io
 from lowlight_tf.model_card import ModelCard
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.training.data import read_pairs
 
 SIZE = (16, 24)
 
 
-class Curve:
+class Curve(Engine):
     """An engine that gives each 8-bit value another one."""
 
     name, contract, size = "curve", ENHANCE, None

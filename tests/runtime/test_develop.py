@@ -12,11 +12,12 @@ from lowlight_tf.imaging import color
 from lowlight_tf.imaging.raw import cfa, raw_image
 from lowlight_tf.imaging.raw.raw_image import RawImage, RawMetadata
 from lowlight_tf.runtime.develop import MID_GRAY, auto_exposure_ratio, develop
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.loading import load_model
 
 
-class Unfolded:
+class Unfolded(Engine):
     """An engine that gives back the mosaic that it was shown, as a gray picture."""
 
     name, contract = "unfolded", RAW_TO_RGB

@@ -9,12 +9,13 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.imaging import tiling
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
 
 SIZE = (32, 48)
 
 
-class Curve:
+class Curve(Engine):
     """An engine made of one function of an image in [0, 1]; it counts its runs."""
 
     name = "curve"
@@ -68,7 +69,7 @@ def test_a_curve_gives_the_same_in_tiles_and_at_once(rng, dtype, shape):
     if dtype != np.float32:
         image = (image * np.iinfo(dtype).max).astype(dtype)
     tiled = enhance(Curve(np.sqrt), image)
-    whole = enhance(Curve(np.sqrt, size=None), image)
+    max_untiled_pixels = enhance(Curve(np.sqrt, size=None), image)
     assert tiled.dtype == dtype
     np.testing.assert_array_equal(tiled, whole)
 

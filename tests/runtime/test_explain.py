@@ -7,15 +7,16 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, FUSE, RAW_TO_RGB, Contract, Port
 from lowlight_tf.imaging.raw import cfa
 from lowlight_tf.imaging.raw.raw_image import RawImage, RawMetadata
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.explain import explain
 
 
-class Telling:
+class Telling(Engine):
     """Gives back the first picture; attends to what is bright, at a quarter of the size."""
 
     name = "telling"
     size = None
-    preparation = None
+    preprocessing = None
 
     def __init__(self, contract=ENHANCE, size=None, channels=1):
         self.contract, self.size, self.channels = contract, size, channels
@@ -24,7 +25,7 @@ class Telling:
         (given, *_), (wanted,) = self.contract.image_inputs, self.contract.outputs
         return {wanted.name: images[given.name]}
 
-    def maps(self, images):
+    def explanation_maps(self, images):
         image = images[self.contract.image_inputs[0].name][:, ::4, ::4, :1]
         return {"where_map": np.float32(image).repeat(self.channels, axis=3)}
 
@@ -47,7 +48,7 @@ def test_a_map_lies_over_its_picture_whatever_the_engine_is_run_at(size):
 
 def test_three_channels_are_blue_green_and_red():
     class Lights(Telling):
-        def maps(self, images):
+        def explanation_maps(self, images):
             return {"light_map": np.float32([1, 0.5, 0]).reshape(1, 1, 1, 3).repeat(4, 1)}
 
     np.testing.assert_allclose(explain(Lights(), bright_corner(8, 8))["light"][3, 3], [0, 0.5, 1])
@@ -89,7 +90,7 @@ def test_the_net_is_run_for_its_maps_alone():
 
 def test_who_does_not_tell_is_named():
     class Silent(Telling):
-        def maps(self, images):
+        def explanation_maps(self, images):
             return {}
 
     with pytest.raises(UsageError, match="telling does not tell"):

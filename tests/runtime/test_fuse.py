@@ -8,6 +8,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, FUSE, FUSED, INFRARED, VISIBLE, Contract, Port
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.runtime.loading import load_model
 
@@ -15,7 +16,7 @@ SIZE = (32, 48)
 KINDS = (np.uint8, np.uint16, np.float32)
 
 
-class Mix:
+class Mix(Engine):
     """An engine made of one function of two lumas in [0, 1]; it keeps what it was shown."""
 
     name = "mix"
@@ -56,7 +57,7 @@ def pictures(rng, shape, dtype=np.float32):
 def test_a_mix_of_single_pixels_gives_the_same_in_tiles_and_at_once(rng, dtype, shape):
     visible, infrared = pictures(rng, shape, dtype)
     tiled = fuse(Mix(middle), visible, infrared)
-    whole = fuse(Mix(middle, size=None), visible, infrared)
+    max_untiled_pixels = fuse(Mix(middle, size=None), visible, infrared)
     assert tiled.dtype == dtype
     assert tiled.shape == (*shape, 3)
     np.testing.assert_array_equal(tiled, whole)
@@ -104,7 +105,7 @@ def test_the_cameras_may_give_pictures_of_different_types(rng, kind):
 def test_both_are_prepared_first(rng):
     visible, infrared = pictures(rng, (40, 60), np.uint8)
     infrared = np.uint8(100 + infrared // 16)
-    preparation = PairPreprocessing(normalize=True, clahe_visible=2)
+    preprocessing = PairPreprocessing(normalize=True, clahe_visible=2)
     engine = Mix(middle)
     fused = fuse(engine, visible, infrared, preprocessing=preparation)
     seen = preprocess_pair(visible / np.float32(255), infrared / np.float32(255), preparation)

@@ -11,6 +11,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.registration.camera_rig import CameraRig
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.video import fusion_pipeline, reader
 from lowlight_tf.video.frame_queue import FrameTask
@@ -183,7 +184,7 @@ def test_a_tolerance_that_reaches_takes_what_is_near(films):
 def test_the_mean_luma_is_held_where_it_trembles(films):
     times = [step / 25 for step in range(10)]
 
-    class Trembling:
+    class Trembling(Engine):
         name, contract, size = "trembling", load_model("average").contract, None
         turn = 0
 

@@ -183,7 +183,7 @@ def compare(
             ModelResult(name, cells, tuple(results), weights, _bytes(model, engine), peak)
         )
     if not any(entry.results for entry in entries):
-        reason = entries[0].cells[0].failed
+        reason = entries[0].images[0].failed
         raise UsageError(f"Every model failed on every picture. The first: {reason}")
     given = {index: _given(list(engines.values()), pairs[index], width) for index in sorted(kept)}
     return Comparison(data, tuple(pair.name for pair in pairs), tuple(entries), given)

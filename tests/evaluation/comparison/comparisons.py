@@ -36,6 +36,6 @@ def entry(model, *values, ms=4.0, level=1.0, failed="", **costs):
 
 def comparison(*entries):
     """Return a comparison of pictures that are black before, and gray where they should end."""
-    names = tuple(f"p{index}" for index in range(len(entries[0].cells)))
+    names = tuple(f"p{index}" for index in range(len(entries[0].images)))
     given = {index: {"before": look(0.0), "target": look(0.5)} for index in range(len(names))}
     return Comparison("night", names, entries, given)

@@ -10,10 +10,11 @@ from lowlight_tf.evaluation.comparison.contact_sheet import (
     contact_sheet,
 )
 from lowlight_tf.imaging import image_io
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
 
 
-class Doubled:
+class Doubled(Engine):
     name, contract, size = "doubled", ENHANCE, None
 
     def __call__(self, images):

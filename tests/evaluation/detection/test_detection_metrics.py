@@ -14,6 +14,7 @@ from lowlight_tf.evaluation.detection import detection_metrics
 from lowlight_tf.evaluation.detection.annotations import BoxAnnotation
 from lowlight_tf.evaluation.detection.detector import Detection
 from lowlight_tf.imaging import dtypes, image_io
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
 
 
@@ -34,7 +35,7 @@ class Bright:
         ]
 
 
-class Twice:
+class Twice(Engine):
     """An engine that makes pictures twice as bright."""
 
     name, contract, size = "twice", ENHANCE, None
