@@ -73,6 +73,15 @@ CARD_FIELDS = {"preparation": "preprocessing"}
 
 PORT_FIELDS = {"of": "thumbnail_of", "space": "color_space"}
 
+RAW_METADATA_FIELDS = {
+    "black": "black_level",
+    "exposure": "exposure_time",
+    "matrix": "color_matrix",
+    "phase": "cfa_pattern",
+    "wb": "camera_wb",
+    "white": "white_level",
+}
+
 DATASET_FIELDS = {"by_hand": "manual_download", "home": "homepage"}
 
 

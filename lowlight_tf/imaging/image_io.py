@@ -151,11 +151,11 @@ def _decode(path: Path, header: headers.Header) -> np.ndarray | None:
 
 
 def _encode(path: Path, image: LoadedImage) -> bool:
-    with _oriented_strips(image) as image:
-        space = b"GRAY" if image.ndim == 2 else b"RGB "
+    with _oriented_strips(image) as pixels:
+        space = b"GRAY" if pixels.ndim == 2 else b"RGB "
         icc = image.icc if image.icc and image.icc[16:20] == space else None
         if path.suffix.lower() in (".tif", ".tiff"):
-            written = cv2.imwrite(str(path), image)
+            written = cv2.imwrite(str(path), pixels)
             if written and (image.exif or icc):
                 tiff.add_tags(path, exif=image.exif, profile=icc)
             return written
@@ -163,7 +163,7 @@ def _encode(path: Path, image: LoadedImage) -> bool:
         kinds = [kind for kind, chunk in known.items() if chunk]
         chunks = [np.frombuffer(known[kind], np.uint8) for kind in kinds]
         quality = JPEG if path.suffix.lower() in (".jpg", ".jpeg") else []
-        return cv2.imwriteWithMetadata(str(path), image, kinds, chunks, quality)
+        return cv2.imwriteWithMetadata(str(path), pixels, kinds, chunks, quality)
 
 
 @contextlib.contextmanager

@@ -272,9 +272,9 @@ def test_find_lists_pictures_only(tmp_path):
 
 def test_a_broken_file_prints_nothing(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from lowlight_tf.imaging import files\n"
+        "import sys; from pathlib import Path; from lowlight_tf.imaging import image_io\n"
         "for path in Path(sys.argv[1]).iterdir():\n"
-        "  try: files.load(path); sys.exit(f'{path} was read')\n"
+        "  try: image_io.load_image(path); sys.exit(f'{path} was read')\n"
         "  except ValueError: pass\n"
     )
     for suffix in ("jpg", "png", "webp", "tif"):
@@ -294,10 +294,10 @@ def test_a_large_picture_is_held_once(tmp_path, suffix):
     pixels = np.zeros((4000, 6000, 3), np.uint8)
     cv2.imwrite(str(path), pixels)
     code = (
-        "import resource, sys; from pathlib import Path; from lowlight_tf.imaging import files\n"
+        "import resource, sys; from pathlib import Path; from lowlight_tf.imaging import image_io\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "path = Path(sys.argv[1]); before = peak(); picture = files.load(path)\n"
-        "files.save(path, picture, overwrite=True); print(peak() - before)\n"
+        "path = Path(sys.argv[1]); before = peak(); image = image_io.load_image(path)\n"
+        "image_io.save_image(path, image, overwrite=True); print(peak() - before)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
     assert int(done.stdout) * 1024 < 1.5 * pixels.nbytes, done.stderr

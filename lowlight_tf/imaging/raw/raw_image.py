@@ -15,6 +15,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import cfa
+from lowlight_tf.legacy_names import RAW_METADATA_FIELDS, rename_keys
 
 SUFFIXES = (
     *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".kdc", ".mef"),
@@ -74,8 +75,11 @@ class RawMetadata:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "RawMetadata":
         """Return the shot that was written as JSON."""
-        pairs = {key: tuple(fields[key]) for key in ("size", "black", "white", "wb")}
-        return cls(**{**fields, **pairs, "matrix": tuple(map(tuple, fields["matrix"]))})
+        fields = rename_keys(fields, RAW_METADATA_FIELDS)
+        for key in ("size", "black_level", "white_level", "camera_wb"):
+            fields[key] = tuple(fields[key])
+        fields["color_matrix"] = tuple(map(tuple, fields["color_matrix"]))
+        return cls(**fields)
 
     def normalize(self, digits: np.ndarray) -> np.ndarray:
         """Return the light that digits of packed pixels stand for.

@@ -41,12 +41,12 @@ def shown(tmp_path):
 def test_the_digits_of_a_file_are_read_as_they_were_written(shown, rng, phase, bits):
     digits = rng.integers(0, 2**bits, (26, 30), dtype=np.uint16)
     picture = shown(digits, phase, bits=bits, black=(64,))
-    assert (picture.shot.phase, picture.shot.size) == (phase, (26, 30))
-    np.testing.assert_array_equal(cfa.unpack(picture.digits, phase, (26, 30)), digits)
-    assert picture.digits.dtype == np.uint16
+    assert (picture.metadata.cfa_pattern, picture.metadata.size) == (phase, (26, 30))
+    np.testing.assert_array_equal(cfa.unpack(picture.raw_values, phase, (26, 30)), digits)
+    assert picture.raw_values.dtype == np.uint16
     side = cfa.packing_factor(phase)
-    assert picture.shot.black == (64.0,) * side**2
-    assert picture.shot.white == (2.0**bits - 1,) * side**2
+    assert picture.metadata.black_level == (64.0,) * side**2
+    assert picture.metadata.white_level == (2.0**bits - 1,) * side**2
 
 
 @pytest.mark.parametrize("phase", cfa.BAYER_PATTERNS)
@@ -57,7 +57,7 @@ def test_each_channel_has_a_black_level_of_its_own(shown, phase):
     black = [known.get(c, greens["R" in phase[i // 2 * 2 :][:2]]) for i, c in enumerate(phase)]
     digits = np.tile(np.array(black, np.uint16).reshape(2, 2), (12, 15))
     picture = shown(digits, phase, black=black)
-    assert picture.shot.black == (100, 110, 120, 130)
+    assert picture.metadata.black_level == (100, 110, 120, 130)
     assert (picture.packed == 0).all()
     assert (shown(digits + 1, phase, black=black).packed > 0).all()
 
@@ -82,31 +82,31 @@ def test_white_is_the_camera_s_own_where_it_is_known():
 def test_what_the_camera_said_is_kept(shown, digits):
     shot = shown(
         digits, "RGGB", wb=(2, 1, 1.5), matrix=FROM_XYZ, exposure=0.1, iso=1600, orientation=6
-    ).shot
-    np.testing.assert_allclose(shot.wb, (2, 1, 1.5), rtol=1e-5)
-    np.testing.assert_allclose(shot.matrix, raw_image.camera_to_srgb(FROM_XYZ), atol=1e-4)
-    np.testing.assert_allclose(np.sum(shot.matrix, axis=1), 1, atol=1e-5)
+    ).metadata
+    np.testing.assert_allclose(shot.camera_wb, (2, 1, 1.5), rtol=1e-5)
+    np.testing.assert_allclose(shot.color_matrix, raw_image.camera_to_srgb(FROM_XYZ), atol=1e-4)
+    np.testing.assert_allclose(np.sum(shot.color_matrix, axis=1), 1, atol=1e-5)
     assert (round(shot.exposure, 6), shot.iso, shot.orientation) == (0.1, 1600, 6)
     assert raw_image.RawMetadata.from_dict(json.loads(json.dumps(shot.__dict__))) == shot
 
 
 def test_what_a_file_does_not_say_is_not_made_up(shown, digits):
-    shot = shown(digits, "RGGB").shot
+    shot = shown(digits, "RGGB").metadata
     assert (shot.exposure, shot.iso, shot.orientation) == (None, None, 1)
-    assert shot.wb == (1, 1, 1)
-    np.testing.assert_array_equal(shot.matrix, np.eye(3))
+    assert shot.camera_wb == (1, 1, 1)
+    np.testing.assert_array_equal(shot.color_matrix, np.eye(3))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("phase", ["RGGB", "BGGR"])
 def test_a_finished_picture_is_cut_out_and_upright(shown, rng, tmp_path, orientation, phase):
-    shot = shown(np.full((24, 26), 600, np.uint16), phase, orientation=orientation).shot
+    shot = shown(np.full((24, 26), 600, np.uint16), phase, orientation=orientation).metadata
     image = rng.random((24, 26, 3), dtype=np.float32)
     top, left = cfa.pattern_offset(phase)
     padded = np.pad(image, ((top, top), (left, left), (0, 0)), constant_values=9)
     # A TIFF file of this orientation is turned by what has been proven to turn them.
     turn = image_io.EXIF_TRANSFORMS.get(orientation, lambda image: image)
-    np.testing.assert_array_equal(shot.finished(padded), turn(image))
+    np.testing.assert_array_equal(shot.crop_and_orient(padded), turn(image))
 
 
 def test_develop_does_what_the_formula_says(tmp_path):

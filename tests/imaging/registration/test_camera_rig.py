@@ -26,16 +26,16 @@ def test_what_is_saved_is_loaded(rig, tmp_path):
 
 
 def test_it_holds_for_other_sizes_of_the_same_cameras(rig):
-    np.testing.assert_allclose(rig.between((480, 640), (240, 320)), MATRIX)
+    np.testing.assert_allclose(rig.homography_for((480, 640), (240, 320)), MATRIX)
     places = np.array([[10.0, 20.0], [200.0, 100.0]])
     # Both pictures twice as large: what was the middle of a pixel is a border between two.
-    large = transform_points(2 * places + 0.5, rig.between((960, 1280), (480, 640)))
+    large = transform_points(2 * places + 0.5, rig.homography_for((960, 1280), (480, 640)))
     np.testing.assert_allclose(large, 2 * transform_points(places, MATRIX) + 0.5)
 
 
 def test_pictures_of_another_shape_are_refused(rig):
     with pytest.raises(UsageError, match=r"infrared pictures of 240x320 .*Received: 256x320"):
-        rig.between((480, 640), (256, 320))
+        rig.homography_for((480, 640), (256, 320))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"matrix": [1, 2]}', '{"matrix": "x"}'])
