@@ -79,8 +79,10 @@ class ModelCard:
             fields["quantization"] = QUANTIZATIONS.get(
                 fields["quantization"], fields["quantization"]
             )
-            fields["options"] = rename_keys(fields["options"], MODEL_OPTIONS)
-            fields["preprocessing"] = rename_keys(fields["preprocessing"], PREPROCESSING_KEYS)
+            fields["options"] = rename_keys(fields.get("options", {}), MODEL_OPTIONS)
+            fields["preprocessing"] = rename_keys(
+                fields.get("preprocessing", {}), PREPROCESSING_KEYS
+            )
             fields["contract"] = Contract.from_dict(fields["contract"])
             fields["value_range"] = tuple(fields["value_range"])
             return cls(**fields)

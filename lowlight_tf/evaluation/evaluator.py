@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lowlight_tf import legacy_names
 from lowlight_tf.catalog import METRICS, Metric
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract
@@ -111,6 +112,8 @@ def evaluate_pairs(
 
     Metrics without protocols are in the first of the results.
     """
+    metrics = [METRICS.canonical(name) for name in metrics]
+    protocols = [legacy_names.PROTOCOLS.get(name, name) for name in protocols]
     check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
     evaluator = Evaluator(engine, metrics=metrics, protocols=protocols)
     scores: dict[str, list[Score]] = {protocol: [] for protocol in evaluator.protocols}

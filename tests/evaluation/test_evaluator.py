@@ -180,8 +180,8 @@ def test_a_metric_with_protocols_of_its_own_goes_by_those_that_are_asked(scene_o
     pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 30))
     names = ("source_psnr", "entropy")
     engine = load_model("average")
-    seed, plain = evaluate_pairs(engine, [pair], metrics=names, protocols=("seed", "plain"))
-    assert (seed.protocol, seed.metrics) == ("seed", names)
+    seed, plain = evaluate_pairs(engine, [pair], metrics=names, protocols=("unit_range", "plain"))
+    assert (seed.protocol, seed.metrics) == ("unit_range", names)
     assert (plain.protocol, plain.metrics) == ("plain", ("source_psnr",))
     difference = seed.means["source_psnr"] - plain.means["source_psnr"]
     assert difference == pytest.approx(20 * math.log10(255))
@@ -194,22 +194,22 @@ def test_pictures_of_two_cameras_must_be_of_one_size_and_both_there(scene_of, rn
     with pytest.raises(UsageError, match="pair a must have one size"):
         evaluate(load_model("average"), [pair], metrics=("entropy",))
     alone = Pair("a", {"visible": pair.inputs["visible"]}, None)
-    with pytest.raises(UsageError, match="Pair a has no picture for 'infrared'"):
+    with pytest.raises(UsageError, match="Pair a has no image for 'infrared'"):
         evaluate(IdentityEngine(), [alone], metrics=("scd",))
 
 
 def test_a_mean_is_over_the_pictures_that_have_the_number(tmp_path):
     values = (math.nan, 2.0, 4.0)
-    scores = tuple(Score("a", {"glare": value, "niqe": math.nan}, 1.0) for value in values)
+    scores = tuple(Score("a", {"highlight_growth": value, "niqe": math.nan}, 1.0) for value in values)
     results = Results("m", "plain", scores)
-    assert results.means["glare"] == 3
-    assert results.standard_deviations["glare"] == 1
+    assert results.means["highlight_growth"] == 3
+    assert results.standard_deviations["highlight_growth"] == 1
     assert math.isnan(results.means["niqe"])
     assert math.isnan(results.standard_deviations["niqe"])
     save(tmp_path / "results.json", [results])
     fields = strict(tmp_path / "results.json")["results"][0]
-    assert [each["glare"] for each in fields["each"]] == [None, 2, 4]
-    assert load(tmp_path / "results.json")[0].means["glare"] == 3
+    assert [each["highlight_growth"] for each in fields["each"]] == [None, 2, 4]
+    assert load(tmp_path / "results.json")[0].means["highlight_growth"] == 3
 
 
 def test_progress_ends_at_one(pair_of):
@@ -279,7 +279,7 @@ def test_pairs_that_cannot_be_judged_are_refused(pair_of):
         evaluate(IdentityEngine(), [])
     with pytest.raises(UsageError, match=r"Pair a has no target, which psnr must .*: niqe, loe"):
         evaluate(IdentityEngine(), [Pair("a", pair.inputs, None)], metrics=("psnr", "loe"))
-    with pytest.raises(UsageError, match="Pair a has no picture for 'low'"):
+    with pytest.raises(UsageError, match="Pair a has no image for 'low'"):
         evaluate(IdentityEngine(), [Pair("a", {}, pair.target)])
 
 

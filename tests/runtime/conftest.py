@@ -93,9 +93,9 @@ def _samples(contract):
     for brightness in (0, 0.4, 0.7, 1):
         sample = {
             port.name: rng.random((1, *port.shape(SIZE)), dtype=np.float32)
-            for port in contract.pictures
+            for port in contract.image_inputs
         }
-        for port in contract.thumbnails:
+        for port in contract.thumbnail_inputs:
             sample[port.name] = np.full((1, *port.shape(SIZE)), brightness, np.float32)
             whole = sample[contract.source_of(port)]
             whole[0, 0, 0], whole[0, 0, 1] = 0, 1

@@ -24,9 +24,7 @@ def test_a_batch_is_run_picture_by_picture_in_the_type_that_it_came(name, rng):
     alone = engine({port: image[1:] for port, image in batch.items()})[wanted.name]
     assert (floats.shape, floats.dtype) == ((2, 12, 15, wanted.channels), np.float32)
     np.testing.assert_array_equal(alone, floats[1:])
-    max_untiled_pixels = {
-        port: np.rint(image * 255).astype(np.uint8) for port, image in batch.items()
-    }
+    whole = {port: np.rint(image * 255).astype(np.uint8) for port, image in batch.items()}
     eight = engine(whole)[wanted.name]
     assert eight.dtype == np.uint8
     assert abs(eight / 255 - floats).mean() < 0.01
@@ -42,6 +40,6 @@ def test_what_enhances_sees_the_whole_of_a_picture_that_others_see_by_tiles(rng)
     picture = np.broadcast_to(rng.integers(0, 60, (1, sides[1], 3), dtype=np.uint8), (*sides, 3))
     picture = np.ascontiguousarray(picture)
     picture[:, :500] //= 4  # a tile that is darker than the rest would be equalized differently
-    max_untiled_pixels = histogram_equalization(np.float32(picture) / 255)
+    whole = histogram_equalization(np.float32(picture) / 255)
     found = enhance(load_model("histogram_equalization"), picture)
     assert np.abs(found - whole * 255).max() < 0.51

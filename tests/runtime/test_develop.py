@@ -123,7 +123,7 @@ def test_progress_rises_to_one(rng):
 
 def test_what_is_no_bayer_sensor_is_refused_by_nets_of_bayer(rng):
     picture, _ = taken(rng, size=(36, 36), phase=cfa.XTRANS)
-    with pytest.raises(UsageError, match=r"Bayer sensors saw \(4 channels\)\. Received: X-Trans"):
+    with pytest.raises(UsageError, match=r"Bayer sensors \(4 channels\)\. Received: X-Trans"):
         develop(Unfolded(), picture, ratio=1)
 
 
@@ -136,7 +136,7 @@ def test_nets_of_pictures_do_not_develop_and_the_reverse(rng):
     class Bright(Unfolded):
         contract = ENHANCE
 
-    with pytest.raises(UsageError, match="Developing takes a net from a RAW picture"):
+    with pytest.raises(UsageError, match="Developing takes a model from a RAW image"):
         develop(Bright(), taken(rng)[0], ratio=1)
     with pytest.raises(UsageError, match="Enhancing takes a net from one color image"):
         enhance(Unfolded(), np.zeros((16, 16, 3), np.uint8))

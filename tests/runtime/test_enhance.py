@@ -69,7 +69,7 @@ def test_a_curve_gives_the_same_in_tiles_and_at_once(rng, dtype, shape):
     if dtype != np.float32:
         image = (image * np.iinfo(dtype).max).astype(dtype)
     tiled = enhance(Curve(np.sqrt), image)
-    max_untiled_pixels = enhance(Curve(np.sqrt, size=None), image)
+    whole = enhance(Curve(np.sqrt, size=None), image)
     assert tiled.dtype == dtype
     np.testing.assert_array_equal(tiled, whole)
 
@@ -179,7 +179,7 @@ def test_progress_rises_to_one(rng):
     ],
 )
 def test_what_is_no_color_image_is_refused(image):
-    with pytest.raises(UsageError, match="A picture must be"):
+    with pytest.raises(UsageError, match="An image must be"):
         enhance(Curve(np.sqrt), image)
 
 

@@ -93,5 +93,5 @@ def test_who_does_not_tell_is_named():
         def explanation_maps(self, images):
             return {}
 
-    with pytest.raises(UsageError, match="telling does not tell"):
+    with pytest.raises(UsageError, match="telling has no outputs that explain"):
         explain(Silent(), bright_corner(8, 8))

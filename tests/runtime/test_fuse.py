@@ -57,7 +57,7 @@ def pictures(rng, shape, dtype=np.float32):
 def test_a_mix_of_single_pixels_gives_the_same_in_tiles_and_at_once(rng, dtype, shape):
     visible, infrared = pictures(rng, shape, dtype)
     tiled = fuse(Mix(middle), visible, infrared)
-    max_untiled_pixels = fuse(Mix(middle, size=None), visible, infrared)
+    whole = fuse(Mix(middle, size=None), visible, infrared)
     assert tiled.dtype == dtype
     assert tiled.shape == (*shape, 3)
     np.testing.assert_array_equal(tiled, whole)
@@ -105,7 +105,7 @@ def test_the_cameras_may_give_pictures_of_different_types(rng, kind):
 def test_both_are_prepared_first(rng):
     visible, infrared = pictures(rng, (40, 60), np.uint8)
     infrared = np.uint8(100 + infrared // 16)
-    preprocessing = PairPreprocessing(normalize=True, clahe_visible=2)
+    preparation = PairPreprocessing(normalize=True, clahe_visible=2)
     engine = Mix(middle)
     fused = fuse(engine, visible, infrared, preprocessing=preparation)
     seen = preprocess_pair(visible / np.float32(255), infrared / np.float32(255), preparation)
@@ -201,7 +201,7 @@ def test_tiles_that_expose_by_themselves_are_held_to_the_whole(rng):
     ("visible", "infrared", "reason"),
     [
         ((8, 9, 3), (9, 8), "visible 8x9, infrared 9x8"),
-        ((8, 9, 1), (8, 9), "A picture must be"),
+        ((8, 9, 1), (8, 9), "An image must be"),
         ((8, 9, 3), (8, 9, 2), "An infrared picture must have one channel"),
         ((8, 9, 3), (8, 9, 3), "false colors"),
     ],

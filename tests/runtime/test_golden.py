@@ -47,7 +47,7 @@ def test_the_middle_of_an_output_will_do(engine, golden):
 
 
 def test_inputs_may_lie_in_the_pair_beside_it(engine, golden):
-    max_untiled_pixels = golden()
+    whole = golden()
     with np.load(whole) as arrays:
         enhanced = arrays["enhanced"]
     other = whole.with_name("other.npz")

@@ -31,7 +31,7 @@ def test_what_fuses_ships_for_any_frame_with_its_finish():
         assert (card.model, card.quantization) == ("did_fuse", quantization)
         assert card.contract.is_fusion
         assert card.resizable
-        assert card.preprocessing["finish"] == 1
+        assert card.preprocessing["output_stretch"] == 1
 
 
 def test_what_is_guided_by_illumination_ships_for_frames_of_one_size_as_it_left_the_net():

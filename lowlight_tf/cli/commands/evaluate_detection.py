@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
                 pairs,
                 detector=detector,
                 labels=labels,
-                judge=judge,
+                reference_detector=judge,
                 exposure=args.darken,
                 data=name,
                 progress=functools.partial(_show, bar, len(pairs), name),

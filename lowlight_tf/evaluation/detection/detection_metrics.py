@@ -71,7 +71,7 @@ def evaluate_detection(
     *,
     detector: Detector,
     labels: Mapping[str, Sequence[BoxAnnotation]],
-    judge: Detector | None = None,
+    reference_detector: Detector | None = None,
     exposure: float | None = None,
     data: str = "",
     progress: Callable[[float], None] | None = None,
@@ -86,7 +86,7 @@ def evaluate_detection(
         detector: Who looks.
         labels: Name of a pair -> what is there, in pixels of its infrared picture if it has one.
             Classes that the detector does not know are passed over.
-        judge: Whom the detector is compared with.
+        reference_detector: Whom the detector is compared with.
         exposure: Share of light that is left to the visible pictures, see `noise.darken`; None
             leaves them as they are.
         data: What the pairs are called in the results.
@@ -107,10 +107,12 @@ def evaluate_detection(
         for kind, picture in _pictures(pair, engines, exposure, rng):
             _check_labels(pair, labels.get(pair.name, ()), picture.shape)
             seen.setdefault(kind, []).append(detector(picture))
-            if judge and kind == "infrared":
-                references[-1] = _either(references[-1], _sure(judge(picture)))
-            elif judge and len(references) < done:  # the first is the visible one, undarkened
-                references.append(_sure(judge(picture)))
+            if reference_detector and kind == "infrared":
+                references[-1] = _either(references[-1], _sure(reference_detector(picture)))
+            elif (
+                reference_detector and len(references) < done
+            ):  # the first is the visible one, undarkened
+                references.append(_sure(reference_detector(picture)))
         if progress:
             progress(done / len(pairs))
     marked = [index for index, pair in enumerate(pairs) if pair.name in labels]
@@ -119,7 +121,7 @@ def evaluate_detection(
         for index in marked
     ]
     known: list[Sequence[BoxAnnotation | Detection] | None] = [
-        labels.get(pair.name, references[index] if judge else None)
+        labels.get(pair.name, references[index] if reference_detector else None)
         for index, pair in enumerate(pairs)
     ]
     rows = []
@@ -135,16 +137,18 @@ def evaluate_detection(
             len(marked),
             {name: tuple(values.tolist()) for name, values in precisions.items()},
         )
-        if judge:
+        if reference_detector:
             agreed = [
                 mean_average_precision.detection_agreement(_sure(ours), theirs)
                 for ours, theirs in zip(found, references, strict=True)
             ]
             agreed = DetectionAgreement(*map(sum, zip(*agreed, strict=True)))
-            row = dataclasses.replace(row, judge=judge.name, agreement=agreed)
+            row = dataclasses.replace(
+                row, reference_detector=reference_detector.name, agreement=agreed
+            )
         if "infrared" in seen:
             people, lost = _people(seen["infrared"], found, known)
-            row = dataclasses.replace(row, people=people, lost=lost)
+            row = dataclasses.replace(row, persons=people, missed=lost)
         rows.append(row)
     return rows
 

@@ -44,7 +44,7 @@ def test_each_result_lies_under_its_inputs_name(enhance, tmp_path, rng, capsys):
     out = tmp_path / "out"
     found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     assert found == ["deep/two.png", "one.jpg", "three.webp"]
-    assert "3 of 3 pictures" in capsys.readouterr().out
+    assert "3 of 3 images" in capsys.readouterr().out
     before, after = (cv2.imread(str(f / "deep/two.png")) for f in (tmp_path / "many", out))
     assert before.shape == after.shape
     assert (before != after).mean() > 0.5
@@ -123,14 +123,14 @@ def test_earlier_results_inside_the_input_folder_are_passed_over(tmp_path, rng):
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="No picture in"):
+    with pytest.raises(UsageError, match="No image in"):
         plan_jobs([tmp_path], tmp_path / "out")
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([], "No picture is named"),
+        ([], "No input is named"),
         (["a.png"], "Pass --output"),
         (["a.png", "--output", "o", "--model", "m", "--checkpoint-dir", "r"], "not both"),
         (["a.png", "--output", "o", "--checkpoint-dir", "r"], "No folder r"),
@@ -172,7 +172,7 @@ def test_a_run_alone_enhances_the_embedded_pictures(untrained_run, tmp_path, cap
     for name in ("model.keras", "contract.json"):
         (run / name).write_bytes((untrained_run / name).read_bytes())
     assert main(["enhance", "--checkpoint_dir", str(run)]) == 0
-    assert "embedded validation pictures" in capsys.readouterr().out
+    assert "sample images of the package" in capsys.readouterr().out
     sources = sorted(path.name for path in (run / "embedded/val/low").iterdir())
     assert sources
     assert sorted(path.name for path in (run / "predictions").iterdir()) == sources

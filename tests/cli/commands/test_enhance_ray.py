@@ -58,7 +58,7 @@ def test_a_broken_file_is_reported_and_a_second_run_does_only_what_is_left(clust
     (folder.parent / "out/drive.mp4").unlink()
     cv2.imwrite(str(folder / "broken.png"), picture(9))
     assert enhance(folder) == 0
-    assert "3 of 6 are there already\n6 of 6 files enhanced" in capsys.readouterr().out
+    assert "3 of 6 exist already\n6 of 6 files enhanced" in capsys.readouterr().out
     second = results(folder)
     assert sorted(second) == ["broken.png", *names]
     kept = [name for name in first if first[name] == second[name]]
@@ -153,6 +153,6 @@ def test_what_two_cameras_saw_is_fused_by_many_workers(cluster, tmp_path, capsys
     words = ("--infrared", tmp_path / "infrared", "--model", "average")
     assert enhance(tmp_path / "visible", *words) == 1
     said = capsys.readouterr()
-    assert "2 of 3 pictures fused by average" in said.out
+    assert "2 of 3 images fused by average" in said.out
     assert "2.png has no infrared partner" in said.err
     assert cv2.imread(str(tmp_path / "out/1.png")).mean() == pytest.approx(105, abs=2)

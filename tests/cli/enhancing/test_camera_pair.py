@@ -37,7 +37,7 @@ def test_one_picture_and_its_partner_become_one(fuse, tmp_path, rng, capsys):
     visible = picture(tmp_path / "day.png", rng)
     infrared = picture(tmp_path / "heat.png", rng, gray=True)
     assert fuse(visible, "--infrared", infrared) == 0
-    assert "1 of 1 pictures fused by average" in capsys.readouterr().out
+    assert "1 of 1 images fused by average" in capsys.readouterr().out
     result = cv2.imread(str(tmp_path / "out/day.png")).astype(int)
     inside = (result > 0).all(axis=2) & (result < 255).all(axis=2)  # nothing was cut
     expected = (gray(visible) + gray(infrared)) / 2
@@ -59,7 +59,7 @@ def test_in_folders_partners_bear_one_name_whatever_the_suffix(fuse, tmp_path, r
     out = tmp_path / "out"
     found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     assert found == ["deep/two.png", "one.jpg"]
-    assert "2 of 5 pictures fused" in said.out
+    assert "2 of 5 images fused" in said.out
     lines = [line for line in said.err.splitlines() if line.startswith("lowlight-tf enhance: ")]
     assert len(lines) == 4
     for words in (
@@ -103,7 +103,7 @@ def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_pat
         (["--model", "dashcam_net_nano", "--infrared", "b.png"], "the pictures of one camera"),
         (["--infrared", "b.png", "--align", "rig"], "`align` must be none, phase"),
         (["--infrared", "b.png", "--align", "rig.json"], "rig.json cannot be read"),
-        (["--infrared", "empty"], "No picture in empty"),
+        (["--infrared", "empty"], "No image in empty"),
         (["--infrared", "two"], "have one name"),
     ],
 )

@@ -43,7 +43,7 @@ def enhance(tmp_path):
 def test_one_file_becomes_one_picture_of_sixteen_bits(enhance, tmp_path, capsys):
     source = take(tmp_path / "IMG.ARW", orientation=6)
     assert enhance(source, "--ratio", 100, output=tmp_path / "IMG.png") == 0
-    assert "1 of 1 pictures developed by libraw" in capsys.readouterr().out
+    assert "1 of 1 images developed by libraw" in capsys.readouterr().out
     result = pixels(tmp_path / "IMG.png")
     assert (result.shape, result.dtype) == ((48, 32, 3), np.uint16)
     expected = develop(load_model("libraw"), raw_image.read_raw(source), ratio=100)
@@ -54,7 +54,7 @@ def test_without_a_model_the_net_that_ships_develops(tmp_path, capsys):
     source = take(tmp_path / "IMG.ARW", size=(70, 90))
     out = tmp_path / "IMG.png"
     assert main(["enhance", str(source), "--ratio", "200", "--output", str(out)]) == 0
-    assert "1 of 1 pictures developed by attention_unet" in capsys.readouterr().out
+    assert "1 of 1 images developed by attention_unet" in capsys.readouterr().out
     expected = develop(load_model("attention_unet"), raw_image.read_raw(source), ratio=200)
     np.testing.assert_array_equal(pixels(out)[..., ::-1], expected)
     assert expected.shape == (70, 90, 3)
@@ -78,7 +78,7 @@ def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp
     assert enhance(folder, "--ratio", 100) == 1
     said = capfd.readouterr()
     lines = said.err.strip().splitlines()
-    assert "1 of 5 pictures developed" in said.out
+    assert "1 of 5 images developed" in said.out
     assert len(lines) == 4
     for name, words in (
         ("quiet.nef", "does not say which digit is black"),

@@ -72,7 +72,7 @@ def test_both_cameras_and_what_is_fused_of_them(two_cameras):
         fusion_folder(two_cameras),
         detector=Bright(),
         labels=LABELS,
-        judge=Bright(0.4),
+        reference_detector=Bright(0.4),
         data="street",
     )
     assert [row.pictures for row in rows] == ["visible", "infrared", "average"]
@@ -102,7 +102,7 @@ def test_a_person_whom_neither_label_nor_judge_knows_cannot_be_lost(two_cameras)
     assert (visible.persons, visible.missed) == (1, 0)
     # The judge takes only what is brighter than 0.8 for a person: the one in infrared.
     visible, _ = detection_metrics.evaluate_detection(
-        {}, pairs, detector=Bright(), labels={}, judge=Bright(0.8)
+        {}, pairs, detector=Bright(), labels={}, reference_detector=Bright(0.8)
     )
     assert (visible.persons, visible.missed) == (1, 1)
 
@@ -128,7 +128,7 @@ def test_before_and_after_the_light_goes(tmp_path):
         pairs,
         detector=Bright(0.16),
         labels=labels,
-        judge=Bright(0.4),
+        reference_detector=Bright(0.4),
         exposure=0.01,
         progress=calls.append,
     )
@@ -160,7 +160,7 @@ def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
 def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
     pairs = fusion_folder(two_cameras)
     rows = detection_metrics.evaluate_detection(
-        {}, pairs, detector=Bright(), labels=LABELS, judge=Bright(0.4)
+        {}, pairs, detector=Bright(), labels=LABELS, reference_detector=Bright(0.4)
     )
     lines = detection_metrics.detection_table(rows).splitlines()
     head = [cell.strip() for cell in lines[0].split("|")[1:-1]]
@@ -187,7 +187,7 @@ def test_what_is_undefined_is_a_dash_and_null(two_cameras, tmp_path):
     picture(two_cameras / "visible" / "a.png")
     pairs = fusion_folder(two_cameras)
     rows = detection_metrics.evaluate_detection(
-        {}, pairs, detector=Bright(), labels={}, judge=Bright(0.4)
+        {}, pairs, detector=Bright(), labels={}, reference_detector=Bright(0.4)
     )
     assert math.isnan(rows[0].agreement.precision)
     assert "mAP" not in detection_metrics.detection_table(rows)
