@@ -1,8 +1,9 @@
-"""Flags that several verbs share: former names, lists, image sizes, model files."""
+"""What several verbs share: former names of flags, lists, image sizes, model files, the command."""
 
 import argparse
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,24 +34,57 @@ def add_flag(
     return action
 
 
-def split_names(name: str, text: str) -> list[str]:
-    """Return the words that a flag names by commas."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    if not words:
-        raise UsageError(f"`{name}` must name at least one, by commas. Received: {text!r}.")
-    return list(dict.fromkeys(words))
+def split_names(name: str, words: str | Iterable[str]) -> list[str]:
+    """Return the values of a list flag, separated by spaces or commas, without duplicates.
+
+    Args:
+        name: The flag, for the message.
+        words: The words of a flag with `nargs="+"`, or one string.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    words = [words] if isinstance(words, str) else list(words)
+    names = [part.strip() for word in words for part in word.split(",") if part.strip()]
+    if not names:
+        received = " ".join(words)
+        raise UsageError(
+            f"`{name}` must name at least one, separated by spaces or commas. "
+            f"Received: {received!r}."
+        )
+    return list(dict.fromkeys(names))
+
+
+def split_numbers(name: str, words: str | Iterable[str]) -> list[int]:
+    """Return the values of a list flag of positive integers, see `split_names`.
+
+    Raises:
+        UsageError: If there is none, or one is no positive integer.
+    """
+    numbers = split_names(name, words)
+    if not all(number.isdecimal() and int(number) for number in numbers):
+        raise UsageError(
+            f"`{name}` must be integers above zero, separated by spaces or commas. "
+            f"Received: {' '.join(numbers)}."
+        )
+    return list(dict.fromkeys(map(int, numbers)))
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """Read "400x600" as (height, width)."""
+    """Return "400x600" as (height, width)."""
     match = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
     if not match:
         raise UsageError(f"`size` must be HEIGHTxWIDTH, such as 400x600. Received: {text}.")
     return int(match[1]), int(match[2])
 
 
+def image_sizes(words: str | Iterable[str]) -> list[tuple[int, int]]:
+    """Return "400x600 480x640" as a list of (height, width), see `split_names`."""
+    return list(dict.fromkeys(image_size(size) for size in split_names("size", words)))
+
+
 def model_file(model: str) -> Path:
-    """Return the .tflite file that a shipped name or a path stands for.
+    """Return the .tflite file of a shipped name or a path.
 
     Raises:
         UsageError: If there is none.
@@ -61,6 +95,26 @@ def model_file(model: str) -> Path:
     if path.suffix == ".tflite" and path.is_file():
         return path
     if path.suffix == ".tflite" or path.exists():
-        what = "another kind of thing" if path.exists() else "nothing there"
-        raise UsageError(f"Pass a shipped name or a .tflite file. Received: {model} ({what}).")
+        reason = "not a .tflite file" if path.exists() else "nothing there"
+        raise UsageError(f"Pass a shipped name or a .tflite file. Received: {model} ({reason}).")
     return pretrained.pretrained_path(model)
+
+
+def command_line(
+    args: argparse.Namespace, *, positional: Iterable[str] = (), omit: Iterable[str] = ()
+) -> str:
+    """Return the shell line that repeats a run, with all defaults written out.
+
+    Args:
+        args: The parsed command line.
+        positional: Names of the arguments that are no flags, in order.
+        omit: Names of flags to leave out, such as those of output files.
+    """
+    words = ["lowlight-tf", args.command, *(str(getattr(args, name)) for name in positional)]
+    left_out = {"command", "run_command", *positional, *omit}
+    for name, value in vars(args).items():
+        if name in left_out or value is None or value is False or value == []:
+            continue
+        values = [] if value is True else value if isinstance(value, list) else [value]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return shlex.join(words)

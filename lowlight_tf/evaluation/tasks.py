@@ -1,14 +1,17 @@
 """How models of each task are evaluated: their inputs, protocols, metrics and previews."""
 
 import abc
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
-from lowlight_tf.datasets import exposure_pairs, multi_camera
+from lowlight_tf.datasets import exposure_pairs, multi_camera, pairing
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.datasets.synthetic_raw import synthetic_raw
 from lowlight_tf.evaluation import raw_protocol
 from lowlight_tf.imaging import dtypes, image_io
 from lowlight_tf.imaging.raw import raw_image
@@ -36,6 +39,25 @@ class EvaluationTask(abc.ABC):
     def default_protocol(self, contract: Contract) -> str:
         """Return the protocol where none is named."""
         return "plain"
+
+    @abc.abstractmethod
+    def read_folder(
+        self, folder: Path, *, with_targets: bool, report: Callable[[str], None]
+    ) -> list[Pair]:
+        """Read the pairs of a folder.
+
+        Args:
+            folder: Its layout is that of this task.
+            with_targets: Whether each pair must have a target.
+            report: Called with one line for each pair that is left out.
+
+        Raises:
+            UsageError: If the folder has no pairs of this task.
+        """
+
+    def prepare_pairs(self, pairs: list[Pair], workdir: Path) -> list[Pair]:
+        """Return pairs of the task's inputs; what must be made for that is written to `workdir`."""
+        return pairs
 
     @abc.abstractmethod
     def check_pairs(
@@ -79,6 +101,15 @@ class EvaluationTask(abc.ABC):
 class EnhancementEvaluation(EvaluationTask):
     """Of one camera: the result against its target, or alone."""
 
+    def read_folder(
+        self, folder: Path, *, with_targets: bool, report: Callable[[str], None]
+    ) -> list[Pair]:
+        """See `EvaluationTask`: low/ and high/, or images alone where no target is needed."""
+        has_targets = (folder / "low").is_dir() and (folder / "high").is_dir()
+        if with_targets or has_targets:
+            return pairing.pair_folder(folder)
+        return pairing.input_only_folder(folder)
+
     def check_pairs(
         self,
         contract: Contract,
@@ -121,6 +152,12 @@ class FusionEvaluation(EnhancementEvaluation):
     metrics = FUSION_METRICS
     preview_columns: ClassVar = {"visible": "visible", "infrared": "infrared"}
 
+    def read_folder(
+        self, folder: Path, *, with_targets: bool, report: Callable[[str], None]
+    ) -> list[Pair]:
+        """See `EvaluationTask`: visible/ and infrared/."""
+        return pairing.fusion_folder(folder)
+
 
 class RawEvaluation(EvaluationTask):
     """Of RAW files: the developed image against its target, under a protocol of RAW."""
@@ -131,6 +168,33 @@ class RawEvaluation(EvaluationTask):
     def default_protocol(self, contract: Contract) -> str:
         """Return that of the model's output size."""
         return raw_protocol.default_protocol(contract)
+
+    def read_folder(
+        self, folder: Path, *, with_targets: bool, report: Callable[[str], None]
+    ) -> list[Pair]:
+        """See `EvaluationTask`: raw/ and high/, short/ and long/, or photographs."""
+        if not any((folder / side).is_dir() for side in (exposure_pairs.RAW_PORT, "short")):
+            return pairing.target_only_folder(folder)
+        pairs, unpaired = exposure_pairs.paired_raw_folder(folder)
+        usable, problems = [], [f"{path} has no partner." for path in unpaired]
+        for pair in pairs:
+            try:
+                exposure_pairs.exposure_ratio(pair)
+            except UsageError as error:
+                problems.append(str(error))
+            else:
+                usable.append(pair)
+        if not usable:
+            raise UsageError(problems[-1])
+        for problem in problems:
+            report(problem)
+        return usable
+
+    def prepare_pairs(self, pairs: list[Pair], workdir: Path) -> list[Pair]:
+        """Return RAW pairs: these, or such as `lowlight-tf train` makes of photographs (seed 1)."""
+        if all(exposure_pairs.RAW_PORT in pair.inputs for pair in pairs):
+            return pairs
+        return synthetic_raw(pairs, workdir / str(len(list(workdir.iterdir()))))
 
     def check_pairs(
         self,
@@ -178,13 +242,15 @@ EVALUATION_TASKS = {
 """`Contract.task` -> how it is evaluated."""
 
 
-def evaluation_of(*contracts: Contract) -> EvaluationTask:
+def evaluation_of(*contracts: Contract, metric_inputs: Collection[str] = ()) -> EvaluationTask:
     """Return how a model is evaluated, or several in one table.
 
-    Where one of them fuses, the pairs of the table are those of two cameras, of which an enhancer
-    takes the first.
+    Where one of them fuses, or a metric takes an infrared image, the pairs of the table are those
+    of two cameras, of which an enhancer takes the first.
     """
     tasks = {contract.task for contract in contracts}
+    if "infrared" in metric_inputs:
+        tasks.add("fuse")
     order = ("raw_to_rgb", "fuse")
     return EVALUATION_TASKS[next((task for task in order if task in tasks), "enhance")]
 

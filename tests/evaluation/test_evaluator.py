@@ -200,7 +200,9 @@ def test_pictures_of_two_cameras_must_be_of_one_size_and_both_there(scene_of, rn
 
 def test_a_mean_is_over_the_pictures_that_have_the_number(tmp_path):
     values = (math.nan, 2.0, 4.0)
-    scores = tuple(Score("a", {"highlight_growth": value, "niqe": math.nan}, 1.0) for value in values)
+    scores = tuple(
+        Score("a", {"highlight_growth": value, "niqe": math.nan}, 1.0) for value in values
+    )
     results = Results("m", "plain", scores)
     assert results.means["highlight_growth"] == 3
     assert results.standard_deviations["highlight_growth"] == 1

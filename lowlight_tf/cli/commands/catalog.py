@@ -49,7 +49,7 @@ def _ports(registry: Any) -> Iterable[dict[str, Any]]:
     for name in registry:
         contract = registry.find(name).contract
         sides = (contract.inputs, contract.outputs)
-        ports = [[f"{p.name} ({p.channels}, {p.space})" for p in side] for side in sides]
+        ports = [[f"{p.name} ({p.channels}, {p.color_space})" for p in side] for side in sides]
         yield {"name": name, "takes": ", ".join(ports[0]), "gives": ", ".join(ports[1])}
 
 

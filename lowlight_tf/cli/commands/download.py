@@ -82,7 +82,7 @@ def _install(dataset, path: Path, place: Path) -> int:
 def _unpack(dataset, path: Path, place: Path) -> None:
     from lowlight_tf.datasets import archives
 
-    files = archives.extract_archive(path, place, root_folders=dataset.tops)
+    files = archives.extract_archive(path, place, root_folders=dataset.root_folders)
     print(f"{len(files)} files unpacked into {place}")
     _report(dataset, place)
 
@@ -91,7 +91,7 @@ def _report(dataset, place: Path) -> None:
     for name, split in dataset.splits.items():
         there = (place / split.folder).is_dir()
         print(f"  {name:6} {f'{len(dataset.pairs(place, name))} pairs' if there else 'not there'}")
-        if there and (lone := dataset.lone(place, name)):
+        if there and (lone := dataset.unpaired(place, name)):
             print(f"  {len(lone)} more lack their long exposure, such as {lone[0].name}")
 
 

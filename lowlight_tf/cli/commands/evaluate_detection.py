@@ -2,59 +2,67 @@
 
 import argparse
 import functools
-import shlex
 from pathlib import Path
 from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.options import add_flag, command_line
 
-SOURCES = "input", "visible", "infrared"  # no models here: their rows are always shown
+INPUT_MODELS = "input", "visible", "infrared"  # no models here: their rows are always there
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what only detection takes."""
-    add = parser.add_argument_group("--task detection").add_argument
+    add = functools.partial(add_flag, parser.add_argument_group("--task detection"))
     add(
         "--labels",
         type=Path,
         help="VOC folder, COCO .json, boxes.json, or folder of ExDark's .txt files or of CamVid's "
-        "class maps (default: what lies beside the pictures, as Annotations/, boxes.json or "
-        "label/)",
+        "class maps (default: Annotations/, boxes.json or label/ next to the images)",
     )
-    add("--detector", default="nanodet_g", help="who looks: a shipped name, or a .tflite file")
+    add("--detector", default="nanodet_g", help="a shipped name, or a .tflite file")
     add(
-        "--judge",
-        help="another detector, whose finds in the inputs the first one's are compared with: "
+        "--reference-detector",
+        former=("--judge",),
+        help="another detector, whose detections in the inputs the first one's are compared with: "
         "agreement, not accuracy",
     )
-    add("--darken", type=float, metavar="SHARE", help="take the visible pictures with less light")
+    add(
+        "--exposure",
+        former=("--darken",),
+        type=float,
+        metavar="FACTOR",
+        help="multiply the light of the visible images by this",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at the inputs and at what each model makes of them, print the table; return 0."""
+    """Detect in the inputs and in each model's results, print the table; return 0."""
     from lowlight_tf.evaluation.detection import detection_metrics
     from lowlight_tf.evaluation.detection.detector import load_detector
 
-    # All that can be wrong is said before the first picture is looked at.
-    if args.sheet or args.each:
-        raise UsageError("--sheet and --each go with --task quality. Leave them out.")
-    if args.darken is not None:
-        checks.check_positive("darken", args.darken)
+    # Everything that can be wrong is reported before the first image is enhanced.
+    if args.contact_sheet or args.per_image:
+        raise UsageError("--contact-sheet and --per-image go with --task quality. Leave them out.")
+    if args.exposure is not None:
+        checks.check_positive("exposure", args.exposure)
     models = [*args.model, *([str(args.checkpoint_dir)] if args.checkpoint_dir else [])]
-    engines = _engines(list(dict.fromkeys(models)), args.threads)
+    engines = _load_engines(list(dict.fromkeys(models)), args.threads)
     detector = load_detector(args.detector, threads=args.threads)
-    judge = load_detector(args.judge, threads=args.threads) if args.judge else None
+    reference = None
+    if args.reference_detector:
+        reference = load_detector(args.reference_detector, threads=args.threads)
     if args.labels and len(args.data) > 1:
-        raise UsageError("--labels belong to one --data. Pass one, or lay labels beside each.")
+        raise UsageError("--labels belong to one --data. Pass one, or put labels next to each.")
     sets = {}
     for data in args.data:
-        name, pairs = _pairs(data, args)
+        name, pairs = _read_pairs(data, args)
         detection_metrics.check_detection(engines, pairs)
-        sets[name] = _labelled(pairs, args, detector)
+        sets[name] = _add_labels(pairs, args, detector)
     if not sets:
-        raise UsageError("Pass --data: a folder of pictures, or a dataset's name.")
+        raise UsageError("Pass --data: a folder of images, or a data set's name.")
     for flag, path in {"--json": args.json, "--markdown": args.markdown}.items():
         if path:
             checks.check_file_in_dir(flag, path)
@@ -67,14 +75,14 @@ def run(args: argparse.Namespace) -> int:
                 pairs,
                 detector=detector,
                 labels=labels,
-                reference_detector=judge,
-                exposure=args.darken,
+                reference_detector=reference,
+                exposure=args.exposure,
                 data=name,
-                progress=functools.partial(_show, bar, len(pairs), name),
+                progress=functools.partial(_show_progress, bar, len(pairs), name),
             )
 
     print(detection_metrics.detection_table(rows), end="")
-    command = _command(args)
+    command = command_line(args, omit=("json", "markdown", "contact_sheet", "per_image"))
     if args.json:
         detection_metrics.save_detection(args.json, rows, command=command)
         print(f"{args.json}: every number, and how it was made")
@@ -83,74 +91,57 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _show(bar: ProgressBar, count: int, name: str, share: float) -> None:
-    bar.show(share * count, name)
+def _show_progress(bar: ProgressBar, count: int, name: str, fraction: float) -> None:
+    bar.show(fraction * count, name)
 
 
-def _engines(models: list[str], threads: int) -> dict[str, Any]:
-    """Return the models, by short names where these tell them apart."""
-    from lowlight_tf.runtime.loading import load_model
+def _load_engines(models: list[str], threads: int) -> dict[str, Any]:
+    """Return the models, by short names where these differ."""
+    from lowlight_tf.evaluation.evaluator import load_models
 
-    models = [model for model in models if model not in SOURCES]
-    opened = {model: load_model(model, threads=threads) for model in models}
-    short = [engine.name for engine in opened.values()]
-    return {
-        model if short.count(engine.name) > 1 else engine.name: engine
-        for model, engine in opened.items()
-    }
+    return load_models([name for name in models if name not in INPUT_MODELS], threads=threads)
 
 
-def _pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
-    """Return what to call the pictures of a folder or dataset, and the pairs."""
+def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
+    """Return the name of the images of a folder or data set, and the pairs."""
     from lowlight_tf.cli.selection import named_pairs
     from lowlight_tf.datasets import pairing
     from lowlight_tf.datasets.folder import EVAL_DIRS, extract_if_archive, split_dir
+    from lowlight_tf.evaluation.tasks import evaluation_of
 
     path = Path(data)
     if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
-        whole = extract_if_archive(path)
-        place = split_dir(whole, (args.split,) if args.split else EVAL_DIRS)
-        name = data if place == whole else f"{data} {place.name}"
-        if (place / "infrared").is_dir():
-            return name, pairing.fusion_folder(place)
-        if (place / "image").is_dir():
-            return name, pairing.input_only_folder(place / "image")
-    return named_pairs(data, args, against=False)
+        folder = extract_if_archive(path)
+        part = split_dir(folder, (args.split,) if args.split else EVAL_DIRS)
+        name = data if part == folder else f"{data} {part.name}"
+        if (part / "infrared").is_dir():
+            return name, pairing.fusion_folder(part)
+        if (part / "image").is_dir():
+            return name, pairing.input_only_folder(part / "image")
+    return named_pairs(data, args, evaluation_of(), with_targets=False, workdir=Path())
 
 
-def _labelled(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[list, dict]:
-    """Return the pairs to look at, and their labels: only those where nothing else is measured."""
+def _add_labels(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[list, dict]:
+    """Return the pairs and their labels; only labelled pairs where nothing else is measured."""
     from lowlight_tf.evaluation.detection import annotations
 
-    first = pairs[0].picture("low") or pairs[0].target
-    place = args.labels or annotations.find_annotations(first)
-    if place is None:
-        if not args.judge and "infrared" not in pairs[0].inputs:
+    first = pairs[0].path_of("low") or pairs[0].target
+    labels_optional = bool(args.reference_detector) or "infrared" in pairs[0].inputs
+    path = args.labels or annotations.find_annotations(first)
+    if path is None:
+        if not labels_optional:
             raise UsageError(
-                f"No labels beside {first}: none of {', '.join(annotations.SIDECAR_NAMES)}. Pass "
-                "--labels, or --judge to compare with another detector."
+                f"No labels next to {first}: none of {', '.join(annotations.SIDECAR_NAMES)}. Pass "
+                "--labels, or --reference-detector to compare with another detector."
             )
         return pairs, {}
-    labels = annotations.read_annotations(place, [pair.name for pair in pairs])
-    if not labels and (args.labels or not (args.judge or "infrared" in pairs[0].inputs)):
-        raise UsageError(f"{place} speaks of none of the pictures. Pass the labels of this data.")
-    named = {label.name for several in labels.values() for label in several}
-    unknown = sorted(named - set(detector.classes))
+    labels = annotations.read_annotations(path, [pair.name for pair in pairs])
+    if not labels and (args.labels or not labels_optional):
+        raise UsageError(f"{path} labels none of the images. Pass the labels of this data.")
+    classes = {label.name for several in labels.values() for label in several}
+    unknown = sorted(classes - set(detector.classes))
     if unknown:
-        print(f"{place}: not known to {detector.name}, passed over: {', '.join(unknown)}")
-    if not args.judge and "infrared" not in pairs[0].inputs:
+        print(f"{path}: classes that {detector.name} does not have: {', '.join(unknown)}")
+    if not labels_optional:
         pairs = [pair for pair in pairs if pair.name in labels]
     return pairs, labels
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the line that makes the same numbers, however this one was called."""
-    words = ["lowlight-tf", "evaluate", "--task", "detection"]
-    if args.model:
-        words += ["--model", *args.model]
-    for flag in ("checkpoint_dir", "split", "labels", "judge", "darken"):
-        value = getattr(args, flag)
-        if value is not None:
-            words += [f"--{flag.replace('_', '-')}", str(value)]
-    words += ["--data", *args.data, "--data-root", str(args.data_root)]
-    return shlex.join([*words, "--detector", args.detector])
