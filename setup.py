@@ -71,6 +71,7 @@ setup(
         "numpy>=1.26",
         "opencv-python-headless>=4.12",
         "ai-edge-litert>=2.0",
+        "tqdm>=4.60",  # which LiteRT needs, too
     ],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["lowlight-tf = lowlight_tf.cli.main:main"]},

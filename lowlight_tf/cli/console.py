@@ -1,23 +1,30 @@
-"""A progress bar on a terminal, and nothing at all in a file."""
+"""Console output: warnings on stderr, and a progress bar where that is a terminal."""
 
 import sys
-import time
 from types import TracebackType
 
-WIDTH = 30
+
+def warn(command: str, message: str) -> None:
+    """Print one line on stderr, after the name of the verb."""
+    print(f"lowlight-tf {command}: {message}", file=sys.stderr)
 
 
 class ProgressBar:
-    """How many of the items are done, drawn on stderr where that is a terminal.
+    """How many of the items are done, drawn on stderr; silent where that is no terminal.
 
     Args:
         total: Number of items.
     """
 
     def __init__(self, total: int) -> None:
-        self._total = total
-        self._shown = sys.stderr.isatty()
-        self._begun = time.monotonic()
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total,
+            disable=None,  # where stderr is no terminal
+            leave=False,
+            bar_format="{bar:30} {n:.0f}/{total_fmt} {remaining} left {postfix}",
+        )
 
     def __enter__(self) -> "ProgressBar":
         return self
@@ -28,23 +35,33 @@ class ProgressBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.clear()
+        self._bar.close()
 
     def show(self, done: float, name: str) -> None:
-        """Draw the bar for so many items done, parts included, and the name of the present one."""
-        if not self._shown:
-            return
-        share = min(done / self._total, 1)
-        filled = int(share * WIDTH)
-        passed = time.monotonic() - self._begun
-        left = f" {passed / share - passed:.0f} s left" if share > 0 else ""
-        bar = "#" * filled + "." * (WIDTH - filled)
-        print(
-            f"\r\x1b[K[{bar}] {int(done)}/{self._total}{left} {name[-40:]}", end="", file=sys.stderr
-        )
-        sys.stderr.flush()
+        """Draw the bar for `done` items, fractions included, and the name of the current one."""
+        self._bar.n = min(done, self._bar.total)
+        self._bar.set_postfix_str(str(name)[-40:])
 
     def clear(self) -> None:
         """Remove the bar, so that a line can be printed in its place."""
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._bar.clear()
+
+
+class ByteProgress:
+    """A download's progress: `progress(done, total)` in bytes, as `datasets.download.fetch` calls.
+
+    Args:
+        name: Of the file.
+    """
+
+    def __init__(self, name: str) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(desc=name, unit="B", unit_scale=True, disable=None)
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Draw `done` of `total` bytes."""
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self._bar.close()

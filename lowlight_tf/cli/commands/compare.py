@@ -24,7 +24,7 @@ METRICS_WITHOUT_TARGETS = ("niqe", "loe", "brightness")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add = functools.partial(add_flag, parser)
-    add(
+    parser.add_argument(
         "data",
         metavar="DATA",
         help="folder with low/ and high/, or of images without targets, a .zip of one, or name of "

@@ -1,21 +1,22 @@
-"""`lowlight-tf download`: a dataset's pictures into their place, or what to do by hand."""
+"""`lowlight-tf download`: fetch, verify and unpack a data set, or say what to fetch by hand."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from lowlight_tf import checks
+from lowlight_tf.cli.console import ByteProgress
 
-HELP = "fetch, verify and unpack a dataset, or check one that is there"
+HELP = "fetch, verify and unpack a data set, or check an existing one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add = parser.add_argument
-    add("name", help="a dataset of `lowlight-tf catalog datasets`, or a card of your own (.toml)")
-    add("--data-root", type=Path, default=Path("."), help="folder that gets the dataset's folder")
+    add("name", help="a data set of `lowlight-tf catalog datasets`, or a card of your own (.toml)")
+    add("--data-root", type=Path, default=Path("."), help="folder that holds the data set's folder")
     add("--archive", type=Path, help="its archive, fetched by hand: verify and unpack it")
-    add("--check", action="store_true", help="fetch nothing; compare what is there with the card")
+    add("--check", action="store_true", help="fetch nothing; compare the files with the card")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,14 +29,14 @@ def run(args: argparse.Namespace) -> int:
     place = args.data_root / dataset.name
     print(f"{dataset.title}\n  home   {dataset.homepage}\n  terms  {dataset.terms}")
     for other in dataset.overlaps:
-        print(f"  shows scenes of {other}: what learned from one must not be judged by the other")
+        print(f"  shows scenes of {other}: do not evaluate on one what was trained on the other")
     if args.archive:
         return _install(dataset, args.archive, place)
     try:
         there = dataset.folder_of(args.data_root)
     except checks.UsageError:
         return _fetch(dataset, place)
-    print(f"{there} is there already; --check looks at its pictures")
+    print(f"{there} exists already; --check verifies its images")
     _report(dataset, there)
     return 0
 
@@ -43,17 +44,17 @@ def run(args: argparse.Namespace) -> int:
 def _fetch(dataset, place: Path) -> int:
     from lowlight_tf.datasets import download
 
-    by_hand = [archive for archive in dataset.archives if not archive.url]
+    manual = [archive for archive in dataset.archives if not archive.url]
     for archive in dataset.archives:
         if archive.url:
             path = place.parent / archive.file
-            told = _Progress(archive.file)
-            download.fetch(archive.url, path, sha256=archive.sha256, progress=told)
+            progress = ByteProgress(archive.file)
+            download.fetch(archive.url, path, sha256=archive.sha256, progress=progress)
             _unpack(dataset, path, place)
             path.unlink()
-    if by_hand or not dataset.archives:
-        print(f"To fetch by hand: {dataset.by_hand}", file=sys.stderr)
-        for archive in by_hand:
+    if manual or not dataset.archives:
+        print(f"To fetch by hand: {dataset.manual_download}", file=sys.stderr)
+        for archive in manual:
             print(
                 f"Then run: lowlight-tf download {dataset.name} --data-root {place.parent} "
                 f"--archive {archive.file}",
@@ -68,7 +69,7 @@ def _install(dataset, path: Path, place: Path) -> int:
     from lowlight_tf.datasets import download
 
     if not dataset.archives:
-        raise checks.UsageError(f"{dataset.name} comes in no archive. {dataset.by_hand}")
+        raise checks.UsageError(f"{dataset.name} has no archive. {dataset.manual_download}")
     if not path.is_file():
         raise checks.UsageError(f"`archive` must be a file that exists. Received: {path}.")
     known = {archive.file: archive.sha256 for archive in dataset.archives}
@@ -89,40 +90,23 @@ def _unpack(dataset, path: Path, place: Path) -> None:
 
 def _report(dataset, place: Path) -> None:
     for name, split in dataset.splits.items():
-        there = (place / split.folder).is_dir()
-        print(f"  {name:6} {f'{len(dataset.pairs(place, name))} pairs' if there else 'not there'}")
-        if there and (lone := dataset.unpaired(place, name)):
-            print(f"  {len(lone)} more lack their long exposure, such as {lone[0].name}")
+        exists = (place / split.folder).is_dir()
+        print(f"  {name:6} {f'{len(dataset.pairs(place, name))} pairs' if exists else 'missing'}")
+        if exists and (unpaired := dataset.unpaired(place, name)):
+            print(f"  {len(unpaired)} more lack their long exposure, such as {unpaired[0].name}")
 
 
 def _check(dataset, root: Path) -> int:
     from lowlight_tf.datasets import checksums
 
-    verdicts = checksums.verify_checksums(dataset, root)
-    for verdict in verdicts:
-        what = {True: "as on the card", None: "of which the card has no checksum"}.get(
-            verdict.right, "NOT as on the card"
+    results = checksums.verify_checksums(dataset, root)
+    for result in results:
+        state = {True: "as on the card", None: "of which the card has no checksum"}.get(
+            result.right, "NOT as on the card"
         )
-        if verdict.right is False and verdict.count != verdict.expected:
-            what += f", which has {verdict.expected}"
-        elif verdict.right is False:
-            what += ": others, or compressed again with loss"
-        print(f"{verdict.split}/{verdict.side}: {verdict.count} pictures, {what}")
-    return 1 if any(verdict.right is False for verdict in verdicts) else 0
-
-
-class _Progress:
-    """One line that is written over where there is a terminal, else a line each tenth."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._tenth = -1
-
-    def __call__(self, done: int, total: int | None) -> None:
-        share = f"{done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f}" if total else "")
-        tenth = 10 * done // total if total else done // 10**8
-        if sys.stderr.isatty():
-            print(f"\r{self._name}  {share}", end="\n" if done == total else "", file=sys.stderr)
-        elif tenth != self._tenth:
-            print(f"{self._name}  {share}", file=sys.stderr)
-        self._tenth = tenth
+        if result.right is False and result.count != result.expected:
+            state += f", which has {result.expected}"
+        elif result.right is False:
+            state += ": others, or compressed again with loss"
+        print(f"{result.split}/{result.side}: {result.count} images, {state}")
+    return 1 if any(result.right is False for result in results) else 0

@@ -133,8 +133,8 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
     json = args.json
     if json is None and args.checkpoint_dir:
         json = args.checkpoint_dir / "results.json"
-    outputs = {"--json": json, "--markdown": args.markdown, "--contact-sheet": args.contact_sheet}
-    for flag, path in outputs.items():
+    paths = {"--json": json, "--markdown": args.markdown, "--contact-sheet": args.contact_sheet}
+    for flag, path in paths.items():
         if path:
             checks.check_file_in_dir(flag, path)
     for line in scene_overlap.shared_scene_warnings(models, engines, args.data):
@@ -157,7 +157,9 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
     if args.per_image:
         print(results_table.per_image_table(found))
     print(results_table.results_table(found), end="")
-    command = command_line(args, omit=("task", "json", "markdown", "contact_sheet", "per_image"))
+    of_detection = ("task", "labels", "detector", "reference_detector", "exposure")
+    outputs = ("json", "markdown", "contact_sheet", "per_image")
+    command = command_line(args, omit=(*of_detection, *outputs))
     if json:
         results.save(json, found, command=command)
         print(f"{json}: every number, and how it was made")

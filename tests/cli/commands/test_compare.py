@@ -58,10 +58,10 @@ def test_page_csv_and_markdown_hold_the_same_numbers(folder, tmp_path, browser, 
         }
     assert [row["PSNR dB (luma)"] for row in rows[2:]] == [row[4] for row in each]
     assert tab.locator("footer code").inner_text() in text
-    assert f"lowlight-tf compare {folder} --models input,gamma" in text
+    assert f"lowlight-tf compare {folder} --models input gamma" in text
     links = [a.get_attribute("href") for a in tab.locator("a").all()]
     assert links == ["night.csv", "night.md"]
-    assert f"{output}: everything to look at" in capsys.readouterr().out
+    assert f"{output}: the report" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -9,9 +9,11 @@ import pytest
 
 from lowlight_tf.cli.main import main
 from lowlight_tf.cli.selection import named_pairs
+from lowlight_tf.contract import RAW_TO_RGB
 from lowlight_tf.datasets.pairing import target_only_folder
 from lowlight_tf.datasets.synthetic_raw import synthetic_raw
 from lowlight_tf.evaluation import results
+from lowlight_tf.evaluation.tasks import evaluation_of
 from lowlight_tf.imaging import image_io
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
@@ -85,7 +87,9 @@ def test_what_has_no_partner_is_named_by_the_verb_that_found_it(photographs, tmp
     made = synthetic_raw(target_only_folder(photographs), tmp_path / "made")
     made[0].target.unlink()
     args = argparse.Namespace(command="compare", split=None)
-    named_pairs(str(tmp_path / "made"), args, True, raws=tmp_path)
+    named_pairs(
+        str(tmp_path / "made"), args, evaluation_of(RAW_TO_RGB), with_targets=True, workdir=tmp_path
+    )
     said = capsys.readouterr().err
     assert said.startswith("lowlight-tf compare: ")
     assert "a.dng has no partner" in said
