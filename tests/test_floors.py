@@ -16,7 +16,7 @@ FLOORS = (  # from the ground up; a room uses only rooms of lower lines
     {"runtime", "pipeline"},
     {"video", "demo"},
     {"evaluation", "export", "training"},
-    {"cli"},
+    {"cli", "api"},
     {"__main__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,100 @@
+"""Names in the code are the field's: former private words do not come back."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(
+    path
+    for folder in ("lowlight_tf", "scripts", "benchmarks", "tflite")
+    for path in (ROOT / folder).rglob("*.py")
+)
+FORMER = {  # word -> the standard term
+    "beside": "sidecar, next to",
+    "belt": "queue",
+    "bent": "gamma",
+    "critic": "discriminator",
+    "critics": "discriminators",
+    "dusk": "synthetic low light",
+    "given": "inputs, args",
+    "glance": "thumbnail",
+    "glances": "thumbnails",
+    "judge": "metric, monitor, reference detector",
+    "judges": "metrics",
+    "ladder": "sweep",
+    "leveled": "normalized",
+    "lit": "blended",
+    "lone": "unpaired",
+    "muster": "rendezvous",
+    "net": "model",
+    "nets": "models",
+    "opponent": "discriminator",
+    "picture": "image",
+    "pictures": "images",
+    "rung": "variant",
+    "rungs": "variants",
+    "seen": "inputs",
+    "shadow": "clone",
+    "share": "fraction",
+    "shares": "fractions",
+    "shown": "inputs, displayed",
+    "tell": "report",
+    "tells": "reports",
+    "told": "reported",
+    "twin": "pair, counterpart",
+    "whole": "full, complete, untiled",
+}
+ARCHITECTURES = re.compile(r"dashcam_net|dashcamnet|nanodet|ladder$")
+"""Names that are proper: of architectures, and of the verb that users know."""
+NO_VERB = {  # -ed words that begin a function's name and are no past participle
+    "embed",
+    "need",
+    "seed",
+    "speed",
+}
+
+
+def names_of(tree):
+    """Yield every name that a module defines: (line, name)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.lineno, node.name
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.attr
+
+
+def words_of(name):
+    """Split snake_case and CamelCase into lower-case words."""
+    return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_name_is_one_of_the_former_private_words(path):
+    found = [
+        f"{line}: {name}: say {FORMER[word.lower()]}"
+        for line, name in names_of(ast.parse(path.read_text()))
+        for word in words_of(ARCHITECTURES.sub("", name))
+        if word.lower() in FORMER
+    ]
+    assert not found, "\n".join(sorted(set(found)))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_functions_are_named_by_verbs_and_not_by_participles(path):
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        decorators = {getattr(d, "id", getattr(d, "attr", "")) for d in node.decorator_list}
+        first = (words_of(node.name) or [""])[0].lower()
+        is_property = decorators & {"property", "cached_property"}
+        if first.endswith("ed") and first not in NO_VERB and not is_property:
+            found.append(f"{node.lineno}: {node.name}")
+    assert not found, "\n".join(found)
