@@ -21,7 +21,7 @@ MEGA = 1e6
 
 def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else pretrained.DEFAULT_MODEL
-    path = name if name.endswith(".tflite") else str(pretrained.pretrained_path(name))
+    path = name if name.endswith(".tflite") else str(pretrained.find_pretrained(name))
     engine = load_model(path, threads=THREADS)
     bare = Interpreter(path, num_threads=THREADS)
     bare.allocate_tensors()

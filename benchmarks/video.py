@@ -33,7 +33,7 @@ def main() -> None:
         sys.exit(__doc__)
     name = sys.argv[2] if len(sys.argv) > 2 else pretrained.DEFAULT_MODEL
     count = int(sys.argv[3]) if len(sys.argv) > 3 else FRAMES
-    path = name if name.endswith(".tflite") else str(pretrained.pretrained_path(name))
+    path = name if name.endswith(".tflite") else str(pretrained.find_pretrained(name))
     engine = load_model(path, threads=THREADS)
     height, width = engine.size or (engine.card.height, engine.card.width)
     with av.open(sys.argv[1]) as container:

@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Flags may be written with hyphens or underscores. Status 0 is success, 1 a check that did not
     hold or an input that failed among others, 2 a command that could not be carried out.
     """
-    words = [_hyphened(word) for word in (sys.argv[1:] if argv is None else argv)]
+    words = [_with_hyphens(word) for word in (sys.argv[1:] if argv is None else argv)]
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         print(
             f"lowlight-tf: no verb is called {words[0]!r}. Known: {closest_match(words[0], COMMANDS)}.",
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
 
 
-def _hyphened(word: str) -> str:
+def _with_hyphens(word: str) -> str:
     """Return a flag with hyphens for underscores, its value as it is."""
     if not word.startswith("--"):
         return word

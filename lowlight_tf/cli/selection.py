@@ -35,7 +35,7 @@ def select_pairs(
     """
     if args.data:
         return dict(
-            named_pairs(data, args, task, with_targets=with_targets, workdir=workdir)
+            read_named_pairs(data, args, task, with_targets=with_targets, workdir=workdir)
             for data in args.data
         )
     runs = [Path(model) for model in models if Path(model).is_dir()]
@@ -47,7 +47,7 @@ def select_pairs(
     return {f"{runs[0].resolve().name} validation": validation_pairs(runs[0])}
 
 
-def named_pairs(
+def read_named_pairs(
     data: str,
     args: argparse.Namespace,
     task: "EvaluationTask",

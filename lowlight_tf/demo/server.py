@@ -115,7 +115,7 @@ def list_demo_models() -> list[DemoModel]:
     for name in pretrained.list_pretrained():
         card = ModelCard.load((pretrained.MODEL_DIR / name).with_suffix(".json"))
         if not card.contract.is_fusion and not card.contract.is_raw:
-            nets.append(DemoModel(pretrained.pretrained_path(name), card))
+            nets.append(DemoModel(pretrained.find_pretrained(name), card))
     return nets
 
 

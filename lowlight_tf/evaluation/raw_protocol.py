@@ -86,7 +86,7 @@ def protocol_images(
         UsageError: If a file cannot be read or developed.
     """
     picture = raw_image.read_raw(pair.inputs[exposure_pairs.RAW_PORT])
-    bright = upright_target(pair) if target else None
+    bright = read_upright_target(pair) if target else None
     made: dict[float, np.ndarray] = {}
     found = {}
     for protocol in protocols:
@@ -96,12 +96,14 @@ def protocol_images(
         shown = {"enhanced": made[ratio]} | ({"target": bright} if target else {})
         if protocol == HALF_RESOLUTION:
             whole = {"target"} if engine.contract.scale == 1 else set(shown)
-            shown = {name: _half(x) if name in whole else x for name, x in shown.items()}
+            shown = {
+                name: _downscale_by_two(x) if name in whole else x for name, x in shown.items()
+            }
         found[protocol] = shown
     return found
 
 
-def upright_target(pair: Pair) -> np.ndarray:
+def read_upright_target(pair: Pair) -> np.ndarray:
     """Return a pair's target, (H, W, 3) uint16 sRGB: a picture, or a RAW file developed by LibRaw.
 
     Raises:
@@ -115,7 +117,7 @@ def upright_target(pair: Pair) -> np.ndarray:
     return pixels if pixels.dtype == np.uint16 else pixels * np.uint16(257)
 
 
-def _half(image: np.ndarray) -> np.ndarray:
+def _downscale_by_two(image: np.ndarray) -> np.ndarray:
     height, width = (side // 2 for side in image.shape[:2])
     image = np.ascontiguousarray(image[: 2 * height, : 2 * width])
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

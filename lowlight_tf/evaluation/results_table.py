@@ -15,10 +15,10 @@ COSTS = "weights", "G multiply-adds per picture", "ms per picture"
 
 def results_table(results: Sequence[Results]) -> str:
     """Return `cells` as a Markdown table."""
-    return markdown_table(*cells(results), words=2)
+    return markdown_table(*table_cells(results), words=2)
 
 
-def cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]:
+def table_cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]:
     """Return head and rows of means: a row for each model and data, a column for each number.
 
     The head of a column names metric, unit and protocol, as in `PSNR dB (plain)`; most metrics that

@@ -8,7 +8,7 @@ from lowlight_tf.fileio import read_json
 from lowlight_tf.runtime.engine import Engine
 
 
-def shared_scene_warnings(
+def find_shared_scenes(
     models: Sequence[str], engines: Mapping[str, Engine], data: Iterable[str]
 ) -> list[str]:
     """Return a line for each model and dataset of which it has learned from the same scenes.
@@ -26,11 +26,11 @@ def shared_scene_warnings(
         f"{name} learned from {source}, which shows scenes of {one}: its numbers there say nothing."
         for model, (name, engine) in zip(models, engines.items(), strict=True)
         for one in judging
-        for source in shared_scenes(training_sets_of(model, engine), one)
+        for source in shared_scenes(list_training_sets(model, engine), one)
     ]
 
 
-def training_sets_of(model: str, engine: Engine) -> list[str]:
+def list_training_sets(model: str, engine: Engine) -> list[str]:
     """Return the names of what a model learned from; none where nobody knows."""
     if engine.card:
         return list(engine.card.training.get("data", {}))

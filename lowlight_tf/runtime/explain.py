@@ -50,7 +50,7 @@ def explain(
     if infrared is not None:
         preprocessing = preprocessing or engine.preprocessing or PairPreprocessing()
         images = [*preprocess_pair(*images, to_single_channel(infrared), preprocessing)]
-    size = _untiled_size(engine, images[0].shape[:2])
+    size = _size_without_tiles(engine, images[0].shape[:2])
     resized = [resize_area(each, size) for each in images]
     if infrared is None:
         enhance(recorder, *resized)
@@ -64,7 +64,7 @@ def _explain_raw(
 ) -> dict[str, np.ndarray]:
     contract, raw_values, metadata = recorder.contract, image.raw_values, image.metadata
     input_checks.check_raw_model(contract)
-    size = _untiled_size(recorder, raw_values.shape[:2])
+    size = _size_without_tiles(recorder, raw_values.shape[:2])
     light = amplify(metadata.normalize(resize_area(raw_values, size)), metadata, ratio)
     unused = np.empty((*(contract.scale * side for side in size), 3), np.float32)
     (port,) = contract.image_inputs
@@ -135,7 +135,7 @@ def _render_maps(
     }
 
 
-def _untiled_size(engine: Engine, shape: tuple[int, int]) -> tuple[int, int]:
+def _size_without_tiles(engine: Engine, shape: tuple[int, int]) -> tuple[int, int]:
     """Return the size at which an engine takes an image at once: its own, or smaller."""
     step = engine.contract.multiple_of
     height, width = shape

@@ -66,8 +66,8 @@ class LiteRTEngine(Engine):
         self.name, self.weights = self.card.name, self.card.weights
         self.contract = self.card.contract
         self.preprocessing = _read_preprocessing(self.card, path)
-        self._laid_out = (self.card.height, self.card.width)
-        self.size = None if self.card.resizable else self._laid_out
+        self._allocated_size = (self.card.height, self.card.width)
+        self.size = None if self.card.resizable else self._allocated_size
         self._interpreter = _interpreter(path, self.card.dtype, threads)
         self._find_ports()
 
@@ -95,7 +95,7 @@ class LiteRTEngine(Engine):
                     f"{self.name} needs as many {port.name!r} as {first!r}. "
                     f"Received: {len(images[port.name])} and {len(images[first])}."
                 )
-        if size != self._laid_out:
+        if size != self._allocated_size:
             self._allocate(size)
         count, dtype = len(images[first]), images[first].dtype
         if out is None:
@@ -140,7 +140,7 @@ class LiteRTEngine(Engine):
     def _size_of(self, image: np.ndarray | None) -> tuple[int, int]:
         """Return the size that a picture is run at, if it is one."""
         if self.size or image is None or image.ndim != 4:
-            return self._laid_out
+            return self._allocated_size
         size, step = image.shape[1:3], self.contract.multiple_of
         if 0 in size or size[0] % step or size[1] % step:
             raise UsageError(
@@ -156,11 +156,11 @@ class LiteRTEngine(Engine):
             self._interpreter.resize_tensor_input(index, (1, *port.shape(size)))
         self._inputs, self._outputs = {}, {}  # no view of the old memory may be left
         self._interpreter.allocate_tensors()
-        self._laid_out = size
+        self._allocated_size = size
         self._find_ports()
 
     def _find_ports(self) -> None:
-        size = self._laid_out
+        size = self._allocated_size
         height, width = (self.contract.scale * side for side in size)
         self._inputs = self._ports("inputs", self.contract.inputs, size)
         self._outputs = self._ports("outputs", self.contract.outputs, (height, width))
@@ -265,14 +265,14 @@ class _Tensor:
         self.index = details["index"]
         self._view = interpreter.tensor(self.index)
         self.shape = tuple(map(int, details["shape"][1:]))
-        self._whole = details["dtype"] in (np.uint8, np.int8)
+        self._is_integer = details["dtype"] in (np.uint8, np.int8)
         self._scale, self._zero = details["quantization"]
         self._flip = SIGN_BIT if details["dtype"] == np.int8 else 0
         self._zero += int(self._flip)
-        if self._whole:
-            self._codes = _bytes(UINT8_CODES / 255 / self._scale + self._zero) ^ self._flip
+        if self._is_integer:
+            self._codes = _to_uint8(UINT8_CODES / 255 / self._scale + self._zero) ^ self._flip
             codes = (UINT8_CODES ^ self._flip) - self._zero
-            self._greys = _bytes(codes * self._scale * 255)
+            self._gray_levels = _to_uint8(codes * self._scale * 255)
             values = np.clip(codes * self._scale, 0, 1)
         else:
             values = UINT8_CODES / np.float32(255)
@@ -280,10 +280,10 @@ class _Tensor:
 
     def write(self, image: np.ndarray) -> None:
         """Write an image, float32 in [0, 1] or uint8, as the numbers of the file."""
-        tensor = self._numbers()
+        tensor = self._view_as_uint8()
         if image.dtype == np.uint8:
-            _apply_lut(image, self._codes if self._whole else self._values, tensor)
-        elif self._whole:
+            _apply_lut(image, self._codes if self._is_integer else self._values, tensor)
+        elif self._is_integer:
             codes = np.rint(image / np.float32(self._scale) + self._zero)
             np.copyto(tensor, np.clip(codes, 0, 255), casting="unsafe")
             tensor ^= self._flip
@@ -292,19 +292,21 @@ class _Tensor:
 
     def read(self, image: np.ndarray) -> None:
         """Write the numbers of the file into an image, float32 in [0, 1] or uint8."""
-        tensor = self._numbers()
-        if self._whole:
-            _apply_lut(tensor, self._greys if image.dtype == np.uint8 else self._values, image)
+        tensor = self._view_as_uint8()
+        if self._is_integer:
+            _apply_lut(
+                tensor, self._gray_levels if image.dtype == np.uint8 else self._values, image
+            )
         elif image.dtype == np.uint8:  # rounded and cut to a byte in one pass
             cv2.multiply(_flat(tensor), 255, _flat(image), dtype=cv2.CV_8U)
         else:
             np.clip(tensor, 0, 1, out=image)
 
-    def _numbers(self) -> np.ndarray:
+    def _view_as_uint8(self) -> np.ndarray:
         return self._view()[0].view(np.uint8) if self._flip else self._view()[0]
 
 
-def _bytes(values: np.ndarray) -> np.ndarray:
+def _to_uint8(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 

@@ -46,4 +46,6 @@ def load_model(model: str | Path, *, threads: int = 2) -> Engine:
         )
     if str(model) in BASELINES:
         return load_baseline(str(model))
-    return LiteRTEngine(pretrained.pretrained_path(str(model), others=BASELINES), threads=threads)
+    return LiteRTEngine(
+        pretrained.find_pretrained(str(model), also_known=BASELINES), threads=threads
+    )

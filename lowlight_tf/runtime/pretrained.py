@@ -33,12 +33,12 @@ def default_model(*, raw: bool = False, cameras: bool = False) -> str:
     return DEFAULT_RAW_MODEL if raw else DEFAULT_MODEL
 
 
-def pretrained_path(name: str, *, others: Iterable[str] = ()) -> Path:
+def find_pretrained(name: str, *, also_known: Iterable[str] = ()) -> Path:
     """Return the .tflite file called `name`; "tiny" stands for "dashcam_net_tiny".
 
     Args:
         name: Of a shipped net.
-        others: What else the caller takes: offered with the nets.
+        also_known: What else the caller takes: offered with the nets.
 
     Raises:
         UsageError: If none is called so (the nearest names are offered), or its bytes are not those
@@ -48,7 +48,7 @@ def pretrained_path(name: str, *, others: Iterable[str] = ()) -> Path:
         name = f"{FAMILY_PREFIX}{name}"
     if name not in list_pretrained():
         raise UsageError(
-            f"No shipped net is called {name!r}. Known: {closest_match(name, (*list_pretrained(), *others))}. "
+            f"No shipped net is called {name!r}. Known: {closest_match(name, (*list_pretrained(), *also_known))}. "
             "A .tflite file or a run folder will do too."
         )
     path = MODEL_DIR / f"{name}.tflite"

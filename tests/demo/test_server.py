@@ -30,7 +30,7 @@ def bare():
 
 def test_a_net_is_served_for_any_size_it_takes(bare):
     name = "dashcam_net_nano_int8"
-    original = pretrained.pretrained_path(name).read_bytes()
+    original = pretrained.find_pretrained(name).read_bytes()
     status, content, _ = answer(f"{bare}/nets/{name}/48x72.tflite")
     assert status == 200
     assert len(content) == pytest.approx(len(original), rel=0.05)
@@ -39,7 +39,7 @@ def test_a_net_is_served_for_any_size_it_takes(bare):
     status, said, _ = answer(f"{bare}/nets/{name}/80000x80000.tflite")
     assert (status, b"does not take 80000x80000" in said) == (400, True)
     status, content, _ = answer(f"{bare}/nets/driving_unet/400x600.tflite")
-    assert content == pretrained.pretrained_path("driving_unet").read_bytes()
+    assert content == pretrained.find_pretrained("driving_unet").read_bytes()
     assert answer(f"{bare}/nets/driving_unet/48x64.tflite")[0] == 400
 
 

@@ -111,7 +111,7 @@ def test_a_target_may_be_a_long_exposure(pair, tmp_path):
     digits = np.full((24, 32), 1600, np.uint16)
     dng.write(tmp_path / "high" / "a.dng", digits + 64, "RGGB", black=(64,), white=16064)
     long = Pair("a", one.inputs, tmp_path / "high" / "a.dng")
-    shown = raw_protocol.upright_target(long)
+    shown = raw_protocol.read_upright_target(long)
     assert shown.dtype == np.uint16
     np.testing.assert_allclose(shown[12, 16] / 65535, 1.099 * 0.1**0.45 - 0.099, atol=2e-3)
 

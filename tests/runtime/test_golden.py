@@ -67,7 +67,7 @@ def test_another_output_is_noticed(engine, golden):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", pretrained.list_pretrained())
 def test_every_net_that_ships_reproduces_its_pair(name):
-    path = pretrained.pretrained_path(name)
+    path = pretrained.find_pretrained(name)
     assert golden_db(LiteRTEngine(path), path.with_suffix(".npz")) >= MIN_GOLDEN_DB
 
 

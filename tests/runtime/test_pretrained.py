@@ -12,7 +12,7 @@ SIZES = ("nano", "tiny", "base")
 def test_every_net_has_a_card_and_a_golden_pair_and_all_are_small():
     files = list(pretrained.MODEL_DIR.iterdir())
     for name in pretrained.list_pretrained():
-        assert pretrained.pretrained_path(name).with_suffix(".npz") in files
+        assert pretrained.find_pretrained(name).with_suffix(".npz") in files
     assert sum(file.stat().st_size for file in files) < 14e6  # of the wheel's 20 MB
 
 
@@ -27,7 +27,7 @@ def test_the_net_that_is_taken_where_none_is_named_ships():
 
 def test_what_fuses_ships_for_any_frame_with_its_finish():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
-        card = ModelCard.load(pretrained.pretrained_path(f"did_fuse{end}").with_suffix(".json"))
+        card = ModelCard.load(pretrained.find_pretrained(f"did_fuse{end}").with_suffix(".json"))
         assert (card.model, card.quantization) == ("did_fuse", quantization)
         assert card.contract.is_fusion
         assert card.resizable
@@ -36,7 +36,7 @@ def test_what_fuses_ships_for_any_frame_with_its_finish():
 
 def test_what_is_guided_by_illumination_ships_for_frames_of_one_size_as_it_left_the_net():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
-        card = ModelCard.load(pretrained.pretrained_path(f"am_fusion{end}").with_suffix(".json"))
+        card = ModelCard.load(pretrained.find_pretrained(f"am_fusion{end}").with_suffix(".json"))
         assert (card.model, card.quantization) == ("am_fusion", quantization)
         assert card.contract.is_fusion
         assert not card.resizable
@@ -46,7 +46,7 @@ def test_what_is_guided_by_illumination_ships_for_frames_of_one_size_as_it_left_
 def test_what_develops_ships_for_any_frame():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
         card = ModelCard.load(
-            pretrained.pretrained_path(f"attention_unet{end}").with_suffix(".json")
+            pretrained.find_pretrained(f"attention_unet{end}").with_suffix(".json")
         )
         assert (card.model, card.quantization) == ("attention_unet", quantization)
         assert card.contract.is_raw
@@ -61,7 +61,7 @@ def test_each_size_ships_in_three_kinds_for_any_frame(size):
         ("_float32", "float32", "float32"),
         ("_int8", "int8", "uint8"),
     ):
-        card = ModelCard.load(pretrained.pretrained_path(f"{size}{end}").with_suffix(".json"))
+        card = ModelCard.load(pretrained.find_pretrained(f"{size}{end}").with_suffix(".json"))
         assert (card.name, card.quantization) == (f"dashcam_net_{size}{end}", quantization)
         assert card.dtype == dtype
         assert card.resizable
@@ -69,4 +69,4 @@ def test_each_size_ships_in_three_kinds_for_any_frame(size):
 
 def test_a_name_that_is_none_is_told_the_nearest():
     with pytest.raises(UsageError, match="No shipped net is called 'tiney'"):
-        pretrained.pretrained_path("tiney")
+        pretrained.find_pretrained("tiney")

@@ -10,7 +10,7 @@ from lowlight_tf.tflite_graph.io_quantization import strip_io_quantize_ops
 
 @pytest.fixture
 def content():
-    return pretrained.pretrained_path("driving_unet_int8").read_bytes()
+    return pretrained.find_pretrained("driving_unet_int8").read_bytes()
 
 
 def opened(content):
@@ -39,5 +39,5 @@ def _as(dtype, image):
 
 
 def test_a_float_file_is_left_alone():
-    content = pretrained.pretrained_path("driving_unet").read_bytes()
+    content = pretrained.find_pretrained("driving_unet").read_bytes()
     assert strip_io_quantize_ops(content) == content

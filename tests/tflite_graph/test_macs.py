@@ -38,7 +38,7 @@ def test_each_kind_of_layer_counts_as_by_hand(layer, expected):
 
 
 def test_a_shipped_net_costs_the_same_whatever_the_type_of_its_numbers():
-    paths = [pretrained.pretrained_path(name) for name in ("driving_unet", "driving_unet_int8")]
+    paths = [pretrained.find_pretrained(name) for name in ("driving_unet", "driving_unet_int8")]
     cards = [ModelCard.load(path.with_suffix(".json")) for path in paths]
     first, second = (
         LiteRTEngine(path).count_macs((card.height, card.width))

@@ -93,7 +93,7 @@ def test_a_size_that_does_not_fit_is_refused(path, tmp_path, rng):
 
 
 def test_a_net_of_one_size_is_not_resized(tmp_path):
-    path = pretrained.pretrained_path("driving_unet")
+    path = pretrained.find_pretrained("driving_unet")
     assert not is_resizable(path, LiteRTEngine(path).contract)
     with pytest.raises(UsageError, match="one size only"):
         resize_model(path, (400, 608), tmp_path)

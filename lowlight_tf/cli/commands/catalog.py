@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for kind, rows in tables.items():
         print(f"{kind}" if rows else f"{kind}: none")
-        for line in _aligned(rows):
+        for line in _align_columns(rows):
             print(f"  {line}")
     return 0
 
@@ -84,7 +84,7 @@ def _datasets() -> Iterable[dict[str, Any]]:
         yield {"name": name, "splits": splits, "home": one.homepage, "terms": one.terms}
 
 
-def _nets() -> Iterable[dict[str, Any]]:
+def _shipped_models() -> Iterable[dict[str, Any]]:
     from lowlight_tf.model_card import ModelCard
     from lowlight_tf.runtime import pretrained
 
@@ -119,7 +119,7 @@ def _splits(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" if count else name for name, count in counts.items())
 
 
-def _aligned(rows: list[dict[str, Any]]) -> Iterable[str]:
+def _align_columns(rows: list[dict[str, Any]]) -> Iterable[str]:
     """Return the rows as lines, a heading first, columns flush."""
     if not rows:
         return

@@ -12,7 +12,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands import report
 from lowlight_tf.cli.console import ProgressBar
 from lowlight_tf.cli.options import add_flag, command_line, split_names
-from lowlight_tf.cli.selection import named_pairs
+from lowlight_tf.cli.selection import read_named_pairs
 from lowlight_tf.fileio import atomic_write
 
 HELP = "compare models on images and write an HTML report with numbers, plots and sliders"
@@ -101,7 +101,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
     contracts = [engine.contract for engine in engines.values()]
     inputs = {name for metric in metrics for name in METRICS.find(metric).inputs}
     (workdir / "raw").mkdir()
-    data, pairs = named_pairs(
+    data, pairs = read_named_pairs(
         args.data,
         args,
         evaluation_of(*contracts, metric_inputs=inputs),
@@ -116,7 +116,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
         metrics = list(task.metrics if is_fusion else own)
     protocols = protocols or list(dict.fromkeys(map(task.default_protocol, contracts)))
     args.metrics, args.protocol = metrics, protocols  # for the command line to repeat
-    for line in scene_overlap.shared_scene_warnings(models, engines, [args.data]):
+    for line in scene_overlap.find_shared_scenes(models, engines, [args.data]):
         print(f"lowlight-tf compare: {line}", file=sys.stderr)
     curves = _draw_curves([Path(model) for model in models], args.curves, workdir / "curves.svg")
 
@@ -130,7 +130,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
             data=data,
             threads=args.threads,
             width=args.width,
-            shown=args.max_images,
+            max_images=args.max_images,
             progress=functools.partial(_show_progress, bar, list(engines), len(pairs)),
         )
     command = command_line(args, positional=("data",))
@@ -142,7 +142,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
         command=command,
         facts=_describe_machine(command),
         curves=curves,
-        beside=(csv.name, markdown.name),
+        number_files=(csv.name, markdown.name),
     )
     _write_all(
         {
@@ -172,7 +172,7 @@ def _draw_curves(models: list[Path], named: list[Path], drawing: Path) -> dict[s
     histories = [History.load(run / "history.csv") for run in runs]
     draw_curves(dict(zip(names, histories, strict=True)), drawing)
     captions = (
-        f"{name}: {report.best(history, report.judge_of(run))}"
+        f"{name}: {report.describe_best(history, report.monitor_of(run))}"
         for name, history, run in zip(names, histories, runs, strict=True)
     )
     return {"; ".join(captions): drawing.read_bytes()}

@@ -137,7 +137,7 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
     for flag, path in paths.items():
         if path:
             checks.check_file_in_dir(flag, path)
-    for line in scene_overlap.shared_scene_warnings(models, engines, args.data):
+    for line in scene_overlap.find_shared_scenes(models, engines, args.data):
         print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
 
     found = []

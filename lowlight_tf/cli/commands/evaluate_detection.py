@@ -104,7 +104,7 @@ def _load_engines(models: list[str], threads: int) -> dict[str, Any]:
 
 def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
     """Return the name of the images of a folder or data set, and the pairs."""
-    from lowlight_tf.cli.selection import named_pairs
+    from lowlight_tf.cli.selection import read_named_pairs
     from lowlight_tf.datasets import pairing
     from lowlight_tf.datasets.folder import EVAL_DIRS, extract_if_archive, split_dir
     from lowlight_tf.evaluation.tasks import evaluation_of
@@ -118,7 +118,7 @@ def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
             return name, pairing.fusion_folder(part)
         if (part / "image").is_dir():
             return name, pairing.input_only_folder(part / "image")
-    return named_pairs(data, args, evaluation_of(), with_targets=False, workdir=Path())
+    return read_named_pairs(data, args, evaluation_of(), with_targets=False, workdir=Path())
 
 
 def _add_labels(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[list, dict]:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, room: Path) -> int:
     from lowlight_tf.cli.options import image_size, split_names
-    from lowlight_tf.cli.selection import named_pairs, own_pairs
+    from lowlight_tf.cli.selection import own_pairs, read_named_pairs
 
     size = image_size(args.size)
     checks.check_dir("run", args.run)
@@ -90,7 +90,7 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     if args.data:
         against = not all(METRICS.find(metric).no_reference for metric in metrics)
         raws = room if contract.is_raw else None
-        data, pairs = named_pairs(args.data, args, against, contract.is_fusion, raws)
+        data, pairs = read_named_pairs(args.data, args, against, contract.is_fusion, raws)
     else:
         data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
     objective = CompositeLoss(recipe.losses)

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     output.mkdir(parents=True, exist_ok=True)
     draw_curves(histories, output / "curves.png", output / "curves.svg")
     for name, history in histories.items():
-        print(f"{name}: {best(history, judge_of(runs[name]))}")
+        print(f"{name}: {describe_best(history, monitor_of(runs[name]))}")
     print(f"{output / 'curves.png'}, curves.svg")
     if args.rows:
         lacking = _contact_sheet(runs, args.rows, output / "before_after.png")
@@ -51,7 +51,7 @@ def names(places: list[Path]) -> list[str]:
     ]
 
 
-def judge_of(run: Path) -> str:
+def monitor_of(run: Path) -> str:
     """Return the metric by which a run kept its best net."""
     from lowlight_tf.config import Recipe
 
@@ -59,7 +59,7 @@ def judge_of(run: Path) -> str:
     return Recipe.load(recipe).training.monitor if recipe.is_file() else "psnr"
 
 
-def best(history, judge: str) -> str:
+def describe_best(history, judge: str) -> str:
     """Return the best validation in a few words."""
     from lowlight_tf.training.history import score
 

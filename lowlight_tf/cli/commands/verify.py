@@ -89,14 +89,14 @@ def findings(
     if card.quantization == "int16x8":
         yield None, "GPU delegate: not run; it has no 16-bit integers. Take float16 or int8 there"
     else:
-        yield _delegate(path, compared[0], card.dtype, required)
+        yield _check_delegate(path, compared[0], card.dtype, required)
 
 
 def _is_run(folder: Path) -> bool:
     return (folder / "model.keras").is_file()
 
 
-def _delegate(path, picture, dtype: str, required: bool) -> tuple[bool | None, str]:
+def _check_delegate(path, picture, dtype: str, required: bool) -> tuple[bool | None, str]:
     from lowlight_tf.export import calibration_data, gpu_delegate
 
     images = picture if dtype == "uint8" else calibration_data.img_as_float32(picture)

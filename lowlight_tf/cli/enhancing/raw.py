@@ -52,7 +52,7 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
     if args.ratio is not None:
         checks.check_positive("ratio", args.ratio)
         if exposure_cap(args) < args.ratio:
-            _say(
+            _warn(
                 f"--ratio {args.ratio:g} is more than See-in-the-Dark's {exposure_cap(args):g}, which is "
                 "taken. Pass --uncapped to have it."
             )
@@ -95,7 +95,7 @@ def read(source: Path, args: argparse.Namespace) -> "RawImage":
     return raw_image.read_raw(source, black=args.black)
 
 
-def ratio_for(picture: "RawImage", name: str, args: argparse.Namespace, bar: ProgressBar) -> float:
+def ratio_for(image: "RawImage", name: str, args: argparse.Namespace, bar: ProgressBar) -> float:
     """Return by how much a picture is amplified; say it where nobody else has."""
     from lowlight_tf.imaging.raw import raw_image
     from lowlight_tf.runtime.develop import auto_exposure_ratio
@@ -103,11 +103,9 @@ def ratio_for(picture: "RawImage", name: str, args: argparse.Namespace, bar: Pro
     asked = exposure_cap(args)
     if asked is not None:
         return asked
-    found = auto_exposure_ratio(
-        picture, cap=None if args.uncapped else raw_image.MAX_EXPOSURE_RATIO
-    )
+    found = auto_exposure_ratio(image, cap=None if args.uncapped else raw_image.MAX_EXPOSURE_RATIO)
     bar.clear()
-    _say(f"{name}: amplified {found:.4g} times, to a middle gray. Another: --ratio")
+    _warn(f"{name}: amplified {found:.4g} times, to a middle gray. Another: --ratio")
     return found
 
 
@@ -141,7 +139,7 @@ def burst_frames(inputs: Sequence[Path | str]) -> list[Path] | None:
             found.append(source)
     if not found or not all(map(is_raw, found)):
         return None
-    return sorted(dict.fromkeys(found), key=_numbered)
+    return sorted(dict.fromkeys(found), key=_natural_sort_key)
 
 
 def are_raw(inputs: Sequence[Path | str]) -> bool:
@@ -208,24 +206,24 @@ def _images(
             image = develop(engine, picture, ratio=ratio, dtype=np.uint8)
             size = size or image.shape[:2]
             if image.shape[:2] != size:
-                raise _other_size(source, image.shape[:2], size)
+                raise _size_error(source, image.shape[:2], size)
         except UsageError as error:
             bar.clear()
-            _say(str(error))
+            _warn(str(error))
         else:
             yield index, image
 
 
-def _numbered(path: Path) -> list:
+def _natural_sort_key(path: Path) -> list:
     """Return what sorts names by the numbers in them: 9 before 10."""
     words = re.split(r"(\d+)", str(path))
     return [int(word) if word.isdigit() else word for word in words]
 
 
-def _other_size(path: Path, size: tuple[int, int], first: tuple[int, int]) -> UsageError:
+def _size_error(path: Path, size: tuple[int, int], first: tuple[int, int]) -> UsageError:
     sizes = f"{size[0]}x{size[1]}, the first {first[0]}x{first[1]}"
     return UsageError(f"The frames of a video must be of one size. Received: {path} is {sizes}.")
 
 
-def _say(line: str) -> None:
+def _warn(line: str) -> None:
     print(f"lowlight-tf enhance: {line}", file=sys.stderr)

@@ -26,11 +26,11 @@ from lowlight_tf.imaging.color import luma
 from lowlight_tf.runtime.benchmark import peak_bytes
 from lowlight_tf.runtime.engine import Engine
 
-FAILURES = (ValueError, RuntimeError, OSError, MemoryError, cv2.error)
+JOB_ERRORS = (ValueError, RuntimeError, OSError, MemoryError, cv2.error)
 """What a model may fail with on a picture; `UsageError` is a `ValueError`."""
 
-BINS = 64  # of a histogram
-QUALITY = 85  # of a WebP picture
+HISTOGRAM_BINS = 64  # of a histogram
+WEBP_QUALITY = 85  # of a WebP picture
 MAX_DIFFERENCE = {True: 0.25, False: 1.0}
 """What a difference map shows in its brightest color: of the target, or of what was given."""
 
@@ -60,14 +60,14 @@ class ImageResult:
         scores: Protocol -> what was measured; empty where the model failed.
         failed: Why there is nothing; "" where there is.
         refused: Metric -> why the picture has no such number.
-        look: What the model made of it; None where the picture is not shown.
+        preview: What the model made of it; None where the picture is not shown.
         difference: How far that is from the target, or where there is none from what was given.
     """
 
     scores: dict[str, Score] = dataclasses.field(default_factory=dict)
     failed: str = ""
     refused: dict[str, str] = dataclasses.field(default_factory=dict)
-    look: Preview | None = None
+    preview: Preview | None = None
     difference: Preview | None = None
 
 
@@ -100,30 +100,30 @@ class Comparison:
 
     Attributes:
         data: What the pairs are called.
-        pictures: Their names.
-        entries: One for each model.
-        given: Index of a pair that is shown -> heading -> what stands before the models' pictures,
+        image_names: Their names.
+        model_results: One for each model.
+        input_previews: Index of a pair that is shown -> heading -> what stands before the models' pictures,
             the target last; empty where it cannot be read.
     """
 
     data: str
-    pictures: tuple[str, ...]
-    entries: tuple[ModelResult, ...]
-    given: dict[int, dict[str, Preview]]
+    image_names: tuple[str, ...]
+    model_results: tuple[ModelResult, ...]
+    input_previews: dict[int, dict[str, Preview]]
 
     @property
     def failures(self) -> list[tuple[str, str, str]]:
         """Model, picture and reason of every cell that failed."""
         return [
             (entry.model, picture, cell.failed)
-            for entry in self.entries
-            for picture, cell in zip(self.pictures, entry.images, strict=True)
+            for entry in self.model_results
+            for picture, cell in zip(self.image_names, entry.images, strict=True)
             if cell.failed
         ]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Task:
+class _WorkerTask:
     """What a process is told, besides which pairs."""
 
     model: str
@@ -143,7 +143,7 @@ def compare(
     data: str = "",
     threads: int = 2,
     width: int = 640,
-    shown: int = 40,
+    max_images: int = 40,
     progress: Callable[[str, float], None] | None = None,
 ) -> Comparison:
     """Measure some models on the same pairs, as `evaluate.measure` does, and keep what they made.
@@ -157,7 +157,7 @@ def compare(
         data: What the pairs are called.
         threads: Processor threads of a .tflite file.
         width: Up to which pictures are kept (pixels).
-        shown: Of how many pairs pictures are kept, spread over all.
+        max_images: Of how many pairs pictures are kept, spread over all.
         progress: Called with a model's name and the share of its pictures that is done.
 
     Raises:
@@ -165,12 +165,12 @@ def compare(
     """
     for engine in engines.values():
         evaluator.check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
-    kept = set(range(0, len(pairs), max(-(-len(pairs) // shown), 1))) if shown else set()
+    kept = set(range(0, len(pairs), max(-(-len(pairs) // max_images), 1))) if max_images else set()
     entries = []
     for model, (name, engine) in zip(models, engines.items(), strict=True):
-        task = _Task(model, threads, tuple(metrics), tuple(protocols), width)
+        task = _WorkerTask(model, threads, tuple(metrics), tuple(protocols), width)
         told = functools.partial(progress, name) if progress else None
-        cells, peak = _measured(task, pairs, kept, told)
+        cells, peak = _measure_model(task, pairs, kept, told)
         scores = [cell.scores for cell in cells if not cell.failed]
         results = evaluator.build_results(
             engine,
@@ -180,16 +180,19 @@ def compare(
         )
         weights = engine.weights
         entries.append(
-            ModelResult(name, cells, tuple(results), weights, _bytes(model, engine), peak)
+            ModelResult(name, cells, tuple(results), weights, _file_size(model, engine), peak)
         )
     if not any(entry.results for entry in entries):
         reason = entries[0].images[0].failed
         raise UsageError(f"Every model failed on every picture. The first: {reason}")
-    given = {index: _given(list(engines.values()), pairs[index], width) for index in sorted(kept)}
+    given = {
+        index: _preview_inputs(list(engines.values()), pairs[index], width)
+        for index in sorted(kept)
+    }
     return Comparison(data, tuple(pair.name for pair in pairs), tuple(entries), given)
 
 
-def _bytes(model: str, engine: Engine) -> int | None:
+def _file_size(model: str, engine: Engine) -> int | None:
     """Return the size of a model's file."""
     net = Path(model) / "model.keras"
     if engine.card:
@@ -197,7 +200,7 @@ def _bytes(model: str, engine: Engine) -> int | None:
     return net.stat().st_size if net.is_file() else None
 
 
-def _given(engines: Sequence[Engine], pair: Pair, width: int) -> dict[str, Preview]:
+def _preview_inputs(engines: Sequence[Engine], pair: Pair, width: int) -> dict[str, Preview]:
     """Return what stands before the models' pictures."""
     try:
         images = contact_sheet.read_inputs(engines, pair)
@@ -208,8 +211,8 @@ def _given(engines: Sequence[Engine], pair: Pair, width: int) -> dict[str, Previ
     return {name: make_preview(image, width) for name, image in images.items()}
 
 
-def _measured(
-    task: _Task,
+def _measure_model(
+    task: _WorkerTask,
     pairs: Sequence[Pair],
     kept: set[int],
     progress: Callable[[float], None] | None,
@@ -222,7 +225,7 @@ def _measured(
     peaks: list[float] = []
     while len(cells) < len(pairs):
         todo = [(index, pair) for index, pair in enumerate(pairs) if index not in cells]
-        at, end = _run(task, todo, kept, cells, peaks, progress, len(pairs))
+        at, end = _run_process(task, todo, kept, cells, peaks, progress, len(pairs))
         lost = [index for index, _ in todo if index not in cells]
         if lost:
             reason = f"the model's process came to an end by itself ({_exit_reason(end)})"
@@ -230,8 +233,8 @@ def _measured(
     return tuple(cells[index] for index in range(len(pairs))), max(peaks, default=None)
 
 
-def _run(
-    task: _Task,
+def _run_process(
+    task: _WorkerTask,
     todo: Sequence[tuple[int, Pair]],
     kept: set[int],
     cells: dict[int, ImageResult],
@@ -271,36 +274,36 @@ def _exit_reason(end: int) -> str:
 
 
 def _work(
-    connection: Connection, task: _Task, todo: Sequence[tuple[int, Pair]], kept: set[int]
+    connection: Connection, task: _WorkerTask, todo: Sequence[tuple[int, Pair]], kept: set[int]
 ) -> None:
     """Enhance and measure pairs in this process, and send a cell of each."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for it ends it
     send: Callable[[tuple[str, Any]], None] = connection.send
     engine = evaluator.load_model_or_input(task.model, threads=task.threads)
-    index, largest = max(todo, key=lambda one: _pixels(one[1]))
+    index, largest = max(todo, key=lambda one: _pixel_count(one[1]))
     send(("at", index))
     try:
         evaluator.run_once(engine, largest)
         send(("peak", round(peak_bytes() / 1e6, 1)))
-    except FAILURES:
+    except JOB_ERRORS:
         pass  # said when its turn comes
     bench = evaluator.Evaluator(engine, metrics=task.metrics, protocols=task.protocols)
     for index, pair in todo:
         send(("at", index))
-        send(("cell", _cell(bench, pair, task.width if index in kept else 0)))
+        send(("cell", _measure_pair(bench, pair, task.width if index in kept else 0)))
 
 
-def _pixels(pair: Pair) -> int:
+def _pixel_count(pair: Pair) -> int:
     height, width = image_size(next(iter(pair.inputs.values())))
     return height * width
 
 
-def _cell(bench: evaluator.Evaluator, pair: Pair, width: int) -> ImageResult:
+def _measure_pair(bench: evaluator.Evaluator, pair: Pair, width: int) -> ImageResult:
     refused: dict[str, str] = {}
     try:
         view = bench.predict(pair)
         scores = bench.score(view, refused=refused)
-    except FAILURES as error:
+    except JOB_ERRORS as error:
         return ImageResult(failed=" ".join(str(error).split()) or type(error).__name__)
     if not width:
         return ImageResult(scores, "", refused)
@@ -322,11 +325,11 @@ def _float(image: np.ndarray) -> np.ndarray:
 
 def make_preview(image: np.ndarray, width: int) -> Preview:
     """Return how a page shows (H, W, 3) float32 sRGB in [0, 1]."""
-    counts, _ = np.histogram(luma(image), bins=BINS, range=(0, 1))
+    counts, _ = np.histogram(luma(image), bins=HISTOGRAM_BINS, range=(0, 1))
     share = min(width / image.shape[1], 1)
     sides = [max(round(side * share), 1) for side in image.shape[1::-1]]
     small = cv2.resize(image, sides, interpolation=cv2.INTER_AREA).clip(0, 1)
     pixels = np.rint(255 * small[..., ::-1]).astype(np.uint8)
-    _, webp = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    _, webp = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
     shares = (counts / max(counts.sum(), 1)).tolist()
     return Preview(webp.tobytes(), sides[1], sides[0], tuple(shares))

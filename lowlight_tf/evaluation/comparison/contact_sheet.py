@@ -74,7 +74,7 @@ def read_target(pair: Pair) -> np.ndarray:
     Raises:
         UsageError: If it cannot be read.
     """
-    return dtypes.img_as_float32(raw_protocol.upright_target(pair))
+    return dtypes.img_as_float32(raw_protocol.read_upright_target(pair))
 
 
 def _fit_into_cell(image: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -27,7 +27,7 @@ def html_report(
     command: str = "",
     facts: str = "",
     curves: Mapping[str, bytes] | None = None,
-    beside: tuple[str, str] = ("comparison.csv", "comparison.md"),
+    number_files: tuple[str, str] = ("comparison.csv", "comparison.md"),
 ) -> str:
     """Return a page that opens from disk, without a network.
 
@@ -39,26 +39,26 @@ def html_report(
         command: The line that makes it.
         facts: On what machine the times were taken.
         curves: What is drawn of training runs: caption -> SVG.
-        beside: What the same numbers are called as CSV and Markdown.
+        number_files: What the same numbers are called as CSV and Markdown.
     """
     style, script = ((TEMPLATE_DIR / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    higher = _higher(comparison)
+    higher = _columns_where_higher_is_better(comparison)
     filled = {
         "title": html.escape(comparison.data),
-        "summary": html.escape(_summary(comparison)),
-        "failures": _failures(comparison),
+        "summary": html.escape(_summary_section(comparison)),
+        "failures": _failures_section(comparison),
         "style": style,
         "style-hash": _hash(style),
         "script": script,
         "script-hash": _hash(script),
-        "csv": html.escape(beside[0]),
-        "markdown": html.escape(beside[1]),
+        "csv": html.escape(number_files[0]),
+        "markdown": html.escape(number_files[1]),
         "means": _table(*tables.means(comparison), words=1, higher=higher, name="means"),
         "each": _table(*tables.per_image_table(comparison), words=2, higher=higher, name="each"),
-        "definitions": _definitions(comparison),
-        "plots": _plots(comparison),
-        "curves": _curves(curves or {}),
-        "pictures": _pictures(comparison),
+        "definitions": _definitions_section(comparison),
+        "plots": _plots_section(comparison),
+        "curves": _curves_section(curves or {}),
+        "pictures": _images_section(comparison),
         "command": html.escape(command),
         "made_by": html.escape(facts),
     }
@@ -66,14 +66,14 @@ def html_report(
     return re.sub(r"\{\{([\w-]+)\}\}", lambda field: filled[field[1]], template)
 
 
-def _summary(comparison: Comparison) -> str:
-    models, pictures = len(comparison.entries), len(comparison.pictures)
-    shown = len(comparison.given)
+def _summary_section(comparison: Comparison) -> str:
+    models, pictures = len(comparison.model_results), len(comparison.image_names)
+    shown = len(comparison.input_previews)
     told = f"{models} models, {pictures} pictures"
     return told if shown == pictures else f"{told}, {shown} of them shown below"
 
 
-def _failures(comparison: Comparison) -> str:
+def _failures_section(comparison: Comparison) -> str:
     lines = "".join(
         f"<li>{html.escape(f'{model}, {name}: {reason}')}</li>"
         for model, name, reason in comparison.failures
@@ -81,14 +81,14 @@ def _failures(comparison: Comparison) -> str:
     return lines and f'<p class="wrong">Failed, and left out of the means:</p><ul>{lines}</ul>'
 
 
-def _higher(comparison: Comparison) -> set[str]:
+def _columns_where_higher_is_better(comparison: Comparison) -> set[str]:
     """Return the headings of what is better the higher it is."""
     columns = _columns(comparison)
     return {results_table.metric_header(*one) for one in columns if _direction(one[0]) == "higher"}
 
 
 def _columns(comparison: Comparison) -> dict[tuple[str, str], None]:
-    results = [one for entry in comparison.entries for one in entry.results]
+    results = [one for entry in comparison.model_results for one in entry.results]
     return dict.fromkeys(
         results_table.format_column(metric, one) for one in results for metric in one.metrics
     )
@@ -126,7 +126,7 @@ def _table(
     )
 
 
-def _definitions(comparison: Comparison) -> str:
+def _definitions_section(comparison: Comparison) -> str:
     told = {
         metric.upper(): METRICS.find(metric).definition
         for metric in dict.fromkeys(metric for metric, _ in _columns(comparison))
@@ -141,14 +141,14 @@ def _definitions(comparison: Comparison) -> str:
     return f"<dl>{''.join(terms)}</dl>"
 
 
-def _plots(comparison: Comparison) -> str:
+def _plots_section(comparison: Comparison) -> str:
     """Return a plot of each metric that knows a better; none where there is nothing to draw."""
     figures = []
     for metric, protocol in _columns(comparison):
         direction, points, floor = _direction(metric), [], None
         if not direction:
             continue
-        for entry in comparison.entries:
+        for entry in comparison.model_results:
             for one in entry.results:
                 mean = one.means.get(metric, math.nan)
                 if results_table.format_column(metric, one) != (
@@ -173,31 +173,31 @@ def _plots(comparison: Comparison) -> str:
     )
 
 
-def _curves(curves: Mapping[str, bytes]) -> str:
+def _curves_section(curves: Mapping[str, bytes]) -> str:
     figures = "".join(
-        f'<figure class="curves"><img alt="{html.escape(told)}" src="{_uri("svg+xml", drawn)}">'
+        f'<figure class="curves"><img alt="{html.escape(told)}" src="{_data_uri("svg+xml", drawn)}">'
         f"<figcaption>{html.escape(told)}</figcaption></figure>"
         for told, drawn in curves.items()
     )
     return figures and f"<section><h2>How they were trained</h2>{figures}</section>"
 
 
-def _pictures(comparison: Comparison) -> str:
+def _images_section(comparison: Comparison) -> str:
     """Return a row for each picture that is shown: what is given, then a slider for each model."""
-    if not comparison.given:
+    if not comparison.input_previews:
         return "<p>None are shown.</p>"
     head, rows = tables.per_image_table(comparison)
     numbers = iter(rows)
     told = {
         (place, index): next(numbers)
-        for place, _ in enumerate(comparison.entries)
-        for index, _ in enumerate(comparison.pictures)
+        for place, _ in enumerate(comparison.model_results)
+        for index, _ in enumerate(comparison.image_names)
     }
-    parts = [_tools(comparison)]
-    for index, given in comparison.given.items():
-        name = comparison.pictures[index]
-        cells = [_still(one, name, look) for one, look in given.items()]
-        for place, entry in enumerate(comparison.entries):
+    parts = [_toolbar(comparison)]
+    for index, given in comparison.input_previews.items():
+        name = comparison.image_names[index]
+        cells = [_preview_figure(one, name, look) for one, look in given.items()]
+        for place, entry in enumerate(comparison.model_results):
             line = zip(head[2:], told[place, index][2:], strict=True)
             caption = " · ".join(f"{number} {what}" for what, number in line)
             cells.append(_figure(entry.model, name, entry.images[index], given, caption))
@@ -206,10 +206,13 @@ def _pictures(comparison: Comparison) -> str:
     return "".join(parts)
 
 
-def _tools(comparison: Comparison) -> str:
+def _toolbar(comparison: Comparison) -> str:
     """Return what chooses the left side, and what the outlines of the histograms are."""
-    given = dict.fromkeys(name for looks in comparison.given.values() for name in looks)
-    names = [*given, *(entry.model for entry in comparison.entries if entry.model not in given)]
+    given = dict.fromkeys(name for looks in comparison.input_previews.values() for name in looks)
+    names = [
+        *given,
+        *(entry.model for entry in comparison.model_results if entry.model not in given),
+    ]
     options = "".join(f"<option>{html.escape(name)}</option>" for name in names)
     far = round(255 * MAX_DIFFERENCE["target" in given])
     what = "the target" if "target" in given else "what was given"
@@ -227,10 +230,10 @@ def _tools(comparison: Comparison) -> str:
     )
 
 
-def _still(heading: str, name: str, look: Preview) -> str:
+def _preview_figure(heading: str, name: str, look: Preview) -> str:
     alt = f"{name}, {heading}"
     caption = f"<figcaption><b>{html.escape(heading)}</b></figcaption>"
-    return f"<figure>{_img(alt, look, of=heading)}{caption}</figure>"
+    return f"<figure>{_image_tag(alt, look, of=heading)}{caption}</figure>"
 
 
 def _figure(
@@ -242,18 +245,18 @@ def _figure(
         return f'<figure class="failed"><figcaption>{title} {why}</figcaption></figure>'
     label = html.escape(f"{name}: how much of the left picture is seen before that of {model}")
     stage = (
-        f'<div class="stage">{_img(f"{name}, {model}", cell.look, of=model)}'
-        f'<img class="left" alt="" width="{cell.look.width}" height="{cell.look.height}">'
+        f'<div class="stage">{_image_tag(f"{name}, {model}", cell.preview, of=model)}'
+        f'<img class="left" alt="" width="{cell.preview.width}" height="{cell.preview.height}">'
         f'<input type="range" min="0" max="100" value="50" aria-label="{label}"></div>'
     )
     refused = "".join(
         f"<br>{html.escape(f'{metric}: {why}')}" for metric, why in cell.refused.items()
     )
     parts = [stage, f"<figcaption>{title} {html.escape(caption)}{refused}</figcaption>"]
-    parts.append(_histogram(model, name, cell.look, given))
+    parts.append(_histogram(model, name, cell.preview, given))
     if cell.difference:
         alt = f"{name}, difference of {model}"
-        parts.append(_img(alt, cell.difference, kind="difference"))
+        parts.append(_image_tag(alt, cell.difference, kind="difference"))
     return f'<figure class="slider">{"".join(parts)}</figure>'
 
 
@@ -269,13 +272,13 @@ def _mean(shares: tuple[float, ...]) -> float:
     return sum((step + 0.5) / len(shares) * share for step, share in enumerate(shares))
 
 
-def _img(alt: str, look: Preview, *, of: str = "", kind: str = "") -> str:
+def _image_tag(alt: str, look: Preview, *, of: str = "", kind: str = "") -> str:
     marks = (f' data-of="{html.escape(of)}"' if of else "") + (f' class="{kind}"' if kind else "")
     return (
         f'<img{marks} alt="{html.escape(alt)}" width="{look.width}" height="{look.height}" '
-        f'decoding="async" src="{_uri("webp", look.webp)}">'
+        f'decoding="async" src="{_data_uri("webp", look.webp)}">'
     )
 
 
-def _uri(kind: str, data: bytes) -> str:
+def _data_uri(kind: str, data: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -42,7 +42,7 @@ def pareto_plot(
     """
     times = [math.log10(point.ms) for point in points]
     values = [point.value for point in points] + ([] if floor is None else [floor])
-    low, high = _around(min(times), max(times), 0.15), _around(min(values), max(values), 0.06)
+    low, high = _pad_range(min(times), max(times), 0.15), _pad_range(min(values), max(values), 0.06)
 
     def x(ms: float) -> float:
         return LEFT + (math.log10(ms) - low[0]) / (low[1] - low[0]) * (WIDTH - LEFT - RIGHT)
@@ -52,10 +52,10 @@ def pareto_plot(
         return TOP + (1 - share if higher else share) * (HEIGHT - TOP - BOTTOM)
 
     parts = []
-    for value in _steps(*high):
+    for value in _ticks(*high):
         parts += [_line(LEFT, y(value), WIDTH - RIGHT, y(value), "grid")]
         parts += [_text(LEFT - 6, y(value) + 4, f"{value:g}", "end")]
-    for ms in _decades(*low):
+    for ms in _log_ticks(*low):
         parts += [_line(x(ms), TOP, x(ms), HEIGHT - BOTTOM, "grid")]
         parts += [_text(x(ms), HEIGHT - BOTTOM + 16, f"{ms:g}", "middle")]
     middle = (LEFT + WIDTH - RIGHT) / 2
@@ -107,12 +107,12 @@ def histogram_plot(curves: dict[str, Sequence[float]], label: str) -> str:
     )
 
 
-def _around(low: float, high: float, margin: float) -> tuple[float, float]:
+def _pad_range(low: float, high: float, margin: float) -> tuple[float, float]:
     room = margin * (high - low) or margin * max(abs(high), 1)
     return low - room, high + room
 
 
-def _steps(low: float, high: float) -> list[float]:
+def _ticks(low: float, high: float) -> list[float]:
     """Return some four to eight round numbers of a range."""
     rough = (high - low) / 8
     scale = 10 ** math.floor(math.log10(rough))
@@ -120,7 +120,7 @@ def _steps(low: float, high: float) -> list[float]:
     return [round(n * step, 10) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def _decades(low: float, high: float) -> list[float]:
+def _log_ticks(low: float, high: float) -> list[float]:
     """Return 1, 2, 5, 10, ... of a range of logarithms; of a long one 1, 10, 100, ..."""
     powers = range(math.floor(low), math.ceil(high) + 1)
     marks = (1, 2, 5) if high - low < 2.5 else (1,)

@@ -18,11 +18,13 @@ TIME = "ms per picture"
 
 def means(comparison: Comparison) -> Table:
     """Return a row for each model: what it reached, and what it costs."""
-    head, rows = results_table.cells([one for entry in comparison.entries for one in entry.results])
+    head, rows = results_table.table_cells(
+        [one for entry in comparison.model_results for one in entry.results]
+    )
     measured = {row[0]: row[3:] for row in rows}
-    total = len(comparison.pictures)
+    total = len(comparison.image_names)
     lines = []
-    for entry in comparison.entries:
+    for entry in comparison.model_results:
         done = sum(not cell.failed for cell in entry.images)
         lines.append(
             [
@@ -38,14 +40,14 @@ def means(comparison: Comparison) -> Table:
 
 def per_image_table(comparison: Comparison) -> Table:
     """Return a row for each picture of each model."""
-    results = [one for entry in comparison.entries for one in entry.results]
+    results = [one for entry in comparison.model_results for one in entry.results]
     columns = dict.fromkeys(
         results_table.format_column(metric, one) for one in results for metric in one.metrics
     )
     lines = []
-    for entry in comparison.entries:
+    for entry in comparison.model_results:
         found = {one.protocol: iter(one.scores) for one in entry.results}
-        for picture, cell in zip(comparison.pictures, entry.images, strict=True):
+        for picture, cell in zip(comparison.image_names, entry.images, strict=True):
             row = dict.fromkeys((*columns, TIME), FAILED if cell.failed else "-")
             for one in () if cell.failed else entry.results:
                 score = next(found[one.protocol])

@@ -52,9 +52,9 @@ class BoxAnnotation(NamedTuple):
     ignored: bool = False
 
 
-def find_annotations(picture: Path) -> Path | None:
+def find_annotations(image: Path) -> Path | None:
     """Return where the labels of a picture lie, if they have one of the names of `BESIDE`."""
-    places = (folder / name for folder in picture.absolute().parents[:3] for name in SIDECAR_NAMES)
+    places = (folder / name for folder in image.absolute().parents[:3] for name in SIDECAR_NAMES)
     return next((place for place in places if place.exists()), None)
 
 

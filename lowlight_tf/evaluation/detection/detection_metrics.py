@@ -38,7 +38,7 @@ class DetectionResult:
     """What a detector found in one kind of pictures of one set.
 
     Attributes:
-        pictures: "input", "day", "dark", "visible", "infrared", or the model that made them.
+        images: "input", "day", "dark", "visible", "infrared", or the model that made them.
         data: What the set is called.
         detector: Who looked.
         count: How many pictures.
@@ -53,7 +53,7 @@ class DetectionResult:
         missed: How many of them it finds no more in these, not even half as sure.
     """
 
-    pictures: str
+    images: str
     data: str
     detector: str
     count: int
@@ -104,15 +104,15 @@ def evaluate_detection(
     references = []
     for done, pair in enumerate(pairs, 1):
         rng = np.random.default_rng([SEED, done])
-        for kind, picture in _pictures(pair, engines, exposure, rng):
+        for kind, picture in _image_variants(pair, engines, exposure, rng):
             _check_labels(pair, labels.get(pair.name, ()), picture.shape)
             seen.setdefault(kind, []).append(detector(picture))
             if reference_detector and kind == "infrared":
-                references[-1] = _either(references[-1], _sure(reference_detector(picture)))
+                references[-1] = _union(references[-1], _confident(reference_detector(picture)))
             elif (
                 reference_detector and len(references) < done
             ):  # the first is the visible one, undarkened
-                references.append(_sure(reference_detector(picture)))
+                references.append(_confident(reference_detector(picture)))
         if progress:
             progress(done / len(pairs))
     marked = [index for index, pair in enumerate(pairs) if pair.name in labels]
@@ -139,7 +139,7 @@ def evaluate_detection(
         )
         if reference_detector:
             agreed = [
-                mean_average_precision.detection_agreement(_sure(ours), theirs)
+                mean_average_precision.detection_agreement(_confident(ours), theirs)
                 for ours, theirs in zip(found, references, strict=True)
             ]
             agreed = DetectionAgreement(*map(sum, zip(*agreed, strict=True)))
@@ -147,7 +147,7 @@ def evaluate_detection(
                 row, reference_detector=reference_detector.name, agreement=agreed
             )
         if "infrared" in seen:
-            people, lost = _people(seen["infrared"], found, known)
+            people, lost = _count_persons(seen["infrared"], found, known)
             row = dataclasses.replace(row, persons=people, missed=lost)
         rows.append(row)
     return rows
@@ -190,7 +190,7 @@ def detection_table(rows: Sequence[DetectionResult]) -> str:
     head += ["people lost"] if people else []
     lines = []
     for row in rows:
-        line = [row.pictures, row.data, row.detector, str(row.count)]
+        line = [row.images, row.data, row.detector, str(row.count)]
         if classes:
             values = [row.precisions.get(name, (math.nan,))[0] for name in classes]
             means = mean_average_precision.mean_ap(
@@ -219,7 +219,7 @@ def save_table(path: Path, rows: Sequence[DetectionResult], *, command: str = ""
     write_text(path, detection_table(rows) + made_by)
 
 
-def _pictures(
+def _image_variants(
     pair: Pair,
     engines: Mapping[str, Engine],
     exposure: float | None,
@@ -249,16 +249,16 @@ def _pictures(
         yield name, made
 
 
-def _sure(found: Sequence[Detection], least: float = SCORE_THRESHOLD) -> list[Detection]:
+def _confident(found: Sequence[Detection], least: float = SCORE_THRESHOLD) -> list[Detection]:
     return [one for one in found if one.score >= least and one.name in ROAD_CLASSES]
 
 
-def _either(found: list[Detection], others: list[Detection]) -> list[Detection]:
+def _union(found: list[Detection], others: list[Detection]) -> list[Detection]:
     """Return what either has found; what both have found, once."""
-    return found + [other for other in others if not _among(other, found)]
+    return found + [other for other in others if not _is_among(other, found)]
 
 
-def _people(
+def _count_persons(
     infrared: Sequence[Sequence[Detection]],
     found: Sequence[Sequence[Detection]],
     known: Sequence[Sequence[BoxAnnotation | Detection] | None],
@@ -271,16 +271,16 @@ def _people(
     people = lost = 0
     for reference, detections, sure in zip(infrared, found, known, strict=True):
         theirs, ours = (
-            [one for one in _sure(several, least) if one.name == "person"]
+            [one for one in _confident(several, least) if one.name == "person"]
             for several, least in ((reference, SCORE_THRESHOLD), (detections, SCORE_THRESHOLD / 2))
         )
-        theirs = [one for one in theirs if sure is None or _among(one, sure)]
+        theirs = [one for one in theirs if sure is None or _is_among(one, sure)]
         people += len(theirs)
         lost += len(theirs) - mean_average_precision.detection_agreement(ours, theirs).both
     return people, lost
 
 
-def _among(one: Detection, others: Sequence[BoxAnnotation | Detection]) -> bool:
+def _is_among(one: Detection, others: Sequence[BoxAnnotation | Detection]) -> bool:
     """Whether others, of the same class, lie where this one does."""
     boxes = [other.box for other in others if other.name == one.name]
     return (

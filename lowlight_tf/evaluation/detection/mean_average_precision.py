@@ -86,7 +86,7 @@ def detection_agreement(
     for name in {one.name for one in found}:
         ours = sorted((one for one in found if one.name == name), key=lambda one: -one.score)
         theirs = [BoxAnnotation(name, one.box) for one in reference if one.name == name]
-        both += int(_matched(ours, theirs, IOU_THRESHOLDS[:1])[0].sum())
+        both += int(_match_boxes(ours, theirs, IOU_THRESHOLDS[:1])[0].sum())
     return DetectionAgreement(both, len(found), len(reference))
 
 
@@ -118,7 +118,7 @@ def _average_precision(
         ours = ours[:MAX_DETECTIONS]
         theirs = [label for label in labels if label.name == name]
         there += sum(not label.ignored for label in theirs)
-        hit, ignored = _matched(ours, theirs, IOU_THRESHOLDS)
+        hit, ignored = _match_boxes(ours, theirs, IOU_THRESHOLDS)
         scores += [one.score for one in ours]
         right.append(hit)
         idle.append(ignored)
@@ -135,7 +135,7 @@ def _average_precision(
     return results
 
 
-def _matched(
+def _match_boxes(
     found: Sequence[Detection], marked: Sequence[BoxAnnotation], least: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give each detection, surest first, the best box that is left to it.

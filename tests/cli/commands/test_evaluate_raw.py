@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.cli.selection import named_pairs
+from lowlight_tf.cli.selection import read_named_pairs
 from lowlight_tf.contract import RAW_TO_RGB
 from lowlight_tf.datasets.pairing import target_only_folder
 from lowlight_tf.datasets.synthetic_raw import synthetic_raw
@@ -87,7 +87,7 @@ def test_what_has_no_partner_is_named_by_the_verb_that_found_it(photographs, tmp
     made = synthetic_raw(target_only_folder(photographs), tmp_path / "made")
     made[0].target.unlink()
     args = argparse.Namespace(command="compare", split=None)
-    named_pairs(
+    read_named_pairs(
         str(tmp_path / "made"), args, evaluation_of(RAW_TO_RGB), with_targets=True, workdir=tmp_path
     )
     said = capsys.readouterr().err

@@ -59,7 +59,7 @@ def test_numbers_are_those_of_evaluate_and_costs_are_each_models_own(pair_of):
         progress=lambda name, share: shares.append((name, share)),
     )
     assert shares == [(name, share) for name in ("input", "dashcam_net_tiny") for share in (0.5, 1)]
-    before, tiny = found.entries
+    before, tiny = found.model_results
     (same,) = evaluator.evaluate_pairs(
         evaluator.load_model_or_input("tiny"), pairs, metrics=["psnr"], protocols=["plain"]
     )
@@ -70,12 +70,12 @@ def test_numbers_are_those_of_evaluate_and_costs_are_each_models_own(pair_of):
     assert 10 < before.peak_mb < tiny.peak_mb < 1000
     assert not found.failures
     assert "NIQE needs" in tiny.images[0].refused["niqe"]  # the other numbers stand
-    assert list(found.given) == [0]
-    assert tiny.images[1].look is None
-    given = found.given[0]
+    assert list(found.input_previews) == [0]
+    assert tiny.images[1].preview is None
+    given = found.input_previews[0]
     assert list(given) == ["before", "target"]
     assert pixels(given["before"]).shape == (12, 15, 3)
-    assert abs(float(pixels(before.images[0].look).mean()) - 40) < 2
+    assert abs(float(pixels(before.images[0].preview).mean()) - 40) < 2
 
 
 @pytest.mark.slow
@@ -87,9 +87,9 @@ def test_a_process_that_dies_loses_its_picture_and_no_other(pair_of, monkeypatch
         ("input", "b", "the model's process came to an end by itself (SIGKILL)"),
         ("input", "c", "MemoryError"),
     ]
-    (entry,) = found.entries
+    (entry,) = found.model_results
     assert [score.name for score in entry.results[0].scores] == ["a", "d"]
-    assert entry.images[3].look
+    assert entry.images[3].preview
 
 
 @pytest.mark.slow
@@ -99,7 +99,7 @@ def test_a_picture_that_cannot_be_read_fails_alone_and_nothing_else_is_no_compar
     path.write_bytes(path.read_bytes()[:60])  # its head still tells the size
     found = compared(pairs, "input")
     ((_, name, reason),) = found.failures
-    assert (name, found.given[1]) == ("b", {})
+    assert (name, found.input_previews[1]) == ("b", {})
     assert "truncated" in reason
     with pytest.raises(UsageError, match=r"Every model failed on every picture.*truncated"):
         compared(pairs[1:], "input")
@@ -107,7 +107,9 @@ def test_a_picture_that_cannot_be_read_fails_alone_and_nothing_else_is_no_compar
 
 @pytest.mark.slow
 def test_a_difference_map_is_black_where_the_target_is_met_and_bright_where_it_is_far(pair_of):
-    near, far = compared([pair_of("a", 90, 90), pair_of("b", 0, 64)], "input").entries[0].images
+    near, far = (
+        compared([pair_of("a", 90, 90), pair_of("b", 0, 64)], "input").model_results[0].images
+    )
     assert pixels(near.difference).max() < 12
     assert pixels(far.difference).min() > 100
 

@@ -125,7 +125,7 @@ def test_every_picture_has_a_slider_for_each_model_that_did_not_fail(tab):
     for row in tab.locator("article").all():
         name = row.locator("h3").inner_text()
         failed = row.locator(".failed")
-        assert row.get_by_role("slider").count() + failed.count() == len(FOUND.entries)
+        assert row.get_by_role("slider").count() + failed.count() == len(FOUND.model_results)
         assert row.locator(".difference").count() == row.locator(".histogram").count()
         assert failed.count() == (name == "p1")
     assert "<i>odd</i> failed: no room & no time" in failed.inner_text()

@@ -75,7 +75,7 @@ def test_both_cameras_and_what_is_fused_of_them(two_cameras):
         reference_detector=Bright(0.4),
         data="street",
     )
-    assert [row.pictures for row in rows] == ["visible", "infrared", "average"]
+    assert [row.images for row in rows] == ["visible", "infrared", "average"]
     assert [(row.persons, row.missed) for row in rows] == [(2, 1), (2, 0), (2, 0)]
     # The judge finds two people in either camera together; each row is held against both.
     assert [row.agreement for row in rows] == [(1, 1, 2), (2, 2, 2), (2, 2, 2)]
@@ -132,7 +132,7 @@ def test_before_and_after_the_light_goes(tmp_path):
         exposure=0.01,
         progress=calls.append,
     )
-    assert [row.pictures for row in rows] == ["day", "dark", "twice"]
+    assert [row.images for row in rows] == ["day", "dark", "twice"]
     assert [row.precisions["person"][0] for row in rows] == pytest.approx([1, 0, 1])
     assert [(row.count, row.labelled) for row in rows] == [(2, 1)] * 3
     assert [row.agreement[2] for row in rows] == [2, 2, 2]  # what the judge found by day
@@ -145,7 +145,7 @@ def test_one_camera_has_one_row_of_inputs(tmp_path):
     rows = detection_metrics.evaluate_detection(
         {"twice": Twice()}, input_only_folder(tmp_path), detector=Bright(), labels=LABELS
     )
-    assert [row.pictures for row in rows] == ["input", "twice"]
+    assert [row.images for row in rows] == ["input", "twice"]
 
 
 def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
