@@ -185,7 +185,9 @@ def test_a_metric_with_protocols_of_its_own_goes_by_those_that_are_asked(scene_o
     assert (plain.protocol, plain.metrics) == ("plain", ("source_psnr",))
     difference = seed.means["source_psnr"] - plain.means["source_psnr"]
     assert difference == pytest.approx(20 * math.log10(255))
-    with pytest.raises(UsageError, match="source_psnr is measured under the protocol plain or see"):
+    with pytest.raises(
+        UsageError, match="source_psnr is measured under the protocol plain or unit_range"
+    ):
         evaluate(engine, [pair], metrics=names, protocol="luma")
 
 

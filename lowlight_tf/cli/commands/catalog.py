@@ -1,12 +1,13 @@
-"""`lowlight-tf catalog`: every name that can be asked for."""
+"""`lowlight-tf catalog`: list all names of models, losses, metrics, data sets and recipes."""
 
 import argparse
 import json
 from collections.abc import Iterable
 from typing import Any
 
-HELP = "list models, baselines, losses, metrics, datasets, shipped nets and recipes"
-KINDS = ("models", "baselines", "losses", "metrics", "datasets", "nets", "recipes")
+HELP = "list models, baselines, losses, metrics, data sets, shipped models and recipes"
+KINDS = ("models", "baselines", "losses", "metrics", "datasets", "pretrained", "recipes")
+FORMER_KINDS = {"nets": "pretrained"}  # of version 0.1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +20,10 @@ def run(args: argparse.Namespace) -> int:
     """Print the tables; return 0."""
     from lowlight_tf import checks
 
-    if args.kind:
+    if args.kind and args.kind not in FORMER_KINDS:
         checks.check_choice("KIND", args.kind, KINDS)
     kinds = [args.kind] if args.kind else KINDS
-    tables = {kind: list(globals()[f"_{kind}"]()) for kind in kinds}
+    tables = {kind: list(globals()[f"_{FORMER_KINDS.get(kind, kind)}"]()) for kind in kinds}
     if args.json:
         print(json.dumps(tables, indent=2))
         return 0
@@ -50,26 +51,26 @@ def _ports(registry: Any) -> Iterable[dict[str, Any]]:
         contract = registry.find(name).contract
         sides = (contract.inputs, contract.outputs)
         ports = [[f"{p.name} ({p.channels}, {p.color_space})" for p in side] for side in sides]
-        yield {"name": name, "takes": ", ".join(ports[0]), "gives": ", ".join(ports[1])}
+        yield {"name": name, "inputs": ", ".join(ports[0]), "outputs": ", ".join(ports[1])}
 
 
 def _losses() -> Iterable[dict[str, Any]]:
     from lowlight_tf.catalog import LOSSES
 
     for name in LOSSES:
-        yield {"name": name, "takes": ", ".join(LOSSES.find(name).inputs)}
+        yield {"name": name, "inputs": ", ".join(LOSSES.find(name).inputs)}
 
 
 def _metrics() -> Iterable[dict[str, Any]]:
     from lowlight_tf.catalog import METRICS
 
     for name in METRICS:
-        one = METRICS.find(name)
+        metric = METRICS.find(name)
         yield {
             "name": name,
-            "takes": ", ".join(one.inputs),
-            "unit": one.unit,
-            "definition": one.definition,
+            "inputs": ", ".join(metric.inputs),
+            "unit": metric.unit,
+            "definition": metric.definition,
         }
 
 
@@ -77,14 +78,19 @@ def _datasets() -> Iterable[dict[str, Any]]:
     from lowlight_tf.datasets import dataset_card, synthetic
 
     embedded = {"train": synthetic.COUNTS["train"], "val": synthetic.COUNTS["val"]}
-    yield {"name": "embedded", "splits": _splits(embedded), "home": "", "terms": synthetic.TERMS}
+    yield {
+        "name": "embedded",
+        "splits": _splits(embedded),
+        "homepage": "",
+        "terms": synthetic.TERMS,
+    }
     for name in dataset_card.list_datasets():
-        one = dataset_card.get_dataset(name)
-        splits = _splits({key: split.count for key, split in one.splits.items()})
-        yield {"name": name, "splits": splits, "home": one.homepage, "terms": one.terms}
+        card = dataset_card.get_dataset(name)
+        splits = _splits({key: split.count for key, split in card.splits.items()})
+        yield {"name": name, "splits": splits, "homepage": card.homepage, "terms": card.terms}
 
 
-def _shipped_models() -> Iterable[dict[str, Any]]:
+def _pretrained() -> Iterable[dict[str, Any]]:
     from lowlight_tf.model_card import ModelCard
     from lowlight_tf.runtime import pretrained
 
@@ -94,7 +100,7 @@ def _shipped_models() -> Iterable[dict[str, Any]]:
         yield {
             "name": name,
             "model": card.model,
-            "takes": f"{card.height}x{card.width} {card.dtype}",
+            "size": f"{card.height}x{card.width} {card.dtype}",
             "quantization": card.quantization,
             "weights": card.weights,
             "kb": round(card.size_bytes / 1000),
@@ -120,7 +126,7 @@ def _splits(counts: dict[str, int]) -> str:
 
 
 def _align_columns(rows: list[dict[str, Any]]) -> Iterable[str]:
-    """Return the rows as lines, a heading first, columns flush."""
+    """Return the rows as lines, headings first, columns aligned."""
     if not rows:
         return
     lines = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]

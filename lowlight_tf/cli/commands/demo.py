@@ -1,29 +1,33 @@
-"""`lowlight-tf demo`: the shipped nets inside a browser, on one's own pictures and camera."""
+"""`lowlight-tf demo`: run the shipped models in the browser, on an image or the camera."""
 
 import argparse
+import functools
 import signal
 from pathlib import Path
 
+from lowlight_tf.cli.options import add_flag
 from lowlight_tf.cli.signals import on_stop_signals
 
-HELP = "try the nets in the browser, on a picture or the camera; nothing leaves this machine"
+HELP = "try the models in the browser, on an image or the camera; nothing leaves this machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument(
+    add = functools.partial(add_flag, parser)
+    add(
         "--model",
         metavar="MODEL",
-        help="what the page begins with: a shipped name, or a .tflite file with its card "
-        "(default: what `enhance` takes)",
+        help="the model selected at first: a shipped name, or a .tflite file with its card "
+        "(default: that of `enhance`)",
     )
-    parser.add_argument("--port", type=int, default=8765, help="where to listen; 0 for any free")
-    parser.add_argument("--no-open", action="store_true", help="only say the page's address")
-    parser.add_argument(
-        "--parts",
+    add("--port", type=int, default=8765, help="to listen on; 0 for any free one")
+    add("--no-open", action="store_true", help="only print the page's address")
+    add(
+        "--litertjs-dir",
+        former=("--parts",),
         type=Path,
         metavar="FOLDER",
-        help="where the archives of LiteRT.js are or will be kept (default: the user's cache)",
+        help="where the archives of LiteRT.js are kept (default: the user's cache)",
     )
 
 
@@ -36,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.runtime import pretrained
 
     chosen = server.DemoModel.open(model_file(args.model or pretrained.DEFAULT_MODEL))
-    nets = {net.card.name: net for net in (*server.list_demo_models(), chosen)}
-    parts = args.parts or litertjs.cache_dir()
-    litertjs.download(parts, tell=lambda line: print(line, flush=True))
-    content = litertjs.content(parts)
+    models = {model.card.name: model for model in (*server.list_demo_models(), chosen)}
+    folder = args.litertjs_dir or litertjs.cache_dir()
+    litertjs.download(folder, tell=lambda line: print(line, flush=True))
+    content = litertjs.content(folder)
     with server.serve(
-        [*nets.values()], content, chosen=chosen.card.name, port=args.port
+        [*models.values()], content, chosen=chosen.card.name, port=args.port
     ) as running:
         address = f"http://{server.HOST}:{running.server_port}/"
         print(f"{address}  (Ctrl-C ends it)", flush=True)

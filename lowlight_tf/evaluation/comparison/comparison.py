@@ -1,6 +1,6 @@
-"""Models x pictures x metrics, each model in a process of its own: numbers, costs and pictures.
+"""Models x images x metrics, each model in a process of its own: numbers, costs and previews.
 
-So the peak of memory is a model's own, and one that dies takes only its picture with it.
+So the peak of memory is a model's own, and a model that crashes loses only the image it was at.
 """
 
 import dataclasses
@@ -27,23 +27,23 @@ from lowlight_tf.runtime.benchmark import peak_bytes
 from lowlight_tf.runtime.engine import Engine
 
 JOB_ERRORS = (ValueError, RuntimeError, OSError, MemoryError, cv2.error)
-"""What a model may fail with on a picture; `UsageError` is a `ValueError`."""
+"""How a model may fail on an image; `UsageError` is a `ValueError`."""
 
-HISTOGRAM_BINS = 64  # of a histogram
-WEBP_QUALITY = 85  # of a WebP picture
+HISTOGRAM_BINS = 64
+WEBP_QUALITY = 85
 MAX_DIFFERENCE = {True: 0.25, False: 1.0}
-"""What a difference map shows in its brightest color: of the target, or of what was given."""
+"""Difference in the brightest color of a difference map: to a target (True), or to the input."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Preview:
-    """A picture as a page shows it.
+    """An image as a report shows it.
 
     Attributes:
-        webp: The picture, shrunk.
+        webp: The image, resized, as a WebP file.
         height: Of that (pixels).
         width: Of that (pixels).
-        histogram: Share of the whole picture's pixels in each of `BINS` steps of luma.
+        histogram: Fraction of the full image's pixels in each of `HISTOGRAM_BINS` steps of luma.
     """
 
     webp: bytes
@@ -54,14 +54,14 @@ class Preview:
 
 @dataclasses.dataclass(frozen=True)
 class ImageResult:
-    """One model on one picture.
+    """One model on one image.
 
     Attributes:
         scores: Protocol -> what was measured; empty where the model failed.
-        failed: Why there is nothing; "" where there is.
-        refused: Metric -> why the picture has no such number.
-        preview: What the model made of it; None where the picture is not shown.
-        difference: How far that is from the target, or where there is none from what was given.
+        failed: Why there is no result; "" where there is one.
+        refused: Metric -> why it cannot be computed for this image.
+        preview: The result; None where the image is not shown.
+        difference: Map of its difference to the target, or where there is none to the input.
     """
 
     scores: dict[str, Score] = dataclasses.field(default_factory=dict)
@@ -73,17 +73,17 @@ class ImageResult:
 
 @dataclasses.dataclass(frozen=True)
 class ModelResult:
-    """One model on all pictures.
+    """One model on all images.
 
     Attributes:
-        model: What tables call it.
+        model: Its name in tables.
         images: One for each pair, in their order.
-        results: Protocol by protocol, of the pictures that it did not fail on; none if it did on
+        results: One for each protocol, of the images that it did not fail on; none if it failed on
             all.
-        weights: How many it has, if it is a net.
+        weights: Number of weights, if it has any.
         bytes: Size of its file, if it is one.
-        peak_mb: The most memory that its process held when it had enhanced the largest picture and
-            measured nothing yet, Python and its libraries included (MB); None if that failed.
+        peak_mb: Peak memory of its process after it had run on the largest image, before anything
+            was measured, Python and its libraries included (MB); None if that failed.
     """
 
     model: str
@@ -96,14 +96,14 @@ class ModelResult:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What `compare` gives.
+    """What `compare` returns.
 
     Attributes:
-        data: What the pairs are called.
-        image_names: Their names.
+        data: Name of the pairs.
+        image_names: Names of the single pairs.
         model_results: One for each model.
-        input_previews: Index of a pair that is shown -> heading -> what stands before the models' pictures,
-            the target last; empty where it cannot be read.
+        input_previews: Index of a pair that is shown -> heading -> its inputs, the target last;
+            empty where they cannot be read.
     """
 
     data: str
@@ -113,18 +113,18 @@ class Comparison:
 
     @property
     def failures(self) -> list[tuple[str, str, str]]:
-        """Model, picture and reason of every cell that failed."""
+        """Model, image and reason of everything that failed."""
         return [
-            (entry.model, picture, cell.failed)
-            for entry in self.model_results
-            for picture, cell in zip(self.image_names, entry.images, strict=True)
-            if cell.failed
+            (result.model, name, image.failed)
+            for result in self.model_results
+            for name, image in zip(self.image_names, result.images, strict=True)
+            if image.failed
         ]
 
 
 @dataclasses.dataclass(frozen=True)
 class _WorkerTask:
-    """What a process is told, besides which pairs."""
+    """What a worker process gets, besides the pairs."""
 
     model: str
     threads: int
@@ -146,151 +146,159 @@ def compare(
     max_images: int = 40,
     progress: Callable[[str, float], None] | None = None,
 ) -> Comparison:
-    """Measure some models on the same pairs, as `evaluate.measure` does, and keep what they made.
+    """Measure models on the same pairs, as `evaluator.evaluate_pairs`, and keep their results.
 
     Args:
-        models: What `evaluate.open_model` takes.
-        engines: The same, as `evaluate.opened` gives them; these are only asked what they are.
-        pairs: Pictures of any sizes.
+        models: What `evaluator.load_model_or_input` takes.
+        engines: The same, as `evaluator.load_models` returns them; only their contracts are read.
+        pairs: Images of any sizes.
         metrics: Names of the catalog.
-        protocols: Those of `evaluate.measure`.
-        data: What the pairs are called.
+        protocols: As of `evaluator.evaluate_pairs`.
+        data: Name of the pairs.
         threads: Processor threads of a .tflite file.
-        width: Up to which pictures are kept (pixels).
-        max_images: Of how many pairs pictures are kept, spread over all.
-        progress: Called with a model's name and the share of its pictures that is done.
+        width: Largest width of previews (pixels).
+        max_images: Of how many pairs previews are kept, spread evenly.
+        progress: Called with a model's name and the fraction of its images that is done.
 
     Raises:
-        UsageError: As `evaluate.check`; or if all models fail on all pictures.
+        UsageError: As of `evaluator.check_evaluation`; or if all models fail on all images.
     """
     for engine in engines.values():
         evaluator.check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
-    kept = set(range(0, len(pairs), max(-(-len(pairs) // max_images), 1))) if max_images else set()
-    entries = []
+    step = max(-(-len(pairs) // max_images), 1) if max_images else len(pairs)
+    shown_pairs = set(range(0, len(pairs), step)) if max_images else set()
+    model_results = []
     for model, (name, engine) in zip(models, engines.items(), strict=True):
         task = _WorkerTask(model, threads, tuple(metrics), tuple(protocols), width)
-        told = functools.partial(progress, name) if progress else None
-        cells, peak = _measure_model(task, pairs, kept, told)
-        scores = [cell.scores for cell in cells if not cell.failed]
+        report_progress = functools.partial(progress, name) if progress else None
+        images, peak_mb = _measure_model(task, pairs, shown_pairs, report_progress)
+        scores = [image.scores for image in images if not image.failed]
         results = evaluator.build_results(
             engine,
             {name: [each[name] for each in scores] for name in (scores[0] if scores else ())},
             data=data,
             model=name,
         )
-        weights = engine.weights
-        entries.append(
-            ModelResult(name, cells, tuple(results), weights, _file_size(model, engine), peak)
+        size = _file_size(model, engine)
+        model_results.append(
+            ModelResult(name, images, tuple(results), engine.weights, size, peak_mb)
         )
-    if not any(entry.results for entry in entries):
-        reason = entries[0].images[0].failed
-        raise UsageError(f"Every model failed on every picture. The first: {reason}")
-    given = {
+    if not any(result.results for result in model_results):
+        reason = model_results[0].images[0].failed
+        raise UsageError(f"Every model failed on every image. The first: {reason}")
+    previews = {
         index: _preview_inputs(list(engines.values()), pairs[index], width)
-        for index in sorted(kept)
+        for index in sorted(shown_pairs)
     }
-    return Comparison(data, tuple(pair.name for pair in pairs), tuple(entries), given)
+    return Comparison(data, tuple(pair.name for pair in pairs), tuple(model_results), previews)
 
 
 def _file_size(model: str, engine: Engine) -> int | None:
-    """Return the size of a model's file."""
-    net = Path(model) / "model.keras"
+    """Return the size of a model's file (bytes)."""
     if engine.card:
         return engine.card.size_bytes
-    return net.stat().st_size if net.is_file() else None
+    path = Path(model) / "model.keras"
+    return path.stat().st_size if path.is_file() else None
 
 
 def _preview_inputs(engines: Sequence[Engine], pair: Pair, width: int) -> dict[str, Preview]:
-    """Return what stands before the models' pictures."""
+    """Return heading -> preview of a pair's inputs and target; empty if they cannot be read."""
     try:
         images = contact_sheet.read_inputs(engines, pair)
         if pair.target:
             images["target"] = contact_sheet.read_target(pair)
     except UsageError:
-        return {}  # each model's cell says why
+        return {}  # each model's result says why
     return {name: make_preview(image, width) for name, image in images.items()}
 
 
 def _measure_model(
     task: _WorkerTask,
     pairs: Sequence[Pair],
-    kept: set[int],
+    shown_pairs: set[int],
     progress: Callable[[float], None] | None,
 ) -> tuple[tuple[ImageResult, ...], float | None]:
-    """Return a cell for each pair, and the peak of memory (MB).
+    """Return a result for each pair, and the peak memory (MB).
 
-    A process that dies leaves the picture that it was at to be marked, and the rest to another.
+    If a worker process dies, the image that it was at is marked as failed, and another process does
+    the rest.
     """
-    cells: dict[int, ImageResult] = {}
+    done: dict[int, ImageResult] = {}
     peaks: list[float] = []
-    while len(cells) < len(pairs):
-        todo = [(index, pair) for index, pair in enumerate(pairs) if index not in cells]
-        at, end = _run_process(task, todo, kept, cells, peaks, progress, len(pairs))
-        lost = [index for index, _ in todo if index not in cells]
-        if lost:
-            reason = f"the model's process came to an end by itself ({_exit_reason(end)})"
-            cells |= dict.fromkeys(lost if at is None else [at], ImageResult(failed=reason))
-    return tuple(cells[index] for index in range(len(pairs))), max(peaks, default=None)
+    while len(done) < len(pairs):
+        todo = [(index, pair) for index, pair in enumerate(pairs) if index not in done]
+        current, exit_code = _run_process(
+            task, todo, shown_pairs, done, peaks, progress, len(pairs)
+        )
+        missing = [index for index, _ in todo if index not in done]
+        if missing:
+            reason = f"the model's process came to an end by itself ({_exit_reason(exit_code)})"
+            failed = missing if current is None else [current]
+            done |= dict.fromkeys(failed, ImageResult(failed=reason))
+    return tuple(done[index] for index in range(len(pairs))), max(peaks, default=None)
 
 
 def _run_process(
     task: _WorkerTask,
     todo: Sequence[tuple[int, Pair]],
-    kept: set[int],
-    cells: dict[int, ImageResult],
+    shown_pairs: set[int],
+    done: dict[int, ImageResult],
     peaks: list[float],
     progress: Callable[[float], None] | None,
     total: int,
 ) -> tuple[int | None, int]:
-    """Fill cells by a process; return which pair it was at when it ended, and its exit status."""
-    spawn = multiprocessing.get_context("spawn")  # a fork would hold what this process does
+    """Fill `done` by a worker; return the pair it was at when it ended, and its exit code."""
+    spawn = multiprocessing.get_context("spawn")  # a fork would keep this process's memory
     receiver, sender = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_work, args=(sender, task, todo, kept), daemon=True)
-    at = None
+    process = spawn.Process(target=_work, args=(sender, task, todo, shown_pairs), daemon=True)
+    current = None
     try:
         process.start()
         sender.close()
         while True:
-            what, value = receiver.recv()
-            if what == "at":
-                at = value
-            elif what == "peak":
+            kind, value = receiver.recv()
+            if kind == "at":
+                current = value
+            elif kind == "peak":
                 peaks.append(value)
             else:
-                cells[at], at = value, None
+                done[current], current = value, None
                 if progress:
-                    progress(len(cells) / total)
+                    progress(len(done) / total)
     except EOFError:
         process.join()
-        return at, process.exitcode
+        return current, process.exitcode
     finally:
         receiver.close()
         process.kill()
         process.join()
 
 
-def _exit_reason(end: int) -> str:
-    return signal.Signals(-end).name if end < 0 else f"exit status {end}"
+def _exit_reason(exit_code: int) -> str:
+    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit status {exit_code}"
 
 
 def _work(
-    connection: Connection, task: _WorkerTask, todo: Sequence[tuple[int, Pair]], kept: set[int]
+    connection: Connection,
+    task: _WorkerTask,
+    todo: Sequence[tuple[int, Pair]],
+    shown_pairs: set[int],
 ) -> None:
-    """Enhance and measure pairs in this process, and send a cell of each."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits for it ends it
+    """Run and measure the model on pairs in this process, and send each result."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     send: Callable[[tuple[str, Any]], None] = connection.send
     engine = evaluator.load_model_or_input(task.model, threads=task.threads)
-    index, largest = max(todo, key=lambda one: _pixel_count(one[1]))
+    index, largest = max(todo, key=lambda item: _pixel_count(item[1]))
     send(("at", index))
     try:
         evaluator.run_once(engine, largest)
         send(("peak", round(peak_bytes() / 1e6, 1)))
     except JOB_ERRORS:
-        pass  # said when its turn comes
-    bench = evaluator.Evaluator(engine, metrics=task.metrics, protocols=task.protocols)
+        pass  # reported when its turn comes
+    model = evaluator.Evaluator(engine, metrics=task.metrics, protocols=task.protocols)
     for index, pair in todo:
         send(("at", index))
-        send(("cell", _measure_pair(bench, pair, task.width if index in kept else 0)))
+        send(("done", _measure_pair(model, pair, task.width if index in shown_pairs else 0)))
 
 
 def _pixel_count(pair: Pair) -> int:
@@ -298,38 +306,39 @@ def _pixel_count(pair: Pair) -> int:
     return height * width
 
 
-def _measure_pair(bench: evaluator.Evaluator, pair: Pair, width: int) -> ImageResult:
+def _measure_pair(model: evaluator.Evaluator, pair: Pair, width: int) -> ImageResult:
+    """Return the result on one pair, with previews if `width` is not 0."""
     refused: dict[str, str] = {}
     try:
-        view = bench.predict(pair)
-        scores = bench.score(view, refused=refused)
+        prediction = model.predict(pair)
+        scores = model.score(prediction, refused=refused)
     except JOB_ERRORS as error:
         return ImageResult(failed=" ".join(str(error).split()) or type(error).__name__)
     if not width:
         return ImageResult(scores, "", refused)
-    images = view.images[bench.protocols[0]]
-    made = _float(images["enhanced"])
+    images = prediction.images[model.protocols[0]]
+    result = _as_float32(images["enhanced"])
     other = next((images[name] for name in ("target", "low", "visible") if name in images), None)
     difference = None
     if other is not None:
-        far = np.abs(made - _float(other)).mean(axis=2) / MAX_DIFFERENCE["target" in images]
-        levels = np.rint(255 * far.clip(0, 1)).astype(np.uint8)
+        distance = np.abs(result - _as_float32(other)).mean(axis=2)
+        levels = dtypes.img_as_uint8((distance / MAX_DIFFERENCE["target" in images]).clip(0, 1))
         colored = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
-        difference = make_preview(np.float32(colored) / 255, width)
-    return ImageResult(scores, "", refused, make_preview(made, width), difference)
+        difference = make_preview(dtypes.img_as_float32(colored), width)
+    return ImageResult(scores, "", refused, make_preview(result, width), difference)
 
 
-def _float(image: np.ndarray) -> np.ndarray:
+def _as_float32(image: np.ndarray) -> np.ndarray:
     return np.float32(image) if image.dtype == np.float64 else dtypes.img_as_float32(image)
 
 
 def make_preview(image: np.ndarray, width: int) -> Preview:
-    """Return how a page shows (H, W, 3) float32 sRGB in [0, 1]."""
+    """Return a preview of (H, W, 3) float32 sRGB in [0, 1], at most `width` pixels wide."""
     counts, _ = np.histogram(luma(image), bins=HISTOGRAM_BINS, range=(0, 1))
-    share = min(width / image.shape[1], 1)
-    sides = [max(round(side * share), 1) for side in image.shape[1::-1]]
-    small = cv2.resize(image, sides, interpolation=cv2.INTER_AREA).clip(0, 1)
-    pixels = np.rint(255 * small[..., ::-1]).astype(np.uint8)
+    factor = min(width / image.shape[1], 1)
+    sides = [max(round(side * factor), 1) for side in image.shape[1::-1]]
+    resized = cv2.resize(image, sides, interpolation=cv2.INTER_AREA).clip(0, 1)
+    pixels = dtypes.img_as_uint8(resized)[..., ::-1]
     _, webp = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
-    shares = (counts / max(counts.sum(), 1)).tolist()
-    return Preview(webp.tobytes(), sides[1], sides[0], tuple(shares))
+    fractions = (counts / max(counts.sum(), 1)).tolist()
+    return Preview(webp.tobytes(), sides[1], sides[0], tuple(fractions))

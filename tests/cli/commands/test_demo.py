@@ -52,8 +52,8 @@ def test_a_port_that_is_taken_is_said_in_one_line(parts, capsys):
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        ("did_fuse", "takes a net from one color image to one"),
-        ("attention_unet", "takes a net from one color image to one"),
+        ("did_fuse", "takes a model from one color image to one"),
+        ("attention_unet", "takes a model from one color image to one"),
         ("nothing", "No shipped net is called 'nothing'"),
         ("clahe", "No shipped net is called 'clahe'"),
     ],

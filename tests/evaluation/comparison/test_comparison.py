@@ -55,7 +55,7 @@ def test_numbers_are_those_of_evaluate_and_costs_are_each_models_own(pair_of):
         metrics=["psnr", "niqe"],
         data="flat",
         width=20,
-        shown=1,
+        max_images=1,
         progress=lambda name, share: shares.append((name, share)),
     )
     assert shares == [(name, share) for name in ("input", "dashcam_net_tiny") for share in (0.5, 1)]
@@ -101,7 +101,7 @@ def test_a_picture_that_cannot_be_read_fails_alone_and_nothing_else_is_no_compar
     ((_, name, reason),) = found.failures
     assert (name, found.input_previews[1]) == ("b", {})
     assert "truncated" in reason
-    with pytest.raises(UsageError, match=r"Every model failed on every picture.*truncated"):
+    with pytest.raises(UsageError, match=r"Every model failed on every image.*truncated"):
         compared(pairs[1:], "input")
 
 
