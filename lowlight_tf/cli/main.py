@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from lowlight_tf import __version__
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.console import warn
 from lowlight_tf.registry import closest_match
 
 COMMANDS = (
@@ -30,9 +31,12 @@ COMMANDS = (
     "download",
 )
 
+EXTRAS = {"imgaug": "augment", "rawpy": "raw", "av": "video", "ray": "ray"}
+"""Module -> the extra that installs it; any other belongs to [train]."""
+
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Tell defaults, but not that there is none."""
+    """Show defaults, but not where there is none."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, False, []) or "default" in (action.help or ""):
@@ -41,7 +45,7 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports an error in one line, and takes whole flags only."""
+    """A parser that reports an error in one line, and accepts no abbreviated flags."""
 
     def __init__(self, **options) -> None:
         options.setdefault("allow_abbrev", False)
@@ -49,18 +53,20 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the command line, and leave with status 2."""
+        """Print what is wrong with the command line, and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}. See `{self.prog} --help`.\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the whole command line. Nothing heavy is imported for it."""
-    top = Parser(prog="lowlight-tf", description="Brighten dark pictures, and train what does it.")
+    """Build the parser of all verbs. Nothing heavy is imported for it."""
+    top = Parser(
+        prog="lowlight-tf", description="Low-light image enhancement: train, evaluate, deploy."
+    )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    words = top.add_subparsers(dest="command", required=True, metavar="VERB", parser_class=Parser)
-    for word in COMMANDS:
-        command = importlib.import_module(f"lowlight_tf.cli.commands.{word}")
-        verb = words.add_parser(word, help=command.HELP, description=command.HELP)
+    verbs = top.add_subparsers(dest="command", required=True, metavar="VERB", parser_class=Parser)
+    for name in COMMANDS:
+        command = importlib.import_module(f"lowlight_tf.cli.commands.{name}")
+        verb = verbs.add_parser(name, help=command.HELP, description=command.HELP)
         command.add_arguments(verb)
         verb.set_defaults(run_command=command.run)
     return top
@@ -69,53 +75,46 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (default: the command line) names; return its exit status.
 
-    Flags may be written with hyphens or underscores. Status 0 is success, 1 a check that did not
-    hold or an input that failed among others, 2 a command that could not be carried out.
+    Flags may be written with hyphens or underscores. Status 0 is success, 1 a check that failed or
+    an input that failed among others, 2 a command that could not be carried out.
     """
     words = [_with_hyphens(word) for word in (sys.argv[1:] if argv is None else argv)]
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        print(
-            f"lowlight-tf: no verb is called {words[0]!r}. Known: {closest_match(words[0], COMMANDS)}.",
-            file=sys.stderr,
-        )
+        known = closest_match(words[0], COMMANDS)
+        print(f"lowlight-tf: no verb is called {words[0]!r}. Known: {known}.", file=sys.stderr)
         return 2
     args = build_parser().parse_args(words)
     try:
         status = args.run_command(args)
-        sys.stdout.flush()  # what cannot be written is to be found out here
+        sys.stdout.flush()  # a closed output must be noticed here
         return status
     except UsageError as error:
-        print(f"lowlight-tf {args.command}: {error}", file=sys.stderr)
+        warn(args.command, str(error))
         return 2
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("lowlight_tf"):
             raise
-        print(
-            f"lowlight-tf {args.command}: needs the package {error.name!r}, which is not "
-            f"installed. Run: pip install 'lowlight_tf[{_extra(error.name)}]'",
-            file=sys.stderr,
+        extra = EXTRAS.get(error.name, "train")
+        warn(
+            args.command,
+            f"needs the package {error.name!r}, which is not installed. "
+            f"Run: pip install 'lowlight_tf[{extra}]'",
         )
         return 2
     except KeyboardInterrupt:
-        print(f"lowlight-tf {args.command}: interrupted", file=sys.stderr)
+        warn(args.command, "interrupted")
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # whoever read what is printed, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes in the end
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit
         return 128 + signal.SIGPIPE
 
 
 def _with_hyphens(word: str) -> str:
-    """Return a flag with hyphens for underscores, its value as it is."""
+    """Return a flag with hyphens for underscores, its value unchanged."""
     if not word.startswith("--"):
         return word
     flag, equals, value = word.partition("=")
     return flag.replace("_", "-") + equals + value
-
-
-def _extra(module: str) -> str:
-    """Return the extra of the package that brings `module`."""
-    extras = {"imgaug": "augment", "rawpy": "raw", "av": "video", "ray": "ray"}
-    return extras.get(module, "train")
 
 
 if __name__ == "__main__":

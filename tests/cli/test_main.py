@@ -25,7 +25,7 @@ def test_every_verb_has_help(word, capsys):
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys\nfrom lowlight_tf.cli.main import parser\nparser().format_help()\n"
+        "import sys\nfrom lowlight_tf.cli.main import build_parser\nbuild_parser().format_help()\n"
         "heavy = {'tensorflow', 'keras', 'cv2', 'numpy', 'ai_edge_litert', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -56,7 +56,7 @@ def test_flags_are_spelled_with_hyphen_or_underscore_with_equals_or_a_space(word
         "lowlight_tf.cli.commands.train.run", lambda args: seen.append(recipe_of(args)) or 0
     )
     assert main(["train", *words]) == 0
-    assert seen[0].pipeline.batch == 7
+    assert seen[0].pipeline.batch_size == 7
     assert seen[0].training.learning_rate == 1e-3
 
 

@@ -1,15 +1,16 @@
-"""The RAW part of `lowlight-tf enhance`: how much light, and bursts that become videos."""
+"""The RAW part of `lowlight-tf enhance`: exposure, reading, and bursts that become videos."""
 
 import argparse
+import functools
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.console import ProgressBar, warn
+from lowlight_tf.cli.options import add_flag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,63 +18,71 @@ if TYPE_CHECKING:
     from lowlight_tf.imaging.raw.raw_image import RawImage
     from lowlight_tf.runtime.engine import Engine
 
-FPS = 25.0
-"""Frames per second of a video that is made of RAW files."""
+DEFAULT_FPS = 25.0  # of a video that is made of RAW files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags that concern RAW files only."""
-    add = parser.add_argument_group("RAW files").add_argument
+    add = functools.partial(add_flag, parser.add_argument_group("RAW files"))
     add(
-        "--ratio",
+        "--exposure-ratio",
+        former=("--ratio",),
         type=float,
-        help="by how much light is amplified: how many times longer the exposure should have been "
-        "(default: what makes the mean of the picture a middle gray; for a model of pictures, "
-        "which are then developed by LibRaw first, 1)",
+        metavar="RATIO",
+        help="how many times longer the exposure should have been: the light is amplified by it "
+        "(default: what brings the mean of the image to middle gray; for a model of images, which "
+        "LibRaw develops first, 1)",
     )
-    add("--uncapped", action="store_true", help="amplify more than 300 times, where that is asked")
     add(
-        "--black",
+        "--no-ratio-cap",
+        former=("--uncapped",),
+        action="store_true",
+        help="amplify more than 300 times where that is asked for",
+    )
+    add(
+        "--black-level",
+        former=("--black",),
         type=float,
-        metavar="DIGIT",
-        help="which digit is black, for files that do not say it; 0 if the camera has taken it off",
+        metavar="VALUE",
+        help="the raw value of black, for files that do not state it; 0 if the camera has "
+        "subtracted it",
     )
     add(
         "--fps",
         type=float,
-        default=FPS,
+        default=DEFAULT_FPS,
         help="frames per second of the video that RAW files become, in the order of the numbers in "
         "their names, where --output is a video file (default: %(default)g)",
     )
 
 
 def check(engine: "Engine", args: argparse.Namespace) -> None:
-    """Refuse what no RAW file can be developed by; say if the ratio is not that which was asked."""
-    if args.ratio is not None:
-        checks.check_positive("ratio", args.ratio)
-        if exposure_cap(args) < args.ratio:
-            _warn(
-                f"--ratio {args.ratio:g} is more than See-in-the-Dark's {exposure_cap(args):g}, which is "
-                "taken. Pass --uncapped to have it."
+    """Refuse flags that no RAW file can be developed with; warn where the ratio is capped."""
+    if args.exposure_ratio is not None:
+        checks.check_positive("exposure_ratio", args.exposure_ratio)
+        if capped_ratio(args) < args.exposure_ratio:
+            warn(
+                "enhance",
+                f"--exposure-ratio {args.exposure_ratio:g} is above the limit of See-in-the-Dark, "
+                f"{capped_ratio(args):g}, which is used. Pass --no-ratio-cap to exceed it.",
             )
     checks.check_positive("fps", args.fps)
-    if args.black is not None and engine.contract.task != "raw_to_rgb":
+    if args.black_level is not None and engine.contract.task != "raw_to_rgb":
         raise UsageError(
-            f"{engine.name} takes pictures; LibRaw develops RAW files first. Leave out --black."
+            f"{engine.name} takes images; LibRaw develops RAW files first. Leave out --black-level."
         )
 
 
-def exposure_cap(args: argparse.Namespace) -> float | None:
-    """Return the ratio that the flags name, if they name one."""
+def capped_ratio(args: argparse.Namespace) -> float | None:
+    """Return the ratio that the flags ask for, if they do."""
     from lowlight_tf.imaging.raw import raw_image
 
-    return args.ratio and raw_image.cap_ratio(
-        args.ratio, None if args.uncapped else raw_image.MAX_EXPOSURE_RATIO
-    )
+    cap = None if args.no_ratio_cap else raw_image.MAX_EXPOSURE_RATIO
+    return args.exposure_ratio and raw_image.cap_ratio(args.exposure_ratio, cap)
 
 
 def is_raw(path: Path | str) -> bool:
-    """Tell whether something is a RAW file, by its suffix."""
+    """Return whether something is a RAW file, by its suffix."""
     from lowlight_tf.imaging.raw import raw_image
 
     return isinstance(path, Path) and path.suffix.lower() in raw_image.SUFFIXES
@@ -90,31 +99,32 @@ def read(source: Path, args: argparse.Namespace) -> "RawImage":
 
     if source.suffix.lower() in image_io.SUFFIXES:
         raise UsageError(
-            f"{source} is no RAW file. Name a --model of pictures, or the RAW file it was made of."
+            f"{source} is no RAW file. Name a --model of images, or the RAW file it was made from."
         )
-    return raw_image.read_raw(source, black=args.black)
+    return raw_image.read_raw(source, black=args.black_level)
 
 
 def ratio_for(image: "RawImage", name: str, args: argparse.Namespace, bar: ProgressBar) -> float:
-    """Return by how much a picture is amplified; say it where nobody else has."""
+    """Return the exposure ratio for an image, and print it where no flag has set it."""
     from lowlight_tf.imaging.raw import raw_image
     from lowlight_tf.runtime.develop import auto_exposure_ratio
 
-    asked = exposure_cap(args)
-    if asked is not None:
-        return asked
-    found = auto_exposure_ratio(image, cap=None if args.uncapped else raw_image.MAX_EXPOSURE_RATIO)
+    ratio = capped_ratio(args)
+    if ratio is not None:
+        return ratio
+    cap = None if args.no_ratio_cap else raw_image.MAX_EXPOSURE_RATIO
+    ratio = auto_exposure_ratio(image, cap=cap)
     bar.clear()
-    _warn(f"{name}: amplified {found:.4g} times, to a middle gray. Another: --ratio")
-    return found
+    warn("enhance", f"{name}: amplified {ratio:.4g} times, to middle gray. See --exposure-ratio.")
+    return ratio
 
 
 def develop_with_libraw(source: Path, args: argparse.Namespace) -> "np.ndarray":
-    """Return a RAW file as LibRaw develops it, (H, W, 3) uint16 sRGB: for a model of pictures."""
+    """Return a RAW file as LibRaw develops it, (H, W, 3) uint16 sRGB: for a model of images."""
     from lowlight_tf.imaging.raw import raw_image
 
     return raw_image.develop_with_libraw(
-        source, ratio=exposure_cap(args) or 1.0, curve="srgb", upright=True
+        source, ratio=capped_ratio(args) or 1.0, curve="srgb", upright=True
     )
 
 
@@ -143,7 +153,7 @@ def burst_frames(inputs: Sequence[Path | str]) -> list[Path] | None:
 
 
 def are_raw(inputs: Sequence[Path | str]) -> bool:
-    """Tell whether there are RAW files to develop, and no pictures."""
+    """Return whether the inputs are RAW files, and no images are among them."""
     from lowlight_tf.imaging import image_io
 
     folders = [source for source in inputs if isinstance(source, Path) and source.is_dir()]
@@ -155,14 +165,14 @@ def enhance_burst(
 ) -> int:
     """Develop RAW files into the frames of one video; return 0, or 1 if one could not be read.
 
-    All are amplified alike: as --ratio says, or as fits the first.
+    All are amplified alike: by --exposure-ratio, or by the ratio of the first.
 
     Raises:
         UsageError: If none can be developed, or the video cannot be written.
     """
     if engine.contract.task != "raw_to_rgb":
         raise UsageError(
-            f"{engine.name} takes pictures. Name a --model of RAW files, or a folder as --output."
+            f"{engine.name} takes images. Name a --model of RAW files, or a folder as --output."
         )
     try:
         from lowlight_tf.video.writer import VideoFormat, VideoWriter
@@ -171,28 +181,30 @@ def enhance_burst(
             raise
         raise UsageError("Video needs PyAV. Run: pip install 'lowlight_tf[video]'") from None
 
-    recorder, like = None, None
+    writer, video_format = None, None
     try:
         with ProgressBar(len(sources)) as bar:
-            for index, image in _images(engine, sources, args, bar):
-                if recorder is None:
-                    like = VideoFormat.of(image.shape[:2], args.fps)
-                    recorder = VideoWriter(target, like, codec=args.codec, overwrite=args.overwrite)
-                recorder.write(like.frame(index), image)
+            for index, image in _develop_frames(engine, sources, args, bar):
+                if writer is None:
+                    video_format = VideoFormat.of(image.shape[:2], args.fps)
+                    writer = VideoWriter(
+                        target, video_format, codec=args.codec, overwrite=args.overwrite
+                    )
+                writer.write(video_format.frame(index), image)
     finally:
-        if recorder:  # what there is of it plays, whatever happened
-            recorder.close()
-    if recorder is None:
+        if writer:  # what was written plays, whatever happened
+            writer.close()
+    if writer is None:
         raise UsageError(f"None of {len(sources)} RAW files could be developed.")
-    done = f"{recorder.frames} of {len(sources)} RAW files"
-    print(f"{done} developed by {engine.name}, in {target}")
-    return 1 if recorder.frames < len(sources) else 0
+    count = f"{writer.frames} of {len(sources)} RAW files"
+    print(f"{count} developed by {engine.name}, in {target}")
+    return 1 if writer.frames < len(sources) else 0
 
 
-def _images(
+def _develop_frames(
     engine: "Engine", sources: Sequence[Path], args: argparse.Namespace, bar: ProgressBar
 ) -> Iterator[tuple[int, "np.ndarray"]]:
-    """Give the number and the picture of each file that has one; say what is wrong with others."""
+    """Yield the index and the image of each file that can be developed; warn of the others."""
     import numpy as np
 
     from lowlight_tf.runtime.develop import develop
@@ -201,29 +213,25 @@ def _images(
     for index, source in enumerate(sources):
         bar.show(index, source.name)
         try:
-            picture = read(source, args)
-            ratio = ratio or ratio_for(picture, source.name, args, bar)
-            image = develop(engine, picture, ratio=ratio, dtype=np.uint8)
+            raw_image = read(source, args)
+            ratio = ratio or ratio_for(raw_image, source.name, args, bar)
+            image = develop(engine, raw_image, ratio=ratio, dtype=np.uint8)
             size = size or image.shape[:2]
             if image.shape[:2] != size:
                 raise _size_error(source, image.shape[:2], size)
         except UsageError as error:
             bar.clear()
-            _warn(str(error))
+            warn("enhance", str(error))
         else:
             yield index, image
 
 
 def _natural_sort_key(path: Path) -> list:
-    """Return what sorts names by the numbers in them: 9 before 10."""
-    words = re.split(r"(\d+)", str(path))
-    return [int(word) if word.isdigit() else word for word in words]
+    """Return a key that sorts names by the numbers in them: 9 before 10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [int(part) if part.isdigit() else part for part in parts]
 
 
 def _size_error(path: Path, size: tuple[int, int], first: tuple[int, int]) -> UsageError:
     sizes = f"{size[0]}x{size[1]}, the first {first[0]}x{first[1]}"
     return UsageError(f"The frames of a video must be of one size. Received: {path} is {sizes}.")
-
-
-def _warn(line: str) -> None:
-    print(f"lowlight-tf enhance: {line}", file=sys.stderr)

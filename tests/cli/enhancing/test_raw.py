@@ -107,7 +107,7 @@ def test_without_a_ratio_the_picture_becomes_gray_and_it_is_said(enhance, tmp_pa
 def test_a_ratio_is_capped_unless_it_must_not_be(enhance, tmp_path, capsys):
     source = take(tmp_path / "a.dng", light=0.0005)
     assert enhance(source, "--ratio", 600, output=tmp_path / "capped.png") == 0
-    assert "--ratio 600 is more than See-in-the-Dark's 300" in capsys.readouterr().err
+    assert "--exposure-ratio 600 is above the limit of See-in-the-Dark, 300" in capsys.readouterr().err
     assert enhance(source, "--ratio", 600, "--uncapped", output=tmp_path / "whole.png") == 0
     assert capsys.readouterr().err == ""
     assert enhance(source, "--ratio", 300, output=tmp_path / "three.png") == 0
@@ -119,10 +119,10 @@ def test_a_ratio_is_capped_unless_it_must_not_be(enhance, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--ratio", "0"], "`ratio` must be a positive number. Received: ratio=0"),
+        (["--ratio", "0"], "`exposure_ratio` must be a positive number. Received: exposure_ratio=0"),
         (["--fps", "-1"], "`fps` must be a positive number"),
         (["--infrared", "b.png"], "takes the pictures of one camera"),
-        (["--explain"], "libraw does not tell what it goes by"),
+        (["--explain"], "libraw has no outputs that explain"),
     ],
 )
 def test_flags_that_mean_nothing_are_refused(enhance, tmp_path, capsys, words, said):
@@ -135,8 +135,8 @@ def test_a_picture_is_no_raw_file(enhance, tmp_path, capsys):
     image_io.write_float_rgb(tmp_path / "a.png", np.zeros((*SIZE, 3), np.float32))
     assert enhance(tmp_path / "a.png", take(tmp_path / "b.dng"), "--ratio", 9) == 1
     said = capsys.readouterr()
-    assert "a.png is no RAW file. Name a --model of pictures" in said.err
-    assert "1 of 2 pictures" in said.out
+    assert "a.png is no RAW file. Name a --model of images" in said.err
+    assert "1 of 2 images" in said.out
 
 
 def test_a_model_of_pictures_is_shown_what_libraw_develops(enhance, tmp_path):
@@ -160,7 +160,7 @@ def test_a_model_of_pictures_passes_over_raw_files_beside_pictures(enhance, tmp_
 
 def test_black_is_nothing_to_a_model_of_pictures(enhance, tmp_path, capsys):
     assert enhance(take(tmp_path / "a.dng"), "--black", 512, model="gamma") == 2
-    assert "Leave out --black" in capsys.readouterr().err
+    assert "Leave out --black-level" in capsys.readouterr().err
 
 
 def test_numbered_files_become_a_video_in_their_order(enhance, tmp_path, capsys):
