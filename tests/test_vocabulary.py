@@ -52,6 +52,7 @@ ARCHITECTURES = re.compile(r"dashcam_net|dashcamnet|nanodet|ladder$")
 NO_VERB = {  # -ed words that begin a function's name and are no past participle
     "embed",
     "need",
+    "pretrained",
     "seed",
     "speed",
 }
