@@ -82,7 +82,9 @@ def test_what_cannot_be_is_one_line(words, reason, street, capsys):
 
 def test_pictures_without_labels_need_a_judge(street, capsys):
     (street / "boxes.json").unlink()
-    assert main(["evaluate", "--task=detection", f"--data={street}"]) == 0  # persons missed, at least
+    assert (
+        main(["evaluate", "--task=detection", f"--data={street}"]) == 0
+    )  # persons missed, at least
     assert "persons missed" in capsys.readouterr().out
     assert main(["evaluate", "--task=detection", f"--data={street / 'visible'}"]) == 2
     assert "Pass --labels, or --reference-detector" in capsys.readouterr().err
