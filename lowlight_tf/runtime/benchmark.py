@@ -19,28 +19,27 @@ from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.runtime.tasks import task_of
 
-WARM_UP = 3
-"""Runs after the first one that are not counted."""
+WARM_UP_RUNS = 3
+"""Runs after the first one that are not timed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """What one file takes with so many threads: uint8 frames in, uint8 frames out.
+    """The speed of a file with a number of threads: uint8 frames in, uint8 frames out.
 
-    A file that fuses takes the frames of two cameras, one channel each; one that develops takes
-    packed RAW frames.
+    A fusion model takes the frames of two cameras, one channel each; a RAW model packed frames.
 
     Attributes:
         threads: Processor threads of the interpreter.
-        runs: How many frames were timed.
-        load_ms: From the path to an engine that can be called, the check of the file included.
-        first_ms: The first frame.
-        p50_ms: The median frame.
-        p90_ms: What nine of ten frames stay below.
-        p99_ms: What 99 of 100 frames stay below.
-        peak_mb: The most memory that the process held, Python and its libraries included (MB).
-        copy_ms: The median copy of such a frame, in turn with the runs.
-        copy_ratio: p50_ms in copies: what tells nets apart from machines.
+        runs: Number of frames that were timed.
+        load_ms: Time to open the file, its checks included.
+        first_ms: Time of the first frame.
+        p50_ms: Median time of a frame.
+        p90_ms: Its 90th percentile.
+        p99_ms: Its 99th percentile.
+        peak_mb: Peak memory of the process, Python and its libraries included (MB).
+        copy_ms: Median time to copy such a frame, measured in turn with the runs.
+        copy_ratio: p50_ms / copy_ms, which depends less on the machine.
     """
 
     threads: int
@@ -58,16 +57,16 @@ class Timing:
 def measure(
     path: Path, *, threads: int, runs: int = 100, size: tuple[int, int] | None = None
 ) -> Timing:
-    """Time a .tflite file in a process of its own, so that its peak of memory is its own.
+    """Time a .tflite file in a process of its own, whose peak memory is the file's.
 
     Args:
-        path: The file, its card beside it.
+        path: The file, its card next to it.
         threads: Processor threads for the interpreter.
-        runs: How many frames to time; the 99th percentile wants a hundred.
-        size: Height and width of the frames (pixels); None takes what the file was made for.
+        runs: Number of frames to time; the 99th percentile needs a hundred.
+        size: Height and width of the frames (pixels); None takes the file's own size.
 
     Raises:
-        UsageError: If the file cannot be run, or its process came to an end by itself.
+        UsageError: If the file cannot be run, or its process crashes.
     """
     checks.check_min("threads", threads, 1)
     checks.check_min("runs", runs, 1)
@@ -92,7 +91,7 @@ def measure(
 def measure_here(
     path: Path, *, threads: int, runs: int, size: tuple[int, int] | None = None
 ) -> Timing:
-    """Time a .tflite file in this process, whose peak of memory is taken as it is."""
+    """Time a .tflite file in this process, whose peak memory includes everything before."""
     begun = time.perf_counter()
     engine = LiteRTEngine(path, threads=threads)
     load = time.perf_counter() - begun
@@ -106,21 +105,21 @@ def measure_here(
     }
     images = {name: frame[None] for name, frame in frames.items()}
     images |= input_geometry.make_thumbnails(contract, *frames.values())
-    (wanted,) = contract.outputs
+    (output,) = contract.outputs
     large = tuple(contract.scale * side for side in size)
-    out = {wanted.name: np.empty((1, *wanted.shape(large)), np.uint8)}
+    out = {output.name: np.empty((1, *output.shape(large)), np.uint8)}
     frame = next(iter(frames.values()))
     copy = np.empty_like(frame)
 
-    first = _seconds(lambda: engine(images, out=out))
-    for _ in range(WARM_UP):
+    first = _time(lambda: engine(images, out=out))
+    for _ in range(WARM_UP_RUNS):
         engine(images, out=out)
-    passed, copied = [], []
+    seconds, copy_seconds = [], []
     for _ in range(runs):
-        passed.append(_seconds(lambda: engine(images, out=out)))
-        copied.append(_seconds(lambda: np.copyto(copy, frame)))
-    p50, p90, p99 = (1000 * np.percentile(passed, (50, 90, 99))).tolist()
-    copy_ms = 1000 * float(np.median(copied))
+        seconds.append(_time(lambda: engine(images, out=out)))
+        copy_seconds.append(_time(lambda: np.copyto(copy, frame)))
+    p50, p90, p99 = (1000 * np.percentile(seconds, (50, 90, 99))).tolist()
+    copy_ms = 1000 * float(np.median(copy_seconds))
     return Timing(
         threads=threads,
         runs=runs,
@@ -136,7 +135,7 @@ def measure_here(
 
 
 def system_info() -> dict[str, str | int | float]:
-    """Return what a timing depends on: processor, memory, system, versions."""
+    """Return what timings depend on: processor, memory, system, versions."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     facts = {
         "cpu": _cpu(),
@@ -152,9 +151,9 @@ def system_info() -> dict[str, str | int | float]:
     return facts
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _time(function: Callable[[], object]) -> float:
     begun = time.perf_counter()
-    work()
+    function()
     return time.perf_counter() - begun
 
 
@@ -169,10 +168,10 @@ def _cpu() -> str:
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process held.
+    """Return the peak memory of this process (bytes).
 
-    What `getrusage` says of a process includes what its parent held when it was made; where the
-    kernel has a better word, that is taken.
+    `getrusage` includes the memory of the parent at the time of the fork; Linux has a better
+    counter.
     """
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.is_file() else ():
@@ -185,7 +184,7 @@ def peak_bytes() -> int:
 
 
 def main() -> int:
-    """Time the file that the command line names, here; print it as JSON."""
+    """Time the file of the command line in this process; print JSON."""
     path, (threads, runs, *size) = sys.argv[1], map(int, sys.argv[2:])
     try:
         timing = measure_here(Path(path), threads=threads, runs=runs, size=tuple(size))

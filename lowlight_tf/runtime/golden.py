@@ -1,8 +1,8 @@
-"""Does a file do on this machine what it did where it was made?
+"""Golden tests: whether a file gives the same output on this machine as where it was exported.
 
-Beside a .tflite file may lie a golden pair, NAME.npz: an 8-bit picture for each input port and what
-the file made of them, (H, W, C) each, under the names of the ports. To be small it may hold only
-the middle of an output, and leave its inputs to the pair beside it that `INPUTS` names.
+Next to a .tflite file may be a golden pair, NAME.npz: an 8-bit image for each input port and the
+file's outputs, (H, W, C) each, under the names of the ports. To save space it may hold only the
+center of an output, and refer to another pair of the folder for its inputs (`INPUTS_PREFIX`).
 """
 
 import zipfile
@@ -15,29 +15,29 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime.engine import Engine
 
 MAX_PSNR_DB = 120.0
-"""Where the scale ends: two outputs that differ by less are equal."""
+"""Upper end of the scale: outputs that differ by less count as equal."""
 
 INPUTS_PREFIX = "inputs_of"
-"""Under this name stands the file of the pair that holds the inputs, if it is another one."""
+"""Key of the file name of the pair that holds the inputs, if it is another one."""
 
 MIN_GOLDEN_DB = 40.0
-"""The least agreement with a golden output: processors round differently."""
+"""Lowest PSNR to a golden output that passes: processors round differently."""
 
 
 def psnr_db(mean_square: float) -> float:
-    """Return a mean squared difference in [0, 1] units as decibels, at most `EXACT_DB`."""
+    """Return a mean squared difference in [0, 1] units as PSNR (dB), at most `MAX_PSNR_DB`."""
     return round(float(-10 * np.log10(max(mean_square, 10 ** (-MAX_PSNR_DB / 10)))), 2)
 
 
 def golden_db(engine: Engine, path: Path) -> float:
-    """Return how well an engine reproduces a golden output: PSNR (dB), at most `EXACT_DB`.
+    """Return how well an engine reproduces a golden output: PSNR (dB), at most `MAX_PSNR_DB`.
 
     Args:
         engine: The file on this machine.
         path: The golden pair.
 
     Raises:
-        UsageError: If there is none, or it is damaged or that of a net with other ports.
+        UsageError: If there is none, or it is damaged or of a model with other ports.
     """
     contract = engine.contract
     inputs, outputs = ([port.name for port in side] for side in (contract.inputs, contract.outputs))
@@ -50,7 +50,7 @@ def golden_db(engine: Engine, path: Path) -> float:
             image = center_crop(image, expected.shape[:2])
         if expected.shape != image.shape:
             raise UsageError(
-                f"{path}: {name!r} is {expected.shape}, {engine.name} gives {image.shape}. "
+                f"{path}: {name!r} is {expected.shape}, {engine.name} returns {image.shape}. "
                 "Copy the file, its card and its .npz again."
             )
         differences.append(np.square((np.float64(image) - expected) / 255).mean())
@@ -58,27 +58,27 @@ def golden_db(engine: Engine, path: Path) -> float:
 
 
 def center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return the middle of an (H, W, C) picture, at most `size` (height, width)."""
+    """Return the center of an (H, W, C) image, at most `size` (height, width)."""
     top, left = (max(0, have - want) // 2 for have, want in zip(image.shape, size, strict=False))
     return image[top : top + size[0], left : left + size[1]]
 
 
 def load_golden(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the pictures of a golden pair by the names of their ports, (H, W, C) uint8.
+    """Return port name -> image of a golden pair, (H, W, C) uint8.
 
     Args:
         path: The golden pair.
-        inputs: Names of the inputs; they may lie in the pair beside it that it names.
+        inputs: Names of the inputs; they may be in the other pair that it refers to.
         outputs: Names of the outputs; may be empty.
 
     Raises:
-        UsageError: If there is none, or it is damaged or that of a net with other ports.
+        UsageError: If there is none, or it is damaged or of a model with other ports.
     """
     names = (*inputs, *outputs)
-    golden = _arrays(path, names)
+    golden = _load_arrays(path, names)
     if INPUTS_PREFIX in golden:
-        beside = _arrays(path.with_name(Path(str(golden[INPUTS_PREFIX])).name), inputs)
-        golden |= {name: beside.get(name) for name in inputs}
+        other = _load_arrays(path.with_name(Path(str(golden[INPUTS_PREFIX])).name), inputs)
+        golden |= {name: other.get(name) for name in inputs}
     for name in names:
         image = golden.get(name)
         if image is None:
@@ -88,8 +88,8 @@ def load_golden(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> di
     return {name: golden[name] for name in names}
 
 
-def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return all that a pair's file holds."""
+def _load_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return all arrays of a pair's file."""
     if not path.is_file():
         raise UsageError(
             f"No golden pair at {path}. Copy the .npz that came with the file, or export with "

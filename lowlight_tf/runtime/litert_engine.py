@@ -1,4 +1,4 @@
-"""Run a .tflite file with the LiteRT interpreter. TensorFlow is never loaded here."""
+"""Running a .tflite file with the LiteRT interpreter. TensorFlow is never loaded here."""
 
 from pathlib import Path
 
@@ -18,37 +18,37 @@ from lowlight_tf.tflite_graph.macs import count_macs
 from lowlight_tf.tflite_graph.resize_model import resize_model_bytes
 
 UINT8_CODES = np.arange(256)
-"""All values of a byte."""
+"""All values of a uint8."""
 
 SIGN_BIT = np.uint8(128)
-"""The bit that tells a byte from the int8 that means the same."""
+"""The bit in which a uint8 differs from the int8 of the same meaning."""
 
 
 class LiteRTEngine(Engine):
-    """An `Engine` over a .tflite file and the card beside it.
+    """An `Engine` over a .tflite file and the card next to it.
 
-    Whatever type the file takes, images go in and come out as float32 in [0, 1] or as uint8. A
-    picture is written where the interpreter reads it and its result read where it lies: in passing
-    they are converted by tables of 256 values, made of the file's own scales and zero points, and
-    merely copied where a table says nothing, as in a file whose steps are 1/255. An integer file is
-    run without the operations that its uint8 ports stand for: see `runtime.ports`.
+    Whatever type the file takes, images go in and come out as float32 in [0, 1] or as uint8. They
+    are written directly into the interpreter's input and read directly from its output; on the way
+    8-bit values are converted by lookup tables made from the file's scales and zero points, or
+    copied where the table is the identity, as in a file of scale 1/255. An integer file is run
+    without the quantize operations at its uint8 ports: see `tflite_graph.io_quantization`.
 
-    A file whose card calls it resizable takes pictures of any size; where the next picture's is
-    another than the last one's, memory is laid out anew, which takes a few milliseconds.
+    A file whose card says that it is resizable takes images of any size; a change of size
+    reallocates its tensors, which takes a few milliseconds.
 
     Args:
-        path: The .tflite file; its card is the .json beside it.
+        path: The .tflite file; its card is the .json next to it.
         threads: Processor threads for the interpreter.
 
     Attributes:
         path: The file.
-        card: What its card says.
-        weights: Number of trained weights of the net.
+        card: Its card.
+        weights: Number of trained weights.
         preprocessing: What is done to the images of two cameras before they go in.
         size: The (height, width) that the file takes; None if it is resizable.
 
     Raises:
-        UsageError: If the file or its card is missing, damaged, or not of the other.
+        UsageError: If the file or its card is missing or damaged, or they do not match.
     """
 
     def __init__(self, path: Path, *, threads: int = 2) -> None:
@@ -59,7 +59,7 @@ class LiteRTEngine(Engine):
         self.card = ModelCard.load(path.with_suffix(".json"))
         if sha256(path) != self.card.sha256:
             raise UsageError(
-                f"{path} is not the file that its card was written for: the checksums differ. "
+                f"{path} does not match its card: the checksums differ. "
                 "Copy both again, or export again."
             )
         checks.check_choice("dtype of the card", self.card.dtype, ("float32", "uint8"))
@@ -72,19 +72,18 @@ class LiteRTEngine(Engine):
         self._find_ports()
 
     def __call__(self, images: Images, *, out: Images | None = None) -> Images:
-        """Run one batch, picture by picture. See `Engine`.
+        """Run one batch, image by image. See `Engine`.
 
         Args:
-            images: What each input port is shown. The first picture decides about the answer's
-                type.
-            out: Where to write the answer, by name of port: contiguous arrays that fit it. A loop
-                that passes the same ones each time allocates nothing.
+            images: Port name -> (B, H, W, C). The type of the first is that of the result.
+            out: Where results are written, by port name: contiguous arrays that fit. A loop that
+                passes the same ones each time allocates nothing.
 
         Returns:
-            `out`, or arrays that are the caller's: nobody writes into them afterwards.
+            `out`, or new arrays.
 
         Raises:
-            UsageError: If an image is missing, or is of another size, type or number than it must.
+            UsageError: If an image is missing, or has a wrong size, type or count.
         """
         first = self.contract.image_inputs[0].name
         size = self._size_of(images.get(first))
@@ -117,9 +116,9 @@ class LiteRTEngine(Engine):
         return out
 
     def explanation_maps(self, images: Images) -> Images:
-        """Return what the net went by in one picture, (1, h, w, C) float32 in [0, 1] each.
+        """Return the outputs that explain the result for one image, (1, h, w, C) float32 in [0, 1].
 
-        Empty if the file does not tell.
+        Empty if the file has none.
         """
         self({name: image[:1] for name, image in images.items()})
         maps = {}
@@ -131,26 +130,26 @@ class LiteRTEngine(Engine):
         return maps
 
     def count_macs(self, size: tuple[int, int]) -> int:
-        """Return how many multiply-adds one picture of a (height, width) costs that it takes."""
+        """Return the multiply-adds of one image of (height, width) `size`."""
         content = self.path.read_bytes()
         if size != (self.card.height, self.card.width):
             content = resize_model_bytes(content, self.contract, size)
         return count_macs(content)
 
     def _size_of(self, image: np.ndarray | None) -> tuple[int, int]:
-        """Return the size that a picture is run at, if it is one."""
+        """Return the size that an image is run at; that of the tensors if it is no image."""
         if self.size or image is None or image.ndim != 4:
             return self._allocated_size
         size, step = image.shape[1:3], self.contract.multiple_of
         if 0 in size or size[0] % step or size[1] % step:
             raise UsageError(
                 f"{self.name} takes heights and widths that are multiples of {step}. "
-                f"Received: {size[0]}x{size[1]}. `enhance` fits pictures of any size."
+                f"Received: {size[0]}x{size[1]}. `enhance` takes images of any size."
             )
         return size
 
     def _allocate(self, size: tuple[int, int]) -> None:
-        """Make room for pictures of another size."""
+        """Reallocate the tensors for images of another size."""
         for port in self.contract.image_inputs:
             index = self._inputs[port.name].index
             self._interpreter.resize_tensor_input(index, (1, *port.shape(size)))
@@ -170,8 +169,8 @@ class LiteRTEngine(Engine):
     ) -> dict[str, "_Tensor"]:
         """Return the tensor of each port, found by name in the file's signature."""
         details = getattr(self._interpreter, f"get_{side[:-1]}_details")()
-        alone = len(ports) == len(details) == 1
-        named = {ports[0].name: details[0]} if alone else self._signature(side)
+        only_one = len(ports) == len(details) == 1
+        named = {ports[0].name: details[0]} if only_one else self._signature(side)
         missing = [port.name for port in ports if port.name not in named]
         if missing:
             raise UsageError(
@@ -187,9 +186,9 @@ class LiteRTEngine(Engine):
         return getattr(runner, f"get_{side[:-1]}_details")()
 
     def _tensor(self, port: Port, details: dict, size: tuple[int, int]) -> "_Tensor":
-        """Return one port of the file, if it is as the card says."""
+        """Return the tensor of one port; refuse one that does not match the card."""
         shape, dtype = tuple(map(int, details["shape"])), np.dtype(details["dtype"]).name
-        dtype = "uint8" if dtype == "int8" else dtype  # see `runtime.ports`
+        dtype = "uint8" if dtype == "int8" else dtype  # see `tflite_graph.io_quantization`
         expected = (1, *port.shape(size))
         if (shape, dtype) != (expected, self.card.dtype):
             raise UsageError(
@@ -198,7 +197,7 @@ class LiteRTEngine(Engine):
             )
         if dtype == "uint8" and not 0 < details["quantization"][0] < np.inf:
             raise UsageError(
-                f"{self.path}: {port.name!r} does not say what its steps are worth. Export again."
+                f"{self.path}: {port.name!r} has no quantization scale. Export again."
             )
         return _Tensor(self._interpreter, details)
 
@@ -209,7 +208,7 @@ class LiteRTEngine(Engine):
         if image.ndim != 4 or image.shape[1:] != expected:
             raise UsageError(
                 f"{self.name} takes {port.name!r} as (batch, {', '.join(map(str, expected))}). "
-                f"Received: {image.shape}. `enhance` fits pictures of any size."
+                f"Received: {image.shape}. `enhance` takes images of any size."
             )
         if image.dtype not in (np.float32, np.uint8):
             raise UsageError(
@@ -231,21 +230,21 @@ def _read_preprocessing(card: ModelCard, path: Path) -> PairPreprocessing:
     try:
         return PairPreprocessing(**card.preprocessing)
     except TypeError as error:
-        raise UsageError(f"The card of {path} asks for an unknown preparation: {error}.") from None
+        raise UsageError(f"The card of {path} asks for unknown preprocessing: {error}.") from None
 
 
 def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
-    """Open a file, or say in one line why it cannot be."""
+    """Open a file; an error says in one line why it cannot be."""
     try:
-        Interpreter(model_path=str(path))  # looks whether the file hangs together
+        Interpreter(model_path=str(path))  # verifies the structure of the file
         content = path.read_bytes()
         if dtype == "uint8":
             content = strip_io_quantize_ops(content)
         interpreter = Interpreter(model_content=content, num_threads=threads)
-        # LiteRT checks that a file hangs together. Where zeros were written over a part of it, it
-        # still does, with tensors that have lost all; on some of these LiteRT ends the process.
+        # LiteRT verifies the structure only. A file that was overwritten with zeros in part can pass,
+        # with empty tensors; on some of these LiteRT crashes the process.
         if not all(details["name"] for details in interpreter.get_tensor_details()):
-            raise ValueError("tensors have lost their names: the file is damaged")
+            raise ValueError("tensors have no names: the file is damaged")
         interpreter.allocate_tensors()
     except Exception as error:  # of many types; all mean that the file is damaged
         raise _load_error(path, error) from None
@@ -258,10 +257,10 @@ def _load_error(path: Path, error: Exception) -> UsageError:
 
 
 class _Tensor:
-    """One port of the file: where its numbers lie, and what they mean."""
+    """One input or output tensor of the file, and its quantization."""
 
     def __init__(self, interpreter: Interpreter, details: dict) -> None:
-        # No view may be alive while the interpreter runs: each is made when it is needed.
+        # No view may exist while the interpreter runs: each is made when it is needed.
         self.index = details["index"]
         self._view = interpreter.tensor(self.index)
         self.shape = tuple(map(int, details["shape"][1:]))
@@ -279,7 +278,7 @@ class _Tensor:
         self._values = values.astype(np.float32)
 
     def write(self, image: np.ndarray) -> None:
-        """Write an image, float32 in [0, 1] or uint8, as the numbers of the file."""
+        """Write an image, float32 in [0, 1] or uint8, into the tensor."""
         tensor = self._view_as_uint8()
         if image.dtype == np.uint8:
             _apply_lut(image, self._codes if self._is_integer else self._values, tensor)
@@ -291,13 +290,13 @@ class _Tensor:
             np.copyto(tensor, image)
 
     def read(self, image: np.ndarray) -> None:
-        """Write the numbers of the file into an image, float32 in [0, 1] or uint8."""
+        """Write the tensor into an image, float32 in [0, 1] or uint8."""
         tensor = self._view_as_uint8()
         if self._is_integer:
             _apply_lut(
                 tensor, self._gray_levels if image.dtype == np.uint8 else self._values, image
             )
-        elif image.dtype == np.uint8:  # rounded and cut to a byte in one pass
+        elif image.dtype == np.uint8:  # rounded and clipped to uint8 in one pass
             cv2.multiply(_flat(tensor), 255, _flat(image), dtype=cv2.CV_8U)
         else:
             np.clip(tensor, 0, 1, out=image)
@@ -311,7 +310,7 @@ def _to_uint8(values: np.ndarray) -> np.ndarray:
 
 
 def _apply_lut(image: np.ndarray, table: np.ndarray, target: np.ndarray) -> None:
-    """Write what `table` says of each 8-bit value into `target`."""
+    """Write `table[value]` of each 8-bit value into `target`."""
     if table.dtype == np.uint8 and np.array_equal(table, UINT8_CODES):
         np.copyto(target, image)
     elif table.dtype == np.uint8 and np.array_equal(table, UINT8_CODES ^ SIGN_BIT):

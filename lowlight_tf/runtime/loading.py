@@ -10,26 +10,26 @@ from lowlight_tf.runtime.engine import Engine
 
 
 def load_baseline(name: str) -> BaselineEngine:
-    """Return the baseline of a name as an engine.
+    """Open a baseline by name.
 
     Raises:
         UsageError: If there is none of that name.
     """
-    develops = BASELINES.find(name).contract.is_raw
-    return (RawBaselineEngine if develops else BaselineEngine)(name)
+    is_raw = BASELINES.find(name).contract.task == "raw_to_rgb"
+    return (RawBaselineEngine if is_raw else BaselineEngine)(name)
 
 
 def load_model(model: str | Path, *, threads: int = 2) -> Engine:
-    """Open whatever `model` names.
+    """Open a model by name or path.
 
     Args:
-        model: A shipped net ("dashcam_net_tiny"), a baseline ("average"), a .tflite file with its
-            card beside it, or a run folder of `lowlight-tf train` (this one needs the [train]
-            extra).
+        model: A shipped model ("dashcam_net_tiny" or "tiny"), a baseline ("average"), a .tflite
+            file with its card next to it, or a run folder of `lowlight-tf train` (which needs the
+            [train] extra).
         threads: Processor threads that the engine may use.
 
     Raises:
-        UsageError: If there is no such thing; the nearest names are offered.
+        UsageError: If there is none; the closest names are offered.
     """
     from lowlight_tf.runtime.litert_engine import LiteRTEngine
 

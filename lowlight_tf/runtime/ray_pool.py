@@ -1,4 +1,4 @@
-"""Many items on all processors of a machine, or of a cluster, by Ray."""
+"""Mapping a function over items on all processors of a machine or cluster, by Ray."""
 
 import contextlib
 import dataclasses
@@ -11,37 +11,37 @@ from typing import Any, TypeVar
 from lowlight_tf.checks import UsageError
 
 SHUTDOWN_GRACE_S = 10.0
-"""Seconds in which items that are under way may still be finished after an interruption."""
+"""Time for items that are being processed to finish after an interruption."""
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskFailure:
-    """What comes in place of an answer.
+    """In place of a result: why there is none.
 
     Attributes:
-        reason: What became of the item.
+        reason: What happened to the item.
     """
 
     reason: str
 
 
 def map_unordered(
-    items: Sequence[Item], open_worker: Callable[[], Callable[[Item], Answer]], *, cpus: int = 1
-) -> Iterator[tuple[Item, Answer | TaskFailure]]:
-    """Work through items, and give each with its answer as soon as it is there.
+    items: Sequence[Item], open_worker: Callable[[], Callable[[Item], Result]], *, cpus: int = 1
+) -> Iterator[tuple[Item, Result | TaskFailure]]:
+    """Process items in parallel, and yield each with its result as soon as it is done.
 
-    If the environment names a cluster (RAY_ADDRESS), the work is done there; paths in items must
-    mean the same on all its machines, and this package be installed on them. Otherwise Ray is
-    started on this machine, and stopped when the iterator is closed. An item that raises, or ends
-    its worker, costs only itself.
+    If the environment names a cluster (RAY_ADDRESS), it is used: paths in items must be valid on
+    all its machines, and this package installed on them. Otherwise Ray is started on this machine,
+    and stopped when the iterator is closed. An item that raises, or crashes its worker, does not
+    affect the others.
 
     Args:
-        items: What to work on; sent to the workers, as are the answers.
-        open_worker: Called once in every worker; what it returns is called with one item at a time.
-        cpus: Processors that a worker uses; as many are opened as there are processors for.
+        items: Sent to the workers, as are the results.
+        open_worker: Called once in every worker; the function it returns gets one item at a time.
+        cpus: Processors of a worker; as many workers are started as fit.
 
     Raises:
         UsageError: If the cluster cannot be reached.
@@ -51,35 +51,35 @@ def map_unordered(
 
     if not items:
         return
-    with contextlib.ExitStack() as opened:
+    with contextlib.ExitStack() as stack:
         if not ray.is_initialized():
             _start(ray)
-            opened.callback(ray.shutdown)
+            stack.callback(ray.shutdown)
         processors = ray.cluster_resources().get("CPU", 1)
         cpus = min(cpus, processors)
-        # With room for two calls Ray makes them outside the main thread, where a worker that is
-        # told to end does so, and no handler of signals can make it finish half a file first.
+        # With a concurrency of two Ray runs calls outside the main thread. There a worker that is
+        # killed ends at once, and no signal handler can make it finish a partial file first.
         actor = ray.remote(num_cpus=cpus, max_restarts=-1, max_concurrency=2)(_Worker)
         count = min(len(items), max(int(processors // cpus), 1))
         workers = [actor.remote(open_worker) for _ in range(count)]
         for worker in workers:
-            opened.callback(ray.kill, worker)
-        idle, todo, under_way = list(workers), iter(items), {}
-        opened.callback(_finish, ray, under_way)
+            stack.callback(ray.kill, worker)
+        idle, todo, running = list(workers), iter(items), {}
+        stack.callback(_finish, ray, running)
         while True:
             for item in itertools.islice(todo, len(idle)):
                 worker = idle.pop()
-                under_way[worker.work.remote(item)] = worker, item
-            if not under_way:
+                running[worker.work.remote(item)] = worker, item
+            if not running:
                 return
-            (done,), _ = ray.wait(list(under_way))
-            worker, item = under_way.pop(done)
+            (done,), _ = ray.wait(list(running))
+            worker, item = running.pop(done)
             idle.append(worker)
-            yield item, _answer(ray, done)
+            yield item, _get_result(ray, done)
 
 
 class _Worker:
-    """What lives in another process."""
+    """The actor in a worker process."""
 
     def __init__(self, open_worker: Callable[[], Callable]) -> None:
         self._open, self._work = open_worker, None
@@ -90,7 +90,7 @@ class _Worker:
 
 
 def _start(ray: Any) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -100,16 +100,16 @@ def _start(ray: Any) -> None:
         raise UsageError(f"Ray cannot be reached or started {where}: {reason}") from None
 
 
-def _answer(ray: Any, done: Any) -> Any:
+def _get_result(ray: Any, done: Any) -> Any:
     try:
         return ray.get(done)
     except ray.exceptions.RayTaskError as error:
         return TaskFailure(f"{type(error.cause).__name__}: {error.cause}")
     except ray.exceptions.RayError:
-        return TaskFailure("its worker died, perhaps for want of memory")
+        return TaskFailure("its worker crashed, perhaps for lack of memory")
 
 
-def _finish(ray: Any, under_way: dict) -> None:
-    """Let short items come to their end."""
-    if under_way:
-        ray.wait(list(under_way), num_returns=len(under_way), timeout=SHUTDOWN_GRACE_S)
+def _finish(ray: Any, running: dict) -> None:
+    """Wait a short time for the items that are being processed."""
+    if running:
+        ray.wait(list(running), num_returns=len(running), timeout=SHUTDOWN_GRACE_S)

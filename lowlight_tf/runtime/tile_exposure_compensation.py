@@ -1,8 +1,8 @@
-"""Make tiles agree about the brightness of the whole.
+"""Exposure compensation of tiles, so that they match the result of the full image.
 
-A net that normalizes over its image sees a tile of dark street and a tile of lit windows as two
-pictures, and brightens each to its own taste. Here the net sees the whole picture once, small, and
-each tile is moved to what it said there.
+A model with global statistics brightens a tile of dark street and one of lit windows differently.
+Here it is run once on the full image, resized, and the low frequencies of each tile are shifted to
+that result.
 """
 
 from collections.abc import Callable
@@ -13,25 +13,24 @@ import numpy as np
 from lowlight_tf.runtime.engine import Images
 
 LOWPASS_SIGMA_FRACTION = 1 / 8
-"""Spread of the low pass, in sides of a tile."""
+"""Sigma of the low pass, as a fraction of a tile's side."""
 
 MIN_SLOPE = 0.05
-"""How much black and white still give way; halfway between them it is 0.3."""
+"""Slope at black and white; halfway between them it is 0.3."""
 
 
 class TileExposureCompensator:
-    """What the net makes of the whole picture at a glance.
+    """Compensates the exposure of tiles, given the result of the full image at low resolution.
 
-    The small picture consists of single pixels of the large one, not of means: so a net (or a
-    curve) that looks at single pixels gives at those places exactly what its tiles give, and they
-    are left exactly as they are.
+    The image is subsampled, not averaged: a model (or a curve) that works on single pixels gives
+    the same result there as in its tiles, which are then left exactly unchanged.
 
     Args:
-        run: The net: from what `pick` gives to float32 (h, w, C) in [0, 1].
-        pick: (rows, columns) -> those pixels of all that the net sees, by port: float32
-            (rows, columns, C) in [0, 1].
-        shape: Height and width of the picture.
-        size: Height and width that the net takes.
+        run: The model: from what `pick` returns to float32 (h, w, C) in [0, 1].
+        pick: (rows, columns) -> these pixels of all inputs, by port: float32 (rows, columns, C) in
+            [0, 1].
+        shape: Height and width of the image.
+        size: Height and width that the model takes.
     """
 
     def __init__(
@@ -42,45 +41,47 @@ class TileExposureCompensator:
         shape: tuple[int, int],
         size: tuple[int, int],
     ) -> None:
-        self._steps = [side / small for side, small in zip(shape, size, strict=True)]
-        self._places = [
+        self._strides = [side / small for side, small in zip(shape, size, strict=True)]
+        self._sample_positions = [
             ((np.arange(small) + 0.5) * step).astype(int)
-            for small, step in zip(size, self._steps, strict=True)
+            for small, step in zip(size, self._strides, strict=True)
         ]
-        self._glance = run(pick(*self._places))
+        self._low_res_result = run(pick(*self._sample_positions))
 
     def apply(self, tile: np.ndarray, top: int, left: int) -> np.ndarray:
-        """Return a tile's result with its low frequencies moved to those of the glance.
+        """Return a tile's result with its low frequencies shifted to those of the full image.
 
-        The move is a shift of the logit, to first order: large in the middle of the range, small
-        at its ends, so that neither lamps nor the night around them get halos.
+        It is a shift of the logit, to first order: large in the middle of the range, small at its
+        ends, so that neither lamps nor the darkness around them get halos.
 
         Args:
             tile: (h, w, C) float32 in [0, 1].
-            top: Where it lies in the picture (pixels).
-            left: Likewise.
+            top: Its upper border in the image (pixels).
+            left: Its left border.
         """
         corner = top, left
         first, last = (
             [
-                int(np.searchsorted(places, edge))
-                for places, edge in zip(self._places, edges, strict=True)
+                int(np.searchsorted(positions, edge))
+                for positions, edge in zip(self._sample_positions, edges, strict=True)
             ]
             for edges in (corner, (top + tile.shape[0], left + tile.shape[1]))
         )
         rows, columns = (
-            places[a:b] - edge
-            for places, a, b, edge in zip(self._places, first, last, corner, strict=True)
+            positions[a:b] - edge
+            for positions, a, b, edge in zip(
+                self._sample_positions, first, last, corner, strict=True
+            )
         )
         if not len(rows) or not len(columns):
             return tile
         samples = tile[np.ix_(rows, columns)]
-        missing = self._glance[first[0] : last[0], first[1] : last[1]] - samples
-        if not missing.any():
+        difference = self._low_res_result[first[0] : last[0], first[1] : last[1]] - samples
+        if not difference.any():
             return tile
-        shift = _low_pass(missing) / _low_pass(_sigmoid_slope(samples))
-        (down, across), (y, x) = self._steps, corner
-        place = np.float64(
+        shift = _low_pass(difference) / _low_pass(_sigmoid_slope(samples))
+        (down, across), (y, x) = self._strides, corner
+        transform = np.float64(
             [
                 [1 / across, 0, (x + 0.5) / across - 0.5 - first[1]],
                 [0, 1 / down, (y + 0.5) / down - 0.5 - first[0]],
@@ -88,7 +89,7 @@ class TileExposureCompensator:
         )
         shift = cv2.warpAffine(
             shift,
-            place,
+            transform,
             tile.shape[1::-1],
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
@@ -99,7 +100,7 @@ class TileExposureCompensator:
 
 
 def _sigmoid_slope(image: np.ndarray) -> np.ndarray:
-    """Return how far each value gives way to a shift: the slope of a sigmoid, and a little."""
+    """Return the slope of a sigmoid at each value, plus a minimum."""
     return image * (1 - image) + np.float32(MIN_SLOPE)
 
 

@@ -19,11 +19,11 @@ def test_a_model_has_one_row_and_a_protocol_its_own_columns():
         "| model   | data | images | PSNR dB (plain) | SSIM (plain) | PSNR dB (luma) "
         "| SSIM (luma) | ms per image |",
         "| ------- | ---- | -----: | --------------: | -----------: | -------------: "
-        "| ----------: | -------------: |",
+        "| ----------: | -----------: |",
         "| net     | lol  |      2 |           20.50 |       0.2050 |          22.75 "
-        "|      0.2275 |            4.0 |",
+        "|      0.2275 |          4.0 |",
         "| in\\|put | lol  |      2 |             inf |          inf |              - "
-        "|           - |            4.0 |",
+        "|           - |          4.0 |",
     ]
 
 

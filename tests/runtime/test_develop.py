@@ -138,7 +138,7 @@ def test_nets_of_pictures_do_not_develop_and_the_reverse(rng):
 
     with pytest.raises(UsageError, match="Developing takes a model from a RAW image"):
         develop(Bright(), taken(rng)[0], ratio=1)
-    with pytest.raises(UsageError, match="Enhancing takes a net from one color image"):
+    with pytest.raises(UsageError, match="Enhancing takes a model from one color image"):
         enhance(Unfolded(), np.zeros((16, 16, 3), np.uint8))
 
 

@@ -77,7 +77,7 @@ def test_every_net_that_ships_reproduces_its_pair(name):
         ({"enhanced": None}, "no golden pair of low, enhanced"),
         ({"low": np.zeros((8, 12, 3), np.float32)}, "'low' is float32, not uint8"),
         ({"low": np.zeros((9, 12, 3), np.uint8)}, "takes 'low' as"),
-        ({"enhanced": np.zeros((1, 1, 1), np.uint8)}, r"'enhanced' is \(1, 1, 1\), bytes gives"),
+        ({"enhanced": np.zeros((1, 1, 1), np.uint8)}, r"'enhanced' is \(1, 1, 1\), bytes returns"),
     ],
 )
 def test_a_pair_of_another_net_is_refused(engine, golden, replaced, reason):

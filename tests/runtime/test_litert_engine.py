@@ -207,7 +207,7 @@ def test_a_file_whose_tensors_lost_their_names_is_refused_before_it_ends_the_pro
     model.subgraphs[0].tensors[-1] = schema.TensorT()
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), b"TFL3")
-    with pytest.raises(UsageError, match="cannot be run: tensors have lost their names"):
+    with pytest.raises(UsageError, match="cannot be run: tensors have no names"):
         LiteRTEngine(copied(folder, tmp_path, bytes(builder.Output())))
 
 
@@ -235,7 +235,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_an_unknown_name_offers_the_known_ones():
-    with pytest.raises(UsageError, match="No shipped net is called 'drivin_unet'"):
+    with pytest.raises(UsageError, match="No shipped model is called 'drivin_unet'"):
         load_model("drivin_unet")
 
 

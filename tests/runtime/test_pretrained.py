@@ -68,5 +68,5 @@ def test_each_size_ships_in_three_kinds_for_any_frame(size):
 
 
 def test_a_name_that_is_none_is_told_the_nearest():
-    with pytest.raises(UsageError, match="No shipped net is called 'tiney'"):
+    with pytest.raises(UsageError, match="No shipped model is called 'tiney'"):
         pretrained.find_pretrained("tiney")

@@ -42,7 +42,7 @@ def test_an_item_that_fails_or_kills_its_worker_costs_only_itself(cluster, tmp_p
     items = [1, "text", 2, "kill", 3, 4, 5]
     answers = dict(ray_pool.map_unordered(items, opener(tmp_path)))
     assert answers.pop("text").reason.startswith("TypeError: can't multiply")
-    assert answers.pop("kill") == TaskFailure("its worker died, perhaps for want of memory")
+    assert answers.pop("kill") == TaskFailure("its worker crashed, perhaps for lack of memory")
     assert answers == {item: item * item for item in range(1, 6)}
 
 

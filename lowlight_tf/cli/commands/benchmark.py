@@ -16,7 +16,7 @@ COLUMNS = {
     "first ms": "first_ms",
     "load ms": "load_ms",
     "peak MB": "peak_mb",
-    "copies": "times_copy",
+    "copies": "copy_ratio",
 }
 """Heading -> attribute of a `Timing`."""
 

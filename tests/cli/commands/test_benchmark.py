@@ -39,7 +39,7 @@ def test_every_number_is_said_and_written(tmp_path, capsys):
         ([NET, "--threads", ""], "`threads` must be numbers above zero"),
         ([NET, "--runs", "0"], "`runs` must be at least 1"),
         ([NET, "--json", "no/such/folder.json"], "`--json` must be a file of an existing folder"),
-        (["driving"], "No shipped net is called 'driving'"),
+        (["driving"], "No shipped model is called 'driving'"),
         (["none.tflite"], "nothing there"),
     ],
 )

@@ -54,8 +54,8 @@ def test_a_port_that_is_taken_is_said_in_one_line(parts, capsys):
     [
         ("did_fuse", "takes a model from one color image to one"),
         ("attention_unet", "takes a model from one color image to one"),
-        ("nothing", "No shipped net is called 'nothing'"),
-        ("clahe", "No shipped net is called 'clahe'"),
+        ("nothing", "No shipped model is called 'nothing'"),
+        ("clahe", "No shipped model is called 'clahe'"),
     ],
 )
 def test_what_no_page_can_run_is_refused(model, reason, capsys):
