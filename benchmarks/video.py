@@ -69,7 +69,7 @@ def main() -> None:
                 for frame in reader:
                     recorder.write(frame)
                 recorder.close()
-            assert recorder.frames == count
+            assert recorder.frame_count == count
             return count
 
         print(f"{width}x{height}, {count} frames, {engine.name}, {THREADS} threads\n")

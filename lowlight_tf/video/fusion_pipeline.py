@@ -20,8 +20,8 @@ from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.video import temporal_smoothing
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
-    FrameQueue,
     FrameItem,
+    FrameQueue,
     WorkerThread,
     WriterThread,
 )

@@ -16,8 +16,8 @@ from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.video import temporal_smoothing
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
-    FrameQueue,
     FrameItem,
+    FrameQueue,
     WorkerThread,
     WriterThread,
 )

@@ -99,7 +99,7 @@ def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_pat
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "average makes one picture of those of two cameras. Pass --infrared"),
+        ([], "average fuses the images of two cameras. Pass --infrared"),
         (["--model", "dashcam_net_nano", "--infrared", "b.png"], "the pictures of one camera"),
         (["--infrared", "b.png", "--align", "rig"], "`align` must be none, phase"),
         (["--infrared", "b.png", "--align", "rig.json"], "rig.json cannot be read"),
@@ -144,7 +144,7 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
     said = capsys.readouterr()
     assert "1 of 1 files fused by average" in said.out
     assert "i.mp4 has no frame within 0.05 s at 0.3 s" in said.err
-    assert "of 12 frames one camera alone saw: 5 visible, 0 infrared" in said.err
+    assert "of 12 frames, only one camera had: 5 visible, 0 infrared" in said.err
     pictures, _ = frames(out)
     assert len(pictures) == 12
     assert pictures[2].mean() == pytest.approx(105, abs=4)
@@ -154,7 +154,7 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--tolerance", "-1"], "`tolerance` must be at least 0"),
+        (["--tolerance", "-1"], "`tolerance_s` must be at least 0"),
         (["--when-dark"], "--when-dark is for one camera"),
         (["--align", "ecc"], "not aligned frame by frame"),
         (["b.png"], "must both be pictures or both videos"),
