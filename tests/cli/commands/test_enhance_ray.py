@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from tests.clips import clip, frames, picture
+from tests.clips import write_video, read_frames, make_frame
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
@@ -24,8 +24,8 @@ def folder(tmp_path):
     place = tmp_path / "in"
     (place / "deep").mkdir(parents=True)
     for index in range(4):
-        cv2.imwrite(str(place / "deep" / f"{index}.png"), picture(index))
-    clip(place / "drive.mp4", [picture(step) for step in range(3)])
+        cv2.imwrite(str(place / "deep" / f"{index}.png"), make_frame(index))
+    write_video(place / "drive.mp4", [make_frame(step) for step in range(3)])
     (place / "broken.png").write_bytes(b"no picture")
     return place
 
@@ -51,12 +51,12 @@ def test_a_broken_file_is_reported_and_a_second_run_does_only_what_is_left(clust
     assert "broken.png is not" in said.err
     first = results(folder)
     assert sorted(first) == names
-    assert len(frames(folder.parent / "out/drive.mp4")[0]) == 3
+    assert len(read_frames(folder.parent / "out/drive.mp4")[0]) == 3
 
     (folder.parent / "out/deep/2.png").unlink()
     (folder.parent / "out/drive.part.mp4").write_bytes(b"left by a worker that was killed")
     (folder.parent / "out/drive.mp4").unlink()
-    cv2.imwrite(str(folder / "broken.png"), picture(9))
+    cv2.imwrite(str(folder / "broken.png"), make_frame(9))
     assert enhance(folder) == 0
     assert "3 of 6 exist already\n6 of 6 files enhanced" in capsys.readouterr().out
     second = results(folder)
@@ -104,8 +104,8 @@ def test_the_missing_extra_is_named(folder, monkeypatch, capsys):
 def test_an_interrupted_run_leaves_nothing_that_looks_finished_and_is_not(folder):
     pytest.importorskip("ray", reason="Ray is not installed ([ray] extra)")
     (folder / "broken.png").unlink()
-    pictures = [picture(step) for step in range(20)]
-    clip(folder / "drive.mp4", pictures * 400)  # too long for the grace of an interruption
+    pictures = [make_frame(step) for step in range(20)]
+    write_video(folder / "drive.mp4", pictures * 400)  # too long for the grace of an interruption
     output = folder.parent / "out"
     words = ("enhance", folder, "--output", output, "--runner", "ray", "--threads", "1")
     words += ("--model", "driving_unet")  # the slowest
@@ -147,7 +147,7 @@ def test_what_two_cameras_saw_is_fused_by_many_workers(cluster, tmp_path, capsys
     for side, level in (("visible", 60), ("infrared", 150)):
         (tmp_path / side).mkdir()
         for index in range(3):
-            gray = picture(index, level=level)[..., 0]
+            gray = make_frame(index, level=level)[..., 0]
             cv2.imwrite(str(tmp_path / side / f"{index}.png"), gray)
     (tmp_path / "infrared/2.png").unlink()
     words = ("--infrared", tmp_path / "infrared", "--model", "average")

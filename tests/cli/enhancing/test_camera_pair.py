@@ -133,11 +133,11 @@ def test_an_infrared_picture_is_never_replaced(fuse, tmp_path, rng, capsys):
 
 def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
     pytest.importorskip("av")
-    from tests.clips import clip, frames
-    from tests.clips import picture as shot
+    from tests.clips import write_video, read_frames
+    from tests.clips import make_frame as shot
 
-    visible = clip(tmp_path / "v.mp4", [shot(step) for step in range(12)])
-    infrared = clip(tmp_path / "i.mp4", [shot(step, level=150) for step in range(6)])
+    visible = write_video(tmp_path / "v.mp4", [shot(step) for step in range(12)])
+    infrared = write_video(tmp_path / "i.mp4", [shot(step, level=150) for step in range(6)])
     out = tmp_path / "out.mp4"
     words = ["enhance", str(visible), "--infrared", str(infrared), "--model=average"]
     assert main([*words, "--output", str(out), "--steady=0", "--tolerance=0.05"]) == 0
@@ -145,7 +145,7 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
     assert "1 of 1 files fused by average" in said.out
     assert "i.mp4 has no frame within 0.05 s at 0.3 s" in said.err
     assert "of 12 frames, only one camera had: 5 visible, 0 infrared" in said.err
-    pictures, _ = frames(out)
+    pictures, _ = read_frames(out)
     assert len(pictures) == 12
     assert pictures[2].mean() == pytest.approx(105, abs=4)
     assert pictures[9][8:].mean() == pytest.approx(60, abs=4)
@@ -164,10 +164,10 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
 )
 def test_what_two_videos_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, rng, words, said):
     pytest.importorskip("av")
-    from tests.clips import clip
+    from tests.clips import write_video
 
     monkeypatch.chdir(tmp_path)
-    clip(tmp_path / "v.mp4")
+    write_video(tmp_path / "v.mp4")
     picture(tmp_path / "b.png", rng, gray=True)
     flags = words if words[0].startswith("--") else []
     infrared = words if not flags else ["v.mp4"]
