@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from tests.clips import write_video, read_frames, make_frame
+from tests.clips import make_frame, read_frames, write_video
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]

@@ -100,7 +100,7 @@ def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_pat
     ("words", "said"),
     [
         ([], "average fuses the images of two cameras. Pass --infrared"),
-        (["--model", "dashcam_net_nano", "--infrared", "b.png"], "the pictures of one camera"),
+        (["--model", "dashcam_net_nano", "--infrared", "b.png"], "the images of one camera"),
         (["--infrared", "b.png", "--align", "rig"], "`align` must be none, phase"),
         (["--infrared", "b.png", "--align", "rig.json"], "rig.json cannot be read"),
         (["--infrared", "empty"], "No image in empty"),
@@ -133,8 +133,8 @@ def test_an_infrared_picture_is_never_replaced(fuse, tmp_path, rng, capsys):
 
 def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
     pytest.importorskip("av")
-    from tests.clips import write_video, read_frames
     from tests.clips import make_frame as shot
+    from tests.clips import read_frames, write_video
 
     visible = write_video(tmp_path / "v.mp4", [shot(step) for step in range(12)])
     infrared = write_video(tmp_path / "i.mp4", [shot(step, level=150) for step in range(6)])
@@ -157,7 +157,7 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
         (["--tolerance", "-1"], "`tolerance_s` must be at least 0"),
         (["--when-dark"], "--when-dark is for one camera"),
         (["--align", "ecc"], "not aligned frame by frame"),
-        (["b.png"], "must both be pictures or both videos"),
+        (["b.png"], "must both be images or both videos"),
         (["v.mp4", "v.mp4"], "One video takes one --infrared video. Received: 2"),
         (["none.mp4"], "none.mp4 cannot be opened"),
     ],
