@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.signals import on_stop_signals
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def enhance_video(
 
     def report(line: str) -> None:
         bar.clear()
-        _print_error(line)
+        warn("enhance", line)
 
     with _stop_on_signal() as stop_event:
         sources = filter(None, (source, infrared))
@@ -183,13 +182,13 @@ def enhance_video(
     bar.clear()
     if infrared and any(pipeline.unpaired.values()):
         counts = ", ".join(f"{count} {camera}" for camera, count in pipeline.unpaired.items())
-        _print_error(f"{target}: of {writer.frame_count} frames, only one camera had: {counts}")
+        warn("enhance", f"{target}: of {writer.frame_count} frames, only one camera had: {counts}")
     complete = [
         _report_losses(each, writer.frame_count, dropped, target, stopped=stop_event.is_set())
         for each, dropped in zip(readers, (pipeline.dropped_frames, 0), strict=False)
     ]
     if stop_event.is_set():
-        _print_error(f"{target}: stopped after {writer.frame_count} frames")
+        warn("enhance", f"{target}: stopped after {writer.frame_count} frames")
         if not reader.is_live:
             raise KeyboardInterrupt
     return all(complete)
@@ -205,14 +204,13 @@ def _report_losses(
     if reader.error and not stopped:
         problems.append(reader.error)
     for problem in problems:
-        _print_error(f"{problem}. {target} has {frames} frames, and can be played.")
+        warn("enhance", f"{problem}. {target} has {frames} frames, and can be played.")
     if dropped or reader.reconnects:
-        _print_error(f"{reader.name}: {dropped} frames dropped, reopened {reader.reconnects} times")
+        warn(
+            "enhance",
+            f"{reader.name}: {dropped} frames dropped, reopened {reader.reconnects} times",
+        )
     return not problems
-
-
-def _print_error(line: str) -> None:
-    print(f"lowlight-tf enhance: {line}", file=sys.stderr)
 
 
 def _open_reader(
