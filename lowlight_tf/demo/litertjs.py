@@ -95,10 +95,10 @@ def download(folder: Path, *, report: Callable[[str], None] = lambda line: None)
         try:
             _download_package(package, path)
         except (UsageError, OSError) as error:
-            name = f"{package.name} {package.version}"
+            release = f"{package.name}@{package.version}"
             raise UsageError(
-                f"{name} could not be downloaded: {error} Where there is a network, run "
-                f"`npm pack {package.name}@{package.version}`; copy {package.archive} into {folder}."
+                f"{release} could not be downloaded: {error} Where there is a network, run "
+                f"`npm pack {release}`; copy {package.archive} into {folder}."
             ) from None
 
 

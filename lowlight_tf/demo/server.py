@@ -82,7 +82,7 @@ class DemoModel:
             **self._ports(),
         }
 
-    def resized_content(self, size: tuple[int, int]) -> bytes:
+    def resize_content(self, size: tuple[int, int]) -> bytes:
         """Return the .tflite file for images of (height, width).
 
         Raises:
@@ -204,7 +204,7 @@ class DemoSite:
         return None
 
     def _resize_model(self, name: str, height: int, width: int) -> bytes:
-        return self._models[name].resized_content((height, width))
+        return self._models[name].resize_content((height, width))
 
 
 class _RequestHandler(BaseHTTPRequestHandler):

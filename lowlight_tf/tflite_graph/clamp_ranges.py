@@ -56,7 +56,7 @@ def remove_redundant_minimum(content: bytes) -> bytes:
         operator.inputs = [replaced.get(index, index) for index in operator.inputs]
         value = None
         if operator_name(model, operator) == "MINIMUM":
-            value = _unchanged_input(model, graph, operator)
+            value = _find_unchanged_input(model, graph, operator)
         if value is None:
             kept.append(operator)
         else:
@@ -71,7 +71,7 @@ def remove_redundant_minimum(content: bytes) -> bytes:
     return write_model(model)
 
 
-def _unchanged_input(model: "ModelT", graph: "SubGraphT", operator: "OperatorT") -> int | None:
+def _find_unchanged_input(model: "ModelT", graph: "SubGraphT", operator: "OperatorT") -> int | None:
     """Return the index of the input that a MINIMUM always returns, or None if there is none."""
     for value, limit in (operator.inputs, operator.inputs[::-1]):
         constant, tensor = graph.tensors[limit], graph.tensors[value]

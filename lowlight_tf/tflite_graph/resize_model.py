@@ -42,11 +42,13 @@ def resize_model_bytes(content: bytes, contract: Contract, size: tuple[int, int]
         interpreter.allocate_tensors()
         outputs = interpreter.get_signature_runner().get_output_details()
     except (RuntimeError, ValueError) as error:
-        raise _fixed_size_error(str(error).strip().splitlines()[0]) from None
+        raise _make_fixed_size_error(str(error).strip().splitlines()[0]) from None
     output_size = tuple(contract.scale * side for side in size)
     for port in contract.outputs:
         if tuple(outputs[port.name]["shape"]) != (1, *port.shape(output_size)):
-            raise _fixed_size_error(f"{port.name!r} would be {tuple(outputs[port.name]['shape'])}")
+            raise _make_fixed_size_error(
+                f"{port.name!r} would be {tuple(outputs[port.name]['shape'])}"
+            )
     model = read_model(content)
     tensors = model.subgraphs[0].tensors
     for detail in interpreter.get_tensor_details():
@@ -81,7 +83,7 @@ def resize_model(path: Path, size: tuple[int, int], output: Path) -> Path:
     """
     card = ModelCard.load(path.with_suffix(".json"))
     if not card.resizable:
-        raise _fixed_size_error(f"'resizable' is false in the card of {path}")
+        raise _make_fixed_size_error(f"'resizable' is false in the card of {path}")
     content = resize_model_bytes(path.read_bytes(), card.contract, size)
     name = f"{card.name}_{size[0]}x{size[1]}"
     target = output / f"{name}.tflite"
@@ -95,7 +97,7 @@ def resize_model(path: Path, size: tuple[int, int], output: Path) -> Path:
     return target
 
 
-def _fixed_size_error(reason: str) -> UsageError:
+def _make_fixed_size_error(reason: str) -> UsageError:
     return UsageError(
         f"This model takes images of one size only: {reason}. Export it for another size."
     )

@@ -2,12 +2,14 @@
 
 import argparse
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.enhancing import video
 from lowlight_tf.cli.enhancing.jobs import Job
+from lowlight_tf.cli.options import add_flag
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags that concern two cameras only."""
-    add = parser.add_argument_group("two cameras").add_argument
+    add = functools.partial(add_flag, parser.add_argument_group("two cameras"))
     add(
         "--infrared",
         nargs="+",
@@ -34,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "content (default: as the model's card says, usually none)",
     )
     add(
-        "--tolerance",
+        "--sync-tolerance",
+        former=("--tolerance",),
         type=float,
         default=0.1,
         metavar="SECONDS",

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.console import ProgressBar, warn
+from lowlight_tf.cli.options import add_flag
 from lowlight_tf.cli.signals import on_stop_signals
 
 if TYPE_CHECKING:
@@ -30,28 +32,36 @@ Source = Path | str
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags that concern videos only."""
-    add = parser.add_argument_group("video").add_argument
+    add = functools.partial(add_flag, parser.add_argument_group("video"))
     add(
-        "--steady",
+        "--smoothing",
+        former=("--steady",),
         type=float,
         default=1.0,
         metavar="SECONDS",
         help="time constant of the averages that keep the exposure stable; 0 disables them",
     )
-    add("--when-dark", action="store_true", help="do not enhance bright scenes")
     add(
-        "--dark-below",
+        "--auto-night",
+        former=("--when-dark",),
+        action="store_true",
+        help="do not enhance bright scenes",
+    )
+    add(
+        "--night-threshold",
+        former=("--dark-below",),
         type=float,
         default=0.2,
         metavar="LUMA",
-        help="with --when-dark: mean luma in [0, 1] below which frames are enhanced",
+        help="with --auto-night: mean luma in [0, 1] below which frames are enhanced",
     )
     add(
-        "--bright-above",
+        "--day-threshold",
+        former=("--bright-above",),
         type=float,
         default=0.28,
         metavar="LUMA",
-        help="with --when-dark: mean luma above which they no longer are",
+        help="with --auto-night: mean luma above which they no longer are",
     )
     add(
         "--codec",
@@ -59,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "libx264:preset=ultrafast:crf=20, or the default encoder of the container)",
     )
     add(
-        "--reconnect",
+        "--reconnect-timeout",
+        former=("--reconnect",),
         type=float,
         default=60.0,
         metavar="SECONDS",
@@ -132,11 +143,11 @@ def enhance_video(
         ) from None
 
     day_night_switch = None
-    if args.when_dark and infrared:
-        raise UsageError("--when-dark is for one camera. Leave it out where two are fused.")
-    if args.when_dark:
+    if args.auto_night and infrared:
+        raise UsageError("--auto-night is for one camera. Leave it out where two are fused.")
+    if args.auto_night:
         day_night_switch = DayNightSwitch(
-            night_threshold=args.dark_below, day_threshold=args.bright_above
+            night_threshold=args.night_threshold, day_threshold=args.day_threshold
         )
 
     def report(line: str) -> None:
@@ -145,7 +156,7 @@ def enhance_video(
 
     with _stop_on_signal() as stop_event:
         sources = filter(None, (source, infrared))
-        readers = [_open_reader(each, stop_event, args.reconnect) for each in sources]
+        readers = [_open_reader(each, stop_event, args.reconnect_timeout) for each in sources]
         reader = readers[0]
         writer = VideoWriter(target, reader, codec=args.codec, overwrite=args.overwrite)
         if infrared:
@@ -153,8 +164,8 @@ def enhance_video(
                 engine,
                 *readers,
                 writer,
-                tolerance_s=args.tolerance,
-                smoothing_s=args.steady,
+                tolerance_s=args.sync_tolerance,
+                smoothing_s=args.smoothing,
                 preprocessing=preprocessing,
                 stop_event=stop_event,
                 report=report,
@@ -164,7 +175,7 @@ def enhance_video(
                 split_threads(engine, args.threads),
                 reader,
                 writer,
-                smoothing_s=args.steady,
+                smoothing_s=args.smoothing,
                 day_night_switch=day_night_switch,
                 stop_event=stop_event,
             )

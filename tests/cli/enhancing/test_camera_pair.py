@@ -140,7 +140,7 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
     infrared = write_video(tmp_path / "i.mp4", [shot(step, level=150) for step in range(6)])
     out = tmp_path / "out.mp4"
     words = ["enhance", str(visible), "--infrared", str(infrared), "--model=average"]
-    assert main([*words, "--output", str(out), "--steady=0", "--tolerance=0.05"]) == 0
+    assert main([*words, "--output", str(out), "--smoothing=0", "--tolerance=0.05"]) == 0
     said = capsys.readouterr()
     assert "1 of 1 files fused by average" in said.out
     assert "i.mp4 has no frame within 0.05 s at 0.3 s" in said.err
@@ -154,8 +154,8 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--tolerance", "-1"], "`tolerance_s` must be at least 0"),
-        (["--when-dark"], "--when-dark is for one camera"),
+        (["--sync-tolerance", "-1"], "`tolerance_s` must be at least 0"),
+        (["--auto-night"], "--auto-night is for one camera"),
         (["--align", "ecc"], "not aligned frame by frame"),
         (["b.png"], "must both be images or both videos"),
         (["v.mp4", "v.mp4"], "One video takes one --infrared video. Received: 2"),

@@ -32,7 +32,7 @@ def enhance(monkeypatch, tmp_path):
 
 def test_the_result_of_a_video_is_the_file_that_is_named(enhance, tmp_path, capsys):
     source = write_video(tmp_path / "in.mp4", rotation=90, with_audio=True)
-    assert enhance(source, "--output", tmp_path / "out.mp4", "--steady", "0") == 0
+    assert enhance(source, "--output", tmp_path / "out.mp4", "--smoothing", "0") == 0
     assert "1 of 1 files enhanced by lookup_table" in capsys.readouterr().out
     (before, expected), (after, timestamps) = read_frames(source), read_frames(tmp_path / "out.mp4")
     assert timestamps == expected
@@ -50,11 +50,11 @@ def test_results_of_a_folder_have_the_names_of_their_inputs(enhance, tmp_path):
     assert cv2.imread(str(tmp_path / "out/still.png")).shape == (48, 64, 3)
 
 
-def test_bright_scenes_are_not_enhanced_with_when_dark(enhance, tmp_path):
+def test_bright_scenes_are_not_enhanced_with_auto_night(enhance, tmp_path):
     source = write_video(tmp_path / "in.mp4", [make_frame(0, level=150)] * 6)
-    assert enhance(source, "--output", tmp_path / "out.mp4", "--when-dark") == 0
+    assert enhance(source, "--output", tmp_path / "out.mp4", "--auto-night") == 0
     assert psnr(read_frames(source)[0][3], read_frames(tmp_path / "out.mp4")[0][3]) > 38
-    flags = ("--when-dark", "--dark-below", "0.9", "--bright-above", "0.95", "--overwrite")
+    flags = ("--auto-night", "--night-threshold", "0.9", "--day-threshold", "0.95", "--overwrite")
     assert enhance(source, "--output", tmp_path / "out.mp4", *flags) == 0
     assert read_frames(tmp_path / "out.mp4")[0][3].mean() > read_frames(source)[0][3].mean() + 20
 
@@ -75,13 +75,23 @@ def test_a_truncated_video_is_enhanced_up_to_its_end_and_the_others_too(enhance,
     assert good.exists()
 
 
+def test_former_names_of_flags_are_accepted(enhance, tmp_path):
+    source = write_video(tmp_path / "in.mp4", [make_frame(0, level=150)] * 6)
+    flags = ("--when-dark", "--dark-below", "0.9", "--bright-above", "0.95", "--steady", "0")
+    assert enhance(source, "--output", tmp_path / "out.mp4", *flags, "--reconnect", "1") == 0
+    assert read_frames(tmp_path / "out.mp4")[0][3].mean() > read_frames(source)[0][3].mean() + 20
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["in.mp4", "--output", "out.mp4", "--codec", "nonsense"], "no encoder 'nonsense'"),
-        (["in.mp4", "--output", "out.mp4", "--steady", "-1"], "`smoothing_s` must be at least 0"),
         (
-            ["in.mp4", "--output", "out.mp4", "--when-dark", "--dark-below", "0.5"],
+            ["in.mp4", "--output", "out.mp4", "--smoothing", "-1"],
+            "`smoothing_s` must be at least 0",
+        ),
+        (
+            ["in.mp4", "--output", "out.mp4", "--auto-night", "--night-threshold", "0.5"],
             "night below 0.5",
         ),
         (["in.mp4", "--output", "there.mp4"], "there.mp4 exists. Pass --overwrite"),
@@ -129,7 +139,7 @@ def test_a_live_stream_is_enhanced_until_it_is_lost(enhance, tmp_path, monkeypat
     monkeypatch.setattr(reader, "BACKOFF_S", 0.05)
     content = write_video(tmp_path / "camera.ts").read_bytes()
     camera = CameraServer(content, content)
-    flags = ("--output", tmp_path / "out.mp4", "--reconnect", "0.5")
+    flags = ("--output", tmp_path / "out.mp4", "--reconnect-timeout", "0.5")
     assert enhance(camera.url, *flags) == 1
     camera.thread.join()
     errors = capsys.readouterr().err
