@@ -38,7 +38,7 @@ def path(request, model, tmp_path_factory):
             for port in ENHANCE_WITH_THUMBNAIL.inputs
         }
     ]
-    path = tmp_path_factory.mktemp("net") / "net.tflite"
+    path = tmp_path_factory.mktemp("model") / "model.tflite"
     convert(
         model,
         ENHANCE_WITH_THUMBNAIL,
@@ -48,7 +48,7 @@ def path(request, model, tmp_path_factory):
         samples=samples,
     )
     ModelCard(
-        name="net", model="dashcam_net", contract=ENHANCE_WITH_THUMBNAIL, height=32, width=48,
+        name="model", model="dashcam_net", contract=ENHANCE_WITH_THUMBNAIL, height=32, width=48,
         quantization=request.param, dtype="uint8" if request.param == "int8" else "float32",
         value_range=(0, 1), sha256=sha256(path), size_bytes=1, weights=1,
         resizable=is_resizable(path, ENHANCE_WITH_THUMBNAIL),
@@ -63,7 +63,7 @@ def make_image(rng, *size):
 def test_a_resizable_file_runs_at_any_size_like_one_resized_to_it(path, tmp_path, rng):
     assert LiteRTEngine(path).size is None
     wide = resize_model(path, (40, 64), tmp_path)
-    assert wide.name == "net_40x64.tflite"
+    assert wide.name == "model_40x64.tflite"
     assert (ModelCard.load(wide.with_suffix(".json")).height, LiteRTEngine(wide).size) == (40, None)
     frame = make_image(rng, 40, 64)
     engine = LiteRTEngine(path)
