@@ -85,7 +85,7 @@ def test_where_nothing_can_be_done_the_status_is_2(cluster, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/broken.png").write_bytes(b"no picture")
     assert enhance(tmp_path / "in") == 2
-    assert "0 of 1 pictures" in capsys.readouterr().out
+    assert "0 of 1 images" in capsys.readouterr().out
     assert not results(tmp_path / "in")
 
 
@@ -135,10 +135,10 @@ SHORT = """
 import signal
 import sys
 from lowlight_tf.cli.main import main
-from lowlight_tf.runtime import ray_runner
+from lowlight_tf.runtime import ray_pool
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
-ray_runner.GRACE = 0.5
+ray_pool.SHUTDOWN_GRACE_S = 0.5
 sys.exit(main(sys.argv[1:]))
 """
 
