@@ -70,7 +70,7 @@ setup(
     install_requires=[
         "numpy>=1.26",
         "opencv-python-headless>=4.12",
-        "ai-edge-litert>=2.0",
+        "ai-edge-litert>=2.1",  # the first with tools.flatbuffer_utils
         "tqdm>=4.60",  # which LiteRT needs, too
     ],
     extras_require=EXTRAS,

@@ -37,19 +37,17 @@ def darkened(frames: list[np.ndarray], times: list[float]) -> list[np.ndarray]:
 
 
 def enhanced(
-    engine: Engine, frames: list[np.ndarray], times: list[float], seconds: float
+    engine: Engine, frames: list[np.ndarray], times: list[float], smoothing_s: float
 ) -> list[np.ndarray]:
-    """Enhance as `runtime.stream` does, without writing a file."""
-    thumbnails, gain = (
-        temporal_smoothing.ThumbnailSmoother(seconds),
-        temporal_smoothing.LumaStabilizer(seconds),
-    )
+    """Enhance like `video.pipeline.VideoPipeline`, without writing a file."""
+    smooth_thumbnails = temporal_smoothing.ThumbnailSmoother(smoothing_s)
+    stabilize_luma = temporal_smoothing.LumaStabilizer(smoothing_s)
     results = []
     for frame, time in zip(frames, times, strict=True):
-        shown = thumbnails(input_geometry.make_thumbnails(engine.contract, frame), time)
-        result = enhance(engine, frame, thumbnails=shown)
-        if seconds:
-            gain(result, time)
+        thumbnails = input_geometry.make_thumbnails(engine.contract, frame)
+        result = enhance(engine, frame, thumbnails=smooth_thumbnails(thumbnails, time))
+        if smoothing_s:
+            stabilize_luma(result, time)
         results.append(result)
     return results
 

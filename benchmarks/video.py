@@ -44,8 +44,10 @@ def main() -> None:
     ]
     bare = Interpreter(path, num_threads=THREADS)
     bare.allocate_tensors()
-    given, wanted = bare.get_input_details(), bare.get_output_details()[0]
-    low = next(details for details in given if tuple(details["shape"][1:3]) == (height, width))
+    input_details, output = bare.get_input_details(), bare.get_output_details()[0]
+    low = next(
+        details for details in input_details if tuple(details["shape"][1:3]) == (height, width)
+    )
 
     def interpret() -> int:
         """Do the least: set, run, get; a net of bytes gets the bytes as they are."""
@@ -53,7 +55,7 @@ def main() -> None:
             image = frame if low["dtype"] == np.uint8 else frame.astype(np.float32) / 255
             bare.set_tensor(low["index"], image[None])
             bare.invoke()
-            bare.get_tensor(wanted["index"])
+            bare.get_tensor(output["index"])
         return count
 
     with tempfile.TemporaryDirectory() as place:
@@ -62,14 +64,14 @@ def main() -> None:
 
         def file_to_file(*, enhancing: bool = True) -> int:
             reader = VideoReader(folder / "in.mp4")
-            recorder = VideoWriter(folder / "out.mp4", reader, overwrite=True)
+            writer = VideoWriter(folder / "out.mp4", reader, overwrite=True)
             if enhancing:
-                VideoPipeline(split_threads(engine, THREADS), reader, recorder).run()
+                VideoPipeline(split_threads(engine, THREADS), reader, writer).run()
             else:
                 for frame in reader:
-                    recorder.write(frame)
-                recorder.close()
-            assert recorder.frames == count
+                    writer.write(frame)
+                writer.close()
+            assert writer.frame_count == count
             return count
 
         print(f"{width}x{height}, {count} frames, {engine.name}, {THREADS} threads\n")

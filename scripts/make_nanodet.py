@@ -11,9 +11,9 @@ import argparse
 import os
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+
+from lowlight_tf.tflite_graph.flatbuffer import dtype_name, read_model, write_model
 
 STEPS = 127  # on either side of zero
 OUT = Path(__file__).parents[1] / "lowlight_tf" / "weights" / "nanodet_g.tflite"
@@ -31,16 +31,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("published", type=Path)
     content = parser.parse_args().published.read_bytes()
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = read_model(content)
     for tensor in model.subgraphs[0].tensors:
-        if tensor.type == schema.TensorType.FLOAT16 and len(tensor.shape) == 4:
+        if dtype_name(tensor) == "FLOAT16" and len(tensor.shape) == 4:
             buffer = model.buffers[tensor.buffer]
             kernel = np.frombuffer(bytes(buffer.data), np.float16).reshape(tensor.shape)
             buffer.data = np.frombuffer(coarse(kernel).tobytes(), np.uint8)
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
     part = OUT.with_suffix(".part")
-    part.write_bytes(builder.Output())
+    part.write_bytes(write_model(model))
     os.replace(part, OUT)
     print(f"{OUT}: {OUT.stat().st_size} bytes")
 

@@ -1,7 +1,7 @@
-"""LiteRT.js, which runs .tflite files inside a browser: fetched from npm once, checked, kept.
+"""LiteRT.js, which runs .tflite files inside a browser: downloaded from npm once and verified.
 
-It is 12 MB, more than the shipped nets together, and no camera needs it: so it is no part of the
-package. Its archives are kept as npm has them, whole, with what they say of their licence.
+It is not part of the package, since it has 12 MB, more than all shipped models, and no camera needs
+it. The archives are kept as npm provides them, including their license.
 """
 
 import dataclasses
@@ -18,21 +18,23 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.download import fetch, verify
 
 REGISTRY = "https://registry.npmjs.org"
-"""Where packages are where npm itself, and with it its configuration, is not."""
+"""Public registry, used if npm with its own configuration is not installed."""
 
-SERVED = re.compile(r"dist/index\.js|wasm/litert_wasm_(threaded_|compat_)?internal\.(js|wasm)")
-"""What a page takes of a package: the code, and WebAssembly for all processors, for one, and for
-one in a browser some years old."""
+SERVED_FILES = re.compile(
+    r"dist/index\.js|wasm/litert_wasm_(threaded_|compat_)?internal\.(js|wasm)"
+)
+"""Files of a package that the page needs: code, and WebAssembly with threads, without them, and for
+older browsers."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """One npm package, of one version and no other.
+    """An npm package of one exact version.
 
     Attributes:
-        name: What npm calls it.
-        version: Its version.
-        sha256: Checksum of its archive.
+        name: Name in the registry.
+        version: Version.
+        sha256: Checksum of the archive.
     """
 
     name: str
@@ -41,12 +43,12 @@ class Package:
 
     @property
     def archive(self) -> str:
-        """The name of its file, as `npm pack` writes it."""
+        """File name of the archive, as `npm pack` writes it."""
         return f"{self.name.lstrip('@').replace('/', '-')}-{self.version}.tgz"
 
     @property
     def url(self) -> str:
-        """Its address in the public registry."""
+        """URL of the archive in the public registry."""
         short = self.name.rpartition("/")[2]
         return f"{REGISTRY}/{self.name}/-/{short}-{self.version}.tgz"
 
@@ -63,72 +65,72 @@ PACKAGES = (
         "ce2a1f8379c067be49e59752e5a7f40db6be09f6e497f0f11e59f17b515366a7",
     ),
 )
-"""LiteRT.js and what it loads itself with; Apache-2.0, by Google."""
+"""LiteRT.js and its WebAssembly loader; Apache-2.0, by Google."""
 
 
 def cache_dir() -> Path:
-    """Return the folder where the archives are kept for the next time."""
+    """Return the folder where the archives are cached."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lowlight_tf"
 
 
-def download(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -> None:
-    """Have the archives in a folder. What is there already is checked and not fetched again.
+def download(folder: Path, *, report: Callable[[str], None] = lambda line: None) -> None:
+    """Download the archives that a folder does not have yet, and verify all of them.
 
-    `npm pack` fetches them, so that its configuration (registry, proxy, certificates) holds; where
-    there is no npm, they come from the public registry.
+    `npm pack` is used, so that its configuration (registry, proxy, certificates) applies; without
+    npm, the archives are downloaded from the public registry.
 
     Args:
-        folder: Where they lie, under the names that `npm pack` gives them; made if absent.
-        tell: Shown a line before something is fetched.
+        folder: Folder of the archives, named as by `npm pack`; created if absent.
+        report: Called with a line of text before each download.
 
     Raises:
-        UsageError: If an archive cannot be fetched, or its bytes are not those it must have.
+        UsageError: If an archive cannot be downloaded, or its checksum differs.
     """
     for package in PACKAGES:
         path = folder / package.archive
         if path.exists():
             verify(path, package.sha256)
             continue
-        tell(f"fetching {package.name} {package.version} (Apache-2.0) from npm into {folder}, once")
+        report(f"downloading {package.name} {package.version} (Apache-2.0) from npm to {folder}")
         try:
-            _fetch(package, path)
+            _download_package(package, path)
         except (UsageError, OSError) as error:
+            release = f"{package.name}@{package.version}"
             raise UsageError(
-                f"{package.name} {package.version} could not be fetched: {error} Where there is a "
-                f"network, run `npm pack {package.name}@{package.version}`; copy {package.archive} "
-                f"into {folder}."
+                f"{release} could not be downloaded: {error} Where there is a network, run "
+                f"`npm pack {release}`; copy {package.archive} into {folder}."
             ) from None
 
 
-def _fetch(package: Package, path: Path) -> None:
+def _download_package(package: Package, path: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         fetch(package.url, path, sha256=package.sha256)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as beside:
-        done = subprocess.run(
+    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+        process = subprocess.run(
             [npm, "pack", "--silent", "--ignore-scripts", f"{package.name}@{package.version}"],
-            cwd=beside,
+            cwd=temporary,
             capture_output=True,
             text=True,
         )
-        written = Path(beside) / package.archive
-        if done.returncode or not written.exists():
-            reason = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason"]
-            raise UsageError(f"npm pack says: {reason[-1].strip()}.")
-        verify(written, package.sha256)
-        os.replace(written, path)
+        archive = Path(temporary) / package.archive
+        if process.returncode or not archive.exists():
+            errors = [line for line in process.stderr.splitlines() if line.strip()]
+            raise UsageError(f"npm pack failed: {errors[-1].strip() if errors else 'no reason'}.")
+        verify(archive, package.sha256)
+        os.replace(archive, path)
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    """Return what a page is served of the archives in a folder: "core/dist/index.js" -> bytes."""
+def read_served_files(folder: Path) -> dict[str, bytes]:
+    """Return the files that the page needs of the archives: "core/dist/index.js" -> content."""
     files = {}
     for package in PACKAGES:
         short = package.name.rpartition("/")[2]
         with tarfile.open(folder / package.archive) as archive:
             for member in archive:
-                inner = member.name.removeprefix("package/")
-                if SERVED.fullmatch(inner):
-                    files[f"{short}/{inner}"] = archive.extractfile(member).read()
+                name = member.name.removeprefix("package/")
+                if SERVED_FILES.fullmatch(name):
+                    files[f"{short}/{name}"] = archive.extractfile(member).read()
     return files

@@ -1,4 +1,4 @@
-"""The page that runs the shipped nets inside a browser, and who serves it to this machine alone."""
+"""The web page that runs the shipped models inside a browser, and its local HTTP server."""
 
 import base64
 import contextlib
@@ -26,36 +26,37 @@ from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.tflite_graph.resize_model import resize_model_bytes
 
 HOST = "127.0.0.1"
-"""Nobody but this machine can ask."""
+"""Only this machine can connect."""
 
-PAGE = Path(__file__).parent / "page"
-"""The page's own files."""
+PAGE_DIR = Path(__file__).parent / "page"
+"""Folder of the page's own files."""
 
-EXAMPLE = "driving_unet.npz"
-"""The golden pair whose dark picture the page begins with."""
+EXAMPLE_PAIR = "driving_unet.npz"
+"""Golden pair whose input is the first image of the page."""
 
-NET = re.compile(r"/nets/([\w.-]+)/(\d{1,5})x(\d{1,5})\.tflite")
+MODEL_URL = re.compile(r"/models/([\w.-]+)/(\d{1,5})x(\d{1,5})\.tflite")
+"""Name, height and width of a model."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DemoModel:
-    """A net that the page offers.
+    """A model that the page offers.
 
     Attributes:
         path: Its .tflite file.
-        card: The card beside it.
+        card: Its card.
     """
 
     path: Path
     card: ModelCard
 
     @classmethod
-    def open(cls, path: Path) -> "DemoModel":
-        """Look whether a file will do.
+    def load(cls, path: Path) -> "DemoModel":
+        """Return the model of a .tflite file with its card next to it.
 
         Raises:
-            UsageError: If it or its card is missing or damaged, or it is not from one color picture
-                to one.
+            UsageError: If the file or its card is missing or damaged, or it is not a model from one
+                color image to one.
         """
         card = LiteRTEngine(path).card
         input_checks.check_enhancement_model(card.contract)
@@ -63,29 +64,29 @@ class DemoModel:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """The one (height, width) that the file takes, or None where any will do."""
+        """The only (height, width) that the model accepts, or None if it can be resized."""
         return None if self.card.resizable else (self.card.height, self.card.width)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the page must know of it, as JSON takes it."""
+        """Return what the page needs to run the model, as JSON types."""
         card = self.card
-        quantized = card.quantization
+        quantization = card.quantization
         return {
             "name": card.name,
-            "model": card.name.removesuffix(f"_{quantized}"),
-            "quantization": quantized,
+            "base_name": card.name.removesuffix(f"_{quantization}"),
+            "quantization": quantization,
             "kilobytes": round(card.size_bytes / 1000),
             "size": self.size,
             "multiple_of": card.contract.multiple_of,
-            "bytes": card.dtype == "uint8",
+            "is_integer": card.dtype == "uint8",
             **self._ports(),
         }
 
-    def content(self, size: tuple[int, int]) -> bytes:
-        """Return the file for pictures of a (height, width).
+    def resize_content(self, size: tuple[int, int]) -> bytes:
+        """Return the .tflite file for images of (height, width).
 
         Raises:
-            UsageError: If it does not take them.
+            UsageError: If the model does not accept that size.
         """
         if self.size is None and size[0] * size[1] <= 2 * input_geometry.MAX_UNTILED_PIXELS:
             return resize_model_bytes(self.path.read_bytes(), self.card.contract, size)
@@ -94,143 +95,154 @@ class DemoModel:
         return self.path.read_bytes()
 
     def _ports(self) -> dict[str, list[dict[str, Any]]]:
-        """Return both sides' ports, with what the steps of a file of bytes are worth."""
+        """Return name, size and quantization of the inputs and outputs."""
         runner = Interpreter(model_path=str(self.path)).get_signature_runner()
         contract = self.card.contract
 
-        def told(port: Port, details: Mapping[str, Any]) -> dict[str, Any]:
-            scale, zero = details["quantization"]
-            return {"name": port.name, "size": port.size, "scale": float(scale), "zero": int(zero)}
+        def describe(port: Port, details: Mapping[str, Any]) -> dict[str, Any]:
+            scale, zero_point = details["quantization"]
+            return {
+                "name": port.name,
+                "size": port.size,
+                "scale": float(scale),
+                "zero_point": int(zero_point),
+            }
 
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
         return {
-            "inputs": [told(port, inputs[port.name]) for port in contract.inputs],
-            "outputs": [told(port, outputs[port.name]) for port in contract.outputs],
+            "inputs": [describe(port, inputs[port.name]) for port in contract.inputs],
+            "outputs": [describe(port, outputs[port.name]) for port in contract.outputs],
         }
 
 
 def list_demo_models() -> list[DemoModel]:
-    """Return the nets of the package that make one color picture of one."""
-    nets = []
+    """Return the shipped models from one color image to one."""
+    models = []
     for name in pretrained.list_pretrained():
         card = ModelCard.load((pretrained.MODEL_DIR / name).with_suffix(".json"))
-        if not card.contract.is_fusion and not card.contract.is_raw:
-            nets.append(DemoModel(pretrained.find_pretrained(name), card))
-    return nets
+        if card.contract.task == "enhance":
+            models.append(DemoModel(pretrained.find_pretrained(name), card))
+    return models
 
 
-def serve(
-    nets: Sequence[DemoModel], parts: Mapping[str, bytes], *, chosen: str, port: int = 0
+def create_server(
+    models: Sequence[DemoModel],
+    litertjs_files: Mapping[str, bytes],
+    *,
+    selected: str,
+    port: int = 0,
 ) -> ThreadingHTTPServer:
     """Return a server of the page on 127.0.0.1, bound and not yet running.
 
-    Every answer forbids the page to speak to anyone else (Content-Security-Policy), and lets
-    WebAssembly have threads (Cross-Origin-Opener-Policy, Cross-Origin-Embedder-Policy). Whoever
-    asks under another host's name is refused, lest a foreign page reach this one through a name of
-    its own.
+    Each response forbids the page to contact other hosts (Content-Security-Policy), and allows
+    WebAssembly threads (Cross-Origin-Opener-Policy, Cross-Origin-Embedder-Policy). Requests under
+    another host name are refused, so that no foreign page can reach this one by DNS rebinding.
 
     Args:
-        nets: What the page offers.
-        parts: LiteRT.js, as `litertjs.content` gives.
-        chosen: Name of the net that it begins with.
-        port: Where to listen; 0 for any that is free.
+        models: Models that the page offers.
+        litertjs_files: LiteRT.js, as `litertjs.read_served_files` returns.
+        selected: Name of the model that is selected first.
+        port: Port to listen on; 0 for any free one.
 
     Raises:
-        UsageError: If the port is taken, or not this user's.
+        UsageError: If the port is in use, or not allowed for this user.
     """
-    handler = functools.partial(_Answer, DemoSite(nets, parts, chosen))
+    handler = functools.partial(_RequestHandler, DemoSite(models, litertjs_files, selected))
     try:
         return ThreadingHTTPServer((HOST, port), handler)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"Port {port} cannot be had: {reason}. Pass another by --port, or 0 for any free one."
+            f"Port {port} cannot be used: {reason}. Pass another by --port, or 0 for any free one."
         ) from None
 
 
 class DemoSite:
-    """All that the page may ask for.
+    """All files that the page may request.
 
     Args:
-        nets: What the page offers.
-        parts: LiteRT.js.
-        chosen: Name of the net that it begins with.
+        models: Models that the page offers.
+        litertjs_files: LiteRT.js, path -> content.
+        selected: Name of the model that is selected first.
     """
 
-    def __init__(self, nets: Sequence[DemoModel], parts: Mapping[str, bytes], chosen: str) -> None:
-        self._nets = {net.card.name: net for net in nets}
-        told = {
-            "chosen": chosen,
-            "most": input_geometry.MAX_UNTILED_PIXELS,
-            "nets": [net.to_json() for net in nets],
+    def __init__(
+        self, models: Sequence[DemoModel], litertjs_files: Mapping[str, bytes], selected: str
+    ) -> None:
+        self._models = {model.card.name: model for model in models}
+        settings = {
+            "selected": selected,
+            "max_pixels": input_geometry.MAX_UNTILED_PIXELS,
+            "models": [model.to_json() for model in models],
         }
-        page = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.is_file()}
+        page = {path.name: path.read_bytes() for path in PAGE_DIR.iterdir() if path.is_file()}
         self._files = {
             "/": page.pop("index.html"),
-            "/nets.json": json.dumps(told).encode(),
-            "/example.png": _example(),
+            "/models.json": json.dumps(settings).encode(),
+            "/example.png": _example_png(),
             **{f"/{name}": content for name, content in page.items()},
-            **{f"/litertjs/{name}": content for name, content in parts.items()},
+            **{f"/litertjs/{name}": content for name, content in litertjs_files.items()},
         }
-        self._content = functools.lru_cache(maxsize=4)(self._resized)
-        self.policy = _policy(self._files["/"].decode())
+        self._model_content = functools.lru_cache(maxsize=4)(self._resize_model)
+        self.policy = _content_security_policy(self._files["/"].decode())
 
-    def answer(self, path: str) -> tuple[str, bytes] | None:
-        """Return the type and the content of what lies at a path, or None.
+    def find(self, path: str) -> tuple[str, bytes] | None:
+        """Return the media type and the content of a path, or None.
 
         Raises:
-            UsageError: If a net is asked for a size that it does not take.
+            UsageError: If a model does not accept the requested size.
         """
         if path in self._files:
-            kind = "text/html" if path == "/" else mimetypes.guess_type(path)[0]
-            kind = "application/wasm" if path.endswith(".wasm") else kind
-            kind = "text/javascript" if path.endswith(".js") else kind
-            return kind or "application/octet-stream", self._files[path]
-        asked = NET.fullmatch(path)
-        if asked and asked[1] in self._nets:
-            return "application/octet-stream", self._content(asked[1], int(asked[2]), int(asked[3]))
+            media_type = "text/html" if path == "/" else mimetypes.guess_type(path)[0]
+            media_type = "application/wasm" if path.endswith(".wasm") else media_type
+            media_type = "text/javascript" if path.endswith(".js") else media_type
+            return media_type or "application/octet-stream", self._files[path]
+        match = MODEL_URL.fullmatch(path)
+        if match and match[1] in self._models:
+            content = self._model_content(match[1], int(match[2]), int(match[3]))
+            return "application/octet-stream", content
         return None
 
-    def _resized(self, name: str, height: int, width: int) -> bytes:
-        return self._nets[name].content((height, width))
+    def _resize_model(self, name: str, height: int, width: int) -> bytes:
+        return self._models[name].resize_content((height, width))
 
 
-class _Answer(BaseHTTPRequestHandler):
-    """One request to the site."""
+class _RequestHandler(BaseHTTPRequestHandler):
+    """Answers one request to the site."""
 
     def __init__(self, site: DemoSite, *request: Any) -> None:
         self._site = site
         super().__init__(*request)
 
     def do_GET(self) -> None:
-        """Answer with a file or a net, or say plainly why not."""
+        """Respond with a file or a model, or with an error message."""
         host = (self.headers.get("Host") or "").partition(":")[0]
         if host not in (HOST, "localhost"):
-            self._say(HTTPStatus.FORBIDDEN, f"This page is http://{HOST} only.")
+            self._respond_text(HTTPStatus.FORBIDDEN, f"This page is http://{HOST} only.")
             return
         path = urllib.parse.urlsplit(self.path).path
         try:
-            found = self._site.answer(path)
+            found = self._site.find(path)
         except UsageError as error:
-            self._say(HTTPStatus.BAD_REQUEST, str(error))
+            self._respond_text(HTTPStatus.BAD_REQUEST, str(error))
             return
         if found is None:
-            self._say(HTTPStatus.NOT_FOUND, f"Nothing lies at {path}.")
+            self._respond_text(HTTPStatus.NOT_FOUND, f"There is no {path}.")
             return
-        self._send(HTTPStatus.OK, *found)
+        self._respond(HTTPStatus.OK, *found)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep the terminal clear."""
+        """Print nothing on the terminal."""
 
-    def _say(self, status: HTTPStatus, line: str) -> None:
-        self._send(status, "text/plain", line.encode())
+    def _respond_text(self, status: HTTPStatus, message: str) -> None:
+        self._respond(status, "text/plain", message.encode())
 
-    def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
+    def _respond(self, status: HTTPStatus, media_type: str, content: bytes) -> None:
         self.send_response(status)
-        if kind.startswith("text/"):
-            kind += "; charset=utf-8"
+        if media_type.startswith("text/"):
+            media_type += "; charset=utf-8"
         for name, value in (
-            ("Content-Type", kind),
+            ("Content-Type", media_type),
             ("Content-Length", str(len(content))),
             ("Content-Security-Policy", self._site.policy),
             ("Cross-Origin-Opener-Policy", "same-origin"),
@@ -241,23 +253,23 @@ class _Answer(BaseHTTPRequestHandler):
             ("Cache-Control", "no-cache"),
         ):
             self.send_header(name, value)
-        with contextlib.suppress(ConnectionError):  # whoever asked is gone
+        with contextlib.suppress(ConnectionError):  # the client has disconnected
             self.end_headers()
             self.wfile.write(content)
 
 
-def _policy(page: str) -> str:
-    """Return what the page may load: its own files, WebAssembly, and its one written-in script."""
-    written = re.search(r"<script type=\"importmap\">(.*?)</script>", page, re.DOTALL)[1]
-    known = base64.b64encode(hashlib.sha256(written.encode()).digest()).decode()
+def _content_security_policy(page: str) -> str:
+    """Return the policy that allows the page's files, WebAssembly, and the inline import map."""
+    import_map = re.search(r"<script type=\"importmap\">(.*?)</script>", page, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(import_map.encode()).digest()).decode()
     return (
-        f"default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-{known}'; "
+        f"default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-{digest}'; "
         "worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
         "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 
-def _example() -> bytes:
-    """Return the dark picture of a golden pair as a PNG file."""
-    pair = golden.load_golden(pretrained.MODEL_DIR / EXAMPLE, ["low"], [])
+def _example_png() -> bytes:
+    """Return the dark image of a golden pair as a PNG file."""
+    pair = golden.load_golden(pretrained.MODEL_DIR / EXAMPLE_PAIR, ["low"], [])
     return cv2.imencode(".png", pair["low"][..., ::-1])[1].tobytes()

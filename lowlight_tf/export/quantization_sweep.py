@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from lowlight_tf.catalog import METRICS
 from lowlight_tf.checks import UsageError
@@ -24,6 +23,7 @@ from lowlight_tf.export.variants import VARIANTS, VariantBuilder
 from lowlight_tf.runtime import benchmark, input_geometry
 from lowlight_tf.runtime.engine import DelegatingEngine, Engine, Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.tflite_graph.flatbuffer import read_model
 
 BANDING_RANGE = 64
 """Brightest level of the ramp (of 255): where banding shows."""
@@ -191,7 +191,7 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
 
 def count_operations(path: Path) -> int:
     """Return how many operations a .tflite file has."""
-    return len(schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0).subgraphs[0].operators)
+    return len(read_model(path.read_bytes()).subgraphs[0].operators)
 
 
 def delegate_summary(maker: VariantBuilder, rung: str) -> str:

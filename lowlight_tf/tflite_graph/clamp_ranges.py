@@ -1,90 +1,89 @@
-"""Limits in an integer file: they set the scale of what is limited, and are then idle."""
+"""Clamps (MINIMUM with a constant) of int8 files: they set the scale of their input."""
 
-import flatbuffers
+from typing import TYPE_CHECKING
+
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+
+from lowlight_tf.tflite_graph.flatbuffer import dtype_name, operator_name, read_model, write_model
+
+if TYPE_CHECKING:
+    from ai_edge_litert.schema_py_generated import ModelT, OperatorT, SubGraphT
 
 
 def set_clamp_ranges(calibrated: bytes) -> bytes:
-    """Give whatever goes through a MINIMUM with a constant the range that ends there.
+    """Set the range of each clamped tensor to [0, limit] before the file is quantized.
 
-    A frame times its gain is seven times too bright at a lamp; were the range to reach that, too
-    few of the 256 steps would be left below the limit.
+    A frame times its gain exceeds the limit sevenfold at a lamp. If the range included such values,
+    too few of the 256 steps would remain below the limit.
 
     Args:
-        calibrated: A .tflite file with the ranges of its tensors, not yet quantized.
+        calibrated: A .tflite file with the calibrated ranges of its tensors, not yet quantized.
 
     Returns:
-        The file with those ranges cut.
+        The file with the ranges of the inputs and outputs of each MINIMUM replaced.
     """
-    model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
+    model = read_model(calibrated)
     (graph,) = model.subgraphs
     for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex].builtinCode
-        if code != schema.BuiltinOperator.MINIMUM:
+        if operator_name(model, operator) != "MINIMUM":
             continue
         value, limit = (graph.tensors[index] for index in operator.inputs)
         data = model.buffers[limit.buffer].data
         if data is not None and len(data):
-            top = float(np.frombuffer(bytes(data), np.float32).max())
+            maximum = float(np.frombuffer(bytes(data), np.float32).max())
             for tensor in (value, graph.tensors[operator.outputs[0]]):
-                tensor.quantization.min, tensor.quantization.max = [0.0], [top]
-    return _packed(model, len(calibrated))
-
-
-def _packed(model: schema.ModelT, size: int) -> bytes:
-    builder = flatbuffers.Builder(size)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+                tensor.quantization.min, tensor.quantization.max = [0.0], [maximum]
+    return write_model(model)
 
 
 def remove_redundant_minimum(content: bytes) -> bytes:
-    """Remove every MINIMUM with a constant that no value of its eight bits can be above.
+    """Remove each MINIMUM with a constant that is the largest value its int8 input can have.
 
-    A result that is limited to 1 has a scale that ends at 1: the operation before it saturates
-    there, and the minimum changes nothing. But XNNPACK has no 8-bit minimum, so that each one ends
-    the part of a graph that runs there and has the frame copied twice.
+    The scale of a tensor that is clamped to 1 ends at 1: the operation before it saturates there,
+    and the MINIMUM changes nothing. XNNPACK has no 8-bit MINIMUM, so each one splits the part of
+    the graph that XNNPACK runs, and the frame is copied twice.
 
     Args:
-        content: A .tflite file, quantized.
+        content: A quantized .tflite file.
 
     Returns:
-        The file without them; as it was if there are none.
+        The file without these operations; `content` itself if it has none.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = read_model(content)
     (graph,) = model.subgraphs
-    codes = [code.builtinCode for code in model.operatorCodes]
-    kept, instead = [], {}
+    kept, replaced = [], {}
     for operator in graph.operators:
-        operator.inputs = [instead.get(index, index) for index in operator.inputs]
+        operator.inputs = [replaced.get(index, index) for index in operator.inputs]
         value = None
-        if codes[operator.opcodeIndex] == schema.BuiltinOperator.MINIMUM:
-            value = _idle(model, graph, operator)
+        if operator_name(model, operator) == "MINIMUM":
+            value = _find_unchanged_input(model, graph, operator)
         if value is None:
             kept.append(operator)
         else:
-            instead[operator.outputs[0]] = value
-    if not instead:
+            replaced[operator.outputs[0]] = value
+    if not replaced:
         return content
     graph.operators = kept
-    graph.outputs = [instead.get(index, index) for index in graph.outputs]
+    graph.outputs = [replaced.get(index, index) for index in graph.outputs]
     for signature in model.signatureDefs:
         for port in signature.outputs:
-            port.tensorIndex = instead.get(port.tensorIndex, port.tensorIndex)
-    return _packed(model, len(content))
+            port.tensorIndex = replaced.get(port.tensorIndex, port.tensorIndex)
+    return write_model(model)
 
 
-def _idle(model: schema.ModelT, graph: schema.SubGraphT, operator: schema.OperatorT) -> int | None:
-    """Return the operand that a MINIMUM passes on unchanged, or None if it does change it."""
+def _find_unchanged_input(model: "ModelT", graph: "SubGraphT", operator: "OperatorT") -> int | None:
+    """Return the index of the input that a MINIMUM always returns, or None if there is none."""
     for value, limit in (operator.inputs, operator.inputs[::-1]):
         constant, tensor = graph.tensors[limit], graph.tensors[value]
         data = model.buffers[constant.buffer].data
-        if constant.type != schema.TensorType.INT8 or data is None or not len(data):
+        if dtype_name(constant) != "INT8" or data is None or not len(data):
             continue
-        same = all(
-            np.array_equal(getattr(constant.quantization, part), getattr(tensor.quantization, part))
-            for part in ("scale", "zeroPoint")
+        same_scale = all(
+            np.array_equal(
+                getattr(constant.quantization, field), getattr(tensor.quantization, field)
+            )
+            for field in ("scale", "zeroPoint")
         )
-        if same and (np.frombuffer(bytes(data), np.int8) == np.iinfo(np.int8).max).all():
+        if same_scale and (np.frombuffer(bytes(data), np.int8) == np.iinfo(np.int8).max).all():
             return value
     return None

@@ -1,35 +1,38 @@
-"""Bytes past the ports: an integer file without the two copies that its uint8 ports cost."""
+"""Remove the uint8/int8 conversions at the inputs and outputs of a quantized .tflite file."""
 
-import flatbuffers
-from ai_edge_litert import schema_py_generated as schema
+from typing import TYPE_CHECKING
+
+from lowlight_tf.tflite_graph.flatbuffer import dtype_name, operator_name, read_model, write_model
+
+if TYPE_CHECKING:
+    from ai_edge_litert.schema_py_generated import SubGraphT
 
 
 def strip_io_quantize_ops(content: bytes) -> bytes:
-    """Return an integer file whose ports are int8 where they were uint8.
+    """Return a quantized file whose uint8 ports are int8.
 
-    Inside such a file everything is int8. A uint8 port is an operation that takes 128 off every
-    byte, or adds it: one by one, on one thread, which on a full frame takes longer than a small net
-    itself. Whoever writes the bytes can flip their highest bit in passing, which is the same.
+    All tensors inside such a file are int8. At a uint8 port, a QUANTIZE operation subtracts or adds
+    128. It runs byte by byte on one thread, which on a full frame takes longer than a small model.
+    The caller can flip the highest bit while it copies the bytes, with the same result.
 
     Args:
         content: A .tflite file.
 
     Returns:
-        The file without those operations; as it was if it has none.
+        The file without these operations; `content` itself if it has none.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = read_model(content)
     if len(model.subgraphs) != 1:
         return content
     (graph,) = model.subgraphs
-    codes = [code.builtinCode for code in model.operatorCodes]
     inputs, outputs, kept = {}, {}, []
     for operator in graph.operators:
-        taken, given = operator.inputs[0], operator.outputs[0]
-        copies = codes[operator.opcodeIndex] == schema.BuiltinOperator.QUANTIZE
-        if copies and taken in graph.inputs and _halves(graph, taken, given):
-            inputs[taken] = given
-        elif copies and given in graph.outputs and _halves(graph, given, taken):
-            outputs[given] = taken
+        source, target = operator.inputs[0], operator.outputs[0]
+        quantize = operator_name(model, operator) == "QUANTIZE"
+        if quantize and source in graph.inputs and _is_offset_by_128(graph, source, target):
+            inputs[source] = target
+        elif quantize and target in graph.outputs and _is_offset_by_128(graph, target, source):
+            outputs[target] = source
         else:
             kept.append(operator)
     if not inputs and not outputs:
@@ -38,20 +41,17 @@ def strip_io_quantize_ops(content: bytes) -> bytes:
     graph.inputs = [inputs.get(index, index) for index in graph.inputs]
     graph.outputs = [outputs.get(index, index) for index in graph.outputs]
     for signature in model.signatureDefs or ():
-        for ports, instead in ((signature.inputs, inputs), (signature.outputs, outputs)):
+        for ports, replaced in ((signature.inputs, inputs), (signature.outputs, outputs)):
             for port in ports:
-                port.tensorIndex = instead.get(port.tensorIndex, port.tensorIndex)
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+                port.tensorIndex = replaced.get(port.tensorIndex, port.tensorIndex)
+    return write_model(model)
 
 
-def _halves(graph: schema.SubGraphT, port: int, inner: int) -> bool:
-    """Tell whether a uint8 tensor and an int8 tensor mean the same by bytes 128 apart."""
-    outside, inside = graph.tensors[port], graph.tensors[inner]
-    kinds = schema.TensorType
-    if (outside.type, inside.type) != (kinds.UINT8, kinds.INT8):
+def _is_offset_by_128(graph: "SubGraphT", port: int, inner: int) -> bool:
+    """Return whether a uint8 and an int8 tensor represent equal values by codes 128 apart."""
+    outer_tensor, inner_tensor = graph.tensors[port], graph.tensors[inner]
+    if (dtype_name(outer_tensor), dtype_name(inner_tensor)) != ("UINT8", "INT8"):
         return False
-    far, near = outside.quantization, inside.quantization
-    step = abs(float(far.scale[0]) / float(near.scale[0]) - 1)
-    return step < 1e-6 and int(far.zeroPoint[0]) - int(near.zeroPoint[0]) == 128
+    outer, within = outer_tensor.quantization, inner_tensor.quantization
+    scale_error = abs(float(outer.scale[0]) / float(within.scale[0]) - 1)
+    return scale_error < 1e-6 and int(outer.zeroPoint[0]) - int(within.zeroPoint[0]) == 128

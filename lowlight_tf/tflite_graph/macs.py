@@ -1,44 +1,41 @@
-"""How much a .tflite file computes for a picture, read from its graph. Nothing is run."""
+"""Count the multiply-accumulate operations (MACs) of a .tflite file from its graph."""
 
 import math
 
-from ai_edge_litert import schema_py_generated as schema
+from lowlight_tf.tflite_graph.flatbuffer import operator_name, read_model
 
-_OPERATOR = schema.BuiltinOperator
-
-GATHERS = {_OPERATOR.CONV_2D, _OPERATOR.DEPTHWISE_CONV_2D, _OPERATOR.FULLY_CONNECTED}
-"""Operations that gather each number that comes out by a kernel; their inputs are (what goes in,
-kernel, biases). A transposed convolution, (shape, kernel, what goes in), spreads what goes in."""
+GATHER_OPS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+"""Operations whose kernel gathers each output value; their inputs are (input, kernel, bias). A
+transposed convolution, (shape, kernel, input), scatters each input value."""
 
 
 def count_macs(content: bytes) -> int:
-    """Count the multiply-adds of a .tflite file at the size that its shapes say.
+    """Return the number of MACs of a .tflite file at the input size that its shapes state.
 
-    Each product of a pixel and a weight that a convolution, depthwise convolution, transposed
-    convolution or matrix product adds up is one. The border counts as if there were a picture
-    beyond it; sums, activations, means and resampling do not count. Two FLOPs are one multiply-add.
+    Counted are the products of convolutions, depthwise convolutions, transposed convolutions and
+    matrix products. Padding counts as if there were an image beyond the border; sums, activations,
+    means and resampling do not count. One MAC is two FLOPs.
 
     Args:
-        content: The file; `runtime.resize.resized` gives that of another size of picture.
+        content: The file; `resize_model.resize_model_bytes` gives that of another input size.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = read_model(content)
     graph = model.subgraphs[0]
-    codes = [code.builtinCode for code in model.operatorCodes]
     total = 0
     for operator in graph.operators:
-        code = codes[operator.opcodeIndex]
-        if code in GATHERS:
-            each = operator.outputs[0]
-        elif code == _OPERATOR.TRANSPOSE_CONV:
-            each = operator.inputs[2]
+        name = operator_name(model, operator)
+        if name in GATHER_OPS:
+            positions = operator.outputs[0]
+        elif name == "TRANSPOSE_CONV":
+            positions = operator.inputs[2]
         else:
             continue
-        # Kernels are (out, height, width, in), matrices (out, in), and what a depthwise one has
-        # last is what comes out.
+        # Kernels are (out, height, width, in), matrices (out, in), and those of depthwise
+        # convolutions (1, height, width, out).
         out, *sides, last = graph.tensors[operator.inputs[1]].shape
-        if code == _OPERATOR.DEPTHWISE_CONV_2D:
+        if name == "DEPTHWISE_CONV_2D":
             last = 1
-        elif code == _OPERATOR.TRANSPOSE_CONV:
+        elif name == "TRANSPOSE_CONV":
             last = out
-        total += math.prod(map(int, (*graph.tensors[each].shape, *sides, last)))
+        total += math.prod(map(int, (*graph.tensors[positions].shape, *sides, last)))
     return total

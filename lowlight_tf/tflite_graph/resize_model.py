@@ -1,29 +1,28 @@
-"""The same net for another size of frame, without TensorFlow: only shapes change in the file."""
+"""Change the input size of a .tflite file without TensorFlow: only tensor shapes change."""
 
 import dataclasses
 from pathlib import Path
 
-import flatbuffers
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.fileio import atomic_write, sha256
 from lowlight_tf.model_card import ModelCard
+from lowlight_tf.tflite_graph.flatbuffer import read_model, write_model
 
 
 def resize_model_bytes(content: bytes, contract: Contract, size: tuple[int, int]) -> bytes:
-    """Return a .tflite file that takes pictures of another size.
+    """Return a .tflite file that takes images of another size.
 
     Args:
-        content: The file; nothing in it may depend on the size but the shapes of its tensors, as in
-            a net of convolutions.
+        content: The file. Only the shapes of its tensors may depend on the size, as in a fully
+            convolutional model.
         contract: Its ports.
-        size: Height and width, multiples of `contract.multiple_of`.
+        size: Height and width (pixels), multiples of `contract.multiple_of`.
 
     Raises:
-        UsageError: If the size is no such multiple, or the net is one of a single size.
+        UsageError: If the size is not such a multiple, or the model is of a fixed size.
     """
     step = contract.multiple_of
     if any(side < 1 or side % step for side in size):
@@ -36,30 +35,30 @@ def resize_model_bytes(content: bytes, contract: Contract, size: tuple[int, int]
     )
     inputs = interpreter.get_signature_runner().get_input_details()
     indices = {port.name: inputs[port.name]["index"] for port in contract.image_inputs}
-    del inputs  # they refer to memory that is laid out anew
+    del inputs  # they refer to memory that is allocated again
     try:
         for port in contract.image_inputs:
             interpreter.resize_tensor_input(indices[port.name], (1, *port.shape(size)))
         interpreter.allocate_tensors()
         outputs = interpreter.get_signature_runner().get_output_details()
     except (RuntimeError, ValueError) as error:
-        raise _single(str(error).strip().splitlines()[0]) from None
-    large = tuple(contract.scale * side for side in size)
+        raise _make_fixed_size_error(str(error).strip().splitlines()[0]) from None
+    output_size = tuple(contract.scale * side for side in size)
     for port in contract.outputs:
-        if tuple(outputs[port.name]["shape"]) != (1, *port.shape(large)):
-            raise _single(f"{port.name!r} would be {tuple(outputs[port.name]['shape'])}")
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+        if tuple(outputs[port.name]["shape"]) != (1, *port.shape(output_size)):
+            raise _make_fixed_size_error(
+                f"{port.name!r} would be {tuple(outputs[port.name]['shape'])}"
+            )
+    model = read_model(content)
     tensors = model.subgraphs[0].tensors
     for detail in interpreter.get_tensor_details():
         if detail["index"] < len(tensors):
             tensors[detail["index"]].shape = [int(side) for side in detail["shape"]]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return write_model(model)
 
 
 def is_resizable(path: Path, contract: Contract) -> bool:
-    """Tell whether a .tflite file takes every size that its contract allows."""
+    """Return whether a .tflite file can be resized to every size that its contract allows."""
     step = contract.multiple_of
     try:
         resize_model_bytes(path.read_bytes(), contract, (3 * step, 5 * step))
@@ -69,22 +68,22 @@ def is_resizable(path: Path, contract: Contract) -> bool:
 
 
 def resize_model(path: Path, size: tuple[int, int], output: Path) -> Path:
-    """Write a .tflite file and its card for another size of frame.
+    """Write a .tflite file and its card for another input size.
 
     Args:
-        path: The file, its card beside it.
+        path: The file, with its card next to it.
         size: Height and width (pixels).
-        output: Folder for NAME_HEIGHTxWIDTH.tflite and .json; made if absent.
+        output: Folder for NAME_HEIGHTxWIDTH.tflite and .json; created if absent.
 
     Returns:
-        The new file.
+        Path of the new file.
 
     Raises:
-        UsageError: If the card says that the file is of one size, or the new size will not do.
+        UsageError: If the model is of a fixed size, or `size` is not a multiple of its step.
     """
     card = ModelCard.load(path.with_suffix(".json"))
     if not card.resizable:
-        raise _single(f"the card of {path} says so")
+        raise _make_fixed_size_error(f"'resizable' is false in the card of {path}")
     content = resize_model_bytes(path.read_bytes(), card.contract, size)
     name = f"{card.name}_{size[0]}x{size[1]}"
     target = output / f"{name}.tflite"
@@ -98,5 +97,7 @@ def resize_model(path: Path, size: tuple[int, int], output: Path) -> Path:
     return target
 
 
-def _single(reason: str) -> UsageError:
-    return UsageError(f"This net takes pictures of one size only: {reason}. Export it for another.")
+def _make_fixed_size_error(reason: str) -> UsageError:
+    return UsageError(
+        f"This model takes images of one size only: {reason}. Export it for another size."
+    )

@@ -17,65 +17,66 @@ from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.video.reader import AudioPacket
 from lowlight_tf.video.writer import VideoWriter
 
-POLL_INTERVAL_S = 0.1  # seconds after which one who waits looks whether all was stopped
+POLL_INTERVAL_S = 0.1
+"""Time after which a waiting thread checks whether the pipeline was stopped (seconds)."""
 
-
-QUEUE_SIZE = 4  # frames between two threads
+QUEUE_SIZE = 4
+"""Frames that a queue between two threads holds."""
 
 
 @dataclasses.dataclass(eq=False)
-class FrameTask:
-    """A frame on its way.
+class FrameItem:
+    """A frame on its way through the pipeline.
 
     Attributes:
-        frame: As it was read.
-        image: The same as RGB, in a buffer that is used again, enhanced in its place; None for a
-            frame that goes through as it is.
-        thumbnails: What the net is shown beside it.
-        blend_weight: How much of the result is the enhanced frame, in (0, 1].
-        low: What `image` was, where the rest of the result is that.
+        frame: The frame as it was read.
+        image: The frame as RGB, (H, W, 3) uint8, in a reused buffer that is enhanced in place; None
+            for a frame that is not enhanced.
+        thumbnails: Thumbnail port name -> the model's thumbnail input.
+        blend_weight: Weight of the enhanced image in the result, in (0, 1].
+        original: Copy of `image` before it was enhanced, if `blend_weight` is below 1.
     """
 
     frame: av.VideoFrame
     image: np.ndarray | None = None
     thumbnails: Images | None = None
     blend_weight: float = 1.0
-    low: np.ndarray | None = None
+    original: np.ndarray | None = None
 
 
 class FrameQueue:
-    """What one thread hands to another, in order.
+    """A first-in, first-out queue of frames and audio packets between two threads.
 
     Args:
-        size: Shots that it holds; sound takes no room.
-        stop: Once set, who waits for more is told that there is none.
-        drop_oldest: When it is full, drop the oldest shot (never sound) instead of waiting.
-        on_drop: Called with each shot that is dropped.
+        size: Maximum number of frames; audio packets do not count.
+        stop_event: Once set, `get` no longer waits for items.
+        drop_oldest: If the queue is full, drop the oldest frame (never audio) instead of waiting.
+        on_drop: Called with each dropped frame.
 
     Attributes:
-        dropped: Shots dropped so far.
+        dropped_frames: Number of frames dropped so far.
     """
 
     def __init__(
         self,
         size: int = QUEUE_SIZE,
         *,
-        stop: threading.Event | None = None,
+        stop_event: threading.Event | None = None,
         drop_oldest: bool = False,
-        on_drop: Callable[[FrameTask], None] = lambda shot: None,
+        on_drop: Callable[[FrameItem], None] = lambda item: None,
     ) -> None:
-        self._room, self._dropping, self._on_drop = size, drop_oldest, on_drop
-        self._stop = stop or threading.Event()
-        self._items: collections.deque[FrameTask | AudioPacket] = collections.deque()
+        self._size, self._drop_oldest, self._on_drop = size, drop_oldest, on_drop
+        self._stop_event = stop_event or threading.Event()
+        self._items: collections.deque[FrameItem | AudioPacket] = collections.deque()
         self._changed = threading.Condition()
         self._closed = False
-        self.dropped = 0
+        self.dropped_frames = 0
 
-    def put(self, item: FrameTask | AudioPacket) -> bool:
-        """Lay something on the belt once there is room; tell whether it was still open."""
+    def put(self, item: FrameItem | AudioPacket) -> bool:
+        """Add an item as soon as there is space; return False if the queue is closed."""
         with self._changed:
-            while not self._closed and isinstance(item, FrameTask) and self._full():
-                if self._dropping:
+            while not self._closed and isinstance(item, FrameItem) and self._is_full():
+                if self._drop_oldest:
                     self._drop()
                 else:
                     self._changed.wait()
@@ -85,63 +86,69 @@ class FrameQueue:
             return not self._closed
 
     def close(self) -> None:
-        """Say that nothing more comes, or that nobody takes it any more."""
+        """Accept no further items. Items that are in the queue can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing more can be taken."""
+    def is_finished(self) -> bool:
+        """Whether the queue is empty and closed or stopped."""
         with self._changed:
-            return not self._items and (self._closed or self._stop.is_set())
+            return not self._items and (self._closed or self._stop_event.is_set())
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing lies on it now."""
+    def is_empty(self) -> bool:
+        """Whether the queue holds no items now."""
         with self._changed:
             return not self._items
 
-    def take(self, wait: float = math.inf) -> FrameTask | AudioPacket | None:
-        """Return what comes next; None if there is no more, or nothing came for `wait` seconds."""
-        end = time.monotonic() + wait
+    def get(self, timeout_s: float = math.inf) -> FrameItem | AudioPacket | None:
+        """Remove and return the next item; None if finished, or none arrived in `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
         with self._changed:
             while not self._items:
-                left = end - time.monotonic()
-                if self._closed or self._stop.is_set() or left <= 0:
+                remaining = deadline - time.monotonic()
+                if self._closed or self._stop_event.is_set() or remaining <= 0:
                     return None
-                self._changed.wait(min(POLL_INTERVAL_S, left))
+                self._changed.wait(min(POLL_INTERVAL_S, remaining))
             item = self._items.popleft()
             self._changed.notify_all()
             return item
 
-    def __iter__(self) -> Iterator[FrameTask | AudioPacket]:
-        while (item := self.take()) is not None:
+    def __iter__(self) -> Iterator[FrameItem | AudioPacket]:
+        while (item := self.get()) is not None:
             yield item
 
-    def _full(self) -> bool:
-        return sum(isinstance(item, FrameTask) for item in self._items) >= self._room
+    def _is_full(self) -> bool:
+        return sum(isinstance(item, FrameItem) for item in self._items) >= self._size
 
     def _drop(self) -> None:
-        oldest = next(item for item in self._items if isinstance(item, FrameTask))
+        oldest = next(item for item in self._items if isinstance(item, FrameItem))
         self._items.remove(oldest)
-        self.dropped += 1
+        self.dropped_frames += 1
         self._on_drop(oldest)
 
 
-@functools.lru_cache(maxsize=1)  # the next video of a folder has the same
+@functools.lru_cache(maxsize=1)  # reused for the next video of a folder
 def split_threads(engine: Engine, threads: int) -> list[Engine]:
-    """Return engines that share a number of processor threads, two where they can; see `Stream`."""
+    """Return engines that together use `threads` threads: two of a .tflite file, else the one.
+
+    See `VideoPipeline` on why two engines are faster.
+    """
     if threads < 2 or not isinstance(engine, LiteRTEngine):
         return [engine]
     return [LiteRTEngine(engine.path, threads=-(-threads // 2)) for _ in range(2)]
 
 
-class Worker(threading.Thread):
-    """A thread that keeps what went wrong in it.
+class WorkerThread(threading.Thread):
+    """A daemon thread that stores the exception that ended it.
+
+    Args:
+        work: What the thread runs.
 
     Attributes:
-        error: What that was, once it has ended.
+        error: The exception, once the thread has ended; None if there was none.
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
@@ -150,50 +157,50 @@ class Worker(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Work; see `threading.Thread`."""
+        """Run `work`; see `threading.Thread`."""
         try:
             self._work()
         except BaseException as error:  # raised again by the thread that waits
             self.error = error
 
 
-class Writer(Worker):
-    """A thread that records what comes along a belt.
+class WriterThread(WorkerThread):
+    """A thread that writes the items of a queue to a video file.
 
     Args:
-        belt: Closed when nothing more can be written.
-        recorder: Where all goes.
-        on_written: Called with each shot that is written.
+        queue: The items; closed by the thread when nothing more can be written.
+        writer: The file.
+        on_written: Called with each frame after it was written.
     """
 
     def __init__(
         self,
-        belt: FrameQueue,
-        recorder: VideoWriter,
-        on_written: Callable[[FrameTask], None] = lambda shot: None,
+        queue: FrameQueue,
+        writer: VideoWriter,
+        on_written: Callable[[FrameItem], None] = lambda item: None,
     ) -> None:
-        super().__init__(self._writing)
-        self._belt, self._recorder, self._on_written = belt, recorder, on_written
+        super().__init__(self._write_all)
+        self._queue, self._writer, self._on_written = queue, writer, on_written
 
     def finish(self) -> None:
-        """Finish the file, once the thread has ended.
+        """Close the file, after the thread has ended.
 
         Raises:
-            UsageError: If that fails, and writing had not failed before, which says it better.
+            UsageError: If closing fails, unless writing had failed before: that error is the cause.
         """
         try:
-            self._recorder.close()
+            self._writer.close()
         except UsageError:
             if self.error is None:
                 raise
 
-    def _writing(self) -> None:
+    def _write_all(self) -> None:
         try:
-            for item in self._belt:
+            for item in self._queue:
                 if isinstance(item, AudioPacket):
-                    self._recorder.copy(item)
+                    self._writer.write_audio(item)
                 else:
-                    self._recorder.write(item.frame, item.image)
+                    self._writer.write(item.frame, item.image)
                     self._on_written(item)
         finally:
-            self._belt.close()
+            self._queue.close()

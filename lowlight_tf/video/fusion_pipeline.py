@@ -1,8 +1,9 @@
-"""The videos of two cameras through a net that fuses: frames of one time; lost ones are marked."""
+"""Fuse the videos of a visible and an infrared camera; frames without a partner get a banner."""
 
 import dataclasses
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,52 +12,64 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import dtypes
+from lowlight_tf.imaging.dtypes import img_as_float32, img_as_uint8
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.video import temporal_smoothing
-from lowlight_tf.video.frame_queue import POLL_INTERVAL_S, FrameQueue, FrameTask, Worker, Writer
+from lowlight_tf.video.frame_queue import (
+    POLL_INTERVAL_S,
+    FrameItem,
+    FrameQueue,
+    WorkerThread,
+    WriterThread,
+)
 from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
-from lowlight_tf.video.reader import AudioPacket, VideoReader, yuv_planes
+from lowlight_tf.video.reader import DEFAULT_FPS, AudioPacket, VideoReader, yuv_planes
 from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync
 from lowlight_tf.video.writer import VideoWriter
 from lowlight_tf.video.yuv import YuvConverter
 
-STALL_TIMEOUT_S = 0.5  # seconds that a live stream may be silent before the other goes on alone
-MAX_CHROMA = 0.1  # mean difference of channels, in [0, 1], that no coded gray has
-BANNER_HEIGHT, BANNER_COLOR, TEXT_COLOR = (
-    1 / 16,
-    (176, 32, 32),
-    (255, 255, 255),
-)  # height of a mark in frames, its colors
+STALL_TIMEOUT_S = 0.5
+"""Time without a frame of one live stream after which the other is written alone (seconds)."""
+
+MAX_CHROMA = 0.1
+"""Largest mean difference of the color channels, in [0, 1], of a video that counts as gray."""
+
+BANNER_HEIGHT_FRACTION, MIN_BANNER_HEIGHT = 1 / 16, 8
+"""Height of the banner as a fraction of the frame height, and its minimum (pixels)."""
+
+BANNER_COLOR, TEXT_COLOR = (176, 32, 32), (255, 255, 255)
+"""RGB, uint8."""
 
 
 class FusionVideoPipeline:
-    """The videos of two cameras through a net, on four threads: two read, the caller's fuses.
+    """Fuses two videos on four threads: two read, the calling one runs the model, one writes.
 
-    Frames are joined by `together`; what stands alone bears a bar that says what is lost. The
-    result has the size, the sound and the tags of the visible video. Time stamps are those that the
-    files have; of two live streams, both times begin with the first one's first frame.
+    Frames are paired by `approximate_time_sync`. A frame without a partner is written with a banner
+    that names the missing camera. The output has the size, audio and metadata of the visible video.
+    Time stamps of files are kept; those of two live streams both start with the first frame of the
+    visible one.
 
     Args:
-        engine: What fuses.
-        visible: Where frames and sound come from.
-        infrared: Where the other frames come from.
-        recorder: Where all goes, made like `visible`.
-        tolerance: How far apart in time frames may be that are fused (seconds).
-        seconds: Time constant by which the mean luma of the results is held; 0 does not.
-        preprocessing: What is done to frames before; None takes the engine's own, if it has any.
-        stop: Once set, no more is read; what was read is finished.
-        say: Called with a line when a camera is lost, and when it is back.
+        engine: A fusion model.
+        visible: Video of the visible camera.
+        infrared: Video of the infrared camera.
+        writer: Destination of the results, created like `visible`.
+        tolerance_s: Largest time difference of two frames that are fused (seconds).
+        smoothing_s: Time constant by which the mean luma of the results is averaged (seconds); 0
+            disables that.
+        preprocessing: Applied to each pair of frames; None takes the engine's own, if it has any.
+        stop_event: Once set, reading stops; frames that were read are finished.
+        report: Called with a line of text when a camera is lost and when it is back.
 
     Attributes:
-        alone: Camera -> frames for which the other one's was lost.
+        unpaired: Camera -> number of its frames without a partner.
 
     Raises:
-        UsageError: If the engine's ports do not fit, the sizes of the videos differ and nothing
-            says how one lies over the other, or a number is none.
+        UsageError: If the engine's ports do not fit, `tolerance_s` or `smoothing_s` is negative, or
+            the videos differ in size and `preprocessing` does not align them.
     """
 
     def __init__(
@@ -64,49 +77,55 @@ class FusionVideoPipeline:
         engine: Engine,
         visible: VideoReader,
         infrared: VideoReader,
-        recorder: VideoWriter,
+        writer: VideoWriter,
         *,
-        tolerance: float = SYNC_TOLERANCE_S,
-        seconds: float = DEFAULT_SMOOTHING_S,
+        tolerance_s: float = SYNC_TOLERANCE_S,
+        smoothing_s: float = DEFAULT_SMOOTHING_S,
         preprocessing: PairPreprocessing | None = None,
-        stop: threading.Event | None = None,
-        say: Callable[[str], None] = lambda line: None,
+        stop_event: threading.Event | None = None,
+        report: Callable[[str], None] = lambda line: None,
     ) -> None:
         input_checks.check_fusion_model(engine.contract)
-        checks.check_min("tolerance", tolerance, 0)
-        self._engine, self._recorder, self._say = engine, recorder, say
+        checks.check_min("tolerance_s", tolerance_s, 0)
+        self._engine, self._writer, self._report = engine, writer, report
         self._readers = {"visible": visible, "infrared": infrared}
-        self._preparation = _video_preprocessing(
-            preprocessing or getattr(engine, "preparation", None), visible, infrared
+        self._preprocessing = _check_video_preprocessing(
+            preprocessing or engine.preprocessing, visible, infrared
         )
-        self._gain = temporal_smoothing.LumaStabilizer(seconds) if seconds else None
-        self._tolerance, self._stop = tolerance, stop or threading.Event()
-        self._gap = max(tolerance, 1.5 / float(visible.rate or 25))
-        self._done = FrameQueue()
-        self._visible = _CameraStream(visible, _rgb, self._stop, sound=self._done.put)
-        late = infrared.begun - visible.begun if visible.live and infrared.live else 0.0
+        self._luma_stabilizer = (
+            temporal_smoothing.LumaStabilizer(smoothing_s) if smoothing_s else None
+        )
+        self._tolerance_s, self._stop_event = tolerance_s, stop_event or threading.Event()
+        self._max_gap_s = max(tolerance_s, 1.5 / float(visible.fps or DEFAULT_FPS))
+        self._output_queue = FrameQueue()
+        self._visible = _CameraStream(
+            visible, _keep_rgb, self._stop_event, on_audio=self._output_queue.put
+        )
+        delay_s = 0.0
+        if visible.is_live and infrared.is_live:
+            delay_s = infrared.first_frame_time - visible.first_frame_time
         self._infrared = _CameraStream(
-            infrared, _gray, self._stop, time_base=visible.time_base, late=late
+            infrared, _to_gray, self._stop_event, time_base=visible.time_base, delay_s=delay_s
         )
-        self._lost, self._last = "", None
-        self.alone = {"visible": 0, "infrared": 0}
+        self._missing_camera, self._last_pts = "", None
+        self.unpaired = {"visible": 0, "infrared": 0}
 
     @property
-    def dropped(self) -> int:
-        """Frames that were dropped so far: always 0 for files."""
-        return self._visible.belt.dropped
+    def dropped_frames(self) -> int:
+        """Number of visible frames dropped so far; always 0 for files."""
+        return self._visible.queue.dropped_frames
 
     def run(self, progress: Callable[[int], None] = lambda frames: None) -> None:
-        """Fuse until both videos end or are stopped, and finish the file, whatever happens.
+        """Fuse until both videos end or are stopped; the output file is finished in any case.
 
         Args:
             progress: Called with the number of frames so far.
 
         Raises:
-            UsageError: If reading or writing fails, once what was written is finished.
+            UsageError: If reading or writing fails, after the output file was finished.
         """
         reading = [self._visible.thread, self._infrared.thread]
-        writing = Writer(self._done, self._recorder)
+        writing = WriterThread(self._output_queue, self._writer)
         for thread in (*reading, writing):
             thread.start()
         try:
@@ -114,14 +133,13 @@ class FusionVideoPipeline:
             if self._infrared.thread.error is None:
                 self._fuse_all(progress)
         finally:
-            self._visible.belt.close()
-            self._infrared.belt.close()
-            self._done.close()
+            self._visible.queue.close()
+            self._infrared.queue.close()
+            self._output_queue.close()
             writing.join()
             for thread in reading:
-                thread.join(
-                    POLL_INTERVAL_S
-                )  # it may hang in a silent connection; then it dies with us
+                # May be blocked by a silent connection; as a daemon it ends with the process.
+                thread.join(POLL_INTERVAL_S)
             writing.finish()
         for thread in (writing, *reading):
             if thread.error:
@@ -129,153 +147,161 @@ class FusionVideoPipeline:
 
     def _fuse_all(self, progress: Callable[[int], None]) -> None:
         pairs = approximate_time_sync(
-            self._visible, self._infrared, tolerance=self._tolerance, gap=self._gap
+            self._visible,
+            self._infrared,
+            tolerance_s=self._tolerance_s,
+            max_gap_s=self._max_gap_s,
         )
         for count, (visible, infrared) in enumerate(pairs, start=1):
-            if self._stop.is_set() and not (visible and infrared):  # who stops has lost nothing
+            # Frames are unpaired after a stop because reading ended, not because one was lost.
+            if self._stop_event.is_set() and not (visible and infrared):
                 return
-            if not self._done.put(self._fuse_frames(visible, infrared)):
+            if not self._output_queue.put(self._fuse_pair(visible, infrared)):
                 return
             progress(count)
 
-    def _fuse_frames(self, visible: FrameTask | None, infrared: FrameTask | None) -> FrameTask:
+    def _fuse_pair(self, visible: FrameItem | None, infrared: FrameItem | None) -> FrameItem:
+        """Return the fused frame, or the only one of the two with a banner."""
         frame = (visible or infrared).frame
-        self._report_lost(
-            "" if visible and infrared else "infrared" if visible else "visible", frame
-        )
         if visible and infrared:
+            self._update_missing("", frame)
             image = fuse(
-                self._engine, visible.image, infrared.image, preprocessing=self._preparation
+                self._engine, visible.image, infrared.image, preprocessing=self._preprocessing
             )
-            if self._gain:
-                self._gain(image, frame.time)
+            if self._luma_stabilizer:
+                self._luma_stabilizer(image, frame.time)
         else:
-            image = visible.image if visible else self._emit_unpaired(infrared.image)
-            draw_banner(image, f"{self._lost} lost")
-        if self._last is not None:  # what does not rise cannot be written
-            frame.pts = max(frame.pts, self._last + 1)
-        self._last = frame.pts
-        return FrameTask(frame, image)
+            self._update_missing("infrared" if visible else "visible", frame)
+            image = visible.image if visible else self._align_unpaired(infrared.image)
+            draw_banner(image, f"{self._missing_camera} lost")
+        if self._last_pts is not None:  # encoders need increasing time stamps
+            frame.pts = max(frame.pts, self._last_pts + 1)
+        self._last_pts = frame.pts
+        return FrameItem(frame, image)
 
-    def _report_lost(self, lost: str, frame: av.VideoFrame) -> None:
-        """Count what stands alone, and say it when that begins or ends."""
-        if lost:
-            self.alone[_other_source(lost)] += 1
-        if lost == self._lost:
+    def _update_missing(self, missing: str, frame: av.VideoFrame) -> None:
+        """Count a frame without a partner, and report when a camera is lost or back."""
+        if missing:
+            self.unpaired[_other_camera(missing)] += 1
+        if missing == self._missing_camera:
             return
-        if self._lost:
-            self._say(f"{self._readers[self._lost].name} is back at {frame.time:.1f} s")
-        if lost:
-            reader, other = self._readers[lost], self._readers[_other_source(lost)]
-            self._say(
-                f"{reader.name} has no frame within {self._tolerance:g} s at {frame.time:.1f} s: "
-                f"{other.name} stands alone"
+        if self._missing_camera:
+            name = self._readers[self._missing_camera].name
+            self._report(f"{name} is back at {frame.time:.1f} s")
+        if missing:
+            name = self._readers[missing].name
+            other_name = self._readers[_other_camera(missing)].name
+            self._report(
+                f"{name} has no frame within {self._tolerance_s:g} s at {frame.time:.1f} s: "
+                f"writing {other_name} alone"
             )
-        self._lost = lost
+        self._missing_camera = missing
 
-    def _emit_unpaired(self, infrared: np.ndarray) -> np.ndarray:
-        """Return an infrared frame as it would lie over a visible one, as RGB."""
-        size = self._readers["visible"].size
-        if self._preparation:
-            dark = np.zeros((*size, 1), np.float32)
-            image = preprocess_pair(dark, dtypes.img_as_float32(infrared), self._preparation)[1]
-            infrared = dtypes.convert_dtype(image, np.uint8)
+    def _align_unpaired(self, infrared: np.ndarray) -> np.ndarray:
+        """Return an infrared frame aligned with the visible camera, (H, W, 3) uint8."""
+        if self._preprocessing:
+            black = np.zeros((*self._readers["visible"].size, 1), np.float32)
+            _, aligned = preprocess_pair(black, img_as_float32(infrared), self._preprocessing)
+            infrared = img_as_uint8(aligned)
         return cv2.cvtColor(infrared, cv2.COLOR_GRAY2RGB)
 
 
-def draw_banner(image: np.ndarray, words: str) -> None:
-    """Write a few words into a frame, (H, W, 3) uint8, on a bar over its upper side."""
+def draw_banner(image: np.ndarray, text: str) -> None:
+    """Draw an on-screen display (OSD) banner over the top of a frame, (H, W, 3) uint8, in place."""
     height, width = image.shape[:2]
-    bar = max(round(BANNER_HEIGHT * height), 8)
-    image[:bar] = BANNER_COLOR
+    banner_height = max(round(BANNER_HEIGHT_FRACTION * height), MIN_BANNER_HEIGHT)
+    image[:banner_height] = BANNER_COLOR
     font = cv2.FONT_HERSHEY_SIMPLEX
-    (wide, tall), _ = cv2.getTextSize(words, font, 1, 1)
-    scale = min(0.6 * bar / tall, 0.9 * width / wide)
-    place = round(0.05 * width), round(0.8 * bar)
-    cv2.putText(image, words, place, font, scale, TEXT_COLOR, max(bar // 16, 1), cv2.LINE_AA)
+    (text_width, text_height), _ = cv2.getTextSize(text, font, 1, 1)
+    scale = min(0.6 * banner_height / text_height, 0.9 * width / text_width)
+    origin = round(0.05 * width), round(0.8 * banner_height)
+    thickness = max(banner_height // 16, 1)
+    cv2.putText(image, text, origin, font, scale, TEXT_COLOR, thickness, cv2.LINE_AA)
 
 
 class _CameraStream:
-    """One of two cameras: a thread that reads, and what comes next of it.
+    """The frames of one of two cameras, read by a thread; a `FrameSource`.
 
     Args:
-        reader: Its video.
-        convert: RGB (H, W, 3) -> what the net is shown.
-        stop: Once set, no more is read.
-        sound: Called with its sound; None leaves that out.
-        time_base: What its time stamps are brought to; None leaves them.
-        late: Added to its times (seconds).
+        reader: The camera's video.
+        convert: RGB image (H, W, 3) -> model input, both uint8.
+        stop_event: Once set, reading stops.
+        on_audio: Called with its audio packets; None drops them.
+        time_base: Time base that its time stamps are converted to; None keeps them.
+        delay_s: Added to its time stamps (seconds), if `time_base` is given.
     """
 
     def __init__(
         self,
         reader: VideoReader,
         convert: Callable[[np.ndarray], np.ndarray],
-        stop: threading.Event,
+        stop_event: threading.Event,
         *,
-        sound: Callable[[AudioPacket], object] | None = None,
-        time_base=None,
-        late: float = 0.0,
+        on_audio: Callable[[AudioPacket], object] | None = None,
+        time_base: Fraction | None = None,
+        delay_s: float = 0.0,
     ) -> None:
-        self._reader, self._convert, self._sound = reader, convert, sound
-        self._time_base, self._late = time_base, late
-        self._converter = YuvConverter(reader.colors)
-        self._next: FrameTask | None = None
-        self._silent = False
-        self._stop = stop
-        self.belt = FrameQueue(stop=stop, drop_oldest=reader.live)
-        self.thread = Worker(self._reading)
+        self._reader, self._convert, self._on_audio = reader, convert, on_audio
+        self._time_base, self._delay_s = time_base, delay_s
+        self._converter = YuvConverter(reader.yuv_format)
+        self._next: FrameItem | None = None
+        self._is_stalled = False
+        self._stop_event = stop_event
+        self.queue = FrameQueue(stop_event=stop_event, drop_oldest=reader.is_live)
+        self.thread = WorkerThread(self._read_all)
 
     @property
-    def ended(self) -> bool:
-        return self._next is None and self.belt.ended
+    def is_finished(self) -> bool:
+        return self._next is None and self.queue.is_finished
 
-    def peek(self) -> FrameTask | None:
-        """See `Coming`. What is live is not waited for again until something has come."""
+    def peek(self) -> FrameItem | None:
+        """See `FrameSource`. A stalled live stream is not waited for until it has a frame again."""
         while self._next is None:
-            patience = 0.0 if self._silent else STALL_TIMEOUT_S
-            item = self.belt.take(patience) if self._reader.live else self.belt.take()
-            self._silent = item is None
+            if self._reader.is_live:
+                item = self.queue.get(0.0 if self._is_stalled else STALL_TIMEOUT_S)
+            else:
+                item = self.queue.get()
+            self._is_stalled = item is None
             if item is None:
                 return None
             if isinstance(item, AudioPacket):
-                self._sound(item)
+                self._on_audio(item)
             else:
                 self._next = item
         return self._next
 
-    def pop(self) -> FrameTask:
-        shot, self._next = self._next, None
-        return shot
+    def pop(self) -> FrameItem:
+        item, self._next = self._next, None
+        return item
 
-    def _reading(self) -> None:
+    def _read_all(self) -> None:
         try:
             for item in self._reader:
                 if isinstance(item, AudioPacket):
-                    wanted = self._sound is not None
+                    is_needed = self._on_audio is not None
                 else:
-                    wanted, item = True, self._shot(item)
-                if self._stop.is_set() or (wanted and not self.belt.put(item)):
+                    is_needed, item = True, self._make_item(item)
+                if self._stop_event.is_set() or (is_needed and not self.queue.put(item)):
                     return
         finally:
-            self.belt.close()
+            self.queue.close()
 
-    def _shot(self, frame: av.VideoFrame) -> FrameTask:
+    def _make_item(self, frame: av.VideoFrame) -> FrameItem:
         image = np.empty((*self._reader.size, 3), np.uint8)
         self._converter.to_rgb(yuv_planes(frame), image)
         if self._time_base:
             old, new = frame.time_base, self._time_base
-            frame.pts = round((frame.pts * old + self._late) / new)
+            frame.pts = round((frame.pts * old + self._delay_s) / new)
             frame.time_base, frame.duration = new, round((frame.duration or 0) * old / new)
-        return FrameTask(frame, self._convert(image))
+        return FrameItem(frame, self._convert(image))
 
 
-def _rgb(image: np.ndarray) -> np.ndarray:
+def _keep_rgb(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _gray(image: np.ndarray) -> np.ndarray:
-    """Return the luma of an infrared frame, (H, W, 1); refuse what was painted."""
+def _to_gray(image: np.ndarray) -> np.ndarray:
+    """Return the luma of an infrared frame, (H, W, 1); raise UsageError for false colors."""
     small = np.int16(image[::8, ::8])
     if np.mean(small.max(axis=2) - small.min(axis=2)) > 255 * MAX_CHROMA:
         raise UsageError(
@@ -285,26 +311,31 @@ def _gray(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
 
 
-def _other_source(camera: str) -> str:
+def _other_camera(camera: str) -> str:
     return "infrared" if camera == "visible" else "visible"
 
 
-def _video_preprocessing(
-    preparation: PairPreprocessing | None, visible: VideoReader, infrared: VideoReader
+def _check_video_preprocessing(
+    preprocessing: PairPreprocessing | None, visible: VideoReader, infrared: VideoReader
 ) -> PairPreprocessing | None:
-    """Return what is done to each frame; refuse what cannot be, or not to each."""
-    by_rig = preparation is not None and Path(preparation.align).suffix == ".json"
-    if preparation and preparation.align != "none" and not by_rig:
+    """Return the preprocessing of each pair of frames.
+
+    Raises:
+        UsageError: If it aligns each pair anew, or the videos differ in size and it does not
+            resize them.
+    """
+    uses_rig = preprocessing is not None and Path(preprocessing.align).suffix == ".json"
+    if preprocessing and preprocessing.align != "none" and not uses_rig:
         raise UsageError(
-            f"Videos are not aligned frame by frame, as by {preparation.align}. Measure the rig "
-            "once with `lowlight-tf calibrate`, and pass what it writes: --align RIG.json."
+            f"Videos are not aligned frame by frame, as by {preprocessing.align}. Measure the rig "
+            "once with `lowlight-tf calibrate`, and pass its result: --align RIG.json."
         )
-    stretched = preparation is not None and preparation.size != "same"
-    if visible.size != infrared.size and not by_rig and not stretched:
+    resizes = preprocessing is not None and preprocessing.size != "same"
+    if visible.size != infrared.size and not uses_rig and not resizes:
         (height, width), (rows, columns) = visible.size, infrared.size
         raise UsageError(
             f"The two videos must be of one size. Received: {visible.name} {height}x{width}, "
-            f"{infrared.name} {rows}x{columns} (height x width). Pass --align with what "
-            "`lowlight-tf calibrate` wrote of the rig."
+            f"{infrared.name} {rows}x{columns} (height x width). Pass --align with the rig that "
+            "`lowlight-tf calibrate` wrote."
         )
-    return dataclasses.replace(preparation, size="visible") if stretched else preparation
+    return dataclasses.replace(preprocessing, size="visible") if resizes else preprocessing

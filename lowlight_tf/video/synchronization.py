@@ -4,60 +4,68 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from lowlight_tf.video.frame_queue import POLL_INTERVAL_S, FrameTask
+from lowlight_tf.video.frame_queue import POLL_INTERVAL_S, FrameItem
 
 SYNC_TOLERANCE_S = 0.1
-"""How far apart in time frames may be that are fused (seconds)."""
+"""Largest time difference of two frames that are fused (seconds)."""
 
 
 class FrameSource(Protocol):
-    """Frames of one camera, in order."""
+    """The frames of one camera, in order."""
 
     @property
-    def ended(self) -> bool:
-        """Whether no more will come."""
+    def is_finished(self) -> bool:
+        """Whether there are no further frames."""
         ...
 
-    def peek(self) -> FrameTask | None:
-        """Return the next frame and leave it; None if there is none, or none for now."""
+    def peek(self) -> FrameItem | None:
+        """Return the next frame without removing it; None if there is none now or at all."""
         ...
 
-    def pop(self) -> FrameTask:
-        """Return the next frame, which `peek` has shown, and go on."""
+    def pop(self) -> FrameItem:
+        """Remove and return the frame that `peek` returned."""
         ...
 
 
 def approximate_time_sync(
-    visible: FrameSource, infrared: FrameSource, *, tolerance: float, gap: float
-) -> Iterator[tuple[FrameTask | None, FrameTask | None]]:
-    """Join the frames of two cameras by their times.
+    visible: FrameSource, infrared: FrameSource, *, tolerance_s: float, max_gap_s: float
+) -> Iterator[tuple[FrameItem | None, FrameItem | None]]:
+    """Pair the frames of two cameras by time, like the ApproximateTimeSynchronizer of ROS.
 
-    Each visible frame comes with the infrared one that is nearest in time, or alone if none is
-    within the tolerance. An infrared frame comes alone if there is no visible one around it.
+    Each visible frame is paired with the infrared frame that is nearest in time, or with None if
+    none is within the tolerance. An infrared frame is returned alone, as (None, frame), if there is
+    no visible frame around it.
 
     Args:
-        visible: What sets the pace.
-        infrared: May be slower or faster.
-        tolerance: How far apart two frames may be (seconds).
-        gap: How long before and after an infrared frame there is no visible one if it is to stand
-            alone (seconds); longer than from one visible frame to the next.
+        visible: The camera whose frame rate the result has.
+        infrared: The other camera, of any frame rate.
+        tolerance_s: Largest time difference of a pair (seconds).
+        max_gap_s: An infrared frame is returned alone if there is no visible frame for this time
+            before and after it (seconds); longer than the interval of the visible frames.
     """
-    last = before = None
+    last_visible_time = previous_infrared = None
     while True:
-        first, second = visible.peek(), infrared.peek()
-        if first is None and second is None:
-            if visible.ended and infrared.ended:
+        visible_item, infrared_item = visible.peek(), infrared.peek()
+        if visible_item is None and infrared_item is None:
+            if visible.is_finished and infrared.is_finished:
                 return
-            time.sleep(POLL_INTERVAL_S)  # both are silent
-        elif first is not None and (second is None or first.frame.time <= second.frame.time):
-            last = visible.pop().frame.time
-            apart = {abs(one.frame.time - last): one for one in (second, before) if one}
-            nearest = min(apart, default=None)
-            yield first, apart[nearest] if apart and nearest <= tolerance else None
+            time.sleep(POLL_INTERVAL_S)  # neither live stream has a frame now
+        elif visible_item is not None and (
+            infrared_item is None or visible_item.frame.time <= infrared_item.frame.time
+        ):
+            last_visible_time = visible.pop().frame.time
+            differences = {
+                abs(item.frame.time - last_visible_time): item
+                for item in (infrared_item, previous_infrared)
+                if item
+            }
+            nearest = min(differences, default=None)
+            in_time = differences and nearest <= tolerance_s
+            yield visible_item, differences[nearest] if in_time else None
         else:
-            before = infrared.pop()
-            now = before.frame.time
-            if (last is None or now - last > gap) and (
-                first is None or first.frame.time - now > gap
+            previous_infrared = infrared.pop()
+            now = previous_infrared.frame.time
+            if (last_visible_time is None or now - last_visible_time > max_gap_s) and (
+                visible_item is None or visible_item.frame.time - now > max_gap_s
             ):
-                yield None, before
+                yield None, previous_infrared

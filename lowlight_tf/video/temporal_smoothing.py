@@ -1,4 +1,4 @@
-"""What holds a video's exposure steady over time, and what tells night from day."""
+"""Temporal smoothing of a video's exposure, and switching between day and night."""
 
 import math
 
@@ -8,133 +8,148 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.color import LUMA
+from lowlight_tf.imaging.dtypes import img_as_float32
 from lowlight_tf.runtime.engine import Images
 
 LUMA_OFFSET = 0.02
-"""Added to luma before two are compared: near black, a change of a level is no change of scene."""
+"""Added to luma values before their ratio is taken, so that noise near black is no scene change."""
 
 
 class AdaptiveEMA:
-    """A running average over time that gives way to a large change.
+    """An exponential moving average over time that follows large changes at once.
 
-    The value of each frame enters with the weight 1 - exp(-dt / c), where dt is the time since the
-    frame before, whatever the frame rate. The constant c is `seconds` as long as the frame is as
-    bright as the average, and falls with the difference d between the two, in stops of luma, as
-    c = seconds * (1 - d)^2: at a change of half a stop the average follows four times as fast, and
-    at one of a stop or more (twice or half the luma: a cut, a lamp switched on, the end of a
-    tunnel) it is at once what the frame is.
+    The value of each frame has the weight 1 - exp(-dt / c), where dt is the time since the previous
+    frame, so that the result does not depend on the frame rate. The time constant c falls with the
+    difference d between the luma of the frame and its average, in stops:
+    c = smoothing_s * (1 - d)^2. At half a stop the average follows four times as fast. At one
+    stop or more (twice or half the luma: a cut, a lamp, the end of a tunnel) it is the value of the
+    frame.
 
     Args:
-        seconds: The time constant; 0 averages nothing.
+        smoothing_s: Time constant (seconds); 0 disables averaging.
+
+    Raises:
+        UsageError: If `smoothing_s` is negative.
     """
 
-    def __init__(self, seconds: float) -> None:
-        checks.check_min("seconds", seconds, 0)
-        self._seconds = seconds
+    def __init__(self, smoothing_s: float) -> None:
+        checks.check_min("smoothing_s", smoothing_s, 0)
+        self._smoothing_s = smoothing_s
         self._value = self._luma = 0.0
-        self._time: float | None = None
+        self._time_s: float | None = None
 
-    def __call__(self, value: np.ndarray | float, luma: float, time: float) -> np.ndarray | float:
-        """Return the average once `value` is in it.
+    def __call__(self, value: np.ndarray | float, luma: float, time_s: float) -> np.ndarray | float:
+        """Update the average with the value of a frame and return it.
 
         Args:
-            value: Of any shape, the same each time.
-            luma: How bright the frame is, in [0, 1].
-            time: Time stamp of the frame (seconds).
+            value: A number or an array, of the same shape at each call.
+            luma: Mean luma of the frame, in [0, 1].
+            time_s: Time stamp of the frame (seconds).
         """
-        weight = self._weight(luma, time)
+        weight = self._weight(luma, time_s)
         self._value = value if weight == 1 else self._value + weight * (value - self._value)
         self._luma += weight * (luma - self._luma)
-        self._time = time
+        self._time_s = time_s
         return self._value
 
-    def _weight(self, luma: float, time: float) -> float:
-        if self._time is None or time < self._time:
+    def _weight(self, luma: float, time_s: float) -> float:
+        if self._time_s is None or time_s < self._time_s:
             return 1.0
         stops = abs(math.log2((luma + LUMA_OFFSET) / (self._luma + LUMA_OFFSET)))
-        constant = self._seconds * (1 - min(stops, 1)) ** 2
-        return 1 - math.exp(-(time - self._time) / constant) if constant else 1.0
+        constant = self._smoothing_s * (1 - min(stops, 1)) ** 2
+        return 1 - math.exp(-(time_s - self._time_s) / constant) if constant else 1.0
 
 
 class ThumbnailSmoother:
-    """Shows a net with thumbnail ports their running average: tone and color stay the same."""
+    """Averages the thumbnail inputs of a model over time, which keeps its tone and color stable.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    Args:
+        smoothing_s: Time constant of the averages (seconds); 0 disables averaging.
+    """
+
+    def __init__(self, smoothing_s: float) -> None:
+        self._smoothing_s = smoothing_s
         self._averages: dict[str, AdaptiveEMA] = {}
 
-    def __call__(self, thumbnails: Images, time: float) -> Images:
-        """Return the averages, float32 in [0, 1], of a frame's thumbnails, uint8."""
-        steady = {}
+    def __call__(self, thumbnails: Images, time_s: float) -> Images:
+        """Return the averages, float32 in [0, 1], updated with a frame's thumbnails, uint8."""
+        smoothed = {}
         for name, image in thumbnails.items():
-            average = self._averages.setdefault(name, AdaptiveEMA(self._seconds))
-            value = np.divide(image, 255, dtype=np.float32)
-            steady[name] = average(value, luma(image[0]), time)
-        return steady
+            average = self._averages.setdefault(name, AdaptiveEMA(self._smoothing_s))
+            smoothed[name] = average(img_as_float32(image), mean_luma(image[0]), time_s)
+        return smoothed
 
 
 class LumaStabilizer:
-    """Holds the mean luma of results steady, by a factor for each."""
+    """Scales each result so that its mean luma is the moving average.
 
-    def __init__(self, seconds: float) -> None:
-        self._average = AdaptiveEMA(seconds)
+    Args:
+        smoothing_s: Time constant of the average (seconds).
+    """
 
-    def __call__(self, image: np.ndarray, time: float) -> None:
-        """Multiply a result, (H, W, 3) uint8, in its place, so that its luma is the average's."""
-        found = luma(image)
-        wanted = self._average(found, found, time)
-        if found:
-            cv2.convertScaleAbs(image, image, wanted / found)
+    def __init__(self, smoothing_s: float) -> None:
+        self._average = AdaptiveEMA(smoothing_s)
+
+    def __call__(self, image: np.ndarray, time_s: float) -> None:
+        """Scale a result, (H, W, 3) uint8, in place."""
+        luma = mean_luma(image)
+        target = self._average(luma, luma, time_s)
+        if luma:
+            cv2.convertScaleAbs(image, image, target / luma)
 
 
 class DayNightSwitch:
-    """Turns enhancing on when it gets dark and off when it is bright again, with a short fade.
+    """Enables enhancement at night and disables it by day, with hysteresis and a short fade.
 
-    What is compared is the mean luma, averaged over time (see `Average`); between the two
-    thresholds all stays as it is. A video that begins between them begins bright.
+    The mean luma of the frames, averaged over time (see `AdaptiveEMA`), is compared. Between the
+    thresholds the state is kept; a video that starts there starts as day.
 
     Args:
-        below: Mean luma in [0, 1] below which it is dark.
-        above: Mean luma above which it is bright; larger than `below`.
-        seconds: Time constant of the average.
-        fade: How long turning on or off takes (seconds).
+        night_threshold: Mean luma in [0, 1] below which it is night.
+        day_threshold: Mean luma above which it is day; larger than `night_threshold`.
+        smoothing_s: Time constant of the average (seconds).
+        fade_s: Duration of the fade (seconds).
 
     Raises:
-        UsageError: If `above` is not larger than `below`.
+        UsageError: If `day_threshold` is not larger than `night_threshold`.
     """
 
     def __init__(
         self,
         *,
-        below: float = 0.2,
-        above: float = 0.28,
-        seconds: float = 1.0,
-        fade: float = 0.5,
+        night_threshold: float = 0.2,
+        day_threshold: float = 0.28,
+        smoothing_s: float = 1.0,
+        fade_s: float = 0.5,
     ) -> None:
-        if not 0 <= below < above <= 1:
+        if not 0 <= night_threshold < day_threshold <= 1:
             raise UsageError(
-                "It must get dark below and bright above, both in [0, 1]. "
-                f"Received: dark below {below:g}, bright above {above:g}."
+                "The night threshold must be below the day threshold, both in [0, 1]. "
+                f"Received: night below {night_threshold:g}, day above {day_threshold:g}."
             )
-        checks.check_positive("fade", fade)
-        self._below, self._above, self._fade = below, above, fade
-        self._average = AdaptiveEMA(seconds)
-        self._dark = False
-        self._share = self._time = None
+        checks.check_positive("fade_s", fade_s)
+        self._night_threshold, self._day_threshold = night_threshold, day_threshold
+        self._fade_s = fade_s
+        self._average = AdaptiveEMA(smoothing_s)
+        self._is_night = False
+        self._blend_weight = self._time_s = None
 
-    def __call__(self, luma: float, time: float) -> float:
-        """Return how much of the enhanced frame is to be shown, in [0, 1]."""
-        mean = self._average(luma, luma, time)
-        self._dark = mean < self._below or (self._dark and mean <= self._above)
-        if self._share is None:
-            self._share = float(self._dark)
+    def __call__(self, luma: float, time_s: float) -> float:
+        """Return the weight of the enhanced frame in the result, in [0, 1]."""
+        mean = self._average(luma, luma, time_s)
+        self._is_night = mean < self._night_threshold or (
+            self._is_night and mean <= self._day_threshold
+        )
+        if self._blend_weight is None:
+            self._blend_weight = float(self._is_night)
         else:
-            step = (time - self._time) / self._fade
-            self._share = min(max(self._share + (step if self._dark else -step), 0.0), 1.0)
-        self._time = time
-        return self._share
+            step = (time_s - self._time_s) / self._fade_s
+            weight = self._blend_weight + (step if self._is_night else -step)
+            self._blend_weight = min(max(weight, 0.0), 1.0)
+        self._time_s = time_s
+        return self._blend_weight
 
 
-def luma(image: np.ndarray) -> float:
-    """Return the mean luma, in [0, 1], of an RGB image, uint8."""
+def mean_luma(image: np.ndarray) -> float:
+    """Return the mean luma, in [0, 1], of an RGB image, (H, W, 3) uint8."""
     return float(np.dot(cv2.mean(image)[:3], LUMA)) / 255

@@ -1,4 +1,4 @@
-"""Video out: a file that plays, whenever recording ends."""
+"""Video output: a file that can be played even if recording is interrupted."""
 
 import dataclasses
 import os
@@ -15,24 +15,36 @@ from av.video.reformatter import ColorRange
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
-from lowlight_tf.video.reader import AudioPacket, VideoReader, error_text, yuv_planes
+from lowlight_tf.video.reader import (
+    DEFAULT_FPS,
+    AudioPacket,
+    VideoReader,
+    error_text,
+    yuv_pixel_format,
+    yuv_planes,
+)
 from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 
-CODEC = "libx264"
-OPTIONS = {  # encoder -> what it is told where the caller says nothing
-    CODEC: {"preset": "ultrafast", "crf": "20"},
+DEFAULT_ENCODER = "libx264"
+
+ENCODER_OPTIONS = {
+    DEFAULT_ENCODER: {"preset": "ultrafast", "crf": "20"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "31"},
 }
-DEFAULT_FPS = 25  # frames per second where a video does not say
-KEYFRAME_INTERVAL_S = 2  # seconds from one frame that needs no other to the next
+"""Encoder -> its options, where the caller passes none."""
+
+KEYFRAME_INTERVAL_S = 2
+"""Time between two frames that are decoded without others (seconds)."""
+
 MOV_FAMILY = ("mp4", "mov", "ipod", "3gp")
+"""FFmpeg's names of the containers with an index at the end, which are written in fragments."""
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoFormat:
-    """What a video is like that is made of pictures: frames at an even pace, BT.709, no sound.
+    """Format of a video that is made of images: constant frame rate, BT.709, no audio.
 
-    It stands where a `Reader` would.
+    Has the attributes of `VideoReader` that `VideoWriter` needs.
 
     Attributes:
         size: Height and width (pixels).
@@ -42,57 +54,57 @@ class VideoFormat:
     size: tuple[int, int]
     fps: Fraction
 
-    name = "pictures"
-    colors = YuvFormat(matrix=1, full=False)
-    tags = (ColorRange.MPEG, 1, 1, 1)
-    audio: ClassVar = ()
+    name = "images"
+    yuv_format = YuvFormat(matrix=1, full_range=False)
+    color_tags = (ColorRange.MPEG, 1, 1, 1)
+    audio_tracks: ClassVar = ()
     metadata: ClassVar = {}
-    aspect = display = None
-    live = False
+    sample_aspect_ratio = display_matrix = None
+    is_live = False
 
     @classmethod
-    def of(cls, size: tuple[int, int], rate: float) -> "VideoFormat":
-        """Return it for a rate that is no fraction yet."""
-        return cls(size, Fraction(rate).limit_denominator(1001))
+    def from_fps(cls, size: tuple[int, int], fps: float) -> "VideoFormat":
+        """Return the format for a frame rate that is rounded to a fraction such as 30000/1001."""
+        return cls(size, Fraction(fps).limit_denominator(1001))
 
     @property
-    def format(self) -> str:
-        """As `Reader.format`."""
-        return "yuv444p" if self.size[0] % 2 or self.size[1] % 2 else "yuv420p"
+    def pixel_format(self) -> str:
+        """See `VideoReader`."""
+        return yuv_pixel_format(self.size)
 
     @property
     def time_base(self) -> Fraction:
-        """A unit of time is a frame."""
+        """Time from one frame to the next (seconds)."""
         return 1 / self.fps
 
-    def frame(self, index: int) -> av.VideoFrame:
-        """Return an empty frame with the time stamp of one, counted from 0."""
-        frame = av.VideoFrame(self.size[1], self.size[0], self.format)
+    def empty_frame(self, index: int) -> av.VideoFrame:
+        """Return an uninitialized frame with the time stamp of frame `index`, counted from 0."""
+        frame = av.VideoFrame(self.size[1], self.size[0], self.pixel_format)
         frame.pts, frame.time_base, frame.duration = index, self.time_base, 1
         return frame
 
 
 class VideoWriter:
-    """Writes the frames of one video beside `path`, as NAME.part.mp4; `close` renames that.
+    """Writes the frames of one video to NAME.part.SUFFIX, which `close` renames to `path`.
 
-    Time stamps, time base, rotation, color tags, aspect and metadata are those of the reader; sound
-    is copied. Frames come in order (no B-frames): their time stamps need no shift in any container.
-    A live recording in an .mp4 or .mov is written in pieces of two seconds, so that it plays when
-    the power fails, and is an ordinary file once it is closed.
+    Time stamps, time base, rotation, color tags, aspect ratio and metadata are those of the input;
+    audio is copied. There are no B-frames, so the time stamps need no shift in any container. A
+    live recording in an .mp4 or .mov is written in fragments of two seconds: it can be played after
+    a power failure, and is an ordinary file after `close`.
 
     Args:
-        path: The file; its suffix names the container.
-        like: What is read, or what is to be made of pictures.
-        codec: Encoder and options, as "libx264:preset=medium:crf=18"; None for libx264, or for what
-            the container is made for if that is not H.264.
-        overwrite: Replace a file that is there.
+        path: The file; its suffix selects the container.
+        like: The video whose frames are written, or the format of a video made of images.
+        codec: Encoder and options, such as "libx264:preset=medium:crf=18"; None for libx264, or for
+            the container's default encoder if it cannot hold H.264.
+        overwrite: Replace an existing file.
 
     Attributes:
-        frames: Frames written.
+        frame_count: Number of frames written.
 
     Raises:
-        UsageError: If a file is there already, the container or the encoder is unknown, or the
-            container cannot hold the video or the sound. Then nothing is left.
+        UsageError: If the file exists, the container or the encoder is unknown, or the container
+            cannot hold the video or the audio. No file is left then.
     """
 
     def __init__(
@@ -107,138 +119,142 @@ class VideoWriter:
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         for file in (path, self._part):
             image_io.check_overwrite(file, overwrite=overwrite)
-        self.frames = 0
-        self._converter = YuvConverter(like.colors)
-        self._last_sound: dict[int, int] = {}
+        self.frame_count = 0
+        self._converter = YuvConverter(like.yuv_format)
+        self._last_audio_dts: dict[int, int] = {}
         try:
             self._container = av.open(str(self._part), "w")
             self._video = self._add_video(codec)
-            self._audio = [self._add_audio(track) for track in like.audio]
-            self._container.container_options.update(self._options())
+            self._audio_tracks = [self._add_audio(track) for track in like.audio_tracks]
+            self._container.container_options.update(self._container_options())
             self._container.metadata.update(like.metadata)
             path.parent.mkdir(parents=True, exist_ok=True)
         except UsageError:
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be written: {error_text(error)}.") from None
-        self._frame = av.VideoFrame(like.size[1], like.size[0], self._video.pix_fmt)
+        self._buffer = av.VideoFrame(like.size[1], like.size[0], self._video.pix_fmt)
 
     def write(self, frame: av.VideoFrame, image: np.ndarray | None = None) -> None:
-        """Encode a frame of the reader; with `image`, (H, W, 3) uint8 RGB, that in its place.
+        """Encode a frame, or in its place an image at the frame's time stamp.
+
+        Args:
+            frame: A frame of the input.
+            image: (H, W, 3) uint8, RGB; None for the frame itself.
 
         Raises:
             UsageError: If the file cannot be written any further.
         """
         if image is not None or frame.format.name != self._video.pix_fmt:
-            frame = self._own(frame, image)
-        frame.pict_type = PictureType.NONE  # the encoder is not bound to what the frame once was
+            frame = self._fill_buffer(frame, image)
+        frame.pict_type = PictureType.NONE  # let the encoder choose, whatever the input had
         self._mux(lambda: self._video.encode(frame))
-        self.frames += 1
+        self.frame_count += 1
 
-    def copy(self, sound: AudioPacket) -> None:
-        """Write a packet of sound as it is.
+    def write_audio(self, audio: AudioPacket) -> None:
+        """Write an encoded audio packet as it is.
 
         Raises:
             UsageError: If the file cannot be written any further.
         """
-        packet, track = sound.packet, sound.track
-        late = packet.dts <= self._last_sound.get(track, packet.dts - 1)
-        if track >= len(self._audio) or late:  # both only after a live stream was lost
+        packet, track = audio.packet, audio.track
+        is_late = packet.dts <= self._last_audio_dts.get(track, packet.dts - 1)
+        if track >= len(self._audio_tracks) or is_late:  # only after a live stream was reopened
             return
-        self._last_sound[track] = packet.dts
-        packet.stream = self._audio[track]
+        self._last_audio_dts[track] = packet.dts
+        packet.stream = self._audio_tracks[track]
         self._mux(lambda: [packet])
 
     def close(self) -> None:
-        """Finish the file and give it its name. Where no frame was written, leave nothing.
+        """Finish the file and rename it to `path`. Without a frame, no file is left.
 
         Raises:
             UsageError: If the end cannot be written.
         """
-        if self.frames:
+        if self.frame_count:
             self._mux(self._video.encode)
         try:
             self._container.close()
-            if self.frames:
+            if self.frame_count:
                 os.replace(self._part, self._path)
             else:
                 self._part.unlink(missing_ok=True)
         except (av.FFmpegError, OSError) as error:
             raise UsageError(f"{self._path} cannot be finished: {error_text(error)}.") from None
 
-    def _own(self, frame: av.VideoFrame, image: np.ndarray | None) -> av.VideoFrame:
-        """Return a frame of the recorder's with the image, or with what the other frame shows."""
-        own = self._frame
-        own.make_writable()  # another buffer, if the encoder still has this one
+    def _fill_buffer(self, frame: av.VideoFrame, image: np.ndarray | None) -> av.VideoFrame:
+        """Return the writer's own frame with the content of the image, or else of the frame."""
+        buffer = self._buffer
+        buffer.make_writable()  # new memory if the encoder still uses this one
         if image is not None:
-            self._converter.to_yuv(image, yuv_planes(own))
+            self._converter.to_yuv(image, yuv_planes(buffer))
         else:
-            for target, source in zip(yuv_planes(own), yuv_planes(frame), strict=True):
+            for target, source in zip(yuv_planes(buffer), yuv_planes(frame), strict=True):
                 target[...] = source
-        own.pts, own.time_base, own.duration = frame.pts, frame.time_base, frame.duration
-        return own
+        buffer.pts, buffer.time_base, buffer.duration = frame.pts, frame.time_base, frame.duration
+        return buffer
 
-    def _mux(self, packets: Callable[[], Iterable[av.Packet]]) -> None:
+    def _mux(self, encode: Callable[[], Iterable[av.Packet]]) -> None:
         try:
-            for packet in packets():
+            for packet in encode():
                 self._container.mux(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise UsageError(f"{self._path} cannot be written: {error_text(error)}.") from None
 
     def _add_video(self, codec: str | None) -> av.VideoStream:
-        like, rate = self._like, self._like.fps or DEFAULT_FPS
-        stream = self._new_stream(codec, rate)
+        like, fps = self._like, self._like.fps or DEFAULT_FPS
+        stream = self._add_video_stream(codec, fps)
         context = stream.codec_context
         context.height, context.width = like.size
-        context.pix_fmt = like.format
+        context.pix_fmt = like.pixel_format
         stream.time_base = context.time_base = like.time_base
         context.max_b_frames = 0
-        context.gop_size = max(1, round(KEYFRAME_INTERVAL_S * rate))
+        context.gop_size = max(1, round(KEYFRAME_INTERVAL_S * fps))
         (
             context.color_range,
             context.colorspace,
             context.color_primaries,
             context.color_trc,
-        ) = like.tags
-        if like.aspect:
-            context.sample_aspect_ratio = like.aspect
-        if like.display:
-            stream.set_display_matrix(like.display)
+        ) = like.color_tags
+        if like.sample_aspect_ratio:
+            context.sample_aspect_ratio = like.sample_aspect_ratio
+        if like.display_matrix:
+            stream.set_display_matrix(like.display_matrix)
         return stream
 
-    def _new_stream(self, codec: str | None, rate) -> av.VideoStream:
-        name, *words = (codec or CODEC).split(":")
-        options = dict(word.partition("=")[::2] for word in words)
+    def _add_video_stream(self, codec: str | None, fps: Fraction | int) -> av.VideoStream:
+        name, *settings = (codec or DEFAULT_ENCODER).split(":")
+        options = dict(setting.partition("=")[::2] for setting in settings)
+        options = {**ENCODER_OPTIONS.get(name, {}), **options}
         try:
-            return self._container.add_stream(name, rate, {**OPTIONS.get(name, {}), **options})
+            return self._container.add_stream(name, fps, options)
         except av.codec.codec.UnknownCodecError:
             raise UsageError(
                 f"This FFmpeg has no encoder {name!r}. Pass --codec with one that it has."
             ) from None
-        except ValueError:  # the container does not hold such video
+        except ValueError:  # the container cannot hold this codec
             if codec:
                 raise
         name = av.Codec(self._container.default_video_codec, "w").name
-        return self._container.add_stream(name, rate, OPTIONS.get(name))
+        return self._container.add_stream(name, fps, ENCODER_OPTIONS.get(name))
 
     def _add_audio(self, track: AudioStream) -> AudioStream:
         try:
-            copied = self._container.add_stream_from_template(track)
+            copy = self._container.add_stream_from_template(track)
         except ValueError:
             raise UsageError(
-                f"{self._path} cannot hold sound of {self._like.name} ({track.codec_context.name}) "
-                "as it is. Name the output .mkv."
+                f"{self._path} cannot hold the audio of {self._like.name} "
+                f"({track.codec_context.name}) without encoding it again. Name the output .mkv."
             ) from None
-        copied.metadata.update(track.metadata)
-        return copied
+        copy.metadata.update(track.metadata)
+        return copy
 
-    def _options(self) -> dict[str, str]:
-        """Return what the container is told."""
+    def _container_options(self) -> dict[str, str]:
         if self._container.format.name not in MOV_FAMILY:
             return {}
         options = {}
         if self._like.time_base.numerator == 1:
             options["video_track_timescale"] = str(self._like.time_base.denominator)
-        if self._like.live:
+        if self._like.is_live:
             options.update(movflags="hybrid_fragmented", flush_packets="1")
         return options

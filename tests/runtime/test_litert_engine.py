@@ -12,6 +12,7 @@ from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.runtime.loading import load_model
+from lowlight_tf.tflite_graph.flatbuffer import read_model, write_model
 
 SIZE = (8, 12)
 
@@ -200,15 +201,12 @@ def test_a_damaged_file_is_refused_even_if_its_card_was_made_for_it(folder, tmp_
 def test_a_file_whose_tensors_lost_their_names_is_refused_before_it_ends_the_process(
     folder, tmp_path
 ):
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.schema_py_generated import TensorT
 
-    model = schema.ModelT.InitFromPackedBuf((folder / "float.tflite").read_bytes(), 0)
-    model.subgraphs[0].tensors[-1] = schema.TensorT()
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
+    model = read_model((folder / "float.tflite").read_bytes())
+    model.subgraphs[0].tensors[-1] = TensorT()
     with pytest.raises(UsageError, match="cannot be run: tensors have no names"):
-        LiteRTEngine(copied(folder, tmp_path, bytes(builder.Output())))
+        LiteRTEngine(copied(folder, tmp_path, write_model(model)))
 
 
 @pytest.mark.parametrize(

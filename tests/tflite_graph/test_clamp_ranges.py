@@ -1,23 +1,23 @@
-"""Limits of integer files: they give the scale, and then cost nothing."""
+"""Clamps of int8 files: they set the scale, and the MINIMUM itself is removed."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.export.quantization.post_training import quantize_model
 from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_clamp_ranges
+from lowlight_tf.tflite_graph.flatbuffer import operator_name, read_model
 
 SIZE = (8, 8)
 
 
-def converter(top):
-    """A product that reaches 4, limited to `top`; then a sum, limited to 1."""
+def make_converter(limit):
+    """Return the converter of a product that reaches 4, clamped to `limit`, and a sum, to 1."""
 
     @tf.function(input_signature=[tf.TensorSpec((1, *SIZE, 3), name="low")])
     def serve(low):
-        bright = tf.minimum(tf.nn.relu(low * 4.0), top)
+        bright = tf.minimum(tf.nn.relu(low * 4.0), limit)
         return {"enhanced": tf.minimum(tf.nn.relu(bright + low), 1.0)}
 
     module = tf.Module()
@@ -30,14 +30,13 @@ def samples(rng):
     return [{"low": rng.random((1, *SIZE, 3), dtype=np.float32)} for _ in range(4)]
 
 
-def made(content):
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
-    codes = [names[code.builtinCode] for code in model.operatorCodes]
-    tensors = model.subgraphs[0].tensors
+def output_quantization(content):
+    """Return operator name -> quantization of its output."""
+    model = read_model(content)
+    (graph,) = model.subgraphs
     return {
-        codes[operator.opcodeIndex]: tensors[operator.outputs[0]].quantization
-        for operator in model.subgraphs[0].operators
+        operator_name(model, operator): graph.tensors[operator.outputs[0]].quantization
+        for operator in graph.operators
     }
 
 
@@ -50,27 +49,29 @@ def run(content, image):
 
 
 @pytest.mark.filterwarnings("ignore")  # of the converter, on its own deprecations
-def test_a_limited_product_spends_its_steps_below_the_limit(samples):
-    found = made(quantize_model(converter(1.0), "int8", samples))
+def test_the_scale_of_a_clamped_product_ends_at_the_limit(samples):
+    found = output_quantization(quantize_model(make_converter(1.0), "int8", samples))
     assert found["MUL"].scale[0] == pytest.approx(1 / 255, rel=1e-3)
     assert "MINIMUM" not in found
-    found = made(quantize_model(converter(0.5), "int8", samples))
+    found = output_quantization(quantize_model(make_converter(0.5), "int8", samples))
     assert found["MUL"].scale[0] == pytest.approx(0.5 / 255, rel=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_file_without_idle_limits_gives_the_same(samples, monkeypatch):
+def test_the_file_without_redundant_minimum_gives_the_same_output(samples, monkeypatch):
     image = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(1, 8, 8, 3)
-    short = quantize_model(converter(1.0), "int8", samples)
+    stripped = quantize_model(make_converter(1.0), "int8", samples)
     monkeypatch.setattr(
-        "lowlight_tf.export.quantization.post_training.without_idle_limits", lambda content: content
+        "lowlight_tf.export.quantization.post_training.remove_redundant_minimum",
+        lambda content: content,
     )
-    whole = quantize_model(converter(1.0), "int8", samples)
-    assert "MINIMUM" in made(whole)
-    np.testing.assert_array_equal(run(short, image), run(whole, image))
-    assert remove_redundant_minimum(short) == short
+    original = quantize_model(make_converter(1.0), "int8", samples)
+    assert "MINIMUM" in output_quantization(original)
+    np.testing.assert_array_equal(run(stripped, image), run(original, image))
+    assert remove_redundant_minimum(stripped) == stripped
 
 
-def test_what_is_not_limited_keeps_its_range(samples):
-    content = quantize_model(converter(1.0), "float32", samples)
-    assert made(set_clamp_ranges(content)).keys() == made(content).keys()
+def test_tensors_that_are_not_clamped_keep_their_ranges(samples):
+    content = quantize_model(make_converter(1.0), "float32", samples)
+    after = output_quantization(set_clamp_ranges(content))
+    assert after.keys() == output_quantization(content).keys()

@@ -1,4 +1,4 @@
-"""Multiply-adds are counted as by hand, of files that the converter wrote."""
+"""MACs of files that the converter wrote are those worked out by hand."""
 
 import pytest
 
@@ -10,13 +10,13 @@ from lowlight_tf.tflite_graph.macs import count_macs
 HEIGHT, WIDTH = 12, 16
 
 
-def converted(layer, size=(HEIGHT, WIDTH)):
+def convert_layer(layer, size=(HEIGHT, WIDTH)):
     """Return the .tflite file of a single layer on images of three channels."""
     keras, tf = pytest.importorskip("keras"), pytest.importorskip("tensorflow")
     shape = (1, *size, 3)
-    net = keras.Sequential([keras.Input(shape[1:]), *layer(keras.layers)])
-    call = tf.function(net, input_signature=[tf.TensorSpec(shape)]).get_concrete_function()
-    return tf.lite.TFLiteConverter.from_concrete_functions([call]).convert()  # weights: constants
+    model = keras.Sequential([keras.Input(shape[1:]), *layer(keras.layers)])
+    call = tf.function(model, input_signature=[tf.TensorSpec(shape)]).get_concrete_function()
+    return tf.lite.TFLiteConverter.from_concrete_functions([call]).convert()  # constant weights
 
 
 @pytest.mark.slow
@@ -33,11 +33,11 @@ def converted(layer, size=(HEIGHT, WIDTH)):
     ],
     ids=["conv", "strided", "depthwise", "depthwise_strided", "transposed", "dense", "pool"],
 )
-def test_each_kind_of_layer_counts_as_by_hand(layer, expected):
-    assert count_macs(converted(layer)) == expected
+def test_each_kind_of_layer_has_the_macs_worked_out_by_hand(layer, expected):
+    assert count_macs(convert_layer(layer)) == expected
 
 
-def test_a_shipped_net_costs_the_same_whatever_the_type_of_its_numbers():
+def test_a_shipped_model_has_the_same_macs_in_float_and_in_int8():
     paths = [pretrained.find_pretrained(name) for name in ("driving_unet", "driving_unet_int8")]
     cards = [ModelCard.load(path.with_suffix(".json")) for path in paths]
     first, second = (
@@ -46,5 +46,5 @@ def test_a_shipped_net_costs_the_same_whatever_the_type_of_its_numbers():
     )
     assert first == second == count_macs(paths[0].read_bytes())
     assert LiteRTEngine(paths[0]).weights == cards[0].weights
-    # At least each weight of the convolutions once for each pixel of the coarsest map.
+    # Each convolution weight is used at least once per pixel of the coarsest feature map.
     assert first > cards[0].weights * cards[0].height * cards[0].width / 32**2

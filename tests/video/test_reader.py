@@ -1,4 +1,4 @@
-"""Videos read and written again."""
+"""Reading a video, and writing it again unchanged."""
 
 import itertools
 import shutil
@@ -12,68 +12,78 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.video import reader as reader_module
-from lowlight_tf.video import writer
+from lowlight_tf.video import writer as writer_module
 from lowlight_tf.video.reader import AudioPacket, VideoReader, yuv_planes
 from lowlight_tf.video.writer import VideoWriter
 from lowlight_tf.video.yuv import YuvConverter, YuvFormat
-from tests.clips import SIZE, clip, encode, frames, picture, psnr
+from tests.clips import SIZE, encode_video, make_frame, psnr, read_frames, write_video
 
-VARIABLE = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]  # ticks of 1 / 12800 s
+VARIABLE_TIMESTAMPS = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]  # ticks of 1 / 12800 s
 
 
-def copied(source, target, **options):
-    """Read a video and write it as it is; return the reader."""
+def copy_video(source, target, **options):
+    """Read a video and write it unchanged; return the reader."""
     reader = VideoReader(source)
-    recorder = VideoWriter(target, reader, **options)
+    writer = VideoWriter(target, reader, **options)
     for item in reader:
-        recorder.copy(item) if isinstance(item, AudioPacket) else recorder.write(item)
-    recorder.close()
+        if isinstance(item, AudioPacket):
+            writer.write_audio(item)
+        else:
+            writer.write(item)
+    writer.close()
     return reader
 
 
-def first(path):
+def read_first_frame(path):
     """Return the first frame and the video track of a file."""
     with av.open(str(path)) as container:
         return next(container.decode(video=0)), container.streams.video[0]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts"])
-@pytest.mark.parametrize("begin", [0, 6400])
-def test_time_stamps_and_time_base_stay(tmp_path, suffix, begin):
-    stamps = [begin + stamp for stamp in VARIABLE]
-    source = clip(tmp_path / f"in{suffix}", [picture(step) for step in range(8)], stamps=stamps)
-    copied(source, tmp_path / f"out{suffix}")
-    (_, before), (_, after) = frames(source), frames(tmp_path / f"out{suffix}")
+@pytest.mark.parametrize("start", [0, 6400])
+def test_timestamps_and_time_base_are_kept(tmp_path, suffix, start):
+    timestamps = [start + timestamp for timestamp in VARIABLE_TIMESTAMPS]
+    source = write_video(
+        tmp_path / f"in{suffix}", [make_frame(step) for step in range(8)], timestamps=timestamps
+    )
+    copy_video(source, tmp_path / f"out{suffix}")
+    (_, before), (_, after) = read_frames(source), read_frames(tmp_path / f"out{suffix}")
     assert len(after) == 8
     assert after == before
-    assert first(tmp_path / f"out{suffix}")[1].time_base == first(source)[1].time_base
-
-
-def test_an_odd_time_base_stays(tmp_path):
-    source = clip(
-        tmp_path / "in.mp4",
-        tick=Fraction(1, 25),
-        stamps=range(10),
-        container={"video_track_timescale": "25"},
+    assert (
+        read_first_frame(tmp_path / f"out{suffix}")[1].time_base
+        == read_first_frame(source)[1].time_base
     )
-    copied(source, tmp_path / "out.mp4")
-    assert first(tmp_path / "out.mp4")[1].time_base == Fraction(1, 25)
-    assert frames(tmp_path / "out.mp4")[1] == [Fraction(step, 25) for step in range(10)]
 
 
-@pytest.mark.parametrize("turned", [90, 180, 270])
-def test_rotation_stays(tmp_path, turned):
-    source = clip(tmp_path / "in.mp4", turned=turned)
-    copied(source, tmp_path / "out.mp4")
-    assert first(source)[0].rotation in (turned, turned - 360)
-    assert first(tmp_path / "out.mp4")[0].rotation == first(source)[0].rotation
+def test_an_uncommon_time_base_is_kept(tmp_path):
+    source = write_video(
+        tmp_path / "in.mp4",
+        time_base=Fraction(1, 25),
+        timestamps=range(10),
+        container_options={"video_track_timescale": "25"},
+    )
+    copy_video(source, tmp_path / "out.mp4")
+    assert read_first_frame(tmp_path / "out.mp4")[1].time_base == Fraction(1, 25)
+    assert read_frames(tmp_path / "out.mp4")[1] == [Fraction(step, 25) for step in range(10)]
 
 
-def test_sound_is_copied_packet_by_packet(tmp_path):
-    source = clip(tmp_path / "in.mp4", sound=True)
-    copied(source, tmp_path / "out.mp4")
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_rotation_is_kept(tmp_path, rotation):
+    source = write_video(tmp_path / "in.mp4", rotation=rotation)
+    copy_video(source, tmp_path / "out.mp4")
+    assert read_first_frame(source)[0].rotation in (rotation, rotation - 360)
+    assert (
+        read_first_frame(tmp_path / "out.mp4")[0].rotation == read_first_frame(source)[0].rotation
+    )
 
-    def packets(path):
+
+def test_audio_packets_are_copied(tmp_path):
+    source = write_video(tmp_path / "in.mp4", with_audio=True)
+    copy_video(source, tmp_path / "out.mp4")
+
+    def read_packets(path):
         with av.open(str(path)) as container:
             return [
                 (packet.pts * packet.time_base, bytes(packet))
@@ -81,52 +91,58 @@ def test_sound_is_copied_packet_by_packet(tmp_path):
                 if packet.dts is not None
             ]
 
-    assert len(packets(source)) > 3
-    assert packets(tmp_path / "out.mp4") == packets(source)
+    assert len(read_packets(source)) > 3
+    assert read_packets(tmp_path / "out.mp4") == read_packets(source)
 
 
 @pytest.mark.parametrize("matrix", [1, 6])
-@pytest.mark.parametrize("span", [1, 2])
-def test_color_tags_stay_and_mean_what_they_say(tmp_path, matrix, span):
-    pictures = [np.full((*SIZE, 3), (40, 25, 60), np.uint8)] * 4
-    level = YuvFormat(matrix, span == 2)
-    raw = [np.full((48, 64), 0, np.uint8), *(np.zeros((24, 32), np.uint8) for _ in range(2))]
-    YuvConverter(level).to_yuv(pictures[0], raw)
-    source = clip(tmp_path / "in.mp4", [tuple(raw)] * 4, matrix=matrix, span=span)
-    reader = copied(source, tmp_path / "out.mp4")
-    assert reader.colors == level
-    frame = first(tmp_path / "out.mp4")[0]
-    assert (frame.colorspace, frame.color_range) == (matrix, span)
-    np.testing.assert_allclose(frames(tmp_path / "out.mp4")[0][0][24, 32], (40, 25, 60), atol=3)
+@pytest.mark.parametrize("color_range", [1, 2])
+def test_color_tags_are_kept_and_match_the_pixels(tmp_path, matrix, color_range):
+    images = [np.full((*SIZE, 3), (40, 25, 60), np.uint8)] * 4
+    yuv_format = YuvFormat(matrix, color_range == 2)
+    planes = [np.full((48, 64), 0, np.uint8), *(np.zeros((24, 32), np.uint8) for _ in range(2))]
+    YuvConverter(yuv_format).to_yuv(images[0], planes)
+    source = write_video(
+        tmp_path / "in.mp4", [tuple(planes)] * 4, matrix=matrix, color_range=color_range
+    )
+    reader = copy_video(source, tmp_path / "out.mp4")
+    assert reader.yuv_format == yuv_format
+    frame = read_first_frame(tmp_path / "out.mp4")[0]
+    assert (frame.colorspace, frame.color_range) == (matrix, color_range)
+    np.testing.assert_allclose(
+        read_frames(tmp_path / "out.mp4")[0][0][24, 32], (40, 25, 60), atol=3
+    )
 
 
-@pytest.mark.parametrize(("lines", "matrix"), [(720, 1), (718, 6)])
-def test_a_video_without_tags_is_taken_for_what_its_lines_say_and_stays_without(
-    tmp_path, lines, matrix
+@pytest.mark.parametrize(("height", "matrix"), [(720, 1), (718, 6)])
+def test_the_matrix_of_an_untagged_video_is_guessed_from_its_height_and_not_tagged(
+    tmp_path, height, matrix
 ):
-    source = clip(tmp_path / "in.mp4", [picture(0, (lines, 16))] * 2)
-    reader = copied(source, tmp_path / "out.mp4")
-    assert reader.colors.matrix == matrix
-    assert not reader.colors.full
-    frame = first(tmp_path / "out.mp4")[0]
+    source = write_video(tmp_path / "in.mp4", [make_frame(0, (height, 16))] * 2)
+    reader = copy_video(source, tmp_path / "out.mp4")
+    assert reader.yuv_format.matrix == matrix
+    assert not reader.yuv_format.full_range
+    frame = read_first_frame(tmp_path / "out.mp4")[0]
     assert (frame.colorspace, frame.color_range) == (2, 0)
 
 
-def test_a_picture_in_place_of_a_frame_has_the_frames_time_and_its_own_colors(tmp_path):
-    source = clip(tmp_path / "in.mp4", stamps=VARIABLE, pictures=[picture(0)] * 8)
+def test_an_image_that_replaces_a_frame_gets_the_timestamp_of_the_frame(tmp_path):
+    source = write_video(
+        tmp_path / "in.mp4", timestamps=VARIABLE_TIMESTAMPS, images=[make_frame(0)] * 8
+    )
     reader = VideoReader(source)
-    recorder = VideoWriter(tmp_path / "out.mp4", reader, codec="libx264:crf=4")
+    writer = VideoWriter(tmp_path / "out.mp4", reader, codec="libx264:crf=4")
     for step, frame in enumerate(reader):
-        recorder.write(frame, picture(step, level=120))
-    recorder.close()
-    pictures, stamps = frames(tmp_path / "out.mp4")
-    assert stamps == frames(source)[1]
-    for step, found in enumerate(pictures):
-        assert psnr(found, picture(step, level=120)) > 38
+        writer.write(frame, make_frame(step, level=120))
+    writer.close()
+    images, timestamps = read_frames(tmp_path / "out.mp4")
+    assert timestamps == read_frames(source)[1]
+    for step, image in enumerate(images):
+        assert psnr(image, make_frame(step, level=120)) > 38
 
 
 @pytest.mark.parametrize(
-    ("fmt", "codec", "size", "expected"),
+    ("pixel_format", "codec", "size", "expected"),
     [
         ("yuvj422p", "mjpeg", SIZE, "yuv420p"),
         ("yuv420p10le", "libx264", SIZE, "yuv420p"),
@@ -135,91 +151,97 @@ def test_a_picture_in_place_of_a_frame_has_the_frames_time_and_its_own_colors(tm
         ("yuv420p", "ffv1", (47, 63), "yuv444p"),
     ],
 )
-def test_what_is_packed_otherwise_keeps_its_look(tmp_path, fmt, codec, size, expected):
-    pictures = [picture(step, size) for step in range(3)]
-    if fmt == "gray":
-        pictures = [shot[..., :1].repeat(3, 2) for shot in pictures]
-    source = clip(tmp_path / "in.mkv", pictures, fmt=fmt, codec=codec)
-    reader = copied(source, tmp_path / "out.mkv", codec="libx264:crf=4")
-    assert reader.format == expected
-    assert first(tmp_path / "out.mkv")[0].format.name.replace("yuvj", "yuv") == expected
-    for before, after in zip(frames(source)[0], frames(tmp_path / "out.mkv")[0], strict=True):
+def test_other_pixel_formats_are_converted_without_visible_loss(
+    tmp_path, pixel_format, codec, size, expected
+):
+    images = [make_frame(step, size) for step in range(3)]
+    if pixel_format == "gray":
+        images = [image[..., :1].repeat(3, 2) for image in images]
+    source = write_video(tmp_path / "in.mkv", images, pixel_format=pixel_format, codec=codec)
+    reader = copy_video(source, tmp_path / "out.mkv", codec="libx264:crf=4")
+    assert reader.pixel_format == expected
+    assert read_first_frame(tmp_path / "out.mkv")[0].format.name.replace("yuvj", "yuv") == expected
+    for before, after in zip(
+        read_frames(source)[0], read_frames(tmp_path / "out.mkv")[0], strict=True
+    ):
         assert after.shape == before.shape
         assert psnr(before, after) > 34
 
 
-def test_webm_gets_what_it_is_made_for(tmp_path):
-    copied(clip(tmp_path / "in.mkv"), tmp_path / "out.webm")
-    assert first(tmp_path / "out.webm")[1].codec_context.name == "vp9"
-    assert len(frames(tmp_path / "out.webm")[0]) == 10
+def test_webm_gets_its_default_encoder(tmp_path):
+    copy_video(write_video(tmp_path / "in.mkv"), tmp_path / "out.webm")
+    assert read_first_frame(tmp_path / "out.webm")[1].codec_context.name == "vp9"
+    assert len(read_frames(tmp_path / "out.webm")[0]) == 10
 
 
-def test_metadata_stays(tmp_path):
+def test_metadata_is_kept(tmp_path):
     with av.open(str(tmp_path / "in.mp4"), "w") as container:
         container.metadata["title"] = "Night drive"
-        encode(container)
-    copied(tmp_path / "in.mp4", tmp_path / "out.mp4")
+        encode_video(container)
+    copy_video(tmp_path / "in.mp4", tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.metadata["title"] == "Night drive"
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_file_that_ends_mid_frame_gives_what_it_has_and_says_so(tmp_path, suffix):
-    pictures = [picture(step) for step in range(40)]
-    source = clip(tmp_path / f"in{suffix}", pictures, container={"movflags": "faststart"})
-    cut = tmp_path / f"cut{suffix}"
+def test_a_truncated_file_is_read_up_to_its_end_and_reported(tmp_path, suffix):
+    images = [make_frame(step) for step in range(40)]
+    source = write_video(
+        tmp_path / f"in{suffix}", images, container_options={"movflags": "faststart"}
+    )
+    truncated = tmp_path / f"truncated{suffix}"
     data = source.read_bytes()
-    cut.write_bytes(data[: int(len(data) * 0.6)])
-    reader = copied(cut, tmp_path / f"out{suffix}")
+    truncated.write_bytes(data[: int(len(data) * 0.6)])
+    reader = copy_video(truncated, tmp_path / f"out{suffix}")
     assert "ends early" in reader.error
-    found = frames(tmp_path / f"out{suffix}")[0]
-    assert 10 < len(found) < 35
-    assert psnr(found[9], pictures[9]) > 30
+    frames = read_frames(tmp_path / f"out{suffix}")[0]
+    assert 10 < len(frames) < 35
+    assert psnr(frames[9], images[9]) > 30
 
 
-def test_damaged_packets_are_left_out_and_counted(tmp_path):
-    source = clip(tmp_path / "in.mp4", [picture(step) for step in range(40)])
+def test_corrupt_packets_are_skipped_and_counted(tmp_path):
+    source = write_video(tmp_path / "in.mp4", [make_frame(step) for step in range(40)])
     with av.open(str(source)) as container:
         packet = list(container.demux(video=0))[20]
         start, size = packet.pos, packet.size
     data = bytearray(source.read_bytes())
     data[start : start + size] = bytes(size)
     source.write_bytes(data)
-    reader = copied(source, tmp_path / "out.mp4")
+    reader = copy_video(source, tmp_path / "out.mp4")
     assert reader.corrupt_packets > 0
     assert reader.error is None
-    assert len(frames(tmp_path / "out.mp4")[0]) >= 36
+    assert len(read_frames(tmp_path / "out.mp4")[0]) >= 36
 
 
-def test_a_whole_file_has_no_problem(tmp_path):
-    reader = copied(clip(tmp_path / "in.mp4", sound=True), tmp_path / "out.mp4")
-    assert (reader.error, reader.corrupt_packets, reader.live) == (None, 0, False)
-    assert reader.frames == 10
+def test_a_complete_file_has_no_error(tmp_path):
+    reader = copy_video(write_video(tmp_path / "in.mp4", with_audio=True), tmp_path / "out.mp4")
+    assert (reader.error, reader.corrupt_packets, reader.is_live) == (None, 0, False)
+    assert reader.frame_count == 10
 
 
-def broken_codec(path):
-    clip(path)
+def write_unknown_codec(path):
+    write_video(path)
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("write", "message"),
     [
         (lambda path: None, "cannot be opened: No such file"),
         (lambda path: path.write_text("no video"), "cannot be opened: Invalid data"),
         (lambda path: path.touch(), "cannot be opened"),
-        (broken_codec, "codec that this FFmpeg cannot decode"),
+        (write_unknown_codec, "codec that this FFmpeg cannot decode"),
     ],
 )
-def test_what_cannot_be_read_is_named_in_one_line(tmp_path, make, said):
-    make(tmp_path / "in.mp4")
-    with pytest.raises(UsageError, match=said) as raised:
+def test_a_source_that_cannot_be_read_is_reported_in_one_line(tmp_path, write, message):
+    write(tmp_path / "in.mp4")
+    with pytest.raises(UsageError, match=message) as raised:
         VideoReader(tmp_path / "in.mp4")
     assert "\n" not in str(raised.value)
     assert "in.mp4" in str(raised.value)
 
 
-def test_sound_alone_is_no_video(tmp_path):
+def test_a_file_with_audio_alone_is_refused(tmp_path):
     with av.open(str(tmp_path / "in.mp4"), "w") as container:
         audio = container.add_stream("aac", 8000)
         audio.layout = "mono"
@@ -231,7 +253,7 @@ def test_sound_alone_is_no_video(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "codec", "said"),
+    ("name", "codec", "message"),
     [
         ("out.mp4", "nonsense", "no encoder 'nonsense'"),
         ("out.webm", "libx264", "does not support"),
@@ -240,37 +262,37 @@ def test_sound_alone_is_no_video(tmp_path):
         ("file/out.mp4", None, "cannot be written"),
     ],
 )
-def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path, name, codec, said):
-    source = clip(tmp_path / "in.mp4")
+def test_a_file_that_cannot_be_written_is_reported_and_not_left(tmp_path, name, codec, message):
+    source = write_video(tmp_path / "in.mp4")
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         VideoWriter(tmp_path / name, VideoReader(source), codec=codec)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "in.mp4"]
 
 
-def test_sound_that_the_container_cannot_hold_is_refused(tmp_path):
-    source = clip(tmp_path / "in.mp4", sound=True)
+def test_audio_that_the_container_cannot_hold_is_refused(tmp_path):
+    source = write_video(tmp_path / "in.mp4", with_audio=True)
     with pytest.raises(UsageError, match=r"aac.*Name the output \.mkv"):
         VideoWriter(tmp_path / "out.webm", VideoReader(source))
 
 
-def test_until_it_is_closed_a_file_has_another_name(tmp_path):
-    reader = VideoReader(clip(tmp_path / "in.mp4"))
-    recorder = VideoWriter(tmp_path / "new/out.mp4", reader)
+def test_a_file_has_a_temporary_name_until_it_is_closed(tmp_path):
+    reader = VideoReader(write_video(tmp_path / "in.mp4"))
+    writer = VideoWriter(tmp_path / "new/out.mp4", reader)
     for frame in reader:
-        recorder.write(frame)
+        writer.write(frame)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.part.mp4"]
-    recorder.close()
+    writer.close()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.mp4"]
 
 
-def test_without_a_frame_nothing_is_left(tmp_path):
-    VideoWriter(tmp_path / "out.mp4", VideoReader(clip(tmp_path / "in.mp4"))).close()
+def test_a_file_without_frames_is_not_left(tmp_path):
+    VideoWriter(tmp_path / "out.mp4", VideoReader(write_video(tmp_path / "in.mp4"))).close()
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
-class Camera:
-    """Gives a video over TCP to one who calls after another, whole or cut, and then hangs up."""
+class CameraServer:
+    """Sends a video over TCP to each client in turn, and closes the connection after it."""
 
     def __init__(self, *videos):
         self.server = socket.create_server(("127.0.0.1", 0))
@@ -281,62 +303,64 @@ class Camera:
 
     def serve(self):
         for content in self.videos:
-            caller, _ = self.server.accept()
-            with caller:
-                caller.sendall(content)
+            client, _ = self.server.accept()
+            with client:
+                client.sendall(content)
         self.server.close()
 
 
 @pytest.fixture
-def transport(tmp_path):
-    return clip(tmp_path / "camera.ts", stamps=[90000 + 512 * step for step in range(10)])
+def transport_stream(tmp_path):
+    return write_video(
+        tmp_path / "camera.ts", timestamps=[90000 + 512 * step for step in range(10)]
+    )
 
 
-def test_a_lost_stream_is_called_again_and_its_time_goes_on(tmp_path, transport, monkeypatch):
-    monkeypatch.setattr(reader_module, "WAIT", 0.05)
-    content = transport.read_bytes()
-    camera = Camera(content, content[: len(content) // 2], content)
-    reader = VideoReader(camera.url, reconnect_timeout=0.5)
-    assert reader.live
-    stamps = [frame.pts * frame.time_base for frame in reader]
+def test_a_lost_stream_is_reopened_and_its_timestamps_continue(transport_stream, monkeypatch):
+    monkeypatch.setattr(reader_module, "BACKOFF_S", 0.05)
+    content = transport_stream.read_bytes()
+    camera = CameraServer(content, content[: len(content) // 2], content)
+    reader = VideoReader(camera.url, reconnect_timeout_s=0.5)
+    assert reader.is_live
+    timestamps = [frame.pts * frame.time_base for frame in reader]
     camera.thread.join()
-    assert reader.reopened == 2
-    assert "was lost, and gave no frame for 0.5 s" in reader.error
-    assert 20 < len(stamps) <= 30
-    assert stamps[0] == 0  # whatever the camera's clock says
-    assert all(later > earlier for earlier, later in itertools.pairwise(stamps))
-    assert float(stamps[9] - stamps[0]) == pytest.approx(9 / 25)
+    assert reader.reconnects == 2
+    assert "was lost: no frame for 0.5 s" in reader.error
+    assert 20 < len(timestamps) <= 30
+    assert timestamps[0] == 0  # whatever the camera's clock says
+    assert all(later > earlier for earlier, later in itertools.pairwise(timestamps))
+    assert float(timestamps[9] - timestamps[0]) == pytest.approx(9 / 25)
 
 
-def test_who_stops_is_not_called_again(transport):
-    stop = threading.Event()
-    camera = Camera(transport.read_bytes())
-    reader = VideoReader(camera.url, reconnect_timeout=60, stop=stop)
-    stop.set()
+def test_a_stream_is_not_reopened_after_a_stop(transport_stream):
+    stop_event = threading.Event()
+    camera = CameraServer(transport_stream.read_bytes())
+    reader = VideoReader(camera.url, reconnect_timeout_s=60, stop_event=stop_event)
+    stop_event.set()
     assert len(list(reader)) == 10
     camera.thread.join()
-    assert reader.reopened == 0
+    assert reader.reconnects == 0
 
 
-def test_a_live_recording_plays_even_when_the_power_fails(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "KEYFRAME_INTERVAL_S", 0.2)
-    pictures = [picture(step) for step in range(60)]
-    content = clip(tmp_path / "camera.ts", pictures).read_bytes()
-    camera = Camera(content)
-    reader = VideoReader(camera.url, reconnect_timeout=0)
-    recorder = VideoWriter(tmp_path / "out.mp4", reader)
+def test_an_unfinished_live_recording_can_be_played(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer_module, "KEYFRAME_INTERVAL_S", 0.2)
+    images = [make_frame(step) for step in range(60)]
+    content = write_video(tmp_path / "camera.ts", images).read_bytes()
+    camera = CameraServer(content)
+    reader = VideoReader(camera.url, reconnect_timeout_s=0)
+    writer = VideoWriter(tmp_path / "out.mp4", reader)
     for frame in reader:
-        recorder.write(frame)
-    shutil.copy(tmp_path / "out.part.mp4", tmp_path / "failed.mp4")
-    recorder.close()
+        writer.write(frame)
+    shutil.copy(tmp_path / "out.part.mp4", tmp_path / "unfinished.mp4")
+    writer.close()
     camera.thread.join()
-    failed, stamps = frames(tmp_path / "failed.mp4")
-    assert len(failed) > 20
-    assert stamps[:3] == [0, Fraction(1, 25), Fraction(2, 25)]
-    assert len(frames(tmp_path / "out.mp4")[0]) == 60
+    frames, timestamps = read_frames(tmp_path / "unfinished.mp4")
+    assert len(frames) > 20
+    assert timestamps[:3] == [0, Fraction(1, 25), Fraction(2, 25)]
+    assert len(read_frames(tmp_path / "out.mp4")[0]) == 60
 
 
-def test_planes_are_views():
+def test_planes_are_views_of_the_frame():
     frame = av.VideoFrame(64, 48, "yuv420p")
     yuv_planes(frame)[1][3, 5] = 77
     assert bytes(frame.planes[1])[3 * frame.planes[1].line_size + 5] == 77

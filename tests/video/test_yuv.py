@@ -1,4 +1,4 @@
-"""YUV and RGB, there and back."""
+"""Conversion from YUV to RGB and back."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ BT709, BT601 = 1, 6
 
 
 @pytest.mark.parametrize(
-    ("matrix", "full", "red"),
+    ("matrix", "full_range", "red"),
     [  # R = 255 alone: Y = Kr, Cr = 1/2, Cb = -Kr / (2 (1 - Kb)), on 219 and 224 steps or on 255
         (BT709, False, (63, 102, 240)),
         (BT709, True, (54, 99, 255)),
@@ -17,73 +17,73 @@ BT709, BT601 = 1, 6
         (BT601, True, (76, 85, 255)),
     ],
 )
-def test_red_is_coded_as_the_standard_says(matrix, full, red):
+def test_red_is_coded_as_in_the_standard(matrix, full_range, red):
     planes = [np.empty((2, 2), np.uint8), np.empty((1, 1), np.uint8), np.empty((1, 1), np.uint8)]
     image = np.full((2, 2, 3), (255, 0, 0), np.uint8)
-    YuvConverter(YuvFormat(matrix, full)).to_yuv(image, planes)
+    YuvConverter(YuvFormat(matrix, full_range)).to_yuv(image, planes)
     assert tuple(int(plane[0, 0]) for plane in planes) == red
 
 
-@pytest.mark.parametrize("full", [False, True])
-def test_black_and_white_are_the_ends_of_the_range(full):
-    convert = YuvConverter(YuvFormat(BT709, full))
-    black, white = (0, 255) if full else (16, 235)
+@pytest.mark.parametrize("full_range", [False, True])
+def test_black_and_white_are_the_ends_of_the_range(full_range):
+    converter = YuvConverter(YuvFormat(BT709, full_range))
+    black, white = (0, 255) if full_range else (16, 235)
     luma = np.array([[black, white]], np.uint8)
     out = np.empty((1, 2, 3), np.uint8)
-    convert.to_rgb([luma, *[np.full((1, 2), 128, np.uint8)] * 2], out)
+    converter.to_rgb([luma, *[np.full((1, 2), 128, np.uint8)] * 2], out)
     assert out.tolist() == [[[0] * 3, [255] * 3]]
 
 
 @pytest.mark.parametrize("matrix", [BT709, BT601])
-@pytest.mark.parametrize("full", [False, True])
-def test_a_dark_picture_comes_back_without_drift(rng, matrix, full):
+@pytest.mark.parametrize("full_range", [False, True])
+def test_a_dark_image_is_restored_without_bias(rng, matrix, full_range):
     image = rng.integers(0, 60, (6, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
     planes = [np.empty((48, 64), np.uint8) for _ in range(3)]
-    convert, back = YuvConverter(YuvFormat(matrix, full)), np.empty_like(image)
-    convert.to_yuv(image, planes)
-    convert.to_rgb(planes, back)
-    error = back.astype(float) - image
+    converter, restored = YuvConverter(YuvFormat(matrix, full_range)), np.empty_like(image)
+    converter.to_yuv(image, planes)
+    converter.to_rgb(planes, restored)
+    error = restored.astype(float) - image
     assert np.abs(error).max() <= 2
     assert np.abs(error.mean((0, 1))).max() < 0.3
 
 
-def test_color_differences_of_half_the_size_are_means_and_are_interpolated():
-    convert = YuvConverter(YuvFormat(BT709, True))
+def test_chroma_of_half_size_is_averaged_and_interpolated():
+    converter = YuvConverter(YuvFormat(BT709, True))
     grey = np.full((4, 4), 100, np.uint8)
     red = np.array([[128, 160], [128, 160]], np.uint8)
     out = np.empty((4, 4, 3), np.uint8)
-    convert.to_rgb([grey, np.full((2, 2), 128, np.uint8), red], out)
+    converter.to_rgb([grey, np.full((2, 2), 128, np.uint8), red], out)
     # R = Y + 1.5748 (Cr - 128), where Cr lies at 128, 136, 152, 160: a quarter of the way each.
     assert out[0, :, 0].tolist() == [100, 113, 138, 150]
     planes = [np.empty((4, 4), np.uint8), *(np.empty((2, 2), np.uint8) for _ in range(2))]
-    convert.to_yuv(out, planes)
+    converter.to_yuv(out, planes)
     np.testing.assert_allclose(planes[2], [[132, 156]] * 2, atol=1)
 
 
-def test_a_view_with_gaps_between_its_lines_is_written(rng):
-    room = np.zeros((6, 16), np.uint8)
-    planes = [room[:4, :8], room[4:, :4], room[4:, 8:12]]
+def test_planes_with_padded_rows_are_written(rng):
+    memory = np.zeros((6, 16), np.uint8)
+    planes = [memory[:4, :8], memory[4:, :4], memory[4:, 8:12]]
     image = rng.integers(0, 255, (4, 8, 3), dtype=np.uint8)
-    tight = [np.empty(plane.shape, np.uint8) for plane in planes]
-    for target in (planes, tight):
+    contiguous = [np.empty(plane.shape, np.uint8) for plane in planes]
+    for target in (planes, contiguous):
         YuvConverter(YuvFormat(BT601, False)).to_yuv(image, target)
-    for one, other in zip(planes, tight, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert not room[:4, 8:].any()
+    for actual, expected in zip(planes, contiguous, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    assert not memory[:4, 8:].any()
 
 
-def test_a_small_one_is_made_of_means(rng):
-    convert = YuvConverter(YuvFormat(BT709, False))
+def test_a_downscaled_image_is_averaged_over_areas(rng):
+    converter = YuvConverter(YuvFormat(BT709, False))
     luma = rng.integers(40, 200, (16, 24), dtype=np.uint8)
-    flat = np.full((8, 12), 128, np.uint8)
-    small = convert.to_rgb_downscaled([luma, flat, flat], 8)
+    chroma = np.full((8, 12), 128, np.uint8)
+    small = converter.to_rgb_downscaled([luma, chroma, chroma], 8)
     means = luma.reshape(2, 8, 3, 8).mean((1, 3))
     np.testing.assert_allclose(small, ((means - 16) * 255 / 219)[..., None].repeat(3, 2), atol=1.2)
 
 
 @pytest.mark.parametrize(
-    ("matrix", "lines", "expected"),
+    ("matrix", "height", "expected"),
     [(2, 720, BT709), (2, 719, BT601), (0, 1080, BT709), (5, 1080, 5), (1, 480, BT709)],
 )
-def test_what_is_not_said_is_told_by_the_lines(matrix, lines, expected):
-    assert YuvFormat.of(matrix, full=False, lines=lines).matrix == expected
+def test_an_unknown_matrix_is_guessed_from_the_height(matrix, height, expected):
+    assert YuvFormat.from_tags(matrix, full_range=False, height=height).matrix == expected

@@ -32,28 +32,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve the page until Ctrl-C, or until asked to terminate; return 0."""
+    """Serve the page until Ctrl-C or SIGTERM; return 0."""
     import webbrowser
 
     from lowlight_tf.cli.options import model_file
     from lowlight_tf.demo import litertjs, server
     from lowlight_tf.runtime import pretrained
 
-    chosen = server.DemoModel.open(model_file(args.model or pretrained.DEFAULT_MODEL))
-    models = {model.card.name: model for model in (*server.list_demo_models(), chosen)}
+    selected = server.DemoModel.load(model_file(args.model or pretrained.DEFAULT_MODEL))
+    models = {model.card.name: model for model in (*server.list_demo_models(), selected)}
     folder = args.litertjs_dir or litertjs.cache_dir()
-    litertjs.download(folder, tell=lambda line: print(line, flush=True))
-    content = litertjs.content(folder)
-    with server.serve(
-        [*models.values()], content, chosen=chosen.card.name, port=args.port
-    ) as running:
-        address = f"http://{server.HOST}:{running.server_port}/"
+    litertjs.download(folder, report=lambda line: print(line, flush=True))
+    files = litertjs.read_served_files(folder)
+    with server.create_server(
+        [*models.values()], files, selected=selected.card.name, port=args.port
+    ) as http_server:
+        address = f"http://{server.HOST}:{http_server.server_port}/"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         if not args.no_open:
             webbrowser.open(address)
         try:
             with on_stop_signals(signal.default_int_handler):
-                running.serve_forever()
+                http_server.serve_forever()
         except KeyboardInterrupt:
             print()
     return 0

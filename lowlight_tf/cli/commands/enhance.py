@@ -179,7 +179,7 @@ def _run_job(
         if args.explain:
             raise UsageError("--explain is for images. Leave it out where videos are named.")
         preprocessing = camera_pair.preprocessing_for(engine, args)
-        complete = video.enhance_one(engine, job, args, bar, index, preprocessing=preprocessing)
+        complete = video.enhance_video(engine, job, args, bar, index, preprocessing=preprocessing)
         return COMPLETE if complete else PARTIAL
     except (UsageError, OSError, MemoryError) as error:
         bar.clear()

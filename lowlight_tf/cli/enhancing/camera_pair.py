@@ -1,13 +1,15 @@
-"""The two-camera part of `lowlight-tf enhance`: who belongs to whom, and how they are laid over."""
+"""The two-camera part of `lowlight-tf enhance`: flags, checks and preprocessing."""
 
 import argparse
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.enhancing import video
 from lowlight_tf.cli.enhancing.jobs import Job
+from lowlight_tf.cli.options import add_flag
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
@@ -16,30 +18,31 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags that concern two cameras only."""
-    add = parser.add_argument_group("two cameras").add_argument
+    add = functools.partial(add_flag, parser.add_argument_group("two cameras"))
     add(
         "--infrared",
         nargs="+",
         type=video.parse_source,
         default=[],
         metavar="IN",
-        help="what the infrared camera saw, for a model that fuses: as IN, under the same names; "
-        "their suffixes may differ, and of one file to one file the names too",
+        help="inputs of the infrared camera for a fusion model: like IN, with the same names; "
+        "suffixes may differ, and for one file and one file also the names",
     )
     add(
         "--align",
         metavar="HOW",
-        help="lay the infrared pictures over the visible ones: the .json that `lowlight-tf "
-        "calibrate` wrote of the rig, or phase, ecc or features to find out for each pair "
-        "(default: as the model's card says, mostly none)",
+        help="align the infrared images with the visible ones: the .json of the rig that "
+        "`lowlight-tf calibrate` wrote, or phase, ecc or features to align each pair by its "
+        "content (default: as the model's card says, usually none)",
     )
     add(
-        "--tolerance",
+        "--sync-tolerance",
+        former=("--tolerance",),
         type=float,
         default=0.1,
         metavar="SECONDS",
-        help="how far apart in time the frames of two videos may be that are fused; where there is "
-        "no such frame, the other camera's stands alone and is marked",
+        help="largest time difference of two frames that are fused; a frame without a partner is "
+        "written alone, with a banner",
     )
 
 
@@ -60,32 +63,32 @@ def check_partner(engine: "Engine", job: Job) -> None:
 
 
 def check(engine: "Engine", args: argparse.Namespace) -> None:
-    """Refuse a model that fuses without infrared pictures, and the reverse."""
+    """Refuse a fusion model without --infrared, and --infrared with another model."""
     from lowlight_tf.runtime.tasks import task_of
 
     task_of(engine.contract).check_model(engine.contract)
     if engine.contract.task != "fuse":
         if args.infrared or args.align:
             raise UsageError(
-                f"{engine.name} takes the pictures of one camera. Leave out --infrared and "
-                "--align, or name a --model that fuses."
+                f"{engine.name} takes the images of one camera. Leave out --infrared and "
+                "--align, or pass a fusion --model."
             )
         return
     if not args.infrared:
         raise UsageError(
-            f"{engine.name} makes one picture of those of two cameras. Pass --infrared, what the "
-            "infrared camera saw."
+            f"{engine.name} fuses the images of two cameras. Pass --infrared with those of the "
+            "infrared camera."
         )
     preprocessing_for(engine, args)
     if args.align and _is_rig(args.align):
-        args.align = str(Path(args.align).absolute())  # workers may be elsewhere
+        args.align = str(Path(args.align).absolute())  # workers may run in another folder
 
 
 def preprocessing_for(engine: "Engine", args: argparse.Namespace) -> "PairPreprocessing | None":
-    """Return what is done to pictures before they are fused: the engine's own, or as is asked.
+    """Return the preprocessing of two images: the engine's own, with the alignment of --align.
 
     Raises:
-        UsageError: If there is no such alignment, or the rig cannot be read.
+        UsageError: If there is no such alignment method, or the rig cannot be read.
     """
     if not args.align:
         return engine.preprocessing

@@ -143,7 +143,7 @@ def _find_inputs(folder: Path, output: Path, *, raw_only: bool) -> list[Path]:
     from lowlight_tf.imaging.raw import raw_image
 
     raw_files = image_io.find_images(folder, suffixes=raw_image.SUFFIXES)
-    others = [] if raw_only else sorted([*image_io.find_images(folder), *video.find(folder)])
+    others = [] if raw_only else sorted([*image_io.find_images(folder), *video.find_videos(folder)])
     results = output.resolve()
     found = [
         path

@@ -186,19 +186,19 @@ def enhance_burst(
         with ProgressBar(len(sources)) as bar:
             for index, image in _develop_frames(engine, sources, args, bar):
                 if writer is None:
-                    video_format = VideoFormat.of(image.shape[:2], args.fps)
+                    video_format = VideoFormat.from_fps(image.shape[:2], args.fps)
                     writer = VideoWriter(
                         target, video_format, codec=args.codec, overwrite=args.overwrite
                     )
-                writer.write(video_format.frame(index), image)
+                writer.write(video_format.empty_frame(index), image)
     finally:
         if writer:  # what was written plays, whatever happened
             writer.close()
     if writer is None:
         raise UsageError(f"None of {len(sources)} RAW files could be developed.")
-    count = f"{writer.frames} of {len(sources)} RAW files"
+    count = f"{writer.frame_count} of {len(sources)} RAW files"
     print(f"{count} developed by {engine.name}, in {target}")
-    return 1 if writer.frames < len(sources) else 0
+    return 1 if writer.frame_count < len(sources) else 0
 
 
 def _develop_frames(

@@ -1,8 +1,8 @@
-"""The video part of `lowlight-tf enhance`: files, cameras, addresses and pipes."""
+"""The video part of `lowlight-tf enhance`: files, cameras, network streams and pipes."""
 
 import argparse
 import contextlib
-import sys
+import functools
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.console import ProgressBar, warn
+from lowlight_tf.cli.options import add_flag
 from lowlight_tf.cli.signals import on_stop_signals
 
 if TYPE_CHECKING:
@@ -22,65 +23,75 @@ SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
     *(".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv"),
 )
-POLL_INTERVAL_S = 0.1  # seconds
+POLL_INTERVAL_S = 0.1
+"""Interval at which a stop is checked for while a source is opened (seconds)."""
 
 Source = Path | str
-"""A file or a device, or what is no path: an address, or "-" for the standard input."""
+"""Path of a file or a device, or text that is not a path: a URL, or "-" for standard input."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags that concern video only."""
-    add = parser.add_argument_group("video").add_argument
+    """Declare the flags that concern videos only."""
+    add = functools.partial(add_flag, parser.add_argument_group("video"))
     add(
-        "--steady",
+        "--smoothing",
+        former=("--steady",),
         type=float,
         default=1.0,
         metavar="SECONDS",
-        help="for how long exposure is averaged, so that it does not flicker; 0: not at all",
+        help="time constant of the averages that keep the exposure stable; 0 disables them",
     )
-    add("--when-dark", action="store_true", help="leave bright scenes as they are")
     add(
-        "--dark-below",
+        "--auto-night",
+        former=("--when-dark",),
+        action="store_true",
+        help="do not enhance bright scenes",
+    )
+    add(
+        "--night-threshold",
+        former=("--dark-below",),
         type=float,
         default=0.2,
         metavar="LUMA",
-        help="with --when-dark: mean luma in [0, 1] below which enhancing begins",
+        help="with --auto-night: mean luma in [0, 1] below which frames are enhanced",
     )
     add(
-        "--bright-above",
+        "--day-threshold",
+        former=("--bright-above",),
         type=float,
         default=0.28,
         metavar="LUMA",
-        help="with --when-dark: mean luma above which it ends",
+        help="with --auto-night: mean luma above which they no longer are",
     )
     add(
         "--codec",
-        help="encoder and its options, as libx264:preset=medium:crf=18 (default: "
-        "libx264:preset=ultrafast:crf=20, or what the container is made for)",
+        help="encoder and its options, such as libx264:preset=medium:crf=18 (default: "
+        "libx264:preset=ultrafast:crf=20, or the default encoder of the container)",
     )
     add(
-        "--reconnect",
+        "--reconnect-timeout",
+        former=("--reconnect",),
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="for how long a lost live stream is called again",
+        help="how long to try to reopen a lost live stream",
     )
 
 
-def parse_source(word: str) -> Source:
-    """Return what the user named: an address and "-" as they are, all else as a path."""
-    return word if word == "-" or "://" in word else Path(word)
+def parse_source(text: str) -> Source:
+    """Return a command line argument as a source: URLs and "-" as text, all else as a path."""
+    return text if text == "-" or "://" in text else Path(text)
 
 
 def is_video(source: Source) -> bool:
-    """Tell whether it is video: by its name, or because it is no ordinary file."""
+    """Return whether a source is video: by its suffix, or as it is not an ordinary file."""
     if isinstance(source, str) or source.suffix.lower() in SUFFIXES:
         return True
     return source.is_fifo() or source.is_char_device()
 
 
-def find(folder: Path) -> list[Path]:
-    """Return the video files of a folder, sorted; hidden ones are passed over."""
+def find_videos(folder: Path) -> list[Path]:
+    """Return the video files of a folder and its subfolders, sorted, without hidden ones."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -88,7 +99,7 @@ def find(folder: Path) -> list[Path]:
     )
 
 
-def enhance_one(
+def enhance_video(
     engine: "Engine",
     job: tuple[Source, Path, Source | None],
     args: argparse.Namespace,
@@ -97,22 +108,25 @@ def enhance_one(
     *,
     preprocessing: "PairPreprocessing | None" = None,
 ) -> bool:
-    """Enhance one video, or fuse those of two cameras; return whether all of it could be read.
+    """Enhance one video, or fuse the videos of two cameras.
 
-    What is wrong is said, as is what one camera alone saw.
+    Read errors, dropped frames and frames of only one camera are reported on stderr.
 
     Args:
-        engine: What enhances, or fuses.
-        job: What to read, where the result goes, and what the infrared camera saw, if there is one.
+        engine: The model.
+        job: The source, the result, and the source of the infrared camera, if there is one.
         args: The flags of the command.
         bar: Where progress is shown.
         index: How many jobs were done before.
-        preprocessing: What is done to the frames of two cameras.
+        preprocessing: Applied to the frames of two cameras before they are fused.
+
+    Returns:
+        Whether the video was read completely.
 
     Raises:
-        UsageError: If it cannot be enhanced at all, or not any further.
-        KeyboardInterrupt: If a file was interrupted, once what was done of it is finished. For a
-            live stream, that is how it ends.
+        UsageError: If it cannot be enhanced, or not any further.
+        KeyboardInterrupt: If a file was interrupted, after the result so far was finished. A live
+            stream ends in this way without an error.
     """
     source, target, infrared = job
     try:
@@ -128,84 +142,101 @@ def enhance_one(
             f"{source} is a video, which needs PyAV. Run: pip install 'lowlight_tf[video]'"
         ) from None
 
-    night = None
-    if args.when_dark and infrared:
-        raise UsageError("--when-dark is for one camera. Leave it out where two are fused.")
-    if args.when_dark:
-        night = DayNightSwitch(below=args.dark_below, above=args.bright_above)
-    with _stoppable() as stop:
-        readers = [_opened(one, stop, args.reconnect) for one in filter(None, (source, infrared))]
+    day_night_switch = None
+    if args.auto_night and infrared:
+        raise UsageError("--auto-night is for one camera. Leave it out where two are fused.")
+    if args.auto_night:
+        day_night_switch = DayNightSwitch(
+            night_threshold=args.night_threshold, day_threshold=args.day_threshold
+        )
+
+    def report(line: str) -> None:
+        bar.clear()
+        warn("enhance", line)
+
+    with _stop_on_signal() as stop_event:
+        sources = filter(None, (source, infrared))
+        readers = [_open_reader(each, stop_event, args.reconnect_timeout) for each in sources]
         reader = readers[0]
-        recorder = VideoWriter(target, reader, codec=args.codec, overwrite=args.overwrite)
+        writer = VideoWriter(target, reader, codec=args.codec, overwrite=args.overwrite)
         if infrared:
-            stream = FusionVideoPipeline(
+            pipeline = FusionVideoPipeline(
                 engine,
                 *readers,
-                recorder,
-                tolerance=args.tolerance,
-                seconds=args.steady,
+                writer,
+                tolerance_s=args.sync_tolerance,
+                smoothing_s=args.smoothing,
                 preprocessing=preprocessing,
-                stop=stop,
-                say=lambda line: (bar.clear(), _say(line)),
+                stop_event=stop_event,
+                report=report,
             )
         else:
-            engines = split_threads(engine, args.threads)
-            stream = VideoPipeline(
-                engines, reader, recorder, seconds=args.steady, night=night, stop=stop
+            pipeline = VideoPipeline(
+                split_threads(engine, args.threads),
+                reader,
+                writer,
+                smoothing_s=args.smoothing,
+                day_night_switch=day_night_switch,
+                stop_event=stop_event,
             )
-        begun = time.monotonic()
+        start = time.monotonic()
 
         def progress(frames: int) -> None:
-            rate = frames / (time.monotonic() - begun)
-            lost = f", {stream.dropped} dropped" if stream.dropped else ""
-            share = min(frames / reader.frames, 1) if reader.frames else 0
-            bar.show(index + share, f"{reader.name[-16:]}: {frames} frames, {rate:.1f}/s{lost}")
+            fps = frames / (time.monotonic() - start)
+            dropped = f", {pipeline.dropped_frames} dropped" if pipeline.dropped_frames else ""
+            fraction = min(frames / reader.frame_count, 1) if reader.frame_count else 0
+            bar.show(
+                index + fraction, f"{reader.name[-16:]}: {frames} frames, {fps:.1f}/s{dropped}"
+            )
 
-        stream.run(progress)
+        pipeline.run(progress)
     bar.clear()
-    if infrared and any(stream.alone.values()):
-        alone = ", ".join(f"{count} {camera}" for camera, count in stream.alone.items())
-        _say(f"{target}: of {recorder.frames} frames one camera alone saw: {alone}")
-    whole = [
-        _report(one, recorder.frames, lost, target, stopped=stop.is_set())
-        for one, lost in zip(readers, (stream.dropped, 0), strict=False)
+    if infrared and any(pipeline.unpaired.values()):
+        counts = ", ".join(f"{count} {camera}" for camera, count in pipeline.unpaired.items())
+        warn("enhance", f"{target}: of {writer.frame_count} frames, only one camera had: {counts}")
+    complete = [
+        _report_losses(each, writer.frame_count, dropped, target, stopped=stop_event.is_set())
+        for each, dropped in zip(readers, (pipeline.dropped_frames, 0), strict=False)
     ]
-    if stop.is_set():
-        _say(f"{target}: stopped after {recorder.frames} frames")
-        if not reader.live:
+    if stop_event.is_set():
+        warn("enhance", f"{target}: stopped after {writer.frame_count} frames")
+        if not reader.is_live:
             raise KeyboardInterrupt
-    return all(whole)
+    return all(complete)
 
 
-def _report(
+def _report_losses(
     reader: "VideoReader", frames: int, dropped: int, target: Path, *, stopped: bool
 ) -> bool:
-    """Say what happened; return whether the video is whole."""
-    troubles = []
+    """Report on stderr what could not be read; return whether the video was read completely."""
+    problems = []
     if reader.corrupt_packets:
-        troubles.append(f"{reader.name}: {reader.corrupt_packets} damaged packets were left out")
+        problems.append(f"{reader.name}: {reader.corrupt_packets} corrupt packets were skipped")
     if reader.error and not stopped:
-        troubles.append(reader.error)
-    for trouble in troubles:
-        _say(f"{trouble}. {target} has {frames} frames, and plays.")
-    if dropped or reader.reopened:
-        _say(f"{reader.name}: {dropped} frames dropped, reopened {reader.reopened} times")
-    return not troubles
+        problems.append(reader.error)
+    for problem in problems:
+        warn("enhance", f"{problem}. {target} has {frames} frames, and can be played.")
+    if dropped or reader.reconnects:
+        warn(
+            "enhance",
+            f"{reader.name}: {dropped} frames dropped, reopened {reader.reconnects} times",
+        )
+    return not problems
 
 
-def _say(line: str) -> None:
-    print(f"lowlight-tf enhance: {line}", file=sys.stderr)
-
-
-def _opened(source: Source, stop: threading.Event, patience: float) -> "VideoReader":
-    """Open the source on another thread: this one can be interrupted while a pipe is silent."""
+def _open_reader(
+    source: Source, stop_event: threading.Event, reconnect_timeout_s: float
+) -> "VideoReader":
+    """Open a source on another thread, so that this one can be interrupted meanwhile."""
     from lowlight_tf.video.reader import VideoReader
 
     results: list[VideoReader | BaseException] = []
 
     def work() -> None:
         try:
-            results.append(VideoReader(source, reconnect_timeout=patience, stop=stop))
+            results.append(
+                VideoReader(source, reconnect_timeout_s=reconnect_timeout_s, stop_event=stop_event)
+            )
         except BaseException as error:  # raised by the thread that waits
             results.append(error)
 
@@ -213,7 +244,7 @@ def _opened(source: Source, stop: threading.Event, patience: float) -> "VideoRea
     thread.start()
     while thread.is_alive():
         thread.join(POLL_INTERVAL_S)
-        if stop.is_set():
+        if stop_event.is_set():
             raise KeyboardInterrupt
     if isinstance(results[0], BaseException):
         raise results[0]
@@ -221,17 +252,17 @@ def _opened(source: Source, stop: threading.Event, patience: float) -> "VideoRea
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """Lend an event that Ctrl-C (or a request to terminate) sets; a second one interrupts."""
-    stop = threading.Event()
+def _stop_on_signal() -> Iterator[threading.Event]:
+    """Return an event that Ctrl-C or SIGTERM sets; the second signal raises KeyboardInterrupt."""
+    stop_event = threading.Event()
 
     def handle(*_) -> None:
-        if stop.is_set():
+        if stop_event.is_set():
             raise KeyboardInterrupt
-        stop.set()
+        stop_event.set()
 
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield stop_event
         return
     with on_stop_signals(handle):
-        yield stop
+        yield stop_event

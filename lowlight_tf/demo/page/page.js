@@ -1,140 +1,145 @@
-// What the visitor sees and does.
+// The user interface: selects model and image, runs the model, shows and saves the result.
 
-import {opaque} from './fit.js';
+import {toRgb} from './input_geometry.js';
 
-const NAMES = {webgpu: 'WebGPU', wasm: 'WebAssembly'};
-const at = (id) => document.getElementById(id);
-const [before, after] = ['before', 'after'].map((id) => at(id));
-const [shown, result] = [before, after].map(
+const ACCELERATOR_NAMES = {webgpu: 'WebGPU', wasm: 'WebAssembly'};
+const element = (id) => document.getElementById(id);
+const [before, after] = ['before', 'after'].map((id) => element(id));
+const [beforeContext, afterContext] = [before, after].map(
     (canvas) => canvas.getContext('2d', {alpha: false, willReadFrequently: true}));
 
-let site;                  // what /nets.json says
-let litert;                // net.js; loaded late, so that its failing can be said
-let name = 'picture';      // of the picture, without its suffix
-let source = null;         // an ImageBitmap, or the <video> while the camera runs
-let running = false;
-let changed = false;       // something was asked for while a net was running
+let site;                   // content of /models.json
+let inference;              // model.js; imported late, so that a failure can be reported
+let imageName = 'image';    // without its suffix
+let source = null;          // an ImageBitmap, or the <video> while the camera runs
+let isRunning = false;
+let needsRun = false;       // something changed while a model was running
 
-const say = (line) => { at('message').textContent = line; };
+const report = (line) => { element('message').textContent = line; };
 
-/** Return the net that the two lists name. */
-function chosenNet() {
-  return site.nets.find((net) =>
-      net.model === at('model').value && net.quantization === at('quantization').value);
+/** Return the model that the two lists select. */
+function selectedModel() {
+  return site.models.find((model) =>
+      model.base_name === element('model').value &&
+      model.quantization === element('quantization').value);
 }
 
-/** Fill a list; keep what was chosen where it is still there. */
-function fill(list, values) {
-  const kept = list.value;
+/** Set the options of a list; keep the selected one if it still exists. */
+function setOptions(list, values) {
+  const selected = list.value;
   list.replaceChildren(...values.map((value) => new Option(value, value)));
-  if (values.includes(kept)) list.value = kept;
+  if (values.includes(selected)) list.value = selected;
 }
 
 function listQuantizations() {
-  const nets = site.nets.filter((net) => net.model === at('model').value);
-  fill(at('quantization'), nets.map((net) => net.quantization));
+  const models = site.models.filter((model) => model.base_name === element('model').value);
+  setOptions(element('quantization'), models.map((model) => model.quantization));
 }
 
-/** Return the largest height and width of a picture's shape that a net is shown. */
-function sizeFor(net, height, width) {
-  const [most, least] = [Math.max, Math.min].map((pick) => pick(height, width));
-  const scale = net.size
-    ? Math.min(1, Math.max(...net.size) / most, Math.min(...net.size) / least)
-    : Math.min(1, Math.sqrt(site.most / (height * width)));
+/** Return the largest height and width, of an image's aspect ratio, that the page runs a model at. */
+function inferenceSize(model, height, width) {
+  const [longSide, shortSide] = [Math.max, Math.min].map((pick) => pick(height, width));
+  const scale = model.size
+    ? Math.min(1, Math.max(...model.size) / longSide, Math.min(...model.size) / shortSide)
+    : Math.min(1, Math.sqrt(site.max_pixels / (height * width)));
   return [height, width].map((side) => Math.max(1, Math.floor(side * scale + 1e-9)));
 }
 
-/** Leave everything to WebAssembly, and say why. */
-function withoutWebGPU(reason) {
-  const [webgpu] = at('backend').options;
+/** Run everything on WebAssembly, and report why. */
+function disableWebGPU(reason) {
+  const [webgpu] = element('backend').options;
   webgpu.disabled = true;
-  at('backend').value = 'wasm';
-  at('about').textContent = `${reason}: the nets run on WebAssembly.`;
+  element('backend').value = 'wasm';
+  element('about').textContent = `${reason}: the models run on WebAssembly.`;
 }
 
-/** Run the chosen net on the source, once more if something else was asked for meanwhile. */
-async function show() {
-  changed = true;
-  if (running || !source) return;
-  running = true;
+/** Run the selected model on the source, and again if something changed meanwhile. */
+async function update() {
+  needsRun = true;
+  if (isRunning || !source) return;
+  isRunning = true;
   let state;
-  while (changed) {
-    changed = false;
+  while (needsRun) {
+    needsRun = false;
     document.body.dataset.state = 'running';
-    const backend = at('backend').value;
+    const backend = element('backend').value;
     try {
-      await run(chosenNet(), backend);
+      await run(selectedModel(), backend);
       state = 'done';
     } catch (error) {
       state = 'failed';
-      say(`${chosenNet().name} did not run: ${error.message ?? error}`);
-      if (backend === 'webgpu') {  // LiteRT.js may be left in pieces there
-        withoutWebGPU(`WebGPU failed (${error.message ?? error})`);
-        changed = true;
+      report(`${selectedModel().name} did not run: ${error.message ?? error}`);
+      if (backend === 'webgpu') {  // LiteRT.js may be unusable on WebGPU now
+        disableWebGPU(`WebGPU failed (${error.message ?? error})`);
+        needsRun = true;
       }
     }
   }
-  running = false;
+  isRunning = false;
   document.body.dataset.state = state;
 }
 
-async function run(net, backend) {
-  await new Promise((done) => setTimeout(done));  // lets the browser draw, and see the buttons
-  const begun = performance.now();
+async function run(model, backend) {
+  await new Promise((resolve) => setTimeout(resolve));  // let the browser draw and handle clicks
+  const start = performance.now();
   const height = source.videoHeight || source.height, width = source.videoWidth || source.width;
-  const size = sizeFor(net, height, width);
+  const size = inferenceSize(model, height, width);
   [before.height, before.width] = size;
-  shown.imageSmoothingQuality = 'high';
-  shown.drawImage(source, 0, 0, size[1], size[0]);
-  const image = opaque(shown.getImageData(0, 0, size[1], size[0]));
-  const {pixels, milliseconds, first, ranOn} = await litert.enhance(net, image, backend);
+  beforeContext.imageSmoothingQuality = 'high';
+  beforeContext.drawImage(source, 0, 0, size[1], size[0]);
+  const image = toRgb(beforeContext.getImageData(0, 0, size[1], size[0]));
+  const {pixels, milliseconds, isFirstRun, usedAccelerator} =
+      await inference.enhance(model, image, backend);
   [after.height, after.width] = size;
-  result.putImageData(pixels, 0, 0);
-  at('figure').hidden = false;
-  at('save').disabled = false;
-  at('times').textContent = `${net.name}, ${net.kilobytes} kB, on ${NAMES[ranOn]}: ` +
-      `${milliseconds.toFixed(1)} ms the net${first ? ' (its first run)' : ''}, ${(performance.now() - begun).toFixed(1)} ms in all, ` +
-      `${size[1]}x${size[0]} pixels`;
-  if (first && milliseconds < 1000) changed = true;  // once more: a first run is no measure
-  const smaller = size[0] < height || size[1] < width;
-  say([
-    smaller && `The picture is ${width}x${height}; shown to the net as ${size[1]}x${size[0]}, the ` +
-        'most it takes here. `lowlight-tf enhance` takes any size.',
-    ranOn !== backend && (net.bytes
-        ? 'A net of bytes runs on WebAssembly: WebGPU has no bytes.'
-        : 'WebGPU does not take the whole of this net: it ran on WebAssembly.'),
+  afterContext.putImageData(pixels, 0, 0);
+  element('figure').hidden = false;
+  element('save').disabled = false;
+  const total = performance.now() - start;
+  element('times').textContent =
+      `${model.name}, ${model.kilobytes} kB, on ${ACCELERATOR_NAMES[usedAccelerator]}: ` +
+      `${milliseconds.toFixed(1)} ms inference${isFirstRun ? ' (first run)' : ''}, ` +
+      `${total.toFixed(1)} ms in total, ${size[1]}x${size[0]} pixels`;
+  if (isFirstRun && milliseconds < 1000) needsRun = true;  // a first run is not representative
+  const isDownscaled = size[0] < height || size[1] < width;
+  report([
+    isDownscaled && `The image of ${width}x${height} was downscaled to ${size[1]}x${size[0]}, ` +
+        'the maximum here. `lowlight-tf enhance` takes any size.',
+    usedAccelerator !== backend && (model.is_integer
+        ? 'An int8 model runs on WebAssembly: WebGPU does not support 8-bit integers.'
+        : 'WebGPU does not support all operations of this model: it ran on WebAssembly.'),
   ].filter(Boolean).join(' '));
 }
 
-/** Show a picture from a file. */
-async function open(file) {
+/** Enhance an image file. */
+async function openFile(file) {
   document.body.dataset.state = 'reading';
   try {
     const bitmap = await createImageBitmap(file, {premultiplyAlpha: 'none'});
     stopCamera();
     source = bitmap;
-    name = file.name.replace(/\.[^.]*$/, '') || 'picture';
+    imageName = file.name.replace(/\.[^.]*$/, '') || 'image';
   } catch {
-    say(`${file.name} is no picture that this browser can read. Choose a JPEG, PNG or WebP file.`);
+    report(
+        `${file.name} is not an image that this browser can read. Choose a JPEG, PNG or WebP file.`);
     document.body.dataset.state = 'failed';
     return;
   }
-  show();
+  update();
 }
 
 function stopCamera() {
-  at('video').srcObject?.getTracks().forEach((track) => track.stop());
-  at('video').srcObject = null;
-  at('camera').textContent = 'Use the camera';
+  element('video').srcObject?.getTracks().forEach((track) => track.stop());
+  element('video').srcObject = null;
+  element('camera').textContent = 'Use the camera';
 }
 
-/** Enhance what the camera sees until it is stopped; then its last frame is the picture. */
+/** Enhance the camera's frames until it is stopped; its last frame remains as the image. */
 async function toggleCamera() {
-  const video = at('video');
+  const video = element('video');
   if (video.srcObject) {
     source = await createImageBitmap(video);
     stopCamera();
-    show();
+    update();
     return;
   }
   try {
@@ -142,69 +147,70 @@ async function toggleCamera() {
     await video.play();
   } catch (error) {
     stopCamera();
-    say(`The camera cannot be used: ${error.message}. Allow it in the browser, or plug one in.`);
+    report(
+        `The camera cannot be used: ${error.message}. Allow it in the browser, or connect one.`);
     return;
   }
-  at('camera').textContent = 'Stop the camera';
-  [source, name] = [video, 'camera'];
+  element('camera').textContent = 'Stop the camera';
+  [source, imageName] = [video, 'camera'];
   while (video.srcObject && source === video) {
-    await show();
-    await new Promise((done) => requestAnimationFrame(done));
+    await update();
+    await new Promise((resolve) => requestAnimationFrame(resolve));
   }
 }
 
-function save() {
+function saveResult() {
   after.toBlob((blob) => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
-    link.download = `${name}_enhanced.png`;
+    link.download = `${imageName}_enhanced.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   });
 }
 
-function listen() {
-  at('model').addEventListener('change', () => { listQuantizations(); show(); });
-  at('quantization').addEventListener('change', show);
-  at('backend').addEventListener('change', show);
-  at('file').addEventListener('change', () => {
-    if (at('file').files.length) open(at('file').files[0]);
-    at('file').value = '';
+function addListeners() {
+  element('model').addEventListener('change', () => { listQuantizations(); update(); });
+  element('quantization').addEventListener('change', update);
+  element('backend').addEventListener('change', update);
+  element('file').addEventListener('change', () => {
+    if (element('file').files.length) openFile(element('file').files[0]);
+    element('file').value = '';
   });
-  at('camera').addEventListener('click', toggleCamera);
-  at('save').addEventListener('click', save);
-  at('controls').addEventListener('submit', (event) => event.preventDefault());
-  at('slider').addEventListener('input', () => {
-    document.documentElement.style.setProperty('--cut', `${at('slider').value}%`);
+  element('camera').addEventListener('click', toggleCamera);
+  element('save').addEventListener('click', saveResult);
+  element('controls').addEventListener('submit', (event) => event.preventDefault());
+  element('slider').addEventListener('input', () => {
+    document.documentElement.style.setProperty('--split', `${element('slider').value}%`);
   });
-  const drop = at('drop');
+  const drop = element('drop');
   addEventListener('dragover', (event) => { event.preventDefault(); drop.classList.add('over'); });
   addEventListener('dragleave', () => drop.classList.remove('over'));
   addEventListener('drop', (event) => {
     event.preventDefault();
     drop.classList.remove('over');
     const [file] = event.dataTransfer.files;
-    if (file) open(file);
-    else say('What was dropped is no file.');
+    if (file) openFile(file);
+    else report('What was dropped is not a file.');
   });
 }
 
-async function begin() {
-  site = await (await fetch('/nets.json')).json();
-  const chosen = site.nets.find((net) => net.name === site.chosen);
-  fill(at('model'), [...new Set(site.nets.map((net) => net.model))]);
-  at('model').value = chosen.model;
+async function main() {
+  site = await (await fetch('/models.json')).json();
+  const selected = site.models.find((model) => model.name === site.selected);
+  setOptions(element('model'), [...new Set(site.models.map((model) => model.base_name))]);
+  element('model').value = selected.base_name;
   listQuantizations();
-  at('quantization').value = chosen.quantization;
-  litert = await import('./net.js');
-  if (!(await litert.start())) withoutWebGPU('This browser has no WebGPU here');
-  listen();
+  element('quantization').value = selected.quantization;
+  inference = await import('./model.js');
+  if (!(await inference.loadRuntime())) disableWebGPU('This browser has no WebGPU here');
+  addListeners();
   source = await createImageBitmap(await (await fetch('/example.png')).blob());
-  name = 'example';
-  await show();
+  imageName = 'example';
+  await update();
 }
 
-begin().catch((error) => {
-  say(`The nets cannot be run in this browser: ${error.message ?? error}`);
+main().catch((error) => {
+  report(`The models cannot be run in this browser: ${error.message ?? error}`);
   document.body.dataset.state = 'failed';
 });

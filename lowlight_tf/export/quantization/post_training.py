@@ -1,15 +1,18 @@
 """Fewer bits: how each kind of .tflite file is made, and what of it stays in float."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import flatbuffers
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tensorflow.lite.python.convert import mlir_quantize
 
 from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_clamp_ranges
+from lowlight_tf.tflite_graph.flatbuffer import operator_name, read_model, write_model
+
+if TYPE_CHECKING:
+    from ai_edge_litert.schema_py_generated import ModelT, OperatorT, TensorT
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
 
@@ -67,7 +70,7 @@ def quantize_model(
     # function under it can.
     converter._experimental_calibrate_only = True
     calibrated = converter.convert()
-    graph = schema.ModelT.InitFromPackedBuf(calibrated, 0)
+    graph = read_model(calibrated)
     if not NORMALIZING & {code for _, code in _operators(graph)}:
         integer = mlir_quantize(
             set_clamp_ranges(_clip_calibration_ranges(calibrated, samples, set())),
@@ -121,7 +124,7 @@ def _quantization_sensitive_ops(calibrated: bytes) -> set[str]:
     before they are normalized), those that average statistics (on pictures of 1 x 1), and 1 x 1
     convolutions at the largest size, which are cheap but stand close to the result.
     """
-    convolutions = list(_convolutions(schema.ModelT.InitFromPackedBuf(calibrated, 0)))
+    convolutions = list(_convolutions(read_model(calibrated)))
     largest = max((area for _, area, _ in convolutions), default=0)
     spatial = [name for _, area, name in convolutions if area > 1]
     pointwise = [name for kernel, area, name in convolutions if kernel == 1 and area == largest]
@@ -133,7 +136,7 @@ def _clip_calibration_ranges(
     calibrated: bytes, samples: Sequence[Sample], fragile: set[str]
 ) -> bytes:
     """Return the calibrated file with their `Span` as the range of tensors that get eight bits."""
-    model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
+    model = read_model(calibrated)
     ranged = {tensor.name.decode(): tensor for tensor in _quantize_to_integer(model, fragile)}
     interpreter = Interpreter(
         model_content=calibrated,
@@ -155,12 +158,10 @@ def _clip_calibration_ranges(
         ranged_alone = ends is not None and ends.min is not None and len(ends.min) == 1
         if ranged_alone and ends.max[0] - ends.min[0] < MIN_RANGE_WIDTH:
             ends.max = [1.0]  # always 0: any range will do, but one of no width
-    builder = flatbuffers.Builder(len(calibrated))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return write_model(model)
 
 
-def _quantize_to_integer(model: schema.ModelT, fragile: set[str]) -> Iterator[schema.TensorT]:
+def _quantize_to_integer(model: "ModelT", fragile: set[str]) -> Iterator["TensorT"]:
     """Return the tensors that get eight bits, but pictures in [0, 1]: those have all they need."""
     tensors = model.subgraphs[0].tensors
     indices = set()
@@ -178,7 +179,7 @@ def _quantize_to_integer(model: schema.ModelT, fragile: set[str]) -> Iterator[sc
             yield tensors[index]
 
 
-def _convolutions(model: schema.ModelT) -> Iterator[tuple[int, int, str]]:
+def _convolutions(model: "ModelT") -> Iterator[tuple[int, int, str]]:
     """Return kernel area, output area (pixels) and output name of each convolution, in order."""
     tensors = model.subgraphs[0].tensors
     for operator, code in _operators(model):
@@ -188,8 +189,7 @@ def _convolutions(model: schema.ModelT) -> Iterator[tuple[int, int, str]]:
             yield (*areas, output.name.decode())
 
 
-def _operators(model: schema.ModelT) -> Iterator[tuple[schema.OperatorT, str]]:
+def _operators(model: "ModelT") -> Iterator[tuple["OperatorT", str]]:
     """Return each operation of a file and what it is called, in order."""
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
     for operator in model.subgraphs[0].operators:
-        yield operator, names[model.operatorCodes[operator.opcodeIndex].builtinCode]
+        yield operator, operator_name(model, operator)

@@ -1,4 +1,4 @@
-"""`lowlight-tf demo`: a page for this machine, until Ctrl-C."""
+"""`lowlight-tf demo` serves a page to this machine until Ctrl-C."""
 
 import contextlib
 import json
@@ -14,39 +14,40 @@ import pytest
 from lowlight_tf.cli.main import main
 from lowlight_tf.demo import litertjs
 from lowlight_tf.runtime import pretrained
-from tests.served import fetched
+from tests.demo_server import download_litertjs
 
 
 @pytest.fixture(scope="module")
-def parts():
-    return fetched()
+def litertjs_dir():
+    return download_litertjs()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_the_page_is_served_until_it_is_stopped(parts, tmp_path, stop):
+def test_the_page_is_served_until_it_is_stopped(litertjs_dir, tmp_path, stop):
     for suffix in ("tflite", "json"):
         shutil.copy(pretrained.MODEL_DIR / f"dashcam_net_nano_int8.{suffix}", tmp_path)
-    net = tmp_path / "dashcam_net_nano_int8.tflite"
+    model = tmp_path / "dashcam_net_nano_int8.tflite"
     command = [sys.executable, "-m", "lowlight_tf", "demo", "--no-open", "--port", "0"]
-    command += ["--parts", str(parts), "--model", str(net)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+    command += ["--parts", str(litertjs_dir), "--model", str(model)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         with contextlib.ExitStack() as stack:
-            stack.callback(serving.send_signal, stop)
-            address = serving.stdout.readline().split()[0]
-            with urllib.request.urlopen(f"{address}nets.json", timeout=30) as reply:
-                told = json.load(reply)
-        assert serving.wait(30) == 0
-    assert told["chosen"] == "dashcam_net_nano_int8"
-    assert len(told["nets"]) == len({net["name"] for net in told["nets"]})
+            stack.callback(process.send_signal, stop)
+            address = process.stdout.readline().split()[0]
+            with urllib.request.urlopen(f"{address}models.json", timeout=30) as reply:
+                settings = json.load(reply)
+        assert process.wait(30) == 0
+    assert settings["selected"] == "dashcam_net_nano_int8"
+    names = [model["name"] for model in settings["models"]]
+    assert len(names) == len(set(names))
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(parts, capsys):
+def test_a_port_in_use_is_reported_in_one_line(litertjs_dir, capsys):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        assert main(["demo", "--no-open", "--parts", str(parts), "--port", str(port)]) == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert f"Port {port} cannot be had: Address already in use. Pass another by --port" in said
+        assert main(["demo", "--no-open", "--parts", str(litertjs_dir), "--port", str(port)]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert f"Port {port} cannot be used: Address already in use. Pass another by --port" in error
 
 
 @pytest.mark.parametrize(
@@ -58,12 +59,12 @@ def test_a_port_that_is_taken_is_said_in_one_line(parts, capsys):
         ("clahe", "No shipped model is called 'clahe'"),
     ],
 )
-def test_what_no_page_can_run_is_refused(model, reason, capsys):
+def test_a_model_that_the_page_cannot_run_is_refused(model, reason, capsys):
     assert main(["demo", "--no-open", "--model", model]) == 2
     assert reason in capsys.readouterr().err
 
 
-def test_parts_that_are_damaged_are_refused(tmp_path, capsys):
+def test_damaged_archives_of_litertjs_are_refused(tmp_path, capsys):
     (tmp_path / litertjs.PACKAGES[0].archive).write_bytes(b"")
     assert main(["demo", "--no-open", "--parts", str(tmp_path)]) == 2
     assert "is not the expected file" in capsys.readouterr().err

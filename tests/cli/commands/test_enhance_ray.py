@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from tests.clips import clip, frames, picture
+from tests.clips import make_frame, read_frames, write_video
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
@@ -24,8 +24,8 @@ def folder(tmp_path):
     place = tmp_path / "in"
     (place / "deep").mkdir(parents=True)
     for index in range(4):
-        cv2.imwrite(str(place / "deep" / f"{index}.png"), picture(index))
-    clip(place / "drive.mp4", [picture(step) for step in range(3)])
+        cv2.imwrite(str(place / "deep" / f"{index}.png"), make_frame(index))
+    write_video(place / "drive.mp4", [make_frame(step) for step in range(3)])
     (place / "broken.png").write_bytes(b"no picture")
     return place
 
@@ -51,12 +51,12 @@ def test_a_broken_file_is_reported_and_a_second_run_does_only_what_is_left(clust
     assert "broken.png is not" in said.err
     first = results(folder)
     assert sorted(first) == names
-    assert len(frames(folder.parent / "out/drive.mp4")[0]) == 3
+    assert len(read_frames(folder.parent / "out/drive.mp4")[0]) == 3
 
     (folder.parent / "out/deep/2.png").unlink()
     (folder.parent / "out/drive.part.mp4").write_bytes(b"left by a worker that was killed")
     (folder.parent / "out/drive.mp4").unlink()
-    cv2.imwrite(str(folder / "broken.png"), picture(9))
+    cv2.imwrite(str(folder / "broken.png"), make_frame(9))
     assert enhance(folder) == 0
     assert "3 of 6 exist already\n6 of 6 files enhanced" in capsys.readouterr().out
     second = results(folder)
@@ -85,7 +85,7 @@ def test_where_nothing_can_be_done_the_status_is_2(cluster, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/broken.png").write_bytes(b"no picture")
     assert enhance(tmp_path / "in") == 2
-    assert "0 of 1 pictures" in capsys.readouterr().out
+    assert "0 of 1 images" in capsys.readouterr().out
     assert not results(tmp_path / "in")
 
 
@@ -104,8 +104,8 @@ def test_the_missing_extra_is_named(folder, monkeypatch, capsys):
 def test_an_interrupted_run_leaves_nothing_that_looks_finished_and_is_not(folder):
     pytest.importorskip("ray", reason="Ray is not installed ([ray] extra)")
     (folder / "broken.png").unlink()
-    pictures = [picture(step) for step in range(20)]
-    clip(folder / "drive.mp4", pictures * 400)  # too long for the grace of an interruption
+    pictures = [make_frame(step) for step in range(20)]
+    write_video(folder / "drive.mp4", pictures * 400)  # too long for the grace of an interruption
     output = folder.parent / "out"
     words = ("enhance", folder, "--output", output, "--runner", "ray", "--threads", "1")
     words += ("--model", "driving_unet")  # the slowest
@@ -135,10 +135,10 @@ SHORT = """
 import signal
 import sys
 from lowlight_tf.cli.main import main
-from lowlight_tf.runtime import ray_runner
+from lowlight_tf.runtime import ray_pool
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
-ray_runner.GRACE = 0.5
+ray_pool.SHUTDOWN_GRACE_S = 0.5
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -147,7 +147,7 @@ def test_what_two_cameras_saw_is_fused_by_many_workers(cluster, tmp_path, capsys
     for side, level in (("visible", 60), ("infrared", 150)):
         (tmp_path / side).mkdir()
         for index in range(3):
-            gray = picture(index, level=level)[..., 0]
+            gray = make_frame(index, level=level)[..., 0]
             cv2.imwrite(str(tmp_path / side / f"{index}.png"), gray)
     (tmp_path / "infrared/2.png").unlink()
     words = ("--infrared", tmp_path / "infrared", "--model", "average")

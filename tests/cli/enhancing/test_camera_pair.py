@@ -99,8 +99,8 @@ def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_pat
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "average makes one picture of those of two cameras. Pass --infrared"),
-        (["--model", "dashcam_net_nano", "--infrared", "b.png"], "the pictures of one camera"),
+        ([], "average fuses the images of two cameras. Pass --infrared"),
+        (["--model", "dashcam_net_nano", "--infrared", "b.png"], "the images of one camera"),
         (["--infrared", "b.png", "--align", "rig"], "`align` must be none, phase"),
         (["--infrared", "b.png", "--align", "rig.json"], "rig.json cannot be read"),
         (["--infrared", "empty"], "No image in empty"),
@@ -133,19 +133,19 @@ def test_an_infrared_picture_is_never_replaced(fuse, tmp_path, rng, capsys):
 
 def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
     pytest.importorskip("av")
-    from tests.clips import clip, frames
-    from tests.clips import picture as shot
+    from tests.clips import make_frame as shot
+    from tests.clips import read_frames, write_video
 
-    visible = clip(tmp_path / "v.mp4", [shot(step) for step in range(12)])
-    infrared = clip(tmp_path / "i.mp4", [shot(step, level=150) for step in range(6)])
+    visible = write_video(tmp_path / "v.mp4", [shot(step) for step in range(12)])
+    infrared = write_video(tmp_path / "i.mp4", [shot(step, level=150) for step in range(6)])
     out = tmp_path / "out.mp4"
     words = ["enhance", str(visible), "--infrared", str(infrared), "--model=average"]
-    assert main([*words, "--output", str(out), "--steady=0", "--tolerance=0.05"]) == 0
+    assert main([*words, "--output", str(out), "--smoothing=0", "--tolerance=0.05"]) == 0
     said = capsys.readouterr()
     assert "1 of 1 files fused by average" in said.out
     assert "i.mp4 has no frame within 0.05 s at 0.3 s" in said.err
-    assert "of 12 frames one camera alone saw: 5 visible, 0 infrared" in said.err
-    pictures, _ = frames(out)
+    assert "of 12 frames, only one camera had: 5 visible, 0 infrared" in said.err
+    pictures, _ = read_frames(out)
     assert len(pictures) == 12
     assert pictures[2].mean() == pytest.approx(105, abs=4)
     assert pictures[9][8:].mean() == pytest.approx(60, abs=4)
@@ -154,20 +154,20 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--tolerance", "-1"], "`tolerance` must be at least 0"),
-        (["--when-dark"], "--when-dark is for one camera"),
+        (["--sync-tolerance", "-1"], "`tolerance_s` must be at least 0"),
+        (["--auto-night"], "--auto-night is for one camera"),
         (["--align", "ecc"], "not aligned frame by frame"),
-        (["b.png"], "must both be pictures or both videos"),
+        (["b.png"], "must both be images or both videos"),
         (["v.mp4", "v.mp4"], "One video takes one --infrared video. Received: 2"),
         (["none.mp4"], "none.mp4 cannot be opened"),
     ],
 )
 def test_what_two_videos_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, rng, words, said):
     pytest.importorskip("av")
-    from tests.clips import clip
+    from tests.clips import write_video
 
     monkeypatch.chdir(tmp_path)
-    clip(tmp_path / "v.mp4")
+    write_video(tmp_path / "v.mp4")
     picture(tmp_path / "b.png", rng, gray=True)
     flags = words if words[0].startswith("--") else []
     infrared = words if not flags else ["v.mp4"]

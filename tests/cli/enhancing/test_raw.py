@@ -126,7 +126,7 @@ def test_a_ratio_is_capped_unless_it_must_not_be(enhance, tmp_path, capsys):
             "`exposure_ratio` must be a positive number. Received: exposure_ratio=0",
         ),
         (["--fps", "-1"], "`fps` must be a positive number"),
-        (["--infrared", "b.png"], "takes the pictures of one camera"),
+        (["--infrared", "b.png"], "takes the images of one camera"),
         (["--explain"], "libraw has no outputs that explain"),
     ],
 )
