@@ -10,10 +10,10 @@ from lowlight_tf.classical.illumination import max_rgb
 WINDOW_SIZE = 9
 """Side of the window in which the darkest channel is looked for (pixels)."""
 
-AIRLIGHT_FRACTION = 0.8
+DEHAZE_STRENGTH = 0.8
 """How much of the haze is taken off."""
 
-CANDIDATES = 100
+AIRLIGHT_CANDIDATES = 100
 """Pixels of the densest haze, among which the brightest shows the light of the air."""
 
 MIN_TRANSMISSION = 0.1
@@ -40,12 +40,12 @@ def inverted_dehaze(low: np.ndarray) -> np.ndarray:
     """
     hazy = 1 - low
     densest = 1 - max_rgb(low).ravel()
-    first = max(densest.size - CANDIDATES, 0)
+    first = max(densest.size - AIRLIGHT_CANDIDATES, 0)
     candidates = hazy.reshape(-1, 3)[np.argpartition(densest, first)[first:]]
     air = np.maximum(candidates[candidates.sum(axis=-1).argmax()], MIN_TRANSMISSION)
     window = np.ones((WINDOW_SIZE, WINDOW_SIZE), np.uint8)
     haze = functools.reduce(np.minimum, np.moveaxis(hazy / air, -1, 0))
-    passed = 1 - np.float32(AIRLIGHT_FRACTION) * cv2.erode(haze, window)
+    passed = 1 - np.float32(DEHAZE_STRENGTH) * cv2.erode(haze, window)
     passed *= np.where(passed < 0.5, 2 * passed, 1)
     hazy -= air
     hazy /= np.maximum(passed, MIN_TRANSMISSION)[..., None]

@@ -17,7 +17,7 @@ UNDEREXPOSED_BELOW = 0.5
 PROBE_SIZE = 50
 """Side at which the exposure is looked for (pixels)."""
 
-REFINEMENT, WINDOW, FLAT = 0.5, 5, 1e-3
+BIMEF_LAMBDA, WINDOW_SIZE, EPSILON = 0.5, 5, 1e-3
 """Weight of the steps of the illumination, length of the window along them (pixels), and the
 product of step and window below which all count alike."""
 
@@ -88,12 +88,12 @@ def _illumination(first: np.ndarray) -> np.ndarray:
         steps = np.diff(half, axis=axis)
         weight = steps
         if steps.size:
-            window = (1, WINDOW) if axis == 0 else (WINDOW, 1)
+            window = (1, WINDOW_SIZE) if axis == 0 else (WINDOW_SIZE, 1)
             weight = cv2.boxFilter(
                 steps, -1, window, normalize=False, borderType=cv2.BORDER_CONSTANT
             )
-        weight = np.abs(weight * steps) + FLAT
-        weights.append(np.divide(REFINEMENT, weight, out=weight))
+        weight = np.abs(weight * steps) + EPSILON
+        weights.append(np.divide(BIMEF_LAMBDA, weight, out=weight))
     light = cv2.resize(
         smooth_illumination(half, *weights), (width, height), interpolation=cv2.INTER_CUBIC
     )

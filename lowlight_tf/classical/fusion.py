@@ -3,16 +3,16 @@
 import cv2
 import numpy as np
 
-LEVELS = 4
+PYRAMID_LEVELS = 4
 """Halvings of a Laplacian pyramid."""
 
-BASE = 31
+BASE_FILTER_SIZE = 31
 """Side of the mean that splits base from detail (pixels)."""
 
 SALIENCE = 11, 5.0
 """Side and spread of the Gaussian over the edges by which a source counts (pixels)."""
 
-SMOOTH, SHARP = (45, 0.3), (7, 1e-6)
+BASE_WEIGHT_FILTER, DETAIL_WEIGHT_FILTER = (45, 0.3), (7, 1e-6)
 """Radius (pixels) and regularization of the weights of base and detail."""
 
 
@@ -40,7 +40,7 @@ def average(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
 
 
 def laplacian_pyramid(
-    visible: np.ndarray, infrared: np.ndarray, *, levels: int = LEVELS
+    visible: np.ndarray, infrared: np.ndarray, *, levels: int = PYRAMID_LEVELS
 ) -> np.ndarray:
     """Return the detail of whichever source has more of it, on the mean of what is left.
 
@@ -96,15 +96,15 @@ def guided_filter(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
     salience = [_salience(source) for source in sources]
     most = np.maximum(*salience)
     chosen = [np.float64(one >= most) for one in salience]
-    bases = [cv2.blur(one, (BASE, BASE), borderType=cv2.BORDER_REPLICATE) for one in sources]
+    bases = [cv2.blur(one, (BASE_FILTER_SIZE, BASE_FILTER_SIZE), borderType=cv2.BORDER_REPLICATE) for one in sources]
     details = [source - base for source, base in zip(sources, bases, strict=True)]
-    fused = _weighted(bases, sources, chosen, *SMOOTH)
-    fused += _weighted(details, sources, chosen, *SHARP)
+    fused = _weighted(bases, sources, chosen, *BASE_WEIGHT_FILTER)
+    fused += _weighted(details, sources, chosen, *DETAIL_WEIGHT_FILTER)
     return np.float32(fused.clip(0, 1))[..., None]
 
 
-def guided_filter_image(
-    image: np.ndarray, guide: np.ndarray, radius: int, regularization: float
+def apply_guided_filter(
+    image: np.ndarray, guide: np.ndarray, radius: int, eps: float
 ) -> np.ndarray:
     """Return an image smoothed as a line of the guide in every window.
 
@@ -112,7 +112,7 @@ def guided_filter_image(
         image: (H, W) float64.
         guide: (H, W) float64 in [0, 1].
         radius: Of the windows, 2 r + 1 pixels wide; at the border they are what is left of them.
-        regularization: Variance of the guide (in its units, squared) below which it is flat.
+        eps: Variance of the guide (in its units, squared) below which it is flat.
 
     Returns:
         (H, W) float64.
@@ -128,7 +128,7 @@ def guided_filter_image(
 
     level, value = mean(guide), mean(image)
     slope = mean(guide * image) - level * value
-    slope /= np.maximum(mean(guide * guide) - level * level, 0) + regularization
+    slope /= np.maximum(mean(guide * guide) - level * level, 0) + eps
     return mean(slope) * guide + mean(value - slope * level)
 
 
@@ -147,7 +147,7 @@ def _weighted(
 ) -> np.ndarray:
     """Return the mean of two layers by the maps of who was chosen, made to follow the guides."""
     first, second = (
-        np.maximum(guided_filter_image(one, guide, radius, regularization), 0)
+        np.maximum(apply_guided_filter(one, guide, radius, regularization), 0)
         for one, guide in zip(chosen, guides, strict=True)
     )
     total = np.maximum(first + second, np.finfo(np.float64).tiny)

@@ -24,7 +24,7 @@ def max_rgb(image: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(red, green), blue)
 
 
-def smooth_illumination(image: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
+def smooth_illumination(image: np.ndarray, vertical_weights: np.ndarray, horizontal_weights: np.ndarray) -> np.ndarray:
     """Return what is near an image and has small steps where steps count much.
 
     It is the t that makes |t - image|^2 + sum of weight * step^2 over all steps of t from a pixel
@@ -36,8 +36,8 @@ def smooth_illumination(image: np.ndarray, down: np.ndarray, across: np.ndarray)
 
     Args:
         image: (H, W) float32.
-        down: (H - 1, W) weights of the steps to the pixel below, at least 0.
-        across: (H, W - 1) weights of the steps to the right.
+        vertical_weights: (H - 1, W) weights of the steps to the pixel below, at least 0.
+        horizontal_weights: (H, W - 1) weights of the steps to the right.
 
     Returns:
         (H, W) float32. Takes about 50 bytes a pixel.
@@ -47,7 +47,7 @@ def smooth_illumination(image: np.ndarray, down: np.ndarray, across: np.ndarray)
         on Multigrid Methods, 1993. Differences: coarse steps weigh half of the fine steps that they
         stand for, as those are twice as long.
     """
-    grids = _build_levels(np.float32(down), np.float32(across))
+    grids = _build_levels(np.float32(vertical_weights), np.float32(horizontal_weights))
     solution, residual = np.zeros_like(image), image.copy()
     enough = TOLERANCE**2 * np.vdot(image, image)
     direction, before = np.float32(0), np.float32(1)

@@ -7,19 +7,19 @@ import numpy as np
 
 from lowlight_tf.classical.illumination import max_rgb, smooth_illumination
 
-SCALE, SCALES = 80.0, (15.0, 80.0, 250.0)
+SSR_SCALE, MSR_SCALES = 80.0, (15.0, 80.0, 250.0)
 """Spread of the surround of one scale, and of three (pixels)."""
 
 MSRCR_ALPHA = 125.0
 """How strongly a color counts against the sum of all three."""
 
-CLIPPED = 0.01
+CLIP_FRACTION = 0.01
 """Share of the pixels that the balance makes black, and as many white, in each color."""
 
 LOWRES_SIGMA = 4.0
 """Spread (pixels) that a surround still has when it is computed in small."""
 
-REFINEMENT, WINDOW, SPREAD, LIME_GAMMA = 0.15, 5, 2.0, 0.8
+LIME_ALPHA, LIME_WINDOW_SIZE, LIME_WINDOW_SIGMA, LIME_GAMMA = 0.15, 5, 2.0, 0.8
 """Of LIME: weight of the steps of the illumination; side and spread of the window over them
 (pixels); exponent of the illumination."""
 
@@ -27,7 +27,7 @@ EPSILON = 1e-3
 """Step of the illumination below which all count alike, and the least light there is."""
 
 
-def ssr(low: np.ndarray, *, scale: float = SCALE) -> np.ndarray:
+def ssr(low: np.ndarray, *, scale: float = SSR_SCALE) -> np.ndarray:
     """Return the logarithm of each color over that of its surround: single-scale Retinex.
 
     What comes out is balanced, see `balanced`.
@@ -46,7 +46,7 @@ def ssr(low: np.ndarray, *, scale: float = SCALE) -> np.ndarray:
     return msr(low, scales=(scale,))
 
 
-def msr(low: np.ndarray, *, scales: tuple[float, ...] = SCALES) -> np.ndarray:
+def msr(low: np.ndarray, *, scales: tuple[float, ...] = MSR_SCALES) -> np.ndarray:
     """Return the mean of the Retinex of several scales: multi-scale Retinex.
 
     What comes out is balanced, see `balanced`.
@@ -65,10 +65,10 @@ def msr(low: np.ndarray, *, scales: tuple[float, ...] = SCALES) -> np.ndarray:
         first paper's is 1.41 of them), the balance is in place of a fixed gain and offset.
         Differences: levels from 1 to 256, so that black has a logarithm.
     """
-    return restore_color_balance(_reflectance(_levels(low), scales), low)
+    return simplest_color_balance(_reflectance(_levels(low), scales), low)
 
 
-def msrcr(low: np.ndarray, *, scales: tuple[float, ...] = SCALES) -> np.ndarray:
+def msrcr(low: np.ndarray, *, scales: tuple[float, ...] = MSR_SCALES) -> np.ndarray:
     """Return multi-scale Retinex with the colors restored that it takes away.
 
     It is multiplied with the logarithm of each color's share of the sum of all three (x 125), and
@@ -88,7 +88,7 @@ def msrcr(low: np.ndarray, *, scales: tuple[float, ...] = SCALES) -> np.ndarray:
     levels = _levels(low)
     result = _reflectance(levels, scales)
     result *= np.log(levels * (MSRCR_ALPHA / levels.sum(axis=-1, keepdims=True)))
-    return restore_color_balance(result, low)
+    return simplest_color_balance(result, low)
 
 
 def lime(low: np.ndarray) -> np.ndarray:
@@ -111,7 +111,7 @@ def lime(low: np.ndarray) -> np.ndarray:
         leaves open, is 0.001; no denoising by BM3D afterwards.
     """
     first = max_rgb(low)
-    kernel = cv2.getGaussianKernel(WINDOW, SPREAD, cv2.CV_32F)
+    kernel = cv2.getGaussianKernel(LIME_WINDOW_SIZE, LIME_WINDOW_SIGMA, cv2.CV_32F)
     weights = []
     for axis in (0, 1):
         steps = np.diff(first, axis=axis)
@@ -120,12 +120,12 @@ def lime(low: np.ndarray) -> np.ndarray:
             around = cv2.sepFilter2D(steps, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
         weight = np.abs(around) + EPSILON
         weight *= np.abs(steps) + EPSILON
-        weights.append(np.divide(REFINEMENT, weight, out=weight))
+        weights.append(np.divide(LIME_ALPHA, weight, out=weight))
     light = np.maximum(smooth_illumination(first, *weights), EPSILON) ** np.float32(LIME_GAMMA)
     return np.minimum(low / light[..., None], 1)
 
 
-def restore_color_balance(image: np.ndarray, low: np.ndarray) -> np.ndarray:
+def simplest_color_balance(image: np.ndarray, low: np.ndarray) -> np.ndarray:
     """Return colors stretched from black to white, each by itself, but for a few outliers.
 
     Args:
@@ -143,7 +143,7 @@ def restore_color_balance(image: np.ndarray, low: np.ndarray) -> np.ndarray:
     for color, shown, same in zip(
         *(np.moveaxis(i, -1, 0) for i in (image, result, low)), strict=True
     ):
-        cut = int(CLIPPED * color.size)
+        cut = int(CLIP_FRACTION * color.size)
         values = np.partition(color, (cut, color.size - 1 - cut), axis=None)
         black, white = values[cut], values[-1 - cut]
         if white - black > 1e-6:
@@ -153,7 +153,7 @@ def restore_color_balance(image: np.ndarray, low: np.ndarray) -> np.ndarray:
     return result
 
 
-def surround(image: np.ndarray, scale: float) -> np.ndarray:
+def blur_surround(image: np.ndarray, scale: float) -> np.ndarray:
     """Return an image blurred by a Gaussian, computed in small where it is wide.
 
     Args:
@@ -184,5 +184,5 @@ def _levels(low: np.ndarray) -> np.ndarray:
 def _reflectance(levels: np.ndarray, scales: tuple[float, ...]) -> np.ndarray:
     result = np.log(levels)
     for scale in scales:
-        result -= np.log(surround(levels, scale)) / np.float32(len(scales))
+        result -= np.log(blur_surround(levels, scale)) / np.float32(len(scales))
     return result

@@ -9,17 +9,17 @@ import numpy as np
 
 from lowlight_tf.classical.illumination import max_rgb
 
-EXPONENT = 1 / 2.2
+GAMMA_EXPONENT = 1 / 2.2
 """Of the gamma curve: as if the picture had not been encoded for a screen yet."""
 
-CLIP, TILES = 2.0, 8
+CLIP_LIMIT, TILE_GRID = 2.0, 8
 """Of CLAHE: how many times the mean count of a level may have, and tiles in a row and a column."""
 
-MIN_LUMA = 1e-6
+MIN_VALUE = 1e-6
 """Value below which a pixel has no color."""
 
 
-def gamma(low: np.ndarray, *, exponent: float = EXPONENT) -> np.ndarray:
+def gamma(low: np.ndarray, *, exponent: float = GAMMA_EXPONENT) -> np.ndarray:
     """Return a picture raised to a power.
 
     Args:
@@ -61,12 +61,12 @@ def histogram_equalization(low: np.ndarray) -> np.ndarray:
     return _apply_to_value_channel(low, value, curve.astype(np.float32)[levels])
 
 
-def clahe(low: np.ndarray, *, clip: float = CLIP, tiles: int = TILES) -> np.ndarray:
+def clahe(low: np.ndarray, *, clip_limit: float = CLIP_LIMIT, tiles: int = TILE_GRID) -> np.ndarray:
     """Return a picture whose values are spread evenly around every place, to a limited degree.
 
     Args:
         low: (H, W, 3) float32 in [0, 1].
-        clip: How often a level may occur in a tile, over the mean of all levels; what is more is
+        clip_limit: How often a level may occur in a tile, over the mean of all levels; what is more is
             shared among all. Noise grows with it.
         tiles: Tiles in a row and in a column.
 
@@ -79,13 +79,13 @@ def clahe(low: np.ndarray, *, clip: float = CLIP, tiles: int = TILES) -> np.ndar
     """
     value = max_rgb(low)
     levels = np.rint(value * 255).astype(np.uint8)
-    spread = cv2.createCLAHE(clip, (tiles, tiles)).apply(levels)
+    spread = cv2.createCLAHE(clip_limit, (tiles, tiles)).apply(levels)
     return _apply_to_value_channel(low, value, np.divide(spread, 255, dtype=np.float32))
 
 
 def _apply_to_value_channel(low: np.ndarray, value: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Return a picture with another value at every pixel; black becomes gray."""
-    dark = value < MIN_LUMA
+    dark = value < MIN_VALUE
     result = low * (wanted / np.where(dark, 1, value))[..., None]
     result[dark] = wanted[dark][:, None]
     return np.minimum(result, 1, out=result)

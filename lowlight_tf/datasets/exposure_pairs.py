@@ -102,8 +102,8 @@ def exposure_ratio(pair: Pair, *, cap: float | None = raw_image.MAX_EXPOSURE_RAT
             raise UsageError(f"{short}: an exposure of 0 seconds has no ratio. Rename it.")
         return raw_image.cap_ratio(bright / dark, cap)
     if is_raw(long):
-        shots = (raw_image.read_raw(path, black=0).metadata for path in (short, long))
-        return raw_image.exposure_ratio(*shots, cap=cap)
+        shots = (raw_image.read_raw(path, black_level=0).metadata for path in (short, long))
+        return raw_image.exposure_ratio(*shots, max_ratio=cap)
     raise UsageError(
         f"Nothing tells the exposure ratio of {short}. Write it into {listed}, as "
         f'{{"{pair.name}": 100}}.'

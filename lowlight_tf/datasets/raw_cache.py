@@ -131,7 +131,7 @@ def _entry(
     wanted = _source(short) | {"black": black}
     fields = _is_cached(folder / SHORT, _name(short), wanted)
     if fields is None:
-        picture = raw_image.read_raw(short, black=black)
+        picture = raw_image.read_raw(short, black_level=black)
         fields = wanted | {"shot": dataclasses.asdict(picture.metadata)}
         _store(folder / SHORT, _name(short), picture.raw_values, fields)
     shot = raw_image.RawMetadata.from_dict(fields["shot"])

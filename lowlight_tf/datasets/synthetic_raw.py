@@ -93,12 +93,12 @@ def _write_pair(
     picture = unprocess.simulate_capture(light, camera=camera, noise=noise, ratio=ratio, rng=rng)
     dng.write(
         short,
-        cfa.unpack(picture.raw_values, camera.phase, picture.metadata.size),
-        camera.phase,
-        bits=camera.bits,
-        black=(camera.black,),
-        wb=camera.wb,
-        matrix=np.array(camera.from_xyz),
+        cfa.unpack(picture.raw_values, camera.cfa_pattern, picture.metadata.size),
+        camera.cfa_pattern,
+        bit_depth=camera.bit_depth,
+        black_level=(camera.black_level,),
+        camera_wb=camera.camera_wb,
+        xyz_to_camera=np.array(camera.xyz_to_camera),
     )
     image_io.write_float_rgb(high, target)
     return ratio

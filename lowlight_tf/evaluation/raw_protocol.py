@@ -110,7 +110,7 @@ def read_upright_target(pair: Pair) -> np.ndarray:
         UsageError: If it cannot be read.
     """
     if exposure_pairs.is_raw(pair.target):
-        return raw_image.read_raw(pair.target, black=0).metadata.orient(
+        return raw_image.read_raw(pair.target, black_level=0).metadata.orient(
             raw_image.develop_with_libraw(pair.target)
         )
     pixels = image_io.load_image(pair.target).pixels

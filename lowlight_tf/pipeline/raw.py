@@ -86,7 +86,7 @@ def _check_filters(pairs: Sequence[Pair], port: Port) -> None:
     """Refuse a dataset of another kind of sensor, by its first file, before hours of decoding."""
     first = pairs[0].inputs[port.name]
     try:
-        channels = len(raw_image.read_raw(first, black=0).metadata.black_level)
+        channels = len(raw_image.read_raw(first, black_level=0).metadata.black_level)
     except UsageError:
         return  # one that cannot be read is left out, and said
     if channels != port.channels:

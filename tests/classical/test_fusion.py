@@ -62,16 +62,16 @@ def test_a_flat_guide_makes_the_filter_a_mean_of_means():
     ninths = np.float64([[0, 1, 3, 6, 8, 9]]) / 9
     # at the border the windows are two pixels wide: means 0 0 1/3 2/3 1 1, and of these again
     np.testing.assert_allclose(
-        fusion.guided_filter_image(step, np.full((1, 6), 0.3), 1, 1e-6), ninths
+        fusion.apply_guided_filter(step, np.full((1, 6), 0.3), 1, 1e-6), ninths
     )
 
 
 def test_a_guide_with_the_same_edge_keeps_it_as_far_as_the_regularization_lets():
     step = np.float64([[0, 0, 0, 1, 1, 1]])
-    np.testing.assert_allclose(fusion.guided_filter_image(step, step, 1, 1e-9), step, atol=1e-6)
+    np.testing.assert_allclose(fusion.apply_guided_filter(step, step, 1, 1e-9), step, atol=1e-6)
     # Windows across the edge have the variance 2/9: with as much regularization, slopes of a half.
     # Slopes 0 0 1/2 1/2 0 0, lines 0 0 1/6 1/3 1 1; means of both at the fourth pixel 1/3, 1/2.
-    soft = fusion.guided_filter_image(step, step, 1, 2 / 9)
+    soft = fusion.apply_guided_filter(step, step, 1, 2 / 9)
     np.testing.assert_allclose(soft[0, 3], 1 / 3 + (1 / 6 + 1 / 3 + 1) / 3)
 
 

@@ -48,7 +48,7 @@ def test_a_picture_of_one_value_stays_as_it_is():
 def test_gray_is_equalized_around_every_place_as_by_opencv(rng):
     levels = np.uint8(rng.normal(60, 20, (64, 80)).clip(1, 255))
     expected = cv2.createCLAHE(3.0, (4, 4)).apply(levels)
-    found = tone.clahe(gray(levels) / 255, clip=3.0, tiles=4)
+    found = tone.clahe(gray(levels) / 255, clip_limit=3.0, tiles=4)
     np.testing.assert_allclose(found * 255, gray(expected), atol=1e-3)
 
 

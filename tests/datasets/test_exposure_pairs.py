@@ -132,7 +132,7 @@ def test_where_names_say_nothing_exif_does(tmp_path):
     for side, seconds in (("raw", 0.1), ("high", 5)):
         (tmp_path / side).mkdir()
         digits = np.full((24, 26), 600, np.uint16)
-        dng.write(tmp_path / side / "DSC1.dng", digits, "RGGB", exposure=seconds, iso=800)
+        dng.write(tmp_path / side / "DSC1.dng", digits, "RGGB", exposure_time=seconds, iso=800)
     (pair,), lone = exposure_pairs.paired_raw_folder(tmp_path)
     assert lone == []
     assert exposure_pairs.exposure_ratio(pair) == pytest.approx(50)

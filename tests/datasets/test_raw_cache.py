@@ -23,7 +23,7 @@ def scene(tmp_path, rng):
         for side in ("short", "long"):
             (tmp_path / side).mkdir(exist_ok=True)
         light = rng.integers(600, 2**14, size, dtype=np.uint16)
-        said = {"bits": 14, "black": (512,)}
+        said = {"bit_depth": 14, "black_level": (512,)}
         for number, time in enumerate(times):
             dark = np.uint16(512 + (light - 512) // 100)
             dng.write(tmp_path / "short" / f"{name}_{number:02}_{time}s.dng", dark, phase, **said)

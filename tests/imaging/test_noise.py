@@ -19,7 +19,7 @@ def flat(value):
 )
 def test_mean_and_variance_follow_the_formula(rng, shot, read, bits):
     light = to_linear(
-        darken(flat(GRAY), exposure=0.25, rng=rng, shot=shot, read=read, bits=bits).astype("f8")
+        darken(flat(GRAY), exposure=0.25, rng=rng, shot=shot, read=read, bit_depth=bits).astype("f8")
     )
     mean = 0.5 * 0.25
     variance = shot * mean + read**2 + (2**bits - 1) ** -2 / 12
@@ -29,13 +29,13 @@ def test_mean_and_variance_follow_the_formula(rng, shot, read, bits):
 
 def test_without_noise_only_the_light_is_less(rng):
     image = rng.random((8, 9, 3), dtype=np.float32)
-    dark = darken(image, exposure=0.5, rng=rng, shot=0, read=0, bits=16)
+    dark = darken(image, exposure=0.5, rng=rng, shot=0, read=0, bit_depth=16)
     assert dark.dtype == np.float32
     np.testing.assert_allclose(to_linear(dark), 0.5 * to_linear(image), atol=1e-5)
 
 
 def test_a_sensor_of_one_bit_knows_black_and_white(rng):
-    dark = darken(rng.random((8, 9, 3)), exposure=1, rng=rng, shot=0, read=0, bits=1)
+    dark = darken(rng.random((8, 9, 3)), exposure=1, rng=rng, shot=0, read=0, bit_depth=1)
     assert set(np.unique(dark)) == {0.0, 1.0}
 
 

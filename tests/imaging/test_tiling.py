@@ -33,7 +33,7 @@ def test_tiles_of_one_picture_make_that_picture_bit_by_bit(rng, shape):
         result,
         lambda top, left: picture[top : top + 32, left : left + 48].copy(),
         lambda view, values: np.copyto(view, values),
-        size=(32, 48),
+        tile_size=(32, 48),
         overlap=(6, 8),
     )
     np.testing.assert_array_equal(result, picture)
@@ -50,7 +50,7 @@ def test_nothing_is_written_before_it_was_read_for_the_last_time(rng, shape):
         return work[there] + 1
 
     tiling.process_tiles(
-        work, render, lambda view, values: np.copyto(view, values), size=(32, 48), overlap=(6, 8)
+        work, render, lambda view, values: np.copyto(view, values), tile_size=(32, 48), overlap=(6, 8)
     )
     np.testing.assert_array_equal(work, picture + 1)
 
@@ -61,7 +61,7 @@ def test_the_step_between_unlike_tiles_is_spread_over_the_overlap():
         result,
         lambda top, left: np.full((32, 48, 1), np.float32(left > 0)),
         lambda view, values: np.copyto(view, values),
-        size=(32, 48),
+        tile_size=(32, 48),
         overlap=(6, 16),
     )
     assert result[0, 0, 0] == 0

@@ -46,7 +46,7 @@ def exposures(tmp_path):
             for scene in scenes:
                 path = tmp_path / side / f"{scene}_00_{seconds}s.dng"
                 digits = np.full((48, 60), light, np.uint16)
-                dng.write(path, digits, phase, bits=14, black=(512,))
+                dng.write(path, digits, phase, bit_depth=14, black_level=(512,))
         return sid_folder(tmp_path)[0]
 
     return take

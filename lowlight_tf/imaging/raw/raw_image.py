@@ -29,11 +29,11 @@ MAX_EXPOSURE_RATIO = 300.0
 
 _QUIET = threading.Lock()  # standard error belongs to all threads
 
-CURVES = {"srgb": (2.4, 12.92), "bt709": (2.222, 4.5)}
+TONE_CURVES = {"srgb": (2.4, 12.92), "bt709": (2.222, 4.5)}
 """Tone curves of `develop`, as LibRaw takes them: power, and slope at black."""
 
-ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's flip -> EXIF
-XYZ_OF_SRGB = np.array(  # IEC 61966-2-1: linear sRGB to XYZ, of daylight (D65)
+EXIF_ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's flip -> EXIF
+SRGB_TO_XYZ = np.array(  # IEC 61966-2-1: linear sRGB to XYZ, of daylight (D65)
     [
         [0.4124564, 0.3575761, 0.1804375],
         [0.2126729, 0.7151522, 0.0721750],
@@ -53,7 +53,7 @@ class RawMetadata:
         white_level: Digit of white of each packed channel.
         camera_wb: Gains of red, green and blue that make gray gray; that of green is 1.
         color_matrix: Three rows: from balanced camera colors to linear sRGB; each row adds up to 1.
-        exposure: Time (seconds); None where the file does not say.
+        exposure_time: Time (seconds); None where the file does not say.
         iso: Sensitivity; None where the file does not say.
         orientation: 1 to 8, as EXIF counts the ways the picture lies; 1 is upright.
     """
@@ -68,7 +68,7 @@ class RawMetadata:
         (0.0, 1.0, 0.0),
         (0.0, 0.0, 1.0),
     )
-    exposure: float | None = None
+    exposure_time: float | None = None
     iso: float | None = None
     orientation: int = 1
 
@@ -81,18 +81,18 @@ class RawMetadata:
         fields["color_matrix"] = tuple(map(tuple, fields["color_matrix"]))
         return cls(**fields)
 
-    def normalize(self, digits: np.ndarray) -> np.ndarray:
+    def normalize(self, raw_values: np.ndarray) -> np.ndarray:
         """Return the light that digits of packed pixels stand for.
 
         Args:
-            digits: (..., 4) or (..., 9), of any part of the packed picture.
+            raw_values: (..., 4) or (..., 9), of any part of the packed picture.
 
         Returns:
             The same shape, float32 in [0, 1]: black is 0 and white is 1; what noise puts below
             black is 0.
         """
         black, white = np.float32(self.black_level), np.float32(self.white_level)
-        light = digits.astype(np.float32)
+        light = raw_values.astype(np.float32)
         light -= black
         light /= white - black
         return np.clip(light, 0, 1, out=light)
@@ -160,12 +160,12 @@ class RawSample(NamedTuple):
     metadata: RawMetadata
 
 
-def read_raw(path: Path, *, black: float | None = None) -> RawImage:
+def read_raw(path: Path, *, black_level: float | None = None) -> RawImage:
     """Read a RAW file.
 
     Args:
         path: Whatever LibRaw opens: ARW, NEF, CR2, CR3, RAF, DNG and others.
-        black: Digit of black, instead of what the file says. 0 for a camera that has taken it off.
+        black_level: Digit of black, instead of what the file says. 0 for a camera that has taken it off.
 
     Raises:
         UsageError: If rawpy is missing; if the file is missing, truncated or no RAW file, its color
@@ -173,8 +173,8 @@ def read_raw(path: Path, *, black: float | None = None) -> RawImage:
     """
     with _open_raw(path) as file:
         phase, indices = _read_cfa_pattern(file, path)
-        levels = file.black_level_per_channel if black is None else [black] * 4
-        if black is None and not any(levels):
+        levels = file.black_level_per_channel if black_level is None else [black_level] * 4
+        if black_level is None and not any(levels):
             raise UsageError(
                 f"{path} does not say which digit is black. Pass it (--black), such as 512; 0 if "
                 "the camera has taken it off already."
@@ -184,7 +184,7 @@ def read_raw(path: Path, *, black: float | None = None) -> RawImage:
             raise UsageError(
                 f"{path}: black must be below white. Received: black {levels}, white {whites}."
             )
-        each = cfa.num_channels(indices, phase)
+        each = cfa.pack_period(indices, phase)
         shot = RawMetadata(
             cfa_pattern=phase,
             size=tuple(file.raw_image_visible.shape),
@@ -192,15 +192,15 @@ def read_raw(path: Path, *, black: float | None = None) -> RawImage:
             white_level=tuple(float(whites[index]) for index in each),
             camera_wb=_read_white_balance(file),
             color_matrix=tuple(map(tuple, _read_color_matrix(file).tolist())),
-            exposure=float(file.other.shutter_speed) or None,
+            exposure_time=float(file.other.shutter_speed) or None,
             iso=float(file.other.iso_speed) or None,
-            orientation=ORIENTATIONS[file.sizes.flip],
+            orientation=EXIF_ORIENTATIONS[file.sizes.flip],
         )
         digits = cfa.pack(file.raw_image_visible, phase)
         return RawImage(digits.copy() if digits.base is not None else digits, shot)
 
 
-def raw_size(path: Path) -> tuple[int, int]:
+def read_raw_size(path: Path) -> tuple[int, int]:
     """Return (height, width) of the picture in a RAW file, upright; its pixels are not unpacked.
 
     Raises:
@@ -208,7 +208,7 @@ def raw_size(path: Path) -> tuple[int, int]:
     """
     with _open_raw(path, unpacked=False) as file:
         sides = file.sizes.height, file.sizes.width
-        return sides[::-1] if ORIENTATIONS[file.sizes.flip] >= 5 else sides
+        return sides[::-1] if EXIF_ORIENTATIONS[file.sizes.flip] >= 5 else sides
 
 
 def develop_with_libraw(
@@ -229,45 +229,45 @@ def develop_with_libraw(
         UsageError: If `ratio` is not positive, or as `read`, but for the black level.
     """
     checks.check_positive("ratio", ratio)
-    checks.check_choice("curve", curve, CURVES)
+    checks.check_choice("curve", curve, TONE_CURVES)
     with _open_raw(source) as file:
         return file.postprocess(
             use_camera_wb=True,
             no_auto_bright=True,
             output_bps=16,
             bright=ratio,
-            gamma=CURVES[curve],
+            gamma=TONE_CURVES[curve],
             user_flip=None if upright else 0,
         )
 
 
 def exposure_ratio(
-    dark: RawMetadata, bright: RawMetadata, *, cap: float | None = MAX_EXPOSURE_RATIO
+    short: RawMetadata, long: RawMetadata, *, max_ratio: float | None = MAX_EXPOSURE_RATIO
 ) -> float:
     """Return how much more light the second shot has: by time and sensitivity, from their EXIF.
 
     Args:
-        dark: The short exposure.
-        bright: The long exposure. Where either does not tell its ISO, both count as equal.
-        cap: The largest ratio; None for any.
+        short: The short exposure.
+        long: The long exposure. Where either does not tell its ISO, both count as equal.
+        max_ratio: The largest ratio; None for any.
 
     Raises:
         UsageError: If a shot does not tell its time.
     """
-    if not dark.exposure or not bright.exposure:
+    if not short.exposure_time or not long.exposure_time:
         raise UsageError("The exposure time of a RAW file is unknown. Give the ratio (--ratio).")
-    gain = bright.iso / dark.iso if bright.iso and dark.iso else 1.0
-    return cap_ratio(bright.exposure / dark.exposure * gain, cap)
+    gain = long.iso / short.iso if long.iso and short.iso else 1.0
+    return cap_ratio(long.exposure_time / short.exposure_time * gain, max_ratio)
 
 
-def cap_ratio(ratio: float, cap: float | None = MAX_EXPOSURE_RATIO) -> float:
-    """Return an exposure ratio, or `cap` if that is less.
+def cap_ratio(ratio: float, max_ratio: float | None = MAX_EXPOSURE_RATIO) -> float:
+    """Return an exposure ratio, or `max_ratio` if that is less.
 
     Raises:
         UsageError: If the ratio is not positive.
     """
     checks.check_positive("ratio", ratio)
-    return ratio if cap is None else min(ratio, cap)
+    return ratio if max_ratio is None else min(ratio, max_ratio)
 
 
 def amplify(linear: np.ndarray, metadata: RawMetadata, ratio: float) -> np.ndarray:
@@ -297,15 +297,15 @@ def img_as_uint16(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * np.float32(65535)).astype(np.uint16)
 
 
-def channel_white_levels(per_color: Sequence[float] | None, general: float) -> list[float]:
+def channel_white_levels(per_channel: Sequence[float] | None, default: float) -> list[float]:
     """Return the digits of white of LibRaw's four colors.
 
     Args:
-        per_color: What the camera itself wrote into the file; None or 0 where it did not.
-        general: What LibRaw knows of the camera's kind. It is often above what a pixel reaches, and
+        per_channel: What the camera itself wrote into the file; None or 0 where it did not.
+        default: What LibRaw knows of the camera's kind. It is often above what a pixel reaches, and
             then white would be pink.
     """
-    return [own or general for own in per_color or (0,) * 4]
+    return [own or default for own in per_channel or (0,) * 4]
 
 
 @contextlib.contextmanager
@@ -392,19 +392,19 @@ def _read_color_matrix(file: Any) -> np.ndarray:
     """Return what LibRaw itself would multiply balanced camera colors by."""
     from_xyz, from_file = file.rgb_xyz_matrix[:3], file.color_matrix[:, :3]
     if from_xyz.any():
-        return camera_to_srgb(from_xyz.astype(np.float64))
+        return compute_color_matrix(from_xyz.astype(np.float64))
     return from_file.astype(np.float64) if from_file.any() else np.eye(3)
 
 
-def camera_to_srgb(from_xyz: np.ndarray) -> np.ndarray:
+def compute_color_matrix(xyz_to_camera: np.ndarray) -> np.ndarray:
     """Return the matrix from balanced camera colors to linear sRGB.
 
     Args:
-        from_xyz: (3, 3) from XYZ (D65) to the camera's colors, as makers and DNG files give it.
+        xyz_to_camera: (3, 3) from XYZ (D65) to the camera's colors, as makers and DNG files give it.
 
     Returns:
         (3, 3), each row adding up to 1, so that gray stays gray: M = N^-1, where N is
-        `from_xyz` times the matrix of sRGB, each row divided by its sum.
+        `xyz_to_camera` times the matrix of sRGB, each row divided by its sum.
     """
-    to_camera = from_xyz @ XYZ_OF_SRGB
+    to_camera = xyz_to_camera @ SRGB_TO_XYZ
     return np.linalg.inv(to_camera / to_camera.sum(axis=1, keepdims=True))

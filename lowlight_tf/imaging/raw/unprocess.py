@@ -15,7 +15,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.noise import add_sensor_noise
 from lowlight_tf.imaging.raw import cfa
-from lowlight_tf.imaging.raw.raw_image import RawImage, RawMetadata, RawSample, camera_to_srgb
+from lowlight_tf.imaging.raw.raw_image import RawImage, RawMetadata, RawSample, compute_color_matrix
 
 CAMERAS = {  # XYZ (D65) to the camera's colors, in ten thousandths
     "Sony ILCE-7S": (5838, -1430, -246, -3497, 11477, 2297, -748, 1885, 5778),
@@ -31,13 +31,13 @@ RED_GAIN_RANGE, BLUE_GAIN_RANGE = (1.9, 2.4), (1.5, 1.9)
 SHOT_NOISE_RANGE = (1e-5, 1e-3)
 """Shot noise that is drawn from: white is 100000 to 1000 electrons."""
 
-READ_NOISE = (2.18, 1.20, 0.26)
+READ_NOISE_FIT = (2.18, 1.20, 0.26)
 """log(read^2) = 2.18 log(shot) + 1.20, spread 0.26: cameras of the Darmstadt set (Brooks et al.)"""
 
 ROW_NOISE_RANGE = (0.0, 0.3)
 """Row noise that is drawn from, as a share of the read noise. Ours."""
 
-HIGHLIGHT = 0.9
+HIGHLIGHT_THRESHOLD = 0.9
 """Gray above which white is kept white."""
 
 
@@ -46,37 +46,37 @@ class SimulatedCamera:
     """A made-up camera.
 
     Attributes:
-        from_xyz: (3, 3) rows: from XYZ (D65) to its colors.
-        wb: Gains of red, green and blue that make gray gray; none below 1.
-        phase: Of its color filters, see `mosaic`.
-        bits: Of its digits.
-        black: Digit of black. White is the largest digit.
-        tone: Whether its pictures have gone through the tone curve 3 x^2 - 2 x^3 after sRGB's.
+        xyz_to_camera: (3, 3) rows: from XYZ (D65) to its colors.
+        camera_wb: Gains of red, green and blue that make gray gray; none below 1.
+        cfa_pattern: Of its color filters, see `mosaic`.
+        bit_depth: Of its digits.
+        black_level: Digit of black. White is the largest digit.
+        tone_curve: Whether its pictures have gone through the tone curve 3 x^2 - 2 x^3 after sRGB's.
             LibRaw knows none, nor have the targets of See-in-the-Dark.
     """
 
-    from_xyz: tuple[tuple[float, ...], ...]
-    wb: tuple[float, float, float]
-    phase: str = cfa.BAYER
-    bits: int = 14
-    black: float = 512.0
-    tone: bool = False
+    xyz_to_camera: tuple[tuple[float, ...], ...]
+    camera_wb: tuple[float, float, float]
+    cfa_pattern: str = cfa.BAYER
+    bit_depth: int = 14
+    black_level: float = 512.0
+    tone_curve: bool = False
 
     @property
-    def matrix(self) -> np.ndarray:
+    def color_matrix(self) -> np.ndarray:
         """From balanced camera colors to linear sRGB, (3, 3)."""
-        return camera_to_srgb(np.array(self.from_xyz))
+        return compute_color_matrix(np.array(self.xyz_to_camera))
 
     def metadata(self, size: tuple[int, int]) -> RawMetadata:
         """Return what the camera says of a picture of some height and width (pixels)."""
-        channels = cfa.packing_factor(self.phase) ** 2
+        channels = cfa.packing_factor(self.cfa_pattern) ** 2
         return RawMetadata(
-            cfa_pattern=self.phase,
+            cfa_pattern=self.cfa_pattern,
             size=size,
-            black_level=(self.black,) * channels,
-            white_level=(2.0**self.bits - 1,) * channels,
-            camera_wb=self.wb,
-            color_matrix=tuple(map(tuple, self.matrix.tolist())),
+            black_level=(self.black_level,) * channels,
+            white_level=(2.0**self.bit_depth - 1,) * channels,
+            camera_wb=self.camera_wb,
+            color_matrix=tuple(map(tuple, self.color_matrix.tolist())),
         )
 
 
@@ -112,11 +112,11 @@ def random_camera(rng: np.random.Generator, **known: Any) -> SimulatedCamera:
 
 
 def random_noise(
-    rng: np.random.Generator, *, shot_noise: tuple[float, float] = SHOT_NOISE_RANGE
+    rng: np.random.Generator, *, shot_noise_range: tuple[float, float] = SHOT_NOISE_RANGE
 ) -> NoiseModel:
     """Draw a noise: shot noise whose logarithm is uniform, read noise by `READ`, row by `ROW`."""
-    chosen = float(np.exp(rng.uniform(*np.log(shot_noise))))
-    slope, start, spread = READ_NOISE
+    chosen = float(np.exp(rng.uniform(*np.log(shot_noise_range))))
+    slope, start, spread = READ_NOISE_FIT
     read = float(np.exp((slope * np.log(chosen) + start + rng.normal(0, spread)) / 2))
     return NoiseModel(chosen, read, read * float(rng.uniform(*ROW_NOISE_RANGE)))
 
@@ -156,12 +156,12 @@ def unprocess(image: np.ndarray, camera: SimulatedCamera) -> np.ndarray:
         matrices of other cameras.
     """
     light = np.asarray(image, np.float64)
-    if camera.tone:
+    if camera.tone_curve:
         light = inverse_smoothstep(light)
-    light = cv2.transform(color.to_linear(light), np.linalg.inv(camera.matrix))
+    light = cv2.transform(color.to_linear(light), np.linalg.inv(camera.color_matrix))
     gray = light.mean(axis=-1, keepdims=True)
-    kept = (np.maximum(gray - HIGHLIGHT, 0) / (1 - HIGHLIGHT)) ** 2
-    share = 1 / np.array(camera.wb)
+    kept = (np.maximum(gray - HIGHLIGHT_THRESHOLD, 0) / (1 - HIGHLIGHT_THRESHOLD)) ** 2
+    share = 1 / np.array(camera.camera_wb)
     return np.clip(light * np.maximum(kept + (1 - kept) * share, share), 0, 1)
 
 
@@ -175,9 +175,9 @@ def process(light: np.ndarray, camera: SimulatedCamera) -> np.ndarray:
     Returns:
         (H, W, 3) float32 sRGB in [0, 1].
     """
-    balanced = np.clip(light * np.array(camera.wb), 0, 1)
-    image = color.to_srgb(np.clip(cv2.transform(balanced, camera.matrix), 0, 1))
-    return np.float32(smoothstep(image) if camera.tone else image)
+    balanced = np.clip(light * np.array(camera.camera_wb), 0, 1)
+    image = color.to_srgb(np.clip(cv2.transform(balanced, camera.color_matrix), 0, 1))
+    return np.float32(smoothstep(image) if camera.tone_curve else image)
 
 
 def simulate_capture(
@@ -205,11 +205,11 @@ def simulate_capture(
     """
     checks.check_positive("ratio", ratio)
     shot = camera.metadata(light.shape[:2])
-    seen = cfa.mosaic(light, camera.phase) / ratio
+    seen = cfa.mosaic(light, camera.cfa_pattern) / ratio
     seen = add_sensor_noise(seen, rng=rng, **dataclasses.asdict(noise))
-    white = 2**camera.bits - 1
-    digits = np.rint(np.clip(camera.black + seen * (white - camera.black), 0, white))
-    return RawImage(cfa.pack(digits.astype(np.uint16), camera.phase), shot)
+    white = 2**camera.bit_depth - 1
+    digits = np.rint(np.clip(camera.black_level + seen * (white - camera.black_level), 0, white))
+    return RawImage(cfa.pack(digits.astype(np.uint16), camera.cfa_pattern), shot)
 
 
 def sample_pair(
@@ -238,8 +238,8 @@ def sample_pair(
     """
     camera = camera or random_camera(rng)
     noise = noise or random_noise(rng)
-    if camera.phase != cfa.BAYER:
-        raise UsageError(f"A sample's phase must be {cfa.BAYER}. Received: {camera.phase}.")
+    if camera.cfa_pattern != cfa.BAYER:
+        raise UsageError(f"A sample's phase must be {cfa.BAYER}. Received: {camera.cfa_pattern}.")
     chosen = ratio if isinstance(ratio, int | float) else float(rng.uniform(*ratio))
     height, width = (side // 2 * 2 for side in image.shape[:2])
     target = np.asarray(image[:height, :width], np.float32)

@@ -27,7 +27,7 @@ MIN_PATCH_ENERGY = (
     0.02  # mean squared strength of the edges in a patch that has nothing to be found by
 )
 MIN_PATCHES = 8  # the fewest by which anything can be said
-MAX_ROUNDS = (32, 12, 6)  # pixels that patches are searched around, each time with a better guess
+SEARCH_RADII_PX = (32, 12, 6)  # pixels that patches are searched around, each time with a better guess
 MAX_RESIDUAL_PX = (
     3.0  # pixels (as looked at) that patches may lie apart; chance leaves them 4 apart
 )
@@ -90,22 +90,22 @@ def register_pair(visible: Image, infrared: Image, *, method: str = "ecc") -> Al
     return register_pairs([(visible, infrared)], method=method)
 
 
-def register_pairs(pictures: ImagePairs, *, method: str = "ecc") -> Alignment:
+def register_pairs(pairs: ImagePairs, *, method: str = "ecc") -> Alignment:
     """Find how the infrared pictures of a fixed rig lie over its visible ones, from all at once.
 
     What one pair shows too little of to say, another one may.
 
     Args:
-        pictures: Pairs (visible, infrared) as for `align`; all of one camera have one size.
+        pairs: Pairs (visible, infrared) as for `align`; all of one camera have one size.
         method: As for `align`.
 
     Raises:
         UsageError: As `align`, or if the sizes are not all the same.
     """
     checks.check_choice("method", method, METHODS)
-    visible_size, infrared_size = resize_to_common_size(pictures)
+    visible_size, infrared_size = check_common_size(pairs)
     small = _working_size(visible_size)
-    pairs = [(_preprocess(visible, small), _preprocess(i, small)) for visible, i in pictures]
+    pairs = [(_preprocess(visible, small), _preprocess(i, small)) for visible, i in pairs]
     matrix = {"phase": _phase, "features": _features, "ecc": _ecc}[method](pairs)
     if not _is_sound(matrix, small):
         raise UsageError(
@@ -125,13 +125,13 @@ def register_pairs(pictures: ImagePairs, *, method: str = "ecc") -> Alignment:
     return Alignment(matrix / matrix[2, 2], residual * scale, score)
 
 
-def resize_to_common_size(pictures: ImagePairs) -> tuple[tuple[int, int], tuple[int, int]]:
+def check_common_size(pairs: ImagePairs) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return height and width (pixels) of all visible pictures, and of all infrared ones.
 
     Raises:
         UsageError: If not all of one camera have one size.
     """
-    sizes = sorted({(visible.shape[:2], infrared.shape[:2]) for visible, infrared in pictures})
+    sizes = sorted({(visible.shape[:2], infrared.shape[:2]) for visible, infrared in pairs})
     if len(sizes) != 1:
         raise UsageError(
             "All pictures of a rig's camera must have one size. Received: "
@@ -172,12 +172,12 @@ def sampling_grid(size: tuple[int, int], *, points: int = 9) -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def transform_points(places: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Return where a matrix (3, 3) takes (N, 2) places."""
-    return cv2.perspectiveTransform(places[:, None].astype(np.float64), matrix)[:, 0]
+    return cv2.perspectiveTransform(points[:, None].astype(np.float64), matrix)[:, 0]
 
 
-def edge_map(image: np.ndarray, *, blur: float = FINE_BLUR_SIGMA) -> np.ndarray:
+def edge_map(image: np.ndarray, *, blur_sigma: float = FINE_BLUR_SIGMA) -> np.ndarray:
     """Return how strong the edges of a picture are and which way they run.
 
     Strength is that of the gradient of the logarithm, measured by the mean around. The direction is
@@ -186,13 +186,13 @@ def edge_map(image: np.ndarray, *, blur: float = FINE_BLUR_SIGMA) -> np.ndarray:
 
     Args:
         image: (H, W) in [0, 1].
-        blur: Standard deviation of a Gaussian (pixels).
+        blur_sigma: Standard deviation of a Gaussian (pixels).
 
     Returns:
         (H, W, 2) float32: strength, in [0, 4], times cosine and sine of twice the angle.
     """
     tones = np.log(np.clip(image, 0, 1, dtype=np.float32) + np.float32(LOG_OFFSET))
-    tones = cv2.GaussianBlur(tones, (0, 0), blur)
+    tones = cv2.GaussianBlur(tones, (0, 0), blur_sigma)
     x, y = (cv2.Scharr(tones, cv2.CV_32F, *axis) / 16 for axis in ((1, 0), (0, 1)))
     strength = np.hypot(x, y)
     share = np.minimum(
@@ -242,7 +242,7 @@ def _features(pairs: ImagePairs) -> np.ndarray:
     """Return a homography, by patches of all pairs that are found again."""
     matrix = _keypoints(pairs)
     matrix = _phase(pairs) if matrix is None else matrix
-    for reach in MAX_ROUNDS:
+    for reach in SEARCH_RADII_PX:
         here, there, known = [], [], 0
         for visible, infrared in pairs:
             found = _patches(visible, infrared, matrix, reach)
@@ -274,7 +274,7 @@ def _ecc(pairs: ImagePairs) -> np.ndarray:
     results = []
     for pair in pairs:
         visible, infrared = (
-            np.linalg.norm(edge_map(i, blur=COARSE_BLUR_SIGMA), axis=2) for i in pair
+            np.linalg.norm(edge_map(i, blur_sigma=COARSE_BLUR_SIGMA), axis=2) for i in pair
         )
         back = np.linalg.inv(start).astype(np.float32)
         try:
@@ -330,9 +330,9 @@ def _patches(
     blur = 1.5 if reach > 16 else FINE_BLUR_SIGMA
     size = width, height
     wanted, offered = (
-        edge_map(visible, blur=blur),
+        edge_map(visible, blur_sigma=blur),
         edge_map(
-            cv2.warpPerspective(infrared, matrix, size, borderMode=cv2.BORDER_REPLICATE), blur=blur
+            cv2.warpPerspective(infrared, matrix, size, borderMode=cv2.BORDER_REPLICATE), blur_sigma=blur
         ),
     )
     seen = cv2.warpPerspective(np.ones_like(infrared), matrix, size)
@@ -373,7 +373,7 @@ def _validate(pairs: ImagePairs, matrix: np.ndarray) -> tuple[float, float]:
     """Return the median distance of patches and the mean likeness of edges, after the warp."""
     distances, scores = [], []
     for visible, infrared in pairs:
-        here, there, _ = _patches(visible, infrared, matrix, MAX_ROUNDS[-1])
+        here, there, _ = _patches(visible, infrared, matrix, SEARCH_RADII_PX[-1])
         distances.append(np.linalg.norm(here - there, axis=1))
         size = visible.shape[::-1]
         seen = cv2.warpPerspective(np.ones_like(infrared), matrix, size) > 0.99

@@ -10,7 +10,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging.registration.alignment import scale_matrix
 
-SAME_SHAPE = 0.01  # how much the ratio of width to height may differ from the calibrated one
+ASPECT_RATIO_TOLERANCE = 0.01  # how much the ratio of width to height may differ from the calibrated one
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,30 +38,30 @@ class CameraRig:
     method: str
     pairs: int
 
-    def homography_for(self, visible: tuple[int, int], infrared: tuple[int, int]) -> np.ndarray:
+    def homography_for(self, visible_size: tuple[int, int], infrared_size: tuple[int, int]) -> np.ndarray:
         """Return the matrix for pictures of other sizes of the same cameras.
 
         Args:
-            visible: Height and width (pixels).
-            infrared: The same.
+            visible_size: Height and width (pixels).
+            infrared_size: The same.
 
         Raises:
             UsageError: If one is not as wide for its height as the calibrated one.
         """
         for name, old, new in (
-            ("visible", self.visible_size, visible),
-            ("infrared", self.infrared_size, infrared),
+            ("visible", self.visible_size, visible_size),
+            ("infrared", self.infrared_size, infrared_size),
         ):
-            if abs(old[1] / old[0] * new[0] / new[1] - 1) > SAME_SHAPE:
+            if abs(old[1] / old[0] * new[0] / new[1] - 1) > ASPECT_RATIO_TOLERANCE:
                 raise UsageError(
                     f"The rig was calibrated with {name} pictures of {old[0]}x{old[1]} (height x "
                     f"width). Received: {new[0]}x{new[1]}, which is of another shape. Calibrate it "
                     "again with such pictures."
                 )
         return (
-            scale_matrix(self.visible_size, visible)
+            scale_matrix(self.visible_size, visible_size)
             @ self.matrix
-            @ scale_matrix(infrared, self.infrared_size)
+            @ scale_matrix(infrared_size, self.infrared_size)
         )
 
     def save(self, path: Path) -> None:

@@ -9,20 +9,20 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.registration.alignment import (
     Alignment,
-    resize_to_common_size,
+    check_common_size,
     transform_points,
 )
 
 
 def calibrate_chessboard(
-    pictures: Sequence[tuple[np.ndarray, np.ndarray]], *, corners: tuple[int, int]
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]], *, corners: tuple[int, int]
 ) -> tuple[Alignment, list[int]]:
     """Find how infrared pictures of a chessboard lie over visible ones, all at once.
 
     It holds exactly at the board's distance only: hold it as far away as its corners are found.
 
     Args:
-        pictures: Pairs (visible, infrared), (H, W, C) in [0, 1], with the board in both. A board
+        pairs: Pairs (visible, infrared), (H, W, C) in [0, 1], with the board in both. A board
             printed on foil or warmed by a lamp is seen in infrared; black may be the warmer.
         corners: How many inner corners it has in a row and in a column.
 
@@ -33,9 +33,9 @@ def calibrate_chessboard(
     Raises:
         UsageError: If no pair shows the board twice, or the sizes are not all the same.
     """
-    resize_to_common_size(pictures)
+    check_common_size(pairs)
     here, there, used = [], [], []
-    for index, pair in enumerate(pictures):
+    for index, pair in enumerate(pairs):
         goals, points = (_corners(image, corners) for image in pair)
         if goals is None or points is None:
             continue
@@ -46,13 +46,13 @@ def calibrate_chessboard(
     if matrix is None:
         raise UsageError(
             f"No pair shows a chessboard with {corners[0]}x{corners[1]} inner corners in both "
-            f"pictures. Received: {len(pictures)} pairs. Count its inner corners again, or "
+            f"pictures. Received: {len(pairs)} pairs. Count its inner corners again, or "
             "calibrate without --chessboard."
         )
     apart = np.linalg.norm(
         transform_points(np.concatenate(here), matrix) - np.concatenate(there), axis=1
     )
-    return Alignment(matrix, float(np.median(apart)), len(used) / len(pictures)), used
+    return Alignment(matrix, float(np.median(apart)), len(used) / len(pairs)), used
 
 
 def _corners(image: np.ndarray, count: tuple[int, int]) -> np.ndarray | None:

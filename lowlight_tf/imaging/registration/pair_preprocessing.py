@@ -113,17 +113,17 @@ def preprocess_pair(
     return visible, infrared
 
 
-def stretch_contrast(luma: np.ndarray, share: float) -> np.ndarray:
+def stretch_contrast(luma: np.ndarray, strength: float) -> np.ndarray:
     """Stretch what was fused between its own black and white.
 
     Args:
         luma: (H, W, 1) uint8, uint16, or float32 in [0, 1].
-        share: How far, in [0, 1]; see `Preparation.finish`.
+        strength: How far, in [0, 1]; see `Preparation.finish`.
 
     Returns:
         Of the same shape and type; a picture of one value stays as it is.
     """
-    if not share:
+    if not strength:
         return luma
     step = max(int((luma.size / PERCENTILE_SAMPLES) ** 0.5), 1)
     low, high = np.percentile(luma[::step, ::step], thermal.PERCENTILES)
@@ -131,7 +131,7 @@ def stretch_contrast(luma: np.ndarray, share: float) -> np.ndarray:
         return luma
     white = np.iinfo(luma.dtype).max if luma.dtype != np.float32 else 1.0
     times = min(white / (high - low), MAX_CONTRAST_GAIN)
-    factor, offset = 1 - share + share * times, -share * low * times
+    factor, offset = 1 - strength + strength * times, -strength * low * times
     values = np.float32(factor) * luma + np.float32(offset)
     values = np.clip(values, 0, white, out=values)
     return values if luma.dtype == np.float32 else np.rint(values, out=values).astype(luma.dtype)

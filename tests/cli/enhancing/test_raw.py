@@ -20,7 +20,7 @@ def take(path, *, light=0.001, size=SIZE, phase="RGGB", **said):
     """Write a RAW file of one gray."""
     path.parent.mkdir(parents=True, exist_ok=True)
     digits = np.full(size, round(512 + light * (16383 - 512)), np.uint16)
-    dng.write(path, digits, phase, **{"bits": 14, "black": (512,)} | said)
+    dng.write(path, digits, phase, **{"bit_depth": 14, "black_level": (512,)} | said)
     return path
 
 

@@ -51,10 +51,10 @@ def test_bayer_s_channels_hold_one_color_each_whatever_the_phase():
 
 
 def test_the_greens_are_those_beside_red_and_beside_blue():
-    assert cfa.num_channels(np.array([["B", "Gb"], ["Gr", "R"]]), "BGGR").tolist() == [
+    assert cfa.pack_period(np.array([["B", "Gb"], ["Gr", "R"]]), "BGGR").tolist() == [
         *("R", "Gr", "Gb", "B")
     ]
-    assert cfa.num_channels(np.array([["Gb", "B"], ["R", "Gr"]]), "GBRG").tolist() == [
+    assert cfa.pack_period(np.array([["Gb", "B"], ["R", "Gr"]]), "GBRG").tolist() == [
         *("R", "Gr", "Gb", "B")
     ]
 
@@ -79,7 +79,7 @@ def test_x_trans_channels_hold_one_color_each_whatever_the_phase(phase):
     colors[:] = [1, 2, 3]
     packed = cfa.pack(cfa.mosaic(colors, phase), phase)
     assert (packed == [1, 2, 3, 1, 3, 2, 2, 2, 2]).all()
-    assert "".join("?RGB"[value] for value in packed[0, 0]) == cfa.COLORS[9]
+    assert "".join("?RGB"[value] for value in packed[0, 0]) == cfa.CHANNEL_COLORS[9]
 
 
 @pytest.mark.parametrize("phase", [*cfa.BAYER_PATTERNS, *XTRANS_PHASES])

@@ -10,8 +10,8 @@ from lowlight_tf.imaging.noise import add_sensor_noise
 from lowlight_tf.imaging.raw import cfa, unprocess
 from lowlight_tf.imaging.raw.unprocess import NoiseModel, SimulatedCamera
 
-IDENTITY = tuple(map(tuple, np.linalg.inv(unprocess.camera_to_srgb(np.eye(3))).tolist()))
-PLAIN = SimulatedCamera(from_xyz=IDENTITY, wb=(2.0, 1.0, 1.5))
+IDENTITY = tuple(map(tuple, np.linalg.inv(unprocess.compute_color_matrix(np.eye(3))).tolist()))
+PLAIN = SimulatedCamera(xyz_to_camera=IDENTITY, camera_wb=(2.0, 1.0, 1.5))
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def test_the_tone_curve_and_its_inverse_are_the_published_ones(rng):
 
 
 def test_colors_and_gains_are_undone():
-    camera = SimulatedCamera(from_xyz=tuple(map(tuple, np.eye(3).tolist())), wb=(2.0, 1.0, 4.0))
+    camera = SimulatedCamera(xyz_to_camera=tuple(map(tuple, np.eye(3).tolist())), camera_wb=(2.0, 1.0, 4.0))
     light = np.array([[[0.2, 0.4, 0.1]]])
     seen = unprocess.unprocess(color.to_srgb(light), camera)
-    np.testing.assert_allclose(camera.matrix @ (seen[0, 0] * camera.wb), light[0, 0], atol=1e-6)
+    np.testing.assert_allclose(camera.color_matrix @ (seen[0, 0] * camera.camera_wb), light[0, 0], atol=1e-6)
 
 
 def test_gray_is_divided_by_the_gains_and_white_stays_white():
@@ -48,10 +48,10 @@ def test_gray_is_divided_by_the_gains_and_white_stays_white():
         np.testing.assert_allclose(seen, gray * np.array(shares), atol=1e-6)
 
 
-@pytest.mark.parametrize("tone", [False, True])
-def test_unprocessed_and_processed_is_the_photograph(photograph, rng, tone):
+@pytest.mark.parametrize("tone_curve", [False, True])
+def test_unprocessed_and_processed_is_the_photograph(photograph, rng, tone_curve):
     for _ in range(5):
-        camera = unprocess.random_camera(rng, tone=tone)
+        camera = unprocess.random_camera(rng, tone_curve=tone_curve)
         again = unprocess.process(unprocess.unprocess(photograph, camera), camera)
         assert again.dtype == np.float32
         np.testing.assert_allclose(again, photograph, atol=2e-3)
@@ -67,7 +67,7 @@ def test_highlights_come_back_white():
 @pytest.mark.parametrize("name", unprocess.CAMERAS)
 def test_every_camera_keeps_gray_gray(name):
     from_xyz = np.array(unprocess.CAMERAS[name]).reshape(3, 3) / 1e4
-    matrix = unprocess.camera_to_srgb(from_xyz)
+    matrix = unprocess.compute_color_matrix(from_xyz)
     np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-9)
     assert (np.diag(matrix) > 1).all()  # filters are broader than sRGB's colors
     again = np.linalg.inv(matrix)
@@ -77,11 +77,11 @@ def test_every_camera_keeps_gray_gray(name):
 def test_drawn_cameras_and_noises_lie_within_their_limits(rng):
     for _ in range(50):
         camera, noise = unprocess.random_camera(rng), unprocess.random_noise(rng)
-        assert unprocess.RED_GAIN_RANGE[0] <= camera.wb[0] <= unprocess.RED_GAIN_RANGE[1]
-        assert unprocess.BLUE_GAIN_RANGE[0] <= camera.wb[2] <= unprocess.BLUE_GAIN_RANGE[1]
+        assert unprocess.RED_GAIN_RANGE[0] <= camera.camera_wb[0] <= unprocess.RED_GAIN_RANGE[1]
+        assert unprocess.BLUE_GAIN_RANGE[0] <= camera.camera_wb[2] <= unprocess.BLUE_GAIN_RANGE[1]
         assert unprocess.SHOT_NOISE_RANGE[0] <= noise.shot <= unprocess.SHOT_NOISE_RANGE[1]
         assert 0 <= noise.row <= 0.3 * noise.read
-    assert unprocess.random_camera(rng, bits=12).bits == 12
+    assert unprocess.random_camera(rng, bit_depth=12).bit_depth == 12
 
 
 def test_read_noise_follows_the_line_of_the_paper(rng):
@@ -110,14 +110,14 @@ def test_the_variance_of_noise_is_that_of_its_formula(rng, shot, read, row):
 
 @pytest.mark.parametrize("phase", [*cfa.BAYER_PATTERNS, cfa.XTRANS])
 def test_a_taken_picture_has_the_mean_and_the_variance_of_the_formula(rng, phase):
-    camera = SimulatedCamera(IDENTITY, (2.0, 1.0, 1.5), phase=phase, bits=12, black=256.0)
+    camera = SimulatedCamera(IDENTITY, (2.0, 1.0, 1.5), cfa_pattern=phase, bit_depth=12, black_level=256.0)
     light = np.empty((240, 240, 3))
     light[:] = [0.2, 0.5, 0.8]
     noise = NoiseModel(shot=2e-3, read=3e-3, row=1e-3)
     picture = unprocess.simulate_capture(light, camera=camera, noise=noise, ratio=4.0, rng=rng)
     assert picture.raw_values.dtype == np.uint16
     seen = (picture.raw_values - 256.0) / (4095 - 256)
-    for channel, name in enumerate(cfa.COLORS[seen.shape[-1]]):
+    for channel, name in enumerate(cfa.CHANNEL_COLORS[seen.shape[-1]]):
         mean = light[0, 0, "RGB".index(name)] / 4
         values = seen[1:-1, 1:-1, channel]
         variance = 2e-3 * mean + 3e-3**2 + 1e-3**2 + (4095 - 256) ** -2 / 12
@@ -126,7 +126,7 @@ def test_a_taken_picture_has_the_mean_and_the_variance_of_the_formula(rng, phase
 
 
 def test_digits_are_rounded_and_end_at_white(rng):
-    camera = SimulatedCamera(IDENTITY, (1.0, 1.0, 1.0), bits=12, black=64.0)
+    camera = SimulatedCamera(IDENTITY, (1.0, 1.0, 1.0), bit_depth=12, black_level=64.0)
     light = np.ones((8, 8, 3))
     noise = NoiseModel(0, 0)
     bright = unprocess.simulate_capture(light, camera=camera, noise=noise, ratio=1.0, rng=rng)
@@ -163,7 +163,7 @@ def test_the_same_generator_makes_the_same_sample(photograph):
 
 def test_a_sample_has_the_phase_without_a_margin(photograph, rng):
     with pytest.raises(UsageError, match=r"phase must be RGGB. Received: BGGR"):
-        unprocess.sample_pair(photograph, rng, camera=unprocess.random_camera(rng, phase="BGGR"))
+        unprocess.sample_pair(photograph, rng, camera=unprocess.random_camera(rng, cfa_pattern="BGGR"))
 
 
 def test_libraw_develops_a_sample_without_noise_into_its_photograph(photograph, rng):
