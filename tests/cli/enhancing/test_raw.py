@@ -81,9 +81,9 @@ def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp
     assert "1 of 5 images developed" in said.out
     assert len(lines) == 4
     for name, words in (
-        ("quiet.nef", "does not say which digit is black"),
+        ("quiet.nef", "contains no black level"),
         ("broken.arw", "truncated or damaged"),
-        ("text.cr2", "not a RAW file that LibRaw knows"),
+        ("text.cr2", "not a RAW file that LibRaw supports"),
         ("strange.dng", "color filters"),
     ):
         assert any(name in line and words in line for line in lines), (name, lines)

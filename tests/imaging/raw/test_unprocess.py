@@ -162,7 +162,7 @@ def test_the_same_generator_makes_the_same_sample(photograph):
 
 
 def test_a_sample_has_the_phase_without_a_margin(photograph, rng):
-    with pytest.raises(UsageError, match=r"phase must be RGGB. Received: BGGR"):
+    with pytest.raises(UsageError, match=r"must be RGGB. Received: BGGR"):
         unprocess.sample_pair(photograph, rng, camera=unprocess.random_camera(rng, cfa_pattern="BGGR"))
 
 
