@@ -8,7 +8,6 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import fusion_folder
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.registration.alignment import (
-    edge_map,
     register_pair,
     register_pairs,
     sampling_grid,
@@ -17,6 +16,7 @@ from lowlight_tf.imaging.registration.alignment import (
     warp,
 )
 from lowlight_tf.imaging.registration.infrared import read_thermal
+from lowlight_tf.imaging.registration.patch_matching import edge_map
 
 SIZE = 192, 256
 MARGIN = 48  # pixels that a camera sees beyond the other's picture

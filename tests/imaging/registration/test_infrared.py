@@ -31,7 +31,7 @@ def test_false_colors_are_refused(tmp_path, rng):
     with pytest.raises(UsageError, match=r"three that differ by up to .*%, as in a palette"):
         to_single_channel(palette)
     cv2.imwrite(str(tmp_path / "hot.png"), palette)
-    with pytest.raises(UsageError, match=r"hot\.png: An infrared picture must have one channel"):
+    with pytest.raises(UsageError, match=r"hot\.png: An infrared image must have one channel"):
         read_thermal(tmp_path / "hot.png")
 
 

@@ -135,5 +135,5 @@ def test_a_finish_does_not_raise_noise():
 
 
 def test_a_finish_is_a_share():
-    with pytest.raises(UsageError, match="finish"):
+    with pytest.raises(UsageError, match="output_stretch"):
         PairPreprocessing(output_stretch=2.0)
