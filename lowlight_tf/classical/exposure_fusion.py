@@ -1,4 +1,4 @@
-"""Enhancement by fusion of an image with a longer exposure, synthesized by a camera model: BIMEF."""
+"""Enhancement by fusion of an image with a synthesized longer exposure of itself: BIMEF."""
 
 import cv2
 import numpy as np

@@ -62,9 +62,7 @@ def histogram_equalization(low: np.ndarray) -> np.ndarray:
     return _apply_to_value_channel(low, value, curve.astype(np.float32)[levels])
 
 
-def clahe(
-    low: np.ndarray, *, clip_limit: float = CLIP_LIMIT, tiles: int = TILE_GRID
-) -> np.ndarray:
+def clahe(low: np.ndarray, *, clip_limit: float = CLIP_LIMIT, tiles: int = TILE_GRID) -> np.ndarray:
     """Equalize the values of an image, (H, W, 3), locally, with limited contrast: CLAHE.
 
     Args:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.registration import infrared
+from lowlight_tf.imaging.resize import resize_image
 
 
 def read_cameras(pair: Pair, ports: Sequence[str]) -> dict[str, np.ndarray]:
@@ -25,17 +25,8 @@ def read_cameras(pair: Pair, ports: Sequence[str]) -> dict[str, np.ndarray]:
     pictures = {port: _read(pair, port) for port in ports}
     if pair.size in pictures:
         size = pictures[pair.size].shape[:2]
-        pictures = {port: resize_area(picture, size) for port, picture in pictures.items()}
+        pictures = {port: resize_image(picture, size) for port, picture in pictures.items()}
     return pictures
-
-
-def resize_area(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a picture, (H, W, C), at another height and width; means where it gets smaller."""
-    if picture.shape[:2] == size:
-        return picture
-    smaller = size[0] < picture.shape[0]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return cv2.resize(picture, size[::-1], interpolation=how).reshape(*size, -1)
 
 
 def _read(pair: Pair, port: str) -> np.ndarray:

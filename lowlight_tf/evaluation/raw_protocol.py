@@ -12,7 +12,6 @@ Numbers of one say nothing beside those of the other: shrinking takes away noise
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
@@ -21,6 +20,7 @@ from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
+from lowlight_tf.imaging.resize import resize_area
 from lowlight_tf.metrics.fidelity import HALF_RESOLUTION, RAW_PROTOCOLS, SID_PROTOCOL
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.engine import Engine
@@ -120,4 +120,4 @@ def read_upright_target(pair: Pair) -> np.ndarray:
 def _downscale_by_two(image: np.ndarray) -> np.ndarray:
     height, width = (side // 2 for side in image.shape[:2])
     image = np.ascontiguousarray(image[: 2 * height, : 2 * width])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return resize_area(image, (height, width))

@@ -11,6 +11,7 @@ from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import color, dtypes
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
+from lowlight_tf.imaging.resize import resize_image
 from lowlight_tf.pipeline import augmentations
 from lowlight_tf.pipeline.image_cache import ArrayCache
 from lowlight_tf.pipeline.paired import batched_samples
@@ -50,7 +51,7 @@ class MultiCameraCache:
         if key not in self._glances:
             place = [port.name for port in self._ports].index(whole)
             image = self.read(index)[place]
-            self._glances[key] = multi_camera.resize_area(image, small.size)
+            self._glances[key] = resize_image(image, small.size)
         return self._glances[key]
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, ...]:

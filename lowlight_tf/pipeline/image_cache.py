@@ -8,6 +8,7 @@ import numpy as np
 
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.resize import resize_area
 
 
 class ArrayCache:
@@ -73,7 +74,7 @@ class PairCache:
         key = index, size, day
         if key not in self._glances:
             image = self.read(index)[day]
-            self._glances[key] = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+            self._glances[key] = resize_area(image, size)
         return self._glances[key]
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,9 @@ def flat(value):
 )
 def test_mean_and_variance_follow_the_formula(rng, shot, read, bits):
     light = to_linear(
-        darken(flat(GRAY), exposure=0.25, rng=rng, shot=shot, read=read, bit_depth=bits).astype("f8")
+        darken(flat(GRAY), exposure=0.25, rng=rng, shot=shot, read=read, bit_depth=bits).astype(
+            "f8"
+        )
     )
     mean = 0.5 * 0.25
     variance = shot * mean + read**2 + (2**bits - 1) ** -2 / 12

@@ -50,7 +50,11 @@ def test_nothing_is_written_before_it_was_read_for_the_last_time(rng, shape):
         return work[there] + 1
 
     tiling.process_tiles(
-        work, render, lambda view, values: np.copyto(view, values), tile_size=(32, 48), overlap=(6, 8)
+        work,
+        render,
+        lambda view, values: np.copyto(view, values),
+        tile_size=(32, 48),
+        overlap=(6, 8),
     )
     np.testing.assert_array_equal(work, picture + 1)
 

@@ -195,8 +195,8 @@ def _base_pattern(pattern: str) -> str:
         if any(np.array_equal(np.roll(grid, shift, (0, 1)), base) for shift in shifts):
             return XTRANS
     raise UsageError(
-        f"The color filters must be Bayer's ({', '.join(BAYER_PATTERNS)}) or X-Trans's, 36 letters. "
-        f"Received: {pattern!r}."
+        f"The color filters must be Bayer's ({', '.join(BAYER_PATTERNS)}) or X-Trans's, "
+        f"36 letters. Received: {pattern!r}."
     )
 
 

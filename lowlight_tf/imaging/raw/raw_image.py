@@ -200,9 +200,7 @@ def read_raw(path: Path, *, black_level: float | None = None) -> RawImage:
         )
         raw_values = cfa.pack(file.raw_image_visible, pattern)
         # A view of LibRaw's memory would dangle once the file is closed.
-        return RawImage(
-            raw_values.copy() if raw_values.base is not None else raw_values, metadata
-        )
+        return RawImage(raw_values.copy() if raw_values.base is not None else raw_values, metadata)
 
 
 def read_raw_size(path: Path) -> tuple[int, int]:

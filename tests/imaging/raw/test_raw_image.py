@@ -81,10 +81,18 @@ def test_white_is_the_camera_s_own_where_it_is_known():
 
 def test_what_the_camera_said_is_kept(shown, digits):
     shot = shown(
-        digits, "RGGB", camera_wb=(2, 1, 1.5), xyz_to_camera=FROM_XYZ, exposure_time=0.1, iso=1600, orientation=6
+        digits,
+        "RGGB",
+        camera_wb=(2, 1, 1.5),
+        xyz_to_camera=FROM_XYZ,
+        exposure_time=0.1,
+        iso=1600,
+        orientation=6,
     ).metadata
     np.testing.assert_allclose(shot.camera_wb, (2, 1, 1.5), rtol=1e-5)
-    np.testing.assert_allclose(shot.color_matrix, raw_image.compute_color_matrix(FROM_XYZ), atol=1e-4)
+    np.testing.assert_allclose(
+        shot.color_matrix, raw_image.compute_color_matrix(FROM_XYZ), atol=1e-4
+    )
     np.testing.assert_allclose(np.sum(shot.color_matrix, axis=1), 1, atol=1e-5)
     assert (round(shot.exposure_time, 6), shot.iso, shot.orientation) == (0.1, 1600, 6)
     assert raw_image.RawMetadata.from_dict(json.loads(json.dumps(shot.__dict__))) == shot
@@ -214,7 +222,9 @@ def test_a_picture_is_no_raw_file(tmp_path, rng, name):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_a_truncated_file_is_refused(tmp_path, rng, share):
     path = tmp_path / "shot.dng"
-    whole = dng.encode(rng.integers(0, 2**14, (200, 300), dtype=np.uint16), "RGGB", black_level=(512,))
+    whole = dng.encode(
+        rng.integers(0, 2**14, (200, 300), dtype=np.uint16), "RGGB", black_level=(512,)
+    )
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(UsageError, match=r"shot\.dng is truncated or damaged: .*Copy it again"):
         raw_image.read_raw(path)

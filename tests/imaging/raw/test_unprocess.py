@@ -33,10 +33,14 @@ def test_the_tone_curve_and_its_inverse_are_the_published_ones(rng):
 
 
 def test_colors_and_gains_are_undone():
-    camera = SimulatedCamera(xyz_to_camera=tuple(map(tuple, np.eye(3).tolist())), camera_wb=(2.0, 1.0, 4.0))
+    camera = SimulatedCamera(
+        xyz_to_camera=tuple(map(tuple, np.eye(3).tolist())), camera_wb=(2.0, 1.0, 4.0)
+    )
     light = np.array([[[0.2, 0.4, 0.1]]])
     seen = unprocess.unprocess(color.to_srgb(light), camera)
-    np.testing.assert_allclose(camera.color_matrix @ (seen[0, 0] * camera.camera_wb), light[0, 0], atol=1e-6)
+    np.testing.assert_allclose(
+        camera.color_matrix @ (seen[0, 0] * camera.camera_wb), light[0, 0], atol=1e-6
+    )
 
 
 def test_gray_is_divided_by_the_gains_and_white_stays_white():
@@ -110,7 +114,9 @@ def test_the_variance_of_noise_is_that_of_its_formula(rng, shot, read, row):
 
 @pytest.mark.parametrize("phase", [*cfa.BAYER_PATTERNS, cfa.XTRANS])
 def test_a_taken_picture_has_the_mean_and_the_variance_of_the_formula(rng, phase):
-    camera = SimulatedCamera(IDENTITY, (2.0, 1.0, 1.5), cfa_pattern=phase, bit_depth=12, black_level=256.0)
+    camera = SimulatedCamera(
+        IDENTITY, (2.0, 1.0, 1.5), cfa_pattern=phase, bit_depth=12, black_level=256.0
+    )
     light = np.empty((240, 240, 3))
     light[:] = [0.2, 0.5, 0.8]
     noise = NoiseModel(shot=2e-3, read=3e-3, row=1e-3)
@@ -163,7 +169,9 @@ def test_the_same_generator_makes_the_same_sample(photograph):
 
 def test_a_sample_has_the_phase_without_a_margin(photograph, rng):
     with pytest.raises(UsageError, match=r"must be RGGB. Received: BGGR"):
-        unprocess.sample_pair(photograph, rng, camera=unprocess.random_camera(rng, cfa_pattern="BGGR"))
+        unprocess.sample_pair(
+            photograph, rng, camera=unprocess.random_camera(rng, cfa_pattern="BGGR")
+        )
 
 
 def test_libraw_develops_a_sample_without_noise_into_its_photograph(photograph, rng):
