@@ -131,7 +131,7 @@ def test_exposures_of_two_sizes_are_no_pair(scene, tmp_path):
         tmp_path / "long" / "00001_00_10s.dng",
         np.full((32, 50), 700, np.uint16),
         "RGGB",
-        black=(512,),
+        black_level=(512,),
     )
     pairs, _ = sid_folder(tmp_path)
     lines = []

@@ -69,7 +69,7 @@ def test_the_suffix_says_how_many_bits(enhance, tmp_path, name, dtype):
 def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp_path, capfd):
     folder = tmp_path / "in"
     take(folder / "deep/good.dng")
-    take(folder / "quiet.nef", black=())
+    take(folder / "quiet.nef", black_level=())
     whole = take(folder / "broken.arw").read_bytes()
     (folder / "broken.arw").write_bytes(whole[: len(whole) // 2])
     (folder / "text.cr2").write_text("no picture " * 1000)
@@ -91,7 +91,7 @@ def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp
 
 
 def test_black_can_be_told(enhance, tmp_path):
-    source = take(tmp_path / "quiet.dng", black=(), light=0.002)
+    source = take(tmp_path / "quiet.dng", black_level=(), light=0.002)
     assert enhance(source, "--ratio", 100, "--black", 512) == 0
     level = pixels(tmp_path / "out/quiet.png")[16, 24] / 65535
     np.testing.assert_allclose(level, 1.055 * 0.2 ** (1 / 2.4) - 0.055, atol=0.01)
