@@ -101,8 +101,8 @@ def guided_filter(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
     size = BASE_FILTER_SIZE, BASE_FILTER_SIZE
     bases = [cv2.blur(source, size, borderType=cv2.BORDER_REPLICATE) for source in sources]
     details = [source - base for source, base in zip(sources, bases, strict=True)]
-    fused = _weighted_mean(bases, sources, weights, *BASE_WEIGHT_FILTER)
-    fused += _weighted_mean(details, sources, weights, *DETAIL_WEIGHT_FILTER)
+    fused = _blend_layers(bases, sources, weights, *BASE_WEIGHT_FILTER)
+    fused += _blend_layers(details, sources, weights, *DETAIL_WEIGHT_FILTER)
     return np.float32(fused.clip(0, 1))[..., None]
 
 
@@ -141,7 +141,7 @@ def _saliency(image: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(edges, size, SALIENCY_SIGMA, borderType=cv2.BORDER_REPLICATE)
 
 
-def _weighted_mean(
+def _blend_layers(
     layers: list[np.ndarray],
     guides: list[np.ndarray],
     weights: list[np.ndarray],
