@@ -178,7 +178,7 @@ def read_raw(path: Path, *, black_level: float | None = None) -> RawImage:
         blacks = file.black_level_per_channel if black_level is None else [black_level] * 4
         if black_level is None and not any(blacks):
             raise UsageError(
-                f"{path} contains no black level. Pass it (--black), such as 512; 0 if the camera "
+                f"{path} contains no black level. Pass --black-level, such as 512; 0 if the camera "
                 "has subtracted it already."
             )
         whites = channel_white_levels(file.camera_white_level_per_channel, file.white_level)
@@ -258,7 +258,7 @@ def exposure_ratio(
         UsageError: If an exposure time is unknown.
     """
     if not short.exposure_time or not long.exposure_time:
-        raise UsageError("The exposure time of a RAW file is unknown. Give the ratio (--ratio).")
+        raise UsageError("The exposure time of a RAW file is unknown. Pass --exposure-ratio.")
     gain = long.iso / short.iso if long.iso and short.iso else 1.0
     return cap_ratio(long.exposure_time / short.exposure_time * gain, max_ratio)
 

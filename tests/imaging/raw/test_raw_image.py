@@ -167,7 +167,7 @@ def test_the_ratio_is_capped_by_default():
 
 def test_an_unknown_exposure_time_is_refused():
     metadata = raw_image.RawMetadata("RGGB", (4, 4), (0,) * 4, (1,) * 4)
-    with pytest.raises(UsageError, match=r"exposure time .* unknown. Give the ratio"):
+    with pytest.raises(UsageError, match=r"exposure time .* unknown. Pass --exposure-ratio"):
         raw_image.exposure_ratio(metadata, metadata)
 
 
@@ -195,7 +195,7 @@ def test_clipped_light_stays_white_with_a_gain_below_one(tmp_path):
 def test_a_file_without_black_level_is_refused_unless_one_is_given(tmp_path, raw_values):
     path = tmp_path / "image.dng"
     dng.write(path, raw_values, "RGGB", bit_depth=14)
-    with pytest.raises(UsageError, match=r"image\.dng contains no black level.*--black"):
+    with pytest.raises(UsageError, match=r"image\.dng contains no black level.*--black-level"):
         raw_image.read_raw(path)
     assert raw_image.read_raw(path, black_level=512).metadata.black_level == (512,) * 4
     assert raw_image.read_raw(path, black_level=0).metadata.black_level == (0,) * 4
