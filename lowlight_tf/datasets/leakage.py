@@ -64,9 +64,8 @@ def check_leakage(train: Sequence[Pair], val: Sequence[Pair]) -> None:
     known, asked = _fingerprints(train), _fingerprints(val)
     if not known or not asked:
         return
-    octets, pixels = (
-        {getattr(one, key): one for one in known} for key in ("file_hash", "pixel_hash")
-    )
+    octets = {one.file_hash: one for one in known}
+    pixels = {one.pixel_hash: one for one in known}
     likeness = np.stack([one.structure for one in asked]) @ np.stack([o.structure for o in known]).T
     found = []
     for one, row in zip(asked, likeness, strict=True):

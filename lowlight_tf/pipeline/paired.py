@@ -90,7 +90,7 @@ def paired_dataset(
             whole = next(iter(glances.values()), None)
             window = window if glances else None
             dark = functools.partial(synthesize_night, quantiles=quantiles, options=options)
-            draw = {"seed": seeds["night"], "whole": whole}
+            draw = {"seed": seeds["night"], "full_size": whole}
             glances = {
                 name: tf.cond(days[index], lambda g=image: dark(g, **draw)[0], lambda g=image: g)
                 for name, image in glances.items()
