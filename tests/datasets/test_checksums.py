@@ -24,7 +24,7 @@ def test_other_pixels_and_other_names_have_another(picture, tmp_path):
 @pytest.mark.slow
 def test_copies_that_lost_something_are_told_from_those_that_did_not(shared):
     verdicts = checksums.verify_checksums(dataset_card.get_dataset("lol_v1"), shared)
-    found = {(v.split, v.side): (v.count, v.right) for v in verdicts}
+    found = {(v.split, v.key): (v.count, v.matches) for v in verdicts}
     assert found["val", "low"] == (30, True)  # lossless WebP of the original PNG
     assert found["val", "high"] == (30, False)  # JPEG
     assert found["train", "low"] == (230, False)  # not all of them
@@ -33,7 +33,7 @@ def test_copies_that_lost_something_are_told_from_those_that_did_not(shared):
 @pytest.mark.slow
 def test_a_side_without_a_checksum_is_not_judged(shared):
     verdicts = checksums.verify_checksums(dataset_card.get_dataset("roadscene"), shared)
-    found = {(v.split, v.side): (v.count, v.right) for v in verdicts}
+    found = {(v.split, v.key): (v.count, v.matches) for v in verdicts}
     assert found["val", "infrared"] == (26, True)
     assert found["val", "visible"] == (26, None)  # published in two sizes
     assert found["all", "infrared"] == (130, False)  # of 221

@@ -42,7 +42,7 @@ def test_every_card_says_what_its_user_must_know(name):
     assert one.paper
     assert one.terms
     assert "train" in one.splits or not one.target
-    assert all(len(split.named) in (0, split.count) for split in one.splits.values() if split.count)
+    assert all(len(split.required_names) in (0, split.count) for split in one.splits.values() if split.count)
     assert all(archive.sha256 for archive in one.archives if archive.url)
     assert one.manual_download or all(archive.url for archive in one.archives)
 
@@ -104,15 +104,15 @@ def test_every_layout_that_a_card_describes_is_read(name, picture, tmp_path):
     one = dataset_card.get_dataset(name)
     raws = one.pairing == "exposure"
     for split in one.splits.values():
-        for side in one.sides:
+        for side in one.image_keys:
             place = tmp_path / name / split.folder / one.folders.get(side, side)
-            for stem in split.named or {_fitting(split)}:
+            for stem in split.required_names or {_fitting(split)}:
                 path = place / f"{one.prefixes.get(side, '')}{stem}.{'ARW' if raws else 'png'}"
                 picture(path.with_suffix(".png"), size=(2, 3)).rename(path)
     for key, split in one.splits.items():
         found = one.pairs(tmp_path, key)
         assert found, f"nothing in {key}"
-        assert split.named <= {pair.name for pair in found}
+        assert split.required_names <= {pair.name for pair in found}
         assert {port for pair in found for port in pair.inputs} == (
             {"raw"} if raws else set(one.inputs)
         )
@@ -160,9 +160,9 @@ def test_overlaps_are_told_on_both_cards():
 def test_lol_trains_on_no_scene_that_it_is_judged_by():
     splits = dataset_card.get_dataset("lol_v1").splits
     train, val = splits["train"], splits["val"]
-    assert len(val.only) == len(set(val.only)) == val.count == 30
+    assert len(val.include) == len(set(val.include)) == val.count == 30
     assert 485 - len(set(train.exclude)) == train.count == 401
-    assert set(val.only) <= set(train.exclude)
+    assert set(val.include) <= set(train.exclude)
     assert "648" in train.exclude  # its two pictures are 27 pixels apart
     assert {"2", "21", "779"} <= set(train.exclude)  # scenes of the official test
 
@@ -186,9 +186,9 @@ def test_camvid_is_day(shared):
 
 def test_a_pattern_stands_for_whatever_fits(own, tmp_path):
     splits = {
-        "some": dataset_card.Split(folder="all", only=("a", "[bx]")),
+        "some": dataset_card.Split(folder="all", include=("a", "[bx]")),
         "rest": dataset_card.Split(folder="all", exclude=("[ab]",)),
-        "none": dataset_card.Split(folder="all", only=("x*",)),
+        "none": dataset_card.Split(folder="all", include=("x*",)),
     }
     one = dataclasses.replace(own, splits=splits)
     chosen = {name: [pair.name for pair in one.pairs(tmp_path, name)] for name in splits}
@@ -206,19 +206,19 @@ def test_a_fifth_of_the_streets_is_held_back_and_leaks_into_no_other(name, held,
 
 
 def test_msrs_is_judged_by_day_and_by_night():
-    assert {name[-1] for name in dataset_card.get_dataset("msrs").splits["val"].only} == {"D", "N"}
+    assert {name[-1] for name in dataset_card.get_dataset("msrs").splits["val"].include} == {"D", "N"}
 
 
 def test_of_a_whole_roadscene_no_neighbour_of_a_held_back_frame_is_learned_from():
     train = dataset_card.get_dataset("roadscene").splits["train"]
-    assert not train.holds("FLIR_09376")  # between two frames of `val`
-    assert train.holds("FLIR_09016")  # 320 frames before it
+    assert not train.contains("FLIR_09376")  # between two frames of `val`
+    assert train.contains("FLIR_09016")  # 320 frames before it
 
 
 def test_of_a_whole_llvip_other_places_are_learned_from():
     train = dataset_card.get_dataset("llvip").splits["train"]
-    assert train.holds("020001")
-    assert not train.holds("010500")  # the place of `val`
+    assert train.contains("020001")
+    assert not train.contains("010500")  # the place of `val`
 
 
 @pytest.mark.parametrize("name", ["llvip", "msrs", "roadscene"])

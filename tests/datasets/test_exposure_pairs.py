@@ -103,10 +103,10 @@ def test_scenes_are_for_what_their_first_digit_says_but_for_three(sid, tmp_path)
 def test_no_scene_is_in_two_splits(name):
     splits = dataset_card.get_dataset(name).splits
     for scene, number in itertools.product(("00001", "10003", "20001"), ("00", "01")):
-        held = [s for s in ("train", "val", "test") if splits[s].holds(f"{scene}_{number}_0.1s")]
+        held = [s for s in ("train", "val", "test") if splits[s].contains(f"{scene}_{number}_0.1s")]
         assert len(held) == 1
     assert not any(
-        split.holds(f"{scene}_00_0.1s")
+        split.contains(f"{scene}_00_0.1s")
         for split in splits.values()
         for scene in ("10034", "10045", "10172")
     )
@@ -115,8 +115,8 @@ def test_no_scene_is_in_two_splits(name):
 def test_a_dataset_that_is_not_whole_is_told_by_its_names(sid, tmp_path):
     sid("short/00001_00_0.1s.ARW", "long/00001_00_10s.ARW")
     verdict = verify_checksums(dataset_card.get_dataset("sid_sony"), tmp_path)[0]
-    assert (verdict.split, verdict.side) == ("train", "names")
-    assert (verdict.count, verdict.expected, verdict.right) == (1, 1865, False)
+    assert (verdict.split, verdict.key) == ("train", "names")
+    assert (verdict.count, verdict.expected_count, verdict.matches) == (1, 1865, False)
 
 
 def test_the_digest_of_a_list_does_not_depend_on_order_or_place(sid, tmp_path):
@@ -124,7 +124,7 @@ def test_the_digest_of_a_list_does_not_depend_on_order_or_place(sid, tmp_path):
     pairs, _ = exposure_pairs.sid_folder(sid(*names))
     # sha256 of "1_0_0.1s.ARW 1_0_10s.ARW\n2_0_0.1s.ARW 2_0_10s.ARW\n", by coreutils' sha256sum.
     known = "29bb8874a1411ff531dd24a81682e0faf21f6759e774d4a86d9dc768dcf9db7c"
-    assert exposure_pairs.sha256_of(pairs) == exposure_pairs.sha256_of(reversed(pairs)) == known
+    assert exposure_pairs.hash_names(pairs) == exposure_pairs.hash_names(reversed(pairs)) == known
 
 
 def test_where_names_say_nothing_exif_does(tmp_path):

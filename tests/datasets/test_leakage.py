@@ -109,7 +109,7 @@ def test_one_scene_alone_cannot_be_split(picture):
 def test_lol_v2_is_not_learned_from_where_lol_v1_judges(picture, tmp_path):
     """Both are splits of the same shots, under other names."""
     first, second = dataset_card.get_dataset("lol_v1"), dataset_card.get_dataset("lol_v2_real")
-    for index, name in enumerate(first.splits["val"].only):
+    for index, name in enumerate(first.splits["val"].include):
         for side, gain in (("low", 0.2), ("high", 0.9)):
             picture(f"lol_v1/our485/{side}/{name}.png", image=gain * scene(index))
     for index in (0, 100):

@@ -42,9 +42,9 @@ def test_sizes_may_differ_only_where_one_field_is_shown(pair):
     with pytest.raises(ValueError, match="must have one size"):
         check_sizes([pair])
     one_field = dataclasses.replace(pair, size="infrared")
-    check_sizes([one_field], crop=10)
+    check_sizes([one_field], crop_size=10)
     with pytest.raises(ValueError, match="crop=11"):
-        check_sizes([one_field], crop=11)
+        check_sizes([one_field], crop_size=11)
 
 
 def test_roadscene_shows_one_field(tmp_path):
@@ -52,4 +52,4 @@ def test_roadscene_shows_one_field(tmp_path):
     for side in known.inputs:
         (tmp_path / side).mkdir()
         cv2.imwrite(str(tmp_path / side / "FLIR_00001.png"), np.zeros((8, 8), np.uint8))
-    assert [pair.size for pair in known.pairs(tmp_path, "all")] == ["infrared"]
+    assert [pair.resize_to for pair in known.pairs(tmp_path, "all")] == ["infrared"]

@@ -11,8 +11,8 @@ from lowlight_tf.datasets.pairing import (
     fusion_folder,
     input_only_folder,
     pair_folder,
-    pair_folder_lenient,
-    split,
+    pair_folder_partially,
+    random_split,
     target_only_folder,
 )
 
@@ -38,7 +38,7 @@ def test_a_picture_that_one_camera_lacks_is_named(picture, tmp_path):
     lone = picture("visible/3.png"), picture("infrared/2.png")
     with pytest.raises(UsageError, match=r"1 of 3 pictures in .* no partner in visible/: 2"):
         fusion_folder(tmp_path)
-    pairs, alone = pair_folder_lenient(tmp_path)
+    pairs, alone = pair_folder_partially(tmp_path)
     assert pairs == [Pair("1", dict(zip(("visible", "infrared"), both, strict=True)), None)]
     assert sorted(alone) == sorted(lone)
     for path in lone:
@@ -48,7 +48,7 @@ def test_a_picture_that_one_camera_lacks_is_named(picture, tmp_path):
 
 def test_a_missing_camera_is_named(picture, tmp_path):
     picture("visible/1.png")
-    for read in (fusion_folder, pair_folder_lenient):
+    for read in (fusion_folder, pair_folder_partially):
         with pytest.raises(UsageError, match=r"Missing: infrared; found: visible"):
             read(tmp_path)
 
@@ -122,9 +122,9 @@ def test_pairs_of_unequal_size_are_refused_with_both_sizes(picture, tmp_path):
 
 def test_a_crop_larger_than_a_picture_is_refused(picture, tmp_path):
     picture("low/a.png"), picture("high/a.png")
-    check_sizes(pair_folder(tmp_path), crop=12)
+    check_sizes(pair_folder(tmp_path), crop_size=12)
     with pytest.raises(UsageError, match=r"crop=13.*12x20.*at most 12"):
-        check_sizes(pair_folder(tmp_path), crop=13)
+        check_sizes(pair_folder(tmp_path), crop_size=13)
 
 
 def test_a_picture_that_will_be_brought_to_anothers_size_may_have_its_own(picture, tmp_path):
@@ -133,9 +133,9 @@ def test_a_picture_that_will_be_brought_to_anothers_size_may_have_its_own(pictur
     with pytest.raises(UsageError, match=r"must have one size"):
         check_sizes(pairs)
     pairs = [dataclasses.replace(pair, size="infrared") for pair in pairs]
-    check_sizes(pairs, crop=12)
+    check_sizes(pairs, crop_size=12)
     with pytest.raises(UsageError, match=r"crop=13.*infrared.*12x20"):
-        check_sizes(pairs, crop=13)
+        check_sizes(pairs, crop_size=13)
 
 
 def some(count):
@@ -144,17 +144,17 @@ def some(count):
 
 def test_a_split_depends_on_names_and_seed_alone():
     pairs = some(40)
-    kept, held = split(pairs, 0.25, 1)
-    assert split(pairs[::-1], 0.25, 1) == (kept, held)
-    assert split(pairs, 0.25, 2) != (kept, held)
+    kept, held = random_split(pairs, 0.25, 1)
+    assert random_split(pairs[::-1], 0.25, 1) == (kept, held)
+    assert random_split(pairs, 0.25, 2) != (kept, held)
     assert len(held) == 10
     assert sorted([*kept, *held], key=lambda p: p.name) == sorted(pairs, key=lambda p: p.name)
 
 
 def test_a_split_leaves_something_on_both_sides():
-    assert [len(side) for side in split(some(2), 0.01)] == [1, 1]
-    assert [len(side) for side in split(some(2), 0.99)] == [1, 1]
+    assert [len(side) for side in random_split(some(2), 0.01)] == [1, 1]
+    assert [len(side) for side in random_split(some(2), 0.99)] == [1, 1]
     with pytest.raises(UsageError, match="At least 2 pairs"):
-        split(some(1), 0.5)
+        random_split(some(1), 0.5)
     with pytest.raises(UsageError, match=r"between 0 and 1. Received: 1\.5"):
-        split(some(2), 1.5)
+        random_split(some(2), 1.5)

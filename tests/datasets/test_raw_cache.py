@@ -116,7 +116,7 @@ def test_a_broken_pair_is_told_and_the_rest_is_done(scene, tmp_path):
     (tmp_path / "short" / "00003_00_0.1s.dng").write_bytes(b"no RAW file")
     pairs, _ = sid_folder(tmp_path)
     lines = []
-    cache = raw_cache.build_raw_cache(pairs, tmp_path / "cache", told=lines.append)
+    cache = raw_cache.build_raw_cache(pairs, tmp_path / "cache", report=lines.append)
     assert cache.names == ["00001_00_0.1s", "00001_01_0.04s", "00003_01_0.04s"]
     assert [line.partition(" is left out: ")[0] for line in lines] == [
         *("00002_00_0.1s", "00002_01_0.04s", "00003_00_0.1s")
@@ -136,7 +136,7 @@ def test_exposures_of_two_sizes_are_no_pair(scene, tmp_path):
     pairs, _ = sid_folder(tmp_path)
     lines = []
     with pytest.raises(UsageError, match="None of 1 RAW pairs could be decoded"):
-        raw_cache.build_raw_cache(pairs, tmp_path / "cache", told=lines.append)
+        raw_cache.build_raw_cache(pairs, tmp_path / "cache", report=lines.append)
     assert "32x50 (height x width), its short exposure 32x48" in lines[0]
 
 

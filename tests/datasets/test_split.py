@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.pairing import Pair, split
+from lowlight_tf.datasets.pairing import Pair, random_split
 from lowlight_tf.datasets.split import read_split, save_split
 
 
@@ -15,7 +15,7 @@ def pairs(folder, names="abcdefghij"):
 
 
 def test_the_same_names_are_on_the_same_sides_in_another_folder(tmp_path):
-    train, val = split(pairs("here"), 0.3, seed=4)
+    train, val = random_split(pairs("here"), 0.3, seed=4)
     save_split(tmp_path / "split.json", train, val)
     again = read_split(tmp_path / "split.json", pairs("there", "jihgfedcba"))
     assert [[pair.name for pair in side] for side in again] == [

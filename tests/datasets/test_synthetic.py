@@ -23,12 +23,12 @@ def contents(folder):
 
 def test_both_halves_pair_and_share_no_photograph(pairs):
     halves = [pair_folder(pairs / half) for half in ("train", "val")]
-    assert [len(half) for half in halves] == list(synthetic.COUNTS.values())
+    assert [len(half) for half in halves] == list(synthetic.PAIR_COUNTS.values())
     assert {p.name.split("_")[0] for p in halves[0]}.isdisjoint(
         p.name.split("_")[0] for p in halves[1]
     )
     for half in halves:
-        check_sizes(half, crop=256)
+        check_sizes(half, crop_size=256)
     check_leakage(*halves)
 
 
@@ -53,7 +53,7 @@ def test_warm_bodies_show_to_the_infrared_camera_alone(tmp_path):
     pytest.importorskip("skimage")
     folder = synthetic.sample_camera_pairs(tmp_path / "cameras")
     pairs = pair_folder(folder / "val", inputs=("visible", "infrared"), target=None)
-    assert len(pairs) == synthetic.COUNTS["val"]
+    assert len(pairs) == synthetic.PAIR_COUNTS["val"]
     for pair in pairs:
         visible, infrared = (
             image_io.read_float_rgb(pair.inputs[s]) for s in ("visible", "infrared")

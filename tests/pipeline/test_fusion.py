@@ -70,7 +70,7 @@ def test_the_stream_from_a_sample_on_is_the_rest_of_the_whole(pairs, recipe):
 def test_pictures_are_prepared_once_and_kept(pairs):
     bright = PairPreprocessing(clahe_visible=4.0)
     plain, prepared = (
-        MultiCameraCache(pairs, FUSE, preparation=how, cache_mb=100)
+        MultiCameraCache(pairs, FUSE, preprocessing=how, cache_mb=100)
         for how in (PairPreprocessing(), bright)
     )
     visible, infrared = prepared.read(0)

@@ -66,7 +66,7 @@ def test_the_night_of_a_part_is_that_part_of_the_night(day):
     window = tf.constant([4, 6, *day.shape[:2]])
     for whole, cut in zip(
         synthesize_night(day, quantiles, lit, SEED),
-        synthesize_night(part, quantiles, lit, SEED, window=window, full_size=tf.constant(day)),
+        synthesize_night(part, quantiles, lit, SEED, window=window, full_image=tf.constant(day)),
         strict=True,
     ):
         np.testing.assert_allclose(cut, whole[4:12, 6:20], atol=1e-6)

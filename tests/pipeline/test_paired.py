@@ -106,7 +106,7 @@ def test_what_is_no_augmenter_is_refused(pairs, recipe, place):
 
 def test_the_feed_without_tensorflow_is_seeded_and_can_begin_anywhere(pairs, recipe):
     plain = recipe.replace(["pipeline.blur=0"])
-    whole, rest = (NumpyPairDataset(pairs, plain, ENHANCE, first=first) for first in (0, 6))
+    whole, rest = (NumpyPairDataset(pairs, plain, ENHANCE, first_sample=first) for first in (0, 6))
     for step in range(2):
         (low, target), (again, _) = whole[step + 2], rest[step]
         np.testing.assert_array_equal(low["low"], again["low"])

@@ -58,7 +58,7 @@ def test_a_pair_that_cannot_be_decoded_is_said_and_the_rest_is_learned_from(
     pairs = exposures("00001", "00002")
     broken = pairs[0].inputs["raw"]
     broken.write_bytes(broken.read_bytes()[:4000])
-    feed = raw_dataset(pairs, RECIPE, RAW_TO_RGB, folder=tmp_path / "decoded")
+    feed = raw_dataset(pairs, RECIPE, RAW_TO_RGB, cache_dir=tmp_path / "decoded")
     (said,) = capsys.readouterr().out.splitlines()
     assert said.startswith("00001_00_0.1s is left out: ")
     assert "truncated or damaged" in said
@@ -71,5 +71,5 @@ def test_a_pair_that_cannot_be_decoded_is_said_and_the_rest_is_learned_from(
 def test_another_kind_of_sensor_is_refused_before_anything_is_decoded(exposures, tmp_path):
     pairs = exposures("00001", phase=cfa.XTRANS)
     with pytest.raises(UsageError, match=r"learns from Bayer.*Received: .*X-Trans \(9 channels\)"):
-        raw_dataset(pairs, RECIPE, RAW_TO_RGB, folder=tmp_path / "decoded")
+        raw_dataset(pairs, RECIPE, RAW_TO_RGB, cache_dir=tmp_path / "decoded")
     assert not (tmp_path / "decoded").exists()
