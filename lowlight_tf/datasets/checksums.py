@@ -69,7 +69,7 @@ def verify_checksums(card: DatasetCard, root: Path) -> list[ChecksumResult]:
         if not (folder / split.folder).is_dir():
             continue
         pairs = card.pairs(root, name)
-        # Of exposure pairs, gigabytes of RAW files, no checksums but those of the names are published.
+        # Exposure pairs are gigabytes of RAW files: only checksums of their names are published.
         for key in ("names",) if card.pairing == "exposure" else card.image_keys:
             matches = _matches_card(card, split, pairs, key)
             results.append(ChecksumResult(name, key, len(pairs), split.count, matches))

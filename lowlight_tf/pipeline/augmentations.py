@@ -1,4 +1,4 @@
-"""Random augmentations of a pair inside the tf.data graph, each drawn from the sample's own seed."""
+"""Random augmentations of a pair inside the tf.data graph, drawn from the sample's own seed."""
 
 import math
 
@@ -147,7 +147,7 @@ def random_gaussian_blur(
 
 
 def add_gaussian_noise(image: tf.Tensor, max_sigma: float, seed: tf.Tensor) -> tf.Tensor:
-    """Add Gaussian noise with a random sigma of at most `max_sigma` (white is 1); clip to [0, 1]."""
+    """Add Gaussian noise with a random sigma, at most `max_sigma` (white is 1); clip to [0, 1]."""
     sigma = tf.random.stateless_uniform([], seed, 0, max_sigma)
     noise = tf.random.stateless_normal(tf.shape(image), fold_in(seed, 1))
     return tf.clip_by_value(image + sigma * noise, 0, 1)

@@ -46,7 +46,7 @@ class MultiCameraCache:
         return self._images.get(index, lambda: self._decode(self._pairs[index]))
 
     def thumbnail(self, index: int, port: Port, source: str) -> np.ndarray:
-        """Return the image of the port `source`, resized to the thumbnail `port`: (h, w, C) uint8."""
+        """Return the image of port `source`, resized to the thumbnail `port`: (h, w, C) uint8."""
         key = index, port.name
         if key not in self._thumbnails:
             names = [image_port.name for image_port in self._ports]

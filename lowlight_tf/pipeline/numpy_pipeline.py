@@ -27,6 +27,7 @@ class NumpyPairDataset(keras.utils.PyDataset):
         first_sample: Number of the first sample.
         crop_size: Side of the crops (pixels), 0 for full images; None takes the recipe's.
         batch_size: Pairs in a batch; None takes the recipe's.
+        shard: Part of every batch, as in `paired_dataset`.
 
     Raises:
         UsageError: If the recipe asks for what needs TensorFlow.
@@ -41,6 +42,7 @@ class NumpyPairDataset(keras.utils.PyDataset):
         first_sample: int = 0,
         crop_size: int | None = None,
         batch_size: int | None = None,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__()
         options = recipe.pipeline
@@ -69,14 +71,16 @@ class NumpyPairDataset(keras.utils.PyDataset):
         self._recipe, self._first_sample = recipe, first_sample
         self._crop_size = options.crop_size if crop_size is None else crop_size
         self._batch_size = batch_size or options.batch_size
+        self._shard_index, self._shard_count = shard
 
     def __len__(self) -> int:
         return self._recipe.training.steps
 
     def __getitem__(self, step: int) -> tuple[dict, dict]:
-        """Return batch `step`, counted from `first_sample`: ({port: images}, {"target": images})."""
-        first = self._first_sample + step * self._batch_size
-        samples = [self._make_sample(number) for number in range(first, first + self._batch_size)]
+        """Return a batch, ({port: images}, {"target": images}), counted from `first_sample`."""
+        size = self._batch_size // self._shard_count
+        first = self._first_sample + step * self._batch_size + self._shard_index * size
+        samples = [self._make_sample(number) for number in range(first, first + size)]
         batch = {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
         target = batch.pop("target")
         return batch, {"target": target}

@@ -1,4 +1,4 @@
-"""The head of a file tells the size that decoding would."""
+"""The header of a file has the size that decoding gives."""
 
 import cv2
 import numpy as np
@@ -21,8 +21,8 @@ def test_the_head_is_enough(tmp_path, rng, suffix, options):
 
 
 @pytest.mark.parametrize("suffix", ["bmp", "tif"])
-def test_other_formats_are_decoded(picture, suffix):
-    assert image_size.image_size(picture(f"a.{suffix}")) == (12, 20)
+def test_other_formats_are_decoded(write_image, suffix):
+    assert image_size.image_size(write_image(f"a.{suffix}")) == (12, 20)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
