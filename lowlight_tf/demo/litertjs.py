@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.download import fetch, verify
+from lowlight_tf.datasets.download import download_file, verify_sha256
 
 REGISTRY = "https://registry.npmjs.org"
 """Where packages are where npm itself, and with it its configuration, is not."""
@@ -87,7 +87,7 @@ def download(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -
     for package in PACKAGES:
         path = folder / package.archive
         if path.exists():
-            verify(path, package.sha256)
+            verify_sha256(path, package.sha256)
             continue
         tell(f"fetching {package.name} {package.version} (Apache-2.0) from npm into {folder}, once")
         try:
@@ -103,7 +103,7 @@ def download(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -
 def _fetch(package: Package, path: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        fetch(package.url, path, sha256=package.sha256)
+        download_file(package.url, path, sha256=package.sha256)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as beside:
@@ -117,7 +117,7 @@ def _fetch(package: Package, path: Path) -> None:
         if done.returncode or not written.exists():
             reason = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason"]
             raise UsageError(f"npm pack says: {reason[-1].strip()}.")
-        verify(written, package.sha256)
+        verify_sha256(written, package.sha256)
         os.replace(written, path)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import mmap
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.formats import headers, tiff
 
@@ -100,11 +100,16 @@ def save_image(path: Path, image: LoadedImage, *, overwrite: bool = False) -> No
         raise UsageError(f"{path} cannot hold 16 bits. Name it .png or .tif.")
     if image.alpha is not None and suffix not in SUFFIXES_ALPHA:
         raise UsageError(f"{path} cannot hold alpha. Name it .png, .tif or .webp.")
-    with _part_path(path, overwrite) as part, _silence_opencv():
-        written = _encode(part, image)
-        if not written:
-            raise UsageError(f"{path} cannot be written: the encoder refused the image.")
-        headers.read_header(part)
+    check_overwrite(path, overwrite=overwrite)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path, keep_suffix=True) as part, _silence_opencv():
+            if not _encode(part, image):
+                raise UsageError(f"{path} cannot be written: the encoder rejected the image.")
+            headers.read_header(part)
+    except (OSError, cv2.error) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "err", None) or error
+        raise UsageError(f"{path} cannot be written: {reason}.") from None
 
 
 def check_overwrite(path: Path, *, overwrite: bool) -> None:
@@ -181,22 +186,6 @@ def _as_bgr(image: LoadedImage) -> Iterator[np.ndarray]:
             _swap_red_and_blue(pixels)
     else:
         yield np.ascontiguousarray(pixels[..., ::-1])
-
-
-@contextlib.contextmanager
-def _part_path(path: Path, overwrite: bool) -> Iterator[Path]:
-    """Yield a temporary path next to `path`, which is renamed to `path` on success."""
-    check_overwrite(path, overwrite=overwrite)
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
-    except (OSError, cv2.error) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "err", None) or error
-        raise UsageError(f"{path} cannot be written: {reason}.") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -107,7 +107,9 @@ def test_without_a_ratio_the_picture_becomes_gray_and_it_is_said(enhance, tmp_pa
 def test_a_ratio_is_capped_unless_it_must_not_be(enhance, tmp_path, capsys):
     source = take(tmp_path / "a.dng", light=0.0005)
     assert enhance(source, "--ratio", 600, output=tmp_path / "capped.png") == 0
-    assert "--exposure-ratio 600 is above the limit of See-in-the-Dark, 300" in capsys.readouterr().err
+    assert (
+        "--exposure-ratio 600 is above the limit of See-in-the-Dark, 300" in capsys.readouterr().err
+    )
     assert enhance(source, "--ratio", 600, "--uncapped", output=tmp_path / "whole.png") == 0
     assert capsys.readouterr().err == ""
     assert enhance(source, "--ratio", 300, output=tmp_path / "three.png") == 0
@@ -119,7 +121,10 @@ def test_a_ratio_is_capped_unless_it_must_not_be(enhance, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--ratio", "0"], "`exposure_ratio` must be a positive number. Received: exposure_ratio=0"),
+        (
+            ["--ratio", "0"],
+            "`exposure_ratio` must be a positive number. Received: exposure_ratio=0",
+        ),
         (["--fps", "-1"], "`fps` must be a positive number"),
         (["--infrared", "b.png"], "takes the pictures of one camera"),
         (["--explain"], "libraw has no outputs that explain"),
