@@ -54,6 +54,7 @@ NO_VERB = {  # -ed words that begin a function's name and are no past participle
     "infrared",
     "inverted",  # of inverted_dehaze, a name in the catalog
     "need",
+    "pretrained",
     "seed",
     "speed",
 }

@@ -1,4 +1,4 @@
-"""What was measured, picture by picture, and how it is kept."""
+"""Results of an evaluation, image by image, and their JSON files."""
 
 import dataclasses
 import importlib.metadata
@@ -17,15 +17,15 @@ from lowlight_tf.fileio import read_json, write_json
 from lowlight_tf.legacy_names import PROTOCOLS
 
 PACKAGES = ("numpy", "opencv-python-headless", "ai-edge-litert", "keras", "tensorflow")
-"""Whose versions are written beside the numbers, where they are installed."""
+"""Packages whose versions are written with the numbers, where they are installed."""
 
 
 class Score(NamedTuple):
-    """What was measured on one picture.
+    """The numbers of one image.
 
     Attributes:
         name: The pair's.
-        values: Metric -> number; NaN where the picture has none.
+        values: Metric -> number; NaN where it cannot be computed.
         ms: Time inside the engine (milliseconds), all tiles together.
         multiply_adds: What the engine computed, all tiles together; None where that is not known.
     """
@@ -38,17 +38,17 @@ class Score(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """What one engine reached on some pairs, under one protocol.
+    """The numbers of one engine on some pairs, under one protocol.
 
     Attributes:
-        model: What tables call the engine.
-        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.apply_protocol`; or "unit_range": see
-            `metrics.fusion.source_psnr`. A number of a metric that goes `by_protocol` means nothing
-            without it; the others know none.
-        scores: One for each picture, in the order of the pairs.
-        data: What the pairs are called.
+        model: Name of the engine in tables.
+        protocol: "plain", "gt_mean" or "luma": see `metrics.fidelity.apply_protocol`; or
+            "unit_range": see `metrics.fusion.source_psnr`. Numbers of metrics that have a protocol
+            (`Metric.has_protocol`) are comparable only under the same one.
+        scores: One for each image, in the order of the pairs.
+        data: Name of the pairs.
         sha256: Checksum of the .tflite file, if it was one.
-        weights: How many trained weights it has, if it is a net.
+        weights: Number of trained weights, if it has any.
     """
 
     model: str
@@ -60,12 +60,12 @@ class Results:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of what was measured."""
+        """Names of the metrics."""
         return tuple(self.scores[0].values)
 
     @property
     def means(self) -> dict[str, float]:
-        """Metric -> mean over the pictures that have it; infinite if it is for one of them."""
+        """Metric -> mean over the images that have it; infinite if it is for one of them."""
         return {
             metric: float(np.mean(values)) if values else math.nan
             for metric, values in ((metric, self._of(metric)) for metric in self.metrics)
@@ -73,7 +73,7 @@ class Results:
 
     @property
     def standard_deviations(self) -> dict[str, float]:
-        """Metric -> standard deviation over those pictures; NaN where a picture's is infinite."""
+        """Metric -> standard deviation over those images; NaN where one is infinite."""
         return {
             metric: float(np.std(values)) if values and np.isfinite(values).all() else math.nan
             for metric, values in ((metric, self._of(metric)) for metric in self.metrics)
@@ -81,12 +81,12 @@ class Results:
 
     @property
     def ms(self) -> float:
-        """Median time inside the engine for one picture (milliseconds)."""
+        """Median time inside the engine for one image (milliseconds)."""
         return float(np.median([score.ms for score in self.scores]))
 
     @property
     def multiply_adds(self) -> int | None:
-        """Median number of multiply-adds for one picture, where that is known."""
+        """Median number of multiply-adds for one image, where that is known."""
         known = [score.multiply_adds for score in self.scores if score.multiply_adds is not None]
         return round(np.median(known)) if known else None
 
@@ -96,21 +96,21 @@ class Results:
 
 
 def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
-    """Write results as JSON: beside, then renamed.
+    """Write results as JSON, atomically.
 
-    JSON knows no infinity: an infinite PSNR is written as the string "inf", which `float` reads,
-    and what is undefined as null.
+    JSON has no infinity: an infinite PSNR is written as the string "inf", which `float` reads, and
+    an undefined number as null.
 
     Args:
-        path: File to write, over whatever is there.
-        results: What `evaluate` gave.
-        command: What a reader types to make the same numbers.
+        path: File to write; an existing one is replaced.
+        results: What `evaluate` returned.
+        command: The command that makes the same numbers.
     """
-    write_json(path, {**provenance(command), "results": [_to_json(one) for one in results]})
+    write_json(path, {**provenance(command), "results": [_to_json(each) for each in results]})
 
 
 def provenance(command: str) -> dict[str, Any]:
-    """Return what numbers were made by, as JSON tells it: command, versions and machine."""
+    """Return command, versions and machine that made numbers, for JSON."""
     versions = {"lowlight_tf": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -121,14 +121,14 @@ def provenance(command: str) -> dict[str, Any]:
 
 
 def load(path: Path) -> list[Results]:
-    """Read back what `save` wrote.
+    """Read results that `save` wrote, also those of version 0.1.0.
 
     Raises:
-        UsageError: If there is no such file, or it holds something else.
+        UsageError: If there is no such file, or it holds no results.
     """
     fields = read_json(path)
     try:
-        return [_from_json(one) for one in fields["results"]]
+        return [_from_json(each) for each in fields["results"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"{path} holds no results of `lowlight-tf evaluate`: {error!r}. Evaluate again."
@@ -141,7 +141,7 @@ def _to_json(results: Results) -> dict[str, Any]:
         "model": results.model,
         "sha256": results.sha256,
         "data": results.data,
-        "pictures": len(results.scores),
+        "images": len(results.scores),
         "protocol": results.protocol,
         "metrics": {
             metric: {
@@ -177,7 +177,7 @@ def _from_json(fields: dict[str, Any]) -> Results:
         for each in fields["each"]
     )
     if not scores:
-        raise ValueError("no pictures")
+        raise ValueError("no images")
     keys = ("model", "protocol", "data", "sha256")
     named = {key: fields[key] for key in keys}
     named["protocol"] = PROTOCOLS.get(named["protocol"], named["protocol"])

@@ -1,4 +1,4 @@
-"""Many results -> one Markdown table. No number stands there without its protocol."""
+"""Results as one Markdown table. Every number has its protocol in the heading."""
 
 import itertools
 import math
@@ -9,21 +9,21 @@ from lowlight_tf.catalog import METRICS
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.fileio import write_text
 
-COSTS = "weights", "G multiply-adds per picture", "ms per picture"
-"""Columns that tell what a picture costs, the median one."""
+COSTS = "weights", "G multiply-adds per image", "ms per image"
+"""Columns of costs: medians over the images."""
 
 
 def results_table(results: Sequence[Results]) -> str:
-    """Return `cells` as a Markdown table."""
+    """Return `table_cells` as a Markdown table."""
     return markdown_table(*table_cells(results), words=2)
 
 
 def table_cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]:
     """Return head and rows of means: a row for each model and data, a column for each number.
 
-    The head of a column names metric, unit and protocol, as in `PSNR dB (plain)`; most metrics that
-    take no target have no protocol. What was not measured, or cannot be, is a dash. Weights and
-    multiply-adds stand there where one of the models has any.
+    A heading is metric, unit and protocol, as in `PSNR dB (plain)`; most metrics without a target
+    have no protocol. Missing numbers are dashes. There are columns of weights and multiply-adds
+    where one of the models has any.
     """
     columns = dict.fromkeys(format_column(metric, one) for one in results for metric in one.metrics)
     rows: dict[tuple[str, str, int], dict[tuple[str, str], str]] = {}
@@ -40,7 +40,7 @@ def table_cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]
             rows.setdefault(key, {})[format_column(metric, one)] = format_number(metric, mean)
     known = [any(cost[index] != "-" for cost in costs.values()) for index in range(len(COSTS))]
     head = [
-        *("model", "data", "pictures"),
+        *("model", "data", "images"),
         *(metric_header(*one) for one in columns),
         *itertools.compress(COSTS, known),
     ]
@@ -55,7 +55,7 @@ def table_cells(results: Sequence[Results]) -> tuple[list[str], list[list[str]]]
 
 
 def per_image_table(results: Sequence[Results]) -> str:
-    """Return a Markdown table of every picture of every model."""
+    """Return a Markdown table of every image of every model."""
     columns = dict.fromkeys(format_column(metric, one) for one in results for metric in one.metrics)
     rows: dict[tuple[str, str, str, int], dict[tuple[str, str], str]] = {}
     for one in results:
@@ -64,42 +64,42 @@ def per_image_table(results: Sequence[Results]) -> str:
             for metric, value in score.values.items():
                 row[format_column(metric, one)] = format_number(metric, value)
     return markdown_table(
-        ["model", "picture", *(metric_header(*one) for one in columns)],
+        ["model", "image", *(metric_header(*one) for one in columns)],
         [[*key[:2], *(row.get(one, "-") for one in columns)] for key, row in rows.items()],
         words=2,
     )
 
 
 def caption(score: Score) -> str:
-    """Return a picture's numbers in a few words: `niqe 5.57  glare 1.31`."""
+    """Return an image's numbers as a short text: `niqe 5.57  loe 131`."""
     return "  ".join(f"{metric} {format_number(metric, v)}" for metric, v in score.values.items())
 
 
 def save(path: Path, results: Sequence[Results], *, command: str = "") -> None:
-    """Write the table of means, and below it the line that makes it: beside, then renamed."""
-    made_by = f"\n`{command}`\n" if command else ""
-    write_text(path, results_table(results) + made_by)
+    """Write the table of means, and below it the command that makes it, atomically."""
+    footer = f"\n`{command}`\n" if command else ""
+    write_text(path, results_table(results) + footer)
 
 
 def format_number(metric: str, value: float) -> str:
-    """Return a number as tables show it: with the metric's digits, or a dash if it is none."""
+    """Return a number with the metric's digits, or a dash for NaN."""
     return "-" if math.isnan(value) else f"{value:.{METRICS.find(metric).digits}f}"
 
 
 def format_column(metric: str, results: Results) -> tuple[str, str]:
-    """Return the column that a metric stands in: the metric, and the protocol if it goes by one."""
+    """Return the key of a metric's column: the metric, and the protocol if it has any."""
     return metric, results.protocol if METRICS.find(metric).has_protocol else ""
 
 
 def metric_header(metric: str, protocol: str) -> str:
-    """Return what a column is headed by."""
+    """Return the heading of a column."""
     unit = METRICS.find(metric).unit
     words = (metric.upper(), unit, f"({protocol})" if protocol else "")
     return " ".join(filter(None, words))
 
 
 def markdown_table(head: list[str], rows: list[list[str]], *, words: int) -> str:
-    """Return a table whose first columns hold words, set left, and the others numbers."""
+    """Return a table whose first `words` columns are aligned left, and all others right."""
     lines = [head, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = [

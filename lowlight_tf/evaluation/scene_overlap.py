@@ -1,4 +1,4 @@
-"""Models that learned from scenes which they are to be judged by: told from cards alone."""
+"""Warnings of models that are evaluated on scenes they were trained on, found from their cards."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,27 +11,28 @@ from lowlight_tf.runtime.engine import Engine
 def find_shared_scenes(
     models: Sequence[str], engines: Mapping[str, Engine], data: Iterable[str]
 ) -> list[str]:
-    """Return a line for each model and dataset of which it has learned from the same scenes.
+    """Return a warning for each model and data set that share scenes.
 
-    Pictures that were learned from are found by `leaks.refuse_leaks`, while both are at hand; when
-    a model is judged, they mostly are elsewhere.
+    `datasets.leakage` compares the images themselves while a model is trained; when it is evaluated,
+    the training images mostly are elsewhere.
 
     Args:
-        models: As they were named: shipped nets, files, run folders.
-        engines: What tables call them -> them, in the same order.
-        data: Names of datasets; folders are passed over.
+        models: As they were named: shipped models, files, run folders.
+        engines: Name in tables -> engine, in the same order.
+        data: Names of data sets; folders are skipped.
     """
-    judging = list(data)
+    names = list(data)
     return [
-        f"{name} learned from {source}, which shows scenes of {one}: its numbers there say nothing."
+        f"{name} was trained on {source}, which shows scenes of {dataset}: its numbers there are "
+        "not comparable."
         for model, (name, engine) in zip(models, engines.items(), strict=True)
-        for one in judging
-        for source in shared_scenes(list_training_sets(model, engine), one)
+        for dataset in names
+        for source in shared_scenes(list_training_sets(model, engine), dataset)
     ]
 
 
 def list_training_sets(model: str, engine: Engine) -> list[str]:
-    """Return the names of what a model learned from; none where nobody knows."""
+    """Return the names of a model's training data; none where that is unknown."""
     if engine.card:
         return list(engine.card.training.get("data", {}))
     report = Path(model) / "training.json"

@@ -246,7 +246,7 @@ def test_results_come_back_as_they_were_saved(pair_of, tmp_path):
     fields = strict(path)
     assert fields["command"] == "lowlight-tf evaluate"
     assert fields["versions"]["numpy"] == np.__version__
-    assert [one["pictures"] for one in fields["results"]] == [2, 2]
+    assert [one["images"] for one in fields["results"]] == [2, 2]
     assert fields["results"][0]["metrics"]["psnr"]["mean"] == results[0].means["psnr"]
     again = load(path)
     assert [(r.model, r.protocol, r.data, r.sha256) for r in again] == [

@@ -132,7 +132,7 @@ def test_the_baseline_is_measured_beside_nets(pair):
     ("metrics", "protocols", "words"),
     [
         (("psnr",), ("plain",), "under the protocol sid or half_resolution. Received: plain"),
-        (("loe",), ("sid",), "RAW files have no picture for low"),
+        (("loe",), ("sid",), "RAW files have no image for low"),
     ],
 )
 def test_what_cannot_be_measured_of_raw_files_is_said_before(pair, metrics, protocols, words):

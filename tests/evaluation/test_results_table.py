@@ -16,13 +16,13 @@ def test_a_model_has_one_row_and_a_protocol_its_own_columns():
         results("in|put", "plain", 8.0, float("inf")),
     ]
     assert results_table.results_table(found).splitlines() == [
-        "| model   | data | pictures | PSNR dB (plain) | SSIM (plain) | PSNR dB (luma) "
-        "| SSIM (luma) | ms per picture |",
-        "| ------- | ---- | -------: | --------------: | -----------: | -------------: "
+        "| model   | data | images | PSNR dB (plain) | SSIM (plain) | PSNR dB (luma) "
+        "| SSIM (luma) | ms per image |",
+        "| ------- | ---- | -----: | --------------: | -----------: | -------------: "
         "| ----------: | -------------: |",
-        "| net     | lol  |        2 |           20.50 |       0.2050 |          22.75 "
+        "| net     | lol  |      2 |           20.50 |       0.2050 |          22.75 "
         "|      0.2275 |            4.0 |",
-        "| in\\|put | lol  |        2 |             inf |          inf |              - "
+        "| in\\|put | lol  |      2 |             inf |          inf |              - "
         "|           - |            4.0 |",
     ]
 
@@ -33,8 +33,8 @@ def test_what_a_net_costs_stands_beside_what_it_reaches():
     head, _, *rows = results_table.results_table([results("input", "plain", 8.0), net]).splitlines()
     assert head.split(" | ")[-3:] == [
         "  weights",
-        "G multiply-adds per picture",
-        "ms per picture |",
+        "G multiply-adds per image",
+        "ms per image |",
     ]
     assert rows[0].split()[-6:-1:2] == ["-", "-", "4.0"]
     assert rows[1].split()[-6:-1:2] == ["1,234,567", "1.000", "4.0"]

@@ -1,4 +1,4 @@
-"""A model that learned from the scenes it is judged by is told of, wherever the pictures are."""
+"""A model that was trained on the scenes it is judged by is told of, wherever the pictures are."""
 
 from lowlight_tf.evaluation.evaluator import load_models
 from lowlight_tf.evaluation.scene_overlap import find_shared_scenes
@@ -11,7 +11,7 @@ def test_a_shipped_net_that_learned_from_lol_v1_is_not_judged_by_lol_v2():
         models, load_models(models), ["lol_v1", "lol_v2_real", "dicm", "a/folder"]
     )
     assert lines == [
-        "dashcam_net_nano_int8 learned from lol_v1, which shows scenes of lol_v2_real: its numbers "
+        "dashcam_net_nano_int8 was trained on lol_v1, which shows scenes of lol_v2_real: its numbers "
         "there say nothing."
     ]
 

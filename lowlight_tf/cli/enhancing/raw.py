@@ -60,11 +60,11 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
     """Refuse flags that no RAW file can be developed with; warn where the ratio is capped."""
     if args.exposure_ratio is not None:
         checks.check_positive("exposure_ratio", args.exposure_ratio)
-        if capped_ratio(args) < args.exposure_ratio:
+        if ratio_from_flags(args) < args.exposure_ratio:
             warn(
                 "enhance",
                 f"--exposure-ratio {args.exposure_ratio:g} is above the limit of See-in-the-Dark, "
-                f"{capped_ratio(args):g}, which is used. Pass --no-ratio-cap to exceed it.",
+                f"{ratio_from_flags(args):g}, which is used. Pass --no-ratio-cap to exceed it.",
             )
     checks.check_positive("fps", args.fps)
     if args.black_level is not None and engine.contract.task != "raw_to_rgb":
@@ -73,7 +73,7 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
         )
 
 
-def capped_ratio(args: argparse.Namespace) -> float | None:
+def ratio_from_flags(args: argparse.Namespace) -> float | None:
     """Return the ratio that the flags ask for, if they do."""
     from lowlight_tf.imaging.raw import raw_image
 
@@ -109,7 +109,7 @@ def ratio_for(image: "RawImage", name: str, args: argparse.Namespace, bar: Progr
     from lowlight_tf.imaging.raw import raw_image
     from lowlight_tf.runtime.develop import auto_exposure_ratio
 
-    ratio = capped_ratio(args)
+    ratio = ratio_from_flags(args)
     if ratio is not None:
         return ratio
     cap = None if args.no_ratio_cap else raw_image.MAX_EXPOSURE_RATIO
@@ -124,7 +124,7 @@ def develop_with_libraw(source: Path, args: argparse.Namespace) -> "np.ndarray":
     from lowlight_tf.imaging.raw import raw_image
 
     return raw_image.develop_with_libraw(
-        source, ratio=capped_ratio(args) or 1.0, curve="srgb", upright=True
+        source, ratio=ratio_from_flags(args) or 1.0, curve="srgb", upright=True
     )
 
 

@@ -167,12 +167,12 @@ def compare(
     for engine in engines.values():
         evaluator.check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
     step = max(-(-len(pairs) // max_images), 1) if max_images else len(pairs)
-    shown_pairs = set(range(0, len(pairs), step)) if max_images else set()
+    preview_indices = set(range(0, len(pairs), step)) if max_images else set()
     model_results = []
     for model, (name, engine) in zip(models, engines.items(), strict=True):
         task = _WorkerTask(model, threads, tuple(metrics), tuple(protocols), width)
         report_progress = functools.partial(progress, name) if progress else None
-        images, peak_mb = _measure_model(task, pairs, shown_pairs, report_progress)
+        images, peak_mb = _measure_model(task, pairs, preview_indices, report_progress)
         scores = [image.scores for image in images if not image.failed]
         results = evaluator.build_results(
             engine,
@@ -189,7 +189,7 @@ def compare(
         raise UsageError(f"Every model failed on every image. The first: {reason}")
     previews = {
         index: _preview_inputs(list(engines.values()), pairs[index], width)
-        for index in sorted(shown_pairs)
+        for index in sorted(preview_indices)
     }
     return Comparison(data, tuple(pair.name for pair in pairs), tuple(model_results), previews)
 
@@ -216,7 +216,7 @@ def _preview_inputs(engines: Sequence[Engine], pair: Pair, width: int) -> dict[s
 def _measure_model(
     task: _WorkerTask,
     pairs: Sequence[Pair],
-    shown_pairs: set[int],
+    preview_indices: set[int],
     progress: Callable[[float], None] | None,
 ) -> tuple[tuple[ImageResult, ...], float | None]:
     """Return a result for each pair, and the peak memory (MB).
@@ -229,7 +229,7 @@ def _measure_model(
     while len(done) < len(pairs):
         todo = [(index, pair) for index, pair in enumerate(pairs) if index not in done]
         current, exit_code = _run_process(
-            task, todo, shown_pairs, done, peaks, progress, len(pairs)
+            task, todo, preview_indices, done, peaks, progress, len(pairs)
         )
         missing = [index for index, _ in todo if index not in done]
         if missing:
@@ -242,7 +242,7 @@ def _measure_model(
 def _run_process(
     task: _WorkerTask,
     todo: Sequence[tuple[int, Pair]],
-    shown_pairs: set[int],
+    preview_indices: set[int],
     done: dict[int, ImageResult],
     peaks: list[float],
     progress: Callable[[float], None] | None,
@@ -251,7 +251,7 @@ def _run_process(
     """Fill `done` by a worker; return the pair it was at when it ended, and its exit code."""
     spawn = multiprocessing.get_context("spawn")  # a fork would keep this process's memory
     receiver, sender = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_work, args=(sender, task, todo, shown_pairs), daemon=True)
+    process = spawn.Process(target=_work, args=(sender, task, todo, preview_indices), daemon=True)
     current = None
     try:
         process.start()
@@ -283,7 +283,7 @@ def _work(
     connection: Connection,
     task: _WorkerTask,
     todo: Sequence[tuple[int, Pair]],
-    shown_pairs: set[int],
+    preview_indices: set[int],
 ) -> None:
     """Run and measure the model on pairs in this process, and send each result."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
@@ -299,7 +299,7 @@ def _work(
     model = evaluator.Evaluator(engine, metrics=task.metrics, protocols=task.protocols)
     for index, pair in todo:
         send(("at", index))
-        send(("done", _measure_pair(model, pair, task.width if index in shown_pairs else 0)))
+        send(("done", _measure_pair(model, pair, task.width if index in preview_indices else 0)))
 
 
 def _pixel_count(pair: Pair) -> int:

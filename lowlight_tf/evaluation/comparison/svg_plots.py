@@ -1,18 +1,18 @@
-"""Drawings of a comparison, as SVG of a page: they take its letters and colors."""
+"""Plots of a comparison as inline SVG, styled by the page's CSS."""
 
 import html
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-WIDTH, HEIGHT = 520, 320  # of a plot, in the units of its drawing
-LEFT, RIGHT, TOP, BOTTOM = 56, 130, 16, 40  # margins; names stand in the right one
-LINE, LETTER = 13, 6.5  # between names that would lie over each other; width of a letter
-TALL = 40  # of a histogram
+WIDTH, HEIGHT = 520, 320  # of a plot, in SVG units
+LEFT, RIGHT, TOP, BOTTOM = 56, 130, 16, 40  # margins; the right one holds names
+LINE_HEIGHT, CHAR_WIDTH = 13, 6.5  # of labels
+HISTOGRAM_HEIGHT = 40
 
 
 class Point(NamedTuple):
-    """A model where it stands: what a picture takes (milliseconds), and what it reaches."""
+    """A model in the plot: time per image (milliseconds) and quality."""
 
     name: str
     ms: float
@@ -20,7 +20,7 @@ class Point(NamedTuple):
 
 
 def pareto_front(points: Sequence[Point], *, higher: bool) -> list[Point]:
-    """Return the points of which none other is both as quick and as good; the quickest first."""
+    """Return the points that no other beats in both time and quality; the fastest first."""
     sign = 1 if higher else -1
     best: list[Point] = []
     for point in sorted(points, key=lambda one: (one.ms, -sign * one.value)):
@@ -37,8 +37,8 @@ def pareto_plot(
     Args:
         points: All finite; milliseconds above zero.
         label: Of the quality.
-        higher: Whether a higher number is the better one; else the scale runs downward.
-        floor: What the dark picture itself has, as a dashed line.
+        higher: Whether higher is better; else the axis is inverted.
+        floor: Of the unchanged input, drawn as a dashed line.
     """
     times = [math.log10(point.ms) for point in points]
     values = [point.value for point in points] + ([] if floor is None else [floor])
@@ -48,8 +48,8 @@ def pareto_plot(
         return LEFT + (math.log10(ms) - low[0]) / (low[1] - low[0]) * (WIDTH - LEFT - RIGHT)
 
     def y(value: float) -> float:
-        share = (value - high[0]) / (high[1] - high[0])
-        return TOP + (1 - share if higher else share) * (HEIGHT - TOP - BOTTOM)
+        fraction = (value - high[0]) / (high[1] - high[0])
+        return TOP + (1 - fraction if higher else fraction) * (HEIGHT - TOP - BOTTOM)
 
     parts = []
     for value in _ticks(*high):
@@ -59,69 +59,71 @@ def pareto_plot(
         parts += [_line(x(ms), TOP, x(ms), HEIGHT - BOTTOM, "grid")]
         parts += [_text(x(ms), HEIGHT - BOTTOM + 16, f"{ms:g}", "middle")]
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts += [_text(middle, HEIGHT - 6, "ms per picture", "middle")]
+    parts += [_text(middle, HEIGHT - 6, "ms per image", "middle")]
     if floor is not None:
         parts += [_line(LEFT, y(floor), WIDTH - RIGHT, y(floor), "floor")]
         parts += [_text(LEFT + 4, y(floor) - 4, "input", "start")]
     best = pareto_front(points, higher=higher)
     path = " ".join(f"{x(one.ms):.1f},{y(one.value):.1f}" for one in best)
     parts += [f'<polyline class="front" points="{path}"/>']
-    taken: list[tuple[float, float, float]] = []  # of each name its left, right and foot
+    taken: list[tuple[float, float, float]] = []  # left, right and baseline of each label
     for one in sorted(points, key=lambda one: y(one.value)):
         kind = "dot best" if one in best else "dot"
-        told = html.escape(f"{one.name}: {one.value:g}, {one.ms:.3g} ms")
+        title = html.escape(f"{one.name}: {one.value:g}, {one.ms:.3g} ms")
         parts += [
             f'<circle class="{kind}" cx="{x(one.ms):.1f}" cy="{y(one.value):.1f}" r="4">'
-            f"<title>{told}</title></circle>"
+            f"<title>{title}</title></circle>"
         ]
         left, foot = x(one.ms) + 8, y(one.value) + 4
-        right = left + LETTER * len(one.name)
-        for begin, end, other in taken:  # downward, as they were laid
-            if left < end and begin < right and abs(foot - other) < LINE:
-                foot = other + LINE
+        right = left + CHAR_WIDTH * len(one.name)
+        for begin, end, other in taken:  # from the top
+            if left < end and begin < right and abs(foot - other) < LINE_HEIGHT:
+                foot = other + LINE_HEIGHT
         taken = sorted([*taken, (left, right, foot)], key=lambda name: name[2])
         parts += [_text(left, foot, one.name, "start")]
-    spoken = "; ".join(f"{one.name} {one.value:g} at {one.ms:.3g} ms" for one in best)
-    told = html.escape(f"{label} against milliseconds. Not surpassed: {spoken}.")
+    summary = "; ".join(f"{one.name} {one.value:g} at {one.ms:.3g} ms" for one in best)
+    description = html.escape(f"{label} against milliseconds. Pareto front: {summary}.")
     return (
-        f'<svg class="pareto" role="img" aria-label="{told}" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f'<svg class="pareto" role="img" aria-label="{description}" viewBox="0 0 {WIDTH} {HEIGHT}">'
         f"{''.join(parts)}</svg>"
     )
 
 
 def histogram_plot(curves: dict[str, Sequence[float]], label: str) -> str:
-    """Draw histograms over each other: class of the outline -> share in each step.
+    """Draw overlaid histograms: CSS class of the outline -> fraction in each bin.
 
-    Heights go by the square root, so that a little light beside much darkness is seen.
+    Heights are square roots, so that small fractions are visible.
     """
-    peak = math.sqrt(max(max(shares) for shares in curves.values())) or 1
+    peak = math.sqrt(max(max(fractions) for fractions in curves.values())) or 1
     paths = []
-    for kind, shares in curves.items():
-        heights = (TALL * (1 - math.sqrt(share) / peak) for share in shares)
+    for kind, fractions in curves.items():
+        heights = (HISTOGRAM_HEIGHT * (1 - math.sqrt(fraction) / peak) for fraction in fractions)
         corners = " ".join(f"{step + 0.5:g},{height:.1f}" for step, height in enumerate(heights))
-        paths.append(f'<polyline class="{kind}" points="0,{TALL} {corners} {len(shares)},{TALL}"/>')
+        paths.append(
+            f'<polyline class="{kind}" points="0,{HISTOGRAM_HEIGHT} {corners} {len(fractions)},{HISTOGRAM_HEIGHT}"/>'
+        )
     wide = len(next(iter(curves.values())))
     return (
         f'<svg class="histogram" role="img" aria-label="{html.escape(label)}" '
-        f'viewBox="0 0 {wide} {TALL}" preserveAspectRatio="none">{"".join(paths)}</svg>'
+        f'viewBox="0 0 {wide} {HISTOGRAM_HEIGHT}" preserveAspectRatio="none">{"".join(paths)}</svg>'
     )
 
 
 def _pad_range(low: float, high: float, margin: float) -> tuple[float, float]:
-    room = margin * (high - low) or margin * max(abs(high), 1)
-    return low - room, high + room
+    padding = margin * (high - low) or margin * max(abs(high), 1)
+    return low - padding, high + padding
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return some four to eight round numbers of a range."""
+    """Return about four to eight round numbers in a range."""
     rough = (high - low) / 8
     scale = 10 ** math.floor(math.log10(rough))
-    step = next(scale * share for share in (1, 2, 5, 10) if scale * share >= rough)
+    step = next(scale * factor for factor in (1, 2, 5, 10) if scale * factor >= rough)
     return [round(n * step, 10) for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Return 1, 2, 5, 10, ... of a range of logarithms; of a long one 1, 10, 100, ..."""
+    """Return 1, 2, 5, 10, ... in a range of logarithms; 1, 10, 100, ... in a long one."""
     powers = range(math.floor(low), math.ceil(high) + 1)
     marks = (1, 2, 5) if high - low < 2.5 else (1,)
     found = (mark * 10**power for power in powers for mark in marks)

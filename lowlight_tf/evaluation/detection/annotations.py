@@ -1,4 +1,4 @@
-"""What people have marked in pictures: boxes of VOC, COCO, ExDark, plain JSON, or class maps."""
+"""Reading box annotations: VOC, COCO, ExDark, plain JSON, and class maps."""
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import image_io
 
 SIDECAR_NAMES = ("boxes.json", "annotations.json", "Annotations", "Annotation", "label", "labels")
-"""What labels may be called, beside pictures or up to two folders above theirs."""
+"""Names of labels, next to the images or up to two folders above."""
 
 CLASS_ALIASES = {
     "people": "person",
@@ -29,22 +29,22 @@ CLASS_ALIASES = {
     "diningtable": "dining table",
     "table": "dining table",
 }
-"""What data sets call what COCO calls otherwise."""
+"""Class names of other data sets -> those of COCO."""
 
 SEGMENTATION_TO_CLASS = {8: ("car", False), 9: ("person", False), 10: ("person", True)}
-"""CamVid's classes of 12: car, pedestrian, bicyclist. A bicyclist is marked with the bicycle, so
-that its box fits neither: whether a person is found there does not count."""
+"""Value in CamVid's 12-class maps -> class, and whether its boxes are ignored: car, pedestrian,
+bicyclist. A bicyclist is labelled together with the bicycle, so that its box fits neither."""
 
-MIN_BOX_SIDE = 200  # pixels of a region in a map; whether a smaller one is found does not count
+MIN_REGION_AREA_PX = 200  # of a region in a class map; boxes of smaller ones are ignored
 
 
 class BoxAnnotation(NamedTuple):
-    """One thing that was marked.
+    """One labelled object.
 
     Attributes:
-        name: What it is, in COCO's words where it has one.
-        box: Left, top, right, bottom, in pixels from the upper left corner of the picture.
-        ignored: It counts neither if it is found nor if it is not: a crowd, or too difficult.
+        name: Its class, as COCO calls it where COCO has it.
+        box: Left, top, right, bottom, in pixels from the upper left corner of the image.
+        ignored: It counts neither as found nor as missed: a crowd, or too difficult.
     """
 
     name: str
@@ -53,23 +53,23 @@ class BoxAnnotation(NamedTuple):
 
 
 def find_annotations(image: Path) -> Path | None:
-    """Return where the labels of a picture lie, if they have one of the names of `BESIDE`."""
-    places = (folder / name for folder in image.absolute().parents[:3] for name in SIDECAR_NAMES)
-    return next((place for place in places if place.exists()), None)
+    """Return the labels of an image, if they have one of the names of `SIDECAR_NAMES`."""
+    paths = (folder / name for folder in image.absolute().parents[:3] for name in SIDECAR_NAMES)
+    return next((path for path in paths if path.exists()), None)
 
 
 def read_annotations(labels: Path, names: Iterable[str]) -> dict[str, list[BoxAnnotation]]:
-    """Read what is marked in some pictures.
+    """Read the annotations of some images.
 
     Args:
-        labels: A folder of VOC .xml files, of ExDark's .txt files (bbGt, called as the picture
+        labels: A folder of VOC .xml files, of ExDark's .txt files (bbGt, named as the image
             with its suffix), or of maps of CamVid's 12 classes, whose regions become boxes (cars
             that touch in the map are one); a .json file of COCO, or one that maps the name of a
-            picture to a list of {"cls": name, "xyxy": [left, top, right, bottom]}.
-        names: Of the pictures, without suffix.
+            image to a list of {"cls": name, "xyxy": [left, top, right, bottom]}.
+        names: Of the images, without suffix.
 
     Returns:
-        Name of the picture -> its labels, for those of `names` of which the labels speak.
+        Name of the image -> its annotations, for those of `names` that have any.
 
     Raises:
         UsageError: If there are no labels of these kinds, or they are damaged.
@@ -78,32 +78,32 @@ def read_annotations(labels: Path, names: Iterable[str]) -> dict[str, list[BoxAn
         voc = {path.stem: path for path in sorted(labels.glob("*.xml"))}
         bbgt = {Path(path.stem).stem: path for path in sorted(labels.glob("*.*.txt"))}
         if voc:
-            paths, one = voc, _voc
+            paths, read = voc, _read_voc
         elif bbgt:
-            paths, one = bbgt, _bbgt
+            paths, read = bbgt, _read_bbgt
         else:
-            paths, one = match_by_stem(labels), _regions
-        found = {name: one(paths[name]) for name in names if name in paths}
+            paths, read = match_by_stem(labels), _read_class_map
+        found = {name: read(paths[name]) for name in names if name in paths}
     elif labels.suffix.lower() == ".json":
         fields = read_json(labels)
         try:
-            marked = _coco(fields) if "annotations" in fields else _plain(fields)
+            labelled = _read_coco(fields) if "annotations" in fields else _read_plain(fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(
                 f"{labels} holds no boxes: {error!r}. Expected COCO's images, annotations and "
-                'categories, or {"PICTURE": [{"cls": "person", "xyxy": [0, 0, 9, 9]}]}.'
+                'categories, or {"IMAGE": [{"cls": "person", "xyxy": [0, 0, 9, 9]}]}.'
             ) from None
-        found = {name: marked[name] for name in names if name in marked}
+        found = {name: labelled[name] for name in names if name in labelled}
     else:
-        what = "a file" if labels.is_file() else "nothing there"
+        reason = "a file" if labels.is_file() else "nothing there"
         raise UsageError(
             "`labels` must be a folder of VOC .xml files, ExDark's .txt files or class maps, or a "
-            f".json file. Received: {labels} ({what})."
+            f".json file. Received: {labels} ({reason})."
         )
     return found
 
 
-def _label(name: str, box: Iterable[Any], ignored: bool = False) -> BoxAnnotation:
+def _make_annotation(name: str, box: Iterable[Any], ignored: bool = False) -> BoxAnnotation:
     name, corners = name.strip().lower(), tuple(map(float, box))
     left, top, right, bottom = corners
     if not (right > left and bottom > top):
@@ -111,21 +111,21 @@ def _label(name: str, box: Iterable[Any], ignored: bool = False) -> BoxAnnotatio
     return BoxAnnotation(CLASS_ALIASES.get(name, name), corners, ignored)
 
 
-def _voc(path: Path) -> list[BoxAnnotation]:
+def _read_voc(path: Path) -> list[BoxAnnotation]:
     try:
         return [
-            _label(
-                thing.findtext("name", ""),
-                [thing.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")],
-                thing.findtext("difficult", "0").strip() == "1",
+            _make_annotation(
+                item.findtext("name", ""),
+                [item.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")],
+                item.findtext("difficult", "0").strip() == "1",
             )
-            for thing in ElementTree.parse(path).iter("object")
+            for item in ElementTree.parse(path).iter("object")
         ]
     except (ElementTree.ParseError, OSError, TypeError, ValueError) as error:
         raise UsageError(f"{path} holds no VOC boxes: {error}.") from None
 
 
-def _bbgt(path: Path) -> list[BoxAnnotation]:
+def _read_bbgt(path: Path) -> list[BoxAnnotation]:
     """Read lines of NAME LEFT TOP WIDTH HEIGHT ..., below one that begins with %."""
     found = []
     try:
@@ -133,41 +133,42 @@ def _bbgt(path: Path) -> list[BoxAnnotation]:
             if line.strip() and not line.startswith("%"):
                 name, *numbers = line.split()
                 left, top, width, height = map(float, numbers[:4])
-                found.append(_label(name, (left, top, left + width, top + height)))
+                found.append(_make_annotation(name, (left, top, left + width, top + height)))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} holds no boxes of ExDark: {error}.") from None
     return found
 
 
-def _coco(fields: Mapping[str, Any]) -> dict[str, list[BoxAnnotation]]:
-    kinds = {kind["id"]: kind["name"] for kind in fields["categories"]}
-    pictures = {one["id"]: Path(one["file_name"]).stem for one in fields["images"]}
-    found: dict[str, list[BoxAnnotation]] = {name: [] for name in pictures.values()}
-    for one in fields["annotations"]:
-        left, top, width, height = one["bbox"]
+def _read_coco(fields: Mapping[str, Any]) -> dict[str, list[BoxAnnotation]]:
+    classes = {entry["id"]: entry["name"] for entry in fields["categories"]}
+    names = {entry["id"]: Path(entry["file_name"]).stem for entry in fields["images"]}
+    found: dict[str, list[BoxAnnotation]] = {name: [] for name in names.values()}
+    for entry in fields["annotations"]:
+        left, top, width, height = entry["bbox"]
         box = (left, top, left + width, top + height)
-        label = _label(kinds[one["category_id"]], box, bool(one.get("iscrowd", 0)))
-        found[pictures[one["image_id"]]].append(label)
+        label = _make_annotation(classes[entry["category_id"]], box, bool(entry.get("iscrowd", 0)))
+        found[names[entry["image_id"]]].append(label)
     return found
 
 
-def _plain(fields: Mapping[str, Any]) -> dict[str, list[BoxAnnotation]]:
+def _read_plain(fields: Mapping[str, Any]) -> dict[str, list[BoxAnnotation]]:
     return {
-        name: [_label(one["cls"], one["xyxy"]) for one in things] for name, things in fields.items()
+        name: [_make_annotation(entry["cls"], entry["xyxy"]) for entry in entries]
+        for name, entries in fields.items()
     }
 
 
-def _regions(path: Path) -> list[BoxAnnotation]:
-    marked = image_io.load_image(path).pixels[..., 0]
-    if marked.max() > 11:
+def _read_class_map(path: Path) -> list[BoxAnnotation]:
+    class_map = image_io.load_image(path).pixels[..., 0]
+    if class_map.max() > 11:
         raise UsageError(
             f"{path} must be a map of CamVid's 12 classes, values 0 to 11. "
-            f"Received: up to {marked.max()}."
+            f"Received: up to {class_map.max()}."
         )
     found = []
     for value, (name, ignored) in SEGMENTATION_TO_CLASS.items():
-        regions = cv2.connectedComponentsWithStats((marked == value).astype("uint8"))[2][1:]
+        regions = cv2.connectedComponentsWithStats((class_map == value).astype("uint8"))[2][1:]
         for left, top, width, height, area in regions.tolist():
             box = (left, top, left + width, top + height)
-            found.append(_label(name, box, ignored or area < MIN_BOX_SIDE))
+            found.append(_make_annotation(name, box, ignored or area < MIN_REGION_AREA_PX))
     return found

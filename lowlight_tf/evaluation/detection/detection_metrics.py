@@ -1,4 +1,4 @@
-"""What a detector finds in pictures before and after: against labels, and against another judge."""
+"""Object detection before and after enhancement: average precision, agreement, missed persons."""
 
 import dataclasses
 import math
@@ -24,33 +24,34 @@ from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.tasks import task_of
 
 SCORE_THRESHOLD = 0.3
-"""Score from which something counts as found, where two looks are compared."""
+"""Score from which a detection counts, where two sets of detections are compared."""
 
 ROAD_CLASSES = "person", "bicycle", "car", "motorcycle", "bus", "truck"
-"""What they are compared by: whatever moves on a road."""
+"""Classes that are compared: road users."""
 
-SAME_BOX_IOU = 0.5  # IoU from which a thing that both cameras show counts once
-SEED = 1  # of the noise in darkened pictures
+SAME_BOX_IOU = 0.5  # from which detections of both cameras are one object
+SEED = 1  # of the noise in darkened images
 
 
 @dataclasses.dataclass(frozen=True)
 class DetectionResult:
-    """What a detector found in one kind of pictures of one set.
+    """The detections in one kind of images of one set, compared.
 
     Attributes:
         images: "input", "day", "dark", "visible", "infrared", or the model that made them.
-        data: What the set is called.
-        detector: Who looked.
-        count: How many pictures.
+        data: Name of the set.
+        detector: Name of the detector.
+        count: Number of images.
         labelled: How many of them have labels.
-        precisions: Class -> average precision at each of `precision.OVERLAPS`; none without labels.
-        reference_detector: Whom the detector is compared with; "" for nobody.
-        agreement: With what the judge found in the inputs themselves: of two cameras in either, of
-            darkened pictures before. It is no accuracy: the judge errs, too.
-        persons: How many people the detector finds in the infrared pictures, where there are any;
-            of pictures with labels only those that are marked, of others only those that the judge
-            finds in either camera's picture, if there is a judge.
-        missed: How many of them it finds no more in these, not even half as sure.
+        precisions: Class -> average precision at each of
+            `mean_average_precision.IOU_THRESHOLDS`; none without labels.
+        reference_detector: Name of the detector that it is compared with; "" for none.
+        agreement: With the reference detector's detections in the inputs: of two cameras in either,
+            of darkened images before that. It is no accuracy: the reference errs, too.
+        persons: Number of persons that the detector finds in the infrared images, where there are
+            any; of labelled images only labelled ones, of others only those that the reference
+            detector, if there is one, finds in either camera's image.
+        missed: How many of them it does not find in these images, even at half the score.
     """
 
     images: str
@@ -76,65 +77,65 @@ def evaluate_detection(
     data: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> list[DetectionResult]:
-    """Let a detector look at the inputs and at what each engine makes of them.
+    """Run a detector on the inputs and on the results of each engine, and compare.
 
-    Where the cameras' pictures differ in size, the visible one is brought to the infrared one's.
+    Where the images of two cameras differ in size, the visible one is resized to the infrared one.
 
     Args:
-        engines: What to call it -> what fuses two pictures, or brightens one (the visible one).
-        pairs: Pictures of one camera, or of two.
-        detector: Who looks.
-        labels: Name of a pair -> what is there, in pixels of its infrared picture if it has one.
-            Classes that the detector does not know are passed over.
-        reference_detector: Whom the detector is compared with.
-        exposure: Share of light that is left to the visible pictures, see `noise.darken`; None
-            leaves them as they are.
-        data: What the pairs are called in the results.
-        progress: Called with the share done, in (0, 1].
+        engines: Name -> a model that fuses two images, or enhances one (the visible one).
+        pairs: Images of one camera, or of two.
+        detector: What detects.
+        labels: Name of a pair -> its objects, in pixels of its infrared image if it has one.
+            Classes that the detector does not have are skipped.
+        reference_detector: What the detector is compared with.
+        exposure: Factor on the light of the visible images, see `noise.darken`; None leaves them
+            unchanged.
+        data: Name of the pairs in the results.
+        progress: Called with the fraction done, in (0, 1].
 
     Returns:
         The inputs' rows first, then a row for each engine, in their order.
 
     Raises:
         UsageError: If there are no pairs, a file cannot be read, only some pairs have an infrared
-            picture, an engine needs one that is not there, or a label lies outside its picture.
+            image, an engine needs one that is missing, or a label lies outside its image.
     """
     check_detection(engines, pairs)
-    seen: dict[str, list[list[Detection]]] = {}
+    detections: dict[str, list[list[Detection]]] = {}
     references = []
     for done, pair in enumerate(pairs, 1):
         rng = np.random.default_rng([SEED, done])
-        for kind, picture in _image_variants(pair, engines, exposure, rng):
-            _check_labels(pair, labels.get(pair.name, ()), picture.shape)
-            seen.setdefault(kind, []).append(detector(picture))
-            if reference_detector and kind == "infrared":
-                references[-1] = _union(references[-1], _confident(reference_detector(picture)))
-            elif (
-                reference_detector and len(references) < done
-            ):  # the first is the visible one, undarkened
-                references.append(_confident(reference_detector(picture)))
+        for kind, image in _image_variants(pair, engines, exposure, rng):
+            _check_labels(pair, labels.get(pair.name, ()), image.shape)
+            detections.setdefault(kind, []).append(detector(image))
+            if reference_detector is None:
+                continue
+            if len(references) < done:  # the first kind is the visible image, undarkened
+                references.append(_confident(reference_detector(image)))
+            elif kind == "infrared":
+                references[-1] = _union(references[-1], _confident(reference_detector(image)))
         if progress:
             progress(done / len(pairs))
-    marked = [index for index, pair in enumerate(pairs) if pair.name in labels]
+    labelled = [index for index, pair in enumerate(pairs) if pair.name in labels]
     truth = [
         [label for label in labels[pairs[index].name] if label.name in detector.classes]
-        for index in marked
+        for index in labelled
     ]
     known: list[Sequence[BoxAnnotation | Detection] | None] = [
         labels.get(pair.name, references[index] if reference_detector else None)
         for index, pair in enumerate(pairs)
     ]
     rows = []
-    for kind, found in seen.items():
+    for kind, found in detections.items():
         precisions = mean_average_precision.average_precisions(
-            [found[index] for index in marked], truth
+            [found[index] for index in labelled], truth
         )
         row = DetectionResult(
             kind,
             data,
             detector.name,
             len(pairs),
-            len(marked),
+            len(labelled),
             {name: tuple(values.tolist()) for name, values in precisions.items()},
         )
         if reference_detector:
@@ -146,22 +147,22 @@ def evaluate_detection(
             row = dataclasses.replace(
                 row, reference_detector=reference_detector.name, agreement=agreed
             )
-        if "infrared" in seen:
-            people, lost = _count_persons(seen["infrared"], found, known)
-            row = dataclasses.replace(row, persons=people, missed=lost)
+        if "infrared" in detections:
+            persons, missed = _count_persons(detections["infrared"], found, known)
+            row = dataclasses.replace(row, persons=persons, missed=missed)
         rows.append(row)
     return rows
 
 
 def check_detection(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> None:
-    """Refuse what `measure` cannot do, before any picture is looked at; errors as there."""
+    """Refuse what `evaluate_detection` cannot do, before anything is run; errors as there."""
     if not pairs:
-        raise UsageError("Detection needs at least one picture. Received: none.")
+        raise UsageError("Detection needs at least one image. Received: none.")
     with_infrared = [pair.name for pair in pairs if "infrared" in pair.inputs]
     if with_infrared and len(with_infrared) < len(pairs):
         raise UsageError(
-            f"Either all pairs have an infrared picture or none. Received: {len(with_infrared)} of "
-            f"{len(pairs)}. Add the others, or pass the visible pictures alone."
+            f"Either all pairs have an infrared image or none. Received: {len(with_infrared)} of "
+            f"{len(pairs)}. Add the others, or pass the visible images alone."
         )
     for name, engine in engines.items():
         if engine.contract.task != "fuse":
@@ -174,20 +175,22 @@ def check_detection(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> Non
 
 
 def detection_table(rows: Sequence[DetectionResult]) -> str:
-    """Return a Markdown table: a row for each kind of pictures.
+    """Return a Markdown table: a row for each kind of images.
 
-    Average precisions stand in percent, as mAP and class by class; agreement with a judge as
-    precision, recall and F1, under its name; people as lost / found in infrared.
+    Average precisions are in percent, as mAP and for each class; agreement with a reference
+    detector is precision, recall and F1; persons are missed ones of those found in infrared.
     """
     classes = sorted({name for row in rows for name in row.precisions})
-    judges = list(dict.fromkeys(row.reference_detector for row in rows if row.reference_detector))
-    people = any(row.persons is not None for row in rows)
-    head = ["pictures", "data", "detector", "number"]
+    references = list(
+        dict.fromkeys(row.reference_detector for row in rows if row.reference_detector)
+    )
+    has_persons = any(row.persons is not None for row in rows)
+    head = ["images", "data", "detector", "number"]
     if classes:
         head += ["labelled", "mAP@.5", "mAP@.5:.95", *(f"{name} AP@.5" for name in classes)]
-    for judge in judges:
-        head += [f"agreement with {judge}: precision", "recall", "F1"]
-    head += ["people lost"] if people else []
+    for reference in references:
+        head += [f"agreement with {reference}: precision", "recall", "F1"]
+    head += ["persons missed"] if has_persons else []
     lines = []
     for row in rows:
         line = [row.images, row.data, row.detector, str(row.count)]
@@ -197,26 +200,28 @@ def detection_table(rows: Sequence[DetectionResult]) -> str:
                 {name: np.array(ap) for name, ap in row.precisions.items()}
             )
             line += [str(row.labelled), *(_percent(value) for value in (*means, *values))]
-        for judge in judges:
+        for reference in references:
             agreed = (
-                row.agreement if row.reference_detector == judge else DetectionAgreement(0, 0, 0)
+                row.agreement
+                if row.reference_detector == reference
+                else DetectionAgreement(0, 0, 0)
             )
             line += [_percent(value) for value in (agreed.precision, agreed.recall, agreed.f1)]
-        if people:
+        if has_persons:
             line.append("-" if row.persons is None else f"{row.missed} of {row.persons}")
         lines.append(line)
     return results_table.markdown_table(head, lines, words=3)
 
 
 def save_detection(path: Path, rows: Sequence[DetectionResult], *, command: str = "") -> None:
-    """Write rows as JSON: beside, then renamed. What is undefined is null."""
+    """Write rows as JSON, atomically. Undefined numbers are null."""
     write_json(path, {**results.provenance(command), "results": [_to_json(row) for row in rows]})
 
 
 def save_table(path: Path, rows: Sequence[DetectionResult], *, command: str = "") -> None:
-    """Write the table, and below it the line that makes it: beside, then renamed."""
-    made_by = f"\n`{command}`\n" if command else ""
-    write_text(path, detection_table(rows) + made_by)
+    """Write the table, and below it the command that makes it, atomically."""
+    footer = f"\n`{command}`\n" if command else ""
+    write_text(path, detection_table(rows) + footer)
 
 
 def _image_variants(
@@ -225,7 +230,7 @@ def _image_variants(
     exposure: float | None,
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each kind of picture of a scene, as it is made; the undarkened visible one first."""
+    """Yield the name and pixels of each kind of image of a scene; the undarkened visible one first."""
     visible = image_io.load_image(pair.path_of("low") or pair.target).pixels
     thermal = None
     if "infrared" in pair.inputs:
@@ -234,7 +239,7 @@ def _image_variants(
     if exposure:
         yield "day", visible
         dark = noise.darken(dtypes.img_as_float32(visible), exposure=exposure, rng=rng)
-        visible = np.rint(255 * dark).astype(np.uint8)
+        visible = dtypes.img_as_uint8(dark)
     if thermal is not None:
         yield "visible", visible
         yield "infrared", thermal.repeat(3, axis=2)
@@ -243,10 +248,10 @@ def _image_variants(
     cameras = {"visible": visible} | ({} if thermal is None else {"infrared": thermal})
     for name, engine in engines.items():
         try:
-            made = task_of(engine.contract).run(engine, cameras)
+            result = task_of(engine.contract).run(engine, cameras)
         except UsageError as error:
-            raise UsageError(f"Picture {pair.name}: {error}") from None
-        yield name, made
+            raise UsageError(f"Image {pair.name}: {error}") from None
+        yield name, result
 
 
 def _confident(found: Sequence[Detection], least: float = SCORE_THRESHOLD) -> list[Detection]:
@@ -254,7 +259,7 @@ def _confident(found: Sequence[Detection], least: float = SCORE_THRESHOLD) -> li
 
 
 def _union(found: list[Detection], others: list[Detection]) -> list[Detection]:
-    """Return what either has found; what both have found, once."""
+    """Return the detections of both, those in both once."""
     return found + [other for other in others if not _is_among(other, found)]
 
 
@@ -263,25 +268,28 @@ def _count_persons(
     found: Sequence[Sequence[Detection]],
     known: Sequence[Sequence[BoxAnnotation | Detection] | None],
 ) -> tuple[int, int]:
-    """Return how many people the infrared pictures show, and how many of them others do not.
+    """Return the number of persons in infrared images, and of those missing in other images.
 
-    Whom a detector finds is known to be one where a label or another detector says so, too; None
-    for a picture of which neither is asked.
+    Args:
+        infrared: For each image, the detections in the infrared one.
+        found: For each image, the detections in the other one.
+        known: For each image, labels or detections that confirm a person; None where nothing does,
+            and every detection counts.
     """
-    people = lost = 0
-    for reference, detections, sure in zip(infrared, found, known, strict=True):
+    persons = missed = 0
+    for reference, detections, confirmed in zip(infrared, found, known, strict=True):
         theirs, ours = (
             [one for one in _confident(several, least) if one.name == "person"]
             for several, least in ((reference, SCORE_THRESHOLD), (detections, SCORE_THRESHOLD / 2))
         )
-        theirs = [one for one in theirs if sure is None or _is_among(one, sure)]
-        people += len(theirs)
-        lost += len(theirs) - mean_average_precision.detection_agreement(ours, theirs).both
-    return people, lost
+        theirs = [one for one in theirs if confirmed is None or _is_among(one, confirmed)]
+        persons += len(theirs)
+        missed += len(theirs) - mean_average_precision.detection_agreement(ours, theirs).both
+    return persons, missed
 
 
 def _is_among(one: Detection, others: Sequence[BoxAnnotation | Detection]) -> bool:
-    """Whether others, of the same class, lie where this one does."""
+    """Return whether one of `others` is of the same class and at the same place."""
     boxes = [other.box for other in others if other.name == one.name]
     return (
         bool(boxes)
@@ -296,9 +304,9 @@ def _check_labels(pair: Pair, labels: Sequence[BoxAnnotation], shape: tuple[int,
         across, down = (left + right) / 2, (top + bottom) / 2
         if not (0 <= across <= shape[1] and 0 <= down <= shape[0]):
             raise UsageError(
-                f"Picture {pair.name} is {shape[0]}x{shape[1]} (height x width). Received a "
+                f"Image {pair.name} is {shape[0]}x{shape[1]} (height x width). Received a "
                 f"{label.name} labelled at row {down:.0f}, column {across:.0f}. Pass labels in "
-                "pixels of these pictures."
+                "pixels of these images."
             )
 
 

@@ -1,4 +1,4 @@
-"""Find people, cars and 78 more kinds of things in a picture. TensorFlow is never loaded here."""
+"""Detecting the 80 classes of COCO in an image with a .tflite file. TensorFlow is not loaded."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +16,10 @@ from lowlight_tf.runtime import input_checks
 DETECTOR_FILES = {"nanodet_g": Path(__file__).parents[2] / "weights" / "nanodet_g.tflite"}
 """Detectors that come with the package."""
 
-LETTERBOX_VALUE = 114  # gray level beside a picture that is not square
-MIN_SCORE = 0.01  # score: what is found below it is not told
-PRE_NMS_TOP_K, MAX_DETECTIONS = (
-    1000,
-    100,
-)  # boxes of a picture before and after double ones are left out
+LETTERBOX_VALUE = 114  # gray level of the padding of an image that is not square
+MIN_SCORE = 0.01  # below which detections are dropped
+PRE_NMS_TOP_K = 1000  # boxes of an image before non-maximum suppression
+MAX_DETECTIONS = 100  # boxes of an image after it
 IMAGENET = np.float32([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])  # mean and deviation, RGB
 
 CLASSES = (
@@ -36,16 +34,16 @@ CLASSES = (
     "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors",
     "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
-"""What COCO calls its 80 kinds of things, in its order."""
+"""The 80 classes of COCO, in its order."""
 
 
 class Detection(NamedTuple):
-    """One thing that was found.
+    """One detected object.
 
     Attributes:
         name: One of `CLASSES`.
-        box: Left, top, right, bottom, in pixels from the upper left corner of the picture.
-        score: How sure the detector is, in [0, 1].
+        box: Left, top, right, bottom, in pixels from the upper left corner of the image.
+        score: Confidence in [0, 1].
     """
 
     name: str
@@ -54,28 +52,28 @@ class Detection(NamedTuple):
 
 
 class Detector(Protocol):
-    """Whatever finds things in a picture.
+    """Anything that detects objects in an image.
 
     Attributes:
-        name: What tables call it.
-        classes: What it knows.
+        name: Its name in tables.
+        classes: Names of the classes that it detects.
     """
 
     name: str
     classes: tuple[str, ...]
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
-        """Return what is in an (H, W, 3) sRGB picture, uint8, uint16 or float32; surest first."""
+        """Return the objects in an (H, W, 3) sRGB image, uint8, uint16 or float32; best first."""
         ...
 
 
 class _DetectorFamily(NamedTuple):
-    """How detectors of one kind are shown a picture, and how their answer is read.
+    """Preprocessing and decoding of detectors of one kind.
 
     Attributes:
         preprocess: (S, S, 3) uint8 RGB -> the file's input.
         decode: Outputs, side S -> boxes (N, 4) in pixels of the square, scores (N, 80).
-        nms_iou: Of two boxes of a class that overlap by more (IoU), the less sure is left out.
+        nms_iou: IoU from which the worse of two boxes of a class is suppressed.
     """
 
     preprocess: Callable[[np.ndarray], np.ndarray]
@@ -86,11 +84,10 @@ class _DetectorFamily(NamedTuple):
 class LiteRTDetector:
     """A `Detector` over a .tflite file of NanoDet or YOLOX, trained on COCO.
 
-    The picture is shrunk or enlarged to the file's square, its sides in proportion, and lies in its
-    upper left corner.
+    The image is letterboxed: resized to fit the file's square input, in its upper left corner.
 
     Args:
-        path: The file; its outputs tell which of the two it is.
+        path: The file; which of the two it is follows from its outputs.
         threads: Processor threads for the interpreter.
 
     Raises:
@@ -111,32 +108,32 @@ class LiteRTDetector:
             raise UsageError(
                 f"{path} cannot be run: {reason.rstrip('.')}. Fetch it again."
             ) from None
-        (given, *others) = self._interpreter.get_input_details()
+        (port, *others) = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         last = sorted(int(one["shape"][-1]) for one in outputs)
-        if others or given["dtype"] != np.float32 or tuple(last) not in FAMILIES:
+        if others or port["dtype"] != np.float32 or tuple(last) not in FAMILIES:
             raise UsageError(
                 f"{path} must be a NanoDet (three outputs of 80 and of 44 columns) or a YOLOX "
                 f"(three of 85) with one float32 input. Received: {len(others) + 1} inputs and "
                 f"outputs of {', '.join(map(str, last))} columns."
             )
         self._interpreter.allocate_tensors()
-        self._input, self._outputs = given["index"], [one["index"] for one in outputs]
+        self._input, self._outputs = port["index"], [one["index"] for one in outputs]
         self._family = FAMILIES[tuple(last)]
-        self._side = int(given["shape"][2])
+        self._side = int(port["shape"][2])
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
-        """Find what is in a picture. See `Detector`.
+        """Detect the objects in an image. See `Detector`.
 
         Raises:
-            UsageError: If the image's shape or type is none that will do.
+            UsageError: If the image's shape or type does not fit.
         """
         input_checks.check_image(image)
         height, width = image.shape[:2]
         ratio = self._side / max(height, width)
         rows, columns = (max(1, round(ratio * side)) for side in (height, width))
         square = np.full((self._side, self._side, 3), LETTERBOX_VALUE, np.uint8)
-        square[:rows, :columns] = cv2.resize(_eight(image), (columns, rows))
+        square[:rows, :columns] = cv2.resize(_clip_to_uint8(image), (columns, rows))
         self._interpreter.set_tensor(self._input, self._family.preprocess(square))
         self._interpreter.invoke()
         outputs = [self._interpreter.get_tensor(index) for index in self._outputs]
@@ -160,31 +157,31 @@ def load_detector(detector: str | Path, *, threads: int = 2) -> LiteRTDetector:
     return LiteRTDetector(path, threads=threads)
 
 
-def _eight(image: np.ndarray) -> np.ndarray:
+def _clip_to_uint8(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint8:
         return image
-    return np.rint(np.clip(dtypes.img_as_float32(image), 0, 1) * 255).astype(np.uint8)
+    return dtypes.img_as_uint8(np.clip(dtypes.img_as_float32(image), 0, 1))
 
 
 def _non_max_suppression(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> list[Detection]:
-    """Return what is told of all boxes (N, 4) and their scores (N, classes)."""
-    places, kinds = np.nonzero(scores >= MIN_SCORE)
-    found = scores[places, kinds]
+    """Return the detections among boxes (N, 4) with scores (N, classes)."""
+    indices, classes = np.nonzero(scores >= MIN_SCORE)
+    found = scores[indices, classes]
     order = np.argsort(-found, kind="stable")[:PRE_NMS_TOP_K]
-    places, kinds, found = places[order], kinds[order], found[order]
-    corners = boxes[places]
-    cornered = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    indices, classes, found = indices[order], classes[order], found[order]
+    corners = boxes[indices]
+    corner_and_size = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     kept = cv2.dnn.NMSBoxesBatched(
-        cornered.tolist(), found.tolist(), kinds.tolist(), MIN_SCORE, overlap
+        corner_and_size.tolist(), found.tolist(), classes.tolist(), MIN_SCORE, overlap
     )
     return [
-        Detection(CLASSES[kinds[index]], tuple(corners[index].tolist()), float(found[index]))
+        Detection(CLASSES[classes[index]], tuple(corners[index].tolist()), float(found[index]))
         for index in sorted(kept)[:MAX_DETECTIONS]
     ]
 
 
 def _grid_centers(count: int) -> np.ndarray:
-    """Return (column, row) of each of the cells of a square, row by row."""
+    """Return (column, row) of each cell of a square grid, row by row."""
     side = round(count**0.5)
     rows, columns = np.divmod(np.arange(count), side)
     return np.stack([columns, rows], axis=1)
@@ -196,7 +193,7 @@ def _preprocess_nanodet(square: np.ndarray) -> np.ndarray:
 
 
 def _decode_nanodet(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each side of a box is as far from its cell's center as the mean of a distribution says."""
+    """Decode sides whose distances from the cell's center are means of predicted distributions."""
     sizes = sorted({output.shape[1] for output in outputs}, reverse=True)
     of = {output.shape[1:]: output[0] for output in outputs}
     boxes = []
@@ -215,15 +212,15 @@ def _preprocess_yolox(square: np.ndarray) -> np.ndarray:
 
 
 def _decode_yolox(outputs: Sequence[np.ndarray], side: int) -> tuple[np.ndarray, np.ndarray]:
-    """A box has a center beside its cell's corner, a size, and is there, and is of a kind."""
+    """Decode a center offset, a size, an objectness and class probabilities for each cell."""
     boxes, scores = [], []
     for output in outputs:
         stride = side / output.shape[1]
-        answer = output.reshape(-1, 85)
-        centers = (answer[:, :2] + _grid_centers(len(answer))) * stride
-        halves = np.exp(answer[:, 2:4]) * stride / 2
+        cells = output.reshape(-1, 85)
+        centers = (cells[:, :2] + _grid_centers(len(cells))) * stride
+        halves = np.exp(cells[:, 2:4]) * stride / 2
         boxes.append(np.hstack([centers - halves, centers + halves]))
-        scores.append(answer[:, 4:5] * answer[:, 5:])
+        scores.append(cells[:, 4:5] * cells[:, 5:])
     return np.concatenate(boxes), np.concatenate(scores)
 
 
@@ -232,4 +229,4 @@ FAMILIES = {
     (44, 44, 44, 80, 80, 80): _DetectorFamily(_preprocess_nanodet, _decode_nanodet, 0.6),
     (85, 85, 85): _DetectorFamily(_preprocess_yolox, _decode_yolox, 0.45),
 }
-"""How to use a file, by the columns of its outputs."""
+"""Sorted column counts of a file's outputs -> how to use it."""

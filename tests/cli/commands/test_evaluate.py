@@ -67,10 +67,10 @@ def test_of_a_folder_with_a_test_part_that_is_measured_and_named(folder, tmp_pat
     for path in whole.glob("test/*/b.png"):
         path.unlink()
     assert main(["evaluate", "--model=input", f"--data={whole}"]) == 0
-    assert f"| {whole} test |        1 |" in capsys.readouterr().out
+    assert f"| {whole} test |      1 |" in capsys.readouterr().out
     archive = shutil.make_archive(whole, "zip", tmp_path, "whole")
     assert main(["evaluate", "--model=input", f"--data={archive}", "--split=val"]) == 0
-    assert f"| {archive} val |        2 |" in capsys.readouterr().out
+    assert f"| {archive} val |      2 |" in capsys.readouterr().out
     Path(archive).write_bytes(b"no archive")
     assert main(["evaluate", "--model=input", f"--data={archive}"]) == 2
     error = capsys.readouterr().err
@@ -174,7 +174,7 @@ def test_what_fuses_and_what_does_not_stand_in_one_table(cameras, tmp_path, caps
     assert main(["evaluate", *words, "--metrics=source_psnr", "--protocol=plain,seed"]) == 0
     table = capsys.readouterr().out.splitlines()
     plain, seed = (cell.strip() for cell in table[-1].split("|")[4:6])
-    assert "SOURCE_PSNR dB (plain) | SOURCE_PSNR dB (seed) |" in table[0]
+    assert "SOURCE_PSNR dB (plain) | SOURCE_PSNR dB (unit_range) |" in table[0]
     assert float(seed) - float(plain) == pytest.approx(48.13, abs=0.011)
 
 
@@ -222,7 +222,7 @@ def test_a_run_is_measured_on_what_it_was_validated_with(folder, tmp_path, capsy
     TrainingData([], pair_folder(folder), {}).save(run)
     assert main(["evaluate", f"--checkpoint_dir={run}"]) == 0
     (one,) = json.loads((run / "results.json").read_text())["results"]
-    assert (one["model"], one["data"], one["pictures"]) == ("run", "run validation", 2)
+    assert (one["model"], one["data"], one["images"]) == ("run", "run validation", 2)
     assert 0 < one["metrics"]["psnr"]["mean"] < 48
 
     shutil.copytree(run, tmp_path / "other" / "run")

@@ -34,7 +34,7 @@ def test_rows_stand_for_both_cameras_and_the_model(street, tmp_path, capsys):
         assert f"| {kind} | {street} | nanodet_g |      1 |        1 |" in out
     assert "0 of 1" in out
     rows = json.loads(numbers.read_text())["results"]
-    assert [row["pictures"] for row in rows] == ["visible", "infrared", "average"]
+    assert [row["images"] for row in rows] == ["visible", "infrared", "average"]
     assert rows[1]["mAP@.5"] == 1
     assert table.read_text().splitlines()[0] in out
     command = shlex.split(json.loads(numbers.read_text())["command"])
@@ -82,8 +82,10 @@ def test_what_cannot_be_is_one_line(words, reason, street, capsys):
 
 def test_pictures_without_labels_need_a_judge(street, capsys):
     (street / "boxes.json").unlink()
-    assert main(["evaluate", "--task=detection", f"--data={street}"]) == 0  # people lost, at least
-    assert "people lost" in capsys.readouterr().out
+    assert (
+        main(["evaluate", "--task=detection", f"--data={street}"]) == 0
+    )  # persons missed, at least
+    assert "persons missed" in capsys.readouterr().out
     assert main(["evaluate", "--task=detection", f"--data={street / 'visible'}"]) == 2
     assert "Pass --labels, or --reference-detector" in capsys.readouterr().err
 
@@ -93,6 +95,6 @@ def test_labels_of_other_pictures_are_no_labels_unless_they_were_named(street, c
     (street / "boxes.json").write_text(json.dumps(boxes))
     words = ["evaluate", "--task=detection", f"--data={street}"]
     assert main(words) == 0
-    assert "0 of 1" in capsys.readouterr().out  # people lost are told without labels
+    assert "0 of 1" in capsys.readouterr().out  # persons missed are told without labels
     assert main([*words, f"--labels={street / 'boxes.json'}"]) == 2
     assert "labels none of the images" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def test_better_is_further_up_and_time_is_logarithmic(higher):
 def test_a_plot_says_what_it_shows_and_escapes_names():
     svg = pareto_plot([Point("<b>", 2.0, 20.0)], "A & B", higher=True, floor=20.0)
     assert (
-        'aria-label="A &amp; B against milliseconds. Not surpassed: &lt;b&gt; 20 at 2 ms."' in svg
+        'aria-label="A &amp; B against milliseconds. Pareto front: &lt;b&gt; 20 at 2 ms."' in svg
     )
     assert "<b>" not in svg
     assert 'class="floor"' in svg

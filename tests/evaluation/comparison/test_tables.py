@@ -13,7 +13,7 @@ def test_a_model_has_a_row_of_what_it_reaches_and_costs():
         entry("lime", 10.0, 11.0),
     )
     assert tables.means(found) == (
-        ["model", "pictures", "PSNR dB (plain)", "NIQE", "ms per picture", "bytes", "peak MB"],
+        ["model", "images", "PSNR dB (plain)", "NIQE", "ms per image", "bytes", "peak MB"],
         [
             ["tiny", "2", "20.50", "-", "4.5", "56,789", "91.3"],
             ["lime", "2", "10.50", "-", "4.5", "-", "80.0"],
@@ -31,7 +31,7 @@ def test_what_failed_is_marked_and_left_out_of_the_mean():
         ["none", "0 of 3", "-"],
     ]
     head, rows = tables.per_image_table(found)
-    assert head == ["model", "picture", "PSNR dB (plain)", "NIQE", "ms per picture"]
+    assert head == ["model", "image", "PSNR dB (plain)", "NIQE", "ms per image"]
     assert rows[:3] == [
         ["tiny", "p0", "20.00", "-", "4.0"],
         ["tiny", "p1", "failed", "failed", "failed"],
@@ -44,18 +44,18 @@ def test_csv_holds_the_numbers_of_both_tables():
     found = comparison(entry("tiny", 20.0, None, bytes=56789, failed="no memory, none"))
     rows = list(csv.DictReader(io.StringIO(tables.as_csv(found))))
     mean, first, second = rows
-    assert (mean["picture"], mean["PSNR dB (plain)"], mean["bytes"]) == ("(mean)", "20.00", "56789")
-    assert (mean["pictures"], mean["NIQE"], mean["peak MB"]) == ("1 of 2", "", "80.0")
-    assert (first["picture"], first["PSNR dB (plain)"], first["why it failed"]) == (
+    assert (mean["image"], mean["PSNR dB (plain)"], mean["bytes"]) == ("(mean)", "20.00", "56789")
+    assert (mean["images"], mean["NIQE"], mean["peak MB"]) == ("1 of 2", "", "80.0")
+    assert (first["image"], first["PSNR dB (plain)"], first["failure"]) == (
         "p0",
         "20.00",
         "",
     )
-    assert (second["PSNR dB (plain)"], second["why it failed"]) == ("failed", "no memory, none")
+    assert (second["PSNR dB (plain)"], second["failure"]) == ("failed", "no memory, none")
 
 
 def test_markdown_ends_with_the_line_that_makes_it():
     text = tables.markdown_report(comparison(entry("tiny", 20.0)), command="lowlight-tf compare x")
-    assert text.startswith("# night\n\n| model | pictures |")
+    assert text.startswith("# night\n\n| model | images |")
     assert text.endswith("\n`lowlight-tf compare x`\n")
     assert "## Failed" not in text

@@ -1,4 +1,4 @@
-"""What is found before and after: rows, labels, agreement, and people lost."""
+"""What is found before and after: rows, labels, agreement, and persons missed."""
 
 import json
 import math
@@ -167,7 +167,7 @@ def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
     visible = [cell.strip() for cell in lines[2].split("|")[1:-1]]
     cells = dict(zip(head, visible, strict=True))
     assert cells["mAP@.5"] == cells["person AP@.5"] == "50.5"
-    assert cells["people lost"] == "1 of 2"
+    assert cells["persons missed"] == "1 of 2"
     assert cells["agreement with bright: precision"] == "100.0"
     assert cells["F1"] == "66.7"
     detection_metrics.save_detection(tmp_path / "rows.json", rows, command="again")
@@ -224,7 +224,7 @@ def test_what_an_engine_refuses_names_the_picture(two_cameras):
         def __call__(self, images):
             raise UsageError("Too dark.")
 
-    with pytest.raises(UsageError, match="Picture a: Too dark"):
+    with pytest.raises(UsageError, match="Image a: Too dark"):
         detection_metrics.evaluate_detection(
             {"refuses": Refuses()}, fusion_folder(two_cameras), detector=Bright(), labels={}
         )
@@ -232,7 +232,7 @@ def test_what_an_engine_refuses_names_the_picture(two_cameras):
 
 def test_what_cannot_be_is_refused_before_anything_is_looked_at(two_cameras):
     both, one = fusion_folder(two_cameras), input_only_folder(two_cameras)
-    with pytest.raises(UsageError, match="at least one picture"):
+    with pytest.raises(UsageError, match="at least one image"):
         detection_metrics.check_detection({}, [])
     with pytest.raises(UsageError, match="Received: 1 of 2"):
         detection_metrics.check_detection({}, [*both, *one])
