@@ -325,7 +325,7 @@ def _measure_pair(model: evaluator.Evaluator, pair: Pair, width: int) -> ImageRe
         distance = np.abs(result - dtypes.img_as_float32(other)).mean(axis=2)
         levels = dtypes.img_as_uint8((distance / MAX_DIFFERENCE["target" in images]).clip(0, 1))
         colored = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
-        difference = make_preview(dtypes.imgdtypes.img_as_float32(colored), width)
+        difference = make_preview(dtypes.img_as_float32(colored), width)
     return ImageResult(scores, "", refused, make_preview(result, width), difference)
 
 
