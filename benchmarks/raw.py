@@ -44,7 +44,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = args.file or made_up(args.size, Path(folder) / "made_up.dng")
-        height, width = raw_image.raw_size(path)
+        height, width = raw_image.read_raw_size(path)
         print(f"\n{width}x{height}, from the file to 16 bits, {args.threads} threads\n")
         rates = side_by_side(
             {
@@ -70,7 +70,7 @@ def main() -> None:
 
 def made_up(size: tuple[int, int], path: Path) -> Path:
     digits = np.random.default_rng(0).integers(500, 700, size, dtype=np.uint16)
-    dng.write(path, digits, "RGGB", bits=14, black=(512,), wb=(2, 1, 1.6))
+    dng.write(path, digits, "RGGB", bit_depth=14, black_level=(512,), camera_wb=(2, 1, 1.6))
     return path
 
 

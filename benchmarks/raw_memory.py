@@ -80,7 +80,7 @@ def made_up(tree: Path, args: argparse.Namespace) -> Path:
 
 
 def take(path: Path, digits: np.ndarray) -> None:
-    dng.write(path, digits, "RGGB", bits=14, black=(512,), wb=(2, 1, 1.6))
+    dng.write(path, digits, "RGGB", bit_depth=14, black_level=(512,), camera_wb=(2, 1, 1.6))
 
 
 def trained(way: str, tree: Path, folder: Path, args: argparse.Namespace) -> float:

@@ -163,11 +163,11 @@ def datasets() -> str:
         parts += [
             f"## {path.stem} {{ #{path.stem} }}\n",
             f"{_sentence(card['title'])}\n",
-            f"- Home: <{card['home']}>",
+            f"- Home: <{card['homepage']}>",
             f"- Reference: {_links(card['paper'])}",
             f"- Terms: {card['terms']}",
             *([f"- Shows scenes of {', '.join(overlaps)}, too: {_WARNED}"] if overlaps else []),
-            f"\nHow to get it: {_links(_quoted(card['by_hand']))}\n",
+            f"\nHow to get it: {_links(_quoted(card['manual_download']))}\n",
             *_table(("split", "pairs", "folders"), rows),
             "",
         ]

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,22 @@ from lowlight_tf.checks import UsageError
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Lend a name beside a file; what was written there becomes the file if all went well.
+def atomic_write(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
+    """Yield a temporary path next to a file; it replaces the file if the body succeeds.
 
-    Whoever reads `path` sees what was there before or all of the new. If the body raises, `path` is
-    as it was and nothing lies beside it.
+    A reader of `path` sees either the old content or all of the new. If the body raises, `path` is
+    unchanged and the temporary file is removed.
 
     Args:
-        path: In a folder that exists.
+        path: File to write, in a folder that exists.
+        keep_suffix: Whether the temporary name ends like `path`, for libraries that choose the
+            format by the suffix. The default, .part, keeps a file that is left over when the
+            process is killed out of listings of images or checkpoints.
 
     Yields:
-        A name in the same folder, hidden, that does not end as `path` does: no listing of pictures
-        or checkpoints takes it for one, not even after the process was killed.
+        A hidden path in the same folder, .NAME.part or .NAME.part.SUFFIX.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = _part_path(path, path.suffix if keep_suffix else "")
     try:
         yield part
         os.replace(part, path)
@@ -33,8 +36,37 @@ def atomic_write(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a new, empty directory next to a path; it replaces the path if the body succeeds.
+
+    If the body raises, `path` is unchanged and the temporary directory is removed.
+
+    Args:
+        path: Directory to write. If it exists, it is removed with all that is in it, after the
+            body.
+
+    Yields:
+        A hidden directory in the same folder, .NAME.part.
+    """
+    part = _part_path(path)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; a file that holds none is the user's error."""
+    """Read a JSON object.
+
+    Raises:
+        UsageError: If the file cannot be read or holds no JSON object.
+    """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -45,17 +77,21 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, fields: dict[str, Any]) -> None:
-    """Write an object as `write_text` does."""
+    """Write a JSON object atomically, indented by two."""
     write_text(path, json.dumps(fields, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a UTF-8 text file atomically."""
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def sha256(path: Path) -> str:
-    """Return the checksum of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _part_path(path: Path, suffix: str = "") -> Path:
+    return path.with_name(f".{path.name}.part{suffix}")

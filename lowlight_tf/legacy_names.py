@@ -73,6 +73,10 @@ CARD_FIELDS = {"preparation": "preprocessing"}
 
 PORT_FIELDS = {"of": "thumbnail_of", "space": "color_space"}
 
+DATASET_FIELDS = {"by_hand": "manual_download", "home": "homepage", "size": "resize_to"}
+
+SPLIT_FIELDS = {"listed": "names_sha256", "only": "include", "pixels": "pixel_sha256"}
+
 RAW_METADATA_FIELDS = {
     "black": "black_level",
     "exposure": "exposure_time",
@@ -81,8 +85,6 @@ RAW_METADATA_FIELDS = {
     "wb": "camera_wb",
     "white": "white_level",
 }
-
-DATASET_FIELDS = {"by_hand": "manual_download", "home": "homepage"}
 
 
 def rename_keys(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -111,6 +113,17 @@ def rename_recipe(fields: Mapping[str, Any]) -> dict[str, Any]:
     training = fields.get("training")
     if isinstance(training, dict):
         _rename_training_values(training)
+    return fields
+
+
+def rename_dataset_card(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain fields of a dataset card, of whatever version, with today's names."""
+    fields = rename_keys(fields, DATASET_FIELDS)
+    if isinstance(fields.get("splits"), Mapping):
+        fields["splits"] = {
+            name: rename_keys(split, SPLIT_FIELDS) if isinstance(split, Mapping) else split
+            for name, split in fields["splits"].items()
+        }
     return fields
 
 

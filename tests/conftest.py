@@ -127,7 +127,7 @@ def developing_run(tmp_path_factory):
     for index in range(4):
         short, high = run / "raw" / f"{index}.dng", run / "high" / f"{index}.png"
         digits = rng.integers(500, 700, (40, 48), dtype=np.uint16)
-        dng.write(short, digits, "RGGB", bits=14, black=(512,), wb=(2, 1, 1.5))
+        dng.write(short, digits, "RGGB", bit_depth=14, black_level=(512,), camera_wb=(2, 1, 1.5))
         image_io.write_float_rgb(high, rng.random((40, 48, 3), dtype=np.float32))
         pairs.append({"name": str(index), "inputs": {"raw": str(short)}, "target": str(high)})
     write_json(run / "ratios.json", {str(index): 50 for index in range(4)})

@@ -51,6 +51,9 @@ ARCHITECTURES = re.compile(r"dashcam_net|dashcamnet|nanodet|ladder$")
 """Names that are proper: of architectures, and of the verb that users know."""
 NO_VERB = {  # -ed words that begin a function's name and are no past participle
     "embed",
+    "guided",  # of guided_filter, a name in the catalog
+    "infrared",
+    "inverted",  # of inverted_dehaze, a name in the catalog
     "need",
     "pretrained",
     "seed",

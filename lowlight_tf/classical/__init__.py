@@ -1,1 +1,1 @@
-"""Baselines: what can be done without learning."""
+"""Baselines: low-light enhancement and image fusion without learning."""

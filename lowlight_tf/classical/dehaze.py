@@ -1,4 +1,4 @@
-"""A dark picture turned into its negative looks hazy, and haze can be taken off."""
+"""Enhancement by dehazing: the negative of a low-light image looks like haze."""
 
 import functools
 
@@ -8,46 +8,46 @@ import numpy as np
 from lowlight_tf.classical.illumination import max_rgb
 
 WINDOW_SIZE = 9
-"""Side of the window in which the darkest channel is looked for (pixels)."""
+"""Side of the window of the dark channel (pixels)."""
 
-AIRLIGHT_FRACTION = 0.8
-"""How much of the haze is taken off."""
+DEHAZE_STRENGTH = 0.8
+"""Fraction of the haze that is removed."""
 
-CANDIDATES = 100
-"""Pixels of the densest haze, among which the brightest shows the light of the air."""
+AIRLIGHT_CANDIDATES = 100
+"""Number of the haziest pixels, of which the brightest is the airlight."""
 
 MIN_TRANSMISSION = 0.1
-"""Least of the light that passes the haze."""
+"""Lower limit of the transmission, and of the airlight."""
 
 
 def inverted_dehaze(low: np.ndarray) -> np.ndarray:
-    """Return a picture whose negative was freed from haze.
+    """Enhance an image, (H, W, 3), by removing haze from its negative.
 
-    The haze of a place is the darkest channel of any pixel around it, over the light of the air.
-    Where more than half of the light is lost in it, it is taken off twice as strongly.
+    The haze of a pixel is the dark channel of its neighbourhood, relative to the airlight. Where
+    the transmission is below one half, it is reduced further, to twice its square.
 
     Args:
         low: (H, W, 3) float32 in [0, 1].
 
     Returns:
-        The same. Takes about 60 bytes a pixel beside the picture.
+        The same. Needs about 60 bytes per pixel in addition to the image.
 
     Reference:
         Dong et al., "Fast efficient algorithm for enhancement of low lighting video", ICME 2011.
-        Differences: at least a tenth of the light passes the haze, as in He, Sun and Tang, "Single
-        image haze removal using dark channel prior", CVPR 2009, and the light of the air is at
-        least as much; the window, whose side the paper leaves open, is 9.
+        Differences: the transmission is at least 0.1, as in He, Sun and Tang, "Single image haze
+        removal using dark channel prior", CVPR 2009, and so is the airlight; the window size, which
+        the paper does not give, is 9.
     """
-    hazy = 1 - low
-    densest = 1 - max_rgb(low).ravel()
-    first = max(densest.size - CANDIDATES, 0)
-    candidates = hazy.reshape(-1, 3)[np.argpartition(densest, first)[first:]]
-    air = np.maximum(candidates[candidates.sum(axis=-1).argmax()], MIN_TRANSMISSION)
+    negative = 1 - low
+    haze = 1 - max_rgb(low).ravel()
+    first = max(haze.size - AIRLIGHT_CANDIDATES, 0)
+    candidates = negative.reshape(-1, 3)[np.argpartition(haze, first)[first:]]
+    airlight = np.maximum(candidates[candidates.sum(axis=-1).argmax()], MIN_TRANSMISSION)
     window = np.ones((WINDOW_SIZE, WINDOW_SIZE), np.uint8)
-    haze = functools.reduce(np.minimum, np.moveaxis(hazy / air, -1, 0))
-    passed = 1 - np.float32(AIRLIGHT_FRACTION) * cv2.erode(haze, window)
-    passed *= np.where(passed < 0.5, 2 * passed, 1)
-    hazy -= air
-    hazy /= np.maximum(passed, MIN_TRANSMISSION)[..., None]
-    hazy += air
-    return np.clip(1 - hazy, 0, 1)
+    darkest = functools.reduce(np.minimum, np.moveaxis(negative / airlight, -1, 0))
+    transmission = 1 - np.float32(DEHAZE_STRENGTH) * cv2.erode(darkest, window)
+    transmission *= np.where(transmission < 0.5, 2 * transmission, 1)
+    negative -= airlight
+    negative /= np.maximum(transmission, MIN_TRANSMISSION)[..., None]
+    negative += airlight
+    return np.clip(1 - negative, 0, 1)

@@ -1,1 +1,1 @@
-"""Knows files, not tensors: which picture belongs to which."""
+"""Dataset cards, files and pairs of images; no tensors."""

@@ -1,6 +1,5 @@
-"""Unpack zip and tar files without trusting what is in them."""
+"""Unpack zip and tar files whose content is not trusted."""
 
-import errno
 import os
 import shutil
 import stat
@@ -8,156 +7,163 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
+from errno import EDQUOT, ENOSPC
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.fileio import atomic_write
 
-CHUNK_BYTES = 1 << 20  # bytes
+CHUNK_BYTES = 1 << 20
+DISK_FULL_ERRNOS = (ENOSPC, EDQUOT)
 CORRUPT_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
-DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)  # the disk's fault, not the archive's
-ENCRYPTED_ERRORS = (
-    RuntimeError,
-    NotImplementedError,
-)  # zip members with a password, or of an odd method
+ENCRYPTED_ERRORS = (RuntimeError, NotImplementedError)
+"""Raised by zipfile for members with a password, or with an unsupported compression."""
+
+
+class _Member(NamedTuple):
+    name: str
+    kind: str  # "file", "folder", or what is refused: "link", "link or device"
+    size: int  # bytes
+    open: Callable[[], BinaryIO]
 
 
 def extract_archive(
     archive: Path, folder: Path, *, root_folders: Collection[str] = ()
 ) -> list[Path]:
-    """Unpack all files of an archive, or nothing.
+    """Unpack all files of an archive, or none.
 
-    What an attempt left that was interrupted, or for which the disk was too small, is not unpacked
-    again: it lies beside `folder`, hidden, and is gone on with.
+    The files are unpacked into a hidden folder next to `folder` first. If that is interrupted or
+    the disk is full, the hidden folder stays and the next call resumes from it.
+
+    Modes, owners and times in the archive are ignored.
 
     Args:
-        archive: .zip, or .tar however compressed.
-        folder: Where its files go: new, or a folder that is added to.
-        root_folders: Folders that belong directly into `folder`, of which at least one must be there: what
-            leads to them is left out, so that DATA/our485/1.png becomes our485/1.png. None: all
-            goes where the archive says.
+        archive: .zip, or .tar with any compression.
+        folder: Destination: a new folder, or one that files are added to.
+        root_folders: Folders that belong directly into `folder`, of which at least one must exist:
+            the leading folders of a path are stripped up to the first of them, so that
+            DATA/our485/1.png becomes our485/1.png. Empty keeps all paths.
 
     Returns:
-        The files, sorted.
+        Paths of the files, sorted.
 
     Raises:
-        UsageError: If it is no such archive or damaged; if a member would land outside the folder
-            or is neither file nor folder (links, devices); if a file is there already; if the disk
-            is full.
+        UsageError: If the file is not such an archive, or is damaged or encrypted; if a member
+            would be written outside `folder` or is neither file nor folder (links, devices); if a
+            file exists already; if the disk is full.
     """
-    part = _part(archive, folder)
+    staging = _staging_folder(archive, folder)
     try:
-        part.mkdir(parents=True, exist_ok=True)
-        done = {path for path in part.rglob("*") if path.is_file()}
-        places = [_write(part, *member, done) for member in _members(archive, root_folders)]
-        if not places:
+        staging.mkdir(parents=True, exist_ok=True)
+        done = {path for path in staging.rglob("*") if path.is_file()}
+        paths = set()
+        for path, member in _iter_files(archive, root_folders):
+            _extract_member(member, staging / path, done)
+            paths.add(path)
+        if not paths:
             raise UsageError(f"{archive} holds no files. Fetch it again.")
-        if root_folders and not any((part / top).is_dir() for top in root_folders):
+        if root_folders and not any((staging / root).is_dir() for root in root_folders):
             raise UsageError(
                 f"{archive} holds none of the expected folders: {', '.join(sorted(root_folders))}. "
                 "It is another archive, or another version of it."
             )
-        unpacked = _move(part, sorted(set(places)), folder)
+        extracted = _move_files(staging, sorted(paths), folder)
     except (*CORRUPT_ERRORS, *ENCRYPTED_ERRORS, UsageError) as error:
         if getattr(error, "errno", None) in DISK_FULL_ERRNOS:
             raise UsageError(
-                f"The disk of {folder} is full. Make room and run the same command again: it goes "
-                "on from there."
+                f"The disk of {folder} is full. Free some space and run the same command again: "
+                "it resumes from there."
             ) from None
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{archive} cannot be unpacked: {error}. Fetch it again.") from None
-    shutil.rmtree(part, ignore_errors=True)
-    return unpacked
+    shutil.rmtree(staging, ignore_errors=True)
+    return extracted
 
 
-def _part(archive: Path, folder: Path) -> Path:
-    """Return where an archive is unpacked first; what is left there of others is removed."""
-    known = archive.stat()
-    part = folder.with_name(f".{folder.name}.{known.st_size}-{known.st_mtime_ns}.unpacking")
+def _staging_folder(archive: Path, folder: Path) -> Path:
+    """Return the hidden folder for the files of this archive; remove those of other archives."""
+    source = archive.stat()
+    staging = folder.with_name(f".{folder.name}.{source.st_size}-{source.st_mtime_ns}.unpacking")
     for other in folder.parent.glob(f".{folder.name}.*.unpacking"):
-        if other != part:
+        if other != staging:
             shutil.rmtree(other, ignore_errors=True)
-    return part
+    return staging
 
 
-def _members(
-    archive: Path, tops: Collection[str]
-) -> Iterator[tuple[PurePosixPath, int, Callable[[], BinaryIO]]]:
-    """Yield where each file belongs, its size and what opens it; refuse what is not harmless."""
-    for name, kind, size, opened in _entries(archive):
+def _iter_files(
+    archive: Path, root_folders: Collection[str]
+) -> Iterator[tuple[PurePosixPath, _Member]]:
+    """Yield each file with its path below the destination, after checking its name and kind.
+
+    tarfile.data_filter is no substitute for these checks: it strips a leading slash where this
+    raises, accepts links inside the destination, and knows no drive letters outside of Windows.
+
+    Raises:
+        UsageError: If a member would be written outside, or is neither file nor folder.
+    """
+    for member in _iter_members(archive):
+        name = member.name
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in name.split("/")[0]:
             raise UsageError(
-                f"{archive} has a member that would land outside its folder: {name!r}. "
+                f"{archive} has a member that would be written outside its folder: {name!r}. "
                 "Nothing was unpacked; do not trust this file."
             )
-        if kind not in ("file", "folder"):
+        if member.kind not in ("file", "folder"):
             raise UsageError(
-                f"{archive} has a member that is neither file nor folder: {name!r} ({kind}). "
-                "Nothing was unpacked; do not trust this file."
+                f"{archive} has a member that is neither file nor folder: {name!r} "
+                f"({member.kind}). Nothing was unpacked; do not trust this file."
             )
-        if kind == "file":
-            first = next((i for i, part in enumerate(path.parts) if part in tops), 0)
-            yield PurePosixPath(*path.parts[first:]), size, opened
+        if member.kind == "file":
+            root = next((i for i, part in enumerate(path.parts) if part in root_folders), 0)
+            yield PurePosixPath(*path.parts[root:]), member
 
 
-def _entries(archive: Path) -> Iterator[tuple[str, str, int, Callable[[], BinaryIO]]]:
-    """Yield name, kind, size (bytes) and opener of each member."""
+def _iter_members(archive: Path) -> Iterator[_Member]:
+    """Yield the members of a zip or tar file, in its order."""
     if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as box:
-            for info in box.infolist():
-                mode = stat.S_IFMT(info.external_attr >> 16)
-                kind = (
-                    "folder" if info.is_dir() else "file" if mode in (0, stat.S_IFREG) else "link"
+        with zipfile.ZipFile(archive) as file:
+            for info in file.infolist():
+                is_file = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+                kind = "folder" if info.is_dir() else "file" if is_file else "link"
+                yield _Member(
+                    info.filename, kind, info.file_size, lambda info=info: file.open(info)
                 )
-                yield info.filename, kind, info.file_size, lambda info=info: box.open(info)
     elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as box:
-            for info in box:
+        with tarfile.open(archive) as file:
+            for info in file:
                 kind = "folder" if info.isdir() else "file" if info.isreg() else "link or device"
-                yield info.name, kind, info.size, lambda info=info: box.extractfile(info)
-            while box.fileobj.read(
-                CHUNK_BYTES
-            ):  # a compressed stream has its checksum at its very end
+                yield _Member(info.name, kind, info.size, lambda info=info: file.extractfile(info))
+            while file.fileobj.read(CHUNK_BYTES):  # the checksum of a compressed stream is its end
                 pass
     else:
         raise UsageError(f"{archive} is neither a zip nor a tar file. Fetch it again.")
 
 
-def _write(
-    part: Path,
-    path: PurePosixPath,
-    size: int,
-    content: Callable[[], BinaryIO],
-    done: Collection[Path],
-) -> PurePosixPath:
-    """Write one file below `part`, unless an earlier attempt has done so.
-
-    Its mode and owner in the archive do not count.
-    """
-    place = part / path
-    if place not in done or place.stat().st_size != size:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_name(f".{place.name}.part")
-        with content() as source, beside.open("wb") as target:
-            shutil.copyfileobj(source, target, CHUNK_BYTES)
-        os.replace(beside, place)  # there only when whole, and right by its checksum
-    return path
+def _extract_member(member: _Member, path: Path, done: Collection[Path]) -> None:
+    """Write one file, unless an earlier call has written it."""
+    if path in done and path.stat().st_size == member.size:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with member.open() as source, atomic_write(path) as part, part.open("wb") as target:
+        shutil.copyfileobj(source, target, CHUNK_BYTES)  # raises where a checksum differs
 
 
-def _move(part: Path, places: list[PurePosixPath], folder: Path) -> list[Path]:
-    taken = next((place for place in places if (folder / place).exists()), None)
-    if taken:
+def _move_files(staging: Path, paths: list[PurePosixPath], folder: Path) -> list[Path]:
+    """Move the files from the staging folder to the destination."""
+    existing = next((path for path in paths if (folder / path).exists()), None)
+    if existing:
         raise UsageError(
-            f"{folder / taken} is there already. Nothing was unpacked; move it away first."
+            f"{folder / existing} exists already. Nothing was unpacked; move it away first."
         )
     if not folder.exists():
-        os.replace(part, folder)
+        os.replace(staging, folder)
     else:
-        for place in places:
-            (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(part / place, folder / place)
-    return [folder / place for place in places]
+        for path in paths:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(staging / path, folder / path)
+    return [folder / path for path in paths]

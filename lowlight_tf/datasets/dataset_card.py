@@ -1,4 +1,4 @@
-"""Dataset cards: where pictures come from, on what terms, how they lie and which are for what."""
+"""Dataset cards: source, licence terms, folder layout and splits of a dataset."""
 
 import dataclasses
 import tomllib
@@ -11,43 +11,47 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.exposure_pairs import sid_folder
 from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair, pair_folder
+from lowlight_tf.legacy_names import rename_dataset_card
 from lowlight_tf.registry import closest_match
 
 CARD_DIR = Path(__file__).parent / "cards"
-"""The cards that come with the package, NAME.toml."""
+"""Folder of the cards that are part of the package, NAME.toml."""
 
 PAIRINGS = "name", "exposure"
+"""Values of `DatasetCard.pairing`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Some of a dataset's pairs.
+    """A subset of a dataset's pairs.
 
     Attributes:
-        count: How many pairs it has when it is complete; 0 where that is open.
-        folder: Where the subfolders of `DatasetCard.inputs` and `.target` lie, below the dataset.
-        only: Names of the pairs of the split; none means all. Each of them must be there, but for
-            patterns such as 02????, which stand for whatever fits.
-        exclude: Names of pairs, or patterns, that must be left out.
-        pixels: Subfolder -> `checksums.hash_files` of its pictures of this split, where it is known.
-        files: `exposures.digest` of the names of the complete split, where it is known.
+        count: Number of pairs of the complete split; 0 if not fixed.
+        folder: Folder of the subfolders `DatasetCard.inputs` and `.target`, below the dataset.
+        include: Names of the pairs of the split, or patterns such as 02????; empty means all. Each
+            name must exist; a pattern may match any number of pairs.
+        exclude: Names of pairs, or patterns, that are left out.
+        pixel_sha256: Image key -> `checksums.hash_files` of the images of this split, where known.
+        names_sha256: `exposure_pairs.hash_names` of the complete split, where known.
     """
 
     count: int = 0
     folder: str = "."
-    only: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    pixels: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    files: str = ""
+    pixel_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    names_sha256: str = ""
 
     @property
-    def named(self) -> set[str]:
-        """The names in `only`, without the patterns."""
-        return {name for name in self.only if not set(name) & set("*?[")}
+    def required_names(self) -> set[str]:
+        """The names in `include`, without the patterns."""
+        return {name for name in self.include if not set(name) & set("*?[")}
 
-    def holds(self, name: str) -> bool:
-        """Say whether a pair of this name belongs to the split."""
-        return not _fits(name, self.exclude) and (not self.only or _fits(name, self.only))
+    def contains(self, name: str) -> bool:
+        """Return whether a pair of this name belongs to the split."""
+        if _match_any(name, self.exclude):
+            return False
+        return not self.include or _match_any(name, self.include)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +59,9 @@ class Archive:
     """A zip or tar file of a dataset.
 
     Attributes:
-        file: Its name.
-        url: Where it is fetched; "" if that takes a browser.
-        sha256: Its checksum; "" where nobody has published one, which no `url` may go without.
+        file: File name.
+        url: Where it is downloaded from; "" if that needs a browser.
+        sha256: Its checksum in hexadecimal; "" if none is published. Required with a `url`.
     """
 
     file: str
@@ -67,26 +71,27 @@ class Archive:
 
 @dataclasses.dataclass(frozen=True)
 class DatasetCard:
-    """All that is known of a dataset before its files are there.
+    """Description of a dataset, independent of whether its files are on this machine.
 
     Attributes:
-        name: What it is called by, and its folder below the root.
-        title: What it shows.
-        homepage: Page of its makers.
+        name: Name of the dataset and of its folder below the data root.
+        title: One line of description.
+        homepage: Web page of the dataset.
         paper: Reference.
-        terms: What its pictures may be used for.
-        manual_download: What its user must do where no archive has an address of its own.
-        inputs: Subfolders of the inputs, called like the ports; none for day pictures.
-        target: Subfolder of the targets; "" where there are none.
-        folders: Input or target -> its subfolder, where its makers call it otherwise.
-        prefixes: Input or target -> what its names begin with and its partners' do not.
-        overlaps: Datasets that show the same scenes: what learned from one must not be judged by
-            another; see `leaks.shared_scenes`.
-        size: See `pairing.Pair`.
-        splits: Name -> which pairs.
-        archives: What to fetch and unpack.
-        pairing: "name": pictures of one name belong together. "exposure": RAW files, a short
-            exposure and the long one of its scene; see `exposures`.
+        terms: Terms of use of the images.
+        inputs: Subfolders of the inputs, named like the ports of a model; empty if there are only
+            targets.
+        target: Subfolder of the targets; "" if there are none.
+        splits: Name -> pairs of the split.
+        manual_download: Instructions for what cannot be downloaded by a program.
+        folders: Input or target -> its subfolder, where that has another name.
+        prefixes: Input or target -> prefix of its file names that the other images of a pair lack.
+        overlaps: Datasets that contain the same scenes: a model trained on one must not be
+            evaluated on another; see `leakage.shared_scenes`.
+        resize_to: See `pairing.Pair`.
+        archives: Files to download and unpack.
+        pairing: "name": images of the same name are a pair. "exposure": RAW files, a short exposure
+            and the long one of the same scene; see `exposure_pairs`.
     """
 
     name: str
@@ -101,143 +106,144 @@ class DatasetCard:
     folders: Mapping[str, str] = dataclasses.field(default_factory=dict)
     prefixes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     overlaps: tuple[str, ...] = ()
-    size: str = ""
+    resize_to: str = ""
     archives: tuple[Archive, ...] = ()
     pairing: str = "name"
 
     @property
-    def sides(self) -> tuple[str, ...]:
-        """Subfolders of the inputs and of the target."""
+    def image_keys(self) -> tuple[str, ...]:
+        """Names of the images of a pair: the inputs, and the target if there is one."""
         return (*self.inputs, self.target) if self.target else self.inputs
 
     @property
     def root_folders(self) -> set[str]:
-        """The first folders below the dataset's."""
+        """The folders directly below the dataset's folder."""
         splits = self.splits.values()
-        return {place.parts[0] for split in splits for place in self._places(split)}
+        return {path.parts[0] for split in splits for path in self._image_folders(split)}
 
     def folder_of(self, root: Path) -> Path:
-        """Return the dataset's folder: `root/NAME`, or `root` where it is that folder itself.
+        """Return the dataset's folder: `root/NAME`, or `root` if it is that folder itself.
 
         Raises:
-            UsageError: If neither holds the subfolders of any split.
+            UsageError: If neither contains the subfolders of any split.
         """
         for folder in (root / self.name, root):
             for split in self.splits.values():
-                if all((folder / place).is_dir() for place in self._places(split)):
+                if all((folder / path).is_dir() for path in self._image_folders(split)):
                     return folder
         split = next(iter(self.splits.values()))
-        expected = " and ".join(str(self.name / place) for place in self._places(split))
+        expected = " and ".join(str(self.name / path) for path in self._image_folders(split))
         raise UsageError(
             f"{self.name} is not in {root}. Expected there: {expected}. "
-            f"`lowlight-tf download {self.name} --data-root {root}` fetches it or says how."
+            f"`lowlight-tf download {self.name} --data-root {root}` downloads it or prints how."
         )
 
     def pairs(self, root: Path, split: str) -> list[Pair]:
         """Return the pairs of one split.
 
         Args:
-            root: Folder that holds the dataset's folder, or that folder.
+            root: Folder that contains the dataset's folder, or that folder.
             split: One of `splits`.
 
         Raises:
-            UsageError: If the dataset has no such split, is not there, misses a picture that the
-                split names, or has a picture without its partner (of exposures, `lone` tells).
+            UsageError: If the dataset has no such split, is not found, lacks an image that the
+                split names, or has an image without its partner (exposure pairs: see `unpaired`).
         """
-        chosen, place = self._chosen(root, split)
+        chosen, folder = self._find_split(root, split)
         if self.pairing == "exposure":
-            found, _ = self._exposures(place)
+            found, _ = self._pair_exposures(folder)
         else:
             found = pair_folder(
-                place,
+                folder,
                 inputs=self.inputs,
                 target=self.target or None,
                 folders=self.folders,
                 prefixes=self.prefixes,
             )
-        missing = sorted(chosen.named - {pair.name for pair in found})
+        missing = sorted(chosen.required_names - {pair.name for pair in found})
         if missing:
             raise UsageError(
-                f"The split {split} of {self.name} has {len(chosen.named)} pairs. Missing in "
-                f"{place}: {len(missing)}, such as {', '.join(missing[:MAX_NAMES_SHOWN])}. "
-                "Add them; a number made without them compares with no other."
+                f"The split {split} of {self.name} has {len(chosen.required_names)} pairs. Missing "
+                f"in {folder}: {len(missing)}, such as {', '.join(missing[:MAX_NAMES_SHOWN])}. "
+                "Add them; results without them are not comparable."
             )
-        kept = (pair for pair in found if chosen.holds(pair.name))
-        return [dataclasses.replace(pair, size=self.size) for pair in kept]
+        selected = (pair for pair in found if chosen.contains(pair.name))
+        return [dataclasses.replace(pair, resize_to=self.resize_to) for pair in selected]
 
     def unpaired(self, root: Path, split: str) -> list[Path]:
-        """Return the short exposures of a split that `pairs` leaves out: their long one is missing.
+        """Return the short exposures of a split that `pairs` omits: the long one is missing.
 
         Raises:
             UsageError: As `pairs`.
         """
-        chosen, place = self._chosen(root, split)
-        alone = self._exposures(place)[1] if self.pairing == "exposure" else []
-        return [path for path in alone if chosen.holds(path.stem)]
+        chosen, folder = self._find_split(root, split)
+        unpaired = self._pair_exposures(folder)[1] if self.pairing == "exposure" else []
+        return [path for path in unpaired if chosen.contains(path.stem)]
 
-    def _places(self, split: Split) -> list[Path]:
-        """Return where the pictures of a split lie, below the dataset's folder."""
-        return [Path(split.folder) / self.folders.get(side, side) for side in self.sides]
+    def _image_folders(self, split: Split) -> list[Path]:
+        """Return the folders of the images of a split, below the dataset's folder."""
+        return [Path(split.folder) / self.folders.get(key, key) for key in self.image_keys]
 
-    def _chosen(self, root: Path, split: str) -> tuple[Split, Path]:
+    def _find_split(self, root: Path, split: str) -> tuple[Split, Path]:
         if split not in self.splits:
             raise UsageError(
                 f"{self.name} has no split {split!r}. Known: {closest_match(split, self.splits)}."
             )
         return self.splits[split], self.folder_of(root) / self.splits[split].folder
 
-    def _exposures(self, place: Path) -> tuple[list[Pair], list[Path]]:
-        return sid_folder(place, short=self.inputs[0], long=self.target)
+    def _pair_exposures(self, folder: Path) -> tuple[list[Pair], list[Path]]:
+        return sid_folder(folder, short=self.inputs[0], long=self.target)
 
 
 def list_datasets() -> list[str]:
-    """Return the names of all cards that come with the package."""
+    """Return the names of all cards that are part of the package."""
     return sorted(path.stem for path in CARD_DIR.glob("*.toml"))
 
 
 def get_dataset(name: str) -> DatasetCard:
-    """Return the card called `name`, or read one of your own.
+    """Return the card of a dataset.
 
     Args:
-        name: One of `names()`, or a path that ends in .toml.
+        name: One of `list_datasets()`, or the path of a card of your own, which ends in .toml.
+            Field names of version 0.1.0 are accepted.
 
     Raises:
-        UsageError: If there is no such card (the nearest names are offered), or it is not one.
+        UsageError: If there is no such card (the closest names are listed), or it is invalid.
     """
     path = Path(name)
     if path.suffix != ".toml":
         if name not in list_datasets():
             raise UsageError(
                 f"No dataset is called {name!r}. Known: {closest_match(name, list_datasets())}. "
-                "A card of your own, a .toml file, will do too."
+                "The path of a card of your own, a .toml file, is accepted too."
             )
         path = CARD_DIR / f"{name}.toml"
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _card(path.stem, fields)
+        return _from_dict(path.stem, rename_dataset_card(fields))
     except FileNotFoundError:
-        raise UsageError(f"No card at {path}. Name a .toml file that exists.") from None
+        raise UsageError(f"No card at {path}. Pass a .toml file that exists.") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{path} is not the card of a dataset: {error}.") from None
 
 
-def _card(name: str, fields: dict[str, Any]) -> DatasetCard:
-    splits = {key: Split(**_tuples(split)) for key, split in fields.pop("splits").items()}
+def _from_dict(name: str, fields: dict[str, Any]) -> DatasetCard:
+    splits = {key: Split(**_as_tuples(split)) for key, split in fields.pop("splits").items()}
     archives = tuple(Archive(**archive) for archive in fields.pop("archives", ()))
-    unproven = [archive.file for archive in archives if archive.url and not archive.sha256]
-    if unproven:
-        raise ValueError(f"the archive {unproven[0]} has an address, but no sha256")
+    unverified = [archive.file for archive in archives if archive.url and not archive.sha256]
+    if unverified:
+        raise ValueError(f"the archive {unverified[0]} has a url, but no sha256")
     if not splits:
         raise ValueError("it has no splits")
     checks.check_choice("pairing", fields.get("pairing", "name"), PAIRINGS)
-    return DatasetCard(name=name, splits=splits, archives=archives, **_tuples(fields))
+    return DatasetCard(name=name, splits=splits, archives=archives, **_as_tuples(fields))
 
 
-def _fits(name: str, patterns: Iterable[str]) -> bool:
+def _match_any(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+def _as_tuples(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
     }

@@ -1,4 +1,8 @@
-"""Fetch a file over HTTP, going on where an attempt broke off, and verify it."""
+"""Resumable download of one file over HTTP, verified by its SHA-256.
+
+No dataset card of the package has a `url`: the datasets are on Google Drive or Baidu. This is for
+cards of your own, and for the LiteRT.js archives of the web demo (`demo.litertjs`).
+"""
 
 import os
 import urllib.error
@@ -9,39 +13,40 @@ from pathlib import Path
 
 from lowlight_tf import __version__
 from lowlight_tf.checks import UsageError
-from lowlight_tf.fileio import sha256 as checksum
+from lowlight_tf.fileio import sha256 as file_sha256
 
-CHUNK = 1 << 20  # bytes
-TIMEOUT = 30  # seconds without an answer
+CHUNK_BYTES = 1 << 20
+TIMEOUT_S = 30  # without an answer
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there, and with how many there will be, where that is known."""
+ProgressCallback = Callable[[int, int | None], None]
+"""Called with the number of bytes received, and the total where it is known."""
 
 
-def fetch(
-    url: str, path: Path, *, sha256: str, progress: Progress = lambda done, total: None
+def download_file(
+    url: str, path: Path, *, sha256: str, progress: ProgressCallback = lambda done, total: None
 ) -> Path:
-    """Download a file, going on where an earlier attempt broke off.
+    """Download a file; if an earlier attempt was interrupted, resume it.
 
-    What has come so far lies beside, as NAME.part; `path` is there only when it is whole and right.
+    The bytes received so far are kept next to it, as NAME.part, also when the download fails (other
+    than with `fileio.atomic_write`). `path` exists only when it is complete and verified.
 
     Args:
         url: http:// or https://.
-        path: Where the file goes. If it is there with the right checksum, nothing is fetched.
+        path: Destination. If it exists with the right checksum, nothing is downloaded.
         sha256: Its checksum in hexadecimal.
-        progress: Told how far it is.
+        progress: Reports the bytes received.
 
     Returns:
         `path`.
 
     Raises:
-        UsageError: If the server refuses, the transfer breaks off (run again to go on), or the
-            checksum is wrong (then what came is removed).
+        UsageError: If the server refuses, the transfer is interrupted (the next call resumes it),
+            or the checksum differs (then the received bytes are removed).
     """
     if not url.startswith(("http://", "https://")):
-        raise UsageError(f"An archive's address must begin with http:// or https://. Got: {url}.")
+        raise UsageError(f"A url must begin with http:// or https://. Received: {url}.")
     if path.exists():
-        verify(path, sha256)
+        verify_sha256(path, sha256)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
@@ -53,13 +58,13 @@ def fetch(
             f"{url} answers {error.code} {error.reason}. The address may have moved."
         ) from None
     except (OSError, HTTPException) as error:
-        there = part.stat().st_size if part.exists() else 0
+        received = part.stat().st_size if part.exists() else 0
         raise UsageError(
-            f"The transfer of {url} broke off after {there} bytes: {error}. "
-            "Run the same command again to go on from there."
+            f"The transfer of {url} was interrupted after {received} bytes: {error}. "
+            "Run the same command again to resume it."
         ) from None
     try:
-        verify(part, sha256)
+        verify_sha256(part, sha256)
     except UsageError:
         part.unlink()
         raise
@@ -67,54 +72,54 @@ def fetch(
     return path
 
 
-def verify(path: Path, sha256: str) -> None:
-    """Refuse a file whose checksum is not the expected one; "" expects none.
+def verify_sha256(path: Path, sha256: str) -> None:
+    """Check a file against its expected checksum; "" accepts any file.
 
     Raises:
-        UsageError: Naming both checksums.
+        UsageError: If they differ; the message has both checksums.
     """
-    if sha256 and (received := checksum(path)) != sha256.lower():
+    if sha256 and (received := file_sha256(path)) != sha256.lower():
         raise UsageError(
             f"{path.name.removesuffix('.part')} is not the expected file: its SHA-256 must be "
             f"{sha256}. Received: {received}. Fetch it again."
         )
 
 
-def _transfer(url: str, part: Path, progress: Progress) -> None:
-    """Bring `part` to its full length, by as much as the server lets us leave out."""
-    there = part.stat().st_size if part.exists() else 0
+def _transfer(url: str, part: Path, progress: ProgressCallback) -> None:
+    """Complete a partial file; if the server does not support Range, write all of it again."""
+    start = part.stat().st_size if part.exists() else 0
     try:
-        with _ask(url, there) as response:
-            resumed = response.status == 206 and _start(response) == there
+        with _open_url(url, start) as response:
+            resumed = response.status == 206 and _range_start(response) == start
             if response.status == 206 and not resumed:
-                raise ConnectionError(f"asked for bytes from {there} on, got others")
-            done = there if resumed else 0  # a server without Range sends all of it again
+                raise ConnectionError(f"requested bytes from {start} on, received others")
+            done = start if resumed else 0
             length = response.headers.get("Content-Length")
             total = None if length is None else done + int(length)
             with part.open("ab" if resumed else "wb") as file:
-                while chunk := response.read(CHUNK):
+                while chunk := response.read(CHUNK_BYTES):
                     file.write(chunk)
                     done += len(chunk)
                     progress(done, total)
-            if total is not None and done < total:  # reading in chunks ends without an error
-                raise ConnectionError(f"{total} bytes were announced")
+            if total is not None and done < total:  # http.client ends chunked reads without error
+                raise ConnectionError(f"the server announced {total} bytes")
     except urllib.error.HTTPError as error:
-        if error.code != 416 or not there:
+        if error.code != 416 or not start:
             raise
-        error.close()  # nothing lies beyond what we have: it is whole, or of another file
-        if error.headers.get("Content-Range") != f"bytes */{there}":
+        error.close()  # no bytes beyond these: the part is complete, or of another file
+        if error.headers.get("Content-Range") != f"bytes */{start}":
             part.unlink()
             _transfer(url, part, progress)
 
 
-def _ask(url: str, start: int) -> HTTPResponse:
+def _open_url(url: str, start: int) -> HTTPResponse:
     headers = {"User-Agent": f"lowlight_tf/{__version__}"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S)
 
 
-def _start(response: HTTPResponse) -> int | None:
+def _range_start(response: HTTPResponse) -> int | None:
     """Return the first byte of "Content-Range: bytes 100-199/200"."""
     first = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     return int(first) if first.isdecimal() else None

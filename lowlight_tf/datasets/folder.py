@@ -1,59 +1,58 @@
-"""A user's own pairs: a folder or an archive of one, and which part of it is for what."""
+"""Pairs of your own: a folder or an archive of one, with subfolders for training and test."""
 
-import os
-import shutil
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import RAW
 from lowlight_tf.datasets.archives import extract_archive
-from lowlight_tf.datasets.pairing import CAMERAS
-from lowlight_tf.fileio import read_json, write_json
+from lowlight_tf.datasets.pairing import CAMERA_PORTS
+from lowlight_tf.fileio import atomic_directory, read_json, write_json
 
 TRAIN_DIRS = "train_val", "train"
-"""Parts to learn from, where there is no `val/` beside them: validation is split off."""
+"""Subfolders to train on; validation pairs are held back from them."""
 
 EVAL_DIRS = "test", "val"
-"""Parts to judge by; the first that is there."""
+"""Subfolders to evaluate on; the first that exists."""
 
-MARKER = "unpacked.json"  # in a folder that was unpacked: of which archive it is
+MARKER = "unpacked.json"
+"""File in an unpacked folder that identifies its archive."""
 
 
 def extract_if_archive(path: Path) -> Path:
-    """Return a folder as it is, and an archive as the folder NAME.unpacked beside it.
+    """Return a folder unchanged; unpack an archive into the folder NAME.unpacked next to it.
 
-    An archive is unpacked once; whatever leads to the folders `train_val`, `train`, `val`, `test`,
-    `low`, `high`, `raw`, `visible` and `infrared` is left out.
+    An archive is unpacked once. Folders above `train_val`, `train`, `val`, `test`, `low`, `high`,
+    `raw`, `visible` and `infrared` are stripped.
 
     Args:
-        path: A folder, or a .zip or .tar file, however compressed.
+        path: A folder, or a .zip or .tar file with any compression.
 
     Raises:
-        UsageError: If there is nothing, or it is no such archive, damaged or not to be trusted.
+        UsageError: If the path does not exist, or is no such archive, damaged or unsafe.
     """
     if path.is_dir():
         return path
     if not path.is_file():
-        raise UsageError(f"`data` must be a folder or an archive. Received: {path} (not there).")
+        raise UsageError(
+            f"`data` must be a folder or an archive. Received: {path} (does not exist)."
+        )
     folder = path.with_name(f"{path.name}.unpacked")
     stat = path.stat()
-    mark = {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
+    source = {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
     if (folder / MARKER).is_file():
-        if read_json(folder / MARKER) == mark:
+        if read_json(folder / MARKER) == source:
             return folder
     elif folder.exists():
-        raise UsageError(f"{path} is unpacked into {folder}, which holds something else. Move it.")
-    fresh = folder.with_name(f".{folder.name}.fresh")
-    shutil.rmtree(fresh, ignore_errors=True)
-    extract_archive(
-        path, fresh, root_folders={*TRAIN_DIRS, *EVAL_DIRS, "low", "high", RAW.name, *CAMERAS}
-    )
-    write_json(fresh / MARKER, mark)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(fresh, folder)
+        raise UsageError(
+            f"{path} is unpacked into {folder}, which holds something else. Move it away."
+        )
+    roots = {*TRAIN_DIRS, *EVAL_DIRS, "low", "high", RAW.name, *CAMERA_PORTS}
+    with atomic_directory(folder) as part:
+        extract_archive(path, part, root_folders=roots)
+        write_json(part / MARKER, source)
     return folder
 
 
-def split_dir(folder: Path, parts: tuple[str, ...]) -> Path:
-    """Return the first of some subfolders that is there, or else the folder itself."""
-    return next((folder / part for part in parts if (folder / part).is_dir()), folder)
+def split_dir(folder: Path, names: tuple[str, ...]) -> Path:
+    """Return the first of some subfolders that exists, or else the folder itself."""
+    return next((folder / name for name in names if (folder / name).is_dir()), folder)

@@ -1,4 +1,4 @@
-"""A net must not be judged by pictures it has learned from: find them, in whatever format."""
+"""Data leakage: find test images among the training images, whatever their file format."""
 
 import dataclasses
 import functools
@@ -13,32 +13,39 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import dataset_card
-from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair, split, validation_count
+from lowlight_tf.datasets.pairing import (
+    MAX_NAMES_SHOWN,
+    Pair,
+    random_split,
+    split_by_index,
+    validation_count,
+)
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
 
-FINGERPRINT_SIZE = 32  # pixels of a fingerprint before its border is cut off
-HIGHPASS_SIGMA = (
-    2.0  # pixels of the fingerprint; broader structure does not count: many rooms share it
-)
-BORDER = 3  # pixels of the fingerprint in which the blur knows only one side
-BLACK = 8.0  # grey levels; keeps the noise of the darkest pixels small in the logarithm
-FLAT = 0.01  # standard deviation of a logarithm below which there is nothing to compare
-MIN_CORRELATION = (
-    0.9  # correlation. JPEG copies of LOL-v1 reach 0.93 and more, other scenes 0.68 at most.
-)
+FINGERPRINT_SIZE = 32  # pixels, before the border is cut off
+HIGHPASS_SIGMA = 2.0  # pixels of the fingerprint; coarser structure is similar in many rooms
+BORDER_PX = 3  # pixels of the fingerprint at which the blur is one-sided
+LOG_OFFSET = 8.0  # gray levels; limits the noise of the darkest pixels in the logarithm
+MIN_STD = 0.01  # standard deviation of the logarithm; below, the image counts as flat
+MIN_CORRELATION = 0.9
+"""Correlation above which images show the same scene.
+
+JPEG copies of LOL-v1 reach 0.93 and more, different scenes 0.68 at most.
+"""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageFingerprint:
-    """What a picture is known by again.
+    """Hashes and structure of an image, to find copies of it.
 
     Attributes:
         path: Its file.
-        file_hash: Checksum of the file.
-        pixel_hash: Checksum of the picture at half size: equal for lossless copies.
-        structure: (N,) float32 of length 1, or 0 for a flat picture. The product of two is their
-            likeness, at most 1: equal but for brightness, contrast, noise, size and compression.
+        file_hash: SHA-256 of the file.
+        pixel_hash: SHA-256 of the image at half size: equal for lossless copies.
+        structure: (N,) float32 with norm 1, or 0 for a flat image. The dot product of two is their
+            correlation, at most 1; it is invariant to brightness and contrast and robust to noise,
+            scale and compression.
     """
 
     path: Path
@@ -48,53 +55,57 @@ class ImageFingerprint:
 
 
 def check_leakage(train: Sequence[Pair], val: Sequence[Pair]) -> None:
-    """Refuse test pictures that are among the training pictures.
+    """Check that no evaluation image is among the training images.
 
-    They are found by the bytes of the file, by the pixels, and by a fingerprint of fine structure
-    that outlasts recompression, resizing and another exposure of the same scene. It does not find
-    mirrored pictures or parts of pictures, and does not look into RAW files: only at their targets.
+    Copies are found by the bytes of the file, by the pixels, and by a fingerprint of fine structure
+    that is robust to recompression, resizing and another exposure of the same scene. Mirrored
+    images and crops are not found, and of RAW pairs only the targets are compared.
 
     Args:
-        train: Pairs that are learned from.
-        val: Pairs that the net is judged by.
+        train: Training pairs.
+        val: Pairs that the model is evaluated on.
 
     Raises:
-        UsageError: Naming some of the pictures, and what they were found to be.
+        UsageError: If there are any; the message names some of them and their copies.
     """
-    known, asked = _fingerprints(train), _fingerprints(val)
-    if not known or not asked:
+    known, tested = _read_fingerprints(train), _read_fingerprints(val)
+    if not known or not tested:
         return
-    octets, pixels = (
-        {getattr(one, key): one for one in known} for key in ("file_hash", "pixel_hash")
+    by_file = {one.file_hash: one.path for one in known}
+    by_pixels = {one.pixel_hash: one.path for one in known}
+    correlation = (
+        np.stack([one.structure for one in tested]) @ np.stack([one.structure for one in known]).T
     )
-    likeness = np.stack([one.structure for one in asked]) @ np.stack([o.structure for o in known]).T
-    found = []
-    for one, row in zip(asked, likeness, strict=True):
+    leaks = []
+    for one, row in zip(tested, correlation, strict=True):
         nearest = int(row.argmax())
-        if one.file_hash in octets:
-            found.append(f"{one.path} is the same file as {octets[one.file_hash].path}")
-        elif one.pixel_hash in pixels:
-            found.append(f"{one.path} has the pixels of {pixels[one.pixel_hash].path}")
+        if one.file_hash in by_file:
+            leaks.append(f"{one.path} is the same file as {by_file[one.file_hash]}")
+        elif one.pixel_hash in by_pixels:
+            leaks.append(f"{one.path} has the pixels of {by_pixels[one.pixel_hash]}")
         elif row[nearest] > MIN_CORRELATION:
-            likely = f"likeness {row[nearest]:.2f}"
-            found.append(f"{one.path} shows the same as {known[nearest].path} ({likely})")
-    if found:
+            leaks.append(
+                f"{one.path} shows the same as {known[nearest].path} "
+                f"(correlation {row[nearest]:.2f})"
+            )
+    if leaks:
+        more = "; ..." if len(leaks) > MAX_NAMES_SHOWN else ""
         raise UsageError(
-            f"{len(found)} of {len(asked)} pictures to judge by are among the training pictures: "
-            f"{'; '.join(found[:MAX_NAMES_SHOWN])}{'; ...' if len(found) > MAX_NAMES_SHOWN else ''}. Take them out of "
-            "either; a number made with them says nothing."
+            f"{len(leaks)} of {len(tested)} evaluation images are among the training images: "
+            f"{'; '.join(leaks[:MAX_NAMES_SHOWN])}{more}. Remove them from one of the two sets; "
+            "results with them are not valid."
         )
 
 
 def shared_scenes(train: Iterable[str], test: str) -> list[str]:
-    """Return which datasets that were learned from show the scenes of one to be judged by.
+    """Return the training datasets that contain scenes of a test dataset, by their cards.
 
-    Where the pictures themselves are not at hand: known from the cards alone, such as of LOL-v1 and
-    the real part of LOL-v2, which are two splits of the same shots.
+    For use where the images are not on this machine. LOL-v1 and the real part of LOL-v2, for
+    example, are two splits of the same shots.
 
     Args:
-        train: Names of datasets; names that no card has, such as folders, are passed over.
-        test: Name of the dataset to be judged by.
+        train: Names of training datasets; names without a card, such as folders, are ignored.
+        test: Name of the test dataset.
     """
     known = dataset_card.list_datasets()
     return [
@@ -107,56 +118,54 @@ def shared_scenes(train: Iterable[str], test: str) -> list[str]:
 def group_split(
     pairs: Sequence[Pair], fraction: float, seed: int = 1
 ) -> tuple[list[Pair], list[Pair]]:
-    """Hold back a share of the pairs, as `pairing.split` does, but never one without its twins.
+    """Hold back a random fraction of the pairs, with near-duplicates always on the same side.
 
-    Pictures of which `refuse_leaks` would say that they show the same stay on one side.
+    Near-duplicates are images that `check_leakage` would report.
 
     Args:
         pairs: At least two.
-        fraction: Share that is held back, in (0, 1); about that, as groups stay whole.
-        seed: Another seed holds back others.
+        fraction: Fraction that is held back, in (0, 1); approximate, as groups are not divided.
+        seed: Seed of the choice.
 
     Returns:
-        (kept, held back), each sorted by name.
+        (training, validation), each sorted by name.
 
     Raises:
-        UsageError: If there are too few pairs, the share is none, or all pictures show the same.
+        UsageError: If there are fewer than two pairs, the fraction is out of range, or all images
+            show the same scene.
     """
     count = validation_count(len(pairs), fraction)
     ordered = sorted(pairs, key=lambda pair: pair.name)
-    if not _paths(ordered):  # RAW files alone
-        return split(ordered, fraction, seed)
-    groups = _near_duplicates(ordered)
+    if not _image_paths(ordered):  # RAW files only
+        return random_split(ordered, fraction, seed)
+    groups = _group_near_duplicates(ordered)
     if len(groups) == 1:
         raise UsageError(
-            f"All {len(pairs)} pictures show the same scene: none can be held back. Add pictures, "
-            "or put those to judge by into val/ and the others into train/."
+            f"All {len(pairs)} images show the same scene: none can be held back. Add images, "
+            "or put the validation images into val/ and the others into train/."
         )
     random.Random(seed).shuffle(groups)
     held: set[int] = set()
     for group in groups:
         if len(held) + len(group) <= count:
             held |= group
-    held = held or min(groups, key=len)
-    return (
-        [pair for index, pair in enumerate(ordered) if index not in held],
-        [pair for index, pair in enumerate(ordered) if index in held],
-    )
+    return split_by_index(ordered, held or min(groups, key=len))
 
 
-def _near_duplicates(pairs: Sequence[Pair]) -> list[set[int]]:
-    """Return which pairs show the same, as groups of indices; most groups have one member."""
-    owners = [(index, path) for index, pair in enumerate(pairs) for path in _paths([pair])]
-    prints = _read(path for _, path in owners)
-    structures = np.stack([one.structure for one in prints])
+def _group_near_duplicates(pairs: Sequence[Pair]) -> list[set[int]]:
+    """Return indices of pairs, grouped by scene; most groups have one member."""
+    owners = [(index, path) for index, pair in enumerate(pairs) for path in _image_paths([pair])]
+    fingerprints = _compute_fingerprints(path for _, path in owners)
+    structures = np.stack([one.structure for one in fingerprints])
     group = list(range(len(pairs)))
-    merged: dict[bytes, int] = {}
+    first_with: dict[bytes, int] = {}
     links = [
         (owners[i][0], owners[j][0])
         for i, j in np.argwhere(structures @ structures.T > MIN_CORRELATION)
     ]
-    for (index, _), one in zip(owners, prints, strict=True):
-        links += [(index, merged.setdefault(key, index)) for key in (one.file_hash, one.pixel_hash)]
+    for (index, _), one in zip(owners, fingerprints, strict=True):
+        hashes = one.file_hash, one.pixel_hash
+        links += [(index, first_with.setdefault(key, index)) for key in hashes]
     for first, second in links:
         if group[first] != group[second]:
             old = group[second]
@@ -164,41 +173,39 @@ def _near_duplicates(pairs: Sequence[Pair]) -> list[set[int]]:
     return [{i for i, label in enumerate(group) if label == name} for name in sorted(set(group))]
 
 
-def _fingerprints(pairs: Sequence[Pair]) -> list[ImageFingerprint]:
-    return _read(_paths(pairs))
+def _read_fingerprints(pairs: Sequence[Pair]) -> list[ImageFingerprint]:
+    return _compute_fingerprints(_image_paths(pairs))
 
 
-def _paths(pairs: Sequence[Pair]) -> list[Path]:
+def _image_paths(pairs: Sequence[Pair]) -> list[Path]:
+    """Return the targets and inputs of pairs, each once and without RAW files."""
     targets = [pair.target for pair in pairs if pair.target is not None]
-    found = dict.fromkeys([*targets, *(p for pair in pairs for p in pair.inputs.values())])
-    return [path for path in found if path.suffix.lower() not in raw_image.SUFFIXES]
+    paths = dict.fromkeys([*targets, *(p for pair in pairs for p in pair.inputs.values())])
+    return [path for path in paths if path.suffix.lower() not in raw_image.SUFFIXES]
 
 
-def _read(paths: Iterable[Path]) -> list[ImageFingerprint]:
+def _compute_fingerprints(paths: Iterable[Path]) -> list[ImageFingerprint]:
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda path: _fingerprint(path, path.stat().st_mtime_ns), paths))
 
 
-@functools.lru_cache(maxsize=8192)  # a split and its check ask for the same pictures
-def _fingerprint(path: Path, _changed: int) -> ImageFingerprint:
-    octets = path.read_bytes()
-    picture = None
-    if octets:
+@functools.lru_cache(maxsize=8192)  # a split and the check of it read the same images
+def _fingerprint(path: Path, _modified_ns: int) -> ImageFingerprint:
+    data = path.read_bytes()
+    image = None
+    if data:
         flags = cv2.IMREAD_REDUCED_COLOR_2  # a JPEG is decoded at half size, four times as fast
-        picture = cv2.imdecode(np.frombuffer(octets, np.uint8), flags)
-    if picture is None:
-        picture = image_io.load_image(path).pixels  # says what is wrong with the file
-    sums = [hashlib.sha256(data).digest() for data in (octets, np.ascontiguousarray(picture))]
-    return ImageFingerprint(path, *sums, _structure(picture))
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        image = image_io.load_image(path).pixels  # its errors name the file and the reason
+    hashes = [hashlib.sha256(part).digest() for part in (data, np.ascontiguousarray(image))]
+    return ImageFingerprint(path, *hashes, _compute_structure(image))
 
 
-def _structure(picture: np.ndarray) -> np.ndarray:
-    small = cv2.resize(picture, (FINGERPRINT_SIZE, FINGERPRINT_SIZE), interpolation=cv2.INTER_AREA)
-    tones = np.log(small.mean(axis=2, dtype=np.float32) + BLACK)
-    fine = (tones - cv2.GaussianBlur(tones, (0, 0), HIGHPASS_SIGMA))[BORDER:-BORDER, BORDER:-BORDER]
-    fine = fine - fine.mean()
-    return np.zeros(fine.size, np.float32) if fine.std() < FLAT else _normalize(fine.ravel())
-
-
-def _normalize(vector: np.ndarray) -> np.ndarray:
-    return vector / np.linalg.norm(vector)
+def _compute_structure(image: np.ndarray) -> np.ndarray:
+    small = cv2.resize(image, (FINGERPRINT_SIZE, FINGERPRINT_SIZE), interpolation=cv2.INTER_AREA)
+    tones = np.log(small.mean(axis=2, dtype=np.float32) + LOG_OFFSET)
+    inside = slice(BORDER_PX, -BORDER_PX)
+    fine = (tones - cv2.GaussianBlur(tones, (0, 0), HIGHPASS_SIGMA))[inside, inside]
+    fine = (fine - fine.mean()).ravel()
+    return np.zeros(fine.size, np.float32) if fine.std() < MIN_STD else fine / np.linalg.norm(fine)

@@ -1,4 +1,4 @@
-"""Which dark picture belongs to which bright one: by name, whatever the suffix."""
+"""Pairs of images, matched by file name without suffix."""
 
 import dataclasses
 import random
@@ -14,29 +14,34 @@ from lowlight_tf.datasets.image_size import image_size
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
 
-MAX_NAMES_SHOWN = 3  # how many culprits an error names
-CAMERAS = "visible", "infrared"  # subfolders of two cameras, and the ports that they feed
+MAX_NAMES_SHOWN = 3
+"""How many names an error message lists."""
+
+CAMERA_PORTS = "visible", "infrared"
+"""Ports of a fusion model, and the subfolders of their images."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Pictures of one scene.
+    """Images of one scene.
 
     Attributes:
-        name: What the pictures share: the stem of their files.
-        inputs: Port -> picture. Empty for a day picture, whose dark twin the pipeline makes.
-        target: What a net should make of the inputs; None where nobody knows.
-        size: The input whose size all others get when they are read (`cameras.read`): they show
-            one field of view at several sizes. "" where all have one size.
+        name: Stem of the files.
+        inputs: Port -> image file. Empty if there is only a target, from which the pipeline
+            synthesizes the input.
+        target: Reference image; None if there is none.
+        resize_to: Input whose size all others are resized to when they are read
+            (`multi_camera.read_cameras`): they show the same field of view at several sizes. "" if
+            all have one size.
     """
 
     name: str
     inputs: dict[str, Path]
     target: Path | None
-    size: str = ""
+    resize_to: str = ""
 
     def path_of(self, port: str) -> Path | None:
-        """Return what a port is shown; of two cameras, "low" is shown what the visible one saw."""
+        """Return the file for a port; for "low", the visible image if there is no "low"."""
         return self.inputs.get(port, self.inputs.get("visible") if port == "low" else None)
 
 
@@ -48,222 +53,234 @@ def pair_folder(
     folders: Mapping[str, str] = MappingProxyType({}),
     prefixes: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Pair]:
-    """Pair the pictures of a folder's subfolders by the stems of their names.
+    """Pair the images of a folder's subfolders by the stems of their names.
 
-    What is called like the port of RAW pictures holds RAW files, and its targets may be such too.
+    The input "raw" holds RAW files; its targets may be RAW files too.
 
     Args:
         folder: Holds one subfolder for each input and one for the target.
-        inputs: Subfolders of the inputs, called like the ports that they feed.
-        target: Subfolder of the targets; None where there are none.
-        folders: Input or target -> its subfolder, where that is called otherwise.
-        prefixes: Input or target -> what its names begin with and its partners' do not.
+        inputs: Subfolders of the inputs, named like the ports of a model.
+        target: Subfolder of the targets; None if there are none.
+        folders: Input or target -> its subfolder, where that has another name.
+        prefixes: Input or target -> prefix of its file names that the other images of a pair lack.
 
     Returns:
         The pairs, sorted by name.
 
     Raises:
-        UsageError: If a subfolder is missing or empty, two files of one share their stem, or a
-            picture has no partner.
+        UsageError: If a subfolder is missing or empty, two of its files share a stem, or an image
+            has no partner.
     """
-    pictures = _sides(folder, inputs, target, folders, prefixes)
-    names = sorted(set().union(*pictures.values()))
-    for side, there in pictures.items():
-        lone = [name for name in names if name not in there]
-        if lone:
+    images = _list_images(folder, inputs, target, folders, prefixes)
+    names = sorted(set().union(*images.values()))
+    for key, paths in images.items():
+        unpaired = [name for name in names if name not in paths]
+        if unpaired:
             raise UsageError(
-                f"{len(lone)} of {len(names)} pictures in {folder} have no partner in {side}/: "
-                f"{_shorten_list(lone)}. Partners must have the same name; its suffix may differ. "
-                "Add the missing files or remove their partners."
+                f"{len(unpaired)} of {len(names)} images in {folder} have no partner in {key}/: "
+                f"{_shorten_list(unpaired)}. Partners must have the same name; the suffix may "
+                "differ. Add the missing files or remove their partners."
             )
-    return _paired(pictures, inputs, target)
+    return _make_pairs(images, inputs, target)
 
 
 def fusion_folder(folder: Path) -> list[Pair]:
-    """Return the pairs of two cameras, of `folder/visible` and `folder/infrared`.
+    """Return the pairs of visible and infrared images in `folder/visible` and `folder/infrared`.
 
     Raises:
         UsageError: As `pair_folder`.
     """
-    return pair_folder(folder, inputs=CAMERAS, target=None)
+    return pair_folder(folder, inputs=CAMERA_PORTS, target=None)
 
 
-def pair_folder_lenient(
-    folder: Path, *, inputs: Sequence[str] = CAMERAS, target: str | None = None
+def pair_folder_partially(
+    folder: Path, *, inputs: Sequence[str] = CAMERA_PORTS, target: str | None = None
 ) -> tuple[list[Pair], list[Path]]:
-    """Return what `pair_folder` would if the pictures without a partner were not there, and them.
+    """Pair the images of a folder that have a partner.
+
+    Returns:
+        The pairs, as of `pair_folder`, and the images without a partner.
 
     Raises:
-        UsageError: If a subfolder is missing or empty, or two files of one share their stem.
+        UsageError: If a subfolder is missing or empty, or two of its files share a stem.
     """
-    pictures = _sides(folder, inputs, target)
-    both = set.intersection(*(set(there) for there in pictures.values()))
-    lone = [path for there in pictures.values() for name, path in there.items() if name not in both]
-    return _paired(pictures, inputs, target), lone
+    images = _list_images(folder, inputs, target)
+    paired = set.intersection(*(set(paths) for paths in images.values()))
+    unpaired = [
+        path for paths in images.values() for name, path in paths.items() if name not in paired
+    ]
+    return _make_pairs(images, inputs, target), unpaired
 
 
 def target_only_folder(folder: Path) -> list[Pair]:
-    """Return the pictures of `folder/high`, or else of `folder` itself, as day pictures.
+    """Return the images of `folder/high`, or else of `folder` itself, as targets without inputs.
 
     Raises:
-        UsageError: If there are none, or two of them share their stem.
+        UsageError: If there are none, or two of them share a stem.
     """
     checks.check_dir("data", folder)
-    place = folder / "high" if (folder / "high").is_dir() else folder
-    return [Pair(name, {}, path) for name, path in sorted(match_by_stem(place).items())]
+    images = folder / "high" if (folder / "high").is_dir() else folder
+    return [Pair(name, {}, path) for name, path in sorted(match_by_stem(images).items())]
 
 
 def input_only_folder(folder: Path) -> list[Pair]:
-    """Return dark pictures without targets: of `folder/low`, of `folder/visible`, or of `folder`.
+    """Return the images of `folder/low`, `folder/visible` or `folder` as inputs without targets.
 
     Raises:
-        UsageError: If there are none, or two of them share their stem.
+        UsageError: If there are none, or two of them share a stem.
     """
     checks.check_dir("data", folder)
-    places = [place for place in (folder / "low", folder / "visible") if place.is_dir()]
-    found = match_by_stem(places[0] if places else folder)
-    return [Pair(name, {"low": path}, None) for name, path in sorted(found.items())]
+    subfolders = [path for path in (folder / "low", folder / "visible") if path.is_dir()]
+    images = match_by_stem(subfolders[0] if subfolders else folder)
+    return [Pair(name, {"low": path}, None) for name, path in sorted(images.items())]
 
 
 def match_by_stem(
     folder: Path, suffixes: Collection[str] = image_io.SUFFIXES, *, prefix: str = ""
 ) -> dict[str, Path]:
-    """Return stem, less the prefix if it has it -> picture, for those directly inside `folder`.
+    """Return stem, without the prefix if it has it -> image, for those directly inside `folder`.
 
     Raises:
-        UsageError: If there are none, or two of them share their stem.
+        UsageError: If there are none, or two of them share a stem.
     """
     paths = image_io.find_images(folder, recursive=False, suffixes=suffixes)
     if not paths:
         raise UsageError(
-            f"{folder} holds no pictures. Expected files that end in {', '.join(suffixes)}."
+            f"{folder} holds no images. Expected files that end in {', '.join(suffixes)}."
         )
-    stems: dict[str, Path] = {}
+    images: dict[str, Path] = {}
     for path in paths:
         stem = path.stem.removeprefix(prefix)
-        if stem in stems:
+        if stem in images:
             raise UsageError(
-                f"{folder} holds two pictures called {stem}: {stems[stem].name} and "
-                f"{path.name}. Remove or rename one, so that names pair without doubt."
+                f"{folder} holds two images called {stem}: {images[stem].name} and "
+                f"{path.name}. Remove or rename one, so that names are unique."
             )
-        stems[stem] = path
-    return stems
+        images[stem] = path
+    return images
 
 
-def check_sizes(pairs: Sequence[Pair], *, crop: int | None = None) -> None:
-    """Refuse pairs whose pictures differ in size, or from which no crop can be cut.
+def check_sizes(pairs: Sequence[Pair], *, crop_size: int | None = None) -> None:
+    """Check that the images of each pair have one size, and that a crop fits into them.
 
-    Mostly reads the heads of files only: thousands of pairs take about a second.
+    For most formats only file headers are read: thousands of pairs take about a second.
 
     Args:
-        pairs: What to look at.
-        crop: Side of the square that will be cut from each picture (pixels).
+        pairs: Pairs to check.
+        crop_size: Side (pixels) of the square crop of each image.
 
     Raises:
-        UsageError: Naming the first such pair and both sizes.
+        UsageError: For the first such pair, with both sizes.
     """
     with ThreadPoolExecutor() as pool:
-        for pair, sizes in zip(pairs, pool.map(_sizes, pairs), strict=True):
-            (first, (height, width)), *rest = sizes.items()
-            if pair.size:
-                first = pair.inputs[pair.size]
+        for pair, sizes in zip(pairs, pool.map(_image_sizes, pairs), strict=True):
+            (first, (height, width)), *others = sizes.items()
+            if pair.resize_to:
+                first = pair.inputs[pair.resize_to]
                 height, width = sizes[first]
-            for other, (rows, columns) in rest:
-                if not pair.size and (rows, columns) != (height, width):
+            for path, (other_height, other_width) in others:
+                if not pair.resize_to and (other_height, other_width) != (height, width):
                     raise UsageError(
-                        f"The pictures of pair {pair.name} must have one size. Received: "
-                        f"{first} is {height}x{width}, {other} is {rows}x{columns} "
+                        f"The images of pair {pair.name} must have one size. Received: "
+                        f"{first} is {height}x{width}, {path} is {other_height}x{other_width} "
                         "(height x width). Resize or remove them."
                     )
-            if crop and crop > min(height, width):
+            if crop_size and crop_size > min(height, width):
                 raise UsageError(
-                    f"`crop` must fit into every picture. Received: crop={crop}, but {first} is "
-                    f"{height}x{width} (height x width). Pass a crop of at most "
-                    f"{min(height, width)}, or remove the small pictures."
+                    f"`crop_size` must fit into every image. Received: crop_size={crop_size}, but "
+                    f"{first} is {height}x{width} (height x width). Pass at most "
+                    f"{min(height, width)}, or remove the small images."
                 )
 
 
-def split(pairs: Sequence[Pair], fraction: float, seed: int = 1) -> tuple[list[Pair], list[Pair]]:
-    """Hold back a share of the pairs, chosen by their names and the seed alone.
+def random_split(
+    pairs: Sequence[Pair], fraction: float, seed: int = 1
+) -> tuple[list[Pair], list[Pair]]:
+    """Hold back a random fraction of the pairs, chosen by their names and the seed alone.
 
-    The order in which the pairs come does not matter, nor where their files lie.
+    Neither the order of the pairs nor the location of their files matters.
 
     Args:
         pairs: At least two.
-        fraction: Share that is held back, in (0, 1); at least one pair.
-        seed: Another seed holds back others.
+        fraction: Fraction that is held back, in (0, 1); at least one pair.
+        seed: Seed of the choice.
 
     Returns:
-        (kept, held back), each sorted by name.
+        (training, validation), each sorted by name.
 
     Raises:
-        UsageError: If there are too few pairs or the share is none.
+        UsageError: If there are fewer than two pairs, or the fraction is out of range.
     """
     ordered = sorted(pairs, key=lambda pair: pair.name)
     count = validation_count(len(ordered), fraction)
-    held = set(random.Random(seed).sample(range(len(ordered)), count))
+    return split_by_index(ordered, set(random.Random(seed).sample(range(len(ordered)), count)))
+
+
+def split_by_index(pairs: Sequence[Pair], held: set[int]) -> tuple[list[Pair], list[Pair]]:
+    """Return (the other pairs, the pairs with the indices `held`), in their order."""
     return (
-        [pair for index, pair in enumerate(ordered) if index not in held],
-        [pair for index, pair in enumerate(ordered) if index in held],
+        [pair for index, pair in enumerate(pairs) if index not in held],
+        [pair for index, pair in enumerate(pairs) if index in held],
     )
 
 
 def validation_count(count: int, fraction: float) -> int:
-    """Return how many of `count` pairs a share is: at least one, and not all.
+    """Return how many of `count` pairs a fraction is: at least one, and not all.
 
     Raises:
-        UsageError: If there are fewer than two, or the share is not between 0 and 1.
+        UsageError: If there are fewer than two, or the fraction is not between 0 and 1.
     """
     if not 0 < fraction < 1:
-        raise UsageError(f"The share held back must be between 0 and 1. Received: {fraction}.")
+        raise UsageError(f"The fraction held back must be between 0 and 1. Received: {fraction}.")
     if count < 2:
         raise UsageError(f"At least 2 pairs are needed to hold one back. Received: {count}.")
     return min(max(1, round(fraction * count)), count - 1)
 
 
-def _sides(
+def _list_images(
     folder: Path,
     inputs: Sequence[str],
     target: str | None,
     folders: Mapping[str, str] = MappingProxyType({}),
     prefixes: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, dict[str, Path]]:
-    """Return input or target -> stem -> picture."""
+    """Return input or target -> stem -> image."""
     checks.check_dir("data", folder)
-    sides = [*inputs, *([] if target is None else [target])]
-    places = {side: folder / folders.get(side, side) for side in sides}
-    missing = [place.name for place in places.values() if not place.is_dir()]
+    keys = [*inputs, *([] if target is None else [target])]
+    subfolders = {key: folder / folders.get(key, key) for key in keys}
+    missing = [path.name for path in subfolders.values() if not path.is_dir()]
     if missing:
         found = sorted(path.name for path in folder.iterdir() if path.is_dir()) or ["none"]
-        wanted = ", ".join(place.name for place in places.values())
+        expected = ", ".join(path.name for path in subfolders.values())
         raise UsageError(
-            f"{folder} must have the subfolders {wanted}. Missing: {', '.join(missing)}; "
+            f"{folder} must have the subfolders {expected}. Missing: {', '.join(missing)}; "
             f"found: {', '.join(found[:8])}. Pass the folder that has them."
         )
-    kinds = {side: image_io.SUFFIXES for side in sides}
+    suffixes = dict.fromkeys(keys, image_io.SUFFIXES)
     if RAW.name in inputs:
-        kinds |= {RAW.name: raw_image.SUFFIXES, target: (*image_io.SUFFIXES, *raw_image.SUFFIXES)}
+        suffixes[RAW.name] = raw_image.SUFFIXES
+        suffixes[target] = (*image_io.SUFFIXES, *raw_image.SUFFIXES)
     return {
-        side: match_by_stem(place, kinds[side], prefix=prefixes.get(side, ""))
-        for side, place in places.items()
+        key: match_by_stem(path, suffixes[key], prefix=prefixes.get(key, ""))
+        for key, path in subfolders.items()
     }
 
 
-def _paired(
-    pictures: dict[str, dict[str, Path]], inputs: Sequence[str], target: str | None
+def _make_pairs(
+    images: dict[str, dict[str, Path]], inputs: Sequence[str], target: str | None
 ) -> list[Pair]:
-    names = set.intersection(*(set(there) for there in pictures.values()))
+    names = set.intersection(*(set(paths) for paths in images.values()))
     return [
         Pair(
             name,
-            {side: pictures[side][name] for side in inputs},
-            None if target is None else pictures[target][name],
+            {key: images[key][name] for key in inputs},
+            None if target is None else images[target][name],
         )
         for name in sorted(names)
     ]
 
 
-def _sizes(pair: Pair) -> dict[Path, tuple[int, int]]:
+def _image_sizes(pair: Pair) -> dict[Path, tuple[int, int]]:
     paths = [*pair.inputs.values(), *([] if pair.target is None else [pair.target])]
     return {path: image_size(path) for path in paths}
 

@@ -1,14 +1,15 @@
-"""RAW pairs decoded once, into files that are mapped and not loaded: training needs little memory.
+"""Memory-mapped cache of decoded RAW pairs, so that training needs little memory.
 
-Decoding a RAW file takes seconds, and the targets of See-in-the-Dark fill 64 to 128 GB of memory as
-floats. Here a short exposure lies as its digits, packed, and a target as LibRaw develops it, 16
-bit; of either, no more is read than the part that is asked for.
+Decoding a RAW file takes seconds, and the targets of See-in-the-Dark take 64 to 128 GB of memory as
+float32. The cache holds short exposures as packed raw values and targets as LibRaw develops them,
+both 16 bit, as .npy files of which only the requested crop is read.
 """
 
 import dataclasses
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +17,14 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import atomic_write, read_json, write_json
+from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.raw import cfa, raw_image
 
-SHORT, LONG = "short", "long"
-"""Subfolders of the digits and of the targets: NAME.npy, and NAME.json written after it."""
+SHORT_DIR, LONG_DIR = "short", "long"
+"""Subfolders of raw values and of targets: NAME.npy, and NAME.json, which is written after it.
+
+The .json files keep the keys of version 0.1.0, `shot` and `phase`, so that its caches stay valid.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,14 +33,14 @@ class _Entry:
     short: str
     long: str
     ratio: float
-    shot: raw_image.RawMetadata
+    metadata: raw_image.RawMetadata
 
 
 class RawCache:
-    """Pairs that are decoded; see `decode`, which makes one.
+    """Decoded RAW pairs; created by `build_raw_cache`.
 
     Args:
-        folder: What `decode` filled.
+        folder: Folder that `build_raw_cache` filled.
         entries: The pairs.
     """
 
@@ -48,42 +53,43 @@ class RawCache:
 
     @property
     def names(self) -> list[str]:
-        """The pairs' names, in their order."""
+        """Names of the pairs, in their order."""
         return [entry.name for entry in self._entries]
 
     def size(self, index: int) -> tuple[int, int]:
         """Return height and width of a short exposure, in packed pixels."""
-        return self._mapped(SHORT, self._entries[index].short).shape[:2]
+        return self._open(SHORT_DIR, self._entries[index].short).shape[:2]
 
     def read(
         self, index: int, *, crop: tuple[int, int, int, int] | None = None
     ) -> raw_image.RawSample:
-        """Read a pair, or a part of it.
+        """Read a pair, or a crop of it.
 
         Args:
-            index: Which, below `len`.
-            crop: Top, left, height and width, in packed pixels; default: all.
+            index: Index of the pair.
+            crop: Top, left, height and width, in packed pixels; default: the full image.
 
         Returns:
-            Dark light, ratio, and what lies under it of the target, all in memory.
+            Normalized short exposure (height, width, 4 or 9), exposure ratio and the same region of
+            the target, all in memory.
         """
         entry = self._entries[index]
-        digits = self._mapped(SHORT, entry.short)
-        target = self._mapped(LONG, entry.long)
-        side = len(target) // len(digits)
-        top, left, height, width = crop or (0, 0, *digits.shape[:2])
-        digits = digits[top : top + height, left : left + width]
-        under = target[side * top :, side * left :][: side * height, : side * width]
+        raw_values = self._open(SHORT_DIR, entry.short)
+        target = self._open(LONG_DIR, entry.long)
+        scale = len(target) // len(raw_values)
+        top, left, height, width = crop or (0, 0, *raw_values.shape[:2])
+        raw_values = raw_values[top : top + height, left : left + width]
+        target = target[scale * top :, scale * left :][: scale * height, : scale * width]
         return raw_image.RawSample(
-            entry.shot.normalize(digits),
+            entry.metadata.normalize(raw_values),
             entry.ratio,
-            np.divide(under, 65535, dtype=np.float32),
-            entry.shot,
+            dtypes.img_as_float32(target),
+            entry.metadata,
         )
 
-    def _mapped(self, side: str, name: str) -> np.ndarray:
-        """Map a file anew: what was read of it is given back with the last view of it."""
-        return np.load(self._folder / side / f"{name}.npy", mmap_mode="r")
+    def _open(self, folder: str, name: str) -> np.ndarray:
+        """Map a file anew: its pages are released with the last view of the array."""
+        return np.load(self._folder / folder / f"{name}.npy", mmap_mode="r")
 
 
 def build_raw_cache(
@@ -91,82 +97,84 @@ def build_raw_cache(
     folder: Path,
     *,
     cap: float | None = raw_image.MAX_EXPOSURE_RATIO,
-    black: float | None = None,
-    told: Callable[[str], None] = lambda line: None,
+    black_level: float | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> RawCache:
-    """Decode what is not decoded yet, file by file: an attempt that broke off is gone on with.
+    """Decode the pairs that are not in the cache yet; an interrupted call is resumed by the next.
 
     Args:
-        pairs: As `exposures.raw_folder` makes them.
-        folder: Where it goes; of See-in-the-Dark (Sony) 24 MB for each short exposure and 72 MB for
-            each long one.
-        cap: The largest exposure ratio; None for any.
-        black: See `raw.read`.
-        told: Called with one line for each pair that is left out, and why.
+        pairs: Pairs of `exposure_pairs.paired_raw_folder`.
+        folder: Folder of the cache; for See-in-the-Dark (Sony) 24 MB for each short exposure and
+            72 MB for each long one.
+        cap: The largest exposure ratio; None for no limit.
+        black_level: See `raw_image.read_raw`.
+        report: Called with one line for each pair that is skipped, and why.
 
     Returns:
         The pairs that could be decoded, in their order.
 
     Raises:
-        UsageError: If none could be.
+        UsageError: If no pair could be decoded.
     """
     entries, failed = [], {}
-    for side in (SHORT, LONG):
-        (folder / side).mkdir(parents=True, exist_ok=True)
+    for subfolder in (SHORT_DIR, LONG_DIR):
+        (folder / subfolder).mkdir(parents=True, exist_ok=True)
     for pair in pairs:
         try:
-            entries.append(_entry(pair, folder, cap, black, failed))
+            entries.append(_cache_pair(pair, folder, cap, black_level, failed))
         except UsageError as error:
-            told(f"{pair.name} is left out: {error}")
+            report(f"{pair.name} is skipped: {error}")
     if not entries:
         raise UsageError(f"None of {len(pairs)} RAW pairs could be decoded.")
     return RawCache(folder, entries)
 
 
-def _entry(
-    pair: Pair, folder: Path, cap: float | None, black: float | None, failed: dict[Path, str]
+def _cache_pair(
+    pair: Pair, folder: Path, cap: float | None, black_level: float | None, failed: dict[Path, str]
 ) -> _Entry:
+    """Decode a pair if needed; `failed` collects the targets that cannot be decoded, and why."""
     short, long = pair.inputs[exposure_pairs.RAW_PORT], pair.target
     ratio = exposure_pairs.exposure_ratio(pair, cap=cap)
-    wanted = _source(short) | {"black": black}
-    fields = _is_cached(folder / SHORT, _name(short), wanted)
+    source = _file_stamp(short) | {"black": black_level}
+    fields = _find_cached(folder / SHORT_DIR, _cache_name(short), source)
     if fields is None:
-        picture = raw_image.read_raw(short, black=black)
-        fields = wanted | {"shot": dataclasses.asdict(picture.metadata)}
-        _store(folder / SHORT, _name(short), picture.raw_values, fields)
-    shot = raw_image.RawMetadata.from_dict(fields["shot"])
-    if long in failed:  # many short exposures share it
+        image = raw_image.read_raw(short, black_level=black_level)
+        fields = source | {"shot": dataclasses.asdict(image.metadata)}
+        _store(folder / SHORT_DIR, _cache_name(short), image.raw_values, fields)
+    metadata = raw_image.RawMetadata.from_dict(fields["shot"])
+    if long in failed:  # many short exposures share a long one
         raise UsageError(failed[long])
     try:
-        _target(long, shot, folder / LONG)
+        _cache_target(long, metadata, folder / LONG_DIR)
     except UsageError as error:
         failed[long] = str(error)
         raise
-    return _Entry(pair.name, _name(short), _name(long), ratio, shot)
+    return _Entry(pair.name, _cache_name(short), _cache_name(long), ratio, metadata)
 
 
-def _target(long: Path, shot: raw_image.RawMetadata, folder: Path) -> None:
-    wanted = _source(long) | {"size": list(shot.size), "phase": shot.cfa_pattern}
-    if _is_cached(folder, _name(long), wanted) is not None:
+def _cache_target(long: Path, metadata: raw_image.RawMetadata, folder: Path) -> None:
+    pattern = metadata.cfa_pattern
+    source = _file_stamp(long) | {"size": list(metadata.size), "phase": pattern}
+    if _find_cached(folder, _cache_name(long), source) is not None:
         return
-    image = exposure_pairs.load_target(long, shot)
-    if image.shape[:2] != shot.size:
+    image = exposure_pairs.load_target(long, metadata)
+    if image.shape[:2] != metadata.size:
         raise UsageError(
             f"{long} is {image.shape[0]}x{image.shape[1]} (height x width), its short exposure "
-            f"{shot.size[0]}x{shot.size[1]}. Both must be of one camera."
+            f"{metadata.size[0]}x{metadata.size[1]}. Both must be of one camera."
         )
-    # The packed picture's margin, if it has one, is under no part of the target: repeat its edge.
-    edges = cfa.pad_for_pattern(shot.size, shot.cfa_pattern)
-    _store(folder, _name(long), np.pad(image, [*edges, (0, 0)], mode="edge"), wanted)
+    # The packed image may have a margin that the target lacks: repeat the edge of the target.
+    padding = cfa.pad_for_pattern(metadata.size, pattern)
+    _store(folder, _cache_name(long), np.pad(image, [*padding, (0, 0)], mode="edge"), source)
 
 
-def _name(path: Path) -> str:
-    """Return what a file is called once it is decoded: two folders may hold files of one name."""
+def _cache_name(path: Path) -> str:
+    """Return the name of a file in the cache; two folders may hold files of the same name."""
     return f"{path.stem}_{zlib.crc32(str(path.parent.resolve()).encode()):08x}"
 
 
-def _source(path: Path) -> dict[str, int]:
-    """Return by what a file is known again."""
+def _file_stamp(path: Path) -> dict[str, Any]:
+    """Return size and modification time of a file, by which changes of it are found."""
     try:
         stat = path.stat()
     except OSError as error:
@@ -174,15 +182,15 @@ def _source(path: Path) -> dict[str, int]:
     return {"bytes": stat.st_size, "modified_ns": stat.st_mtime_ns}
 
 
-def _is_cached(folder: Path, name: str, wanted: dict) -> dict | None:
-    """Return what was said of a decoded file, if it is there and of the same source."""
+def _find_cached(folder: Path, name: str, source: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the fields that were stored with an array, if it is there and of the same source."""
     path = folder / f"{name}.json"
     fields = read_json(path) if path.is_file() and (folder / f"{name}.npy").is_file() else {}
-    return fields if fields and all(fields.get(key) == wanted[key] for key in wanted) else None
+    return fields if fields and all(fields.get(key) == source[key] for key in source) else None
 
 
-def _store(folder: Path, name: str, array: np.ndarray, fields: dict) -> None:
-    """Write an array whole or not at all; what is said of it comes last."""
+def _store(folder: Path, name: str, array: np.ndarray, fields: dict[str, Any]) -> None:
+    """Write an array atomically, and the fields that belong to it after it."""
     (folder / f"{name}.json").unlink(missing_ok=True)
     with atomic_write(folder / f"{name}.npy") as part, part.open("wb") as file:
         np.save(file, array)

@@ -1,4 +1,4 @@
-"""Which pairs are learned from and which are judged by, written down by name."""
+"""Training and validation split of a dataset, stored by name as JSON."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,52 +8,53 @@ from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair
 from lowlight_tf.fileio import read_json, write_json
 
 SUBSETS = "training", "validation"
+"""Keys of the file."""
 
 
 def save_split(path: Path, train: Sequence[Pair], val: Sequence[Pair]) -> None:
-    """Write the names of both sides as JSON. Where the pictures lie is not part of it."""
-    sides = zip(SUBSETS, (train, val), strict=True)
-    write_json(path, {side: sorted({pair.name for pair in pairs}) for side, pairs in sides})
+    """Write the names of both subsets as JSON, without the paths of the images."""
+    subsets = zip(SUBSETS, (train, val), strict=True)
+    write_json(path, {key: sorted({pair.name for pair in pairs}) for key, pairs in subsets})
 
 
 def read_split(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Split pairs as a file says that `write_split` wrote, wherever they lie now.
+    """Split pairs by a file of `save_split`; their files may have moved since.
 
     Args:
         path: The file.
-        pairs: What is to be split.
+        pairs: The pairs to split.
 
     Returns:
-        (to learn from, to judge by), each sorted by name.
+        (training, validation), each sorted by name.
 
     Raises:
-        UsageError: If there is no such file, it is none of these, it says nothing of a pair or two
-            things, or names a pair that is not there.
+        UsageError: If the file does not exist or is invalid, if it lacks a pair or has one in both
+            subsets, or if it names a pair that is not among `pairs`.
     """
     if not path.is_file():
         raise UsageError(
-            f"`split` must be a share such as 0.7, or the split.json of a run. Received: {path} "
+            f"`split` must be a fraction such as 0.7, or the split.json of a run. Received: {path} "
             "(no such file)."
         )
     fields = read_json(path)
-    sides = [fields.get(side) for side in SUBSETS]
-    if not all(side and isinstance(side, list) for side in sides):
+    subsets = [fields.get(key) for key in SUBSETS]
+    if not all(names and isinstance(names, list) for names in subsets):
         raise UsageError(
             f"{path} must hold lists of names called {' and '.join(SUBSETS)}, none empty. Pass the "
             "split.json that a run of `lowlight-tf train` wrote."
         )
-    train, val = map(set, sides)
+    train, val = map(set, subsets)
     found = {pair.name for pair in pairs}
-    for what, names in (
-        ("on both sides", train & val),
+    for problem, names in (
+        ("in both subsets", train & val),
         ("not among the data", (train | val) - found),
-        ("on no side", found - train - val),
+        ("in no subset", found - train - val),
     ):
         if names:
             raise UsageError(
                 f"{path} does not fit the data: {len(names)} of {len(found | train | val)} pairs "
-                f"are {what}, such as {', '.join(sorted(names)[:MAX_NAMES_SHOWN])}. Pass the data that it "
-                "was made of."
+                f"are {problem}, such as {', '.join(sorted(names)[:MAX_NAMES_SHOWN])}. Pass the "
+                "data that it was made from."
             )
     ordered = sorted(pairs, key=lambda pair: pair.name)
     return [p for p in ordered if p.name in train], [p for p in ordered if p.name in val]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.download import fetch, verify
+from lowlight_tf.datasets.download import download_file, verify_sha256
 
 REGISTRY = "https://registry.npmjs.org"
 """Public registry, used if npm with its own configuration is not installed."""
@@ -89,7 +89,7 @@ def download(folder: Path, *, report: Callable[[str], None] = lambda line: None)
     for package in PACKAGES:
         path = folder / package.archive
         if path.exists():
-            verify(path, package.sha256)
+            verify_sha256(path, package.sha256)
             continue
         report(f"downloading {package.name} {package.version} (Apache-2.0) from npm to {folder}")
         try:
@@ -105,7 +105,7 @@ def download(folder: Path, *, report: Callable[[str], None] = lambda line: None)
 def _download_package(package: Package, path: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        fetch(package.url, path, sha256=package.sha256)
+        download_file(package.url, path, sha256=package.sha256)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
@@ -119,7 +119,7 @@ def _download_package(package: Package, path: Path) -> None:
         if process.returncode or not archive.exists():
             errors = [line for line in process.stderr.splitlines() if line.strip()]
             raise UsageError(f"npm pack failed: {errors[-1].strip() if errors else 'no reason'}.")
-        verify(archive, package.sha256)
+        verify_sha256(archive, package.sha256)
         os.replace(archive, path)
 
 

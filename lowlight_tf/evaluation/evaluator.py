@@ -263,7 +263,7 @@ def check_evaluation(
                 f"Pair {pair.name} has no target, which {', '.join(with_target)} must have. Pass a "
                 f"folder with {next(iter(paths))}/ and high/, or metrics without one: {others}."
             )
-        size = pair.size if pair.size in paths else ""
+        size = pair.resize_to if pair.resize_to in paths else ""
         used.append(Pair(pair.name, paths, pair.target if with_target else None, size))
     check_sizes(used)
 

@@ -12,7 +12,6 @@ Numbers of the two are not comparable: downscaling removes noise and sharp error
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
@@ -21,6 +20,7 @@ from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import dtypes, image_io
 from lowlight_tf.imaging.raw import raw_image
+from lowlight_tf.imaging.resize import resize_area
 from lowlight_tf.metrics.fidelity import HALF_RESOLUTION, RAW_PROTOCOLS, SID_PROTOCOL
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.engine import Engine
@@ -113,7 +113,7 @@ def read_upright_target(pair: Pair) -> np.ndarray:
         UsageError: If it cannot be read.
     """
     if exposure_pairs.is_raw(pair.target):
-        return raw_image.read_raw(pair.target, black=0).metadata.orient(
+        return raw_image.read_raw(pair.target, black_level=0).metadata.orient(
             raw_image.develop_with_libraw(pair.target)
         )
     pixels = image_io.load_image(pair.target).pixels
@@ -123,4 +123,4 @@ def read_upright_target(pair: Pair) -> np.ndarray:
 def _downscale_by_two(image: np.ndarray) -> np.ndarray:
     height, width = (side // 2 for side in image.shape[:2])
     image = np.ascontiguousarray(image[: 2 * height, : 2 * width])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return resize_area(image, (height, width))

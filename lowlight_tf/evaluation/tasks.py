@@ -11,7 +11,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets import exposure_pairs, multi_camera, pairing
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+from lowlight_tf.datasets.synthetic_raw import synthesize_raw_pairs
 from lowlight_tf.evaluation import raw_protocol
 from lowlight_tf.imaging import dtypes, image_io
 from lowlight_tf.imaging.raw import raw_image
@@ -194,7 +194,7 @@ class RawEvaluation(EvaluationTask):
         """Return RAW pairs: these, or such as `lowlight-tf train` makes of photographs (seed 1)."""
         if all(exposure_pairs.RAW_PORT in pair.inputs for pair in pairs):
             return pairs
-        return synthetic_raw(pairs, workdir / str(len(list(workdir.iterdir()))))
+        return synthesize_raw_pairs(pairs, workdir / str(len(list(workdir.iterdir()))))
 
     def check_pairs(
         self,

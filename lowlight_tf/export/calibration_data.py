@@ -14,13 +14,14 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract, Port
-from lowlight_tf.datasets import exposure_pairs, multi_camera
+from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.raw import raw_image, unprocess
 from lowlight_tf.imaging.registration import infrared
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
+from lowlight_tf.imaging.resize import resize_image
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.develop import auto_exposure_ratio
 
@@ -235,7 +236,7 @@ def _read(
         images = [source[port.name].image(port) for port in contract.image_inputs]
         if preparation.size == "same" and not by_rig:  # they show one field
             size = min((image.shape[:2] for image in images), key=math.prod)
-            images = [multi_camera.resize_area(image, size) for image in images]
+            images = [resize_image(image, size) for image in images]
         if contract.is_fusion:
             images = preprocess_pair(*images, preparation)
         pictures.append(

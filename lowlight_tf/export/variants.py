@@ -196,7 +196,7 @@ class VariantBuilder:
         elif self.contract.is_raw:
             from lowlight_tf.pipeline.raw import raw_dataset
 
-            feed = functools.partial(raw_dataset, folder=self.run / "decoded")
+            feed = functools.partial(raw_dataset, cache_dir=self.run / "decoded")
         else:
             from lowlight_tf.pipeline.paired import paired_dataset as feed
 
@@ -208,7 +208,7 @@ class VariantBuilder:
             else (plan.crop_size, plan.batch_size)
         )
         recipe = dataclasses.replace(self.recipe, pipeline=plan)
-        batches = feed(self.lesson.pairs, recipe, self.contract, crop=crop, batch=batch)
+        batches = feed(self.lesson.pairs, recipe, self.contract, crop_size=crop, batch_size=batch)
         for inputs, targets in batches:  # in the bytes of a camera, for net and file alike
             yield {name: ops.round(255 * image) / 255 for name, image in inputs.items()}, targets
 

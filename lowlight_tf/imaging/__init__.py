@@ -1,1 +1,1 @@
-"""Pixels in NumPy and OpenCV; nothing learned."""
+"""Reading, writing and processing images with NumPy and OpenCV."""

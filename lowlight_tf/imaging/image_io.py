@@ -1,9 +1,8 @@
-"""Picture files: upright 8-bit or 16-bit RGB in memory, everything else kept for the way back."""
+"""Image files: read as upright 8-bit or 16-bit RGB, written with the metadata they came with."""
 
 import contextlib
 import dataclasses
 import mmap
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -11,18 +10,20 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.fileio import atomic_write
+from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.formats import headers, tiff
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-SUFFIXES_16BIT = (".png", ".tif", ".tiff")  # these hold 16 bits
-SUFFIXES_ALPHA = (*SUFFIXES_16BIT, ".webp")  # these hold an alpha channel
-JPEG = [
+SUFFIXES_16BIT = (".png", ".tif", ".tiff")  # formats that support 16 bits per channel
+SUFFIXES_ALPHA = (*SUFFIXES_16BIT, ".webp")  # formats that support an alpha channel
+JPEG_PARAMS = [
     *(cv2.IMWRITE_JPEG_QUALITY, 95),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 ]
-ROWS_PER_STRIP = 256  # rows that are worked on at once
+ROWS_PER_STRIP = 256  # rows whose channels are swapped at once
 EXIF, ICC = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP
-EXIF_TRANSFORMS = {  # EXIF orientation -> what makes the picture upright
+EXIF_TRANSFORMS = {  # EXIF orientation -> function that returns the image upright
     2: lambda image: cv2.flip(image, 1),
     3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
     4: lambda image: cv2.flip(image, 0),
@@ -35,14 +36,14 @@ EXIF_TRANSFORMS = {  # EXIF orientation -> what makes the picture upright
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LoadedImage:
-    """A picture and what its file said of it.
+    """An image, (H, W, 3), and the metadata of its file.
 
     Attributes:
-        pixels: (H, W, 3) sRGB, uint8 or uint16; upright, whatever the camera was.
+        pixels: (H, W, 3) sRGB, uint8 or uint16; upright, whatever the EXIF orientation was.
         alpha: (H, W) of the same type, or None.
-        gray: The file is gray: its three channels are equal, and one is written.
-        exif: EXIF without its head, saying "upright"; or None.
-        icc: Color profile of the pixels; or None.
+        gray: Whether the file is grayscale: the three channels are equal, and one is written.
+        exif: EXIF data without its "Exif" prefix, with orientation 1 (upright); or None.
+        icc: ICC color profile of the pixels; or None.
     """
 
     pixels: np.ndarray
@@ -53,12 +54,12 @@ class LoadedImage:
 
 
 def load_image(path: Path) -> LoadedImage:
-    """Read a JPEG, PNG, WebP, TIFF or BMP file.
+    """Read a JPEG, PNG, WebP, TIFF or BMP file as upright (H, W, 3) sRGB.
 
-    No second copy of the pixels is made, unless EXIF says that the picture must be turned.
+    The pixels are held in memory once, unless the EXIF orientation requires a rotation.
 
     Raises:
-        UsageError: If the file is missing, empty, truncated, damaged or no such picture.
+        UsageError: If the file is missing, empty, truncated, damaged or of another format.
     """
     header = headers.read_header(path)
     try:
@@ -67,10 +68,10 @@ def load_image(path: Path) -> LoadedImage:
     except cv2.error as error:
         raise UsageError(f"{path} cannot be decoded: {error.err}.") from None
     if image is None or image.dtype not in (np.uint8, np.uint16):
-        what = (
+        reason = (
             "truncated or damaged" if image is None else f"of type {image.dtype}, not 8 or 16 bit"
         )
-        raise UsageError(f"{path} cannot be decoded: it is {what}.")
+        raise UsageError(f"{path} cannot be decoded: it is {reason}.")
     if header.orientation in EXIF_TRANSFORMS:
         image = EXIF_TRANSFORMS[header.orientation](image)
     if image.ndim == 2:
@@ -83,14 +84,14 @@ def load_image(path: Path) -> LoadedImage:
 
 
 def save_image(path: Path, image: LoadedImage, *, overwrite: bool = False) -> None:
-    """Write a picture in the format that the suffix of `path` names, with its EXIF and profile.
+    """Write an image in the format given by the suffix of `path`, with its EXIF and ICC profile.
 
-    JPEG is written at quality 95 with its colors at full size, all others without loss. The pixels
-    are written from where they lie: for that time their red and blue are swapped.
+    JPEG is written at quality 95 without chroma subsampling, all other formats losslessly. The
+    pixels are not copied: red and blue are swapped in place while OpenCV writes them.
 
     Raises:
-        UsageError: If the file is there already, or its format cannot hold 16 bits or alpha, or
-            writing fails; then nothing is left of it.
+        UsageError: If the file exists, its format does not support 16 bits or alpha, or writing
+            fails; then no partial file is left.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -99,78 +100,80 @@ def save_image(path: Path, image: LoadedImage, *, overwrite: bool = False) -> No
         raise UsageError(f"{path} cannot hold 16 bits. Name it .png or .tif.")
     if image.alpha is not None and suffix not in SUFFIXES_ALPHA:
         raise UsageError(f"{path} cannot hold alpha. Name it .png, .tif or .webp.")
-    with _part_path(path, overwrite) as part, _silence_opencv():
-        written = _encode(part, image)
-        if not written:
-            raise UsageError(f"{path} cannot be written: the encoder refused the picture.")
-        headers.read_header(part)
+    check_overwrite(path, overwrite=overwrite)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path, keep_suffix=True) as part, _silence_opencv():
+            if not _encode(part, image):
+                raise UsageError(f"{path} cannot be written: the encoder rejected the image.")
+            headers.read_header(part)
+    except (OSError, cv2.error) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "err", None) or error
+        raise UsageError(f"{path} cannot be written: {reason}.") from None
 
 
 def check_overwrite(path: Path, *, overwrite: bool) -> None:
-    """Refuse a path where something lies, unless it may be overwritten."""
+    """Raise UsageError if a file exists and must not be overwritten."""
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists. Pass --overwrite to replace it, or another folder.")
 
 
 def read_float_rgb(path: Path) -> np.ndarray:
-    """Read a picture file as (H, W, 3) float32 sRGB in [0, 1]. Alpha is left out."""
-    pixels = load_image(path).pixels
-    return np.divide(pixels, np.iinfo(pixels.dtype).max, dtype=np.float32)
+    """Read an image file as (H, W, 3) float32 sRGB in [0, 1]. Alpha is dropped."""
+    return dtypes.img_as_float32(load_image(path).pixels)
 
 
 def write_float_rgb(path: Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) float32 sRGB in [0, 1] as an 8-bit file, over whatever is there."""
-    save_image(
-        path, LoadedImage(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)), overwrite=True
-    )
+    """Write (H, W, 3) float32 sRGB in [0, 1] as an 8-bit file; an existing file is replaced."""
+    save_image(path, LoadedImage(dtypes.img_as_uint8(image)), overwrite=True)
 
 
 def find_images(
     folder: Path, *, recursive: bool = True, suffixes: Collection[str] = SUFFIXES
 ) -> list[Path]:
-    """Return the picture files of a folder, sorted; hidden ones and other files are passed over."""
-    names = folder.rglob("*") if recursive else folder.iterdir()
+    """Return the image files of a folder, sorted; hidden files and other formats are skipped."""
+    paths = folder.rglob("*") if recursive else folder.iterdir()
     return sorted(
         path
-        for path in names
+        for path in paths
         if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     )
 
 
 def _decode(path: Path, header: headers.Header) -> np.ndarray | None:
-    if header.kind == "tiff" and header.orientation != 1:
-        # OpenCV turns a TIFF by itself, and fails on one that lies on its side: call it upright.
+    if header.format == "tiff" and header.orientation != 1:
+        # OpenCV rotates TIFF by itself, and fails for orientations 5 to 8: clear the tag first.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
             tiff.clear_orientation(data)
             return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if header.shape is not None:  # into an array of our own: OpenCV would make two
-        room = np.empty(header.shape, header.dtype)
-        with contextlib.suppress(cv2.error):  # it is of another kind than its header says
-            return cv2.imread(str(path), room, cv2.IMREAD_UNCHANGED)
+    if header.shape is not None:  # decode into an array of ours: OpenCV would allocate two
+        buffer = np.empty(header.shape, header.dtype)
+        with contextlib.suppress(cv2.error):  # shape or type differs from the header's
+            return cv2.imread(str(path), buffer, cv2.IMREAD_UNCHANGED)
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
 def _encode(path: Path, image: LoadedImage) -> bool:
-    with _oriented_strips(image) as pixels:
-        space = b"GRAY" if pixels.ndim == 2 else b"RGB "
-        icc = image.icc if image.icc and image.icc[16:20] == space else None
+    with _as_bgr(image) as pixels:
+        color_space = b"GRAY" if pixels.ndim == 2 else b"RGB "
+        icc = image.icc if image.icc and image.icc[16:20] == color_space else None
         if path.suffix.lower() in (".tif", ".tiff"):
             written = cv2.imwrite(str(path), pixels)
             if written and (image.exif or icc):
-                tiff.add_tags(path, exif=image.exif, profile=icc)
+                tiff.add_tags(path, exif=image.exif, icc=icc)
             return written
-        known = {EXIF: image.exif, ICC: icc} if path.suffix.lower() != ".bmp" else {}
-        kinds = [kind for kind, chunk in known.items() if chunk]
-        chunks = [np.frombuffer(known[kind], np.uint8) for kind in kinds]
-        quality = JPEG if path.suffix.lower() in (".jpg", ".jpeg") else []
-        return cv2.imwriteWithMetadata(str(path), pixels, kinds, chunks, quality)
+        metadata = {EXIF: image.exif, ICC: icc} if path.suffix.lower() != ".bmp" else {}
+        kinds = [kind for kind, chunk in metadata.items() if chunk]
+        chunks = [np.frombuffer(metadata[kind], np.uint8) for kind in kinds]
+        params = JPEG_PARAMS if path.suffix.lower() in (".jpg", ".jpeg") else []
+        return cv2.imwriteWithMetadata(str(path), pixels, kinds, chunks, params)
 
 
 @contextlib.contextmanager
-def _oriented_strips(picture: LoadedImage) -> Iterator[np.ndarray]:
-    """Lend the pixels as OpenCV writes them: gray, or blue first."""
-    pixels, alpha = picture.pixels, picture.alpha
-    if picture.gray:
+def _as_bgr(image: LoadedImage) -> Iterator[np.ndarray]:
+    """Yield the pixels as OpenCV writes them: (H, W) gray, (H, W, 3) BGR or (H, W, 4) BGRA."""
+    pixels, alpha = image.pixels, image.alpha
+    if image.gray:
         gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         yield gray if alpha is None else np.dstack([gray, gray, gray, alpha])
     elif alpha is not None:
@@ -186,24 +189,8 @@ def _oriented_strips(picture: LoadedImage) -> Iterator[np.ndarray]:
 
 
 @contextlib.contextmanager
-def _part_path(path: Path, overwrite: bool) -> Iterator[Path]:
-    """Lend a name beside `path`, and rename it to `path` if all went well."""
-    check_overwrite(path, overwrite=overwrite)
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
-    except (OSError, cv2.error) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "err", None) or error
-        raise UsageError(f"{path} cannot be written: {reason}.") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
 def _silence_opencv() -> Iterator[None]:
-    """Keep OpenCV from printing what an exception is about to say."""
+    """Keep OpenCV from printing errors that are raised as exceptions as well."""
     log = cv2.utils.logging
     level = log.setLogLevel(log.LOG_LEVEL_SILENT)
     try:
@@ -213,7 +200,7 @@ def _silence_opencv() -> Iterator[None]:
 
 
 def _swap_red_and_blue(image: np.ndarray) -> None:
-    """Swap in place, a strip at a time."""
+    """Swap red and blue in place, a strip of rows at a time."""
     code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
     for top in range(0, len(image), ROWS_PER_STRIP):
         strip = image[top : top + ROWS_PER_STRIP]

@@ -1,1 +1,1 @@
-"""Pairs of files -> batches of tensors."""
+"""Training batches from pairs of files."""

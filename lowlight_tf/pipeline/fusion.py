@@ -1,4 +1,4 @@
-"""Pairs of two cameras + recipe -> batches of ({port: images}, {}): nobody knows a target."""
+"""Training batches of visible and infrared images: ({port: images}, {}), without targets."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,23 @@ from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import color, dtypes
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
+from lowlight_tf.imaging.resize import resize_image
 from lowlight_tf.pipeline import augmentations
 from lowlight_tf.pipeline.image_cache import ArrayCache
 from lowlight_tf.pipeline.paired import batched_samples
 
-RANDOM_OPS = ("crop", "turn", "expose", "bend", "noise")
+RANDOM_OPS = ("crop", "d4", "exposure", "gamma", "noise")
+"""Random operations of a sample; the order determines their seeds."""
 
 
 class MultiCameraCache:
-    """What two cameras saw, decoded when asked for and kept as 8 bit while room lasts.
+    """Preprocessed images of pairs of cameras, decoded on demand and cached as uint8.
 
     Args:
-        pairs: What to read.
-        contract: Its pictures are read; one channel is a color picture's luma.
-        preparation: What is done to both before.
-        cache_mb: Room for decoded pictures (MB); what does not fit is decoded each time.
+        pairs: Pairs to read.
+        contract: Ports whose images are read; a port of one channel gets the luma of a color image.
+        preprocessing: Applied to both images before they are cached.
+        cache_mb: Capacity (MB); images that do not fit are decoded each time.
     """
 
     def __init__(
@@ -33,34 +35,34 @@ class MultiCameraCache:
         pairs: Sequence[Pair],
         contract: Contract,
         *,
-        preparation: PairPreprocessing,
+        preprocessing: PairPreprocessing,
         cache_mb: int,
     ) -> None:
-        self._pairs, self._ports, self._preparation = pairs, contract.image_inputs, preparation
-        self._shelf = ArrayCache(cache_mb)
-        self._glances: dict[tuple[int, str], np.ndarray] = {}
+        self._pairs, self._ports, self._preprocessing = pairs, contract.image_inputs, preprocessing
+        self._images = ArrayCache(cache_mb)
+        self._thumbnails: dict[tuple[int, str], np.ndarray] = {}
 
     def read(self, index: int) -> tuple[np.ndarray, ...]:
-        """Return the pictures of one pair, (H, W, C) uint8 each, in the order of the ports."""
-        return self._shelf.get(index, lambda: self._decode(self._pairs[index]))
+        """Return the images of one pair, (H, W, C) uint8 each, in the order of the ports."""
+        return self._images.get(index, lambda: self._decode(self._pairs[index]))
 
-    def thumbnail(self, index: int, small: Port, whole: str) -> np.ndarray:
-        """Return the picture of the port `whole` as the thumbnail port `small` is shown it."""
-        key = index, small.name
-        if key not in self._glances:
-            place = [port.name for port in self._ports].index(whole)
-            image = self.read(index)[place]
-            self._glances[key] = multi_camera.resize_area(image, small.size)
-        return self._glances[key]
+    def thumbnail(self, index: int, port: Port, source: str) -> np.ndarray:
+        """Return the image of port `source`, resized to the thumbnail `port`: (h, w, C) uint8."""
+        key = index, port.name
+        if key not in self._thumbnails:
+            names = [image_port.name for image_port in self._ports]
+            image = self.read(index)[names.index(source)]
+            self._thumbnails[key] = resize_image(image, port.size)
+        return self._thumbnails[key]
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, ...]:
-        both = multi_camera.read_cameras(pair, [port.name for port in self._ports])
-        prepared = preprocess_pair(*map(dtypes.img_as_float32, both.values()), self._preparation)
-        lumas = (
+        images = multi_camera.read_cameras(pair, [port.name for port in self._ports])
+        images = preprocess_pair(*map(dtypes.img_as_float32, images.values()), self._preprocessing)
+        images = (
             color.luma(image)[..., None] if image.shape[2] > port.channels else image
-            for port, image in zip(self._ports, prepared, strict=True)
+            for port, image in zip(self._ports, images, strict=True)
         )
-        return tuple(np.uint8(np.rint(luma.clip(0, 1) * 255)) for luma in lumas)
+        return tuple(dtypes.img_as_uint8(image.clip(0, 1)) for image in images)
 
 
 def fusion_dataset(
@@ -68,75 +70,82 @@ def fusion_dataset(
     recipe: Recipe,
     contract: Contract,
     *,
-    first: int = 0,
-    crop: int | None = None,
-    batch: int | None = None,
-    part: tuple[int, int] = (0, 1),
+    first_sample: int = 0,
+    crop_size: int | None = None,
+    batch_size: int | None = None,
+    shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Return the endless stream of training batches of two cameras, from sample `first` on.
+    """Return an endless dataset of training batches of two cameras.
 
-    All pictures of a pair are cut and turned alike; only what the first camera, the visible one,
-    saw is exposed, bent and made noisy at random, its thumbnails with it: infrared light knows no
-    night. As in `pipeline.build`, what a sample is follows from the seed and its number alone.
+    Both images of a pair are cropped and flipped alike. Random exposure, gamma and noise change the
+    visible image and its thumbnail only: infrared does not depend on visible light. As in
+    `paired_dataset`, a sample depends on the seed and its number alone.
 
     Args:
-        pairs: What to learn from.
-        recipe: Its `pipeline` (`crop`, `batch`, `turned`, `exposure_ev`, `bend`, `noise`,
-            `cache_mb`), `preparation` and `seed` are read.
-        contract: The model's ports: a picture for each camera, and thumbnails of them.
-        first: See `pipeline.build.training_feed`, as the rest.
-        crop: Side of the crops (pixels).
-        batch: Pairs in a batch.
-        part: Which part of every batch.
+        pairs: Training pairs.
+        recipe: Its `pipeline` (`crop_size`, `batch_size`, `random_d4`, `random_exposure_ev`,
+            `random_gamma`, `noise_sigma_max`, `cache_mb`), `preprocessing` and `seed` are read.
+        contract: Ports of the model: an image of each camera, and thumbnails of them.
+        first_sample: See `paired_dataset`, as the rest.
+        crop_size: Side of the crops (pixels).
+        batch_size: Pairs in a batch.
+        shard: Part of every batch.
 
     Returns:
         Batches ({port: (B, h, w, C)}, {}), float32 in [0, 1].
     """
     options = recipe.pipeline
-    crop = options.crop_size if crop is None else crop
-    ports, smalls = contract.image_inputs, contract.thumbnail_inputs
-    store = MultiCameraCache(
-        pairs, contract, preparation=recipe.preprocessing, cache_mb=options.cache_mb
+    crop_size = options.crop_size if crop_size is None else crop_size
+    ports, thumbnails = contract.image_inputs, contract.thumbnail_inputs
+    visible = ports[0].name
+    exposed = [visible, *(p.name for p in thumbnails if contract.source_of(p) == visible)]
+    cache = MultiCameraCache(
+        pairs, contract, preprocessing=recipe.preprocessing, cache_mb=options.cache_mb
     )
 
-    def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
-        images = tf.numpy_function(store.read, [index], [tf.uint8] * len(ports), stateful=False)
+    def make_sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
+        images = tf.numpy_function(cache.read, [index], [tf.uint8] * len(ports), stateful=False)
         images = [
             tf.ensure_shape(image, [None, None, port.channels])
             for image, port in zip(images, ports, strict=True)
         ]
-        images, _ = augmentations.random_crop(images, crop, seeds["crop"])
-        if options.random_d4 and crop:
-            images = augmentations.random_d4(images, seeds["turn"])
-        names = [port.name for port in ports]
-        seen = {name: tf.cast(i, tf.float32) / 255 for name, i in zip(names, images, strict=True)}
-        glances = {small.name: glance(small, index) for small in smalls}
-        dimmed = [names[0], *(s.name for s in smalls if contract.source_of(s) == names[0])]
-        seen |= glances
-        for name in dimmed:
+        images, _ = augmentations.random_crop(images, crop_size, seeds["crop"])
+        if options.random_d4 and crop_size:
+            images = augmentations.random_d4(images, seeds["d4"])
+        inputs = {
+            port.name: tf.cast(image, tf.float32) / 255
+            for port, image in zip(ports, images, strict=True)
+        }
+        inputs |= {port.name: read_thumbnail(port, index) for port in thumbnails}
+        for name in exposed:
             if options.random_exposure_ev:
-                seen[name] = augmentations.random_exposure(
-                    seen[name], options.random_exposure_ev, seeds["expose"]
+                inputs[name] = augmentations.random_exposure(
+                    inputs[name], options.random_exposure_ev, seeds["exposure"]
                 )
             if options.random_gamma:
-                seen[name] = augmentations.random_gamma(
-                    seen[name], options.random_gamma, seeds["bend"]
+                inputs[name] = augmentations.random_gamma(
+                    inputs[name], options.random_gamma, seeds["gamma"]
                 )
         if options.noise_sigma_max:
-            seen[names[0]] = augmentations.add_gaussian_noise(
-                seen[names[0]], options.noise_sigma_max, seeds["noise"]
+            inputs[visible] = augmentations.add_gaussian_noise(
+                inputs[visible], options.noise_sigma_max, seeds["noise"]
             )
-        return seen, {}
+        return inputs, {}
 
-    def glance(small: Port, index: tf.Tensor) -> tf.Tensor:
+    def read_thumbnail(port: Port, index: tf.Tensor) -> tf.Tensor:
         image = tf.numpy_function(
-            lambda i: store.thumbnail(int(i), small, contract.source_of(small)),
+            lambda i: cache.thumbnail(int(i), port, contract.source_of(port)),
             [index], tf.uint8, stateful=False,
         )  # fmt: skip
-        image = tf.ensure_shape(image, (*small.size, small.channels))
+        image = tf.ensure_shape(image, (*port.size, port.channels))
         return tf.cast(image, tf.float32) / 255
 
-    batch = batch or options.batch_size
     return batched_samples(
-        sample, RANDOM_OPS, len(pairs), recipe.seed, first=first, batch=batch, part=part
+        make_sample,
+        RANDOM_OPS,
+        len(pairs),
+        recipe.seed,
+        first_sample=first_sample,
+        batch_size=batch_size or options.batch_size,
+        shard=shard,
     )

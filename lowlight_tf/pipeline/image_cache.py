@@ -1,4 +1,4 @@
-"""Paths -> arrays, kept in memory as far as there is room."""
+"""In-memory caches of decoded images, with limited capacity."""
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
@@ -7,121 +7,126 @@ import cv2
 import numpy as np
 
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging import dtypes, image_io
+from lowlight_tf.imaging.resize import resize_area
 
 
 class ArrayCache:
-    """Pictures that are made when asked for and kept while room lasts. Threads may share it.
+    """Thread-safe cache of arrays that stops storing when it is full; nothing is evicted.
 
     Args:
-        capacity_mb: Room (MB); what does not fit is made each time.
+        capacity_mb: Capacity (MB).
     """
 
     def __init__(self, capacity_mb: int) -> None:
-        self._room = capacity_mb * 10**6
-        self._kept: dict[Hashable, tuple[np.ndarray, ...]] = {}
+        self._free_bytes = capacity_mb * 10**6
+        self._stored: dict[Hashable, tuple[np.ndarray, ...]] = {}
         self._lock = threading.Lock()
 
     def get(
-        self, key: Hashable, make: Callable[[], tuple[np.ndarray, ...]]
+        self, key: Hashable, create: Callable[[], tuple[np.ndarray, ...]]
     ) -> tuple[np.ndarray, ...]:
-        """Return what is kept under a key, or else what `make` returns."""
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = make()
-            size = sum(image.nbytes for image in kept)
+        """Return the arrays stored under a key, or else what `create` returns."""
+        arrays = self._stored.get(key)
+        if arrays is None:
+            arrays = create()
+            size = sum(array.nbytes for array in arrays)
             with self._lock:
-                if key not in self._kept and size <= self._room:
-                    self._room -= size
-                    self._kept[key] = kept
-        return kept
+                if key not in self._stored and size <= self._free_bytes:
+                    self._free_bytes -= size
+                    self._stored[key] = arrays
+        return arrays
 
 
 class PairCache:
-    """The pictures of a list of pairs, decoded when asked for and kept as 8 bit while room lasts.
+    """Images of pairs, decoded on demand and cached as uint8.
 
     Args:
-        pairs: What to read. A pair without inputs is a day picture: its input is its target.
+        pairs: Pairs to read; of a pair without inputs, the input is its target.
         port: Which input is read.
-        cache_mb: Room for decoded pictures (MB); what does not fit is decoded each time.
+        cache_mb: Capacity (MB); images that do not fit are decoded each time.
     """
 
     def __init__(self, pairs: Sequence[Pair], *, port: str = "low", cache_mb: int = 4000) -> None:
         self._pairs = pairs
         self._port = port
-        self._shelf = ArrayCache(cache_mb)
-        self._glances: dict[tuple[int, tuple[int, int], bool], np.ndarray] = {}
+        self._images = ArrayCache(cache_mb)
+        self._thumbnails: dict[tuple[int, tuple[int, int], bool], np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def is_target_only(self, index: int) -> bool:
-        """Say whether the pair's input has to be made from its target."""
+        """Return whether the pair's input has to be synthesized from its target."""
         return not self._pairs[index].inputs
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return (input, target) of one pair, each (H, W, 3) uint8 sRGB."""
         pair = self._pairs[index]
-        place = str(pair.target), str(pair.inputs.get(self._port))  # a pair may be listed twice
-        return self._shelf.get(place, lambda: self._decode(pair))
+        key = str(pair.target), str(pair.inputs.get(self._port))  # a pair may be listed twice
+        return self._images.get(key, lambda: self._decode(pair))
 
-    def thumbnail(self, index: int, size: tuple[int, int], *, day: bool = False) -> np.ndarray:
-        """Return a pair's whole input, or its target if `day`, as a thumbnail port sees it.
+    def thumbnail(
+        self, index: int, size: tuple[int, int], *, of_target: bool = False
+    ) -> np.ndarray:
+        """Return a pair's full input, or its full target, resized by area means.
 
-        (h, w, 3) uint8 sRGB, each pixel the mean of what it stands for.
+        Args:
+            index: Index of the pair.
+            size: Height and width (pixels).
+            of_target: Whether to resize the target.
+
+        Returns:
+            (*size, 3) uint8 sRGB.
         """
-        key = index, size, day
-        if key not in self._glances:
-            image = self.read(index)[day]
-            self._glances[key] = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-        return self._glances[key]
+        key = index, size, of_target
+        if key not in self._thumbnails:
+            image = self.read(index)[of_target]
+            self._thumbnails[key] = resize_area(image, size)
+        return self._thumbnails[key]
 
     def _decode(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        target = _as_uint8(image_io.load_image(pair.target).pixels)
+        target = dtypes.img_as_uint8(image_io.load_image(pair.target).pixels)
         if not pair.inputs:
             return target, target
-        return _as_uint8(image_io.load_image(pair.inputs[self._port]).pixels), target
+        return dtypes.img_as_uint8(image_io.load_image(pair.inputs[self._port]).pixels), target
 
 
-def exposure_normalization_factors(store: PairCache, leveled: float) -> np.ndarray:
-    """Return the factors that bring targets towards the geometric mean of their brightnesses.
+def exposure_normalization_factors(cache: PairCache, strength: float) -> np.ndarray:
+    """Return factors that bring targets to the geometric mean of their mean brightnesses.
 
     Args:
-        store: Pairs; all are read.
-        leveled: How far, from 0 (all factors are 1) to 1 (all come to the same brightness).
+        cache: Pairs; all are read.
+        strength: From 0 (all factors are 1) to 1 (all targets get the same mean brightness).
 
     Returns:
         (pairs,) float32 factors.
     """
-    if not leveled:
-        return np.ones(len(store), np.float32)
-    means = [store.read(index)[1].mean() for index in range(len(store))]
+    if not strength:
+        return np.ones(len(cache), np.float32)
+    means = [cache.read(index)[1].mean() for index in range(len(cache))]
     logs = np.log(np.maximum(means, 1))
-    return np.exp(leveled * (logs.mean() - logs)).astype(np.float32)
+    return np.exp(strength * (logs.mean() - logs)).astype(np.float32)
 
 
-def dark_quantiles(store: PairCache, *, most: int = 32) -> np.ndarray:
-    """Return what a dark picture's tones are distributed like.
+def dark_quantiles(cache: PairCache, *, max_images: int = 32) -> np.ndarray:
+    """Return the quantiles of the pixel values of dark images.
 
     Args:
-        store: Pairs; the inputs of at most `most` of them are looked at.
-        most: How many.
+        cache: Pairs; at most `max_images` of their inputs are read.
+        max_images: Limit of the images that are read.
 
     Returns:
-        (256, 3) float32 in [0, 1], rising: the tone below which 0, 1/255, ... 1 of the pixels lie.
-        Without any dark picture, an exponential distribution of mean 0.05, which is what night
-        streets come close to.
+        (256, 3) float32 in [0, 1], rising: the 0, 1/255, ... 1 quantiles of each channel. Without
+        any input, those of an exponential distribution of mean 0.05, which is close to images of
+        streets at night.
     """
-    shares = np.linspace(0, 1, 256)
-    dark = [index for index in range(len(store)) if not store.is_target_only(index)]
+    fractions = np.linspace(0, 1, 256)
+    dark = [index for index in range(len(cache)) if not cache.is_target_only(index)]
     if not dark:
-        tones = -0.05 * np.log1p(-np.minimum(shares, 1 - 1e-6))
-        return np.repeat(tones.clip(0, 1)[:, None], 3, axis=1).astype("float32")
-    chosen = dark[:: -(-len(dark) // most)]
-    small = [cv2.resize(store.read(i)[0], (96, 64), interpolation=cv2.INTER_AREA) for i in chosen]
+        values = -0.05 * np.log1p(-np.minimum(fractions, 1 - 1e-6))
+        return np.repeat(values.clip(0, 1)[:, None], 3, axis=1).astype("float32")
+    chosen = dark[:: -(-len(dark) // max_images)]
+    small = [cv2.resize(cache.read(i)[0], (96, 64), interpolation=cv2.INTER_AREA) for i in chosen]
     pixels = np.stack(small).reshape(-1, 3) / 255
-    return np.quantile(pixels, shares, axis=0).astype("float32")
-
-
-def _as_uint8(pixels: np.ndarray) -> np.ndarray:
-    return pixels if pixels.dtype == np.uint8 else np.uint8(np.round(pixels / 257))
+    return np.quantile(pixels, fractions, axis=0).astype("float32")

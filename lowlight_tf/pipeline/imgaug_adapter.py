@@ -1,4 +1,4 @@
-"""Any imgaug augmenter as a step of the pipeline; it changes the input, never the target."""
+"""imgaug augmenters as a step of the pipeline; they change the input, never the target."""
 
 import importlib
 from collections.abc import Callable
@@ -12,29 +12,29 @@ Augment = Callable[[np.ndarray, int], np.ndarray]
 
 
 def load_augmenter(name: str) -> Augment:
-    """Return the augmenter that `name` stands for.
+    """Return the augmenter of a recipe's `pipeline.augmentation`.
 
     Args:
-        name: "imgaug" for what the night-driving U-Net was trained with (blur and noise, in random
-            order, not always both), or "imgaug:MODULE:OBJECT" for one of your own.
+        name: "imgaug" for the augmenter of the night-driving U-Net (none, one or both of blur and
+            noise, in random order), or "imgaug:MODULE:OBJECT" for one of your own.
 
     Raises:
-        UsageError: If there is no such object, or it cannot augment.
+        UsageError: If there is no such object, or it is not an augmenter.
     """
     from imgaug import augmenters
 
-    _, _, place = name.partition(":")
-    if place:
-        module, _, attribute = place.partition(":")
+    _, _, location = name.partition(":")
+    if location:
+        module, _, attribute = location.partition(":")
         try:
-            chosen = getattr(importlib.import_module(module), attribute)
+            augmenter = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError, ValueError) as error:
             raise UsageError(
-                "`augmenter` must name an object as imgaug:MODULE:OBJECT. "
+                "`augmentation` must name an object as imgaug:MODULE:OBJECT. "
                 f"Received: {name!r} ({error})."
             ) from None
     else:
-        chosen = augmenters.SomeOf(
+        augmenter = augmenters.SomeOf(
             (0, 2),
             [
                 augmenters.Sometimes(0.8, augmenters.GaussianBlur((1.0, 3.0))),
@@ -42,15 +42,15 @@ def load_augmenter(name: str) -> Augment:
             ],
             random_order=True,
         )
-    if not isinstance(chosen, augmenters.Augmenter):
+    if not isinstance(augmenter, augmenters.Augmenter):
         raise UsageError(
-            f"{name!r} must be an imgaug augmenter. Received: {type(chosen).__name__}."
+            f"{name!r} must be an imgaug augmenter. Received: {type(augmenter).__name__}."
         )
 
     def augment(image: np.ndarray, seed: int) -> np.ndarray:
-        # A copy seeded by the sample: the same sample is changed alike in every run and thread.
-        own = chosen.deepcopy()
-        own.seed_(int(seed) % 2**31)
-        return own.augment_image(image)
+        # A copy seeded by the sample: the result does not depend on the run or the thread.
+        seeded = augmenter.deepcopy()
+        seeded.seed_(int(seed) % 2**31)
+        return seeded.augment_image(image)
 
     return augment

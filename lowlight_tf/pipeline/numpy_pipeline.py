@@ -1,4 +1,4 @@
-"""Batches without TensorFlow, for machines that train under JAX or PyTorch alone."""
+"""Training batches in NumPy, for JAX or PyTorch backends without TensorFlow."""
 
 from collections.abc import Sequence
 
@@ -9,26 +9,28 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.imaging import dtypes
 from lowlight_tf.pipeline.image_cache import PairCache, exposure_normalization_factors
 
 
 class NumpyPairDataset(keras.utils.PyDataset):
-    """Cropped, turned and exposed batches in NumPy, the same for the same seed and step.
+    """Batches that depend on the seed and the step alone, as a `keras.utils.PyDataset`.
 
-    Of the recipe's pipeline `crop`, `turned`, `leveled`, `exposure_ev`, `bend` and `noise` are
-    honoured; blur, imgaug, mixing, lit inputs, glances and night synthesis need TensorFlow's
-    pipeline and are refused.
+    Of the recipe's pipeline, crops, `random_d4`, `normalize_target_exposure`, `random_exposure_ev`,
+    `random_gamma` and `noise_sigma_max` are supported. Blur, imgaug, mixup, target blending,
+    thumbnail crops and night synthesis need TensorFlow.
 
     Args:
-        pairs: What to learn from.
+        pairs: Training pairs.
         recipe: Its `pipeline`, `seed` and `training.steps` are read.
-        contract: The model's ports: one picture, and thumbnails of it.
-        first: Number of the first sample.
-        crop: Side of the crops (pixels), 0 for whole pictures; None takes the recipe's.
-        batch: Pictures in a batch; None takes the recipe's.
+        contract: Ports of the model: one image, and thumbnails of it.
+        first_sample: Number of the first sample.
+        crop_size: Side of the crops (pixels), 0 for full images; None takes the recipe's.
+        batch_size: Pairs in a batch; None takes the recipe's.
+        shard: Part of every batch, as in `paired_dataset`.
 
     Raises:
-        UsageError: If the recipe asks for what is not made here.
+        UsageError: If the recipe asks for what needs TensorFlow.
     """
 
     def __init__(
@@ -37,78 +39,86 @@ class NumpyPairDataset(keras.utils.PyDataset):
         recipe: Recipe,
         contract: Contract,
         *,
-        first: int = 0,
-        crop: int | None = None,
-        batch: int | None = None,
+        first_sample: int = 0,
+        crop_size: int | None = None,
+        batch_size: int | None = None,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__()
         options = recipe.pipeline
         (self._port,) = (port.name for port in contract.image_inputs)
         self._thumbnails = contract.thumbnail_inputs
-        self._store = PairCache(pairs, port=self._port, cache_mb=options.cache_mb)
-        days = any(self._store.is_target_only(index) for index in range(len(pairs)))
-        unmade = (
+        self._cache = PairCache(pairs, port=self._port, cache_mb=options.cache_mb)
+        unsupported = (
             options.blur_prob
             or options.mixup_prob
             or options.target_blend_prob
             or options.thumbnail_crop_min
+            or options.synthesize_night
+            or options.augmentation != "native"
+            or any(self._cache.is_target_only(index) for index in range(len(pairs)))
         )
-        if unmade or options.augmentation != "native" or options.synthesize_night or days:
+        if unsupported:
             raise UsageError(
-                "Without TensorFlow only crops, turns, exposure and noise are made. Received a "
-                "recipe with blur, mixed, lit, glance, imgaug or night; set these to 0 or install "
+                "Without TensorFlow only crops, flips, exposure, gamma and noise are supported. "
+                "Received a recipe or pairs that need blur_prob, mixup_prob, target_blend_prob, "
+                "thumbnail_crop_min, imgaug or synthesize_night; set these to 0 or install "
                 "TensorFlow."
             )
-        self._levels = exposure_normalization_factors(
-            self._store, options.normalize_target_exposure
+        self._factors = exposure_normalization_factors(
+            self._cache, options.normalize_target_exposure
         )
-        self._recipe, self._first = recipe, first
-        self._crop = options.crop_size if crop is None else crop
-        self._batch = batch or options.batch_size
+        self._recipe, self._first_sample = recipe, first_sample
+        self._crop_size = options.crop_size if crop_size is None else crop_size
+        self._batch_size = batch_size or options.batch_size
+        self._shard_index, self._shard_count = shard
 
     def __len__(self) -> int:
         return self._recipe.training.steps
 
     def __getitem__(self, step: int) -> tuple[dict, dict]:
-        """Return the batch of a step counted from `first`."""
-        first = self._first + step * self._batch
-        samples = [self._sample(number) for number in range(first, first + self._batch)]
+        """Return a batch, ({port: images}, {"target": images}), counted from `first_sample`."""
+        size = self._batch_size // self._shard_count
+        first = self._first_sample + step * self._batch_size + self._shard_index * size
+        samples = [self._make_sample(number) for number in range(first, first + size)]
         batch = {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
         target = batch.pop("target")
         return batch, {"target": target}
 
-    def _sample(self, number: int) -> dict[str, np.ndarray]:
+    def _make_sample(self, number: int) -> dict[str, np.ndarray]:
         options = self._recipe.pipeline
-        epoch, place = divmod(number, len(self._store))
-        order = np.random.default_rng([self._recipe.seed, epoch]).permutation(len(self._store))
-        draw = np.random.default_rng([self._recipe.seed, epoch, place])
-        index = int(order[place])
-        images = self._store.read(index)
-        if self._crop:
-            height, width, _ = images[0].shape
-            top, left = (int(draw.integers(side - self._crop + 1)) for side in (height, width))
-            images = [i[top : top + self._crop, left : left + self._crop] for i in images]
-            if options.random_d4:
-                way = int(draw.integers(8))
-                images = [np.rot90(i[:, :: 1 - 2 * (way // 4)], way % 4) for i in images]
-        low, target = (np.float32(image) / 255 for image in images)
-        seen = {port.name: self._store.thumbnail(index, port.size) for port in self._thumbnails}
-        gain = np.float32(
-            2 ** draw.uniform(-options.random_exposure_ev, options.random_exposure_ev)
-        )
-        power = (
-            np.float32((1 + options.random_gamma) ** draw.uniform(-1, 1))
-            if options.random_gamma
-            else 1
-        )
-        grain = draw.standard_normal(low.shape, np.float32) * np.float32(
-            draw.uniform(0, options.noise_sigma_max)
-        )
-        exposed = {
-            name: np.clip(image * gain, 0, 1) ** power
-            for name, image in {
-                self._port: low, **{name: np.float32(image) / 255 for name, image in seen.items()},
-            }.items()
-        }  # fmt: skip
-        exposed[self._port] = np.clip(exposed[self._port] + grain, 0, 1)
-        return {**exposed, "target": np.minimum(target * self._levels[index], 1)}
+        epoch, position = divmod(number, len(self._cache))
+        order = np.random.default_rng([self._recipe.seed, epoch]).permutation(len(self._cache))
+        rng = np.random.default_rng([self._recipe.seed, epoch, position])
+        index = int(order[position])
+        images = self._cache.read(index)
+        if self._crop_size:
+            images = self._random_crop(images, rng)
+        image, target = map(dtypes.img_as_float32, images)
+        max_stops = options.random_exposure_ev
+        gain = np.float32(2 ** rng.uniform(-max_stops, max_stops))
+        max_gamma = 1 + options.random_gamma
+        gamma = np.float32(max_gamma ** rng.uniform(-1, 1)) if options.random_gamma else 1
+        noise = rng.standard_normal(image.shape, np.float32)
+        noise *= np.float32(rng.uniform(0, options.noise_sigma_max))
+        inputs = {self._port: image}
+        for port in self._thumbnails:
+            thumbnail = self._cache.thumbnail(index, port.size)
+            inputs[port.name] = dtypes.img_as_float32(thumbnail)
+        inputs = {name: np.clip(one * gain, 0, 1) ** gamma for name, one in inputs.items()}
+        inputs[self._port] = np.clip(inputs[self._port] + noise, 0, 1)
+        return {**inputs, "target": np.minimum(target * self._factors[index], 1)}
+
+    def _random_crop(
+        self, images: Sequence[np.ndarray], rng: np.random.Generator
+    ) -> list[np.ndarray]:
+        """Cut the same random square out of all images; flip and rotate them alike."""
+        size = self._crop_size
+        height, width, _ = images[0].shape
+        top, left = (int(rng.integers(side - size + 1)) for side in (height, width))
+        crops = [image[top : top + size, left : left + size] for image in images]
+        if self._recipe.pipeline.random_d4:
+            symmetry = int(rng.integers(8))
+            flip = slice(None, None, 1 - 2 * (symmetry // 4))
+            crops = [np.rot90(crop[:, flip], symmetry % 4) for crop in crops]
+        return crops

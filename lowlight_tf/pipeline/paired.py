@@ -1,4 +1,4 @@
-"""Pairs + recipe -> batches of ({port: images}, {"target": images})."""
+"""Training batches of pairs: ({port: images}, {"target": images})."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -16,22 +16,23 @@ from lowlight_tf.pipeline.image_cache import (
     dark_quantiles,
     exposure_normalization_factors,
 )
-from lowlight_tf.pipeline.imgaug_adapter import load_augmenter
+from lowlight_tf.pipeline.imgaug_adapter import Augment, load_augmenter
 from lowlight_tf.pipeline.lowlight_synthesis import synthesize_night
 
 RANDOM_OPS = (
     "crop",
     "night",
-    "turn",
-    "expose",
+    "d4",
+    "exposure",
     "blur",
     "noise",
     "imgaug",
-    "bend",
-    "glance",
-    "lit",
-    "mix",
+    "gamma",
+    "thumbnail_crop",
+    "target_blend",
+    "mixup",
 )
+"""Random operations of a sample; the order determines their seeds."""
 
 
 def paired_dataset(
@@ -39,184 +40,214 @@ def paired_dataset(
     recipe: Recipe,
     contract: Contract,
     *,
-    first: int = 0,
-    crop: int | None = None,
-    batch: int | None = None,
-    part: tuple[int, int] = (0, 1),
+    first_sample: int = 0,
+    crop_size: int | None = None,
+    batch_size: int | None = None,
+    shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Return the endless stream of training batches, from sample `first` on.
+    """Return an endless dataset of training batches.
 
-    The order and every random draw follow from the recipe's seed and the number of the sample
-    alone, so the stream that begins at a sample is the rest of the one that begins at 0.
+    The order and all random operations depend on the recipe's seed and the number of the sample
+    alone: a dataset that begins at a sample is the remainder of the one that begins at 0.
 
     Args:
-        pairs: What to learn from; a pair without inputs is a day picture.
+        pairs: Training pairs; the input of a pair without inputs is synthesized from its target.
         recipe: Its `pipeline` and `seed` are read.
-        contract: The model's ports: one picture, and thumbnails of it.
-        first: Number of the first sample.
-        crop: Side of the crops (pixels), 0 for whole pictures; None takes the recipe's.
-        batch: Pictures in a batch; None takes the recipe's.
-        part: (k, n) gives the k-th of n equal parts of every batch; n must divide `batch`. Beside
-            each other the parts are the batch that one would have got whole.
+        contract: Ports of the model: one image, and thumbnails of it.
+        first_sample: Number of the first sample.
+        crop_size: Side of the crops (pixels), 0 for full images; None takes the recipe's.
+        batch_size: Pairs in a batch; None takes the recipe's.
+        shard: (index, count) returns one of `count` equal parts of every batch; `count` must divide
+            `batch_size`. The concatenated parts are the batch of (0, 1).
 
     Returns:
         Batches ({port: (B, h, w, C)}, {"target": (B, h, w, C)}), float32 sRGB in [0, 1].
 
     Reference:
-        Random blur, noise and night as in the night-driving U-Net, see `pipeline.night`.
+        Random blur, noise and night as in the night-driving U-Net, see `lowlight_synthesis`.
     """
     options = recipe.pipeline
-    crop = options.crop_size if crop is None else crop
-    batch = batch or options.batch_size
+    crop_size = options.crop_size if crop_size is None else crop_size
+    batch_size = batch_size or options.batch_size
     (port,) = contract.image_inputs
-    store = PairCache(pairs, port=port.name, cache_mb=options.cache_mb)
-    days = tf.constant(
-        [options.synthesize_night or store.is_target_only(index) for index in range(len(store))]
+    cache = PairCache(pairs, port=port.name, cache_mb=options.cache_mb)
+    is_night = tf.constant(
+        [options.synthesize_night or cache.is_target_only(index) for index in range(len(cache))]
     )
-    nights = bool(tf.reduce_any(days))
-    quantiles = tf.constant(dark_quantiles(store)) if nights else None
-    change = load_augmenter(options.augmentation) if options.augmentation != "native" else None
-    factors = tf.constant(exposure_normalization_factors(store, options.normalize_target_exposure))
+    any_night = bool(tf.reduce_any(is_night))
+    quantiles = tf.constant(dark_quantiles(cache)) if any_night else None
+    augment = load_augmenter(options.augmentation) if options.augmentation != "native" else None
+    factors = tf.constant(exposure_normalization_factors(cache, options.normalize_target_exposure))
 
-    def sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
-        low, target = tf.numpy_function(store.read, [index], [tf.uint8, tf.uint8], stateful=False)
-        low, target = (tf.ensure_shape(image, [None, None, 3]) for image in (low, target))
-        (low, target), window = augmentations.random_crop([low, target], crop, seeds["crop"])
-        low, target = (tf.cast(image, tf.float32) / 255 for image in (low, target))
-        glances = {
-            small.name: glance(small, index, days[index]) for small in contract.thumbnail_inputs
+    def make_sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
+        image, target = tf.numpy_function(cache.read, [index], [tf.uint8] * 2, stateful=False)
+        image, target = (tf.ensure_shape(one, [None, None, 3]) for one in (image, target))
+        (image, target), window = augmentations.random_crop(
+            [image, target], crop_size, seeds["crop"]
+        )
+        image, target = (tf.cast(one, tf.float32) / 255 for one in (image, target))
+        thumbnails = {
+            small.name: read_thumbnail(small, index, of_target=is_night[index])
+            for small in contract.thumbnail_inputs
         }
-        if nights:
-            whole = next(iter(glances.values()), None)
-            window = window if glances else None
-            dark = functools.partial(synthesize_night, quantiles=quantiles, options=options)
-            draw = {"seed": seeds["night"], "whole": whole}
-            glances = {
-                name: tf.cond(days[index], lambda g=image: dark(g, **draw)[0], lambda g=image: g)
-                for name, image in glances.items()
-            }
-            low, target = tf.cond(
-                days[index], lambda: dark(target, window=window, **draw), lambda: (low, target)
+        if any_night:
+            image, target, thumbnails = add_night(
+                image, target, thumbnails, window, is_night[index], seeds["night"]
             )
         if options.normalize_target_exposure:
             target = tf.minimum(target * factors[index], 1)
         if options.target_blend_prob:
-            light = augmentations.random_target_blend_weight(
-                options.target_blend_prob, seeds["lit"]
+            weight = augmentations.random_target_blend_weight(
+                options.target_blend_prob, seeds["target_blend"]
             )
-            low += light * (target - low)
+            image += weight * (target - image)
             for small in contract.thumbnail_inputs:
-                bright = tf.minimum(glance(small, index, True) * factors[index], 1)
-                glances[small.name] += light * (bright - glances[small.name])
-        if options.random_d4 and crop:
-            low, target = augmentations.random_d4([low, target], seeds["turn"])
+                bright = read_thumbnail(small, index, of_target=True)
+                bright = tf.minimum(bright * factors[index], 1)
+                thumbnails[small.name] += weight * (bright - thumbnails[small.name])
+        if options.random_d4 and crop_size:
+            image, target = augmentations.random_d4([image, target], seeds["d4"])
         if options.thumbnail_crop_min:
-            glances = {
+            thumbnails = {
                 small.name: augmentations.random_thumbnail_crop(
-                    glances[small.name], small.size, options.thumbnail_crop_min, seeds["glance"]
+                    thumbnails[small.name],
+                    small.size,
+                    options.thumbnail_crop_min,
+                    seeds["thumbnail_crop"],
                 )
                 for small in contract.thumbnail_inputs
             }
-        seen = {port.name: low, **glances}
-        if options.random_exposure_ev:
-            seen = _map_sample(
-                seen, augmentations.random_exposure, options.random_exposure_ev, seeds["expose"]
-            )
-        if options.random_gamma:
-            seen = _map_sample(
-                seen, augmentations.random_gamma, options.random_gamma, seeds["bend"]
-            )
-        low = seen[port.name]
+        inputs = {port.name: image, **thumbnails}
+        for operation, amount, seed in (
+            (augmentations.random_exposure, options.random_exposure_ev, seeds["exposure"]),
+            (augmentations.random_gamma, options.random_gamma, seeds["gamma"]),
+        ):
+            if amount:
+                inputs = {name: operation(one, amount, seed) for name, one in inputs.items()}
+        image = inputs[port.name]
         if options.blur_prob:
-            low = augmentations.random_gaussian_blur(
-                low, options.blur_prob, options.blur_sigma, seeds["blur"]
+            image = augmentations.random_gaussian_blur(
+                image, options.blur_prob, options.blur_sigma, seeds["blur"]
             )
         if options.noise_sigma_max:
-            low = augmentations.add_gaussian_noise(low, options.noise_sigma_max, seeds["noise"])
-        if change:
-            low = _through_imgaug(low, change, seeds["imgaug"])
-        low, target = (tf.ensure_shape(image, target.shape) for image in (low, target))
-        return {**seen, port.name: low}, {"target": target}
+            image = augmentations.add_gaussian_noise(image, options.noise_sigma_max, seeds["noise"])
+        if augment:
+            image = _apply_augmenter(image, augment, seeds["imgaug"])
+        image, target = (tf.ensure_shape(one, target.shape) for one in (image, target))
+        return {**inputs, port.name: image}, {"target": target}
 
-    def glance(small: Port, index: tf.Tensor, day: tf.Tensor | bool) -> tf.Tensor:
-        """Return a thumbnail of the whole input, or of the whole target if `day`."""
-        larger = 1 / (options.thumbnail_crop_min or 1)
-        height, width = (round(side * larger) for side in small.size)
+    def add_night(
+        image: tf.Tensor,
+        target: tf.Tensor,
+        thumbnails: dict[str, tf.Tensor],
+        window: tf.Tensor,
+        is_night: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """Synthesize image and thumbnails of the same night from the target, if `is_night`."""
+        synthesize = functools.partial(
+            synthesize_night,
+            quantiles=quantiles,
+            options=options,
+            seed=seed,
+            full_image=next(iter(thumbnails.values()), None),
+        )
+        dark = {
+            name: tf.cond(
+                is_night, lambda one=thumbnail: synthesize(one)[0], lambda one=thumbnail: one
+            )
+            for name, thumbnail in thumbnails.items()
+        }
+        image, target = tf.cond(
+            is_night,
+            lambda: synthesize(target, window=window if thumbnails else None),
+            lambda: (image, target),
+        )
+        return image, target, dark
+
+    def read_thumbnail(small: Port, index: tf.Tensor, *, of_target: tf.Tensor | bool) -> tf.Tensor:
+        """Return a thumbnail of the full input or target, as large as random crops of it need."""
+        scale = 1 / (options.thumbnail_crop_min or 1)
+        height, width = (round(side * scale) for side in small.size)
         image = tf.numpy_function(
-            lambda i, day: store.thumbnail(int(i), (height, width), day=bool(day)),
-            [index, day], tf.uint8, stateful=False,
+            lambda i, target: cache.thumbnail(int(i), (height, width), of_target=bool(target)),
+            [index, of_target], tf.uint8, stateful=False,
         )  # fmt: skip
         image = tf.ensure_shape(image, (height, width, small.channels))
         return tf.cast(image, tf.float32) / 255
 
-    def mixed(count: tf.Tensor, samples: tuple[dict, dict]) -> tuple[dict, dict]:
-        draw = sample_seeds(recipe.seed, count, RANDOM_OPS)["mix"]
-        inputs, targets = samples
-        both = augmentations.mixup({**inputs, **targets}, options.mixup_prob, draw)
-        own = {name: image[here] for name, image in both.items()}
-        return {name: own[name] for name in inputs}, {name: own[name] for name in targets}
+    def mix(number: tf.Tensor, batch: tuple[dict, dict]) -> tuple[dict, dict]:
+        """Apply mixup to a full batch, then take the shard of it."""
+        seed = sample_seeds(recipe.seed, number, RANDOM_OPS)["mixup"]
+        inputs, targets = batch
+        images = augmentations.mixup({**inputs, **targets}, options.mixup_prob, seed)
+        images = {name: image[shard_slice] for name, image in images.items()}
+        return {name: images[name] for name in inputs}, {name: images[name] for name in targets}
 
-    place, parts = part
-    here = slice(place * batch // parts, (place + 1) * batch // parts)
-    whole = (
-        (0, 1) if options.mixup_prob else part
-    )  # pictures are mixed with those of the whole batch
+    shard_index, shard_count = shard
+    shard_slice = slice(
+        shard_index * batch_size // shard_count, (shard_index + 1) * batch_size // shard_count
+    )
     batches = batched_samples(
-        sample, RANDOM_OPS, len(pairs), recipe.seed, first=first, batch=batch, part=whole
+        make_sample,
+        RANDOM_OPS,
+        len(pairs),
+        recipe.seed,
+        first_sample=first_sample,
+        batch_size=batch_size,
+        shard=(0, 1) if options.mixup_prob else shard,  # mixup needs the full batch
     )
     if options.mixup_prob:
-        batches = batches.enumerate(first // batch).map(mixed).prefetch(tf.data.AUTOTUNE)
+        batches = batches.enumerate(first_sample // batch_size).map(mix).prefetch(tf.data.AUTOTUNE)
     return batches
 
 
 def batched_samples(
-    sample: Callable[[dict[str, tf.Tensor], tf.Tensor], Any],
-    names: Sequence[str],
+    make_sample: Callable[[dict[str, tf.Tensor], tf.Tensor], Any],
+    random_ops: Sequence[str],
     count: int,
     seed: int,
     *,
-    first: int,
-    batch: int,
-    part: tuple[int, int] = (0, 1),
+    first_sample: int,
+    batch_size: int,
+    shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Return the endless stream of batches of samples, from sample `first` on.
+    """Return an endless dataset of batches of samples.
 
     Args:
-        sample: Makes a sample of a seed for each draw and the index of its pair.
-        names: The draws.
-        count: How many pairs there are.
-        seed: Of the order and of the draws.
-        first: See `training_feed`, as the rest.
-        batch: Samples in a batch.
-        part: Which part of every batch.
+        make_sample: (random operation -> seed, index of a pair) -> sample.
+        random_ops: Names of the random operations.
+        count: Number of pairs.
+        seed: Seed of the order and of the random operations.
+        first_sample: See `paired_dataset`, as the rest.
+        batch_size: Samples in a batch.
+        shard: Part of every batch.
     """
-    place, parts = part
-    own = batch // parts
-    numbers = shuffled_indices(count, seed).skip(first)
-    if parts > 1:
-        numbers = numbers.filter(lambda number, _: (number - first) % batch // own == place)
+    shard_index, shard_count = shard
+    shard_size = batch_size // shard_count
+    numbers = shuffled_indices(count, seed).skip(first_sample)
+    if shard_count > 1:
+        numbers = numbers.filter(
+            lambda number, _: (number - first_sample) % batch_size // shard_size == shard_index
+        )
     samples = numbers.map(
-        lambda number, index: sample(sample_seeds(seed, number, names), index),
+        lambda number, index: make_sample(sample_seeds(seed, number, random_ops), index),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    return samples.batch(own, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return samples.batch(shard_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def _map_sample(images: dict, change: Callable, amount: float, seed: tf.Tensor) -> dict:
-    """Change all images alike."""
-    return {name: change(image, amount, seed) for name, image in images.items()}
-
-
-def sample_seeds(seed: int, number: tf.Tensor, names: Sequence[str]) -> dict[str, tf.Tensor]:
-    """Return a seed for each draw of a sample."""
+def sample_seeds(seed: int, number: tf.Tensor, random_ops: Sequence[str]) -> dict[str, tf.Tensor]:
+    """Return random operation -> seed, (2,), of one sample."""
     key = tf.constant([seed, 0], tf.int32)
-    own = tf.random.fold_in(key, tf.cast(number, tf.int32))
-    return dict(zip(names, tf.unstack(tf.random.split(own, len(names))), strict=True))
+    sample_key = tf.random.fold_in(key, tf.cast(number, tf.int32))
+    seeds = tf.unstack(tf.random.split(sample_key, len(random_ops)))
+    return dict(zip(random_ops, seeds, strict=True))
 
 
 def shuffled_indices(count: int, seed: int) -> tf.data.Dataset:
-    """Return (number of the sample, index of its pair) for ever, each epoch in its own order."""
+    """Return an endless dataset of (sample number, pair index); each epoch has its own order."""
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         shuffled = tf.random.experimental.stateless_shuffle(
@@ -227,7 +258,8 @@ def shuffled_indices(count: int, seed: int) -> tf.data.Dataset:
     return tf.data.Dataset.range(np.iinfo(np.int64).max).flat_map(epoch).enumerate()
 
 
-def _through_imgaug(low: tf.Tensor, change, seed: tf.Tensor) -> tf.Tensor:
-    eight_bit = tf.cast(tf.round(low * 255), tf.uint8)
-    changed = tf.numpy_function(change, [eight_bit, seed[0]], tf.uint8, stateful=False)
-    return tf.ensure_shape(tf.cast(changed, tf.float32) / 255, low.shape)
+def _apply_augmenter(image: tf.Tensor, augment: Augment, seed: tf.Tensor) -> tf.Tensor:
+    """Apply an imgaug augmenter, which works on uint8, to a float32 image in [0, 1]."""
+    pixels = tf.cast(tf.round(image * 255), tf.uint8)
+    pixels = tf.numpy_function(augment, [pixels, seed[0]], tf.uint8, stateful=False)
+    return tf.ensure_shape(tf.cast(pixels, tf.float32) / 255, image.shape)

@@ -5,11 +5,11 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import EXPLANATION_SUFFIX
-from lowlight_tf.datasets.multi_camera import resize_area
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.raw.raw_image import RawImage, amplify
 from lowlight_tf.imaging.registration.infrared import to_single_channel
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
+from lowlight_tf.imaging.resize import resize_image
 from lowlight_tf.runtime import input_checks, input_geometry, tiled_inference
 from lowlight_tf.runtime.engine import DelegatingEngine, Engine, Images
 from lowlight_tf.runtime.enhance import enhance
@@ -51,7 +51,7 @@ def explain(
         preprocessing = preprocessing or engine.preprocessing or PairPreprocessing()
         images = [*preprocess_pair(*images, to_single_channel(infrared), preprocessing)]
     size = _size_without_tiles(engine, images[0].shape[:2])
-    resized = [resize_area(each, size) for each in images]
+    resized = [resize_image(each, size) for each in images]
     if infrared is None:
         enhance(recorder, *resized)
     else:
@@ -65,7 +65,7 @@ def _explain_raw(
     contract, raw_values, metadata = recorder.contract, image.raw_values, image.metadata
     input_checks.check_raw_model(contract)
     size = _size_without_tiles(recorder, raw_values.shape[:2])
-    light = amplify(metadata.normalize(resize_area(raw_values, size)), metadata, ratio)
+    light = amplify(metadata.normalize(resize_image(raw_values, size)), metadata, ratio)
     unused = np.empty((*(contract.scale * side for side in size), 3), np.float32)
     (port,) = contract.image_inputs
     tiled_inference.run_tiled(recorder, {port.name: light}, unused, thumbnails={})

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.contract import Contract
+from lowlight_tf.imaging.resize import resize_area_fast
 from lowlight_tf.runtime.engine import MAX_UNTILED_PIXELS
 
 TILE_SIZE = 1024
@@ -52,20 +53,9 @@ def make_thumbnails(contract: Contract, *images: np.ndarray) -> dict[str, np.nda
     names = (port.name for port in contract.image_inputs)
     sources = dict(zip(names, images, strict=True))
     return {
-        port.name: _resize_area(sources[contract.source_of(port)], port.size)[None]
+        port.name: resize_area_fast(sources[contract.source_of(port)], port.size)[None]
         for port in contract.thumbnail_inputs
     }
-
-
-def _resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize by area; by entire blocks of pixels first, which is three times as fast."""
-    block = min(have // (2 * want) for have, want in zip(image.shape[:2], size, strict=True))
-    if block > 1:
-        height, width = (side // block for side in image.shape[:2])
-        blocks = np.ascontiguousarray(image[: height * block, : width * block])
-        image = cv2.resize(blocks, (width, height), interpolation=cv2.INTER_AREA)
-    resized = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-    return resized.reshape(*size, -1)  # OpenCV drops a single channel
 
 
 def pad_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -196,9 +196,7 @@ class LiteRTEngine(Engine):
                 f"{expected}. Export again."
             )
         if dtype == "uint8" and not 0 < details["quantization"][0] < np.inf:
-            raise UsageError(
-                f"{self.path}: {port.name!r} has no quantization scale. Export again."
-            )
+            raise UsageError(f"{self.path}: {port.name!r} has no quantization scale. Export again.")
         return _Tensor(self._interpreter, details)
 
     def _check(self, port: Port, image: np.ndarray | None, size: tuple[int, int]) -> None:

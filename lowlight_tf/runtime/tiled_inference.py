@@ -118,7 +118,9 @@ def _run_tiles(
         report_progress(done / (rows * columns + 1))
         return compensator.apply(tile, top, left) if compensator else tile
 
-    tiling.process_tiles(target, render, dtypes.write_as, size=size, overlap=overlap, scale=scale)
+    tiling.process_tiles(
+        target, render, dtypes.write_as, tile_size=size, overlap=overlap, scale=scale
+    )
 
 
 def _run(engine: Engine, images: Images, thumbnails: Images) -> np.ndarray:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from lowlight_tf.export.keras_engine import NonFiniteOutputError
+from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging import image_io
 from lowlight_tf.training import checkpoint
 from lowlight_tf.training.history import History, score
@@ -201,9 +202,8 @@ class Validator(StepCallback):
         best = progress.best is None or quality > progress.best
         if best:
             progress.best, progress.best_step = quality, progress.step
-            beside = self.run / ".model.part.keras"
-            self.net.save(beside)
-            beside.replace(self.run / "model.keras")
+            with atomic_write(self.run / "model.keras", keep_suffix=True) as part:
+                self.net.save(part)
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
         print(f"step {progress.step:>6}  validation  {numbers}{'  (best)' if best else ''}")
         image_io.write_float_rgb(self.run / "samples" / f"step_{progress.step:08d}.png", sample)

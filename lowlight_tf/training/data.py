@@ -14,7 +14,7 @@ from lowlight_tf.datasets.folder import TRAIN_DIRS, extract_if_archive, split_di
 from lowlight_tf.datasets.leakage import check_leakage, group_split
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.datasets.split import read_split, save_split
-from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+from lowlight_tf.datasets.synthetic_raw import synthesize_raw_pairs
 from lowlight_tf.fileio import write_json
 from lowlight_tf.training_config import TrainingConfig
 
@@ -45,7 +45,7 @@ class TrainingData:
                             "name": pair.name,
                             "inputs": {port: str(p.resolve()) for port, p in pair.inputs.items()},
                             "target": pair.target and str(pair.target.resolve()),
-                            "size": pair.size,
+                            "size": pair.resize_to,
                         }
                         for pair in pairs
                     ]
@@ -92,7 +92,7 @@ def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
         train, val = group_split(train, plan.validation_split, recipe.seed)
     late = recipe.pipeline.progressive_crop_size if recipe.pipeline.progressive_start < 1 else 0
     crop = max(recipe.pipeline.crop_size, late)
-    pairing.check_sizes(train, crop=2 * (crop + 1) if develops else crop)
+    pairing.check_sizes(train, crop_size=2 * (crop + 1) if develops else crop)
     pairing.check_sizes(val)
     check_leakage(train, val)
     return TrainingData(train, val, terms)
@@ -122,7 +122,7 @@ def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pa
     if contract.is_fusion != (len(known.inputs) > 1) or not (contract.is_fusion or known.target):
         wanted = "two cameras" if contract.is_fusion else "pictures with targets"
         raise UsageError(
-            f"{recipe.model} learns from {wanted}; {source} has {' and '.join(known.sides)}. "
+            f"{recipe.model} learns from {wanted}; {source} has {' and '.join(known.image_keys)}. "
             "Name other data."
         )
     root = Path(recipe.data_root or ".")
@@ -152,7 +152,7 @@ def _raw_or_photographs(folder: Path) -> list[Pair]:
 def _as_raw_pairs(pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
     """Return RAW pairs: those that are some, and of other pictures such as are made of them."""
     photographs = [pair for pair in pairs if exposure_pairs.RAW_PORT not in pair.inputs]
-    made = iter(synthetic_raw(photographs, folder, seed=seed) if photographs else ())
+    made = iter(synthesize_raw_pairs(photographs, folder, seed=seed) if photographs else ())
     return [pair if exposure_pairs.RAW_PORT in pair.inputs else next(made) for pair in pairs]
 
 

@@ -10,7 +10,7 @@ from lowlight_tf.contract import Contract
 from lowlight_tf.datasets import exposure_pairs, pairing, synthetic
 from lowlight_tf.datasets.dataset_card import DatasetCard
 from lowlight_tf.datasets.pairing import Pair
-from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+from lowlight_tf.datasets.synthetic_raw import synthesize_raw_pairs
 from lowlight_tf.evaluation.tasks import FUSION_METRICS
 
 
@@ -64,7 +64,8 @@ class TrainingTask(abc.ABC):
             recipe: Its `pipeline` and `seed` are read.
             contract: The model's.
             cache_dir: Folder for what is decoded once, such as RAW files.
-            **options: `first`, `crop`, `batch` and `part` of `pipeline.paired.paired_dataset`.
+            **options: `first_sample`, `crop_size`, `batch_size` and `shard` of
+                `pipeline.paired.paired_dataset`.
         """
 
     def real_images(self, contract: Contract) -> tuple[str, ...]:
@@ -144,7 +145,7 @@ class RawTraining(TrainingTask):
     def prepare_pairs(self, pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
         """Return RAW pairs: those given, and for each photograph one that is made of it."""
         photographs = [pair for pair in pairs if exposure_pairs.RAW_PORT not in pair.inputs]
-        made = iter(synthetic_raw(photographs, folder, seed=seed) if photographs else ())
+        made = iter(synthesize_raw_pairs(photographs, folder, seed=seed) if photographs else ())
         return [pair if exposure_pairs.RAW_PORT in pair.inputs else next(made) for pair in pairs]
 
     def min_image_size(self, crop_size: int) -> int:
@@ -157,7 +158,7 @@ class RawTraining(TrainingTask):
         """See `TrainingTask`."""
         from lowlight_tf.pipeline.raw import raw_dataset
 
-        return raw_dataset(pairs, recipe, contract, folder=cache_dir, **options)
+        return raw_dataset(pairs, recipe, contract, cache_dir=cache_dir, **options)
 
 
 TRAINING_TASKS = {

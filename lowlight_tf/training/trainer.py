@@ -21,7 +21,7 @@ from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
 from lowlight_tf.evaluation.evaluator import FUSION_METRICS, evaluate
 from lowlight_tf.evaluation.raw_protocol import default_protocol
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.fileio import write_json
+from lowlight_tf.fileio import atomic_write, write_json
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
 from lowlight_tf.training import adversarial, callbacks, checkpoint
@@ -157,9 +157,8 @@ def _calibrate_exposure(
         leveled=recipe.pipeline.normalize_target_exposure,
     )
     means = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain").means
-    beside = run / ".model.part.keras"
-    engine.net.save(beside)
-    beside.replace(run / "model.keras")
+    with atomic_write(run / "model.keras", keep_suffix=True) as part:
+        engine.net.save(part)
     row = next(row for row in progress.history.rows if row["step"] == progress.best_step)
     row.update({f"val_{name}": mean for name, mean in means.items()})
     print(
@@ -269,20 +268,27 @@ def _make_dataset(
     if contract.is_fusion:
         from lowlight_tf.pipeline.fusion import fusion_dataset
 
-        feed = functools.partial(fusion_dataset, part=(team.index, team.count))
+        feed = functools.partial(fusion_dataset, shard=(team.index, team.count))
     elif contract.is_raw:
         from lowlight_tf.pipeline.raw import raw_dataset
 
         part = (team.index, team.count)
-        feed = functools.partial(raw_dataset, folder=run / "decoded", part=part)
+        feed = functools.partial(raw_dataset, cache_dir=run / "decoded", shard=part)
     elif importlib.util.find_spec("tensorflow"):
         from lowlight_tf.pipeline.paired import paired_dataset
 
-        feed = functools.partial(paired_dataset, part=(team.index, team.count))
+        feed = functools.partial(paired_dataset, shard=(team.index, team.count))
     else:
         from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset as feed
     first = stage.first + (step - stage.begin) * stage.batch
-    return feed(pairs, recipe, contract, first=first, crop=stage.crop, batch=stage.batch)
+    return feed(
+        pairs,
+        recipe,
+        contract,
+        first_sample=first,
+        crop_size=stage.crop,
+        batch_size=stage.batch,
+    )
 
 
 def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> list:

@@ -7,7 +7,7 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.color import LUMA
+from lowlight_tf.imaging.color import LUMA_WEIGHTS
 from lowlight_tf.imaging.dtypes import img_as_float32
 from lowlight_tf.runtime.engine import Images
 
@@ -152,4 +152,4 @@ class DayNightSwitch:
 
 def mean_luma(image: np.ndarray) -> float:
     """Return the mean luma, in [0, 1], of an RGB image, (H, W, 3) uint8."""
-    return float(np.dot(cv2.mean(image)[:3], LUMA)) / 255
+    return float(np.dot(cv2.mean(image)[:3], LUMA_WEIGHTS)) / 255

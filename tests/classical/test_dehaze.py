@@ -1,4 +1,4 @@
-"""The inverted dark channel against values worked out by hand."""
+"""The inverted dark channel against values computed by hand."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import pytest
 from lowlight_tf.classical.dehaze import inverted_dehaze
 
 
-def beside_black(color):
-    """Return a picture that is black at the left and of a color at the right."""
+def half_black(color):
+    """Return an image that is black at the left and of a color at the right."""
     low = np.zeros((30, 60, 3), np.float32)
     low[:, 30:] = color
     return low
@@ -25,19 +25,19 @@ def beside_black(color):
         (0.05, 1 - 0.565972),
     ],
 )
-def test_haze_is_taken_off_the_negative(level, expected):
-    np.testing.assert_allclose(inverted_dehaze(beside_black(level))[:, 40:], expected, atol=1e-5)
+def test_haze_is_removed_from_the_negative(level, expected):
+    np.testing.assert_allclose(inverted_dehaze(half_black(level))[:, 40:], expected, atol=1e-5)
 
 
 def test_the_haze_of_a_color_is_that_of_its_brightest_channel():
     # The negative is (0.8, 0.4, 0.6), its darkest channel 0.4: 0.68 passes.
-    found = inverted_dehaze(beside_black([0.2, 0.6, 0.4]))[20, 50]
+    found = inverted_dehaze(half_black([0.2, 0.6, 0.4]))[20, 50]
     expected = 1 - ((np.float64([0.8, 0.4, 0.6]) - 1) / 0.68 + 1)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_the_least_haze_of_the_window_counts():
-    low = beside_black(0.3)
+def test_the_minimum_haze_of_the_window_is_used():
+    low = half_black(0.3)
     low[15, 45] = 1  # a lamp, whose negative has no haze: all passes up to four pixels from it
     found = inverted_dehaze(low)[..., 0]
     np.testing.assert_allclose(
@@ -50,6 +50,6 @@ def test_the_least_haze_of_the_window_counts():
     )
 
 
-def test_an_even_picture_is_all_air_and_stays():
+def test_a_constant_image_is_all_airlight_and_unchanged():
     low = np.full((12, 15, 3), 0.3, np.float32)
     np.testing.assert_allclose(inverted_dehaze(low), low, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What every baseline that enhances must keep. A new line in the catalog is tested here."""
+"""Properties of every enhancement baseline in the catalog."""
 
 import numpy as np
 import pytest
@@ -15,17 +15,17 @@ def baseline(request):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (5, 7), (40, 33)])
-def test_gives_a_picture_of_the_same_kind_and_leaves_the_given_one_alone(baseline, shape, rng):
+def test_the_output_has_the_shape_of_the_input_which_is_not_modified(baseline, shape, rng):
     low = rng.random((*shape, 3), dtype=np.float32) ** 3
     low[0, 0] = 0
-    given = low.copy()
+    original = low.copy()
     result = baseline(low)
     assert (result.shape, result.dtype) == (low.shape, np.float32)
     assert 0 <= result.min() <= result.max() <= 1
-    np.testing.assert_array_equal(low, given)
+    np.testing.assert_array_equal(low, original)
 
 
-def test_brightens_what_is_dark(baseline, rng):
+def test_dark_images_are_brightened(baseline, rng):
     coarse = rng.random((6, 8, 3)).repeat(6, axis=0).repeat(6, axis=1)
     low = np.float32(0.15 * coarse + 0.02 * rng.random(coarse.shape))
     assert baseline(low).mean() > 1.2 * low.mean()
@@ -37,5 +37,5 @@ def test_gray_stays_gray(baseline, rng):
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
-def test_black_and_white_pictures_are_pictures(baseline, level):
+def test_black_and_white_images_give_finite_results(baseline, level):
     assert np.isfinite(baseline(np.full((20, 24, 3), level, np.float32))).all()

@@ -1,4 +1,4 @@
-"""The camera response model, the choice of an exposure, and the fusion, by hand."""
+"""The camera response model, the exposure ratio and the fusion against values by hand."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,14 @@ import pytest
 from lowlight_tf.classical.exposure_fusion import apply_camera_response, bimef, entropy
 
 
-def test_four_times_the_light_by_the_published_parameters():
+def test_the_camera_response_has_the_published_parameters():
     # 4^-0.3293 = 0.63349; exp(1.1258 * (1 - 0.63349)) = 1.51077; 0.2^0.63349 = 0.36075.
     np.testing.assert_allclose(
         apply_camera_response(np.float32(0.2), 4.0), 1.51077 * 0.36075, rtol=1e-4
     )
 
 
-def test_twice_and_three_times_the_light_is_six_times_the_light(rng):
+def test_exposure_ratios_multiply(rng):
     image = rng.random((4, 5, 3), dtype=np.float32)
     np.testing.assert_allclose(
         apply_camera_response(apply_camera_response(image, 2), 3),
@@ -27,24 +27,24 @@ def test_twice_and_three_times_the_light_is_six_times_the_light(rng):
     ("levels", "bits"),
     [([0.5], 0), ([0, 1], 1), ([0, 0.2, 0.4, 0.6], 2), ([0, 1, 1.5, 2], 0.81128)],
 )
-def test_information_is_counted_in_bits(levels, bits):
+def test_entropy_is_in_bits(levels, bits):
     assert entropy(np.float32(levels)) == pytest.approx(bits, abs=1e-5)
 
 
-def test_well_lit_pictures_stay_as_they_are(rng):
+def test_well_exposed_images_are_returned_unchanged(rng):
     image = rng.uniform(0.7, 1, (30, 40, 3)).astype(np.float32)
     np.testing.assert_allclose(bimef(image), image, atol=1e-5)
 
 
-def test_the_dark_is_taken_from_the_longest_exposure_where_that_tells_most(rng):
-    # Levels from 0.02 to 0.12: the more light, the more levels they spread over.
+def test_dark_pixels_come_from_the_exposure_of_highest_entropy(rng):
+    # Levels from 0.02 to 0.12: the more light, the more levels they cover.
     low = rng.uniform(0.02, 0.12, (100, 100, 1)).astype(np.float32).repeat(3, axis=-1)
-    light = 0.07  # even, as a whole
+    light = 0.07  # constant illumination
     expected = light**0.5 * low + (1 - light**0.5) * apply_camera_response(low, 7.0)
     np.testing.assert_allclose(bimef(low), expected, atol=0.02)
 
 
-def test_lamps_stay_while_the_night_around_them_is_lifted(rng):
+def test_lamps_are_kept_while_dark_regions_are_brightened(rng):
     low = rng.uniform(0.02, 0.12, (80, 120, 3)).astype(np.float32)
     low[30:50, 50:70] = 0.98
     found = bimef(low)

@@ -1,4 +1,4 @@
-"""Pictures to pair, and real ones where there are any."""
+"""Images to pair, and real ones where there are any."""
 
 from pathlib import Path
 
@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 
 from lowlight_tf.imaging import image_io
-from tests.datasets.server import Site
+from tests.datasets.server import FileServer
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 @pytest.fixture
 def shared():
-    """The folder of real pictures beside the repository."""
+    """The folder of real images next to the repository."""
     if not (SHARED / "lol_v1").is_dir():
-        pytest.skip("needs the real pictures of ../shared/data, which are not here")
+        pytest.skip("needs the real images of ../shared/data, which are not here")
     return SHARED
 
 
 @pytest.fixture
-def picture(tmp_path, rng):
-    """Write a random picture, by a path below the test's folder; return its path."""
+def write_image(tmp_path, rng):
+    """Return a function that writes a random image below the test's folder and returns its path."""
 
     def write(name, *, size=(12, 20), image=None):
         path = tmp_path / name
@@ -35,8 +35,8 @@ def picture(tmp_path, rng):
 
 
 @pytest.fixture
-def site(rng, monkeypatch):
-    """A web server that has one file of 100 kB."""
+def server(rng, monkeypatch):
+    """A web server of one file of 100 kB."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Site(rng.bytes(100_000)).running() as site:
-        yield site
+    with FileServer(rng.bytes(100_000)).run() as server:
+        yield server

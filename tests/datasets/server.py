@@ -1,35 +1,35 @@
-"""A web server on this machine with the faults of those elsewhere."""
+"""A local web server that simulates the faults of others."""
 
 import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-class Site:
-    """One file, pets.zip, served as told.
+class FileServer:
+    """Serves one file, pets.zip.
 
     Attributes:
         content: The file.
-        ranges: Whether the server knows Range.
-        breaks_after: It hangs up after this many bytes of an answer; None for never.
-        asked: The Range header of each request so far, or None.
+        supports_range: Whether it supports the Range header.
+        max_bytes: It closes the connection after so many bytes of a response; None for never.
+        requests: The Range header of each request so far, or None.
     """
 
     def __init__(self, content):
         self.content = content
-        self.ranges = True
-        self.breaks_after = None
-        self.asked = []
+        self.supports_range = True
+        self.max_bytes = None
+        self.requests = []
         self.url = ""
 
     @contextlib.contextmanager
-    def running(self):
-        """Serve as long as the context lasts; the address is in `url`."""
-        site = self
+    def run(self):
+        """Serve while the context lasts; the address is in `url`."""
+        file_server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                site.answer(self)
+                file_server.respond(self)
 
             def log_message(self, *_):
                 pass
@@ -45,15 +45,15 @@ class Site:
             thread.join()
             server.server_close()
 
-    def answer(self, request):
-        """Answer one GET."""
-        asked = request.headers.get("Range")
-        self.asked.append(asked)
+    def respond(self, request):
+        """Respond to one GET request."""
+        requested = request.headers.get("Range")
+        self.requests.append(requested)
         if request.path != "/pets.zip":
             return request.send_error(404)
         start = 0
-        if asked and self.ranges:
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
+        if requested and self.supports_range:
+            start = int(requested.removeprefix("bytes=").rstrip("-"))
             if start >= len(self.content):
                 request.send_response(416)
                 request.send_header("Content-Range", f"bytes */{len(self.content)}")
@@ -67,5 +67,5 @@ class Site:
         body = self.content[start:]
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        request.wfile.write(body[: self.breaks_after])
+        request.wfile.write(body[: self.max_bytes])
         return request.wfile.flush()

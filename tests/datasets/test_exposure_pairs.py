@@ -1,4 +1,4 @@
-"""Short exposures pair with the long one of their scene, and their names say the ratio."""
+"""Short exposures pair with the long one of their scene; the names give the ratio."""
 
 import itertools
 
@@ -14,34 +14,34 @@ from lowlight_tf.imaging.formats import dng
 
 @pytest.fixture
 def sid(tmp_path):
-    """Return a function that makes empty files of See-in-the-Dark below tmp_path/sid_sony."""
+    """Return a function that creates empty files of See-in-the-Dark below tmp_path/sid_sony."""
 
-    def make(*names):
+    def create(*names):
         for name in names:
             path = tmp_path / "sid_sony" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         return tmp_path / "sid_sony"
 
-    return make
+    return create
 
 
-def test_every_short_exposure_gets_its_scenes_long_one(sid):
+def test_short_exposures_pair_with_the_long_one_of_their_scene(sid):
     folder = sid(
         *("short/00001_00_0.1s.ARW", "short/00001_01_0.04s.ARW", "short/00002_00_0.1s.ARW"),
         *("long/00001_00_10s.ARW", "long/00002_00_30s.ARW", "long/Thumbs.db", "long/._00001.ARW"),
     )
-    pairs, lone = exposure_pairs.sid_folder(folder)
+    pairs, unpaired = exposure_pairs.sid_folder(folder)
     assert pairs[0] == Pair(
         "00001_00_0.1s",
         {"raw": folder / "short" / "00001_00_0.1s.ARW"},
         folder / "long" / "00001_00_10s.ARW",
     )
     assert [pair.target.name[:5] for pair in pairs] == ["00001", "00001", "00002"]
-    assert lone == []
+    assert unpaired == []
 
 
-def test_ratios_are_those_of_the_names_and_capped(sid):
+def test_ratios_are_read_from_names_and_capped(sid):
     folder = sid(
         *("short/00001_00_0.1s.ARW", "short/00001_00_0.04s.ARW", "short/00001_00_0.033s.ARW"),
         "long/00001_00_10s.ARW",
@@ -51,7 +51,7 @@ def test_ratios_are_those_of_the_names_and_capped(sid):
     assert exposure_pairs.exposure_ratio(pairs[0], cap=None) == pytest.approx(10 / 0.033)
 
 
-def test_a_missing_long_exposure_leaves_the_rest(sid, tmp_path):
+def test_short_exposures_without_a_long_one_are_skipped(sid, tmp_path):
     sid(
         *("short/00001_00_0.1s.ARW", "short/00002_00_0.1s.ARW", "short/10003_00_0.1s.ARW"),
         "long/00001_00_10s.ARW",
@@ -62,19 +62,19 @@ def test_a_missing_long_exposure_leaves_the_rest(sid, tmp_path):
     assert [path.name for path in sony.unpaired(tmp_path, "test")] == ["10003_00_0.1s.ARW"]
 
 
-def test_names_that_say_nothing_are_refused(sid):
+def test_malformed_names_are_rejected(sid):
     folder = sid("short/DSC0001.ARW", "long/00001_00_10s.ARW")
     with pytest.raises(UsageError, match=r"SCENE_NUMBER_SECONDSs.*1 others, such as DSC0001\.ARW"):
         exposure_pairs.sid_folder(folder)
 
 
-def test_an_exposure_of_no_time_is_refused(sid):
+def test_an_exposure_of_zero_seconds_is_rejected(sid):
     (pair,), _ = exposure_pairs.sid_folder(sid("short/1_0_0s.ARW", "long/1_0_10s.ARW"))
     with pytest.raises(UsageError, match="0 seconds has no ratio"):
         exposure_pairs.exposure_ratio(pair)
 
 
-def test_folders_without_raw_files_are_refused(sid, tmp_path):
+def test_folders_without_raw_files_are_rejected(sid, tmp_path):
     folder = sid("short/00001_00_0.1s.png", "long/00001_00_10s.ARW")
     with pytest.raises(UsageError, match=r"short holds no RAW files"):
         exposure_pairs.sid_folder(folder)
@@ -82,7 +82,7 @@ def test_folders_without_raw_files_are_refused(sid, tmp_path):
         exposure_pairs.sid_folder(tmp_path / "gone")
 
 
-def test_scenes_are_for_what_their_first_digit_says_but_for_three(sid, tmp_path):
+def test_the_first_digit_of_a_scene_is_its_split_but_for_three(sid, tmp_path):
     scenes = ("00001", "10003", "10034", "10045", "10172", "20001")
     sid(
         *(f"short/{scene}_{number}_0.1s.ARW" for scene in scenes for number in ("00", "01")),
@@ -103,36 +103,40 @@ def test_scenes_are_for_what_their_first_digit_says_but_for_three(sid, tmp_path)
 def test_no_scene_is_in_two_splits(name):
     splits = dataset_card.get_dataset(name).splits
     for scene, number in itertools.product(("00001", "10003", "20001"), ("00", "01")):
-        held = [s for s in ("train", "val", "test") if splits[s].holds(f"{scene}_{number}_0.1s")]
-        assert len(held) == 1
+        containing = [
+            s for s in ("train", "val", "test") if splits[s].contains(f"{scene}_{number}_0.1s")
+        ]
+        assert len(containing) == 1
     assert not any(
-        split.holds(f"{scene}_00_0.1s")
+        split.contains(f"{scene}_00_0.1s")
         for split in splits.values()
         for scene in ("10034", "10045", "10172")
     )
 
 
-def test_a_dataset_that_is_not_whole_is_told_by_its_names(sid, tmp_path):
+def test_an_incomplete_dataset_is_found_by_its_names(sid, tmp_path):
     sid("short/00001_00_0.1s.ARW", "long/00001_00_10s.ARW")
-    verdict = verify_checksums(dataset_card.get_dataset("sid_sony"), tmp_path)[0]
-    assert (verdict.split, verdict.side) == ("train", "names")
-    assert (verdict.count, verdict.expected, verdict.right) == (1, 1865, False)
+    result = verify_checksums(dataset_card.get_dataset("sid_sony"), tmp_path)[0]
+    assert (result.split, result.key) == ("train", "names")
+    assert (result.count, result.expected_count, result.matches) == (1, 1865, False)
 
 
-def test_the_digest_of_a_list_does_not_depend_on_order_or_place(sid, tmp_path):
+def test_the_hash_of_names_depends_on_neither_order_nor_folder(sid, tmp_path):
     names = ("short/1_0_0.1s.ARW", "short/2_0_0.1s.ARW", "long/1_0_10s.ARW", "long/2_0_10s.ARW")
     pairs, _ = exposure_pairs.sid_folder(sid(*names))
     # sha256 of "1_0_0.1s.ARW 1_0_10s.ARW\n2_0_0.1s.ARW 2_0_10s.ARW\n", by coreutils' sha256sum.
-    known = "29bb8874a1411ff531dd24a81682e0faf21f6759e774d4a86d9dc768dcf9db7c"
-    assert exposure_pairs.sha256_of(pairs) == exposure_pairs.sha256_of(reversed(pairs)) == known
+    expected = "29bb8874a1411ff531dd24a81682e0faf21f6759e774d4a86d9dc768dcf9db7c"
+    assert (
+        exposure_pairs.hash_names(pairs) == exposure_pairs.hash_names(reversed(pairs)) == expected
+    )
 
 
-def test_where_names_say_nothing_exif_does(tmp_path):
+def test_ratios_are_read_from_exif_if_names_have_none(tmp_path):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
     for side, seconds in (("raw", 0.1), ("high", 5)):
         (tmp_path / side).mkdir()
-        digits = np.full((24, 26), 600, np.uint16)
-        dng.write(tmp_path / side / "DSC1.dng", digits, "RGGB", exposure=seconds, iso=800)
-    (pair,), lone = exposure_pairs.paired_raw_folder(tmp_path)
-    assert lone == []
+        raw_values = np.full((24, 26), 600, np.uint16)
+        dng.write(tmp_path / side / "DSC1.dng", raw_values, "RGGB", exposure_time=seconds, iso=800)
+    (pair,), unpaired = exposure_pairs.paired_raw_folder(tmp_path)
+    assert unpaired == []
     assert exposure_pairs.exposure_ratio(pair) == pytest.approx(50)

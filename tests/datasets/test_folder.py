@@ -1,4 +1,4 @@
-"""A user's folder has parts, and an archive of one is unpacked once."""
+"""A user's folder has subfolders for training and test, and an archive of one is unpacked once."""
 
 import os
 import zipfile
@@ -11,33 +11,33 @@ from lowlight_tf.datasets.folder import EVAL_DIRS, TRAIN_DIRS, extract_if_archiv
 
 @pytest.fixture
 def archive(tmp_path):
-    """A zip whose folders lie two levels deep, with what macOS adds to them."""
+    """A zip whose folders are two levels deep, with the files that macOS adds."""
     path = tmp_path / "pairs.zip"
-    with zipfile.ZipFile(path, "w") as box:
+    with zipfile.ZipFile(path, "w") as file:
         for part in ("train_val", "test"):
             for side in ("low", "high"):
-                box.writestr(f"my/pairs/{part}/{side}/1.png", f"{part} {side}")
-        box.writestr("__MACOSX/my/pairs/test/low/._1.png", "no picture")
+                file.writestr(f"my/pairs/{part}/{side}/1.png", f"{part} {side}")
+        file.writestr("__MACOSX/my/pairs/test/low/._1.png", "no image")
     return path
 
 
-def test_an_archive_is_unpacked_beside_itself_without_what_leads_to_its_parts(archive, tmp_path):
+def test_an_archive_is_unpacked_next_to_it_without_leading_folders(archive, tmp_path):
     folder = extract_if_archive(archive)
     assert folder == tmp_path / "pairs.zip.unpacked"
     assert (folder / "train_val" / "high" / "1.png").read_text() == "train_val high"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.zip", folder.name]
 
 
-def test_an_archive_may_hold_what_two_cameras_saw(tmp_path):
-    with zipfile.ZipFile(tmp_path / "street.zip", "w") as box:
+def test_an_archive_may_hold_images_of_two_cameras(tmp_path):
+    with zipfile.ZipFile(tmp_path / "street.zip", "w") as file:
         for side in ("visible", "infrared"):
-            box.writestr(f"my/street/{side}/1.png", side)
+            file.writestr(f"my/street/{side}/1.png", side)
     assert (
         extract_if_archive(tmp_path / "street.zip") / "infrared" / "1.png"
     ).read_text() == "infrared"
 
 
-def test_an_archive_is_unpacked_again_only_if_it_has_changed(archive):
+def test_an_archive_is_unpacked_again_only_if_it_changed(archive):
     marker = extract_if_archive(archive) / "marker"
     marker.touch()
     assert extract_if_archive(archive) == marker.parent
@@ -46,27 +46,27 @@ def test_an_archive_is_unpacked_again_only_if_it_has_changed(archive):
     assert not (extract_if_archive(archive) / "marker").exists()
 
 
-def test_a_folder_is_what_it_is(tmp_path):
+def test_a_folder_is_returned_unchanged(tmp_path):
     assert extract_if_archive(tmp_path) == tmp_path
 
 
-def test_a_folder_that_is_in_the_way_is_left_alone(archive, tmp_path):
-    mine = tmp_path / "pairs.zip.unpacked" / "mine.txt"
-    mine.parent.mkdir()
-    mine.touch()
+def test_another_folder_of_that_name_is_not_replaced(archive, tmp_path):
+    other = tmp_path / "pairs.zip.unpacked" / "other.txt"
+    other.parent.mkdir()
+    other.touch()
     with pytest.raises(UsageError, match="which holds something else"):
         extract_if_archive(archive)
-    assert mine.exists()
+    assert other.exists()
 
 
-def test_what_is_no_archive_leaves_nothing_behind(archive, tmp_path):
+def test_a_rejected_archive_leaves_no_files(archive, tmp_path):
     archive.write_bytes(archive.read_bytes()[:200])
     with pytest.raises(UsageError, match=r"pairs\.zip is neither a zip nor a tar file"):
         extract_if_archive(archive)
-    with pytest.raises(UsageError, match=r"other\.zip \(not there\)"):
+    with pytest.raises(UsageError, match=r"other\.zip \(does not exist\)"):
         extract_if_archive(tmp_path / "other.zip")
-    with zipfile.ZipFile(archive, "w") as box:
-        box.writestr("dark/1.png", "of no known folder")
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("dark/1.png", "in no known folder")
     with pytest.raises(
         UsageError, match="holds none of the expected folders: high, infrared, low, raw, test"
     ):
@@ -74,7 +74,7 @@ def test_what_is_no_archive_leaves_nothing_behind(archive, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.zip"]
 
 
-def test_the_first_part_that_is_there_is_taken(tmp_path):
+def test_the_first_existing_subfolder_is_returned(tmp_path):
     assert split_dir(tmp_path, EVAL_DIRS) == tmp_path
     (tmp_path / "val").mkdir()
     assert split_dir(tmp_path, EVAL_DIRS) == tmp_path / "val"

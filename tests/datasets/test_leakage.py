@@ -1,4 +1,4 @@
-"""No picture that was learned from may judge, whatever was done to its file."""
+"""No training image may be an evaluation image, whatever was done to its file."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from lowlight_tf.imaging import image_io
 
 
 def scene(seed):
-    """A picture with edges: random rectangles of random colors."""
+    """An image with edges: random rectangles of random colors."""
     rng = np.random.default_rng(seed)
     image = np.full((120, 180, 3), 0.5, np.float32)
     for _ in range(40):
@@ -23,16 +23,18 @@ def scene(seed):
 
 
 @pytest.fixture
-def train(picture):
-    return [Pair(f"{i}", {}, picture(f"train/{i}.png", image=0.9 * scene(i))) for i in range(20)]
+def train(write_image):
+    return [
+        Pair(f"{i}", {}, write_image(f"train/{i}.png", image=0.9 * scene(i))) for i in range(20)
+    ]
 
 
-def day(path):
+def target_pair(path):
     return [Pair(path.stem, {}, path)]
 
 
-def test_other_pictures_pass(train, picture):
-    check_leakage(train, day(picture("a.png", image=scene(100))))
+def test_different_images_pass(train, write_image):
+    check_leakage(train, target_pair(write_image("a.png", image=scene(100))))
     check_leakage([], train)
     check_leakage(train, [])
 
@@ -41,7 +43,7 @@ def test_a_copied_file_is_found(train, tmp_path):
     copy = tmp_path / "copy.png"
     copy.write_bytes(train[3].target.read_bytes())
     with pytest.raises(UsageError, match=r"copy\.png is the same file as .*3\.png"):
-        check_leakage(train, day(copy))
+        check_leakage(train, target_pair(copy))
 
 
 def test_a_lossless_copy_is_found_by_its_pixels(train, tmp_path):
@@ -49,11 +51,11 @@ def test_a_lossless_copy_is_found_by_its_pixels(train, tmp_path):
     image_io.save_image(copy, image_io.load_image(train[3].target))
     assert copy.read_bytes() != train[3].target.read_bytes()
     with pytest.raises(UsageError, match=r"copy\.webp has the pixels of .*3\.png"):
-        check_leakage(train, day(copy))
+        check_leakage(train, target_pair(copy))
 
 
 @pytest.mark.parametrize("change", ["jpeg", "brighter", "darker", "smaller", "noisy"])
-def test_a_changed_copy_is_found_by_its_structure(train, picture, rng, change):
+def test_a_changed_copy_is_found_by_its_structure(train, write_image, rng, change):
     image = image_io.read_float_rgb(train[3].target)
     image = {
         "jpeg": image,
@@ -63,34 +65,36 @@ def test_a_changed_copy_is_found_by_its_structure(train, picture, rng, change):
         "noisy": np.clip(image + rng.normal(0, 0.05, image.shape), 0, 1),
     }[change]
     with pytest.raises(UsageError, match=r"1 of 1 .*copy\.jpg shows the same as .*3\.png"):
-        check_leakage(train, day(picture("copy.jpg", image=image)))
+        check_leakage(train, target_pair(write_image("copy.jpg", image=image)))
 
 
-def test_an_input_among_the_training_inputs_is_found(train, picture):
-    low = picture("low.png", image=scene(200))
-    learned = [Pair("x", {"low": low}, train[0].target)]
+def test_a_training_input_is_found(train, write_image):
+    low = write_image("low.png", image=scene(200))
+    training = [Pair("x", {"low": low}, train[0].target)]
     with pytest.raises(UsageError, match=r"1 of 2 .*low\.png"):
-        check_leakage(learned, [Pair("y", {"low": low}, picture("other.png", image=scene(201)))])
+        check_leakage(
+            training, [Pair("y", {"low": low}, write_image("other.png", image=scene(201)))]
+        )
 
 
-def test_flat_pictures_are_not_taken_for_each_other(picture):
+def test_flat_images_are_not_reported(write_image):
     ramp = np.linspace(0.2, 0.4, 180, dtype=np.float32)[None, :, None] * np.ones((120, 1, 3), "f4")
-    first, second = picture("a.png", image=ramp), picture("b.png", image=ramp * 0.9)
-    check_leakage(day(first), day(second))
+    first, second = write_image("a.png", image=ramp), write_image("b.png", image=ramp * 0.9)
+    check_leakage(target_pair(first), target_pair(second))
 
 
-def test_a_damaged_picture_is_named(train, tmp_path):
+def test_a_damaged_image_is_reported(train, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"")
     with pytest.raises(UsageError, match=r"bad\.png"):
-        check_leakage(train, day(tmp_path / "bad.png"))
+        check_leakage(train, target_pair(tmp_path / "bad.png"))
 
 
-def test_look_alikes_are_held_back_together(train, picture):
-    twins = [
-        Pair(f"{i}_dark", {}, picture(f"dark/{i}_dark.png", image=0.4 * scene(i)))
+def test_near_duplicates_are_held_back_together(train, write_image):
+    copies = [
+        Pair(f"{i}_dark", {}, write_image(f"dark/{i}_dark.png", image=0.4 * scene(i)))
         for i in range(10)
     ]
-    pairs = [*train, *twins]
+    pairs = [*train, *copies]
     kept, held = group_split(pairs, 0.3)
     check_leakage(kept, held)
     assert len(kept) + len(held) == 30
@@ -99,41 +103,41 @@ def test_look_alikes_are_held_back_together(train, picture):
     assert group_split(pairs, 0.3, 2) != (kept, held)
 
 
-def test_one_scene_alone_cannot_be_split(picture):
-    pairs = [Pair(f"{i}", {}, picture(f"{i}.png", image=scene(1) * i / 9)) for i in (7, 8, 9)]
-    with pytest.raises(UsageError, match="All 3 pictures show the same scene"):
+def test_a_single_scene_cannot_be_split(write_image):
+    pairs = [Pair(f"{i}", {}, write_image(f"{i}.png", image=scene(1) * i / 9)) for i in (7, 8, 9)]
+    with pytest.raises(UsageError, match="All 3 images show the same scene"):
         group_split(pairs, 0.5)
 
 
 @pytest.mark.slow
-def test_lol_v2_is_not_learned_from_where_lol_v1_judges(picture, tmp_path):
+def test_training_on_lol_v2_leaks_into_lol_v1(write_image, tmp_path):
     """Both are splits of the same shots, under other names."""
     first, second = dataset_card.get_dataset("lol_v1"), dataset_card.get_dataset("lol_v2_real")
-    for index, name in enumerate(first.splits["val"].only):
+    for index, name in enumerate(first.splits["val"].include):
         for side, gain in (("low", 0.2), ("high", 0.9)):
-            picture(f"lol_v1/our485/{side}/{name}.png", image=gain * scene(index))
+            write_image(f"lol_v1/our485/{side}/{name}.png", image=gain * scene(index))
     for index in (0, 100):
-        for side, called, gain in (("Low", "low", 0.2), ("Normal", "normal", 0.9)):
-            shot = f"lol_v2_real/Real_captured/Train/{side}/{called}{index + 1:05}.png"
-            picture(shot, image=gain * scene(index))
-    learned, judging = second.pairs(tmp_path, "train"), first.pairs(tmp_path, "val")
-    with pytest.raises(UsageError, match=r"60 pictures .*normal00001\.png"):
-        check_leakage(learned, judging)
-    with pytest.raises(UsageError, match=r"4 pictures"):
-        check_leakage(judging, learned)
-    check_leakage(learned[1:], judging)
+        for folder, prefix, gain in (("Low", "low", 0.2), ("Normal", "normal", 0.9)):
+            shot = f"lol_v2_real/Real_captured/Train/{folder}/{prefix}{index + 1:05}.png"
+            write_image(shot, image=gain * scene(index))
+    train, val = second.pairs(tmp_path, "train"), first.pairs(tmp_path, "val")
+    with pytest.raises(UsageError, match=r"60 evaluation images .*normal00001\.png"):
+        check_leakage(train, val)
+    with pytest.raises(UsageError, match=r"4 evaluation images"):
+        check_leakage(val, train)
+    check_leakage(train[1:], val)
 
 
-def test_shared_scenes_are_known_from_the_cards():
+def test_shared_scenes_are_read_from_the_cards():
     assert shared_scenes(["lol_v1", "sice", "lol_v1"], "lol_v2_real") == ["lol_v1"]
     assert shared_scenes(["lol_v2_real"], "lol_v1") == ["lol_v2_real"]
-    assert shared_scenes(["lol_v1"], "lol_v1") == []  # its splits are apart
-    assert shared_scenes(["lol_v2_synthetic", "my_pictures"], "lol_v1") == []
-    assert shared_scenes(["lol_v1"], "my_pictures") == []
+    assert shared_scenes(["lol_v1"], "lol_v1") == []  # its splits share no scene
+    assert shared_scenes(["lol_v2_synthetic", "my_images"], "lol_v1") == []
+    assert shared_scenes(["lol_v1"], "my_images") == []
 
 
 @pytest.mark.slow
-def test_real_rooms_that_look_alike_pass_and_copies_do_not(shared, tmp_path):
+def test_similar_real_rooms_pass_and_copies_do_not(shared, tmp_path):
     lol = dataset_card.get_dataset("lol_v1")
     train, val = lol.pairs(shared, "train"), lol.pairs(shared, "val")
     check_leakage(train, val)
@@ -142,4 +146,4 @@ def test_real_rooms_that_look_alike_pass_and_copies_do_not(shared, tmp_path):
             copy = tmp_path / f"{path.parent.name}_{path.stem}.jpg"
             cv2.imwrite(str(copy), cv2.imread(str(path)), [cv2.IMWRITE_JPEG_QUALITY, 60])
             with pytest.raises(UsageError, match="1 of 1"):
-                check_leakage([*train, pair], day(copy))
+                check_leakage([*train, pair], target_pair(copy))

@@ -1,4 +1,4 @@
-"""Pictures pair by name, and what does not pair is named."""
+"""Images pair by name, and those without a partner are reported."""
 
 import dataclasses
 
@@ -11,50 +11,51 @@ from lowlight_tf.datasets.pairing import (
     fusion_folder,
     input_only_folder,
     pair_folder,
-    pair_folder_lenient,
-    split,
+    pair_folder_partially,
+    random_split,
     target_only_folder,
 )
 
 
-def test_names_pair_whatever_their_suffix(picture, tmp_path):
-    low, high = picture("low/b.webp"), picture("high/b.jpg")
-    picture("low/a.png"), picture("high/a.PNG")
+def test_names_pair_with_any_suffix(write_image, tmp_path):
+    low, high = write_image("low/b.webp"), write_image("high/b.jpg")
+    write_image("low/a.png")
+    write_image("high/a.PNG")
     (tmp_path / "low" / "._b.png").write_bytes(b"left by a file browser")
-    (tmp_path / "high" / "notes.txt").write_text("no picture")
+    (tmp_path / "high" / "notes.txt").write_text("no image")
     pairs = pair_folder(tmp_path)
     assert [pair.name for pair in pairs] == ["a", "b"]
     assert pairs[1] == Pair("b", {"low": low}, high)
 
 
-def test_inputs_are_called_like_their_folders(picture, tmp_path):
-    visible, infrared = picture("visible/1.png"), picture("infrared/1.png")
+def test_inputs_are_named_like_their_folders(write_image, tmp_path):
+    visible, infrared = write_image("visible/1.png"), write_image("infrared/1.png")
     (pair,) = pair_folder(tmp_path, inputs=("visible", "infrared"), target=None)
     assert pair == Pair("1", {"visible": visible, "infrared": infrared}, None)
 
 
-def test_a_picture_that_one_camera_lacks_is_named(picture, tmp_path):
-    both = picture("visible/1.png"), picture("infrared/1.png")
-    lone = picture("visible/3.png"), picture("infrared/2.png")
-    with pytest.raises(UsageError, match=r"1 of 3 pictures in .* no partner in visible/: 2"):
+def test_an_image_without_a_partner_is_reported(write_image, tmp_path):
+    both = write_image("visible/1.png"), write_image("infrared/1.png")
+    unpaired = write_image("visible/3.png"), write_image("infrared/2.png")
+    with pytest.raises(UsageError, match=r"1 of 3 images in .* no partner in visible/: 2"):
         fusion_folder(tmp_path)
-    pairs, alone = pair_folder_lenient(tmp_path)
+    pairs, found = pair_folder_partially(tmp_path)
     assert pairs == [Pair("1", dict(zip(("visible", "infrared"), both, strict=True)), None)]
-    assert sorted(alone) == sorted(lone)
-    for path in lone:
+    assert sorted(found) == sorted(unpaired)
+    for path in unpaired:
         path.unlink()
     assert fusion_folder(tmp_path) == pairs
 
 
-def test_a_missing_camera_is_named(picture, tmp_path):
-    picture("visible/1.png")
-    for read in (fusion_folder, pair_folder_lenient):
+def test_a_missing_camera_folder_is_reported(write_image, tmp_path):
+    write_image("visible/1.png")
+    for read in (fusion_folder, pair_folder_partially):
         with pytest.raises(UsageError, match=r"Missing: infrared; found: visible"):
             read(tmp_path)
 
 
-def test_day_pictures_have_no_input(picture, tmp_path):
-    path = picture("high/a.png")
+def test_images_without_inputs_are_targets(write_image, tmp_path):
+    path = write_image("high/a.png")
     assert (
         target_only_folder(tmp_path)
         == target_only_folder(tmp_path / "high")
@@ -62,14 +63,14 @@ def test_day_pictures_have_no_input(picture, tmp_path):
     )
 
 
-@pytest.mark.parametrize("place", ["", "low/", "visible/"])
-def test_dark_pictures_alone_have_no_target(place, picture, tmp_path):
-    path = picture(f"{place}a.png")
-    picture("infrared/a.png")
+@pytest.mark.parametrize("folder", ["", "low/", "visible/"])
+def test_images_without_targets_are_inputs(folder, write_image, tmp_path):
+    path = write_image(f"{folder}a.png")
+    write_image("infrared/a.png")
     assert input_only_folder(tmp_path) == [Pair("a", {"low": path}, None)]
 
 
-def test_what_a_port_is_shown(tmp_path):
+def test_low_is_the_visible_image_if_there_is_no_low(tmp_path):
     visible, infrared, low = (tmp_path / name for name in ("visible", "infrared", "low"))
     cameras = Pair("1", {"visible": visible, "infrared": infrared}, None)
     assert [cameras.path_of(port) for port in ("visible", "infrared", "low")] == [
@@ -82,79 +83,84 @@ def test_what_a_port_is_shown(tmp_path):
     assert Pair("1", {"low": low}, None).path_of("visible") is None
 
 
-def test_a_missing_folder_is_named(tmp_path):
+def test_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(UsageError, match="nowhere"):
         pair_folder(tmp_path / "nowhere")
 
 
-def test_a_folder_without_low_and_high_is_told_what_it_has(picture, tmp_path):
-    picture("our485/high/1.png")
+def test_the_error_for_missing_subfolders_lists_those_found(write_image, tmp_path):
+    write_image("our485/high/1.png")
     with pytest.raises(UsageError, match=r"low, high.*found: our485"):
         pair_folder(tmp_path)
 
 
-def test_a_folder_without_pictures_is_refused(picture, tmp_path):
-    picture("high/1.png")
+def test_a_folder_without_images_is_rejected(write_image, tmp_path):
+    write_image("high/1.png")
     (tmp_path / "low").mkdir()
-    with pytest.raises(UsageError, match=r"low holds no pictures.*\.png"):
+    with pytest.raises(UsageError, match=r"low holds no images.*\.png"):
         pair_folder(tmp_path)
 
 
-def test_lone_pictures_are_counted_and_some_named(picture, tmp_path):
+def test_unpaired_images_are_counted_and_some_listed(write_image, tmp_path):
     for name in "abcde":
-        picture(f"low/{name}.png")
-    picture("high/a.png")
+        write_image(f"low/{name}.png")
+    write_image("high/a.png")
     with pytest.raises(UsageError, match=r"4 of 5 .* no partner in high/: b, c, d, \.\.\."):
         pair_folder(tmp_path)
 
 
-def test_two_pictures_of_one_name_are_refused(picture, tmp_path):
-    picture("low/a.png"), picture("low/a.jpg"), picture("high/a.png")
+def test_two_images_of_one_name_are_rejected(write_image, tmp_path):
+    write_image("low/a.png")
+    write_image("low/a.jpg")
+    write_image("high/a.png")
     with pytest.raises(UsageError, match=r"called a: a\.jpg and a\.png"):
         pair_folder(tmp_path)
 
 
-def test_pairs_of_unequal_size_are_refused_with_both_sizes(picture, tmp_path):
-    picture("low/a.png", size=(12, 20)), picture("high/a.jpg", size=(12, 24))
+def test_pairs_of_unequal_size_are_rejected_with_both_sizes(write_image, tmp_path):
+    write_image("low/a.png", size=(12, 20))
+    write_image("high/a.jpg", size=(12, 24))
     with pytest.raises(UsageError, match=r"pair a must.*a\.png is 12x20.*a\.jpg is 12x24"):
         check_sizes(pair_folder(tmp_path))
 
 
-def test_a_crop_larger_than_a_picture_is_refused(picture, tmp_path):
-    picture("low/a.png"), picture("high/a.png")
-    check_sizes(pair_folder(tmp_path), crop=12)
-    with pytest.raises(UsageError, match=r"crop=13.*12x20.*at most 12"):
-        check_sizes(pair_folder(tmp_path), crop=13)
+def test_a_crop_larger_than_an_image_is_rejected(write_image, tmp_path):
+    write_image("low/a.png")
+    write_image("high/a.png")
+    check_sizes(pair_folder(tmp_path), crop_size=12)
+    with pytest.raises(UsageError, match=r"crop_size=13.*12x20.*at most 12"):
+        check_sizes(pair_folder(tmp_path), crop_size=13)
 
 
-def test_a_picture_that_will_be_brought_to_anothers_size_may_have_its_own(picture, tmp_path):
-    picture("visible/a.png", size=(36, 61)), picture("infrared/a.png", size=(12, 20))
+def test_images_that_are_resized_may_have_different_sizes(write_image, tmp_path):
+    write_image("visible/a.png", size=(36, 61))
+    write_image("infrared/a.png", size=(12, 20))
     pairs = fusion_folder(tmp_path)
     with pytest.raises(UsageError, match=r"must have one size"):
         check_sizes(pairs)
-    pairs = [dataclasses.replace(pair, size="infrared") for pair in pairs]
-    check_sizes(pairs, crop=12)
-    with pytest.raises(UsageError, match=r"crop=13.*infrared.*12x20"):
-        check_sizes(pairs, crop=13)
+    pairs = [dataclasses.replace(pair, resize_to="infrared") for pair in pairs]
+    check_sizes(pairs, crop_size=12)
+    with pytest.raises(UsageError, match=r"crop_size=13.*infrared.*12x20"):
+        check_sizes(pairs, crop_size=13)
 
 
-def some(count):
+def make_pairs(count):
     return [Pair(f"{index}", {}, None) for index in range(count)]
 
 
-def test_a_split_depends_on_names_and_seed_alone():
-    pairs = some(40)
-    kept, held = split(pairs, 0.25, 1)
-    assert split(pairs[::-1], 0.25, 1) == (kept, held)
-    assert split(pairs, 0.25, 2) != (kept, held)
-    assert len(held) == 10
-    assert sorted([*kept, *held], key=lambda p: p.name) == sorted(pairs, key=lambda p: p.name)
+def test_a_random_split_depends_on_names_and_seed_alone():
+    pairs = make_pairs(40)
+    train, val = random_split(pairs, 0.25, 1)
+    assert random_split(pairs[::-1], 0.25, 1) == (train, val)
+    assert random_split(pairs, 0.25, 2) != (train, val)
+    assert len(val) == 10
+    assert sorted([*train, *val], key=lambda p: p.name) == sorted(pairs, key=lambda p: p.name)
 
 
-def test_a_split_leaves_something_on_both_sides():
-    assert [len(side) for side in split(some(2), 0.01)] == [1, 1]
-    assert [len(side) for side in split(some(2), 0.99)] == [1, 1]
+def test_no_subset_of_a_random_split_is_empty():
+    assert [len(subset) for subset in random_split(make_pairs(2), 0.01)] == [1, 1]
+    assert [len(subset) for subset in random_split(make_pairs(2), 0.99)] == [1, 1]
     with pytest.raises(UsageError, match="At least 2 pairs"):
-        split(some(1), 0.5)
+        random_split(make_pairs(1), 0.5)
     with pytest.raises(UsageError, match=r"between 0 and 1. Received: 1\.5"):
-        split(some(2), 1.5)
+        random_split(make_pairs(2), 1.5)

@@ -1,4 +1,4 @@
-"""The embedded pairs: the same bytes each time, no photograph on both sides."""
+"""The sample pairs are the same bytes each time, and no photograph is in both subsets."""
 
 import importlib.util
 
@@ -17,19 +17,19 @@ def pairs(tmp_path_factory):
     return synthetic.sample_pairs(tmp_path_factory.mktemp("embedded"))
 
 
-def contents(folder):
+def read_all(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_both_halves_pair_and_share_no_photograph(pairs):
-    halves = [pair_folder(pairs / half) for half in ("train", "val")]
-    assert [len(half) for half in halves] == list(synthetic.COUNTS.values())
-    assert {p.name.split("_")[0] for p in halves[0]}.isdisjoint(
-        p.name.split("_")[0] for p in halves[1]
+def test_both_subsets_pair_and_share_no_photograph(pairs):
+    subsets = [pair_folder(pairs / subset) for subset in ("train", "val")]
+    assert [len(subset) for subset in subsets] == list(synthetic.PAIR_COUNTS.values())
+    assert {p.name.split("_")[0] for p in subsets[0]}.isdisjoint(
+        p.name.split("_")[0] for p in subsets[1]
     )
-    for half in halves:
-        check_sizes(half, crop=256)
-    check_leakage(*halves)
+    for subset in subsets:
+        check_sizes(subset, crop_size=256)
+    check_leakage(*subsets)
 
 
 def test_inputs_are_dark_and_targets_are_not(pairs):
@@ -43,42 +43,44 @@ def test_inputs_are_dark_and_targets_are_not(pairs):
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(pairs, tmp_path):
-    assert contents(synthetic.sample_pairs(tmp_path / "again")) == contents(pairs)
-    other = contents(synthetic.sample_pairs(tmp_path / "again", seed=2))  # replaces what is there
-    assert other.keys() == contents(pairs).keys()
-    assert other != contents(pairs)
+    assert read_all(synthetic.sample_pairs(tmp_path / "again")) == read_all(pairs)
+    other = read_all(
+        synthetic.sample_pairs(tmp_path / "again", seed=2)
+    )  # replaces the existing pairs
+    assert other.keys() == read_all(pairs).keys()
+    assert other != read_all(pairs)
 
 
-def test_warm_bodies_show_to_the_infrared_camera_alone(tmp_path):
+def test_warm_bodies_are_bright_in_infrared_only(tmp_path):
     pytest.importorskip("skimage")
     folder = synthetic.sample_camera_pairs(tmp_path / "cameras")
     pairs = pair_folder(folder / "val", inputs=("visible", "infrared"), target=None)
-    assert len(pairs) == synthetic.COUNTS["val"]
+    assert len(pairs) == synthetic.PAIR_COUNTS["val"]
     for pair in pairs:
         visible, infrared = (
-            image_io.read_float_rgb(pair.inputs[s]) for s in ("visible", "infrared")
+            image_io.read_float_rgb(pair.inputs[port]) for port in ("visible", "infrared")
         )
         warm = infrared.mean(2) > 0.8
         assert 0.005 < warm.mean() < 0.2
         assert visible[warm].mean() < 0.1
 
 
-def test_what_is_complete_is_left_alone(pairs):
-    marked = next((pairs / "val" / "low").iterdir())
-    before = marked.stat().st_mtime_ns
+def test_complete_pairs_are_not_written_again(pairs):
+    file = next((pairs / "val" / "low").iterdir())
+    before = file.stat().st_mtime_ns
     assert synthetic.sample_pairs(pairs) == pairs
-    assert marked.stat().st_mtime_ns == before
+    assert file.stat().st_mtime_ns == before
 
 
-def test_a_folder_with_something_else_is_refused(tmp_path):
+def test_a_folder_with_other_files_is_rejected(tmp_path):
     pytest.importorskip("skimage")
-    (tmp_path / "diary.txt").write_text("mine")
+    (tmp_path / "other.txt").write_text("other")
     with pytest.raises(UsageError, match="new or empty"):
         synthetic.sample_pairs(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["other.txt"]
 
 
-def test_without_scikit_image_the_extra_is_named(tmp_path, monkeypatch):
+def test_without_scikit_image_the_error_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"lowlight_tf\[train\]"):
         synthetic.sample_pairs(tmp_path / "new")

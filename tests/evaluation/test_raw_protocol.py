@@ -51,7 +51,9 @@ def pair(tmp_path):
             (tmp_path / side).mkdir(exist_ok=True)
         digits = np.full((24, 32), round(light * 16000), np.uint16)
         path = tmp_path / "raw" / f"{name}.dng"
-        dng.write(path, digits + 64, "RGGB", black=(64,), white=16064, orientation=orientation)
+        dng.write(
+            path, digits + 64, "RGGB", black_level=(64,), white_level=16064, orientation=orientation
+        )
         shape = (24, 32) if orientation < 5 else (32, 24)
         target = np.broadcast_to(np.float32(levels) / 255, (*shape, 3))
         image_io.write_float_rgb(tmp_path / "high" / f"{name}.png", target)
@@ -109,7 +111,9 @@ def test_a_net_of_half_the_size_is_measured_under_its_own_protocol_only(pair):
 def test_a_target_may_be_a_long_exposure(pair, tmp_path):
     one = pair(ratio=100, levels=0)
     digits = np.full((24, 32), 1600, np.uint16)
-    dng.write(tmp_path / "high" / "a.dng", digits + 64, "RGGB", black=(64,), white=16064)
+    dng.write(
+        tmp_path / "high" / "a.dng", digits + 64, "RGGB", black_level=(64,), white_level=16064
+    )
     long = Pair("a", one.inputs, tmp_path / "high" / "a.dng")
     shown = raw_protocol.read_upright_target(long)
     assert shown.dtype == np.uint16

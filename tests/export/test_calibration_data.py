@@ -134,7 +134,7 @@ def test_what_two_cameras_saw_is_prepared_as_for_training(fusing_run):
         for one in (None, how)
     )
     pairs = read_pairs(fusing_run / "pairs_training.json")
-    learned = MultiCameraCache(pairs, FUSE, preparation=how, cache_mb=1).read(0)
+    learned = MultiCameraCache(pairs, FUSE, preprocessing=how, cache_mb=1).read(0)
     for port, image in zip(FUSE.image_inputs, learned, strict=True):
         assert np.abs(plain[port.name] - image / 255).max() > 0.1
         np.testing.assert_allclose(pictures[0][port.name], image / 255, atol=0.51 / 255)

@@ -1,4 +1,4 @@
-"""Picture files: what comes in goes out, and what is broken is refused."""
+"""Image files are read and written with their metadata, and broken ones are refused."""
 
 import os
 import struct
@@ -21,14 +21,14 @@ WITH_METADATA = ["jpg", "png", "webp", "tif"]
 
 @pytest.fixture
 def scene(rng):
-    """Return a smooth (20, 30, 3) uint8 picture with a light upper left."""
+    """Return a smooth (20, 30, 3) uint8 image with a bright upper left corner."""
     small = rng.integers(0, 120, (4, 6, 3), dtype=np.uint8)
     small[0, 0] = 250, 200, 40
     return cv2.resize(small, (30, 20))
 
 
-def photograph(path, pixels, orientation):
-    """Write as a camera does: turned pixels, and EXIF that says how."""
+def save_with_exif(path, pixels, orientation):
+    """Write an image as a camera does: stored pixels, and their orientation in EXIF."""
     exif = Image.Exif()
     exif[274], exif[271], exif[306] = orientation, "Maker", "2020:01:02 03:04:05"
     exif.get_ifd(34665)[33434] = IFDRational(1, 50)  # exposure time
@@ -37,34 +37,34 @@ def photograph(path, pixels, orientation):
     image.save(path, exif=exif, icc_profile=PROFILE, **(lossless if path.suffix != ".tif" else {}))
 
 
-def as_a_viewer_shows(path):
-    """Return the pixels upright, as another program understands the file."""
+def load_upright_with_pillow(path):
+    """Return the upright pixels as Pillow reads the file."""
     with Image.open(path) as image:
-        image.load()  # turns a TIFF by itself
-        turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}.get(image.getexif().get(274, 1))
-        return np.asarray(image if turn is None else image.transpose(turn))
+        image.load()  # rotates TIFF by itself
+        transpose = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}.get(image.getexif().get(274, 1))
+        return np.asarray(image if transpose is None else image.transpose(transpose))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", WITH_METADATA)
-def test_a_turned_picture_is_read_upright_and_not_turned_twice(
+def test_every_orientation_is_read_upright_and_written_without_rotation(
     tmp_path, scene, suffix, orientation
 ):
     source, result = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
-    photograph(source, scene, orientation)
-    expected = as_a_viewer_shows(source)
-    picture = image_io.load_image(source)
-    np.testing.assert_allclose(picture.pixels, expected, atol=2)
-    image_io.save_image(result, picture)
+    save_with_exif(source, scene, orientation)
+    expected = load_upright_with_pillow(source)
+    image = image_io.load_image(source)
+    np.testing.assert_allclose(image.pixels, expected, atol=2)
+    image_io.save_image(result, image)
     np.testing.assert_allclose(
-        as_a_viewer_shows(result), expected, atol=12 if suffix == "jpg" else 0
+        load_upright_with_pillow(result), expected, atol=12 if suffix == "jpg" else 0
     )
 
 
 @pytest.mark.parametrize("suffix", WITH_METADATA)
-def test_the_profile_and_what_the_camera_wrote_are_kept(tmp_path, scene, suffix):
+def test_the_icc_profile_and_exif_are_kept(tmp_path, scene, suffix):
     source, result = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
-    photograph(source, scene, 6)
+    save_with_exif(source, scene, 6)
     image_io.save_image(result, image_io.load_image(source))
     with Image.open(result) as image:
         assert image.info["icc_profile"] == PROFILE
@@ -75,8 +75,8 @@ def test_the_profile_and_what_the_camera_wrote_are_kept(tmp_path, scene, suffix)
             assert exif.get_ifd(34665)[33434] == pytest.approx(0.02)
 
 
-def test_metadata_goes_from_format_to_format(tmp_path, scene):
-    photograph(tmp_path / "1.jpg", scene, 3)
+def test_metadata_are_converted_between_formats(tmp_path, scene):
+    save_with_exif(tmp_path / "1.jpg", scene, 3)
     for source, result in (("1.jpg", "2.tif"), ("2.tif", "3.webp"), ("3.webp", "4.png")):
         image_io.save_image(tmp_path / result, image_io.load_image(tmp_path / source))
         with Image.open(tmp_path / result) as image:
@@ -85,7 +85,7 @@ def test_metadata_goes_from_format_to_format(tmp_path, scene):
             assert image.getexif().get_ifd(34665)[33434] == pytest.approx(0.02)
 
 
-def test_the_thumbnail_of_the_dark_picture_is_dropped(tmp_path, scene):
+def test_the_exif_thumbnail_is_dropped(tmp_path, scene):
     orientation = struct.pack(">HHIHH", 274, 3, 1, 6, 0)
     exif = b"MM\0*" + struct.pack(">IH", 8, 1) + orientation + struct.pack(">IHI", 26, 0, 0)
     Image.fromarray(scene).save(tmp_path / "in.jpg", exif=b"Exif\0\0" + exif)
@@ -94,31 +94,31 @@ def test_the_thumbnail_of_the_dark_picture_is_dropped(tmp_path, scene):
     )
 
 
-def test_damaged_exif_does_not_cost_the_picture(tmp_path, scene):
+def test_damaged_exif_is_dropped_and_the_image_read(tmp_path, scene):
     Image.fromarray(scene).save(tmp_path / "in.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\xff")
-    picture = image_io.load_image(tmp_path / "in.jpg")
-    assert picture.pixels.shape == scene.shape
-    assert picture.exif is None
+    image = image_io.load_image(tmp_path / "in.jpg")
+    assert image.pixels.shape == scene.shape
+    assert image.exif is None
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_every_kind_of_pixel_comes_back_to_the_last_bit(tmp_path, rng, suffix, dtype, channels):
+def test_pixels_of_every_type_survive_a_round_trip(tmp_path, rng, suffix, dtype, channels):
     source, result = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
     shape = (20, 30, channels)[: 2 if channels == 1 else 3]
     pixels = rng.integers(0, np.iinfo(dtype).max, shape, dtype=dtype)
     cv2.imwrite(str(source), pixels)
-    picture = image_io.load_image(source)
-    assert picture.gray is (channels == 1)
-    assert (picture.alpha is not None) is (channels == 4)
-    before = picture.pixels.copy()
-    image_io.save_image(result, picture)
-    np.testing.assert_array_equal(picture.pixels, before)
+    image = image_io.load_image(source)
+    assert image.gray is (channels == 1)
+    assert (image.alpha is not None) is (channels == 4)
+    before = image.pixels.copy()
+    image_io.save_image(result, image)
+    np.testing.assert_array_equal(image.pixels, before)
     np.testing.assert_array_equal(cv2.imread(str(result), cv2.IMREAD_UNCHANGED), pixels)
 
 
-def test_channels_are_red_first(tmp_path):
+def test_channels_are_in_rgb_order(tmp_path):
     Image.new("RGB", (4, 4), (255, 10, 20)).save(tmp_path / "red.png")
     np.testing.assert_array_equal(
         image_io.load_image(tmp_path / "red.png").pixels[0, 0], [255, 10, 20]
@@ -127,16 +127,16 @@ def test_channels_are_red_first(tmp_path):
 
 def test_gray_with_alpha_stays_gray(tmp_path):
     Image.new("LA", (4, 4), (90, 40)).save(tmp_path / "in.png")
-    picture = image_io.load_image(tmp_path / "in.png")
-    assert picture.gray
-    tinted = LoadedImage(picture.pixels + np.uint8([30, 0, 0]), picture.alpha, picture.gray)
+    image = image_io.load_image(tmp_path / "in.png")
+    assert image.gray
+    tinted = LoadedImage(image.pixels + np.uint8([30, 0, 0]), image.alpha, image.gray)
     image_io.save_image(tmp_path / "out.png", tinted)
     b, g, r, alpha = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)[0, 0]
     assert b == g == r > 90
     assert alpha == 40
 
 
-def test_webp_keeps_alpha_and_every_bit(tmp_path, scene):
+def test_webp_is_lossless_with_alpha(tmp_path, scene):
     alpha = np.full(scene.shape[:2], 77, np.uint8)
     image_io.save_image(tmp_path / "a.webp", LoadedImage(scene, alpha))
     back = image_io.load_image(tmp_path / "a.webp")
@@ -144,25 +144,25 @@ def test_webp_keeps_alpha_and_every_bit(tmp_path, scene):
     np.testing.assert_array_equal(back.alpha, alpha)
 
 
-def test_a_palette_is_read_as_colors(tmp_path, scene):
+def test_a_palette_is_read_as_rgb(tmp_path, scene):
     Image.fromarray(scene).convert("P").save(tmp_path / "p.png")
     with Image.open(tmp_path / "p.png") as image:
         expected = np.asarray(image.convert("RGB"))
     np.testing.assert_array_equal(image_io.load_image(tmp_path / "p.png").pixels, expected)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.9, 0.98])
+@pytest.mark.parametrize("fraction", [0.05, 0.3, 0.9, 0.98])
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "bmp"])
-def test_a_truncated_file_is_refused(tmp_path, rng, suffix, share):
+def test_a_truncated_file_is_refused(tmp_path, rng, suffix, fraction):
     path = tmp_path / f"cut.{suffix}"
     Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * share)])
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * fraction)])
     with pytest.raises(UsageError, match=r"truncated|damaged"):
         image_io.load_image(path)
 
 
-def test_a_jpeg_cut_behind_its_thumbnail_is_refused(tmp_path, scene):
+def test_a_jpeg_truncated_after_its_thumbnail_is_refused(tmp_path, scene):
     path = tmp_path / "cut.jpg"
     Image.fromarray(scene).save(tmp_path / "thumbnail.jpg")
     thumbnail = (tmp_path / "thumbnail.jpg").read_bytes()  # has an end of its own
@@ -176,7 +176,7 @@ def test_a_jpeg_cut_behind_its_thumbnail_is_refused(tmp_path, scene):
 def test_a_progressive_jpeg_with_bytes_after_its_end_is_read(tmp_path, scene):
     Image.fromarray(scene).save(tmp_path / "p.jpg", progressive=True)
     with (tmp_path / "p.jpg").open("ab") as file:
-        file.write(b"a film, as telephones append")
+        file.write(b"a video, as telephones append")
     assert image_io.load_image(tmp_path / "p.jpg").pixels.shape == scene.shape
 
 
@@ -194,7 +194,7 @@ def test_a_png_with_a_changed_byte_is_refused(tmp_path, scene):
     ("content", "reason"),
     [(b"", "is empty"), (b"hello, this is text", "is not a JPEG"), (b"GIF89a....", "is not a")],
 )
-def test_what_is_no_picture_is_refused(tmp_path, content, reason):
+def test_a_file_that_is_no_image_is_refused(tmp_path, content, reason):
     (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(UsageError, match=reason):
         image_io.load_image(tmp_path / "x.png")
@@ -205,7 +205,7 @@ def test_a_missing_file_is_refused(tmp_path):
         image_io.load_image(tmp_path / "none.png")
 
 
-def test_numbers_that_are_not_8_or_16_bit_are_refused(tmp_path):
+def test_types_other_than_8_and_16_bit_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / "f.tif"), np.zeros((4, 4, 3), np.float32))
     with pytest.raises(UsageError, match="float32"):
         image_io.load_image(tmp_path / "f.tif")
@@ -217,7 +217,7 @@ def test_cmyk_tiff_is_refused(tmp_path, scene):
         image_io.load_image(tmp_path / "c.tif")
 
 
-def test_nothing_is_overwritten_unasked(tmp_path, scene):
+def test_an_existing_file_is_kept_unless_overwrite_is_passed(tmp_path, scene):
     path = tmp_path / "there.png"
     path.write_bytes(b"precious")
     with pytest.raises(UsageError, match="exists"):
@@ -228,7 +228,7 @@ def test_nothing_is_overwritten_unasked(tmp_path, scene):
 
 
 @pytest.mark.parametrize(
-    ("name", "picture", "reason"),
+    ("name", "image", "reason"),
     [
         ("a.jpg", LoadedImage(np.zeros((4, 4, 3), np.uint16)), "16 bits"),
         ("a.jpg", LoadedImage(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)), "alpha"),
@@ -236,13 +236,13 @@ def test_nothing_is_overwritten_unasked(tmp_path, scene):
         ("a.webp", LoadedImage(np.zeros((4, 16400, 3), np.uint8)), "cannot be written"),
     ],
 )
-def test_what_a_format_cannot_hold_leaves_nothing_behind(tmp_path, name, picture, reason):
+def test_an_unsupported_format_leaves_no_file(tmp_path, name, image, reason):
     with pytest.raises(UsageError, match=reason):
-        image_io.save_image(tmp_path / name, picture)
+        image_io.save_image(tmp_path / name, image)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_read_and_write_turn_the_range_zero_to_one_into_eight_bits(tmp_path, rng):
+def test_float_images_are_written_with_8_bits_and_read_back(tmp_path, rng):
     image = rng.uniform(-0.1, 1.1, (6, 8, 3)).astype(np.float32)
     image_io.write_float_rgb(tmp_path / "a.png", image)
     image_io.write_float_rgb(tmp_path / "a.png", image)
@@ -251,14 +251,14 @@ def test_read_and_write_turn_the_range_zero_to_one_into_eight_bits(tmp_path, rng
     np.testing.assert_allclose(back, image.clip(0, 1), atol=0.5 / 255 + 1e-6)
 
 
-def test_sixteen_bits_are_read_at_full_depth(tmp_path):
+def test_16_bit_images_are_read_at_full_depth(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((2, 2, 3), 12345, np.uint16))
     np.testing.assert_allclose(
         image_io.read_float_rgb(tmp_path / "a.png"), 12345 / 65535, rtol=1e-6
     )
 
 
-def test_find_lists_pictures_only(tmp_path):
+def test_find_images_lists_images_only(tmp_path):
     for name in ("b.png", "a.JPG", "notes.txt", ".hidden.png", "sub/c.webp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
@@ -289,7 +289,7 @@ def test_a_broken_file_prints_nothing(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
-def test_a_large_picture_is_held_once(tmp_path, suffix):
+def test_a_large_image_is_held_in_memory_once(tmp_path, suffix):
     path = tmp_path / f"large.{suffix}"
     pixels = np.zeros((4000, 6000, 3), np.uint8)
     cv2.imwrite(str(path), pixels)
@@ -303,7 +303,7 @@ def test_a_large_picture_is_held_once(tmp_path, suffix):
     assert int(done.stdout) * 1024 < 1.5 * pixels.nbytes, done.stderr
 
 
-def test_a_profile_of_gray_goes_with_gray_only(tmp_path):
+def test_a_gray_icc_profile_is_written_for_gray_images_only(tmp_path):
     gray = PROFILE[:16] + b"GRAY" + PROFILE[20:]
     pixels = np.full((8, 8, 3), 90, np.uint8)
     image_io.save_image(tmp_path / "gray.jpg", LoadedImage(pixels, gray=True, icc=gray))

@@ -1,4 +1,4 @@
-"""A darkened picture has the mean and the variance that the sensor's formula gives."""
+"""A darkened image has the mean and the variance that the sensor's formula gives."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,9 @@ def flat(value):
 )
 def test_mean_and_variance_follow_the_formula(rng, shot, read, bits):
     light = to_linear(
-        darken(flat(GRAY), exposure=0.25, rng=rng, shot=shot, read=read, bits=bits).astype("f8")
+        darken(flat(GRAY), exposure=0.25, rng=rng, shot=shot, read=read, bit_depth=bits).astype(
+            "f8"
+        )
     )
     mean = 0.5 * 0.25
     variance = shot * mean + read**2 + (2**bits - 1) ** -2 / 12
@@ -27,19 +29,19 @@ def test_mean_and_variance_follow_the_formula(rng, shot, read, bits):
     np.testing.assert_allclose(light.var(), variance, rtol=0.02)
 
 
-def test_without_noise_only_the_light_is_less(rng):
+def test_without_noise_only_the_exposure_changes(rng):
     image = rng.random((8, 9, 3), dtype=np.float32)
-    dark = darken(image, exposure=0.5, rng=rng, shot=0, read=0, bits=16)
+    dark = darken(image, exposure=0.5, rng=rng, shot=0, read=0, bit_depth=16)
     assert dark.dtype == np.float32
     np.testing.assert_allclose(to_linear(dark), 0.5 * to_linear(image), atol=1e-5)
 
 
-def test_a_sensor_of_one_bit_knows_black_and_white(rng):
-    dark = darken(rng.random((8, 9, 3)), exposure=1, rng=rng, shot=0, read=0, bits=1)
+def test_a_one_bit_sensor_returns_black_and_white_only(rng):
+    dark = darken(rng.random((8, 9, 3)), exposure=1, rng=rng, shot=0, read=0, bit_depth=1)
     assert set(np.unique(dark)) == {0.0, 1.0}
 
 
-def test_nothing_leaves_the_range(rng):
+def test_results_stay_in_range(rng):
     dark = darken(flat(1.0), exposure=1, rng=rng, shot=0.05, read=0.1)
     assert dark.min() >= 0
     assert dark.max() == 1
@@ -53,14 +55,14 @@ def test_the_same_generator_gives_the_same_noise():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"exposure": 0}, {"exposure": 1, "shot": -1}, {"exposure": 1, "read": -1}]
+    "parameters", [{"exposure": 0}, {"exposure": 1, "shot": -1}, {"exposure": 1, "read": -1}]
 )
-def test_impossible_sensors_are_refused(rng, wrong):
+def test_invalid_parameters_are_refused(rng, parameters):
     with pytest.raises(UsageError, match=r"exposure|shot|read"):
-        darken(flat(0.5), rng=rng, **wrong)
+        darken(flat(0.5), rng=rng, **parameters)
 
 
-def test_srgb_is_the_standards(rng):
+def test_the_transfer_function_is_that_of_the_srgb_standard(rng):
     # IEC 61966-2-1: the curve is straight up to 0.04045; half of the light is 0.7354.
     np.testing.assert_allclose(
         to_srgb(np.array([0.0, 0.001, 0.5, 1.0])), [0, 0.01292, GRAY, 1], atol=1e-6

@@ -1,4 +1,4 @@
-"""Tiles cover everything, agree to share, and fade."""
+"""Tiles cover the image, overlap and are blended."""
 
 import numpy as np
 import pytest
@@ -18,50 +18,54 @@ def test_tiles_cover_the_side_and_overlap_enough(length):
         assert len(starts) == 1 + -(-(length - 32) // 26)  # no tile too many
 
 
-def test_a_ramp_rises_from_nearly_none_to_nearly_all_without_a_kink():
-    ramp = tiling.blend_weights(20)
-    assert 0 < ramp[0] < 0.01
-    np.testing.assert_allclose(ramp + ramp[::-1], 1, atol=1e-6)
-    assert (np.diff(ramp) > 0).all()
+def test_blend_weights_rise_smoothly_from_0_to_1():
+    weights = tiling.blend_weights(20)
+    assert 0 < weights[0] < 0.01
+    np.testing.assert_allclose(weights + weights[::-1], 1, atol=1e-6)
+    assert (np.diff(weights) > 0).all()
 
 
 @pytest.mark.parametrize("shape", [(90, 70, 3), (70, 90, 3), (20, 200, 3), (32, 48, 3), (9, 7, 3)])
-def test_tiles_of_one_picture_make_that_picture_bit_by_bit(rng, shape):
-    picture = rng.random(shape, dtype=np.float32)
-    result = np.full_like(picture, np.nan)
+def test_tiles_cut_from_an_image_restore_it_bit_by_bit(rng, shape):
+    image = rng.random(shape, dtype=np.float32)
+    result = np.full_like(image, np.nan)
     tiling.process_tiles(
         result,
-        lambda top, left: picture[top : top + 32, left : left + 48].copy(),
+        lambda top, left: image[top : top + 32, left : left + 48].copy(),
         lambda view, values: np.copyto(view, values),
-        size=(32, 48),
+        tile_size=(32, 48),
         overlap=(6, 8),
     )
-    np.testing.assert_array_equal(result, picture)
+    np.testing.assert_array_equal(result, image)
 
 
 @pytest.mark.parametrize("shape", [(200, 60), (60, 200)])
-def test_nothing_is_written_before_it_was_read_for_the_last_time(rng, shape):
-    picture = rng.random((*shape, 1), dtype=np.float32)
-    work = picture.copy()
+def test_no_pixel_is_written_before_its_last_read(rng, shape):
+    image = rng.random((*shape, 1), dtype=np.float32)
+    work = image.copy()
 
     def render(top, left):
-        there = np.s_[top : top + 32, left : left + 48]
-        np.testing.assert_array_equal(work[there], picture[there])
-        return work[there] + 1
+        at = np.s_[top : top + 32, left : left + 48]
+        np.testing.assert_array_equal(work[at], image[at])
+        return work[at] + 1
 
     tiling.process_tiles(
-        work, render, lambda view, values: np.copyto(view, values), size=(32, 48), overlap=(6, 8)
+        work,
+        render,
+        lambda view, values: np.copyto(view, values),
+        tile_size=(32, 48),
+        overlap=(6, 8),
     )
-    np.testing.assert_array_equal(work, picture + 1)
+    np.testing.assert_array_equal(work, image + 1)
 
 
-def test_the_step_between_unlike_tiles_is_spread_over_the_overlap():
+def test_a_difference_between_tiles_is_blended_over_the_overlap():
     result = np.zeros((32, 80, 1), np.float32)
     tiling.process_tiles(
         result,
         lambda top, left: np.full((32, 48, 1), np.float32(left > 0)),
         lambda view, values: np.copyto(view, values),
-        size=(32, 48),
+        tile_size=(32, 48),
         overlap=(6, 16),
     )
     assert result[0, 0, 0] == 0

@@ -1,4 +1,4 @@
-"""An imgaug augmenter of one's own, for the test that plugs it in."""
+"""A custom imgaug augmenter for a test."""
 
 try:
     from imgaug import augmenters

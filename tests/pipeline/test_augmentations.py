@@ -1,4 +1,4 @@
-"""Every random change does what it says, to the images it is meant for, and from its seed alone."""
+"""Every augmentation has its documented effect, and depends on its seed alone."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_a_crop_cuts_the_same_square_from_all_images(image):
         np.testing.assert_allclose(second - first, 1, rtol=1e-5)
 
 
-def test_crops_reach_every_corner_of_the_picture():
+def test_crops_reach_every_edge_of_the_image():
     rows = np.repeat(np.arange(4.0, dtype=np.float32)[:, None, None], 4, axis=1)
     tops = {
         float(augmentations.random_crop([tf.constant(rows)], 2, s)[0][0][0, 0, 0]) for s in SEEDS
@@ -31,24 +31,25 @@ def test_crops_reach_every_corner_of_the_picture():
     assert tops == {0, 1, 2}
 
 
-def test_turns_are_the_eight_ways_a_square_can_lie(image):
-    ways = {
+def test_d4_has_the_eight_symmetries_of_a_square(image):
+    results = {
         augmentations.random_d4([tf.constant(image)], seed)[0].numpy().tobytes()
         for seed in SEEDS * 4
     }
-    many = [tf.constant([2, number], tf.int32) for number in range(60)]
-    ways |= {
-        augmentations.random_d4([tf.constant(image)], seed)[0].numpy().tobytes() for seed in many
+    more_seeds = [tf.constant([2, number], tf.int32) for number in range(60)]
+    results |= {
+        augmentations.random_d4([tf.constant(image)], seed)[0].numpy().tobytes()
+        for seed in more_seeds
     }
     expected = {
-        np.ascontiguousarray(np.rot90(side, turns)).tobytes()
-        for side in (image, image[::-1])
+        np.ascontiguousarray(np.rot90(flipped, turns)).tobytes()
+        for flipped in (image, image[::-1])
         for turns in range(4)
     }
-    assert ways == expected
+    assert results == expected
 
 
-def test_exposure_scales_within_its_stops(image):
+def test_exposure_gains_are_within_the_limit(image):
     gains = [
         float(augmentations.random_exposure(tf.constant(image / 4), 1.0, s)[0, 0, 0]) for s in SEEDS
     ]
@@ -58,7 +59,7 @@ def test_exposure_scales_within_its_stops(image):
     assert gains.std() > 0.1
 
 
-def test_blur_keeps_a_flat_picture_and_smooths_an_edge():
+def test_blur_keeps_a_flat_image_and_smooths_an_edge():
     flat = tf.fill([24, 24, 3], 0.3)
     edge = tf.concat([tf.zeros([24, 12, 3]), tf.ones([24, 12, 3])], axis=1)
     for seed in SEEDS[:3]:
@@ -68,29 +69,29 @@ def test_blur_keeps_a_flat_picture_and_smooths_an_edge():
         step = np.diff(
             augmentations.random_gaussian_blur(edge, 1.0, (1.0, 2.0), seed)[12, :, 0]
         ).max()
-        # The steepest step of an edge under a Gaussian of deviation s is 1 / (s sqrt(2 pi)).
+        # The steepest step of an edge under a Gaussian of sigma s is 1 / (s sqrt(2 pi)).
         assert 0.19 < step < 0.41
     np.testing.assert_array_equal(
         augmentations.random_gaussian_blur(edge, 0.0, (1.0, 2.0), SEEDS[0]), edge
     )
 
 
-def test_noise_has_at_most_its_deviation():
+def test_noise_has_at_most_the_maximum_sigma():
     gray = tf.fill([64, 64, 3], 0.5)
-    deviations = [
+    sigmas = [
         float(tf.math.reduce_std(augmentations.add_gaussian_noise(gray, 0.1, s))) for s in SEEDS
     ]
-    assert max(deviations) < 0.105
-    assert max(deviations) > 0.05
+    assert max(sigmas) < 0.105
+    assert max(sigmas) > 0.05
 
 
-def test_a_glance_shows_a_part_flipped_or_not():
+def test_a_thumbnail_crop_is_a_part_flipped_or_not():
     rows = np.linspace(0, 1, 64, dtype=np.float32)[:, None, None].repeat(96, 1).repeat(3, 2)
-    shown = [
+    crops = [
         augmentations.random_thumbnail_crop(tf.constant(rows), (32, 48), 0.5, seed).numpy()
         for seed in SEEDS
     ]
-    spans = [abs(float(image[-1, 0, 0] - image[0, 0, 0])) for image in shown]
+    spans = [abs(float(image[-1, 0, 0] - image[0, 0, 0])) for image in crops]
     assert 0.46 < min(spans) < 0.8 < max(spans) <= 1.001
-    assert {bool(image[-1, 0, 0] > image[0, 0, 0]) for image in shown} == {True, False}
-    assert all(image.shape == (32, 48, 3) for image in shown)
+    assert {bool(image[-1, 0, 0] > image[0, 0, 0]) for image in crops} == {True, False}
+    assert all(image.shape == (32, 48, 3) for image in crops)

@@ -202,7 +202,7 @@ def test_tiles_that_expose_by_themselves_are_held_to_the_whole(rng):
     [
         ((8, 9, 3), (9, 8), "visible 8x9, infrared 9x8"),
         ((8, 9, 1), (8, 9), "An image must be"),
-        ((8, 9, 3), (8, 9, 2), "An infrared picture must have one channel"),
+        ((8, 9, 3), (8, 9, 2), "An infrared image must have one channel"),
         ((8, 9, 3), (8, 9, 3), "false colors"),
     ],
 )

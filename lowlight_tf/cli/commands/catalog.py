@@ -77,7 +77,7 @@ def _metrics() -> Iterable[dict[str, Any]]:
 def _datasets() -> Iterable[dict[str, Any]]:
     from lowlight_tf.datasets import dataset_card, synthetic
 
-    embedded = {"train": synthetic.COUNTS["train"], "val": synthetic.COUNTS["val"]}
+    embedded = {"train": synthetic.PAIR_COUNTS["train"], "val": synthetic.PAIR_COUNTS["val"]}
     yield {
         "name": "embedded",
         "splits": _splits(embedded),

@@ -49,7 +49,7 @@ def _fetch(dataset, place: Path) -> int:
         if archive.url:
             path = place.parent / archive.file
             progress = ByteProgress(archive.file)
-            download.fetch(archive.url, path, sha256=archive.sha256, progress=progress)
+            download.download_file(archive.url, path, sha256=archive.sha256, progress=progress)
             _unpack(dataset, path, place)
             path.unlink()
     if manual or not dataset.archives:
@@ -75,7 +75,7 @@ def _install(dataset, path: Path, place: Path) -> int:
     known = {archive.file: archive.sha256 for archive in dataset.archives}
     sums = {known[path.name]} if path.name in known else set(known.values())
     if "" not in sums:
-        download.verify(path, *sums)
+        download.verify_sha256(path, *sums)
     _unpack(dataset, path, place)
     return 0
 
@@ -102,11 +102,11 @@ def _check(dataset, root: Path) -> int:
     results = checksums.verify_checksums(dataset, root)
     for result in results:
         state = {True: "as on the card", None: "of which the card has no checksum"}.get(
-            result.right, "NOT as on the card"
+            result.matches, "NOT as on the card"
         )
-        if result.right is False and result.count != result.expected:
-            state += f", which has {result.expected}"
-        elif result.right is False:
+        if result.matches is False and result.count != result.expected_count:
+            state += f", which has {result.expected_count}"
+        elif result.matches is False:
             state += ": others, or compressed again with loss"
-        print(f"{result.split}/{result.side}: {result.count} images, {state}")
-    return 1 if any(result.right is False for result in results) else 0
+        print(f"{result.split}/{result.key}: {result.count} images, {state}")
+    return 1 if any(result.matches is False for result in results) else 0

@@ -142,7 +142,7 @@ def _sample_inputs(run_folder: Path, contract: "Contract") -> tuple[list[Path], 
     infrared = []
     if contract.task == "raw_to_rgb":
         photographs = synthetic.sample_pairs(run_folder / "embedded") / "val"
-        pairs = synthetic_raw.synthetic_raw(
+        pairs = synthetic_raw.synthesize_raw_pairs(
             pairing.target_only_folder(photographs), run_folder / "embedded_raw"
         )
         folder = pairs[0].inputs["raw"].parent

@@ -101,7 +101,7 @@ def read(source: Path, args: argparse.Namespace) -> "RawImage":
         raise UsageError(
             f"{source} is no RAW file. Name a --model of images, or the RAW file it was made from."
         )
-    return raw_image.read_raw(source, black=args.black_level)
+    return raw_image.read_raw(source, black_level=args.black_level)
 
 
 def ratio_for(image: "RawImage", name: str, args: argparse.Namespace, bar: ProgressBar) -> float:

@@ -23,6 +23,7 @@ from lowlight_tf.evaluation.comparison import contact_sheet
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.color import luma
+from lowlight_tf.imaging.resize import resize_area
 from lowlight_tf.runtime.benchmark import peak_bytes
 from lowlight_tf.runtime.engine import Engine
 
@@ -317,28 +318,23 @@ def _measure_pair(model: evaluator.Evaluator, pair: Pair, width: int) -> ImageRe
     if not width:
         return ImageResult(scores, "", refused)
     images = prediction.images[model.protocols[0]]
-    result = _as_float32(images["enhanced"])
+    result = dtypes.img_as_float32(images["enhanced"])
     other = next((images[name] for name in ("target", "low", "visible") if name in images), None)
     difference = None
     if other is not None:
-        distance = np.abs(result - _as_float32(other)).mean(axis=2)
+        distance = np.abs(result - dtypes.img_as_float32(other)).mean(axis=2)
         levels = dtypes.img_as_uint8((distance / MAX_DIFFERENCE["target" in images]).clip(0, 1))
         colored = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1]
         difference = make_preview(dtypes.img_as_float32(colored), width)
     return ImageResult(scores, "", refused, make_preview(result, width), difference)
 
 
-def _as_float32(image: np.ndarray) -> np.ndarray:
-    return np.float32(image) if image.dtype == np.float64 else dtypes.img_as_float32(image)
-
-
 def make_preview(image: np.ndarray, width: int) -> Preview:
     """Return a preview of (H, W, 3) float32 sRGB in [0, 1], at most `width` pixels wide."""
     counts, _ = np.histogram(luma(image), bins=HISTOGRAM_BINS, range=(0, 1))
     factor = min(width / image.shape[1], 1)
-    sides = [max(round(side * factor), 1) for side in image.shape[1::-1]]
-    resized = cv2.resize(image, sides, interpolation=cv2.INTER_AREA).clip(0, 1)
-    pixels = dtypes.img_as_uint8(resized)[..., ::-1]
+    height, width = (max(round(side * factor), 1) for side in image.shape[:2])
+    pixels = dtypes.img_as_uint8(resize_area(image, (height, width)))[..., ::-1]
     _, webp = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
     fractions = (counts / max(counts.sum(), 1)).tolist()
-    return Preview(webp.tobytes(), sides[1], sides[0], tuple(fractions))
+    return Preview(webp.tobytes(), height, width, tuple(fractions))

@@ -9,6 +9,7 @@ from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import raw_protocol
 from lowlight_tf.evaluation.tasks import evaluation_of
 from lowlight_tf.imaging import dtypes
+from lowlight_tf.imaging.resize import resize_area
 from lowlight_tf.runtime.engine import Engine
 
 HEADER_HEIGHT = 24  # pixels above the images, for the names of the columns
@@ -80,11 +81,11 @@ def read_target(pair: Pair) -> np.ndarray:
 def _fit_into_cell(image: np.ndarray, width: int, height: int) -> np.ndarray:
     """Return an image resized into a cell, centered."""
     factor = min(width / image.shape[1], height / image.shape[0])
-    sides = [max(round(side * factor), 1) for side in image.shape[1::-1]]
-    resized = cv2.resize(image, sides, interpolation=cv2.INTER_AREA).clip(0, 1)
+    rows, columns = (max(round(side * factor), 1) for side in image.shape[:2])
+    resized = resize_area(image, (rows, columns)).clip(0, 1)
     cell = np.zeros((height, width, 3), np.float32)
-    left, top = (width - sides[0]) // 2, (height - sides[1]) // 2
-    cell[top : top + sides[1], left : left + sides[0]] = resized
+    top, left = (height - rows) // 2, (width - columns) // 2
+    cell[top : top + rows, left : left + columns] = resized
     return cell
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import results, results_table
 from lowlight_tf.evaluation.detection import mean_average_precision
@@ -19,6 +18,7 @@ from lowlight_tf.evaluation.detection.mean_average_precision import DetectionAgr
 from lowlight_tf.fileio import write_json, write_text
 from lowlight_tf.imaging import dtypes, image_io, noise
 from lowlight_tf.imaging.registration import infrared
+from lowlight_tf.imaging.resize import resize_image
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.tasks import task_of
@@ -235,7 +235,7 @@ def _image_variants(
     thermal = None
     if "infrared" in pair.inputs:
         thermal = infrared.read_thermal(pair.inputs["infrared"])
-        visible = multi_camera.resize_area(visible, thermal.shape[:2])
+        visible = resize_image(visible, thermal.shape[:2])
     if exposure:
         yield "day", visible
         dark = noise.darken(dtypes.img_as_float32(visible), exposure=exposure, rng=rng)

@@ -1,6 +1,7 @@
-"""What a picture file says of itself, and whether it is whole; read before it is decoded.
+"""Headers of image files: shape, EXIF, ICC profile and completeness, read without decoding.
 
-Decoders fill with gray what is missing and say nothing, and OpenCV tells of TIFF files no metadata.
+Decoders fill the missing part of a truncated file with gray without an error, and OpenCV does not
+return the metadata of TIFF files.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import mmap
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,28 +18,33 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.formats import tiff
 
-MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # neither data nor a restart
-END, SCAN = 0xD9, 0xDA
-FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-MAX_ICC_BYTES = 2**24  # bytes
-CHUNK_BYTES = 2**24  # bytes of a file that are kept in memory
+JPEG_SIGNATURE = b"\xff\xd8\xff"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # neither data nor a restart
+JPEG_END, JPEG_SCAN = 0xD9, 0xDA
+JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the others are tables
+MAX_ICC_BYTES = 2**24
+CHUNK_BYTES = 2**24  # read from a PNG before its memory pages are released
+HEAD_BYTES = 2**16  # enough for most of the metadata before the size of a JPEG
+
+Data = bytes | mmap.mmap
 
 
 @dataclasses.dataclass
 class Header:
-    """What is known of a picture file.
+    """Header of an image file.
 
     Attributes:
-        kind: "jpeg", "png", "webp", "bmp" or "tiff".
-        shape: What the decoder is expected to give; None where it is left to tell.
-        dtype: Likewise.
-        gray: Gray, with or without alpha.
-        exif: EXIF without its head, saying "upright"; or None.
-        icc: Color profile, or None.
-        orientation: 1 to 8, as EXIF counts.
+        format: "jpeg", "png", "webp", "bmp" or "tiff".
+        shape: Shape of the array that the decoder will return; None if the header does not give it.
+        dtype: Type of that array.
+        gray: Whether the image is grayscale, with or without alpha.
+        exif: EXIF data without its "Exif" prefix, with orientation 1 (upright); or None.
+        icc: ICC color profile, or None.
+        orientation: EXIF orientation of the file, 1 to 8.
     """
 
-    kind: str
+    format: str
     shape: tuple[int, ...] | None = None
     dtype: type = np.uint8
     gray: bool = False
@@ -47,13 +54,13 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a picture file, its format told by its first bytes.
+    """Read the header of an image file; the format is detected by the first bytes.
 
-    The chunks of a PNG are checked against their checksums; of the others, that the end is there.
-    The strips of a TIFF are left to its decoder, which does tell.
+    The chunks of a PNG are verified by their checksums; of the other formats, that the end of the
+    file is present. The strips of a TIFF are left to its decoder, which does report errors.
 
     Raises:
-        UsageError: If the file is missing, empty, of no known format, truncated or damaged.
+        UsageError: If the file is missing, empty, of an unknown format, truncated or damaged.
     """
     try:
         with path.open("rb") as file:
@@ -69,119 +76,181 @@ def read_header(path: Path) -> Header:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{path} {error}.") from None
-    if header.kind != "tiff" and header.exif:
+    if header.format != "tiff" and header.exif:
         exif, header.exif = header.exif, None
-        with contextlib.suppress(ValueError):  # damaged: the picture is good without
-            header.orientation, header.exif = (
-                tiff.read_orientation(exif),
-                tiff.without_orientation(exif),
-            )
+        with contextlib.suppress(ValueError):  # damaged EXIF is dropped, the image is kept
+            orientation = tiff.read_orientation(exif)
+            header.orientation, header.exif = orientation, tiff.without_orientation(exif)
     return header
 
 
+def read_size(path: Path) -> tuple[int, int] | None:
+    """Read (height, width) in pixels, upright, from the first `HEAD_BYTES` of an image file.
+
+    Returns:
+        None if they do not contain the size, contain EXIF data, which may rotate the image, or
+        cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:
+        return None
+    return None if any(name in head for name in (b"Exif\0\0", b"eXIf", b"EXIF")) else _size(head)
+
+
+def _size(head: bytes) -> tuple[int, int] | None:
+    """Return (height, width) as stored, from the beginning of a JPEG, PNG or WebP file."""
+    try:
+        if head.startswith(JPEG_SIGNATURE):
+            frames = (body for marker, body in _jpeg_segments(head) if marker in JPEG_FRAMES)
+            return _frame_shape(next(frames))[:2]
+        if head.startswith(PNG_SIGNATURE):
+            return _png_shape(head[16:29])[:2] if head[12:16] == b"IHDR" else None
+        if _is_webp(head):
+            return _webp_size(head[12:16], head[20:30])
+    except (struct.error, IndexError, StopIteration):  # it ends before the size
+        pass
+    return None
+
+
 def _parse(data: mmap.mmap) -> Header:
-    if data[:3] == b"\xff\xd8\xff":
+    if data[:3] == JPEG_SIGNATURE:
         return _jpeg(data)
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
+    if data[:8] == PNG_SIGNATURE:
         return _png(data)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if _is_webp(data):
         return _webp(data)
     if data[:2] == b"BM":
         _check_length(data, struct.unpack_from("<I", data, 2)[0])
         return Header("bmp")
     if tiff.is_tiff(data):
         return _tiff(data)
-    raise ValueError("is not a JPEG, PNG, WebP, TIFF or BMP picture")
+    raise ValueError("is not a JPEG, PNG, WebP, TIFF or BMP image")
 
 
 def _jpeg(data: mmap.mmap) -> Header:
-    """Walk from marker to marker; thumbnails in the head have ends of their own."""
-    header, profile, place = Header("jpeg"), {}, 2
-    while data[place + 1] != END:
-        kind = data[place + 1]
-        (length,) = struct.unpack_from(">H", data, place + 2)
-        content = data[place + 4 : place + 2 + length]
-        if kind in FRAMES:
-            _, height, width, channels = struct.unpack_from(">BHHB", content)
-            header.gray = channels == 1
-            header.shape = (height, width) if header.gray else (height, width, 3)
-        elif kind == 0xE1 and content.startswith(b"Exif\0\0"):
-            header.exif = header.exif or content[6:]
-        elif kind == 0xE2 and content.startswith(b"ICC_PROFILE\0"):
-            profile[content[12]] = content[14:]
-        place += 2 + length
-        marker = MARKER.search(data, place)
-        if marker is None or not (kind == SCAN or data[place] == 0xFF):
-            raise IndexError(place)
-        place = marker.start()
-    header.icc = b"".join(profile[part] for part in sorted(profile)) or None
+    header, icc_parts = Header("jpeg"), {}
+    for marker, body in _jpeg_segments(data):
+        if marker in JPEG_FRAMES:
+            header.shape = _frame_shape(body)
+            header.gray = len(header.shape) == 2
+        elif marker == 0xE1 and body.startswith(b"Exif\0\0"):
+            header.exif = header.exif or body[6:]
+        elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0"):
+            icc_parts[body[12]] = body[14:]
+    header.icc = b"".join(icc_parts[part] for part in sorted(icc_parts)) or None
     return header
+
+
+def _jpeg_segments(data: Data) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and body of each segment up to the end of the image (ITU-T T.81, annex B).
+
+    Segments are followed one by one: embedded thumbnails have end markers of their own.
+
+    Raises:
+        IndexError, struct.error: If the data end before the image.
+    """
+    offset = 2
+    while data[offset + 1] != JPEG_END:
+        marker = data[offset + 1]
+        (length,) = struct.unpack_from(">H", data, offset + 2)
+        yield marker, data[offset + 4 : offset + 2 + length]
+        offset += 2 + length
+        following = JPEG_MARKER.search(data, offset)
+        if following is None or not (marker == JPEG_SCAN or data[offset] == 0xFF):
+            raise IndexError(offset)
+        offset = following.start()
+
+
+def _frame_shape(body: bytes) -> tuple[int, ...]:
+    _, height, width, channels = struct.unpack_from(">BHHB", body)
+    return (height, width) if channels == 1 else (height, width, 3)
 
 
 def _png(data: mmap.mmap) -> Header:
-    header, place, forgotten, kind = Header("png"), 8, 0, b""
+    header, offset, released, kind = Header("png"), 8, 0, b""
     while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, place)
-        (expected,) = struct.unpack_from(">I", data, place + 8 + length)
-        with memoryview(data) as view, view[place + 4 : place + 8 + length] as chunk:
+        length, kind = struct.unpack_from(">I4s", data, offset)
+        (expected,) = struct.unpack_from(">I", data, offset + 8 + length)
+        with memoryview(data) as view, view[offset + 4 : offset + 8 + length] as chunk:
             if zlib.crc32(chunk) != expected:
                 raise ValueError(f"is damaged: wrong checksum of {kind.decode('latin1')}")
-            content = bytes(chunk[4:]) if kind in (b"IHDR", b"eXIf", b"iCCP", b"tRNS") else b""
+            body = bytes(chunk[4:]) if kind in (b"IHDR", b"eXIf", b"iCCP", b"tRNS") else b""
         if kind == b"IHDR":
-            width, height, depth, color = struct.unpack_from(">IIBB", content)
-            header.gray = color in (0, 4)
-            channels = {0: (), 4: (4,), 6: (4,)}.get(color, (3,))
-            header.shape, header.dtype = (
-                (height, width, *channels),
-                np.uint16 if depth == 16 else np.uint8,
-            )
+            header.shape = _png_shape(body)
+            header.dtype = np.uint16 if body[8] == 16 else np.uint8
+            header.gray = body[9] in (0, 4)
         elif kind == b"tRNS":
             header.shape = None
         elif kind == b"eXIf":
-            header.exif = content
+            header.exif = body
         elif kind == b"iCCP":
-            packed = content[content.index(b"\0") + 2 :]
+            compressed = body[body.index(b"\0") + 2 :]
             with contextlib.suppress(zlib.error):
-                header.icc = zlib.decompressobj().decompress(packed, MAX_ICC_BYTES)
-        place += 12 + length
-        if place - forgotten > CHUNK_BYTES:
-            forgotten = place
+                header.icc = zlib.decompressobj().decompress(compressed, MAX_ICC_BYTES)
+        offset += 12 + length
+        if offset - released > CHUNK_BYTES:
+            released = offset
             _release_pages(data)
     return header
+
+
+def _png_shape(body: bytes) -> tuple[int, ...]:
+    """Return the shape that an IHDR chunk describes: gray has no channel axis."""
+    width, height, _, color_type = struct.unpack_from(">IIBB", body)
+    return (height, width, *{0: (), 4: (4,), 6: (4,)}.get(color_type, (3,)))
+
+
+def _is_webp(data: Data) -> bool:
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
 def _webp(data: mmap.mmap) -> Header:
     end = struct.unpack_from("<I", data, 4)[0] + 8
     _check_length(data, end)
-    header, place = Header("webp"), 12
-    while place + 8 <= end:
-        kind, length = struct.unpack_from("<4sI", data, place)
+    header, offset = Header("webp"), 12
+    while offset + 8 <= end:
+        kind, length = struct.unpack_from("<4sI", data, offset)
         if kind == b"EXIF":
-            header.exif = data[place + 8 : place + 8 + length].removeprefix(b"Exif\0\0")
+            header.exif = data[offset + 8 : offset + 8 + length].removeprefix(b"Exif\0\0")
         elif kind == b"ICCP":
-            header.icc = data[place + 8 : place + 8 + length]
-        place += 8 + length + length % 2
+            header.icc = data[offset + 8 : offset + 8 + length]
+        offset += 8 + length + length % 2
     return header
 
 
+def _webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
+    """Return (height, width) from the first chunk of a WebP file (RFC 9649, section 2)."""
+    if kind == b"VP8X":  # extended: two sides of 24 bits, less one
+        return 1 + int.from_bytes(body[7:10], "little"), 1 + int.from_bytes(body[4:7], "little")
+    if kind == b"VP8L":  # lossless: two sides of 14 bits, less one
+        (bits,) = struct.unpack_from("<xI", body)
+        return 1 + (bits >> 14 & 0x3FFF), 1 + (bits & 0x3FFF)
+    if kind == b"VP8 ":  # lossy
+        width, height = struct.unpack_from("<6xHH", body)
+        return height & 0x3FFF, width & 0x3FFF
+    return None
+
+
 def _tiff(data: mmap.mmap) -> Header:
-    known = tiff.read_tags(data)
-    if not {tiff.WIDTH, tiff.HEIGHT, tiff.PHOTOMETRIC} <= set(known):
+    tags = tiff.read_tags(data)
+    if not {tiff.WIDTH, tiff.HEIGHT, tiff.PHOTOMETRIC} <= set(tags):
         raise ValueError("is damaged: a TIFF without width, height or color model")
-    if known[tiff.PHOTOMETRIC].number == tiff.CMYK:
+    if tags[tiff.PHOTOMETRIC].value == tiff.CMYK:
         raise ValueError("is CMYK. Convert it to RGB first")
-    channels = known[tiff.SAMPLES].number if tiff.SAMPLES in known else 1
+    channels = tags[tiff.SAMPLES].value if tiff.SAMPLES in tags else 1
     if channels == 2:
-        raise ValueError("is a gray TIFF with alpha, which decoders drop. Make it a PNG")
-    gray = known[tiff.PHOTOMETRIC].number in (0, 1)
-    deep = tiff.BITS in known and known[tiff.BITS].number == 16
+        raise ValueError("is a gray TIFF with alpha, which decoders drop. Convert it to PNG")
+    gray = tags[tiff.PHOTOMETRIC].value in (0, 1)
+    is_16bit = tiff.BITS in tags and tags[tiff.BITS].value == 16
     return Header(
         "tiff",
-        (known[tiff.HEIGHT].number, known[tiff.WIDTH].number, *(() if gray else (channels,))),
-        np.uint16 if deep else np.uint8,
+        (tags[tiff.HEIGHT].value, tags[tiff.WIDTH].value, *(() if gray else (channels,))),
+        np.uint16 if is_16bit else np.uint8,
         gray,
         tiff.extract_exif(data),
-        known[tiff.PROFILE].payload if tiff.PROFILE in known else None,
+        tags[tiff.PROFILE].payload if tiff.PROFILE in tags else None,
         tiff.read_orientation(data),
     )
 
@@ -192,6 +261,6 @@ def _check_length(data: mmap.mmap, size: int) -> None:
 
 
 def _release_pages(data: mmap.mmap) -> None:
-    """Give back the memory of what was read, where the system can."""
+    """Release the memory pages that were read, where the operating system supports it."""
     if hasattr(mmap, "MADV_DONTNEED"):
         data.madvise(mmap.MADV_DONTNEED)

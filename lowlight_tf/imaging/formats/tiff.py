@@ -1,4 +1,4 @@
-"""The tags of TIFF files, and of EXIF, which is a TIFF file without a picture."""
+"""Tags of TIFF files and of EXIF data, which is a TIFF file without an image."""
 
 import mmap
 import struct
@@ -10,37 +10,45 @@ import numpy as np
 WIDTH, HEIGHT, BITS, PHOTOMETRIC, SAMPLES = 256, 257, 258, 262, 277
 ORIENTATION, PROFILE = 274, 34675
 CMYK = 5
-POINTERS = {34665, 34853, 40965}  # EXIF, GPS and interoperability: tags that lead to more tags
-DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 33432}  # title, camera, program, time, artist, rights
-UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8}
-RATIONAL = {5, 10}  # two units make one value
+IFD_POINTER_TAGS = {34665, 34853, 40965}  # EXIF, GPS and interoperability directories
+DESCRIPTIVE_TAGS = {270, 271, 272, 305, 306, 315, 33432}
+"""Title, camera maker and model, software, time, artist, copyright."""
+BYTES_PER_UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8}
+"""Field type -> size of a unit in bytes."""
+RATIONAL_TYPES = {5, 10}  # two units per value
 
 Data = bytes | bytearray | mmap.mmap
 
 
 class Tag(NamedTuple):
-    """One entry of a directory: its type and its bytes, little-endian, and where they lie."""
+    """Entry of a TIFF directory (IFD).
 
-    kind: int
+    Attributes:
+        field_type: 1 to 12, see `BYTES_PER_UNIT`.
+        payload: Its values, little-endian.
+        offset: Position of the values in the data (bytes).
+    """
+
+    field_type: int
     payload: bytes
     offset: int
 
     @property
-    def number(self) -> int:
-        """The first value, of a tag that holds whole numbers."""
-        return int.from_bytes(self.payload[: UNIT[self.kind]], "little")
+    def value(self) -> int:
+        """The first value of an integer tag."""
+        return int.from_bytes(self.payload[: BYTES_PER_UNIT[self.field_type]], "little")
 
 
 def is_tiff(data: Data) -> bool:
-    """Tell a TIFF file, or EXIF, by its first bytes. The one for files above 4 GB is not read."""
+    """Return whether data begin as a TIFF file or EXIF data. BigTIFF is not supported."""
     return bytes(data[:4]) in (b"II*\0", b"MM\0*")
 
 
 def read_tags(data: Data, offset: int | None = None) -> dict[int, Tag]:
-    """Return the tags of the directory at `offset` (default: the first).
+    """Return the tags of the directory at `offset` (default: the first) by their number.
 
     Raises:
-        ValueError: If they reach beyond the end.
+        ValueError: If they extend beyond the end of the data.
     """
     order = _order(data)
     try:
@@ -54,19 +62,19 @@ def read_tags(data: Data, offset: int | None = None) -> dict[int, Tag]:
 
 
 def read_orientation(data: Data) -> int:
-    """Return 1 to 8 as EXIF counts the ways a picture may lie; 1 is upright."""
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if it is missing or invalid."""
     tag = read_tags(data).get(ORIENTATION)
-    return tag.number if tag and 1 <= tag.number <= 8 else 1
+    return tag.value if tag and 1 <= tag.value <= 8 else 1
 
 
 def clear_orientation(data: bytearray | mmap.mmap) -> None:
-    """Call the picture of a TIFF file, or of EXIF, upright."""
+    """Set the orientation of a TIFF file or of EXIF data to 1 (upright), in place."""
     if tag := read_tags(data).get(ORIENTATION):
         struct.pack_into(f"{_order(data)}HIHH", data, tag.offset - 6, 3, 1, 1, 0)
 
 
 def without_orientation(exif: bytes) -> bytes:
-    """Return EXIF that calls its picture upright and has no thumbnail of how it was before."""
+    """Return EXIF data with orientation 1 (upright) and without the thumbnail."""
     changed, order = bytearray(exif), _order(exif)
     clear_orientation(changed)
     (first,) = struct.unpack_from(f"{order}I", exif, 4)
@@ -75,33 +83,57 @@ def without_orientation(exif: bytes) -> bytes:
 
 
 def extract_exif(data: Data) -> bytes | None:
-    """Return the EXIF of a TIFF file, as other formats carry it."""
-    kept = {n: tag for n, tag in read_tags(data).items() if n in DESCRIPTIVE | POINTERS}
-    return b"II*\0" + struct.pack("<I", 8) + build_ifd(data, kept, 8) if kept else None
+    """Return the EXIF data of a TIFF file in the form that other formats embed, or None."""
+    wanted = DESCRIPTIVE_TAGS | IFD_POINTER_TAGS
+    tags = {number: tag for number, tag in read_tags(data).items() if number in wanted}
+    return b"II*\0" + struct.pack("<I", 8) + build_ifd(data, tags, 8) if tags else None
 
 
-def add_tags(path: Path, *, exif: bytes | None, profile: bytes | None) -> None:
-    """Write EXIF and a color profile into a TIFF file that is little-endian."""
+def add_tags(path: Path, *, exif: bytes | None, icc: bytes | None) -> None:
+    """Write EXIF data and an ICC profile into a little-endian TIFF file."""
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        kept = read_tags(data)
-        if profile:
-            kept[PROFILE] = Tag(7, profile, 0)
-        base = len(data) + len(data) % 2
-        more = b""
+        tags = read_tags(data)
+        if icc:
+            tags[PROFILE] = Tag(7, icc, 0)
+        end = len(data) + len(data) % 2
+        appended = b""
         for number, tag in sorted(read_tags(exif).items()) if exif else ():
-            if number in POINTERS:
-                inner = build_ifd(exif, read_tags(exif, tag.number), base + len(more))
-                kept[number] = Tag(4, struct.pack("<I", base + len(more)), 0)
-                more += inner + bytes(len(inner) % 2)
-            elif number in DESCRIPTIVE:
-                kept[number] = tag
-        first = base + len(more)
-        more += build_ifd(b"", kept, first)
+            if number in IFD_POINTER_TAGS:
+                sub_ifd = build_ifd(exif, read_tags(exif, tag.value), end + len(appended))
+                tags[number] = Tag(4, struct.pack("<I", end + len(appended)), 0)
+                appended += sub_ifd + bytes(len(sub_ifd) % 2)
+            elif number in DESCRIPTIVE_TAGS:
+                tags[number] = tag
+        ifd_offset = end + len(appended)
+        appended += build_ifd(b"", tags, ifd_offset)
     with path.open("r+b") as file:
-        file.seek(base)
-        file.write(more)
+        file.seek(end)
+        file.write(appended)
         file.seek(4)
-        file.write(struct.pack("<I", first))
+        file.write(struct.pack("<I", ifd_offset))
+
+
+def build_ifd(data: Data, tags: dict[int, Tag], offset: int) -> bytes:
+    """Return a little-endian directory for position `offset`, followed by its values.
+
+    Where `data` is given, the directories in it that tags point to are copied, too.
+    """
+    entries = struct.pack("<H", len(tags))
+    values_offset = offset + 2 + 12 * len(tags) + 4
+    values = b""
+    for number, tag in sorted(tags.items()):
+        payload, position = tag.payload, values_offset + len(values)
+        if number in IFD_POINTER_TAGS and data:
+            sub_ifd = build_ifd(data, read_tags(data, tag.value), position)
+            values += sub_ifd + bytes(len(sub_ifd) % 2)
+            payload = struct.pack("<I", position)
+        elif len(payload) > 4:
+            values += payload + bytes(len(payload) % 2)
+            payload = struct.pack("<I", position)
+        units_per_value = 2 if tag.field_type in RATIONAL_TYPES else 1
+        count = len(tag.payload) // BYTES_PER_UNIT.get(tag.field_type, 1) // units_per_value
+        entries += struct.pack("<HHI", number, tag.field_type, count) + payload.ljust(4, b"\0")
+    return entries + bytes(4) + values
 
 
 def _order(data: Data) -> str:
@@ -109,37 +141,15 @@ def _order(data: Data) -> str:
 
 
 def _tag(data: Data, entry: int, order: str) -> tuple[int, Tag]:
-    number, kind, count = struct.unpack_from(f"{order}HHI", data, entry)
-    unit = UNIT.get(kind, 1)
-    size = unit * count * (2 if kind in RATIONAL else 1)
-    place = entry + 8
+    number, field_type, count = struct.unpack_from(f"{order}HHI", data, entry)
+    unit = BYTES_PER_UNIT.get(field_type, 1)
+    size = unit * count * (2 if field_type in RATIONAL_TYPES else 1)
+    offset = entry + 8
     if size > 4:
-        (place,) = struct.unpack_from(f"{order}I", data, place)
-    payload = bytes(data[place : place + size])
+        (offset,) = struct.unpack_from(f"{order}I", data, offset)
+    payload = bytes(data[offset : offset + size])
     if len(payload) < size:
         raise IndexError(number)
     if order == ">" and unit > 1:
         payload = np.frombuffer(payload, f"u{unit}").byteswap().tobytes()
-    return number, Tag(kind, payload, place)
-
-
-def build_ifd(data: Data, kept: dict[int, Tag], offset: int) -> bytes:
-    """Return a little-endian directory that will lie at `offset`, then what its tags hold.
-
-    Where `data` is given, the directories in it that tags lead to are taken along.
-    """
-    head = struct.pack("<H", len(kept))
-    after = offset + 2 + 12 * len(kept) + 4
-    more = b""
-    for number, tag in sorted(kept.items()):
-        payload, here = tag.payload, after + len(more)
-        if number in POINTERS and data:
-            inner = build_ifd(data, read_tags(data, tag.number), here)
-            more += inner + bytes(len(inner) % 2)
-            payload = struct.pack("<I", here)
-        elif len(payload) > 4:
-            more += payload + bytes(len(payload) % 2)
-            payload = struct.pack("<I", here)
-        count = len(tag.payload) // UNIT.get(tag.kind, 1) // (2 if tag.kind in RATIONAL else 1)
-        head += struct.pack("<HHI", number, tag.kind, count) + payload.ljust(4, b"\0")
-    return head + bytes(4) + more
+    return number, Tag(field_type, payload, offset)

@@ -1,1 +1,1 @@
-"""Camera RAW: reading, color filter arrays, simulated captures."""
+"""Camera RAW images: reading, color filter arrays, simulated captures."""

@@ -1,4 +1,4 @@
-"""RAW files: the sensor's own digits, packed, and what the camera said of them."""
+"""RAW files: packed raw values, (h, w, 4) or (h, w, 9), and the metadata of the camera."""
 
 import contextlib
 import dataclasses
@@ -22,18 +22,16 @@ SUFFIXES = (
     *(".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2"),
     *(".srf", ".srw", ".x3f"),
 )
-"""How RAW files are called. What is in them is LibRaw's to tell."""
+"""Suffixes of RAW files. Which of them can be read is up to LibRaw."""
 
 MAX_EXPOSURE_RATIO = 300.0
 """The largest exposure ratio of See-in-the-Dark."""
 
-_QUIET = threading.Lock()  # standard error belongs to all threads
+TONE_CURVES = {"srgb": (2.4, 12.92), "bt709": (2.222, 4.5)}
+"""Tone curves of `develop_with_libraw`: power and slope at black, as LibRaw expects them."""
 
-CURVES = {"srgb": (2.4, 12.92), "bt709": (2.222, 4.5)}
-"""Tone curves of `develop`, as LibRaw takes them: power, and slope at black."""
-
-ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # LibRaw's flip -> EXIF
-XYZ_OF_SRGB = np.array(  # IEC 61966-2-1: linear sRGB to XYZ, of daylight (D65)
+EXIF_ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # by LibRaw's flip
+SRGB_TO_XYZ = np.array(  # IEC 61966-2-1: linear sRGB to XYZ (D65)
     [
         [0.4124564, 0.3575761, 0.1804375],
         [0.2126729, 0.7151522, 0.0721750],
@@ -41,21 +39,23 @@ XYZ_OF_SRGB = np.array(  # IEC 61966-2-1: linear sRGB to XYZ, of daylight (D65)
     ]
 )
 
+_STDERR_LOCK = threading.Lock()  # standard error is shared by all threads
+
 
 @dataclasses.dataclass(frozen=True)
 class RawMetadata:
-    """What a camera said of a picture. All of it can be written as JSON.
+    """Metadata of a RAW image. `dataclasses.asdict` gives what can be written as JSON.
 
     Attributes:
-        cfa_pattern: Colors of its filters at the top left corner of the mosaic, see `mosaic`.
-        size: Height and width (pixels) of the mosaic, as it lies in the file.
-        black_level: Digit of black of each packed channel.
-        white_level: Digit of white of each packed channel.
-        camera_wb: Gains of red, green and blue that make gray gray; that of green is 1.
-        color_matrix: Three rows: from balanced camera colors to linear sRGB; each row adds up to 1.
-        exposure: Time (seconds); None where the file does not say.
-        iso: Sensitivity; None where the file does not say.
-        orientation: 1 to 8, as EXIF counts the ways the picture lies; 1 is upright.
+        cfa_pattern: Colors of the filters at the top left corner of the mosaic, see `cfa`.
+        size: Height and width (pixels) of the mosaic as stored, before orientation.
+        black_level: Raw value of black for each packed channel.
+        white_level: Raw value of white for each packed channel.
+        camera_wb: White balance gains of red, green and blue; that of green is 1.
+        color_matrix: (3, 3) from white-balanced camera colors to linear sRGB; rows sum to 1.
+        exposure_time: Exposure time (seconds), or None if unknown.
+        iso: ISO sensitivity, or None if unknown.
+        orientation: EXIF orientation, 1 to 8; 1 is upright.
     """
 
     cfa_pattern: str
@@ -68,71 +68,72 @@ class RawMetadata:
         (0.0, 1.0, 0.0),
         (0.0, 0.0, 1.0),
     )
-    exposure: float | None = None
+    exposure_time: float | None = None
     iso: float | None = None
     orientation: int = 1
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "RawMetadata":
-        """Return the shot that was written as JSON."""
+        """Return the metadata that were written as JSON, by this version or 0.1.0."""
         fields = rename_keys(fields, RAW_METADATA_FIELDS)
         for key in ("size", "black_level", "white_level", "camera_wb"):
             fields[key] = tuple(fields[key])
         fields["color_matrix"] = tuple(map(tuple, fields["color_matrix"]))
         return cls(**fields)
 
-    def normalize(self, digits: np.ndarray) -> np.ndarray:
-        """Return the light that digits of packed pixels stand for.
+    def normalize(self, raw_values: np.ndarray) -> np.ndarray:
+        """Convert raw values to linear light in [0, 1].
 
         Args:
-            digits: (..., 4) or (..., 9), of any part of the packed picture.
+            raw_values: (..., 4) or (..., 9), any part of the packed image.
 
         Returns:
-            The same shape, float32 in [0, 1]: black is 0 and white is 1; what noise puts below
-            black is 0.
+            The same shape, float32 in [0, 1]: black is 0 and white is 1; values below black, which
+            noise causes, are clipped.
         """
         black, white = np.float32(self.black_level), np.float32(self.white_level)
-        light = digits.astype(np.float32)
+        light = raw_values.astype(np.float32)
         light -= black
         light /= white - black
         return np.clip(light, 0, 1, out=light)
 
     def crop_and_orient(self, image: np.ndarray, *, downscale: int = 1) -> np.ndarray:
-        """Return the picture in what a net made of the packed one: cut out, and turned upright.
+        """Crop a model's output for the packed image to the image and make it upright.
 
         Args:
             image: (2h, 2w, C), or (3h, 3w, C) for X-Trans, of any type.
-            downscale: How many times smaller it is than that. Where the packed picture has a margin
-                (see `mosaic`), it then lies a pixel of the sensor beside the picture.
+            downscale: Factor by which the output is smaller than that. If the packed image is
+                padded (see `cfa`), the result is then shifted by up to one pixel of the sensor.
 
         Returns:
-            (H, W, C), or (W, H, C) where the camera lay on its side; each side shrunk.
+            (H, W, C), or (W, H, C) for orientations 5 to 8; each side divided by `downscale`.
         """
-        firsts = (-(-first // downscale) for first in cfa.pattern_offset(self.cfa_pattern))
+        starts = (-(-start // downscale) for start in cfa.pattern_offset(self.cfa_pattern))
         rows, columns = (
-            slice(first, first + side // downscale)
-            for first, side in zip(firsts, self.size, strict=True)
+            slice(start, start + side // downscale)
+            for start, side in zip(starts, self.size, strict=True)
         )
         return self.orient(image[rows, columns])
 
     def orient(self, image: np.ndarray) -> np.ndarray:
-        """Return a picture, (H, W, C) as the mosaic lies, turned upright."""
-        turn = image_io.EXIF_TRANSFORMS.get(self.orientation)
-        return turn(np.ascontiguousarray(image)) if turn else image
+        """Rotate an image, (H, W, C) in the orientation of the mosaic, upright."""
+        transform = image_io.EXIF_TRANSFORMS.get(self.orientation)
+        return transform(np.ascontiguousarray(image)) if transform else image
 
     def undo_orientation(self, image: np.ndarray) -> np.ndarray:
-        """Return an upright picture as the mosaic lies: the inverse of `upright`."""
-        turn = image_io.EXIF_TRANSFORMS.get({6: 8, 8: 6}.get(self.orientation, self.orientation))
-        return turn(np.ascontiguousarray(image)) if turn else image
+        """Rotate an upright image to the orientation of the mosaic: the inverse of `orient`."""
+        inverse = {6: 8, 8: 6}.get(self.orientation, self.orientation)
+        transform = image_io.EXIF_TRANSFORMS.get(inverse)
+        return transform(np.ascontiguousarray(image)) if transform else image
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RawImage:
-    """A RAW picture.
+    """A RAW image.
 
     Attributes:
-        raw_values: (h, w, 4) uint16 for Bayer, R G1 G2 B; (h, w, 9) for X-Trans. See `mosaic.pack`.
-        metadata: What the camera said.
+        raw_values: (h, w, 4) uint16 for Bayer, R G1 G2 B; (h, w, 9) for X-Trans. See `cfa.pack`.
+        metadata: Metadata of the camera.
     """
 
     raw_values: np.ndarray
@@ -140,18 +141,18 @@ class RawImage:
 
     @property
     def packed(self) -> np.ndarray:
-        """The light: (h, w, 4) or (h, w, 9), float32 in [0, 1]. Made anew at every call."""
+        """Linear light, (h, w, 4) or (h, w, 9) float32 in [0, 1]; computed at every access."""
         return self.metadata.normalize(self.raw_values)
 
 
 class RawSample(NamedTuple):
-    """What a net of RAW pictures learns from, whether taken or made up.
+    """Training pair of a RAW model, real or synthetic.
 
     Attributes:
-        packed: (h, w, 4) or (h, w, 9) float32 in [0, 1]: the dark light, not amplified.
-        ratio: By how much it is to be amplified.
-        target: (2h, 2w, 3) or (3h, 3w, 3) float32 sRGB in [0, 1], pixel over pixel.
-        metadata: What the camera said of the dark picture.
+        packed: (h, w, 4) or (h, w, 9) float32 in [0, 1]: low light, not amplified.
+        ratio: Exposure ratio: the factor by which it is to be amplified.
+        target: (2h, 2w, 3) or (3h, 3w, 3) float32 sRGB in [0, 1], aligned with the mosaic.
+        metadata: Metadata of the low-light image.
     """
 
     packed: np.ndarray
@@ -160,179 +161,191 @@ class RawSample(NamedTuple):
     metadata: RawMetadata
 
 
-def read_raw(path: Path, *, black: float | None = None) -> RawImage:
-    """Read a RAW file.
+def read_raw(path: Path, *, black_level: float | None = None) -> RawImage:
+    """Read a RAW file as packed raw values, (h, w, 4) or (h, w, 9).
 
     Args:
-        path: Whatever LibRaw opens: ARW, NEF, CR2, CR3, RAF, DNG and others.
-        black: Digit of black, instead of what the file says. 0 for a camera that has taken it off.
+        path: Any file that LibRaw supports: ARW, NEF, CR2, CR3, RAF, DNG and others.
+        black_level: Raw value of black, in place of the file's. 0 for cameras that subtract it.
 
     Raises:
         UsageError: If rawpy is missing; if the file is missing, truncated or no RAW file, its color
-            filters are neither Bayer's nor X-Trans's, or it has no black level and none is given.
+            filters are neither Bayer's nor X-Trans's, or it contains no black level and none is
+            given.
     """
     with _open_raw(path) as file:
-        phase, indices = _read_cfa_pattern(file, path)
-        levels = file.black_level_per_channel if black is None else [black] * 4
-        if black is None and not any(levels):
+        pattern, indices = _read_cfa_pattern(file, path)
+        blacks = file.black_level_per_channel if black_level is None else [black_level] * 4
+        if black_level is None and not any(blacks):
             raise UsageError(
-                f"{path} does not say which digit is black. Pass it (--black), such as 512; 0 if "
-                "the camera has taken it off already."
+                f"{path} contains no black level. Pass --black-level, such as 512; 0 if the camera "
+                "has subtracted it already."
             )
         whites = channel_white_levels(file.camera_white_level_per_channel, file.white_level)
-        if not all(low < high for low, high in zip(levels, whites, strict=True)):
+        if not all(black < white for black, white in zip(blacks, whites, strict=True)):
             raise UsageError(
-                f"{path}: black must be below white. Received: black {levels}, white {whites}."
+                f"{path}: black must be below white. Received: black {blacks}, white {whites}."
             )
-        each = cfa.num_channels(indices, phase)
-        shot = RawMetadata(
-            cfa_pattern=phase,
+        channels = cfa.pack_period(indices, pattern)
+        metadata = RawMetadata(
+            cfa_pattern=pattern,
             size=tuple(file.raw_image_visible.shape),
-            black_level=tuple(float(levels[index]) for index in each),
-            white_level=tuple(float(whites[index]) for index in each),
+            black_level=tuple(float(blacks[index]) for index in channels),
+            white_level=tuple(float(whites[index]) for index in channels),
             camera_wb=_read_white_balance(file),
             color_matrix=tuple(map(tuple, _read_color_matrix(file).tolist())),
-            exposure=float(file.other.shutter_speed) or None,
+            exposure_time=float(file.other.shutter_speed) or None,
             iso=float(file.other.iso_speed) or None,
-            orientation=ORIENTATIONS[file.sizes.flip],
+            orientation=EXIF_ORIENTATIONS[file.sizes.flip],
         )
-        digits = cfa.pack(file.raw_image_visible, phase)
-        return RawImage(digits.copy() if digits.base is not None else digits, shot)
+        raw_values = cfa.pack(file.raw_image_visible, pattern)
+        # A view of LibRaw's memory would dangle once the file is closed.
+        return RawImage(raw_values.copy() if raw_values.base is not None else raw_values, metadata)
 
 
-def raw_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) of the picture in a RAW file, upright; its pixels are not unpacked.
+def read_raw_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) of a RAW file's image, upright, without unpacking its pixels.
 
     Raises:
         UsageError: If rawpy is missing, or the file is missing or no RAW file.
     """
-    with _open_raw(path, unpacked=False) as file:
-        sides = file.sizes.height, file.sizes.width
-        return sides[::-1] if ORIENTATIONS[file.sizes.flip] >= 5 else sides
+    with _open_raw(path, unpack=False) as file:
+        size = file.sizes.height, file.sizes.width
+        return size[::-1] if EXIF_ORIENTATIONS[file.sizes.flip] >= 5 else size
 
 
 def develop_with_libraw(
     source: Path | bytes, *, ratio: float = 1.0, curve: str = "bt709", upright: bool = False
 ) -> np.ndarray:
-    """Develop a RAW file as LibRaw does: demosaiced (AHD), the camera's white balance and colors.
+    """Develop a RAW file by LibRaw: AHD demosaicing, the camera's white balance and color matrix.
 
     Args:
-        source: A file, or what is in one.
-        ratio: By how much the light is multiplied before the tone curve.
-        curve: One of `CURVES`. "bt709" is LibRaw's own, and what See-in-the-Dark's targets have.
-        upright: Turn it upright; else it is as it lies in the file.
+        source: A file, or its content.
+        ratio: Factor of the linear light before the tone curve.
+        curve: One of `TONE_CURVES`. "bt709" is LibRaw's default, as in See-in-the-Dark's targets.
+        upright: Whether to apply the orientation; else the image is as stored.
 
     Returns:
         (H, W, 3) uint16.
 
     Raises:
-        UsageError: If `ratio` is not positive, or as `read`, but for the black level.
+        UsageError: If `ratio` is not positive, or as `read_raw`, except for the black level.
     """
     checks.check_positive("ratio", ratio)
-    checks.check_choice("curve", curve, CURVES)
+    checks.check_choice("curve", curve, TONE_CURVES)
     with _open_raw(source) as file:
         return file.postprocess(
             use_camera_wb=True,
             no_auto_bright=True,
             output_bps=16,
             bright=ratio,
-            gamma=CURVES[curve],
+            gamma=TONE_CURVES[curve],
             user_flip=None if upright else 0,
         )
 
 
 def exposure_ratio(
-    dark: RawMetadata, bright: RawMetadata, *, cap: float | None = MAX_EXPOSURE_RATIO
+    short: RawMetadata, long: RawMetadata, *, max_ratio: float | None = MAX_EXPOSURE_RATIO
 ) -> float:
-    """Return how much more light the second shot has: by time and sensitivity, from their EXIF.
+    """Return how many times more light a long exposure has, by exposure time and ISO.
 
     Args:
-        dark: The short exposure.
-        bright: The long exposure. Where either does not tell its ISO, both count as equal.
-        cap: The largest ratio; None for any.
+        short: The short exposure.
+        long: The long exposure. If the ISO of either is unknown, both count as equal.
+        max_ratio: Upper limit of the ratio; None for no limit.
 
     Raises:
-        UsageError: If a shot does not tell its time.
+        UsageError: If an exposure time is unknown.
     """
-    if not dark.exposure or not bright.exposure:
-        raise UsageError("The exposure time of a RAW file is unknown. Give the ratio (--ratio).")
-    gain = bright.iso / dark.iso if bright.iso and dark.iso else 1.0
-    return cap_ratio(bright.exposure / dark.exposure * gain, cap)
+    if not short.exposure_time or not long.exposure_time:
+        raise UsageError("The exposure time of a RAW file is unknown. Pass --exposure-ratio.")
+    gain = long.iso / short.iso if long.iso and short.iso else 1.0
+    return cap_ratio(long.exposure_time / short.exposure_time * gain, max_ratio)
 
 
-def cap_ratio(ratio: float, cap: float | None = MAX_EXPOSURE_RATIO) -> float:
-    """Return an exposure ratio, or `cap` if that is less.
+def cap_ratio(ratio: float, max_ratio: float | None = MAX_EXPOSURE_RATIO) -> float:
+    """Return the smaller of an exposure ratio and its upper limit, if any.
 
     Raises:
         UsageError: If the ratio is not positive.
     """
     checks.check_positive("ratio", ratio)
-    return ratio if cap is None else min(ratio, cap)
+    return ratio if max_ratio is None else min(ratio, max_ratio)
 
 
 def amplify(linear: np.ndarray, metadata: RawMetadata, ratio: float) -> np.ndarray:
-    """Return what a net of RAW pictures is shown: light that is balanced, times the ratio.
+    """Return the input of a RAW model, (..., 4) or (..., 9): white-balanced light times the ratio.
 
-    The gains are divided by the least of them, as LibRaw does: what a sensor cut off is white, and
-    nothing is darker than it was.
+    The gains are divided by the smallest one, as in LibRaw: what the sensor clipped stays white,
+    and no channel is darkened.
 
     Args:
-        linear: (..., 4) or (..., 9) in [0, 1], of any part of the packed picture; see `Shot.light`.
-        metadata: What the camera said.
-        ratio: By how much it is amplified.
+        linear: (..., 4) or (..., 9) in [0, 1], any part of the packed image; see
+            `RawMetadata.normalize`.
+        metadata: Metadata of the camera.
+        ratio: Exposure ratio.
 
     Returns:
-        The same shape and type, in [0, 1]: white where it is more.
+        The same shape and type, clipped to [0, 1].
 
-    Differences from Chen et al. and from the seed of the attention U-Net:
-        They show the light as the sensor saw it, and the net has to guess what is gray.
+    Differences from Chen et al. and from the reference implementation of the attention U-Net:
+        Their input is not white-balanced, so the model has to estimate the white balance.
     """
     factor = ratio / min(metadata.camera_wb)
     result = cfa.apply_white_balance(linear, tuple(gain * factor for gain in metadata.camera_wb))
     return np.minimum(result, 1, out=result)
 
 
-def img_as_uint16(image: np.ndarray) -> np.ndarray:
-    """Return an image in [0, 1], clipped, as uint16: what `files.Picture` holds."""
-    return np.rint(np.clip(image, 0, 1) * np.float32(65535)).astype(np.uint16)
-
-
-def channel_white_levels(per_color: Sequence[float] | None, general: float) -> list[float]:
-    """Return the digits of white of LibRaw's four colors.
+def channel_white_levels(per_channel: Sequence[float] | None, default: float) -> list[float]:
+    """Return the white levels of LibRaw's four color channels.
 
     Args:
-        per_color: What the camera itself wrote into the file; None or 0 where it did not.
-        general: What LibRaw knows of the camera's kind. It is often above what a pixel reaches, and
-            then white would be pink.
+        per_channel: Levels that the camera wrote into the file; None or 0 where it did not.
+        default: LibRaw's level for the camera model. It is often higher than what a pixel reaches,
+            which would make clipped highlights pink.
     """
-    return [own or general for own in per_color or (0,) * 4]
+    return [level or default for level in per_channel or (0,) * 4]
+
+
+def compute_color_matrix(xyz_to_camera: np.ndarray) -> np.ndarray:
+    """Compute the matrix from white-balanced camera colors to linear sRGB, (3, 3) -> (3, 3).
+
+    Args:
+        xyz_to_camera: (3, 3) from XYZ (D65) to camera colors, as in DNG files.
+
+    Returns:
+        (3, 3), rows summing to 1, so that gray stays gray: M = N^-1, where N is `xyz_to_camera`
+        times the matrix of sRGB, each row divided by its sum.
+    """
+    srgb_to_camera = xyz_to_camera @ SRGB_TO_XYZ
+    return np.linalg.inv(srgb_to_camera / srgb_to_camera.sum(axis=1, keepdims=True))
 
 
 @contextlib.contextmanager
-def _open_raw(source: Path | bytes, *, unpacked: bool = True) -> Iterator[Any]:
-    """Lend what rawpy knows of a file."""
+def _open_raw(source: Path | bytes, *, unpack: bool = True) -> Iterator[Any]:
+    """Yield the open `rawpy.RawPy` of a file or of its content."""
     try:
         import rawpy
     except ImportError:
         raise UsageError(
             "RAW files need rawpy, which is not installed. Run: pip install 'lowlight_tf[raw]'."
         ) from None
-    inside = isinstance(source, bytes)
-    name = "The RAW file" if inside else source
-    if not inside and not source.is_file():
+    in_memory = isinstance(source, bytes)
+    name = "The RAW file" if in_memory else source
+    if not in_memory and not source.is_file():
         raise UsageError(f"{source} is no file. Name a RAW file that exists.")
     try:
         with contextlib.ExitStack() as stack:
-            with _QUIET, _silence_libraw():
-                file = rawpy.imread(io.BytesIO(source) if inside else str(source))
+            with _STDERR_LOCK, _silence_stderr():
+                file = rawpy.imread(io.BytesIO(source) if in_memory else str(source))
                 stack.enter_context(file)
-                if unpacked:
-                    _ = file.raw_image_visible  # what is truncated is found now
+                if unpack:
+                    _ = file.raw_image_visible  # unpacks, and so fails if truncated
             yield file
     except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError):
         raise UsageError(
-            f"{name} is not a RAW file that LibRaw knows. A JPEG, PNG or TIFF picture needs a "
-            "model of pictures, without a ratio; a new camera's RAW file, a conversion to DNG."
+            f"{name} is not a RAW file that LibRaw supports. Use a model of images, without a "
+            "ratio, for JPEG, PNG or TIFF; convert the RAW file of a new camera to DNG."
         ) from None
     except rawpy.LibRawError as error:
         raise UsageError(
@@ -341,16 +354,16 @@ def _open_raw(source: Path | bytes, *, unpacked: bool = True) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _silence_libraw() -> Iterator[None]:
-    """Keep LibRaw from writing on standard error what an exception is about to say."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+def _silence_stderr() -> Iterator[None]:
+    """Redirect standard error: LibRaw prints errors that are raised as exceptions as well."""
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(null, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
 
 
 def _error_text(error: Exception) -> str:
@@ -359,7 +372,7 @@ def _error_text(error: Exception) -> str:
 
 
 def _read_cfa_pattern(file: Any, path: Path) -> tuple[str, np.ndarray]:
-    """Return the colors of a period at the top left corner, and LibRaw's indices of them."""
+    """Return the filter colors at the top left corner, and LibRaw's indices of them."""
     names, pattern = file.color_desc.decode("ascii", "replace"), file.raw_pattern
     if pattern is None or file.num_colors != 3 or pattern.shape not in ((2, 2), (6, 6)):
         raise UsageError(
@@ -371,16 +384,16 @@ def _read_cfa_pattern(file: Any, path: Path) -> tuple[str, np.ndarray]:
     indices = np.array(
         [[file.raw_color(top + y, left + x) for x in range(columns)] for y in range(rows)]
     )
-    phase = "".join(names[index] for index in indices.flat)
+    colors = "".join(names[index] for index in indices.flat)
     try:
-        cfa.packing_factor(phase)
+        cfa.packing_factor(colors)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
-    return phase, indices
+    return colors, indices
 
 
 def _read_white_balance(file: Any) -> tuple[float, float, float]:
-    """Return the camera's white balance, or that of daylight where it says none."""
+    """Return the camera's white balance, or that of daylight if the file contains none."""
     for gains in (file.camera_whitebalance, file.daylight_whitebalance):
         red, green, blue = gains[:3]
         if min(red, green, blue) > 0:
@@ -389,22 +402,8 @@ def _read_white_balance(file: Any) -> tuple[float, float, float]:
 
 
 def _read_color_matrix(file: Any) -> np.ndarray:
-    """Return what LibRaw itself would multiply balanced camera colors by."""
-    from_xyz, from_file = file.rgb_xyz_matrix[:3], file.color_matrix[:, :3]
-    if from_xyz.any():
-        return camera_to_srgb(from_xyz.astype(np.float64))
+    """Return the matrix that LibRaw applies to white-balanced camera colors, (3, 3)."""
+    xyz_to_camera, from_file = file.rgb_xyz_matrix[:3], file.color_matrix[:, :3]
+    if xyz_to_camera.any():
+        return compute_color_matrix(xyz_to_camera.astype(np.float64))
     return from_file.astype(np.float64) if from_file.any() else np.eye(3)
-
-
-def camera_to_srgb(from_xyz: np.ndarray) -> np.ndarray:
-    """Return the matrix from balanced camera colors to linear sRGB.
-
-    Args:
-        from_xyz: (3, 3) from XYZ (D65) to the camera's colors, as makers and DNG files give it.
-
-    Returns:
-        (3, 3), each row adding up to 1, so that gray stays gray: M = N^-1, where N is
-        `from_xyz` times the matrix of sRGB, each row divided by its sum.
-    """
-    to_camera = from_xyz @ XYZ_OF_SRGB
-    return np.linalg.inv(to_camera / to_camera.sum(axis=1, keepdims=True))

@@ -1,7 +1,7 @@
-"""RAW pictures out of photographs: what a camera did to them is undone, and noise added.
+"""RAW images simulated from sRGB images: inverted camera processing, plus sensor noise.
 
-A photograph (sRGB) becomes the light of a made-up camera (`unprocessed`), that of a short exposure
-becomes digits behind color filters (`taken`), and both together a training sample (`sample`).
+`unprocess` inverts the processing of a simulated camera, `simulate_capture` samples the light of a
+short exposure through color filters, and `sample_pair` combines both into a training pair.
 """
 
 import dataclasses
@@ -15,79 +15,85 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
 from lowlight_tf.imaging.noise import add_sensor_noise
 from lowlight_tf.imaging.raw import cfa
-from lowlight_tf.imaging.raw.raw_image import RawImage, RawMetadata, RawSample, camera_to_srgb
+from lowlight_tf.imaging.raw.raw_image import (
+    RawImage,
+    RawMetadata,
+    RawSample,
+    compute_color_matrix,
+)
 
-CAMERAS = {  # XYZ (D65) to the camera's colors, in ten thousandths
+CAMERAS = {  # XYZ (D65) to camera colors, in ten thousandths
     "Sony ILCE-7S": (5838, -1430, -246, -3497, 11477, 2297, -748, 1885, 5778),
     "Fujifilm X-T2": (11434, -4948, -1210, -3746, 12042, 1903, -666, 1479, 5235),
     "Canon EOS 5D Mark III": (6722, -635, -963, -4287, 12460, 2028, -908, 2162, 5668),
     "Nikon D750": (9020, -2890, -715, -4535, 12436, 2348, -934, 1919, 7086),
 }
-"""Color matrices of cameras, as Adobe's DNG Converter and dcraw (D. Coffin) publish them."""
+"""Color matrices of cameras, as published by Adobe's DNG Converter and dcraw (D. Coffin)."""
 
 RED_GAIN_RANGE, BLUE_GAIN_RANGE = (1.9, 2.4), (1.5, 1.9)
-"""Gains of white balance that are drawn from (Brooks et al.)."""
+"""Ranges of random white balance gains (Brooks et al.)."""
 
 SHOT_NOISE_RANGE = (1e-5, 1e-3)
-"""Shot noise that is drawn from: white is 100000 to 1000 electrons."""
+"""Range of random shot noise: white is 100,000 to 1,000 electrons."""
 
-READ_NOISE = (2.18, 1.20, 0.26)
-"""log(read^2) = 2.18 log(shot) + 1.20, spread 0.26: cameras of the Darmstadt set (Brooks et al.)"""
+READ_NOISE_FIT = (2.18, 1.20, 0.26)
+"""Slope, intercept and standard deviation of the fit log(read^2) = 2.18 log(shot) + 1.20 to the
+cameras of the Darmstadt dataset (Brooks et al.)."""
 
 ROW_NOISE_RANGE = (0.0, 0.3)
-"""Row noise that is drawn from, as a share of the read noise. Ours."""
+"""Range of random row noise, as a fraction of the read noise. Our choice."""
 
-HIGHLIGHT = 0.9
-"""Gray above which white is kept white."""
+HIGHLIGHT_THRESHOLD = 0.9
+"""Gray level above which highlights are preserved."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SimulatedCamera:
-    """A made-up camera.
+    """A simulated camera.
 
     Attributes:
-        from_xyz: (3, 3) rows: from XYZ (D65) to its colors.
-        wb: Gains of red, green and blue that make gray gray; none below 1.
-        phase: Of its color filters, see `mosaic`.
-        bits: Of its digits.
-        black: Digit of black. White is the largest digit.
-        tone: Whether its pictures have gone through the tone curve 3 x^2 - 2 x^3 after sRGB's.
-            LibRaw knows none, nor have the targets of See-in-the-Dark.
+        xyz_to_camera: (3, 3), from XYZ (D65) to camera colors.
+        camera_wb: White balance gains of red, green and blue; none below 1.
+        cfa_pattern: Pattern of the color filters, see `cfa`.
+        bit_depth: Bits per raw value.
+        black_level: Raw value of black. White is the largest raw value.
+        tone_curve: Whether its images have the tone curve 3 x^2 - 2 x^3 in addition to that of
+            sRGB. LibRaw applies none, and the targets of See-in-the-Dark have none.
     """
 
-    from_xyz: tuple[tuple[float, ...], ...]
-    wb: tuple[float, float, float]
-    phase: str = cfa.BAYER
-    bits: int = 14
-    black: float = 512.0
-    tone: bool = False
+    xyz_to_camera: tuple[tuple[float, ...], ...]
+    camera_wb: tuple[float, float, float]
+    cfa_pattern: str = cfa.BAYER
+    bit_depth: int = 14
+    black_level: float = 512.0
+    tone_curve: bool = False
 
     @property
-    def matrix(self) -> np.ndarray:
-        """From balanced camera colors to linear sRGB, (3, 3)."""
-        return camera_to_srgb(np.array(self.from_xyz))
+    def color_matrix(self) -> np.ndarray:
+        """(3, 3) from white-balanced camera colors to linear sRGB."""
+        return compute_color_matrix(np.array(self.xyz_to_camera))
 
     def metadata(self, size: tuple[int, int]) -> RawMetadata:
-        """Return what the camera says of a picture of some height and width (pixels)."""
-        channels = cfa.packing_factor(self.phase) ** 2
+        """Return the metadata of an image of the given height and width (pixels)."""
+        channels = cfa.packing_factor(self.cfa_pattern) ** 2
         return RawMetadata(
-            cfa_pattern=self.phase,
+            cfa_pattern=self.cfa_pattern,
             size=size,
-            black_level=(self.black,) * channels,
-            white_level=(2.0**self.bits - 1,) * channels,
-            camera_wb=self.wb,
-            color_matrix=tuple(map(tuple, self.matrix.tolist())),
+            black_level=(self.black_level,) * channels,
+            white_level=(2.0**self.bit_depth - 1,) * channels,
+            camera_wb=self.camera_wb,
+            color_matrix=tuple(map(tuple, self.color_matrix.tolist())),
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class NoiseModel:
-    """The noise of a sensor: of light x, in shares of white, shot x + read^2 + row^2 is added.
+    """Sensor noise: light x, as a fraction of white, has the variance shot x + read^2 + row^2.
 
     Attributes:
-        shot: Variance for each unit of light: 1 / electrons of white.
-        read: Standard deviation of each pixel on its own.
-        row: Standard deviation of what a row has in common.
+        shot: Variance of the shot noise per unit of light: 1 / electrons at white.
+        read: Standard deviation of the read noise of each pixel.
+        row: Standard deviation of the noise that all pixels of a row share.
     """
 
     shot: float
@@ -95,53 +101,57 @@ class NoiseModel:
     row: float = 0.0
 
 
-def random_camera(rng: np.random.Generator, **known: Any) -> SimulatedCamera:
-    """Draw a camera: a mean of `CAMERAS` with random weights, and gains of white balance.
+def random_camera(rng: np.random.Generator, **attributes: Any) -> SimulatedCamera:
+    """Sample a camera: a random convex combination of `CAMERAS`, with random white balance gains.
 
     Args:
-        rng: Where it comes from.
-        **known: Attributes of `Camera` that are not drawn.
+        rng: Source of randomness.
+        **attributes: Attributes of `SimulatedCamera` that are given, not sampled.
     """
     weights = rng.dirichlet(np.ones(len(CAMERAS)))
-    from_xyz = (weights @ np.array(list(CAMERAS.values())) / 1e4).reshape(3, 3)
-    drawn = {
-        "from_xyz": tuple(map(tuple, from_xyz.tolist())),
-        "wb": (float(rng.uniform(*RED_GAIN_RANGE)), 1.0, float(rng.uniform(*BLUE_GAIN_RANGE))),
+    xyz_to_camera = (weights @ np.array(list(CAMERAS.values())) / 1e4).reshape(3, 3)
+    sampled = {
+        "xyz_to_camera": tuple(map(tuple, xyz_to_camera.tolist())),
+        "camera_wb": (
+            float(rng.uniform(*RED_GAIN_RANGE)),
+            1.0,
+            float(rng.uniform(*BLUE_GAIN_RANGE)),
+        ),
     }
-    return SimulatedCamera(**drawn | known)
+    return SimulatedCamera(**sampled | attributes)
 
 
 def random_noise(
-    rng: np.random.Generator, *, shot_noise: tuple[float, float] = SHOT_NOISE_RANGE
+    rng: np.random.Generator, *, shot_noise_range: tuple[float, float] = SHOT_NOISE_RANGE
 ) -> NoiseModel:
-    """Draw a noise: shot noise whose logarithm is uniform, read noise by `READ`, row by `ROW`."""
-    chosen = float(np.exp(rng.uniform(*np.log(shot_noise))))
-    slope, start, spread = READ_NOISE
-    read = float(np.exp((slope * np.log(chosen) + start + rng.normal(0, spread)) / 2))
-    return NoiseModel(chosen, read, read * float(rng.uniform(*ROW_NOISE_RANGE)))
+    """Sample a noise model: log-uniform shot noise, read noise by `READ_NOISE_FIT`, row noise."""
+    shot = float(np.exp(rng.uniform(*np.log(shot_noise_range))))
+    slope, intercept, sigma = READ_NOISE_FIT
+    read = float(np.exp((slope * np.log(shot) + intercept + rng.normal(0, sigma)) / 2))
+    return NoiseModel(shot, read, read * float(rng.uniform(*ROW_NOISE_RANGE)))
 
 
 def smoothstep(image: np.ndarray) -> np.ndarray:
-    """Return 3 x^2 - 2 x^3, the tone curve of Brooks et al., of [0, 1]."""
+    """Return 3 x^2 - 2 x^3 of values in [0, 1]: the tone curve of Brooks et al."""
     return image**2 * (3 - 2 * image)
 
 
 def inverse_smoothstep(image: np.ndarray) -> np.ndarray:
-    """Return 1/2 - sin(asin(1 - 2 y) / 3): the inverse of `toned`."""
+    """Return 1/2 - sin(asin(1 - 2 y) / 3) of values in [0, 1]: the inverse of `smoothstep`."""
     return 0.5 - np.sin(np.arcsin(1 - 2 * np.clip(image, 0, 1)) / 3)
 
 
 def unprocess(image: np.ndarray, camera: SimulatedCamera) -> np.ndarray:
-    """Return the light that a camera saw of a photograph.
+    """Convert an sRGB image, (H, W, 3), to the linear light that a camera's sensor received.
 
-    In this order: tone curve, sRGB's curve, color matrix and white balance are undone. Dividing by
-    the gains makes gray of white that was cut off; so where the gray g of a pixel is above 0.9, a
-    channel is divided by less, by its gain for g = 0.9 and by 1 for g = 1:
+    Tone curve, sRGB transfer function, color matrix and white balance are inverted in this order.
+    Division by the gains would turn clipped white into gray; so where the gray level g of a pixel
+    is above 0.9, the divisor of a channel decreases from its gain at g = 0.9 to 1 at g = 1:
     x max(a + (1 - a) / gain, 1 / gain) with a = (max(g - 0.9, 0) / 0.1)^2.
 
     Args:
         image: (H, W, 3) sRGB in [0, 1].
-        camera: Of which it shall be.
+        camera: The camera to simulate.
 
     Returns:
         (H, W, 3) float64 in [0, 1], camera colors before white balance.
@@ -151,22 +161,23 @@ def unprocess(image: np.ndarray, camera: SimulatedCamera) -> np.ndarray:
         https://arxiv.org/abs/1811.11127.
 
     Differences from the reference:
-        sRGB's curve in place of the power 2.2; the tone curve is undone only where the camera has
-        one; no gain of all channels: how bright a picture was is said by its exposure ratio alone;
+        The transfer function of sRGB in place of the power 2.2; the tone curve is inverted only if
+        the camera has one; no global gain: the exposure ratio alone defines the brightness;
         matrices of other cameras.
     """
     light = np.asarray(image, np.float64)
-    if camera.tone:
+    if camera.tone_curve:
         light = inverse_smoothstep(light)
-    light = cv2.transform(color.to_linear(light), np.linalg.inv(camera.matrix))
+    light = cv2.transform(color.to_linear(light), np.linalg.inv(camera.color_matrix))
     gray = light.mean(axis=-1, keepdims=True)
-    kept = (np.maximum(gray - HIGHLIGHT, 0) / (1 - HIGHLIGHT)) ** 2
-    share = 1 / np.array(camera.wb)
-    return np.clip(light * np.maximum(kept + (1 - kept) * share, share), 0, 1)
+    highlight = (np.maximum(gray - HIGHLIGHT_THRESHOLD, 0) / (1 - HIGHLIGHT_THRESHOLD)) ** 2
+    inverse_gain = 1 / np.array(camera.camera_wb)
+    factor = np.maximum(highlight + (1 - highlight) * inverse_gain, inverse_gain)
+    return np.clip(light * factor, 0, 1)
 
 
 def process(light: np.ndarray, camera: SimulatedCamera) -> np.ndarray:
-    """Return the photograph of a camera's light: the inverse of `unprocessed`, but for highlights.
+    """Convert a camera's light, (H, W, 3), to sRGB: inverts `unprocess`, except for highlights.
 
     Args:
         light: (H, W, 3) in [0, 1], camera colors before white balance.
@@ -175,9 +186,9 @@ def process(light: np.ndarray, camera: SimulatedCamera) -> np.ndarray:
     Returns:
         (H, W, 3) float32 sRGB in [0, 1].
     """
-    balanced = np.clip(light * np.array(camera.wb), 0, 1)
-    image = color.to_srgb(np.clip(cv2.transform(balanced, camera.matrix), 0, 1))
-    return np.float32(smoothstep(image) if camera.tone else image)
+    balanced = np.clip(light * np.array(camera.camera_wb), 0, 1)
+    image = color.to_srgb(np.clip(cv2.transform(balanced, camera.color_matrix), 0, 1))
+    return np.float32(smoothstep(image) if camera.tone_curve else image)
 
 
 def simulate_capture(
@@ -188,28 +199,29 @@ def simulate_capture(
     ratio: float,
     rng: np.random.Generator,
 ) -> RawImage:
-    """Take a picture with 1 / ratio of the light: color filters, noise, rounding.
+    """Simulate a RAW capture of 1 / ratio of the light: color filters, noise, quantization.
 
-    A pixel of light x reads round(black + (white - black) y), where y has the mean x / ratio and
-    the variance shot y + read^2 + row^2 + (white - black)^-2 / 12; digits end at 0 and at white.
+    The raw value of a pixel of light x is round(black + (white - black) y), where y has the mean
+    x / ratio and the variance shot y + read^2 + row^2 + (white - black)^-2 / 12; raw values are
+    clipped to [0, white].
 
     Args:
-        light: (H, W, 3) in [0, 1], camera colors, as `unprocessed` returns.
+        light: (H, W, 3) in [0, 1], camera colors, as `unprocess` returns.
         camera: The camera.
-        noise: Of the short exposure.
-        ratio: How many times longer the light was seen.
-        rng: Where the noise comes from.
+        noise: Noise of the short exposure.
+        ratio: Exposure ratio of the light to the short exposure.
+        rng: Source of the noise.
 
     Raises:
         UsageError: If `ratio` is not positive.
     """
     checks.check_positive("ratio", ratio)
-    shot = camera.metadata(light.shape[:2])
-    seen = cfa.mosaic(light, camera.phase) / ratio
-    seen = add_sensor_noise(seen, rng=rng, **dataclasses.asdict(noise))
-    white = 2**camera.bits - 1
-    digits = np.rint(np.clip(camera.black + seen * (white - camera.black), 0, white))
-    return RawImage(cfa.pack(digits.astype(np.uint16), camera.phase), shot)
+    metadata = camera.metadata(light.shape[:2])
+    mosaic = cfa.mosaic(light, camera.cfa_pattern) / ratio
+    mosaic = add_sensor_noise(mosaic, rng=rng, **dataclasses.asdict(noise))
+    white, black = 2**camera.bit_depth - 1, camera.black_level
+    raw_values = np.rint(np.clip(black + mosaic * (white - black), 0, white))
+    return RawImage(cfa.pack(raw_values.astype(np.uint16), camera.cfa_pattern), metadata)
 
 
 def sample_pair(
@@ -220,30 +232,32 @@ def sample_pair(
     camera: SimulatedCamera | None = None,
     noise: NoiseModel | None = None,
 ) -> RawSample:
-    """Make a training sample of a photograph.
+    """Synthesize a RAW training pair from an sRGB image, (H, W, 3).
 
     Args:
-        image: (H, W, 3) sRGB in [0, 1]. An odd last row or column is left out.
-        rng: Where everything random comes from.
-        ratio: Exposure ratio, or limits between which it is drawn.
-        camera: Of which it shall be; default: drawn. Of phase RGGB (any other has a margin, and the
-            target would lie beside the light).
-        noise: Of the short exposure; default: drawn.
+        image: (H, W, 3) sRGB in [0, 1]. An odd last row or column is dropped.
+        rng: Source of all randomness.
+        ratio: Exposure ratio, or its range for uniform sampling.
+        camera: The camera; default: random. Its pattern must be RGGB: others are padded, which
+            would shift the target.
+        noise: Noise of the short exposure; default: random.
 
     Returns:
-        The dark light, packed (h, w, 4); the ratio; the photograph itself, (2h, 2w, 3).
+        Low light, packed (h, w, 4); the ratio; the image itself, (2h, 2w, 3).
 
     Raises:
-        UsageError: If a ratio is not positive, or the camera's phase is another.
+        UsageError: If a ratio is not positive, or the camera has another pattern.
     """
     camera = camera or random_camera(rng)
     noise = noise or random_noise(rng)
-    if camera.phase != cfa.BAYER:
-        raise UsageError(f"A sample's phase must be {cfa.BAYER}. Received: {camera.phase}.")
-    chosen = ratio if isinstance(ratio, int | float) else float(rng.uniform(*ratio))
+    if camera.cfa_pattern != cfa.BAYER:
+        raise UsageError(
+            f"The color filters of a sample must be {cfa.BAYER}. Received: {camera.cfa_pattern}."
+        )
+    sampled_ratio = ratio if isinstance(ratio, int | float) else float(rng.uniform(*ratio))
     height, width = (side // 2 * 2 for side in image.shape[:2])
     target = np.asarray(image[:height, :width], np.float32)
-    picture = simulate_capture(
-        unprocess(target, camera), camera=camera, noise=noise, ratio=chosen, rng=rng
+    capture = simulate_capture(
+        unprocess(target, camera), camera=camera, noise=noise, ratio=sampled_ratio, rng=rng
     )
-    return RawSample(picture.packed, float(chosen), target, picture.metadata)
+    return RawSample(capture.packed, float(sampled_ratio), target, capture.metadata)

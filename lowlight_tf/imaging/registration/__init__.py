@@ -1,1 +1,1 @@
-"""Aligning the images of two cameras."""
+"""Registration of visible and infrared images."""

@@ -1,7 +1,7 @@
-"""Lay an infrared picture over a visible one: which pixel of one shows what a pixel of the other.
+"""Registration of an infrared image to a visible one: the homography between their pixels.
 
-The two share no brightness: what is bright in one may be dark or missing in the other. What they
-share is where edges lie and which way they run, so that is all that is compared.
+The brightness of both images is unrelated: what is bright in one may be dark or missing in the
+other. Position and direction of edges are what they have in common, so only these are compared.
 """
 
 import dataclasses
@@ -13,31 +13,31 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
+from lowlight_tf.imaging.registration.patch_matching import (
+    MAX_EDGE_STRENGTH,
+    MIN_COVERAGE,
+    edge_map,
+    match_patches,
+    subpixel_peak,
+)
 
 METHODS = ("phase", "ecc", "features")
-WORKING_SIZE = (
-    640  # pixels of the longer side that is looked at; edges are fuzzier in larger pictures
-)
-FINE_BLUR_SIGMA, COARSE_BLUR_SIGMA = 1.0, 2.0  # pixels; blur before the gradient is taken
-LOG_OFFSET = 0.02  # keeps the noise of the darkest pixels small in the logarithm
-NORMALIZATION_SIGMA = 12.0  # pixels; edges are measured by the strength of those around them
-NOISE_EDGE_STRENGTH = 0.01  # strength of an edge (of the logarithm, a pixel) that is mostly noise
-MAX_RELATIVE_STRENGTH = 4.0  # times the strength around, above which an edge counts no more
-MIN_PATCH_ENERGY = (
-    0.02  # mean squared strength of the edges in a patch that has nothing to be found by
-)
-MIN_PATCHES = 8  # the fewest by which anything can be said
-MAX_ROUNDS = (32, 12, 6)  # pixels that patches are searched around, each time with a better guess
-MAX_RESIDUAL_PX = (
-    3.0  # pixels (as looked at) that patches may lie apart; chance leaves them 4 apart
-)
-MIN_CORRELATION = (
-    0.12  # likeness of edges; strangers have 0.09 at most, cameras of one street 0.14 or more
-)
-MIN_INLIERS = (
-    20,
-    0.25,
-)  # keypoints, and their share of all matches, that must agree to be believed
+WORKING_SIZE_PX = 640  # longer side at which images are registered; larger ones have softer edges
+
+LOWPASS_FACTOR = 18.0  # of the Gaussian low-pass filter of the phase correlation
+MAX_KEYPOINTS = 2000
+MAX_KEYPOINT_PAIRS = 4  # pairs of a rig whose keypoints are matched
+MAX_DISTANCE_RATIO = 0.8  # best to second best match, Lowe's ratio test
+KEYPOINT_INLIER_PX, PATCH_INLIER_PX = 3.0, 2.0  # MAGSAC++ thresholds
+MIN_INLIERS, MIN_INLIER_FRACTION = 20, 0.25  # keypoints, and fraction of all matches, that agree
+SEARCH_RADII_PX = (32, 12, 6)  # of patches, in one round of refinement each
+MIN_PATCHES = 8
+ECC_BLUR_SIGMA, ECC_FILTER_SIZE = 2.0, 5  # pixels
+ECC_ITERATIONS, ECC_EPSILON = 60, 1e-4
+
+MAX_RESIDUAL_PX = 3.0  # median distance of patches at working size; chance leaves 4
+MIN_CORRELATION = 0.12  # of edge maps; unrelated images reach 0.09, aligned ones 0.14 or more
+AREA_RATIO_RANGE = 0.25, 4.0  # area of the warped image to that of the image
 
 Image = np.ndarray
 ImagePairs = Sequence[tuple[Image, Image]]
@@ -45,14 +45,14 @@ ImagePairs = Sequence[tuple[Image, Image]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Alignment:
-    """How an infrared picture lies over a visible one.
+    """Homography from an infrared image to a visible one.
 
     Attributes:
-        matrix: (3, 3) float64. Takes (x, y, 1) of the infrared picture to the visible one (pixels,
-            the middle of the first one is (0, 0)), up to a factor.
-        residual_px: Median distance (pixels of the visible picture) between patches of the two
-            after that. It holds what noise and parallax do to a patch, too: 0.5 is good.
-        score: Likeness of their edges after that, at most 1; some 0.3 for two real cameras.
+        matrix: (3, 3) float64. Maps (x, y, 1) of the infrared image to the visible one, up to a
+            factor (pixels; the center of the first pixel is (0, 0)).
+        residual_px: Median distance between matched patches of the aligned images (pixels of the
+            visible image). It includes the effect of noise and parallax: 0.5 is good.
+        score: Correlation of the aligned edge maps, at most 1; about 0.3 for two real cameras.
     """
 
     matrix: np.ndarray
@@ -61,21 +61,21 @@ class Alignment:
 
 
 def register_pair(visible: Image, infrared: Image, *, method: str = "ecc") -> Alignment:
-    """Find how an infrared picture lies over a visible one of the same scene.
+    """Register an infrared image, (h, w, 1), to a visible one, (H, W, C), of the same scene.
 
-    Their sizes may differ: first one is stretched over the other.
+    Their sizes may differ: the infrared image is first stretched to the size of the other.
 
     Args:
         visible: (H, W, 3) or (H, W, 1) in [0, 1].
         infrared: (h, w, 1) in [0, 1].
-        method: "phase": a shift, by phase correlation, of any length. "features": a homography, by
-            keypoints (SIFT) where the pictures are alike enough for that, else from that shift on,
-            by patches that are found again. "ecc": from there on, by the enhanced correlation
-            coefficient of the strengths of edges; the most exact.
+        method: "phase": a translation of any length, by phase correlation. "features": a
+            homography, by SIFT keypoints where they can be matched, else initialized by that
+            translation, refined by template matching of patches. "ecc": refines the result of
+            "features" by the enhanced correlation coefficient of edge strengths; most accurate.
 
     Raises:
-        UsageError: If the pictures have too little in common to say, or the result is not to be
-            trusted: edges do not meet, patches stay too far apart, or it folds the picture.
+        UsageError: If the images have too little structure in common, or the result is not
+            plausible: low correlation of edges, large residual, or a degenerate homography.
 
     References:
         Kuglin, Hines, "The Phase Correlation Image Alignment Method", 1975. Evangelidis, Psarakis,
@@ -84,57 +84,58 @@ def register_pair(visible: Image, infrared: Image, *, method: str = "ecc") -> Al
         https://arxiv.org/abs/1912.05909.
 
     Differences from the references:
-        All compare edges (`edges`), not brightness. Phase correlation takes them as complex
-        numbers, which OpenCV's does not: it finds the shift of more pairs of two cameras.
+        All methods compare edges (`edge_map`), not brightness. Phase correlation treats edge maps
+        as complex images, which OpenCV's does not: it finds the shift of more pairs.
     """
     return register_pairs([(visible, infrared)], method=method)
 
 
-def register_pairs(pictures: ImagePairs, *, method: str = "ecc") -> Alignment:
-    """Find how the infrared pictures of a fixed rig lie over its visible ones, from all at once.
+def register_pairs(pairs: ImagePairs, *, method: str = "ecc") -> Alignment:
+    """Register the infrared images of a fixed rig to its visible ones, by all pairs jointly.
 
-    What one pair shows too little of to say, another one may.
+    Structure that is missing in one pair may be present in another.
 
     Args:
-        pictures: Pairs (visible, infrared) as for `align`; all of one camera have one size.
-        method: As for `align`.
+        pairs: Pairs (visible, infrared) as for `register_pair`; the images of each camera have
+            one size.
+        method: As for `register_pair`.
 
     Raises:
-        UsageError: As `align`, or if the sizes are not all the same.
+        UsageError: As `register_pair`, or if the sizes differ.
     """
     checks.check_choice("method", method, METHODS)
-    visible_size, infrared_size = resize_to_common_size(pictures)
-    small = _working_size(visible_size)
-    pairs = [(_preprocess(visible, small), _preprocess(i, small)) for visible, i in pictures]
+    visible_size, infrared_size = check_common_size(pairs)
+    size = _working_size(visible_size)
+    pairs = [(_preprocess(visible, size), _preprocess(other, size)) for visible, other in pairs]
     matrix = {"phase": _phase, "features": _features, "ecc": _ecc}[method](pairs)
-    if not _is_sound(matrix, small):
+    if not _is_plausible(matrix, size):
         raise UsageError(
-            f"The alignment by {method} did not converge: it would fold or squeeze the picture. "
-            "Take pictures with more structure in both, or several pairs of the rig."
+            f"The alignment by {method} did not converge: the homography is degenerate. "
+            "Use images with more structure in both, or several pairs of the rig."
         )
-    residual, score = _validate(pairs, matrix)
-    scale = visible_size[1] / small[1]
+    residual, score = _evaluate(pairs, matrix)
+    scale = visible_size[1] / size[1]
     if not (residual <= MAX_RESIDUAL_PX and score >= MIN_CORRELATION):
         raise UsageError(
-            f"The alignment by {method} did not converge: edges have a likeness of {score:.2f} "
-            f"(at least {MIN_CORRELATION}) and lie {residual * scale:.1f} pixels apart (at most "
-            f"{MAX_RESIDUAL_PX * scale:.1f}). Is it the same scene? Take pictures with more structure in "
-            "both, several pairs of the rig, or another method."
+            f"The alignment by {method} did not converge: edges correlate by {score:.2f} "
+            f"(at least {MIN_CORRELATION}), with a residual of {residual * scale:.1f} pixels (at "
+            f"most {MAX_RESIDUAL_PX * scale:.1f}). Do both show the same scene? Use images with "
+            "more structure in both, several pairs of the rig, or another method."
         )
-    matrix = scale_matrix(small, visible_size) @ matrix @ scale_matrix(infrared_size, small)
+    matrix = scale_matrix(size, visible_size) @ matrix @ scale_matrix(infrared_size, size)
     return Alignment(matrix / matrix[2, 2], residual * scale, score)
 
 
-def resize_to_common_size(pictures: ImagePairs) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return height and width (pixels) of all visible pictures, and of all infrared ones.
+def check_common_size(pairs: ImagePairs) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return (height, width) in pixels of all visible images, and of all infrared ones.
 
     Raises:
-        UsageError: If not all of one camera have one size.
+        UsageError: If the images of one camera differ in size.
     """
-    sizes = sorted({(visible.shape[:2], infrared.shape[:2]) for visible, infrared in pictures})
+    sizes = sorted({(visible.shape[:2], infrared.shape[:2]) for visible, infrared in pairs})
     if len(sizes) != 1:
         raise UsageError(
-            "All pictures of a rig's camera must have one size. Received: "
+            "All images of a rig's camera must have one size. Received: "
             f"{'; '.join(f'{v[0]}x{v[1]} with {i[0]}x{i[1]}' for v, i in sizes[:3])} (height x "
             "width of visible and infrared). Sort them by size."
         )
@@ -142,12 +143,12 @@ def resize_to_common_size(pictures: ImagePairs) -> tuple[tuple[int, int], tuple[
 
 
 def warp(infrared: Image, matrix: np.ndarray, size: tuple[int, int]) -> Image:
-    """Return an infrared picture as it lies over the visible one; black where it shows nothing.
+    """Warp an infrared image, (h, w, C), to the visible one; black outside of its field of view.
 
     Args:
         infrared: (h, w, C).
         matrix: (3, 3), see `Alignment`.
-        size: Height and width of the visible picture (pixels).
+        size: Height and width of the visible image (pixels).
 
     Returns:
         (*size, C) of the same type.
@@ -156,249 +157,177 @@ def warp(infrared: Image, matrix: np.ndarray, size: tuple[int, int]) -> Image:
 
 
 def scale_matrix(old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
-    """Return the matrix (3, 3) that takes places in a picture to those after it was resized.
+    """Return the (3, 3) matrix that maps points of an image to those of the resized image.
 
     Args:
         old: Height and width (pixels).
-        new: The same after resizing.
+        new: Height and width after resizing.
     """
     y, x = new[0] / old[0], new[1] / old[1]
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
 
 
 def sampling_grid(size: tuple[int, int], *, points: int = 9) -> np.ndarray:
-    """Return (points^2, 2) places, x before y, spread evenly over a picture (pixels)."""
+    """Return a regular grid of (points^2, 2) points over an image, x before y (pixels)."""
     y, x = np.meshgrid(*(np.linspace(0, side - 1, points) for side in size), indexing="ij")
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def transform_points(places: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return where a matrix (3, 3) takes (N, 2) places."""
-    return cv2.perspectiveTransform(places[:, None].astype(np.float64), matrix)[:, 0]
-
-
-def edge_map(image: np.ndarray, *, blur: float = FINE_BLUR_SIGMA) -> np.ndarray:
-    """Return how strong the edges of a picture are and which way they run.
-
-    Strength is that of the gradient of the logarithm, measured by the mean around. The direction is
-    given by twice its angle, so that an edge from dark to bright is the same as one from bright to
-    dark: which side is the brighter one, two cameras need not agree on.
-
-    Args:
-        image: (H, W) in [0, 1].
-        blur: Standard deviation of a Gaussian (pixels).
-
-    Returns:
-        (H, W, 2) float32: strength, in [0, 4], times cosine and sine of twice the angle.
-    """
-    tones = np.log(np.clip(image, 0, 1, dtype=np.float32) + np.float32(LOG_OFFSET))
-    tones = cv2.GaussianBlur(tones, (0, 0), blur)
-    x, y = (cv2.Scharr(tones, cv2.CV_32F, *axis) / 16 for axis in ((1, 0), (0, 1)))
-    strength = np.hypot(x, y)
-    share = np.minimum(
-        strength / (cv2.GaussianBlur(strength, (0, 0), NORMALIZATION_SIGMA) + NOISE_EDGE_STRENGTH),
-        MAX_RELATIVE_STRENGTH,
-    )
-    factor = share / np.maximum(strength, 1e-6) ** 2
-    return np.dstack([factor * (x * x - y * y), factor * 2 * x * y])
+def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Apply a (3, 3) homography to (N, 2) points."""
+    return cv2.perspectiveTransform(points[:, None].astype(np.float64), matrix)[:, 0]
 
 
 def _working_size(size: tuple[int, int]) -> tuple[int, int]:
-    scale = min(1, WORKING_SIZE / max(size))
+    scale = min(1, WORKING_SIZE_PX / max(size))
     return round(size[0] * scale), round(size[1] * scale)
 
 
 def _preprocess(image: Image, size: tuple[int, int]) -> np.ndarray:
+    """Return an image as gray of the working size, (H, W, C) -> (*size) float32."""
     gray = color.luma(image) if image.shape[2] == 3 else image[..., 0]
     gray = np.asarray(gray, np.float32)
-    shrinks = gray.shape[0] > size[0]
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(gray, size[::-1], interpolation=way)
+    is_smaller = gray.shape[0] > size[0]
+    interpolation = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
+    return cv2.resize(gray, size[::-1], interpolation=interpolation)
 
 
 def _phase(pairs: ImagePairs) -> np.ndarray:
-    """Return the shift, by the sum of the phase correlations of all pairs."""
+    """Estimate a translation by the sum of the phase correlations of all pairs."""
     height, width = pairs[0][0].shape
     window = cv2.createHanningWindow((width, height), cv2.CV_32F)
     spectrum = np.zeros((height, width), np.complex128)
     for visible, infrared in pairs:
-        one, other = (
-            np.fft.fft2(window * (field[..., 0] + 1j * field[..., 1]))
-            for field in (edge_map(visible), edge_map(infrared))
+        first, second = (
+            np.fft.fft2(window * (edges[..., 0] + 1j * edges[..., 1]))
+            for edges in (edge_map(visible), edge_map(infrared))
         )
-        product = one * other.conj()
+        product = first * second.conj()
         spectrum += product / np.maximum(np.abs(product), 1e-9)
-    low = np.exp(-18 * (np.fft.fftfreq(height)[:, None] ** 2 + np.fft.fftfreq(width) ** 2))
-    surface = np.fft.fftshift(np.fft.ifft2(spectrum * low).real)
-    row, column = np.unravel_index(surface.argmax(), surface.shape)
+    frequency = np.fft.fftfreq(height)[:, None] ** 2 + np.fft.fftfreq(width) ** 2
+    lowpass = np.exp(-LOWPASS_FACTOR * frequency)
+    scores = np.fft.fftshift(np.fft.ifft2(spectrum * lowpass).real)
+    row, column = np.unravel_index(scores.argmax(), scores.shape)
     y, x = row - height // 2, column - width // 2
     if 0 < row < height - 1 and 0 < column < width - 1:
-        dx, dy = _subpixel_peak(surface, row, column)
+        dx, dy = subpixel_peak(scores, row, column)
         x, y = x + dx, y + dy
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
 
 
 def _features(pairs: ImagePairs) -> np.ndarray:
-    """Return a homography, by patches of all pairs that are found again."""
+    """Estimate a homography by keypoints or phase correlation, refined by patches of all pairs."""
     matrix = _keypoints(pairs)
     matrix = _phase(pairs) if matrix is None else matrix
-    for reach in MAX_ROUNDS:
-        here, there, known = [], [], 0
-        for visible, infrared in pairs:
-            found = _patches(visible, infrared, matrix, reach)
-            here.append(found[0]), there.append(found[1])
-            known += len(found[0])
-        step = None
-        if known >= MIN_PATCHES:
-            step, _ = cv2.findHomography(
-                np.concatenate(here), np.concatenate(there), cv2.USAC_MAGSAC, 2.0, maxIters=5000
+    for radius in SEARCH_RADII_PX:
+        matched = [match_patches(visible, infrared, matrix, radius) for visible, infrared in pairs]
+        centers, matches = map(np.concatenate, zip(*matched, strict=True))
+        update = None
+        if len(centers) >= MIN_PATCHES:
+            update, _ = cv2.findHomography(
+                centers, matches, cv2.USAC_MAGSAC, PATCH_INLIER_PX, maxIters=5000
             )
-        if step is None:
-            raise UsageError(
-                f"The pictures cannot be aligned: only {known} patches with structure in both (at "
-                f"least {MIN_PATCHES}). Take pictures with more structure, or several pairs of the rig."
-            )
-        matrix = step @ matrix
-        if not _is_sound(matrix, visible.shape):
+        if update is None:
+            raise _too_few_patches(len(centers))
+        matrix = update @ matrix
+        if not _is_plausible(matrix, pairs[0][0].shape):
             break
     return matrix / matrix[2, 2]
 
 
 def _ecc(pairs: ImagePairs) -> np.ndarray:
-    """Return a homography, by the enhanced correlation coefficient; of several pairs the middle."""
-    start = _features(pairs)
-    if not _is_sound(start, pairs[0][0].shape):
-        return start
-    places = sampling_grid(pairs[0][0].shape)
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-4)
+    """Estimate a homography by the enhanced correlation coefficient; the median of all pairs."""
+    initial = _features(pairs)
+    if not _is_plausible(initial, pairs[0][0].shape):
+        return initial
+    grid = sampling_grid(pairs[0][0].shape)
+    count_and_eps = cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS
+    criteria = (count_and_eps, ECC_ITERATIONS, ECC_EPSILON)
     results = []
     for pair in pairs:
         visible, infrared = (
-            np.linalg.norm(edge_map(i, blur=COARSE_BLUR_SIGMA), axis=2) for i in pair
+            np.linalg.norm(edge_map(image, blur_sigma=ECC_BLUR_SIGMA), axis=2) for image in pair
         )
-        back = np.linalg.inv(start).astype(np.float32)
+        inverse = np.linalg.inv(initial).astype(np.float32)
+        motion = cv2.MOTION_HOMOGRAPHY
         try:
-            _, back = cv2.findTransformECC(
-                visible, infrared, back, cv2.MOTION_HOMOGRAPHY, criteria, None, 5
+            _, inverse = cv2.findTransformECC(
+                visible, infrared, inverse, motion, criteria, None, ECC_FILTER_SIZE
             )
-        except cv2.error:
+        except cv2.error:  # not converged
             continue
-        results.append(transform_points(places, back.astype(np.float64)))
+        results.append(transform_points(grid, inverse.astype(np.float64)))
     if not results:
         raise UsageError(
-            "The alignment by ecc did not converge on any pair. Take pictures with more structure "
+            "The alignment by ecc did not converge on any pair. Use images with more structure "
             "in both, several pairs of the rig, or the method features."
         )
-    middle, _ = cv2.findHomography(np.median(results, axis=0), places)
-    return middle
+    median, _ = cv2.findHomography(np.median(results, axis=0), grid)
+    return median
 
 
 def _keypoints(pairs: ImagePairs) -> np.ndarray | None:
-    """Return a homography by SIFT, or None where its keypoints do not agree, as mostly at night."""
-    sift = cv2.SIFT_create(2000)
-    here, there = [], []
-    for pair in pairs[:4]:
-        eight = [
-            np.uint8(255 / MAX_RELATIVE_STRENGTH * np.linalg.norm(edge_map(i), axis=2))
-            for i in pair
+    """Estimate a homography by SIFT; None if the matches do not agree, as mostly at night."""
+    sift = cv2.SIFT_create(MAX_KEYPOINTS)
+    sources, targets = [], []
+    for pair in pairs[:MAX_KEYPOINT_PAIRS]:
+        strengths = [  # truncated to 8 bits as an input of SIFT, not converted as an image
+            np.uint8(255 / MAX_EDGE_STRENGTH * np.linalg.norm(edge_map(image), axis=2))
+            for image in pair
         ]
-        (goals, wanted), (points, offered) = (sift.detectAndCompute(i, None) for i in eight)
-        if wanted is None or offered is None or len(goals) < 2:
+        visible, infrared = (sift.detectAndCompute(image, None) for image in strengths)
+        if visible[1] is None or infrared[1] is None or len(visible[0]) < 2:
             continue
-        for best, *second in cv2.BFMatcher().knnMatch(offered, wanted, 2):
-            if second and best.distance < 0.8 * second[0].distance:
-                here.append(points[best.queryIdx].pt), there.append(goals[best.trainIdx].pt)
-    if len(here) < MIN_INLIERS[0]:
+        for best, *second in cv2.BFMatcher().knnMatch(infrared[1], visible[1], 2):
+            if second and best.distance < MAX_DISTANCE_RATIO * second[0].distance:
+                sources.append(infrared[0][best.queryIdx].pt)
+                targets.append(visible[0][best.trainIdx].pt)
+    if len(sources) < MIN_INLIERS:
         return None
-    matrix, agree = cv2.findHomography(np.array(here), np.array(there), cv2.USAC_MAGSAC, 3.0)
-    believed = matrix is not None and agree.sum() >= max(MIN_INLIERS[0], MIN_INLIERS[1] * len(here))
-    return matrix if believed and _is_sound(matrix, pairs[0][0].shape) else None
-
-
-def _patches(
-    visible: np.ndarray, infrared: np.ndarray, matrix: np.ndarray, reach: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find patches of the warped infrared picture in the visible one, `reach` pixels around.
-
-    Returns:
-        Their places in the warped infrared picture and in the visible one, (N, 2) each, and the
-        likeness of each, (N,).
-    """
-    height, width = visible.shape
-    half = min(48 if reach > 16 else 32, min(height, width) // 6)
-    reach = min(reach, half)
-    blur = 1.5 if reach > 16 else FINE_BLUR_SIGMA
-    size = width, height
-    wanted, offered = (
-        edge_map(visible, blur=blur),
-        edge_map(
-            cv2.warpPerspective(infrared, matrix, size, borderMode=cv2.BORDER_REPLICATE), blur=blur
-        ),
+    matrix, inliers = cv2.findHomography(
+        np.array(sources), np.array(targets), cv2.USAC_MAGSAC, KEYPOINT_INLIER_PX
     )
-    seen = cv2.warpPerspective(np.ones_like(infrared), matrix, size)
-    margin = half + reach
-    step = max(half // 2, 8) if reach > 16 else half
-    here, there, scores = [], [], []
-    for y in range(margin, height - margin + 1, step):
-        for x in range(margin, width - margin + 1, step):
-            at = slice(y - half, y + half), slice(x - half, x + half)
-            if seen[at].min() < 0.99 or np.square(offered[at]).mean() < MIN_PATCH_ENERGY:
-                continue
-            around = wanted[y - margin : y + margin, x - margin : x + margin]
-            likeness = cv2.matchTemplate(around, offered[at], cv2.TM_CCORR_NORMED)
-            _, score, _, (column, row) = cv2.minMaxLoc(likeness)
-            if not (0 < row < 2 * reach and 0 < column < 2 * reach):
-                continue
-            dx, dy = _subpixel_peak(likeness, row, column)
-            here.append((x, y))
-            there.append((x + column - reach + dx, y + row - reach + dy))
-            scores.append(score)
-    return np.array(here).reshape(-1, 2), np.array(there).reshape(-1, 2), np.array(scores)
+    min_inliers = max(MIN_INLIERS, MIN_INLIER_FRACTION * len(sources))
+    if matrix is None or inliers.sum() < min_inliers:
+        return None
+    return matrix if _is_plausible(matrix, pairs[0][0].shape) else None
 
 
-def _subpixel_peak(surface: np.ndarray, row: int, column: int) -> tuple[float, float]:
-    """Return how far (x, y) from its highest pixel a surface is highest, by parabolas."""
-
-    def top(low: float, middle: float, high: float) -> float:
-        bend = low - 2 * middle + high
-        return float(0.5 * (low - high) / bend) if bend < 0 else 0.0
-
-    return (
-        top(*surface[row, column - 1 : column + 2]),
-        top(*surface[row - 1 : row + 2, column]),
-    )
-
-
-def _validate(pairs: ImagePairs, matrix: np.ndarray) -> tuple[float, float]:
-    """Return the median distance of patches and the mean likeness of edges, after the warp."""
+def _evaluate(pairs: ImagePairs, matrix: np.ndarray) -> tuple[float, float]:
+    """Return the median distance of patches and the mean correlation of edges after warping."""
     distances, scores = [], []
     for visible, infrared in pairs:
-        here, there, _ = _patches(visible, infrared, matrix, MAX_ROUNDS[-1])
-        distances.append(np.linalg.norm(here - there, axis=1))
+        centers, matches = match_patches(visible, infrared, matrix, SEARCH_RADII_PX[-1])
+        distances.append(np.linalg.norm(centers - matches, axis=1))
         size = visible.shape[::-1]
-        seen = cv2.warpPerspective(np.ones_like(infrared), matrix, size) > 0.99
+        inside = cv2.warpPerspective(np.ones_like(infrared), matrix, size) > MIN_COVERAGE
         warped = cv2.warpPerspective(infrared, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-        one, other = edge_map(visible)[seen], edge_map(warped)[seen]
-        scores.append((one * other).sum() / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-6))
-    found = np.concatenate(distances)
-    if len(found) < MIN_PATCHES:
-        raise UsageError(
-            f"The pictures cannot be aligned: only {len(found)} patches with structure in both (at "
-            f"least {MIN_PATCHES}). Take pictures with more structure, or several pairs of the rig."
-        )
-    return float(np.median(found)), float(np.mean(scores))
+        first, second = edge_map(visible)[inside], edge_map(warped)[inside]
+        norm = np.linalg.norm(first) * np.linalg.norm(second)
+        scores.append((first * second).sum() / max(norm, 1e-6))
+    distances = np.concatenate(distances)
+    if len(distances) < MIN_PATCHES:
+        raise _too_few_patches(len(distances))
+    return float(np.median(distances)), float(np.mean(scores))
 
 
-def _is_sound(matrix: np.ndarray, size: tuple[int, int]) -> bool:
-    """Say whether a picture stays a picture: not folded, mirrored, or a quarter of its area."""
+def _too_few_patches(count: int) -> UsageError:
+    return UsageError(
+        f"The images cannot be aligned: only {count} patches with structure in both (at least "
+        f"{MIN_PATCHES}). Use images with more structure, or several pairs of the rig."
+    )
+
+
+def _is_plausible(matrix: np.ndarray, size: tuple[int, int]) -> bool:
+    """Return whether a homography neither folds, mirrors nor scales an image by more than four."""
     height, width = size
     corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], float)
     if not np.isfinite(matrix).all() or (np.c_[corners, np.ones(4)] @ matrix[2] <= 0).any():
         return False
-    new = transform_points(corners, matrix)
-    sides = np.roll(new, -1, axis=0) - new
-    turns = np.cross(np.c_[sides, np.zeros(4)], np.c_[np.roll(sides, -1, axis=0), np.zeros(4)])[
-        :, 2
-    ]
-    area = cv2.contourArea(new.astype(np.float32)) / ((height - 1) * (width - 1))
-    return bool((turns > 0).all() and 0.25 < area < 4)
+    warped = transform_points(corners, matrix)
+    sides = np.roll(warped, -1, axis=0) - warped
+    next_sides = np.roll(sides, -1, axis=0)
+    turns = np.cross(np.c_[sides, np.zeros(4)], np.c_[next_sides, np.zeros(4)])[:, 2]
+    ratio = cv2.contourArea(warped.astype(np.float32)) / ((height - 1) * (width - 1))
+    low, high = AREA_RATIO_RANGE
+    return bool((turns > 0).all() and low < ratio < high)

@@ -1,4 +1,4 @@
-"""What two cameras saw -> what a net that fuses is shown, in training and on the device."""
+"""Preprocessing of visible and infrared pairs for fusion models, in training and inference."""
 
 import dataclasses
 from pathlib import Path
@@ -8,41 +8,42 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging import color
+from lowlight_tf.imaging import color, dtypes
 from lowlight_tf.imaging.registration import infrared as thermal
 from lowlight_tf.imaging.registration.alignment import METHODS, register_pair, warp
 from lowlight_tf.imaging.registration.camera_rig import CameraRig
+from lowlight_tf.imaging.resize import resize_image
 
 MAX_CONTRAST_GAIN = 4.0
-"""By how many times a finish raises contrast at most: what is nearly flat is mostly noise."""
+"""Upper limit of the contrast gain of `stretch_contrast`: nearly flat images are mostly noise."""
 
 PERCENTILE_SAMPLES = 2**16
-"""About how many pixels the percentiles of a finish are told from."""
+"""Approximate number of pixels from which `stretch_contrast` estimates the percentiles."""
 
-DENOISE_WINDOW = 5  # pixels; side of the square that noise is averaged over
-DENOISE_THRESHOLD = 2.5  # times the noise, by which pixels may differ that are averaged
+DENOISE_WINDOW = 5  # pixels; side of the bilateral filter
+DENOISE_THRESHOLD = 2.5  # standard deviations of the noise; range of the bilateral filter
 
 
 @dataclasses.dataclass(frozen=True)
 class PairPreprocessing:
-    """What is done to a pair before a net sees it, in this order.
+    """Preprocessing of a visible and infrared pair before a fusion model, in this order.
 
     Attributes:
-        size: Whose size both pictures get: "visible", "infrared", or "same", which refuses pairs
-            that differ in size. They must show the same field, unless they are aligned.
-        align: "none" for pictures that lie over each other already; "phase", "ecc" or "features" to
-            find out for each pair (`registration.align`; a second each); or the path of what
-            `lowlight-tf calibrate` wrote of a rig, which is fast.
-        denoise: Standard deviation of the noise that is smoothed away in the visible picture, in
-            [0, 1] units; 0 leaves it.
-        normalize: Stretch the infrared picture by its percentiles (`infrared.PERCENTILES`).
-        clahe_visible: Clip limit of CLAHE on the luma of the visible picture, about 2; chroma is
-            kept. 0 does nothing.
-        clahe_infrared: The same for the infrared picture. Leave it at 0 where its camera or the
-            makers of a dataset (MSRS) did so already.
-        tiles: Tiles of CLAHE in a row and in a column.
-        output_stretch: How far what was fused of them is stretched in the end, from 0 (not at all) to 1, so
-            that its percentiles `infrared.PERCENTILES` become black and white; see `finished`.
+        size: Camera whose size both images get: "visible", "infrared", or "same", which refuses
+            pairs that differ in size. Unless aligned, both must have the same field of view.
+        align: "none" for registered pairs; "phase", "ecc" or "features" to register each pair
+            (`alignment.register_pair`; a second each); or the path of a rig's calibration by
+            `lowlight-tf calibrate`, which is fast.
+        denoise: Standard deviation of the noise to remove from the visible image, in [0, 1] units;
+            0 disables it.
+        normalize: Whether to stretch the infrared image (`infrared.percentile_stretch`).
+        clahe_visible: Clip limit of CLAHE on the luma of the visible image, about 2; chroma is
+            kept. 0 disables it.
+        clahe_infrared: The same for the infrared image. Leave it at 0 if the camera or the authors
+            of a dataset (MSRS) have applied it already.
+        tiles: Tiles of CLAHE per row and per column.
+        output_stretch: Strength, in [0, 1], of `stretch_contrast` on the fused image; 0 disables
+            it.
     """
 
     size: str = "same"
@@ -55,7 +56,7 @@ class PairPreprocessing:
     output_stretch: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be done."""
+        """Validate the attributes."""
         checks.check_choice("size", self.size, ("same", "visible", "infrared"))
         if self.align not in ("none", *METHODS) and Path(self.align).suffix != ".json":
             raise UsageError(
@@ -67,27 +68,28 @@ class PairPreprocessing:
         checks.check_min("tiles", self.tiles, 1)
         if not 0 <= self.output_stretch <= 1:
             raise UsageError(
-                f"`finish` must be a share in [0, 1]. Received: {self.output_stretch}."
+                f"`output_stretch` must be a fraction in [0, 1]. Received: {self.output_stretch}."
             )
 
 
 def preprocess_pair(
     visible: np.ndarray, infrared: np.ndarray, preprocessing: PairPreprocessing
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Prepare what two cameras saw at one time.
+    """Preprocess a visible image, (H, W, C), and an infrared one, (h, w, 1), of the same time.
 
-    Without alignment by a method it takes a few tens of milliseconds for 640x480.
+    Without registration of the pair it takes a few tens of milliseconds for 640x480.
 
     Args:
         visible: (H, W, 3) sRGB or (H, W, 1) luma, float32 in [0, 1].
         infrared: (h, w, 1) float32 in [0, 1].
-        preprocessing: What is done.
+        preprocessing: The steps to apply.
 
     Returns:
         Both, float32 in [0, 1], of one size: (H, W, C) and (H, W, 1).
 
     Raises:
-        UsageError: If the sizes differ though they must not, or the pictures cannot be aligned.
+        UsageError: If the sizes differ and `preprocessing.size` is "same", or the images cannot be
+            aligned.
 
     Reference:
         Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV, 1994.
@@ -95,14 +97,14 @@ def preprocess_pair(
         https://doi.org/10.1109/ICCV.1998.710815.
 
     Differences from the reference:
-        CLAHE sees 8 bit; what it changes is added to the picture, so that finer steps are kept.
+        CLAHE is computed on 8 bits; its change is added to the image, so that finer levels are
+        kept.
     """
     visible, infrared = _register(visible, infrared, preprocessing)
     if preprocessing.denoise:
-        reach = (
-            DENOISE_THRESHOLD * preprocessing.denoise * visible.shape[2]
-        )  # OpenCV adds up the channels
-        smooth = cv2.bilateralFilter(visible, DENOISE_WINDOW, reach, DENOISE_WINDOW / 2)
+        # OpenCV compares the sum of the differences of all channels.
+        sigma_color = DENOISE_THRESHOLD * preprocessing.denoise * visible.shape[2]
+        smooth = cv2.bilateralFilter(visible, DENOISE_WINDOW, sigma_color, DENOISE_WINDOW / 2)
         visible = smooth.reshape(visible.shape)
     if preprocessing.normalize:
         infrared = thermal.percentile_stretch(infrared)
@@ -113,68 +115,64 @@ def preprocess_pair(
     return visible, infrared
 
 
-def stretch_contrast(luma: np.ndarray, share: float) -> np.ndarray:
-    """Stretch what was fused between its own black and white.
+def stretch_contrast(luma: np.ndarray, strength: float) -> np.ndarray:
+    """Stretch the contrast of a fused image, (H, W, 1), between its own black and white.
+
+    At full strength, the percentiles `infrared.PERCENTILES` become black and white, except that the
+    gain is limited to `MAX_CONTRAST_GAIN`.
 
     Args:
         luma: (H, W, 1) uint8, uint16, or float32 in [0, 1].
-        share: How far, in [0, 1]; see `Preparation.finish`.
+        strength: In [0, 1]; 0 returns the image itself.
 
     Returns:
-        Of the same shape and type; a picture of one value stays as it is.
+        The same shape and type; an image of a single value is returned itself.
     """
-    if not share:
+    if not strength:
         return luma
     step = max(int((luma.size / PERCENTILE_SAMPLES) ** 0.5), 1)
     low, high = np.percentile(luma[::step, ::step], thermal.PERCENTILES)
     if not high > low:
         return luma
     white = np.iinfo(luma.dtype).max if luma.dtype != np.float32 else 1.0
-    times = min(white / (high - low), MAX_CONTRAST_GAIN)
-    factor, offset = 1 - share + share * times, -share * low * times
+    gain = min(white / (high - low), MAX_CONTRAST_GAIN)
+    factor, offset = 1 - strength + strength * gain, -strength * low * gain
     values = np.float32(factor) * luma + np.float32(offset)
     values = np.clip(values, 0, white, out=values)
+    # Integers are stretched in their own range, which saves the conversion to [0, 1] and back.
     return values if luma.dtype == np.float32 else np.rint(values, out=values).astype(luma.dtype)
 
 
 def _register(
-    visible: np.ndarray, infrared: np.ndarray, preparation: PairPreprocessing
+    visible: np.ndarray, infrared: np.ndarray, preprocessing: PairPreprocessing
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return both pictures at one size, and the same place in both at the same pixel."""
-    by_rig = preparation.align not in ("none", *METHODS)
-    if preparation.size == "same" and not by_rig and visible.shape[:2] != infrared.shape[:2]:
+    """Return both images at one size, aligned pixel by pixel."""
+    has_rig = preprocessing.align not in ("none", *METHODS)
+    if preprocessing.size == "same" and not has_rig and visible.shape[:2] != infrared.shape[:2]:
         raise UsageError(
-            "The visible and the infrared picture must have one size. Received: "
-            f"{_size(visible)} and {_size(infrared)} (height x width). If they show the same "
-            "field, set `size` to visible or infrared; if not, calibrate the rig."
+            "The visible and the infrared image must have one size. Received: "
+            f"{_size_text(visible)} and {_size_text(infrared)} (height x width). If they have the "
+            "same field of view, set `size` to visible or infrared; else calibrate the rig."
         )
-    if preparation.size == "infrared":
-        visible = _resize_area(visible, infrared.shape[:2])
+    if preprocessing.size == "infrared":
+        visible = resize_image(visible, infrared.shape[:2])
     size = visible.shape[:2]
-    if by_rig:
-        matrix = CameraRig.load(Path(preparation.align)).homography_for(size, infrared.shape[:2])
-    elif preparation.align != "none":
-        matrix = register_pair(visible, infrared, method=preparation.align).matrix
+    if has_rig:
+        matrix = CameraRig.load(Path(preprocessing.align)).homography_for(size, infrared.shape[:2])
+    elif preprocessing.align != "none":
+        matrix = register_pair(visible, infrared, method=preprocessing.align).matrix
     else:
-        return visible, _resize_area(infrared, size)
+        return visible, resize_image(infrared, size)
     return visible, warp(infrared, matrix, size)
 
 
-def _resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if image.shape[:2] == size:
-        return image
-    way = cv2.INTER_AREA if image.shape[0] > size[0] else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=way).reshape(*size, -1)
-
-
-def _clahe(image: np.ndarray, clip: float, tiles: int) -> np.ndarray:
-    luma = color.luma(image) if image.shape[2] == 3 else image[..., 0]
-    eight = np.uint8(np.rint(255 * luma))
-    equalized = cv2.createCLAHE(clip, (tiles, tiles)).apply(eight)
-    # The same for each channel: the differences to luma, which are chroma, stay what they are.
-    change = np.subtract(equalized, eight, dtype=np.float32) / 255
+def _clahe(image: np.ndarray, clip_limit: float, tiles: int) -> np.ndarray:
+    luma = dtypes.img_as_uint8(color.luma(image) if image.shape[2] == 3 else image[..., 0])
+    equalized = cv2.createCLAHE(clip_limit, (tiles, tiles)).apply(luma)
+    # Each channel changes by the same amount, so that chroma, its difference to luma, is kept.
+    change = np.subtract(equalized, luma, dtype=np.float32) / 255
     return np.clip(image + change[..., None], 0, 1, dtype=np.float32)
 
 
-def _size(image: np.ndarray) -> str:
+def _size_text(image: np.ndarray) -> str:
     return f"{image.shape[0]}x{image.shape[1]}"

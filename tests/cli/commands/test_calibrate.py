@@ -7,14 +7,14 @@ import pytest
 from lowlight_tf.cli.main import main
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.registration.camera_rig import CameraRig
-from tests.cameras import scene
+from tests.cameras import render_scene
 
 
 @pytest.fixture
 def rig(rng, tmp_path):
     """Folders of two pairs, whose infrared camera looks 4 pixels to the left and 3 down."""
     for name in "ab":
-        visible, infrared = scene((128, 160), rng)
+        visible, infrared = render_scene((128, 160), rng)
         (tmp_path / "infrared").mkdir(exist_ok=True), (tmp_path / "visible").mkdir(exist_ok=True)
         image_io.write_float_rgb(tmp_path / "visible" / f"{name}.png", visible)
         shifted = np.uint8(255 * np.roll(infrared, (-3, 4), (0, 1)))

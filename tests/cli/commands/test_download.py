@@ -10,7 +10,7 @@ import pytest
 from lowlight_tf.cli.main import main
 from lowlight_tf.datasets import dataset_card
 from lowlight_tf.imaging import image_io
-from tests.datasets.server import Site
+from tests.datasets.server import FileServer
 
 CARD = """\
 title = "Two pictures"
@@ -41,10 +41,10 @@ def archive(tmp_path, rng):
 
 
 @pytest.fixture
-def site(archive, monkeypatch):
+def server(archive, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Site(archive).running() as site:
-        yield site
+    with FileServer(archive).run() as server:
+        yield server
 
 
 def written(tmp_path, text, *, url="", sha256=""):
@@ -54,29 +54,29 @@ def written(tmp_path, text, *, url="", sha256=""):
     return str(path)
 
 
-def test_fetches_unpacks_and_counts(site, archive, tmp_path, capsys):
-    own = written(tmp_path, CARD, url=site.url, sha256=hashlib.sha256(archive).hexdigest())
+def test_fetches_unpacks_and_counts(server, archive, tmp_path, capsys):
+    own = written(tmp_path, CARD, url=server.url, sha256=hashlib.sha256(archive).hexdigest())
     root = tmp_path / "data"
-    site.breaks_after = 100
+    server.max_bytes = 100
     assert main(["download", own, "--data-root", str(root)]) == 2
     assert "Run the same command again" in capsys.readouterr().err
-    site.breaks_after = None
+    server.max_bytes = None
     assert main(["download", own, "--data-root", str(root)]) == 0
     said = capsys.readouterr()
     assert "terms  CC0" in said.out
     assert "train  2 pairs" in said.out
     assert "test   not there" in said.out
     assert "pets.zip" in said.err
-    assert site.asked == [None, "bytes=100-"]
+    assert server.requests == [None, "bytes=100-"]
     assert [path.name for path in root.iterdir()] == ["pets"]
     assert len(dataset_card.get_dataset(own).pairs(root, "train")) == 2
     assert main(["download", own, "--data-root", str(root)]) == 0
     assert "is there already" in capsys.readouterr().out
-    assert len(site.asked) == 2
+    assert len(server.requests) == 2
 
 
-def test_a_wrong_checksum_unpacks_nothing(site, tmp_path, capsys):
-    own = written(tmp_path, CARD, url=site.url, sha256="0" * 64)
+def test_a_wrong_checksum_unpacks_nothing(server, tmp_path, capsys):
+    own = written(tmp_path, CARD, url=server.url, sha256="0" * 64)
     assert main(["download", own, "--data-root", str(tmp_path / "data")]) == 2
     assert "is not the expected file" in capsys.readouterr().err
     assert list((tmp_path / "data").iterdir()) == []

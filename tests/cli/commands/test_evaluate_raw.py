@@ -11,7 +11,7 @@ from lowlight_tf.cli.main import main
 from lowlight_tf.cli.selection import read_named_pairs
 from lowlight_tf.contract import RAW_TO_RGB
 from lowlight_tf.datasets.pairing import target_only_folder
-from lowlight_tf.datasets.synthetic_raw import synthetic_raw
+from lowlight_tf.datasets.synthetic_raw import synthesize_raw_pairs
 from lowlight_tf.evaluation import results
 from lowlight_tf.evaluation.tasks import evaluation_of
 from lowlight_tf.imaging import image_io
@@ -51,7 +51,7 @@ def test_photographs_become_raw_files_and_the_protocol_is_named(photographs, tmp
     assert "photographs as RAW" in said
     saved = json.loads((tmp_path / "one.json").read_text())
     assert "--protocol sid" in saved["command"]
-    made = synthetic_raw(target_only_folder(photographs), tmp_path / "made")
+    made = synthesize_raw_pairs(target_only_folder(photographs), tmp_path / "made")
     assert main([*words[:4], str(tmp_path / "made"), "--json", str(tmp_path / "two.json")]) == 0
     numbers = [results.load(tmp_path / name)[0].scores for name in ("one.json", "two.json")]
     numbers = [[score.values for score in scores] for scores in numbers]
@@ -74,7 +74,7 @@ def test_what_ships_develops_photographs_it_never_saw_6_db_better_than_libraw(tm
 
 
 def test_what_has_no_partner_is_named_and_the_rest_measured(photographs, tmp_path, capsys):
-    made = synthetic_raw(target_only_folder(photographs), tmp_path / "made")
+    made = synthesize_raw_pairs(target_only_folder(photographs), tmp_path / "made")
     made[0].target.unlink()
     assert main(["evaluate", "--model", "libraw", "--data", str(tmp_path / "made")]) == 0
     said = capsys.readouterr()
@@ -84,7 +84,7 @@ def test_what_has_no_partner_is_named_and_the_rest_measured(photographs, tmp_pat
 
 
 def test_what_has_no_partner_is_named_by_the_verb_that_found_it(photographs, tmp_path, capsys):
-    made = synthetic_raw(target_only_folder(photographs), tmp_path / "made")
+    made = synthesize_raw_pairs(target_only_folder(photographs), tmp_path / "made")
     made[0].target.unlink()
     args = argparse.Namespace(command="compare", split=None)
     read_named_pairs(
@@ -96,7 +96,7 @@ def test_what_has_no_partner_is_named_by_the_verb_that_found_it(photographs, tmp
 
 
 def test_a_pair_without_a_ratio_is_named_and_the_rest_measured(photographs, tmp_path, capsys):
-    synthetic_raw(target_only_folder(photographs), tmp_path / "made")
+    synthesize_raw_pairs(target_only_folder(photographs), tmp_path / "made")
     kept = tmp_path / "kept.json"
     words = ["evaluate", "--model", "libraw", "--data", str(tmp_path / "made"), "--json", str(kept)]
     listed = tmp_path / "made" / "ratios.json"
@@ -135,7 +135,7 @@ def test_of_a_dataset_of_photographs_raw_files_are_made_as_training_makes_them(
     card.write_text(CARD)
     words = ["evaluate", "--model", "libraw", "--data-root", str(tmp_path)]
     numbers = []
-    made = synthetic_raw(target_only_folder(photographs), tmp_path / "made", seed=1)
+    made = synthesize_raw_pairs(target_only_folder(photographs), tmp_path / "made", seed=1)
     for data, kept in ((str(card), "of_card.json"), (str(tmp_path / "made"), "of_files.json")):
         assert main([*words, "--data", data, "--json", str(tmp_path / kept)]) == 0
         numbers.append([score.values for score in results.load(tmp_path / kept)[0].scores])

@@ -66,7 +66,7 @@ def test_in_folders_partners_bear_one_name_whatever_the_suffix(fuse, tmp_path, r
         "visible/three.png has no infrared partner",
         "infrared/four.png has no visible partner",
         "visible 24x40, infrared 24x32",
-        "infrared/red.png: An infrared picture must have one channel",
+        "infrared/red.png: An infrared image must have one channel",
     ):
         assert sum(words in line for line in lines) == 1
 

@@ -20,7 +20,7 @@ def take(path, *, light=0.001, size=SIZE, phase="RGGB", **said):
     """Write a RAW file of one gray."""
     path.parent.mkdir(parents=True, exist_ok=True)
     digits = np.full(size, round(512 + light * (16383 - 512)), np.uint16)
-    dng.write(path, digits, phase, **{"bits": 14, "black": (512,)} | said)
+    dng.write(path, digits, phase, **{"bit_depth": 14, "black_level": (512,)} | said)
     return path
 
 
@@ -69,7 +69,7 @@ def test_the_suffix_says_how_many_bits(enhance, tmp_path, name, dtype):
 def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp_path, capfd):
     folder = tmp_path / "in"
     take(folder / "deep/good.dng")
-    take(folder / "quiet.nef", black=())
+    take(folder / "quiet.nef", black_level=())
     whole = take(folder / "broken.arw").read_bytes()
     (folder / "broken.arw").write_bytes(whole[: len(whole) // 2])
     (folder / "text.cr2").write_text("no picture " * 1000)
@@ -81,9 +81,9 @@ def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp
     assert "1 of 5 images developed" in said.out
     assert len(lines) == 4
     for name, words in (
-        ("quiet.nef", "does not say which digit is black"),
+        ("quiet.nef", "contains no black level"),
         ("broken.arw", "truncated or damaged"),
-        ("text.cr2", "not a RAW file that LibRaw knows"),
+        ("text.cr2", "not a RAW file that LibRaw supports"),
         ("strange.dng", "color filters"),
     ):
         assert any(name in line and words in line for line in lines), (name, lines)
@@ -91,7 +91,7 @@ def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp
 
 
 def test_black_can_be_told(enhance, tmp_path):
-    source = take(tmp_path / "quiet.dng", black=(), light=0.002)
+    source = take(tmp_path / "quiet.dng", black_level=(), light=0.002)
     assert enhance(source, "--ratio", 100, "--black", 512) == 0
     level = pixels(tmp_path / "out/quiet.png")[16, 24] / 65535
     np.testing.assert_allclose(level, 1.055 * 0.2 ** (1 / 2.4) - 0.055, atol=0.01)

@@ -1,4 +1,4 @@
-"""What was measured of a rig is kept, and holds for other sizes of the same cameras."""
+"""A rig is saved and loaded, and scales to other image sizes of the same cameras."""
 
 import numpy as np
 import pytest
@@ -16,30 +16,30 @@ def rig():
     return CameraRig(MATRIX, (480, 640), (240, 320), 0.4, 0.3, "ecc", 7)
 
 
-def test_what_is_saved_is_loaded(rig, tmp_path):
+def test_a_saved_rig_is_loaded(rig, tmp_path):
     rig.save(tmp_path / "rig.json")
-    same = CameraRig.load(tmp_path / "rig.json")
-    np.testing.assert_array_equal(same.matrix, MATRIX)
-    assert (same.visible_size, same.infrared_size) == ((480, 640), (240, 320))
-    assert (same.residual_px, same.score, same.method, same.pairs) == (0.4, 0.3, "ecc", 7)
+    loaded = CameraRig.load(tmp_path / "rig.json")
+    np.testing.assert_array_equal(loaded.matrix, MATRIX)
+    assert (loaded.visible_size, loaded.infrared_size) == ((480, 640), (240, 320))
+    assert (loaded.residual_px, loaded.score, loaded.method, loaded.pairs) == (0.4, 0.3, "ecc", 7)
     assert [path.name for path in tmp_path.iterdir()] == ["rig.json"]
 
 
-def test_it_holds_for_other_sizes_of_the_same_cameras(rig):
+def test_the_homography_scales_to_other_image_sizes(rig):
     np.testing.assert_allclose(rig.homography_for((480, 640), (240, 320)), MATRIX)
-    places = np.array([[10.0, 20.0], [200.0, 100.0]])
-    # Both pictures twice as large: what was the middle of a pixel is a border between two.
-    large = transform_points(2 * places + 0.5, rig.homography_for((960, 1280), (480, 640)))
-    np.testing.assert_allclose(large, 2 * transform_points(places, MATRIX) + 0.5)
+    points = np.array([[10.0, 20.0], [200.0, 100.0]])
+    # Both images twice as large: the center of a pixel becomes the border between two.
+    large = transform_points(2 * points + 0.5, rig.homography_for((960, 1280), (480, 640)))
+    np.testing.assert_allclose(large, 2 * transform_points(points, MATRIX) + 0.5)
 
 
-def test_pictures_of_another_shape_are_refused(rig):
-    with pytest.raises(UsageError, match=r"infrared pictures of 240x320 .*Received: 256x320"):
+def test_another_aspect_ratio_is_refused(rig):
+    with pytest.raises(UsageError, match=r"infrared images of 240x320 .*Received: 256x320"):
         rig.homography_for((480, 640), (256, 320))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"matrix": [1, 2]}', '{"matrix": "x"}'])
-def test_what_is_no_rig_is_refused(text, tmp_path):
+def test_a_file_without_a_rig_is_refused(text, tmp_path):
     path = tmp_path / "rig.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"rig\.json is not the calibration of a rig"):
@@ -48,8 +48,8 @@ def test_what_is_no_rig_is_refused(text, tmp_path):
         CameraRig.load(tmp_path / "gone.json")
 
 
-def test_a_matrix_that_makes_a_line_of_a_picture_is_refused(rig, tmp_path):
+def test_a_singular_matrix_is_refused(rig, tmp_path):
     path = tmp_path / "rig.json"
     CameraRig(np.ones((3, 3)), (4, 4), (4, 4), 0.1, 0.2, "ecc", 1).save(path)
-    with pytest.raises(UsageError, match="a size or the matrix is none"):
+    with pytest.raises(UsageError, match="the matrix is singular"):
         CameraRig.load(path)

@@ -1,4 +1,4 @@
-"""Whatever an infrared camera writes becomes one channel in [0, 1], or is refused."""
+"""Infrared images of every format become one channel in [0, 1], or are refused."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from lowlight_tf.imaging.registration.infrared import (
 )
 
 
-def test_three_equal_channels_are_one(rng):
+def test_three_equal_channels_become_one(rng):
     gray = rng.integers(0, 256, (6, 8, 1), np.uint8)
     image = to_single_channel(np.repeat(gray, 3, axis=2))
     assert image.dtype == np.float32
@@ -20,7 +20,7 @@ def test_three_equal_channels_are_one(rng):
     np.testing.assert_array_equal(to_single_channel(gray), np.float32(gray) / np.float32(255))
 
 
-def test_gray_that_jpeg_tinted_a_little_is_gray():
+def test_slight_chroma_of_a_jpeg_is_accepted_as_gray():
     pixels = np.full((4, 4, 3), 100, np.uint8)
     pixels[..., 0] += 6
     np.testing.assert_allclose(to_single_channel(pixels), 102 / 255, atol=1e-6)
@@ -31,7 +31,7 @@ def test_false_colors_are_refused(tmp_path, rng):
     with pytest.raises(UsageError, match=r"three that differ by up to .*%, as in a palette"):
         to_single_channel(palette)
     cv2.imwrite(str(tmp_path / "hot.png"), palette)
-    with pytest.raises(UsageError, match=r"hot\.png: An infrared picture must have one channel"):
+    with pytest.raises(UsageError, match=r"hot\.png: An infrared image must have one channel"):
         read_thermal(tmp_path / "hot.png")
 
 
@@ -44,18 +44,18 @@ def test_counts_of_a_radiometric_camera_are_stretched_by_their_percentiles(tmp_p
     np.testing.assert_allclose(image[..., 0], (counts - 20005.0).clip(0, 990) / 990, atol=1e-3)
 
 
-def test_fractions_are_taken_as_they_are(rng):
+def test_floats_keep_their_values(rng):
     image = 0.2 * rng.random((3, 4, 1), dtype=np.float32)
     np.testing.assert_array_equal(to_single_channel(image), image)
 
 
-def test_a_covered_camera_is_black():
+def test_a_constant_image_becomes_black():
     assert not to_single_channel(np.full((4, 4, 1), 7000, np.uint16)).any()
 
 
-def test_one_warm_body_in_the_cold_is_not_cut_off():
+def test_a_small_warm_region_is_kept_when_all_else_is_constant():
     image = np.zeros((100, 100, 1), np.float32)
-    image[0, :3] = 0.5  # less than the half percent beyond the upper percentile
+    image[0, :3] = 0.5  # fewer pixels than the half percent above the upper percentile
     assert percentile_stretch(image).max() == 1
     assert percentile_stretch(image).min() == 0
 

@@ -1,4 +1,4 @@
-"""A pair is prepared as the recipe says, and chroma is nobody's business."""
+"""Pairs are preprocessed as configured, and chroma is kept."""
 
 import cv2
 import numpy as np
@@ -16,34 +16,34 @@ from lowlight_tf.imaging.registration.pair_preprocessing import (
 
 @pytest.fixture
 def pair(rng):
-    """A dark colored picture without much contrast, and an infrared one."""
-    tones = 0.15 + 0.1 * cv2.GaussianBlur(rng.random((64, 96, 3)), (0, 0), 3)
-    warmth = 0.3 + 0.2 * cv2.GaussianBlur(rng.random((64, 96, 1)), (0, 0), 3)
-    return np.float32(tones), np.float32(warmth).reshape(64, 96, 1)
+    """A dark color image of low contrast, and an infrared one."""
+    visible = 0.15 + 0.1 * cv2.GaussianBlur(rng.random((64, 96, 3)), (0, 0), 3)
+    infrared = 0.3 + 0.2 * cv2.GaussianBlur(rng.random((64, 96, 1)), (0, 0), 3)
+    return np.float32(visible), np.float32(infrared).reshape(64, 96, 1)
 
 
 def chroma(image):
     return image - color.luma(image)[..., None]
 
 
-def test_nothing_is_done_that_is_not_asked_for(pair):
-    for given, got in zip(pair, preprocess_pair(*pair, PairPreprocessing()), strict=True):
-        assert got is given
+def test_the_defaults_return_both_images_themselves(pair):
+    for original, result in zip(pair, preprocess_pair(*pair, PairPreprocessing()), strict=True):
+        assert result is original
 
 
-def test_clahe_is_opencvs_on_luma_and_keeps_chroma(pair):
+def test_clahe_equals_opencv_on_luma_and_keeps_chroma(pair):
     visible, infrared = pair
     bright, same = preprocess_pair(visible, infrared, PairPreprocessing(clahe_visible=2.0))
     assert same is infrared
     assert bright.dtype == np.float32
     np.testing.assert_allclose(chroma(bright), chroma(visible), atol=1e-6)
-    eight = np.uint8(np.rint(255 * color.luma(visible)))
-    by_opencv = cv2.createCLAHE(2.0, (8, 8)).apply(eight) / 255
+    luma = np.uint8(np.rint(255 * color.luma(visible)))
+    by_opencv = cv2.createCLAHE(2.0, (8, 8)).apply(luma) / 255
     np.testing.assert_allclose(color.luma(bright), by_opencv, atol=0.5 / 255 + 1e-6)
     assert color.luma(bright).std() > 1.5 * color.luma(visible).std()
 
 
-def test_clahe_of_the_infrared_picture_is_its_own_switch(pair):
+def test_clahe_of_the_infrared_image_is_a_separate_option(pair):
     visible, infrared = pair
     same, clear = preprocess_pair(visible, infrared, PairPreprocessing(clahe_infrared=2.0, tiles=4))
     assert same is visible
@@ -51,13 +51,13 @@ def test_clahe_of_the_infrared_picture_is_its_own_switch(pair):
     assert clear.std() > 1.5 * infrared.std()
 
 
-def test_normalizing_stretches_the_infrared_picture(pair):
+def test_normalize_stretches_the_infrared_image(pair):
     _, infrared = preprocess_pair(*pair, PairPreprocessing(normalize=True))
     assert (infrared.min(), infrared.max()) == (0, 1)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_denoising_takes_noise_and_leaves_edges(rng, channels):
+def test_denoising_removes_noise_and_keeps_edges(rng, channels):
     clean = np.full((40, 40, channels), 0.2, np.float32)
     clean[:, 20:] = 0.6
     noisy = np.float32(clean + rng.normal(0, 0.02, clean.shape))
@@ -68,7 +68,7 @@ def test_denoising_takes_noise_and_leaves_edges(rng, channels):
     assert error[:, 18:22].mean() < 0.02
 
 
-def test_two_sizes_are_refused_unless_one_is_chosen(pair):
+def test_different_sizes_are_refused_unless_one_is_chosen(pair):
     visible, infrared = pair
     large = cv2.resize(visible, (192, 128))
     with pytest.raises(UsageError, match=r"must have one size. Received: 128x192 and 64x96"):
@@ -80,7 +80,7 @@ def test_two_sizes_are_refused_unless_one_is_chosen(pair):
     assert [image.shape for image in grown] == [(128, 192, 3), (128, 192, 1)]
 
 
-def test_a_rig_lays_the_infrared_picture_where_it_was_measured(pair, tmp_path):
+def test_a_rig_warps_the_infrared_image_by_its_homography(pair, tmp_path):
     visible, infrared = pair
     matrix = np.array([[1, 0, 5], [0, 1, -2], [0, 0, 1.0]])
     path = tmp_path / "rig.json"
@@ -91,7 +91,7 @@ def test_a_rig_lays_the_infrared_picture_where_it_was_measured(pair, tmp_path):
     assert not over[:, :5].any()
 
 
-def test_a_pair_is_aligned_by_itself(cameras):
+def test_a_pair_is_registered_without_a_rig(cameras):
     visible, infrared = cameras((128, 160))
     shifted = np.roll(infrared, (3, -5), (0, 1))
     _, over = preprocess_pair(visible, shifted, PairPreprocessing(align="phase"))
@@ -99,7 +99,7 @@ def test_a_pair_is_aligned_by_itself(cameras):
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "options",
     [
         {"size": "large"},
         {"align": "orb"},
@@ -109,31 +109,31 @@ def test_a_pair_is_aligned_by_itself(cameras):
         {"tiles": 0},
     ],
 )
-def test_what_cannot_be_done_is_refused(wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        PairPreprocessing(**wrong)
+def test_invalid_options_are_refused(options):
+    with pytest.raises(UsageError, match=next(iter(options))):
+        PairPreprocessing(**options)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_a_finish_stretches_between_its_own_black_and_white(dtype):
+def test_the_output_stretch_maps_percentiles_to_black_and_white(dtype):
     white = 1.0 if dtype == np.float32 else np.iinfo(dtype).max
     ramp = np.linspace(0.3, 0.7, 201).repeat(3).reshape(3, 201, 1, order="F")
     luma = (np.rint(ramp * white) if white > 1 else ramp).astype(dtype)
     assert stretch_contrast(luma, 0.0) is luma
-    whole, half = (stretch_contrast(luma, share) / white for share in (1.0, 0.5))
+    full, half = (stretch_contrast(luma, strength) / white for strength in (1.0, 0.5))
     # Percentiles 0.5 and 99.5 of the ramp are 0.302 and 0.698: times 1 / 0.396. Half a grey level
-    # is rounded off before, and half a one after.
-    np.testing.assert_allclose(whole, ((ramp - 0.302) / 0.396).clip(0, 1), atol=0.0075)
+    # is rounded off before, and half a level after.
+    np.testing.assert_allclose(full, ((ramp - 0.302) / 0.396).clip(0, 1), atol=0.0075)
     np.testing.assert_allclose(half, (ramp + (ramp - 0.302) / 0.396) / 2, atol=0.0075)
 
 
-def test_a_finish_does_not_raise_noise():
+def test_the_output_stretch_does_not_amplify_noise():
     luma = np.float32([0.5, 0.501]).repeat(50).reshape(10, 10, 1)
     assert np.ptp(stretch_contrast(luma, 1.0)) == pytest.approx(0.004, rel=1e-3)
     flat = np.full((4, 4, 1), 9, np.uint8)
     np.testing.assert_array_equal(stretch_contrast(flat, 1.0), flat)
 
 
-def test_a_finish_is_a_share():
-    with pytest.raises(UsageError, match="finish"):
+def test_the_output_stretch_is_a_fraction():
+    with pytest.raises(UsageError, match="output_stretch"):
         PairPreprocessing(output_stretch=2.0)
