@@ -87,7 +87,7 @@ class DatasetCard:
         folders: Input or target -> its subfolder, where that has another name.
         prefixes: Input or target -> prefix of its file names that the other images of a pair lack.
         overlaps: Datasets that contain the same scenes: a model trained on one must not be
-            evaluated on another; see `leakage.find_shared_scenes`.
+            evaluated on another; see `leakage.find_overlapping_datasets`.
         resize_to: See `pairing.Pair`.
         archives: Files to download and unpack.
         pairing: "name": images of the same name are a pair. "exposure": RAW files, a short exposure

@@ -97,7 +97,7 @@ def check_leakage(train: Sequence[Pair], val: Sequence[Pair]) -> None:
         )
 
 
-def find_shared_scenes(train: Iterable[str], test: str) -> list[str]:
+def find_overlapping_datasets(train: Iterable[str], test: str) -> list[str]:
     """Return the training datasets that contain scenes of a test dataset, by their cards.
 
     For use where the images are not on this machine. LOL-v1 and the real part of LOL-v2, for

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from lowlight_tf.datasets.leakage import find_shared_scenes
+from lowlight_tf.datasets.leakage import find_overlapping_datasets
 from lowlight_tf.fileio import read_json
 from lowlight_tf.runtime.engine import Engine
 
@@ -26,7 +26,7 @@ def find_shared_scenes(
         f"{name} learned from {source}, which shows scenes of {one}: its numbers there say nothing."
         for model, (name, engine) in zip(models, engines.items(), strict=True)
         for one in judging
-        for source in find_shared_scenes(list_training_sets(model, engine), one)
+        for source in find_overlapping_datasets(list_training_sets(model, engine), one)
     ]
 
 
