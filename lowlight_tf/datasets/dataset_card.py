@@ -10,7 +10,7 @@ from typing import Any
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.exposure_pairs import sid_folder
-from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair, pair_folder
+from lowlight_tf.datasets.pairing import MAX_NAMES_LISTED, Pair, pair_folder
 from lowlight_tf.legacy_names import rename_dataset_card
 from lowlight_tf.registry import closest_match
 
@@ -87,7 +87,7 @@ class DatasetCard:
         folders: Input or target -> its subfolder, where that has another name.
         prefixes: Input or target -> prefix of its file names that the other images of a pair lack.
         overlaps: Datasets that contain the same scenes: a model trained on one must not be
-            evaluated on another; see `leakage.shared_scenes`.
+            evaluated on another; see `leakage.find_overlapping_datasets`.
         resize_to: See `pairing.Pair`.
         archives: Files to download and unpack.
         pairing: "name": images of the same name are a pair. "exposure": RAW files, a short exposure
@@ -147,7 +147,8 @@ class DatasetCard:
 
         Raises:
             UsageError: If the dataset has no such split, is not found, lacks an image that the
-                split names, or has an image without its partner (exposure pairs: see `unpaired`).
+                split names, or has an image without its partner (of exposure pairs, see
+                `find_unpaired`).
         """
         chosen, folder = self._find_split(root, split)
         if self.pairing == "exposure":
@@ -164,13 +165,13 @@ class DatasetCard:
         if missing:
             raise UsageError(
                 f"The split {split} of {self.name} has {len(chosen.required_names)} pairs. Missing "
-                f"in {folder}: {len(missing)}, such as {', '.join(missing[:MAX_NAMES_SHOWN])}. "
+                f"in {folder}: {len(missing)}, such as {', '.join(missing[:MAX_NAMES_LISTED])}. "
                 "Add them; results without them are not comparable."
             )
         selected = (pair for pair in found if chosen.contains(pair.name))
         return [dataclasses.replace(pair, resize_to=self.resize_to) for pair in selected]
 
-    def unpaired(self, root: Path, split: str) -> list[Path]:
+    def find_unpaired(self, root: Path, split: str) -> list[Path]:
         """Return the short exposures of a split that `pairs` omits: the long one is missing.
 
         Raises:

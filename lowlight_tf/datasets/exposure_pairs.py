@@ -16,7 +16,7 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import RAW
-from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair, pair_folder_partially
+from lowlight_tf.datasets.pairing import MAX_NAMES_LISTED, Pair, pair_folder_partially
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import dtypes, image_io
 from lowlight_tf.imaging.raw import raw_image
@@ -33,7 +33,7 @@ RATIOS_FILE = "ratios.json"
 SID_FILENAME = re.compile(r"(?P<scene>[^_]+)_(?P<number>[^_]+)_(?P<seconds>\d+(\.\d+)?)s")
 
 
-def paired_raw_folder(folder: Path) -> tuple[list[Pair], list[Path]]:
+def pair_raw_folder(folder: Path) -> tuple[list[Pair], list[Path]]:
     """Return the RAW pairs of a folder in either layout, and the files without a partner.
 
     Raises:
@@ -81,7 +81,7 @@ def exposure_ratio(pair: Pair, *, cap: float | None = raw_image.MAX_EXPOSURE_RAT
     from exposure times and sensitivities in the EXIF of both, if both are RAW files.
 
     Args:
-        pair: One of `paired_raw_folder`.
+        pair: One of `pair_raw_folder`.
         cap: The largest ratio; None for no limit.
 
     Raises:
@@ -151,7 +151,7 @@ def _list_raw_files(folder: Path) -> list[Path]:
     if malformed:
         raise UsageError(
             f"{folder}: RAW files must be named SCENE_NUMBER_SECONDSs, such as 00001_00_0.1s.ARW. "
-            f"Received: {len(malformed)} others, such as {', '.join(malformed[:MAX_NAMES_SHOWN])}."
+            f"Received: {len(malformed)} others, such as {', '.join(malformed[:MAX_NAMES_LISTED])}."
         )
     return paths
 

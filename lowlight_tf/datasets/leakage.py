@@ -14,7 +14,7 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import dataset_card
 from lowlight_tf.datasets.pairing import (
-    MAX_NAMES_SHOWN,
+    MAX_NAMES_LISTED,
     Pair,
     random_split,
     split_by_index,
@@ -89,15 +89,15 @@ def check_leakage(train: Sequence[Pair], val: Sequence[Pair]) -> None:
                 f"(correlation {row[nearest]:.2f})"
             )
     if leaks:
-        more = "; ..." if len(leaks) > MAX_NAMES_SHOWN else ""
+        more = "; ..." if len(leaks) > MAX_NAMES_LISTED else ""
         raise UsageError(
             f"{len(leaks)} of {len(tested)} evaluation images are among the training images: "
-            f"{'; '.join(leaks[:MAX_NAMES_SHOWN])}{more}. Remove them from one of the two sets; "
+            f"{'; '.join(leaks[:MAX_NAMES_LISTED])}{more}. Remove them from one of the two sets; "
             "results with them are not valid."
         )
 
 
-def shared_scenes(train: Iterable[str], test: str) -> list[str]:
+def find_overlapping_datasets(train: Iterable[str], test: str) -> list[str]:
     """Return the training datasets that contain scenes of a test dataset, by their cards.
 
     For use where the images are not on this machine. LOL-v1 and the real part of LOL-v2, for

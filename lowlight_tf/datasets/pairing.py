@@ -14,7 +14,7 @@ from lowlight_tf.datasets.image_size import image_size
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import raw_image
 
-MAX_NAMES_SHOWN = 3
+MAX_NAMES_LISTED = 3
 """How many names an error message lists."""
 
 CAMERA_PORTS = "visible", "infrared"
@@ -286,4 +286,4 @@ def _image_sizes(pair: Pair) -> dict[Path, tuple[int, int]]:
 
 
 def _shorten_list(names: Sequence[str]) -> str:
-    return ", ".join(names[:MAX_NAMES_SHOWN]) + (", ..." if len(names) > MAX_NAMES_SHOWN else "")
+    return ", ".join(names[:MAX_NAMES_LISTED]) + (", ..." if len(names) > MAX_NAMES_LISTED else "")

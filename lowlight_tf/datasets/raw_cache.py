@@ -103,7 +103,7 @@ def build_raw_cache(
     """Decode the pairs that are not in the cache yet; an interrupted call is resumed by the next.
 
     Args:
-        pairs: Pairs of `exposure_pairs.paired_raw_folder`.
+        pairs: Pairs of `exposure_pairs.pair_raw_folder`.
         folder: Folder of the cache; for See-in-the-Dark (Sony) 24 MB for each short exposure and
             72 MB for each long one.
         cap: The largest exposure ratio; None for no limit.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.datasets.pairing import MAX_NAMES_SHOWN, Pair
+from lowlight_tf.datasets.pairing import MAX_NAMES_LISTED, Pair
 from lowlight_tf.fileio import read_json, write_json
 
 SUBSETS = "training", "validation"
@@ -53,7 +53,7 @@ def read_split(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair
         if names:
             raise UsageError(
                 f"{path} does not fit the data: {len(names)} of {len(found | train | val)} pairs "
-                f"are {problem}, such as {', '.join(sorted(names)[:MAX_NAMES_SHOWN])}. Pass the "
+                f"are {problem}, such as {', '.join(sorted(names)[:MAX_NAMES_LISTED])}. Pass the "
                 "data that it was made from."
             )
     ordered = sorted(pairs, key=lambda pair: pair.name)

@@ -37,7 +37,7 @@ def synthesize_raw_pairs(
 
     Args:
         pairs: Their targets are the photographs, sRGB; their inputs are ignored.
-        folder: Destination, to be read by `exposure_pairs.paired_raw_folder`, or `pair_folder`.
+        folder: Destination, to be read by `exposure_pairs.pair_raw_folder`, or `pair_folder`.
             Pairs that exist already are kept.
         seed: Seed of cameras, noise and ratios.
         ratio_range: Limits of the random exposure ratio.

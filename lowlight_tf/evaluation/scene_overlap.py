@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from lowlight_tf.datasets.leakage import shared_scenes
+from lowlight_tf.datasets.leakage import find_overlapping_datasets
 from lowlight_tf.fileio import read_json
 from lowlight_tf.runtime.engine import Engine
 
@@ -27,7 +27,7 @@ def find_shared_scenes(
         "not comparable."
         for model, (name, engine) in zip(models, engines.items(), strict=True)
         for dataset in names
-        for source in shared_scenes(list_training_sets(model, engine), dataset)
+        for source in find_overlapping_datasets(list_training_sets(model, engine), dataset)
     ]
 
 

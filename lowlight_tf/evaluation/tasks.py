@@ -175,7 +175,7 @@ class RawEvaluation(EvaluationTask):
         """See `EvaluationTask`: raw/ and high/, short/ and long/, or photographs."""
         if not any((folder / side).is_dir() for side in (exposure_pairs.RAW_PORT, "short")):
             return pairing.target_only_folder(folder)
-        pairs, unpaired = exposure_pairs.paired_raw_folder(folder)
+        pairs, unpaired = exposure_pairs.pair_raw_folder(folder)
         usable, problems = [], [f"{path} has no partner." for path in unpaired]
         for pair in pairs:
             try:

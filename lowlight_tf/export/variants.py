@@ -198,7 +198,7 @@ class VariantBuilder:
 
             feed = functools.partial(raw_dataset, cache_dir=self.run / "decoded")
         else:
-            from lowlight_tf.pipeline.paired import paired_dataset as feed
+            from lowlight_tf.pipeline.paired import pair_dataset as feed
 
         plan = dataclasses.replace(self.recipe.pipeline, **DISABLED_AUGMENTATIONS)
         late = plan.progressive_start < 1

@@ -14,7 +14,7 @@ from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessin
 from lowlight_tf.imaging.resize import resize_image
 from lowlight_tf.pipeline import augmentations
 from lowlight_tf.pipeline.image_cache import ArrayCache
-from lowlight_tf.pipeline.paired import batched_samples
+from lowlight_tf.pipeline.paired import batch_samples
 
 RANDOM_OPS = ("crop", "d4", "exposure", "gamma", "noise")
 """Random operations of a sample; the order determines their seeds."""
@@ -79,14 +79,14 @@ def fusion_dataset(
 
     Both images of a pair are cropped and flipped alike. Random exposure, gamma and noise change the
     visible image and its thumbnail only: infrared does not depend on visible light. As in
-    `paired_dataset`, a sample depends on the seed and its number alone.
+    `pair_dataset`, a sample depends on the seed and its number alone.
 
     Args:
         pairs: Training pairs.
         recipe: Its `pipeline` (`crop_size`, `batch_size`, `random_d4`, `random_exposure_ev`,
             `random_gamma`, `noise_sigma_max`, `cache_mb`), `preprocessing` and `seed` are read.
         contract: Ports of the model: an image of each camera, and thumbnails of them.
-        first_sample: See `paired_dataset`, as the rest.
+        first_sample: See `pair_dataset`, as the rest.
         crop_size: Side of the crops (pixels).
         batch_size: Pairs in a batch.
         shard: Part of every batch.
@@ -140,7 +140,7 @@ def fusion_dataset(
         image = tf.ensure_shape(image, (*port.size, port.channels))
         return tf.cast(image, tf.float32) / 255
 
-    return batched_samples(
+    return batch_samples(
         make_sample,
         RANDOM_OPS,
         len(pairs),

@@ -27,7 +27,7 @@ class NumpyPairDataset(keras.utils.PyDataset):
         first_sample: Number of the first sample.
         crop_size: Side of the crops (pixels), 0 for full images; None takes the recipe's.
         batch_size: Pairs in a batch; None takes the recipe's.
-        shard: Part of every batch, as in `paired_dataset`.
+        shard: Part of every batch, as in `pair_dataset`.
 
     Raises:
         UsageError: If the recipe asks for what needs TensorFlow.

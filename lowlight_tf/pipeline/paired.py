@@ -35,7 +35,7 @@ RANDOM_OPS = (
 """Random operations of a sample; the order determines their seeds."""
 
 
-def paired_dataset(
+def pair_dataset(
     pairs: Sequence[Pair],
     recipe: Recipe,
     contract: Contract,
@@ -188,7 +188,7 @@ def paired_dataset(
     shard_slice = slice(
         shard_index * batch_size // shard_count, (shard_index + 1) * batch_size // shard_count
     )
-    batches = batched_samples(
+    batches = batch_samples(
         make_sample,
         RANDOM_OPS,
         len(pairs),
@@ -202,7 +202,7 @@ def paired_dataset(
     return batches
 
 
-def batched_samples(
+def batch_samples(
     make_sample: Callable[[dict[str, tf.Tensor], tf.Tensor], Any],
     random_ops: Sequence[str],
     count: int,
@@ -219,13 +219,13 @@ def batched_samples(
         random_ops: Names of the random operations.
         count: Number of pairs.
         seed: Seed of the order and of the random operations.
-        first_sample: See `paired_dataset`, as the rest.
+        first_sample: See `pair_dataset`, as the rest.
         batch_size: Samples in a batch.
         shard: Part of every batch.
     """
     shard_index, shard_count = shard
     shard_size = batch_size // shard_count
-    numbers = shuffled_indices(count, seed).skip(first_sample)
+    numbers = shuffle_indices(count, seed).skip(first_sample)
     if shard_count > 1:
         numbers = numbers.filter(
             lambda number, _: (number - first_sample) % batch_size // shard_size == shard_index
@@ -246,7 +246,7 @@ def sample_seeds(seed: int, number: tf.Tensor, random_ops: Sequence[str]) -> dic
     return dict(zip(random_ops, seeds, strict=True))
 
 
-def shuffled_indices(count: int, seed: int) -> tf.data.Dataset:
+def shuffle_indices(count: int, seed: int) -> tf.data.Dataset:
     """Return an endless dataset of (sample number, pair index); each epoch has its own order."""
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:

@@ -13,7 +13,7 @@ from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.datasets.raw_cache import RawCache, build_raw_cache
 from lowlight_tf.imaging.raw import raw_image
-from lowlight_tf.pipeline.paired import batched_samples
+from lowlight_tf.pipeline.paired import batch_samples
 
 RANDOM_OPS = ("sample",)
 """Random operations of a sample: one seed for all that NumPy draws."""
@@ -38,7 +38,7 @@ def raw_dataset(
     Pairs are decoded once, into files of which only the crops are read: memory is independent of
     the size of the dataset. Pairs that cannot be decoded are reported and skipped. A sample is
     amplified as at inference (`raw_image.amplify`), then flipped and transposed at random so that
-    the color filter pattern is kept. As in `paired_dataset`, a sample depends on the seed and its
+    the color filter pattern is kept. As in `pair_dataset`, a sample depends on the seed and its
     number alone.
 
     Args:
@@ -47,7 +47,7 @@ def raw_dataset(
             `seed` are read.
         contract: Ports of the model; with a scale of 1 targets are resized to half.
         cache_dir: Folder of the decoded pairs.
-        first_sample: See `paired_dataset`, as the rest.
+        first_sample: See `pair_dataset`, as the rest.
         crop_size: Side of the crops (packed pixels).
         batch_size: Pairs in a batch.
         shard: Part of every batch.
@@ -83,7 +83,7 @@ def raw_dataset(
         target = tf.ensure_shape(target, (target_size, target_size, 3))
         return {port.name: packed}, {"target": target}
 
-    return batched_samples(
+    return batch_samples(
         make_sample,
         RANDOM_OPS,
         len(cache),

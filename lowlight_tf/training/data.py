@@ -143,7 +143,7 @@ def _raw_or_photographs(folder: Path) -> list[Pair]:
     """Return the RAW pairs of a folder, or its pictures, of which RAW can be made."""
     if not any((folder / side).is_dir() for side in (exposure_pairs.RAW_PORT, "short")):
         return pairing.target_only_folder(folder)
-    pairs, lone = exposure_pairs.paired_raw_folder(folder)
+    pairs, lone = exposure_pairs.pair_raw_folder(folder)
     for path in lone:
         print(f"{path} has no partner and is left out")
     return pairs

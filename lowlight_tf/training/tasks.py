@@ -65,7 +65,7 @@ class TrainingTask(abc.ABC):
             contract: The model's.
             cache_dir: Folder for what is decoded once, such as RAW files.
             **options: `first_sample`, `crop_size`, `batch_size` and `shard` of
-                `pipeline.paired.paired_dataset`.
+                `pipeline.paired.pair_dataset`.
         """
 
     def real_images(self, contract: Contract) -> tuple[str, ...]:
@@ -87,9 +87,9 @@ class EnhancementTraining(TrainingTask):
     ) -> Any:
         """See `TrainingTask`. Without TensorFlow the batches are made by NumPy."""
         if has_tensorflow():
-            from lowlight_tf.pipeline.paired import paired_dataset
+            from lowlight_tf.pipeline.paired import pair_dataset
 
-            return paired_dataset(pairs, recipe, contract, **options)
+            return pair_dataset(pairs, recipe, contract, **options)
         from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset
 
         return NumpyPairDataset(pairs, recipe, contract, **options)
@@ -137,7 +137,7 @@ class RawTraining(TrainingTask):
         """See `TrainingTask`. A folder without RAW files is read as photographs."""
         if not any((folder / side).is_dir() for side in (exposure_pairs.RAW_PORT, "short")):
             return pairing.target_only_folder(folder)
-        pairs, unpaired = exposure_pairs.paired_raw_folder(folder)
+        pairs, unpaired = exposure_pairs.pair_raw_folder(folder)
         for path in unpaired:
             print(f"{path} has no partner and is left out")
         return pairs

@@ -275,9 +275,9 @@ def _make_dataset(
         part = (team.index, team.count)
         feed = functools.partial(raw_dataset, cache_dir=run / "decoded", shard=part)
     elif importlib.util.find_spec("tensorflow"):
-        from lowlight_tf.pipeline.paired import paired_dataset
+        from lowlight_tf.pipeline.paired import pair_dataset
 
-        feed = functools.partial(paired_dataset, shard=(team.index, team.count))
+        feed = functools.partial(pair_dataset, shard=(team.index, team.count))
     else:
         from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset as feed
     first = stage.first + (step - stage.begin) * stage.batch

@@ -58,8 +58,8 @@ def test_short_exposures_without_a_long_one_are_skipped(sid, tmp_path):
     )
     sony = dataset_card.get_dataset("sid_sony")
     assert [pair.name for pair in sony.pairs(tmp_path, "train")] == ["00001_00_0.1s"]
-    assert [path.name for path in sony.unpaired(tmp_path, "train")] == ["00002_00_0.1s.ARW"]
-    assert [path.name for path in sony.unpaired(tmp_path, "test")] == ["10003_00_0.1s.ARW"]
+    assert [path.name for path in sony.find_unpaired(tmp_path, "train")] == ["00002_00_0.1s.ARW"]
+    assert [path.name for path in sony.find_unpaired(tmp_path, "test")] == ["10003_00_0.1s.ARW"]
 
 
 def test_malformed_names_are_rejected(sid):
@@ -137,6 +137,6 @@ def test_ratios_are_read_from_exif_if_names_have_none(tmp_path):
         (tmp_path / side).mkdir()
         raw_values = np.full((24, 26), 600, np.uint16)
         dng.write(tmp_path / side / "DSC1.dng", raw_values, "RGGB", exposure_time=seconds, iso=800)
-    (pair,), unpaired = exposure_pairs.paired_raw_folder(tmp_path)
+    (pair,), unpaired = exposure_pairs.pair_raw_folder(tmp_path)
     assert unpaired == []
     assert exposure_pairs.exposure_ratio(pair) == pytest.approx(50)

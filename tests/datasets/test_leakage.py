@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets import dataset_card
-from lowlight_tf.datasets.leakage import check_leakage, group_split, shared_scenes
+from lowlight_tf.datasets.leakage import check_leakage, find_overlapping_datasets, group_split
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
 
@@ -129,11 +129,11 @@ def test_training_on_lol_v2_leaks_into_lol_v1(write_image, tmp_path):
 
 
 def test_shared_scenes_are_read_from_the_cards():
-    assert shared_scenes(["lol_v1", "sice", "lol_v1"], "lol_v2_real") == ["lol_v1"]
-    assert shared_scenes(["lol_v2_real"], "lol_v1") == ["lol_v2_real"]
-    assert shared_scenes(["lol_v1"], "lol_v1") == []  # its splits share no scene
-    assert shared_scenes(["lol_v2_synthetic", "my_images"], "lol_v1") == []
-    assert shared_scenes(["lol_v1"], "my_images") == []
+    assert find_overlapping_datasets(["lol_v1", "sice", "lol_v1"], "lol_v2_real") == ["lol_v1"]
+    assert find_overlapping_datasets(["lol_v2_real"], "lol_v1") == ["lol_v2_real"]
+    assert find_overlapping_datasets(["lol_v1"], "lol_v1") == []  # its splits share no scene
+    assert find_overlapping_datasets(["lol_v2_synthetic", "my_images"], "lol_v1") == []
+    assert find_overlapping_datasets(["lol_v1"], "my_images") == []
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def photographs(tmp_path, rng):
 
 def test_the_files_are_a_dataset_of_raw_pairs(photographs, tmp_path):
     pairs = synthesize_raw_pairs(photographs, tmp_path / "raw_pairs")
-    assert exposure_pairs.paired_raw_folder(tmp_path / "raw_pairs") == (pairs, [])
+    assert exposure_pairs.pair_raw_folder(tmp_path / "raw_pairs") == (pairs, [])
     assert pairing.pair_folder(tmp_path / "raw_pairs", inputs=("raw",), target="high") == pairs
     pairing.check_sizes(pairs, crop_size=32)
     assert [image_size(pair.inputs["raw"]) for pair in pairs] == [(32, 48), (36, 42)]
@@ -96,7 +96,7 @@ def test_the_pairs_can_be_cached(photographs, tmp_path):
 def test_a_file_without_a_partner_is_returned_and_the_rest_paired(photographs, tmp_path):
     pairs = synthesize_raw_pairs(photographs, tmp_path / "raw_pairs")
     pairs[0].target.unlink()
-    assert exposure_pairs.paired_raw_folder(tmp_path / "raw_pairs") == (
+    assert exposure_pairs.pair_raw_folder(tmp_path / "raw_pairs") == (
         [pairs[1]],
         [pairs[0].inputs["raw"]],
     )

@@ -11,12 +11,12 @@ from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
 from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset
-from lowlight_tf.pipeline.paired import paired_dataset
+from lowlight_tf.pipeline.paired import pair_dataset
 from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
 
 
 def take_batches(pairs, recipe, count, **options):
-    dataset = paired_dataset(pairs, recipe, ENHANCE, **options).take(count)
+    dataset = pair_dataset(pairs, recipe, ENHANCE, **options).take(count)
     return [(low["low"], target["target"]) for low, target in dataset.as_numpy_iterator()]
 
 
@@ -108,9 +108,7 @@ def test_imgaug_changes_the_input_only_and_depends_on_the_seed(pairs, recipe):
 def test_an_object_that_is_no_augmenter_is_rejected(pairs, recipe, location):
     pytest.importorskip("imgaug", reason="the [augment] extra is not installed")
     with pytest.raises(UsageError, match=r"augmentation|imgaug"):
-        paired_dataset(
-            pairs, recipe.replace([f"pipeline.augmentation='imgaug:{location}'"]), ENHANCE
-        )
+        pair_dataset(pairs, recipe.replace([f"pipeline.augmentation='imgaug:{location}'"]), ENHANCE)
 
 
 def test_numpy_batches_depend_on_the_seed_and_can_begin_anywhere(pairs, recipe):
@@ -145,7 +143,7 @@ def test_a_thumbnail_is_of_the_full_input_with_its_exposure(pairs, recipe):
         ]
     )
     full = exposed.replace(["pipeline.crop_size=0", "pipeline.batch_size=1"])
-    for inputs, _ in paired_dataset(pairs, full, contract).take(3):
+    for inputs, _ in pair_dataset(pairs, full, contract).take(3):
         assert inputs["thumbnail"].shape == (1, 4, 6, 3)
         np.testing.assert_allclose(
             inputs["thumbnail"].numpy().mean(), inputs["low"].numpy().mean(), atol=0.01
@@ -154,7 +152,7 @@ def test_a_thumbnail_is_of_the_full_input_with_its_exposure(pairs, recipe):
 
 def test_mixup_batches_are_between_their_images(pairs, recipe):
     plain, mixed = (
-        next(iter(paired_dataset(pairs, recipe.replace([f"pipeline.mixup_prob={prob}"]), ENHANCE)))
+        next(iter(pair_dataset(pairs, recipe.replace([f"pipeline.mixup_prob={prob}"]), ENHANCE)))
         for prob in (0.0, 1.0)
     )
     own, other = plain[1]["target"], np.roll(plain[1]["target"], 1, 0)
@@ -181,8 +179,8 @@ def test_blended_inputs_and_thumbnails_are_between_input_and_target(pairs, recip
     blended = plain.replace(["pipeline.target_blend_prob=1.0"])
     weights = []
     for (inputs, target), (mixed, _) in zip(
-        paired_dataset(pairs, plain, contract).take(4),
-        paired_dataset(pairs, blended, contract).take(4),
+        pair_dataset(pairs, plain, contract).take(4),
+        pair_dataset(pairs, blended, contract).take(4),
         strict=True,
     ):
         low, high = inputs["low"], target["target"]
@@ -205,7 +203,7 @@ def test_normalized_targets_have_one_brightness(pairs, recipe):
         ]
     )
     means = [float(target["target"].numpy().mean()) for _, target in
-             paired_dataset(pairs, normalized, ENHANCE).take(5)]  # fmt: skip
+             pair_dataset(pairs, normalized, ENHANCE).take(5)]  # fmt: skip
     original = [image_io.read_float_rgb(pair.target).mean() for pair in pairs]
     assert np.ptp(original) > 0.15
     assert np.ptp(means) < 0.02

@@ -92,7 +92,7 @@ def _report(dataset, place: Path) -> None:
     for name, split in dataset.splits.items():
         exists = (place / split.folder).is_dir()
         print(f"  {name:6} {f'{len(dataset.pairs(place, name))} pairs' if exists else 'missing'}")
-        if exists and (unpaired := dataset.unpaired(place, name)):
+        if exists and (unpaired := dataset.find_unpaired(place, name)):
             print(f"  {len(unpaired)} more lack their long exposure, such as {unpaired[0].name}")
 
 
