@@ -53,7 +53,7 @@ class LoadedImage:
     icc: bytes | None = None
 
 
-def load_image(path: Path) -> LoadedImage:
+def load_image(path: str | Path) -> LoadedImage:
     """Read a JPEG, PNG, WebP, TIFF or BMP file as upright (H, W, 3) sRGB.
 
     The pixels are held in memory once, unless the EXIF orientation requires a rotation.
@@ -61,6 +61,7 @@ def load_image(path: Path) -> LoadedImage:
     Raises:
         UsageError: If the file is missing, empty, truncated, damaged or of another format.
     """
+    path = Path(path)
     header = headers.read_header(path)
     try:
         with _silence_opencv():
@@ -83,16 +84,33 @@ def load_image(path: Path) -> LoadedImage:
     return LoadedImage(image[..., :3], image[..., 3], header.gray, header.exif, header.icc)
 
 
-def save_image(path: Path, image: LoadedImage, *, overwrite: bool = False) -> None:
-    """Write an image in the format given by the suffix of `path`, with its EXIF and ICC profile.
+def save_image(
+    path: str | Path,
+    image: LoadedImage | np.ndarray,
+    *,
+    like: LoadedImage | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write an image in the format given by the suffix of `path`.
 
     JPEG is written at quality 95 without chroma subsampling, all other formats losslessly. The
     pixels are not copied: red and blue are swapped in place while OpenCV writes them.
+
+    Args:
+        path: File to write.
+        image: A loaded image, written with its EXIF and ICC profile, or (H, W, 3) sRGB: uint8,
+            uint16, or float in [0, 1], which is written with 8 bits.
+        like: For an array, the loaded image whose EXIF, ICC profile and, if the size is the same,
+            alpha are written with it.
+        overwrite: Whether an existing file is replaced.
 
     Raises:
         UsageError: If the file exists, its format does not support 16 bits or alpha, or writing
             fails; then no partial file is left.
     """
+    path = Path(path)
+    if isinstance(image, np.ndarray):
+        image = _wrap_pixels(image, like)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path} must end in one of: {', '.join(SUFFIXES)}.")
@@ -110,6 +128,19 @@ def save_image(path: Path, image: LoadedImage, *, overwrite: bool = False) -> No
     except (OSError, cv2.error) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "err", None) or error
         raise UsageError(f"{path} cannot be written: {reason}.") from None
+
+
+def _wrap_pixels(pixels: np.ndarray, like: LoadedImage | None) -> LoadedImage:
+    """Return pixels as an image of 8 or 16 bits with the metadata of another one."""
+    if pixels.dtype not in (np.uint8, np.uint16):
+        pixels = dtypes.img_as_uint8(pixels)
+    if like is None:
+        return LoadedImage(pixels)
+    alpha = like.alpha
+    if alpha is not None:
+        same_size = alpha.shape == pixels.shape[:2]
+        alpha = dtypes.convert_dtype(alpha, pixels.dtype) if same_size else None
+    return LoadedImage(pixels, alpha, False, like.exif, like.icc)
 
 
 def check_overwrite(path: Path, *, overwrite: bool) -> None:
