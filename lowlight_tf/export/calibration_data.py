@@ -31,10 +31,10 @@ NIGHT_GAMMA = 3.0
 EXPOSURE_GAINS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Exposures that a net must bear, as factors on the calibration pictures."""
 
-RAW_GAINS = (0.5, 1.0, 2.0)
+RAW_EXPOSURE_GAINS = (0.5, 1.0, 2.0)
 """The same for RAW pictures, whose exposure is told."""
 
-RAW_SIDE = 1024
+MAX_RAW_SIDE = 1024
 """Most packed pixels of a RAW picture that are looked at, down and across: its middle."""
 
 Images = Mapping[str, np.ndarray]
@@ -46,7 +46,7 @@ def calibration_images(
     *,
     run: Path | None = None,
     folder: Path | None = None,
-    most: int = 32,
+    max_images: int = 32,
     preprocessing: PairPreprocessing | None = None,
 ) -> list[Images]:
     """Return pictures like those that the net will see.
@@ -61,9 +61,9 @@ def calibration_images(
     """
     preprocessing = preprocessing or PairPreprocessing()
     if folder is not None:
-        sources = _folder(folder, contract)
+        sources = _sources_from_folder(folder, contract)
     else:
-        sources = (run and _listed(run / "pairs_training.json", contract)) or None
+        sources = (run and _sources_from_pairs(run / "pairs_training.json", contract)) or None
     if sources is None:
         from lowlight_tf.datasets import synthetic  # brings scikit-image
 
@@ -75,12 +75,12 @@ def calibration_images(
             else:
                 dark = synthetic.sample_pairs(Path(place)) / "train" / "low"
             lying = dataclasses.replace(preprocessing, align="none")
-            return _read(_folder(dark, contract), contract, most, lying)
-    return _read(sources, contract, most, preprocessing)
+            return _read_images(_sources_from_folder(dark, contract), contract, max_images, lying)
+    return _read_images(sources, contract, max_images, preprocessing)
 
 
 def representative_dataset(
-    pictures: Sequence[Images], contract: Contract, size: tuple[int, int]
+    images: Sequence[Images], contract: Contract, size: tuple[int, int]
 ) -> list:
     """Return samples of one size that span exposures: port name -> (1, H, W, C).
 
@@ -90,12 +90,12 @@ def representative_dataset(
     range of each input is exactly [0, 1], whose eight bits are the camera's own.
 
     Args:
-        pictures: Of any size, at least one.
+        images: Of any size, at least one.
         contract: The ports.
         size: Height and width (pixels).
     """
-    gains = RAW_GAINS if contract.is_raw else EXPOSURE_GAINS
-    turns = min(len(gains), -(-16 // len(pictures)))
+    gains = RAW_EXPOSURE_GAINS if contract.is_raw else EXPOSURE_GAINS
+    turns = min(len(gains), -(-16 // len(images)))
     first = contract.image_inputs[0].name
     exposed = {
         first,
@@ -103,12 +103,12 @@ def representative_dataset(
     }
     samples = []
     for turn in range(turns):
-        for index, picture in enumerate(pictures):
+        for index, picture in enumerate(images):
             gain = gains[(index + turn) % len(gains)]
             samples.append(
                 {
                     name: np.clip(image * gain, 0, 1) if name in exposed else image.copy()
-                    for name, image in _cut(picture, contract, size).items()
+                    for name, image in _crop_with_thumbnails(picture, contract, size).items()
                 }
             )
     for image in samples[0].values():
@@ -117,33 +117,33 @@ def representative_dataset(
 
 
 def parity_samples(
-    pictures: Sequence[Images], contract: Contract, size: tuple[int, int], *, most: int = 4
+    images: Sequence[Images], contract: Contract, size: tuple[int, int], *, max_images: int = 4
 ) -> list[Images]:
     """Return some of the pictures as 8-bit batches of one size: port name -> (1, H, W, C)."""
     return [
         {
             name: np.rint(image.clip(0, 1) * 255).astype(np.uint8)
-            for name, image in _cut(picture, contract, size).items()
+            for name, image in _crop_with_thumbnails(picture, contract, size).items()
         }
-        for picture in _spread(pictures, most)
+        for picture in _pick_evenly(images, max_images)
     ]
 
 
-def _cut(picture: Images, contract: Contract, size: tuple[int, int]) -> Images:
+def _crop_with_thumbnails(picture: Images, contract: Contract, size: tuple[int, int]) -> Images:
     """Return the middle of a picture as a batch of one, and the thumbnails of the whole of it."""
     batch = {
-        port.name: center_crop(picture[port.name], size)[None] for port in contract.image_inputs
+        port.name: enlarge_and_center_crop(picture[port.name], size)[None] for port in contract.image_inputs
     }
     wholes = (picture[port.name] for port in contract.image_inputs)
     return {**batch, **input_geometry.make_thumbnails(contract, *wholes)}
 
 
-def img_as_float32(picture: Images) -> Images:
+def batch_as_float32(picture: Images) -> Images:
     """Return an 8-bit picture as float32 in [0, 1]."""
     return {name: np.divide(image, 255, dtype=np.float32) for name, image in picture.items()}
 
 
-def center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def enlarge_and_center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the middle of a picture, (H, W, C) -> (*size, C); a smaller one is enlarged first."""
     enlarged = max(size[0] / image.shape[0], size[1] / image.shape[1])
     if enlarged > 1:
@@ -156,22 +156,22 @@ def center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return image[top : top + size[0], left : left + size[1]]
 
 
-class _Source(NamedTuple):
-    """A picture file; `day` if the net is to see its night, which is not on disk."""
+class _ImageSource(NamedTuple):
+    """A picture file; `darken` if the net is to see its night, which is not on disk."""
 
     path: Path
-    day: bool = False
+    darken: bool = False
     target: Path | None = None
 
-    def image(self, port: Port) -> np.ndarray:
+    def read(self, port: Port) -> np.ndarray:
         if port.color_space == "bayer":
-            return self._exposed()
+            return self._read_raw()
         if port.color_space == "thermal":
             return infrared.read_thermal(self.path)
         image = image_io.read_float_rgb(self.path)
-        return image**NIGHT_GAMMA if self.day else image
+        return image**NIGHT_GAMMA if self.darken else image
 
-    def _exposed(self) -> np.ndarray:
+    def _read_raw(self) -> np.ndarray:
         """Return what a net sees of a RAW file, or of one that is made of a photograph."""
         if not exposure_pairs.is_raw(self.path):
             rng = np.random.default_rng(zlib.crc32(self.path.name.encode()))
@@ -183,19 +183,19 @@ class _Source(NamedTuple):
             ratio = exposure_pairs.exposure_ratio(pair)
         else:
             ratio = auto_exposure_ratio(picture)
-        size = tuple(min(side, RAW_SIDE) for side in picture.raw_values.shape[:2])
-        light = picture.metadata.normalize(center_crop(picture.raw_values, size))
+        size = tuple(min(side, MAX_RAW_SIDE) for side in picture.raw_values.shape[:2])
+        light = picture.metadata.normalize(enlarge_and_center_crop(picture.raw_values, size))
         return raw_image.amplify(light, picture.metadata, ratio)
 
 
-def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
+def _sources_from_folder(folder: Path, contract: Contract) -> list[dict[str, _ImageSource]]:
     checks.check_dir("calibration", folder)
     found = {}
     for port in contract.image_inputs:
         own = folder / port.name
         place = own if own.is_dir() else folder
         paths = image_io.find_images(place, suffixes=raw_image.SUFFIXES) if contract.is_raw else []
-        found[port.name] = [_Source(path) for path in paths or image_io.find_images(place)]
+        found[port.name] = [_ImageSource(path) for path in paths or image_io.find_images(place)]
     counts = {name: len(paths) for name, paths in found.items()}
     if min(counts.values()) < 1 or len(set(counts.values())) > 1:
         raise UsageError(
@@ -205,14 +205,14 @@ def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
     return [dict(zip(found, paths, strict=True)) for paths in zip(*found.values(), strict=True)]
 
 
-def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
+def _sources_from_pairs(path: Path, contract: Contract) -> list[dict[str, _ImageSource]]:
     """Return the pictures of a run's list that are still there."""
     if not path.is_file():
         return []
     pairs = read_json(path)["pairs"]
     sources = [
         {
-            port.name: _Source(
+            port.name: _ImageSource(
                 Path(pair["inputs"].get(port.name, pair["target"])),
                 not pair["inputs"],
                 pair["target"] and Path(pair["target"]),
@@ -224,15 +224,15 @@ def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
     return [source for source in sources if all(each.path.is_file() for each in source.values())]
 
 
-def _read(
-    sources: Sequence[dict[str, _Source]],
+def _read_images(
+    sources: Sequence[dict[str, _ImageSource]],
     contract: Contract,
     most: int,
     preparation: PairPreprocessing,
 ) -> list[Images]:
     by_rig = Path(preparation.align).suffix == ".json"
     pictures = []
-    for source in _spread(sources, most):
+    for source in _pick_evenly(sources, most):
         images = [source[port.name].image(port) for port in contract.image_inputs]
         if preparation.size == "same" and not by_rig:  # they show one field
             size = min((image.shape[:2] for image in images), key=math.prod)
@@ -248,7 +248,7 @@ def _read(
     return pictures
 
 
-def _spread(items: Sequence, most: int) -> list:
+def _pick_evenly(items: Sequence, most: int) -> list:
     """Return at most so many, evenly spread."""
     indices = np.unique(np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int))
     return [items[index] for index in indices]

@@ -69,18 +69,18 @@ def convert(
         weight.assign(np.where(np.abs(value) < MIN_WEIGHT_MAGNITUDE, 0, value))
     weights = [weight.value for weight in model.weights]
     finish = functools.partial(quantize_model, quantization=quantization, samples=samples)
-    return write(model, weights, contract, path, size=size, finish=finish)
+    return write_tflite(model, weights, contract, path, size=size, convert_fn=finish)
 
 
-def deployable_submodel(net: keras.Model, contract: Contract) -> keras.Model:
+def deployable_submodel(model: keras.Model, contract: Contract) -> keras.Model:
     """Return the part of a net that a file has: what gives the contract's outputs, and maps.
 
     What serves losses only may well show its layers what they never see on a device.
     """
-    results = {name: x for name, x in net.output.items() if _is_explanation_output(name, contract)}
-    if len(results) == len(net.output):
-        return net
-    return keras.Model(net.input, results, name=net.name)
+    results = {name: x for name, x in model.output.items() if _is_deployed_output(name, contract)}
+    if len(results) == len(model.output):
+        return model
+    return keras.Model(model.input, results, name=model.name)
 
 
 def check_size(size: tuple[int, int], contract: Contract) -> None:
@@ -92,14 +92,14 @@ def check_size(size: tuple[int, int], contract: Contract) -> None:
         )
 
 
-def write(
+def write_tflite(
     model: Callable[..., Mapping[str, tf.Tensor]],
     weights: Sequence[tf.Variable],
     contract: Contract,
     path: Path,
     *,
     size: tuple[int, int],
-    finish: Callable[[tf.lite.TFLiteConverter], bytes],
+    convert_fn: Callable[[tf.lite.TFLiteConverter], bytes],
 ) -> Path:
     """Write whatever runs on tensors as a .tflite file of one size, its ports by name.
 
@@ -109,7 +109,7 @@ def write(
         contract: Its ports.
         path: The file to write.
         size: Height and width (pixels).
-        finish: Converts what it is given a converter of.
+        convert_fn: Converts what it is given a converter of.
 
     Returns:
         `path`.
@@ -119,7 +119,7 @@ def write(
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["serving_default"]
         )
-        content = finish(converter)
+        content = convert_fn(converter)
     with atomic_write(path) as part:
         part.write_bytes(content)
     return path
@@ -144,13 +144,13 @@ def _module(
     def serve(*images: tf.Tensor) -> dict[str, tf.Tensor]:
         named = {port.name: image for port, image in zip(contract.inputs, images, strict=True)}
         results = model(named, training=False)
-        return {name: x for name, x in results.items() if _is_explanation_output(name, contract)}
+        return {name: x for name, x in results.items() if _is_deployed_output(name, contract)}
 
     module.serve = serve
     return module, folder, serve.get_concrete_function()
 
 
-def _is_explanation_output(name: str, contract: Contract) -> bool:
+def _is_deployed_output(name: str, contract: Contract) -> bool:
     return name.endswith(EXPLANATION_SUFFIX) or any(name == port.name for port in contract.outputs)
 
 

@@ -14,7 +14,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.export.calibration_data import (
     calibration_images,
-    img_as_float32,
+    batch_as_float32,
     parity_samples,
     representative_dataset,
 )
@@ -62,18 +62,16 @@ def load_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngi
             "Pass an unmixed run folder."
         )
     built = MODELS.find(recipe.model).load()(**recipe.options)
-    if [w.shape for w in built.weights] != [w.shape for w in engine.net.weights]:
+    if [w.shape for w in built.weights] != [w.shape for w in engine.model.weights]:
         raise UsageError(
             f"{run}/model.keras is a checkpoint of another model: {run}/recipe.toml builds "
             f"{recipe.model} with {built.count_params()} weights, the file has "
-            f"{engine.net.count_params()}. "
+            f"{engine.model.count_params()}. "
             + (f"Leave out {' '.join(settings)}." if settings else "Pass an unmixed run folder.")
         )
     if settings:
-        built.set_weights(engine.net.get_weights())
-        engine = KerasEngine.of(
-            built, expected, name=engine.name, preprocessing=recipe.preprocessing
-        )
+        built.set_weights(engine.model.get_weights())
+        engine = KerasEngine.of(built, expected, name=engine.name, preparation=recipe.preprocessing)
     return recipe, engine
 
 
@@ -121,7 +119,7 @@ def export_run(
     compared = parity_samples(pictures, contract, size)
     # What travels with a file is a photograph that may, not one of the run's.
     (shown,) = (
-        parity_samples(calibration_images(contract, most=1), contract, size) if golden else (None,)
+        parity_samples(calibration_images(contract, max_images=1), contract, size) if golden else (None,)
     )
 
     written = []
@@ -130,7 +128,7 @@ def export_run(
         for quantization in quantize:
             stem = f"{name or recipe.model}_{size[0]}x{size[1]}_{quantization}"
             path = convert(
-                engine.net,
+                engine.model,
                 contract,
                 Path(folder) / f"{stem}.tflite",
                 size=size,
@@ -142,7 +140,7 @@ def export_run(
             )
             card.save(path.with_suffix(".json"))
             made = LiteRTEngine(path)
-            parity = parity_db(engine, made, [img_as_float32(picture) for picture in compared])
+            parity = parity_db(engine, made, [batch_as_float32(picture) for picture in compared])
             dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
             if golden:
                 save_golden(made, shown, path.with_suffix(".npz"))
@@ -186,7 +184,7 @@ def build_card(
         value_range=(0, 255) if whole else (0, 1),
         sha256=sha256(path),
         size_bytes=path.stat().st_size,
-        weights=reparameterize_model(engine.net).count_params(),
+        weights=reparameterize_model(engine.model).count_params(),
         resizable=is_resizable(path, engine.contract),
         preprocessing=recipe.fields().get("preprocessing", {}),
         options=dict(recipe.options),
@@ -196,27 +194,27 @@ def build_card(
 
 def save_golden(
     engine: LiteRTEngine,
-    picture: Images,
+    images: Images,
     path: Path,
     *,
-    small: tuple[int, int] | None = None,
+    output_size: tuple[int, int] | None = None,
     inputs_of: Path | None = None,
 ) -> None:
     """Write one 8-bit picture and its output, (H, W, C) each, under the names of their ports.
 
     Args:
         engine: What makes the output.
-        picture: A batch of one for each input port.
+        images: A batch of one for each input port.
         path: The .npz to write.
-        small: Height and width of the middle of the output, of which all is written else.
+        output_size: Height and width of the middle of the output, of which all is written else.
         inputs_of: A golden pair in the same folder that holds the same picture, which is not
             written again then.
     """
-    arrays = {name: image[0] for name, image in engine(picture).items()}
-    if small:
-        arrays = {name: center_crop(image, small) for name, image in arrays.items()}
+    arrays = {name: image[0] for name, image in engine(images).items()}
+    if output_size:
+        arrays = {name: center_crop(image, output_size) for name, image in arrays.items()}
     if inputs_of:
         arrays[INPUTS_PREFIX] = np.array(inputs_of.name)
     else:
-        arrays |= {name: image[0] for name, image in picture.items()}
+        arrays |= {name: image[0] for name, image in images.items()}
     np.savez_compressed(path, **arrays)

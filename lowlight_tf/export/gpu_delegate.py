@@ -33,8 +33,8 @@ INSTALL_ADVICE = (
 )
 """How to get a driver."""
 
-_DRIVER_VARIABLES = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
-_MARK = "lowlight_tf delegate: "
+_DRIVER_ENV = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
+_RESULT_PREFIX = "lowlight_tf delegate: "
 
 
 class VulkanUnavailableError(RuntimeError):
@@ -47,27 +47,27 @@ class DelegateReport:
 
     Attributes:
         device: What it ran on, as the driver calls itself.
-        refused: Each operation that leaves the delegate and why; empty if all stay on it.
-        count: How many run where, as the delegate says; "" if all stay on it.
-        difference: Largest difference between the outputs of GPU and CPU, in [0, 1] units.
-        agreement_db: Their PSNR (dB). Both are None where an operation is refused.
+        unsupported_ops: Each operation that leaves the delegate and why; empty if all stay on it.
+        summary: How many run where, as the delegate says; "" if all stay on it.
+        max_difference: Largest difference between the outputs of GPU and CPU, in [0, 1] units.
+        psnr_db: Their PSNR (dB). Both are None where an operation is refused.
     """
 
     device: str
-    refused: tuple[str, ...] = ()
-    count: str = ""
-    difference: float | None = None
-    agreement_db: float | None = None
+    unsupported_ops: tuple[str, ...] = ()
+    summary: str = ""
+    max_difference: float | None = None
+    psnr_db: float | None = None
 
 
 def find_vulkan_driver() -> str | None:
     """Return the Vulkan driver file to use: what the environment names, else SwiftShader's."""
-    named = next((os.environ[name] for name in _DRIVER_VARIABLES if os.environ.get(name)), None)
+    named = next((os.environ[name] for name in _DRIVER_ENV if os.environ.get(name)), None)
     found = [path for pattern in DRIVER_FILES for path in sorted(glob.glob(pattern))]
     return named or next(iter(found), None)
 
 
-def find_vulkan_loader() -> None:
+def check_vulkan_loader() -> None:
     """Raise NoDriver if the library that loads Vulkan drivers is not here."""
     try:
         ctypes.CDLL("libvulkan.so.1")
@@ -78,14 +78,14 @@ def find_vulkan_loader() -> None:
 
 
 def check_gpu_delegate(
-    path: Path, images: Mapping[str, np.ndarray], *, limit_s: float = 600
+    path: Path, images: Mapping[str, np.ndarray], *, timeout_s: float = 600
 ) -> DelegateReport:
     """Run a .tflite file on the GPU delegate and on the CPU.
 
     Args:
         path: The file.
         images: Input name -> (1, H, W, C) of the type that the file takes.
-        limit_s: Longest time that it may take (seconds).
+        timeout_s: Longest time that it may take (seconds).
 
     Returns:
         What became of it.
@@ -97,14 +97,14 @@ def check_gpu_delegate(
     chosen = find_vulkan_driver()
     if chosen is None:
         raise VulkanUnavailableError(f"No Vulkan driver was found. {INSTALL_ADVICE}")
-    find_vulkan_loader()
+    check_vulkan_loader()
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "images.npz"
         np.savez(arrays, **images)
         variables = {
             "XDG_RUNTIME_DIR": folder,
             **os.environ,
-            **dict.fromkeys(_DRIVER_VARIABLES, chosen),
+            **dict.fromkeys(_DRIVER_ENV, chosen),
         }
         try:
             done = subprocess.run(
@@ -113,35 +113,35 @@ def check_gpu_delegate(
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=limit_s,
+                timeout=timeout_s,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise RuntimeError(f"the GPU delegate took more than {limit_s:.0f} s") from None
-    return _read(done.returncode, done.stdout, done.stderr)
+            raise RuntimeError(f"the GPU delegate took more than {timeout_s:.0f} s") from None
+    return _parse_report(done.returncode, done.stdout, done.stderr)
 
 
-def _read(status: int, said: str, log: str) -> DelegateReport:
+def _parse_report(status: int, stdout: str, stderr: str) -> DelegateReport:
     """Return what a finished process says of the delegate."""
-    device = re.search(r"Selected adapter: ([^,\n]+)", log)
-    if device is None and re.search("No adapters found|initialize WebGPU environment", log):
+    device = re.search(r"Selected adapter: ([^,\n]+)", stderr)
+    if device is None and re.search("No adapters found|initialize WebGPU environment", stderr):
         raise VulkanUnavailableError(
             f"The delegate takes none of the Vulkan drivers here. {INSTALL_ADVICE}"
         )
     name = device[1] if device else "unknown"
     refused = re.search(
-        r"not supported by GPU delegate:\n(.*?)\n([^\n]*operations? will run on[^\n]*)", log, re.S
+        r"not supported by GPU delegate:\n(.*?)\n([^\n]*operations? will run on[^\n]*)", stderr, re.S
     )
     if refused:
         return DelegateReport(name, tuple(refused[1].splitlines()), refused[2])
-    result = re.search(re.escape(_MARK) + "(.*)", said)
+    result = re.search(re.escape(_RESULT_PREFIX) + "(.*)", stdout)
     if status or not result:
-        tail = " | ".join(log.strip().splitlines()[-3:])
+        tail = " | ".join(stderr.strip().splitlines()[-3:])
         raise RuntimeError(f"the GPU delegate ended with status {status}: {tail}")
     return DelegateReport(name, **json.loads(result[1]))
 
 
-def _run(path: str, arrays: str) -> dict[str, float]:
+def _compare_with_cpu(path: str, arrays: str) -> dict[str, float]:
     """Run a file on both, in this process; the log goes to standard error."""
     from ai_edge_litert.compiled_model import CompiledModel
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator
@@ -173,4 +173,4 @@ def _run(path: str, arrays: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(_MARK + json.dumps(_run(*sys.argv[1:])))
+    print(_RESULT_PREFIX + json.dumps(_compare_with_cpu(*sys.argv[1:])))

@@ -27,8 +27,8 @@ class KerasEngine(Engine):
         run: A folder that `lowlight-tf train` wrote.
 
     Attributes:
-        net: The Keras model.
-        preprocessing: What the run's recipe does to what two cameras saw.
+        model: The Keras model.
+        preparation: What the run's recipe does to what two cameras saw.
 
     Raises:
         UsageError: If the folder holds no net, or one whose ports are not its contract's.
@@ -38,22 +38,22 @@ class KerasEngine(Engine):
     def __init__(self, run: Path) -> None:
         self.contract = Contract.load(run / "contract.json")
         self.name = run.resolve().name
-        self.net = _load(run / "model.keras")
+        self.model = _load_keras_model(run / "model.keras")
         recipe = run / "recipe.toml"
         self.preprocessing = (
             Recipe.load(recipe).preprocessing if recipe.is_file() else PairPreprocessing()
         )
-        _check(self.net, self.contract, run)
+        _check_ports(self.model, self.contract, run)
 
     @property
     def weights(self) -> int:
         """Number of trained weights, parallel branches folded as in an exported file."""
-        return reparameterize_model(self.net).count_params()
+        return reparameterize_model(self.model).count_params()
 
     @classmethod
     def of(
         cls,
-        net: keras.Model,
+        model: keras.Model,
         contract: Contract,
         *,
         name: str,
@@ -61,31 +61,31 @@ class KerasEngine(Engine):
     ) -> "KerasEngine":
         """Return an engine over a net that is in memory already."""
         engine = cls.__new__(cls)
-        engine.preprocessing = preprocessing or PairPreprocessing()
-        engine.net, engine.contract, engine.name = net, contract, name
+        engine.preparation = preparation or PairPreprocessing()
+        engine.model, engine.contract, engine.name = model, contract, name
         return engine
 
     def explanation_maps(self, images: Images) -> Images:
         """Return what the net went by, (B, h, w, C) float32 each; none if it does not tell."""
-        results = self._run(images)
+        results = self._predict(images)
         return {
             name: np.asarray(x, np.float32)
             for name, x in results.items()
             if name.endswith(EXPLANATION_SUFFIX)
         }
 
-    def _run(self, images: Images) -> Images:
+    def _predict(self, images: Images) -> Images:
         named = {port.name: images[port.name] for port in self.contract.inputs}
         batch = {
             name: np.divide(image, 255, dtype=np.float32) if image.dtype == np.uint8 else image
             for name, image in named.items()
         }
-        return self.net.predict_on_batch(batch)
+        return self.model.predict_on_batch(batch)
 
     def __call__(self, images: Images) -> Images:
         """Run one batch. See `Engine`."""
         whole = any(images[port.name].dtype == np.uint8 for port in self.contract.inputs)
-        results = self._run(images)
+        results = self._predict(images)
         answers = {}
         for port in self.contract.outputs:
             image = np.clip(np.asarray(results[port.name], np.float32), 0, 1)
@@ -98,7 +98,7 @@ class KerasEngine(Engine):
         return answers
 
 
-def _load(path: Path) -> keras.Model:
+def _load_keras_model(path: Path) -> keras.Model:
     if not path.is_file():
         raise UsageError(f"No net at {path}. Pass a run folder that `lowlight-tf train` finished.")
     for module in pkgutil.iter_modules(layers.__path__):  # a saved net knows its layers by name
@@ -112,9 +112,9 @@ def _load(path: Path) -> keras.Model:
         ) from None
 
 
-def _check(net: keras.Model, contract: Contract, run: Path) -> None:
+def _check_ports(model: keras.Model, contract: Contract, run: Path) -> None:
     """Refuse a net that takes or gives other images than the contract says."""
-    for side, ports in ((net.input, contract.inputs), (net.output, contract.outputs)):
+    for side, ports in ((model.input, contract.inputs), (model.output, contract.outputs)):
         found = {name: image.shape[-1] for name, image in side.items()}
         expected = {port.name: port.channels for port in ports}
         if not expected.items() <= found.items():

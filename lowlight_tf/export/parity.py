@@ -22,24 +22,24 @@ MIN_PARITY_DB = {
 """The least parity of a file that can be used in place of its net, by quantization."""
 
 
-def parity_db(reference: Engine, engine: Engine, pictures: Sequence[Images]) -> float:
+def parity_db(reference: Engine, engine: Engine, batches: Sequence[Images]) -> float:
     """Return how like the outputs of two engines are: PSNR (dB) over all pictures, at most 120.
 
     Args:
         reference: Whose output is taken as right, mostly a Keras net.
         engine: Whose output is compared with it.
-        pictures: Batches that both take.
+        batches: Batches that both take.
     """
     errors = [
         np.square(expected - actual[name], dtype=np.float64).mean()
-        for picture in pictures
+        for picture in batches
         for actual in [engine(picture)]
         for name, expected in reference(picture).items()
     ]
     return psnr_db(float(np.mean(errors)))
 
 
-def largest_difference(net: keras.Model, contract: Contract, path: Path) -> float:
+def max_difference(model: keras.Model, contract: Contract, path: Path) -> float:
     """Return how far a file is from its net at most, in [0, 1] units, on one seeded noise."""
     engine = LiteRTEngine(path)
     card = engine.card
@@ -48,6 +48,6 @@ def largest_difference(net: keras.Model, contract: Contract, path: Path) -> floa
         port.name: rng.random((1, *port.shape((card.height, card.width))), dtype=np.float32)
         for port in contract.inputs
     }
-    expected = KerasEngine.of(net, contract, name=net.name)(noise)
+    expected = KerasEngine.of(model, contract, name=model.name)(noise)
     actual = engine(noise)
     return max(float(np.abs(expected[name] - actual[name]).max()) for name in expected)

@@ -15,7 +15,7 @@ from lowlight_tf.evaluation.evaluator import evaluate
 from lowlight_tf.evaluation.results_table import format_number
 from lowlight_tf.export import gpu_delegate
 from lowlight_tf.export.calibration_data import (
-    img_as_float32,
+    batch_as_float32,
     parity_samples,
     representative_dataset,
 )
@@ -25,7 +25,7 @@ from lowlight_tf.runtime.engine import DelegatingEngine, Engine, Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.tflite_graph.flatbuffer import read_model
 
-BANDING_RANGE = 64
+MAX_BANDING_LEVEL = 64
 """Brightest level of the ramp (of 255): where banding shows."""
 
 DELEGATE_TEST_SIZE = 64, 96
@@ -72,8 +72,8 @@ class VariantResult:
 
 
 def sweep(
-    maker: VariantBuilder,
-    rungs: Sequence[str],
+    builder: VariantBuilder,
+    variants: Sequence[str],
     folder: Path,
     pairs: Sequence[Pair],
     *,
@@ -81,28 +81,28 @@ def sweep(
     protocol: str = "",
     threads: int = 2,
     runs: int = 50,
-    prove: bool = True,
+    check_delegate: bool = True,
 ) -> Iterator[VariantResult]:
     """Make each rung and measure it, the first one of `RUNGS` always and first.
 
     Args:
-        maker: What makes the files.
-        rungs: Some of `RUNGS`.
+        builder: What makes the files.
+        variants: Some of `RUNGS`.
         folder: Where the files go.
         pairs: Pictures to measure on.
         metrics: Names of the catalog.
         protocol: What the metrics go by.
         threads: Processor threads.
         runs: Frames to time.
-        prove: Show each rung to the real GPU delegate.
+        check_delegate: Show each rung to the real GPU delegate.
 
     Yields:
         Each rung, as soon as it has been measured.
     """
     first: VariantResult | None = None
-    for name in dict.fromkeys((VARIANTS[0], *rungs)):
+    for name in dict.fromkeys((VARIANTS[0], *variants)):
         try:
-            path = maker.make(name, folder)
+            path = builder.build(name, folder)
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("lowlight_tf"):
                 raise
@@ -118,8 +118,8 @@ def sweep(
             engine, LiteRTEngine(first.path if first else path, threads=threads)
         )
         means = evaluate(beside, pairs, metrics=metrics, protocol=protocol).means
-        timing = benchmark.measure(path, threads=threads, runs=runs, size=maker.size)
-        levels, run = banding(engine, maker.size)
+        timing = benchmark.measure(path, threads=threads, runs=runs, size=builder.size)
+        levels, run = measure_banding(engine, builder.size)
         against = first.metrics if first else {}
         rung = VariantResult(
             name,
@@ -128,14 +128,14 @@ def sweep(
             gzip_bytes=len(gzip.compress(path.read_bytes(), mtime=0)),
             metrics=means,
             changes={metric: mean - against.get(metric, mean) for metric, mean in means.items()},
-            largest_error=beside.largest,
+            largest_error=beside.max_difference,
             grey_levels=levels,
             longest_run=run,
             p50_ms=timing.p50_ms,
             p90_ms=timing.p90_ms,
             peak_mb=timing.peak_mb,
             operations=count_operations(path),
-            delegated=delegate_summary(maker, name) if prove else "",
+            delegated=summarize_delegate(builder, name) if check_delegate else "",
         )
         first = first or rung
         yield rung
@@ -145,13 +145,14 @@ class MaxDifferenceProbe(DelegatingEngine):
     """An `Engine` that runs another one beside it, to see how far they are apart at most.
 
     Attributes:
-        largest: Largest difference so far, in steps of 8 bits.
+        max_difference: Largest difference so far, in steps of 8 bits.
     """
 
     def __init__(self, engine: Engine, reference: Engine) -> None:
-        super().__init__(engine)
-        self._reference = reference
-        self.largest = 0
+        self.name, self.contract, self.size = engine.name, engine.contract, engine.size
+        self.preparation = getattr(engine, "preparation", None)
+        self._engine, self._reference = engine, reference
+        self.max_difference = 0
 
     def __call__(self, images: Images) -> Images:
         """Run one batch. See `Engine`."""
@@ -159,11 +160,11 @@ class MaxDifferenceProbe(DelegatingEngine):
         for name, answer in answers.items():
             step = 1 if answer.dtype == np.uint8 else 1 / 255
             apart = np.abs(np.float32(answer) - expected[name]).max() / step
-            self.largest = max(self.largest, round(float(apart)))
+            self.max_difference = max(self.max_difference, round(float(apart)))
         return answers
 
 
-def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
+def measure_banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
     """Return what becomes of a smooth dark ramp: different levels, longest run of one level.
 
     The ramp is grey and rises from black to level `DARK` along a row, in the steps of 8 bits; what
@@ -175,7 +176,7 @@ def banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
         size: Height and width of the ramp (pixels).
     """
     height, width = size
-    row = np.rint(np.linspace(0, BANDING_RANGE, width)).astype(np.uint8)
+    row = np.rint(np.linspace(0, MAX_BANDING_LEVEL, width)).astype(np.uint8)
     contract = engine.contract
     ramps = {
         port.name: np.broadcast_to(row[None, :, None], (height, width, port.channels)).copy()
@@ -194,66 +195,66 @@ def count_operations(path: Path) -> int:
     return len(read_model(path.read_bytes()).subgraphs[0].operators)
 
 
-def delegate_summary(maker: VariantBuilder, rung: str) -> str:
+def summarize_delegate(builder: VariantBuilder, variant: str) -> str:
     """Return what the real GPU delegate makes of a rung, in a few words."""
-    if rung == "int16x8":
+    if variant == "int16x8":
         return "none: it has no 16-bit integers"
-    multiple = maker.contract.multiple_of
+    multiple = builder.contract.multiple_of
     size = tuple(-(-side // multiple) * multiple for side in DELEGATE_TEST_SIZE)
-    samples = representative_dataset(maker.pictures[:4], maker.contract, size)
-    (picture,) = parity_samples(maker.pictures[:1], maker.contract, size)
+    samples = representative_dataset(builder.images[:4], builder.contract, size)
+    (picture,) = parity_samples(builder.images[:1], builder.contract, size)
     with tempfile.TemporaryDirectory() as folder:
-        path = maker.write(rung, Path(folder) / "small.tflite", size, samples)
-        whole = rung.startswith("int8")
+        path = builder.convert(variant, Path(folder) / "small.tflite", size, samples)
+        whole = variant.startswith("int8")
         try:
             proof = gpu_delegate.check_gpu_delegate(
-                path, picture if whole else img_as_float32(picture)
+                path, picture if whole else batch_as_float32(picture)
             )
         except gpu_delegate.VulkanUnavailableError:
             return "not run: no Vulkan driver"
         except RuntimeError as error:
             return f"failed: {error}"
         count = count_operations(path)
-    if proof.refused:
-        return f"refuses {len(proof.refused)} kinds: {proof.refused[0]}"
-    return f"all {count}, {proof.agreement_db:.0f} dB from the CPU"
+    if proof.unsupported_ops:
+        return f"refuses {len(proof.unsupported_ops)} kinds: {proof.unsupported_ops[0]}"
+    return f"all {count}, {proof.psnr_db:.0f} dB from the CPU"
 
 
-def table(rungs: Sequence[VariantResult], protocol: str) -> str:
+def markdown_table(results: Sequence[VariantResult], protocol: str) -> str:
     """Return the ladder as Markdown. What was not made says why in its last cell."""
-    metrics = list(rungs[0].metrics)
+    metrics = list(results[0].metrics)
     head = ["rung", "kB", "gzip kB"]
     for metric in metrics:
         entry = METRICS.find(metric)
         words = (metric.upper(), entry.unit, f"({protocol})" if entry.has_protocol else "")
         head += [" ".join(filter(None, words)), "change"]
     head += ["largest error", "grey levels", "longest run", "p50 ms", "p90 ms", "peak MB", "GPU"]
-    rows = [_cells(rung, metrics) for rung in rungs]
+    rows = [_table_row(rung, metrics) for rung in results]
     rule = ["---", *["---:"] * (len(head) - 2), "---"]
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *rows))
 
 
-def _cells(rung: VariantResult, metrics: Sequence[str]) -> list[str]:
-    if rung.reason:
+def _table_row(result: VariantResult, metrics: Sequence[str]) -> list[str]:
+    if result.reason:
         blank = ["-"] * (8 + 2 * len(metrics))
-        return [rung.name, *blank, f"not made: {rung.reason}".replace("|", "\\|")]
+        return [result.name, *blank, f"not made: {result.reason}".replace("|", "\\|")]
     measured = []
     for metric in metrics:
         digits = METRICS.find(metric).digits
         measured += [
-            format_number(metric, rung.metrics[metric]),
-            f"{rung.changes[metric]:+.{digits}f}",
+            format_number(metric, result.metrics[metric]),
+            f"{result.changes[metric]:+.{digits}f}",
         ]
     return [
-        rung.name,
-        f"{rung.size_bytes / 1000:.1f}",
-        f"{rung.gzip_bytes / 1000:.1f}",
+        result.name,
+        f"{result.size_bytes / 1000:.1f}",
+        f"{result.gzip_bytes / 1000:.1f}",
         *measured,
-        f"{rung.largest_error}",
-        f"{rung.grey_levels}",
-        f"{rung.longest_run}",
-        f"{rung.p50_ms:.1f}",
-        f"{rung.p90_ms:.1f}",
-        f"{rung.peak_mb:.0f}",
-        rung.delegated.replace("|", "\\|"),
+        f"{result.largest_error}",
+        f"{result.grey_levels}",
+        f"{result.longest_run}",
+        f"{result.p50_ms:.1f}",
+        f"{result.p90_ms:.1f}",
+        f"{result.peak_mb:.0f}",
+        result.delegated.replace("|", "\\|"),
     ]

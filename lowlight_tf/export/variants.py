@@ -14,7 +14,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export.calibration_data import (
     calibration_images,
-    img_as_float32,
+    batch_as_float32,
     parity_samples,
     representative_dataset,
 )
@@ -54,7 +54,7 @@ class FineTuneConfig:
 
     Attributes:
         pairs: The run's training pairs.
-        monitor_loss: Its objective.
+        loss_fn: Its objective.
         qat_steps: Steps of quantization-aware training.
         prune_steps: Steps of pruning.
         sparsity: Share of the weights of each convolution that pruning makes zero.
@@ -63,7 +63,7 @@ class FineTuneConfig:
     """
 
     pairs: Sequence[Pair]
-    monitor_loss: LossFn
+    loss_fn: LossFn
     qat_steps: int = 300
     prune_steps: int = 600
     sparsity: float = 0.5
@@ -86,7 +86,7 @@ class VariantBuilder:
     Args:
         run: A folder that `lowlight-tf train` wrote.
         size: Height and width of the pictures that the files take (pixels).
-        lesson: What is learned from for the rungs that learn.
+        fine_tuning: What is learned from for the rungs that learn.
         name: What files and cards call the net; by default the model's name.
         calibration_folder: Dark pictures to take ranges from; by default the run's.
 
@@ -100,27 +100,27 @@ class VariantBuilder:
         run: Path,
         *,
         size: tuple[int, int],
-        lesson: FineTuneConfig,
+        fine_tuning: FineTuneConfig,
         name: str | None = None,
         calibration_folder: Path | None = None,
     ) -> None:
         self.recipe, self.engine = load_run(run)
         check_size(size, self.engine.contract)
-        self.contract, self.size, self.lesson, self.run = self.engine.contract, size, lesson, run
+        self.contract, self.size, self.fine_tuning, self.run = self.engine.contract, size, fine_tuning, run
         self.name = name or self.recipe.model
-        given = deployable_submodel(self.engine.net, self.contract)
+        given = deployable_submodel(self.engine.model, self.contract)
         # What is right only the net before can tell.
-        self.taught = self.contract.is_fusion or len(given.output) < len(self.engine.net.output)
-        self.net = reparameterize_model(given)
-        self.pictures = calibration_images(
+        self.self_distilled = self.contract.is_fusion or len(given.output) < len(self.engine.model.output)
+        self.model = reparameterize_model(given)
+        self.images = calibration_images(
             self.contract,
             run=run,
             folder=calibration_folder,
             preprocessing=self.recipe.preprocessing,
         )
-        self.samples = representative_dataset(self.pictures, self.contract, size)
+        self.samples = representative_dataset(self.images, self.contract, size)
 
-    def make(self, rung: str, folder: Path) -> Path:
+    def build(self, variant: str, folder: Path) -> Path:
         """Write the file of a rung and its card.
 
         Raises:
@@ -128,64 +128,64 @@ class VariantBuilder:
             ModuleNotFoundError: If the rung needs a package that is not installed.
         """
         height, width = self.size
-        stem = f"{self.name}_{height}x{width}_{rung}"
-        path = self.write(rung, folder / f"{stem}.tflite", self.size, self.samples)
+        stem = f"{self.name}_{height}x{width}_{variant}"
+        path = self.convert(variant, folder / f"{stem}.tflite", self.size, self.samples)
         card = build_card(
             path,
             self.run,
             self.recipe,
             self.engine,
             size=self.size,
-            quantization=rung.partition("_")[0],
+            quantization=variant.partition("_")[0],
             name=stem,
         )
-        card = dataclasses.replace(card, training={**card.training, **self._learned(rung)})
+        card = dataclasses.replace(card, training={**card.training, **self._fine_tuning_record(variant)})
         card.save(path.with_suffix(".json"))
-        compared = parity_samples(self.pictures, self.contract, self.size)
+        compared = parity_samples(self.images, self.contract, self.size)
         parity = parity_db(
-            self.engine, LiteRTEngine(path), [img_as_float32(one) for one in compared]
+            self.engine, LiteRTEngine(path), [batch_as_float32(one) for one in compared]
         )
         dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
         return path
 
-    def write(self, rung: str, path: Path, size: tuple[int, int], samples: Sequence) -> Path:
+    def convert(self, variant: str, path: Path, size: tuple[int, int], samples: Sequence) -> Path:
         """Write the file of a rung, for pictures of any size."""
-        if rung == "int8_qat":
-            from lowlight_tf.export.tfmot.qat import convert_aware_model
+        if variant == "int8_qat":
+            from lowlight_tf.export.tfmot.qat import convert_qat_model
 
-            return convert_aware_model(self._aware.model, self.contract, path, size=size)
-        quantization, _, pruned = rung.partition("_")
-        net = self._pruned if pruned else self.net
+            return convert_qat_model(self._qat_clone.model, self.contract, path, size=size)
+        quantization, _, pruned = variant.partition("_")
+        net = self._pruned_model if pruned else self.model
         return convert(
             net, self.contract, path, size=size, quantization=quantization, samples=samples
         )
 
     @functools.cached_property
-    def _aware(self) -> Any:
-        from lowlight_tf.export.tfmot.qat import quantize_aware_clone
+    def _qat_clone(self) -> Any:
+        from lowlight_tf.export.tfmot.qat import create_qat_clone
         from lowlight_tf.export.tfmot.tf_keras_clone import fine_tune
 
-        net = gptq_round(equalize_model(self.net, self.samples), self.samples)
-        shadow = quantize_aware_clone(net, self.samples)
-        batches, steps = self._batches(), self.lesson.qat_steps
-        fine_tune(shadow, batches, self._judge, steps=steps, learning_rate=self._rates["qat"])
+        net = gptq_round(equalize_model(self.model, self.samples), self.samples)
+        shadow = create_qat_clone(net, self.samples)
+        batches, steps = self._batches(), self.fine_tuning.qat_steps
+        fine_tune(shadow, batches, self._fine_tuning_loss, steps=steps, learning_rate=self._learning_rates["qat"])
         return shadow
 
     @functools.cached_property
-    def _pruned(self) -> keras.Model:
+    def _pruned_model(self) -> keras.Model:
         from lowlight_tf.export.tfmot.prune import prune_model
 
         return prune_model(
-            self.net,
+            self.model,
             self._batches(),
-            self._judge,
-            sparsity=self.lesson.sparsity,
-            steps=self.lesson.prune_steps,
-            learning_rate=self._rates["pruned"],
+            self._fine_tuning_loss,
+            sparsity=self.fine_tuning.sparsity,
+            steps=self.fine_tuning.prune_steps,
+            learning_rate=self._learning_rates["pruned"],
         )
 
     @property
-    def _rates(self) -> dict[str, float]:
+    def _learning_rates(self) -> dict[str, float]:
         rate = self.recipe.training.learning_rate
         return {"qat": QAT_LR_SCALE * rate, "pruned": PRUNE_LR_SCALE * rate}
 
@@ -208,42 +208,42 @@ class VariantBuilder:
             else (plan.crop_size, plan.batch_size)
         )
         recipe = dataclasses.replace(self.recipe, pipeline=plan)
-        batches = feed(self.lesson.pairs, recipe, self.contract, crop_size=crop, batch_size=batch)
+        batches = feed(self.fine_tuning.pairs, recipe, self.contract, crop=crop, batch=batch)
         for inputs, targets in batches:  # in the bytes of a camera, for net and file alike
             yield {name: ops.round(255 * image) / 255 for name, image in inputs.items()}, targets
 
-    def _judge(self, images: dict[str, Any]) -> Any:
-        weight, judge = self.lesson.teacher, self.lesson.monitor_loss
+    def _fine_tuning_loss(self, images: dict[str, Any]) -> Any:
+        weight, judge = self.fine_tuning.teacher, self.fine_tuning.loss_fn
         leveled = self.recipe.training.calibrate_exposure
-        if not weight and not leveled and not self.taught:
+        if not weight and not leveled and not self.self_distilled:
             return judge(images)
         (port,) = self.contract.outputs
-        taught = self.net({port.name: images[port.name] for port in self.contract.inputs})
+        taught = self.model({port.name: images[port.name] for port in self.contract.inputs})
         taught = taught[port.name]
-        if self.taught:
+        if self.self_distilled:
             return ops.mean(ops.abs(taught - images[port.name]))
         of_teacher = judge({**images, "target": taught}) if weight else 0.0
         if leveled:  # how bright a picture becomes, only the net can tell
             images = {**images, "target": match_mean_brightness(images["target"], taught)}
         return of_teacher if weight == 1 else weight * of_teacher + (1 - weight) * judge(images)
 
-    def _learned(self, rung: str) -> dict[str, Any]:
+    def _fine_tuning_record(self, variant: str) -> dict[str, Any]:
         """Return what a card says of the training after the training."""
-        lesson = self.lesson
-        if rung.endswith("_qat"):
+        lesson = self.fine_tuning
+        if variant.endswith("_qat"):
             facts = {"steps": lesson.qat_steps}
             kind = "quantization_aware"
-        elif rung.endswith("_pruned"):
+        elif variant.endswith("_pruned"):
             facts = {"steps": lesson.prune_steps, "sparsity": lesson.sparsity}
             kind = "pruning"
         else:
             return {}
-        rate = self._rates[rung.rpartition("_")[2]]
-        teacher = 1.0 if self.taught else lesson.teacher
+        rate = self._learning_rates[variant.rpartition("_")[2]]
+        teacher = 1.0 if self.self_distilled else lesson.teacher
         return {kind: {**facts, "learning_rate": rate, "teacher": teacher}}
 
 
-def match_mean_brightness(images: Any, others: Any) -> Any:
+def match_mean_brightness(images: Any, references: Any) -> Any:
     """Return images, (B, H, W, C) in [0, 1], each made as bright on average as its other."""
-    means = [ops.mean(batch, axis=(1, 2, 3), keepdims=True) for batch in (images, others)]
+    means = [ops.mean(batch, axis=(1, 2, 3), keepdims=True) for batch in (images, references)]
     return ops.minimum(images * means[1] / ops.maximum(means[0], keras.config.epsilon()), 1.0)

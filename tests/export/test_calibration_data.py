@@ -9,7 +9,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, FUSE, FUSE_WITH_THUMBNAILS, RAW_TO_RGB, Contract, Port
 from lowlight_tf.export.calibration_data import (
     calibration_images,
-    center_crop,
+    enlarge_and_center_crop,
     parity_samples,
     representative_dataset,
 )
@@ -46,24 +46,24 @@ def test_the_range_of_the_input_is_exactly_from_black_to_white():
 
 def test_the_middle_is_cut_out_without_scaling(rng):
     image = rng.random((9, 12, 3), dtype=np.float32)
-    np.testing.assert_array_equal(center_crop(image, (5, 6)), image[2:7, 3:9])
+    np.testing.assert_array_equal(enlarge_and_center_crop(image, (5, 6)), image[2:7, 3:9])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_too_small_is_enlarged_to_cover_the_size(channels, rng):
     image = rng.random((3, 10, channels), dtype=np.float32)
-    assert center_crop(image, (8, 8)).shape == (8, 8, channels)
+    assert enlarge_and_center_crop(image, (8, 8)).shape == (8, 8, channels)
 
 
 def test_compared_pictures_are_spread_and_of_eight_bits():
     pictures = [flat(index / 255) for index in range(10)]
-    compared = parity_samples(pictures, ENHANCE, (4, 4), most=4)
+    compared = parity_samples(pictures, ENHANCE, (4, 4), max_images=4)
     assert [int(picture["low"].max()) for picture in compared] == [0, 3, 6, 9]
     assert compared[0]["low"].dtype == np.uint8
 
 
 def test_pictures_come_from_the_training_pairs_of_the_run(untrained_run):
-    pictures = calibration_images(ENHANCE, run=untrained_run, most=3)
+    pictures = calibration_images(ENHANCE, run=untrained_run, max_images=3)
     first = image_io.read_float_rgb(untrained_run / "pictures" / "0.png")
     assert len(pictures) == 3
     np.testing.assert_array_equal(pictures[0]["low"], first)
@@ -82,7 +82,7 @@ def test_a_day_picture_is_darkened_first(tmp_path):
 def test_where_the_pictures_are_gone_the_embedded_ones_stand_in(tmp_path):
     pair = {"name": "a", "inputs": {"low": str(tmp_path / "gone.png")}, "target": "gone.png"}
     write_json(tmp_path / "pairs_training.json", {"pairs": [pair]})
-    pictures = calibration_images(ENHANCE, run=tmp_path, most=2)
+    pictures = calibration_images(ENHANCE, run=tmp_path, max_images=2)
     assert len(pictures) == 2
     assert 0 < pictures[0]["low"].mean() < 0.4
 
@@ -130,8 +130,7 @@ def test_what_two_cameras_saw_is_prepared_as_for_training(fusing_run):
 
     how = PairPreprocessing(clahe_visible=4.0, normalize=True)
     plain, *pictures = (
-        calibration_images(FUSE, run=fusing_run, most=4, preprocessing=one)[0]
-        for one in (None, how)
+        calibration_images(FUSE, run=fusing_run, max_images=4, preprocessing=one)[0] for one in (None, how)
     )
     pairs = read_pairs(fusing_run / "pairs_training.json")
     learned = MultiCameraCache(pairs, FUSE, preprocessing=how, cache_mb=1).read(0)
@@ -157,7 +156,7 @@ def test_pictures_of_two_sizes_come_to_one(align, size, tmp_path, rng):
 
 @pytest.mark.slow
 def test_the_embedded_pictures_of_two_cameras_stand_in(tmp_path):
-    (picture,) = calibration_images(FUSE, most=1)
+    (picture,) = calibration_images(FUSE, max_images=1)
     assert {name: image.shape[2] for name, image in picture.items()} == {
         "visible": 1,
         "infrared": 1,
@@ -174,7 +173,7 @@ def test_refuses_a_folder_without_pictures(tmp_path):
 
 def test_raw_pictures_are_exposed_by_their_ratios(developing_run):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
-    pictures = calibration_images(RAW_TO_RGB, run=developing_run, most=2)
+    pictures = calibration_images(RAW_TO_RGB, run=developing_run, max_images=2)
     assert len(pictures) == 2
     first = raw_image.read_raw(developing_run / "raw" / "0.dng")
     np.testing.assert_array_equal(
@@ -184,12 +183,12 @@ def test_raw_pictures_are_exposed_by_their_ratios(developing_run):
 
 def test_of_a_folder_raw_files_are_exposed_to_gray_and_photographs_made_raw(developing_run):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
-    (picture,) = calibration_images(RAW_TO_RGB, folder=developing_run, most=1)
+    (picture,) = calibration_images(RAW_TO_RGB, folder=developing_run, max_images=1)
     assert picture["raw"].shape == (20, 24, 4)
     np.testing.assert_allclose(picture["raw"].mean(), 0.18, atol=0.005)
-    (made,) = calibration_images(RAW_TO_RGB, folder=developing_run / "high", most=1)
+    (made,) = calibration_images(RAW_TO_RGB, folder=developing_run / "high", max_images=1)
     assert made["raw"].shape == (20, 24, 4)
-    again = calibration_images(RAW_TO_RGB, folder=developing_run / "high", most=1)
+    again = calibration_images(RAW_TO_RGB, folder=developing_run / "high", max_images=1)
     np.testing.assert_array_equal(again[0]["raw"], made["raw"])
 
 
@@ -203,5 +202,5 @@ def test_told_exposures_vary_less_than_those_to_be_guessed():
 @pytest.mark.slow
 def test_without_a_run_raw_is_made_of_the_embedded_photographs():
     pytest.importorskip("skimage")
-    pictures = calibration_images(RAW_TO_RGB, most=2)
+    pictures = calibration_images(RAW_TO_RGB, max_images=2)
     assert [picture["raw"].shape for picture in pictures] == [(144, 192, 4)] * 2

@@ -9,7 +9,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, Contract, Port
 from lowlight_tf.export import gpu_delegate
-from lowlight_tf.export.calibration_data import calibration_images, img_as_float32, parity_samples
+from lowlight_tf.export.calibration_data import calibration_images, batch_as_float32, parity_samples
 from lowlight_tf.export.exporter import export_run, load_run
 from lowlight_tf.export.parity import FAITHFUL_DB
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS
@@ -100,7 +100,7 @@ def test_another_option_keeps_the_trained_weights(untrained_run):
     _, trained = load_run(untrained_run)
     recipe, engine = load_run(untrained_run, ["options.groups=4"])
     assert recipe.options["groups"] == 4
-    for one, other in zip(engine.net.get_weights(), trained.net.get_weights(), strict=True):
+    for one, other in zip(engine.model.get_weights(), trained.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -139,11 +139,11 @@ def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_pat
         assert timing.p50_ms > 0
         try:
             (picture,) = parity_samples(
-                calibration_images(RAW_TO_RGB, run=developing_run, most=1), RAW_TO_RGB, (32, 48)
+                calibration_images(RAW_TO_RGB, run=developing_run, max_images=1), RAW_TO_RGB, (32, 48)
             )
             proof = gpu_delegate.check_gpu_delegate(
-                path, picture if card.dtype == "uint8" else img_as_float32(picture)
+                path, picture if card.dtype == "uint8" else batch_as_float32(picture)
             )
         except gpu_delegate.VulkanUnavailableError:
             continue
-        assert proof.refused == ()
+        assert proof.unsupported_ops == ()

@@ -45,11 +45,11 @@ def test_takes_every_operation_of_the_driving_unet(patch, quantization, low, tmp
         filters=4, depth=1, groups=2, patch=patch, output_normalized=not ours, predict_gain=ours
     )
     done = proof(net, low, tmp_path, quantization)
-    assert done.refused == ()
+    assert done.unsupported_ops == ()
     if quantization == "int8":  # the delegate computes in float what the CPU does in integers
-        assert done.agreement_db > 30
+        assert done.psnr_db > 30
     else:
-        assert done.difference < 1e-4
+        assert done.max_difference < 1e-4
 
 
 @pytest.mark.slow
@@ -62,8 +62,8 @@ def test_takes_a_size_that_no_level_divides(low, tmp_path):
         done = gpu_delegate.check_gpu_delegate(path, samples)
     except gpu_delegate.VulkanUnavailableError as error:
         pytest.skip(str(error))
-    assert done.refused == ()
-    assert done.difference < 1e-4
+    assert done.unsupported_ops == ()
+    assert done.max_difference < 1e-4
 
 
 @pytest.mark.slow
@@ -73,9 +73,9 @@ def test_refuses_the_normalization_of_keras_by_name(low, tmp_path):
     x = keras.layers.GroupNormalization(2)(x)
     enhanced = keras.layers.Conv2D(3, 1, activation="sigmoid")(x)
     done = proof(keras.Model({"low": image}, {"enhanced": enhanced}), low, tmp_path, "float32")
-    assert done.difference is None
-    assert "will run on the CPU" in done.count
-    refused = dict(line.split(": ", 1) for line in done.refused)
+    assert done.max_difference is None
+    assert "will run on the CPU" in done.summary
+    refused = dict(line.split(": ", 1) for line in done.unsupported_ops)
     assert "Tensor dimensions must be less than 5" in refused["RSQRT"]
     assert {"MEAN", "SUB"} <= set(refused)
 
@@ -103,7 +103,7 @@ def test_a_driver_that_the_environment_names_comes_first(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_a_driver_that_is_none_is_told_apart_from_a_refusal(monkeypatch, low, tmp_path):
     try:
-        gpu_delegate.find_vulkan_loader()
+        gpu_delegate.check_vulkan_loader()
     except gpu_delegate.VulkanUnavailableError as error:
         pytest.skip(str(error))
     monkeypatch.setenv("VK_DRIVER_FILES", str(tmp_path / "absent.json"))
@@ -119,4 +119,4 @@ def test_a_driver_that_is_none_is_told_apart_from_a_refusal(monkeypatch, low, tm
 def test_a_crash_is_an_error_that_shows_the_end_of_the_log():
     log = "Selected adapter: SwiftShader Device, arch=x\none\ntwo\nSegmentation fault\n"
     with pytest.raises(RuntimeError, match=r"status -11: one \| two \| Segmentation fault"):
-        gpu_delegate._read(-11, "", log)
+        gpu_delegate._parse_report(-11, "", log)

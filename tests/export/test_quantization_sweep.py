@@ -52,7 +52,7 @@ class Curve(Engine):
     ],
 )
 def test_banding_is_counted_on_a_dark_ramp(curve, levels, run):
-    assert quantization_sweep.banding(Curve(curve), (12, 130)) == (levels, run)
+    assert quantization_sweep.measure_banding(Curve(curve), (12, 130)) == (levels, run)
 
 
 def test_the_largest_error_is_in_steps_of_eight_bits(rng):
@@ -61,13 +61,13 @@ def test_the_largest_error_is_in_steps_of_eight_bits(rng):
     )
     low = np.full((1, 12, 130, 3), 100, np.uint8)
     beside({"low": low})
-    assert beside.largest == 0
+    assert beside.max_difference == 0
     low[0, 3, 4, 1] = 200
     answer = beside({"low": low})
-    assert beside.largest == 7
+    assert beside.max_difference == 7
     np.testing.assert_array_equal(answer["enhanced"], low)
     beside({"low": np.full_like(low, 100)})
-    assert beside.largest == 7
+    assert beside.max_difference == 7
 
 
 def test_a_leveled_target_is_made_as_bright_as_the_net_makes_the_picture():
@@ -95,7 +95,7 @@ def rung(name="float32", **changed):
 def test_the_table_says_what_was_measured_and_why_a_rung_is_missing():
     less = {"psnr": -0.126, "ssim": -0.00123}
     missing = quantization_sweep.VariantResult("int8_qat", reason="needs tf_keras")
-    table = quantization_sweep.table([rung(), rung("int8", changes=less), missing], "plain")
+    table = quantization_sweep.markdown_table([rung(), rung("int8", changes=less), missing], "plain")
     head, rule, first, second, third = (line[2:-2].split(" | ") for line in table.splitlines())
     assert len({len(line) for line in (head, rule, first, second, third)}) == 1
     assert head[:7] == [
@@ -165,7 +165,7 @@ def climb(maker, folder, rungs, pairs, prove=False):
     """Return rungs by name, measured on two pictures; the software delegate takes its time."""
     metrics = ["psnr", "mae"]
     made = quantization_sweep.sweep(
-        maker, rungs, folder, pairs, metrics=metrics, runs=2, prove=prove
+        maker, rungs, folder, pairs, metrics=metrics, runs=2, check_delegate=prove
     )
     return {rung.name: rung for rung in made}
 
@@ -174,7 +174,7 @@ def climb(maker, folder, rungs, pairs, prove=False):
 @pytest.mark.usefixtures("qat")
 def test_every_rung_is_made_and_measured(run, tmp_path):
     made = climb(
-        VariantBuilder(run, size=SIZE, lesson=lesson(run)), tmp_path, VARIANTS, pairs_of(run)
+        VariantBuilder(run, size=SIZE, fine_tuning=lesson(run)), tmp_path, VARIANTS, pairs_of(run)
     )
     assert list(made) == list(VARIANTS)
     for name, rung in made.items():
@@ -210,15 +210,15 @@ def test_every_rung_is_made_and_measured(run, tmp_path):
 def test_every_rung_of_a_net_that_fuses_is_made(fusing_run, tmp_path):
     pairs = read_pairs(fusing_run / "pairs_training.json")
     learned = FineTuneConfig(pairs, None, qat_steps=2, prune_steps=4)  # it has its teacher only
-    maker = VariantBuilder(fusing_run, size=(48, 64), lesson=learned)
+    maker = VariantBuilder(fusing_run, size=(48, 64), fine_tuning=learned)
     made = quantization_sweep.sweep(
-        maker, VARIANTS, tmp_path, pairs, metrics=["entropy"], runs=2, prove=False
+        maker, VARIANTS, tmp_path, pairs, metrics=["entropy"], runs=2, check_delegate=False
     )
     for rung in made:
         assert rung.reason == ""
         card = ModelCard.load(rung.path.with_suffix(".json"))
         assert card.parity_db > 20
-        assert card.weights == maker.net.count_params()
+        assert card.weights == maker.model.count_params()
         told = card.training.get("quantization_aware", card.training.get("pruning"))
         assert (told["teacher"] == 1) if "_" in rung.name else (told is None)
         names = {t["name"] for t in tensors(rung.path) if t["dtype"] == np.float32}
@@ -248,7 +248,7 @@ def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_pa
         lesson(folder), judge=lambda images: objective.total(objective(images))
     )
     made = climb(
-        VariantBuilder(folder, size=SIZE, lesson=learned),
+        VariantBuilder(folder, size=SIZE, fine_tuning=learned),
         tmp_path,
         ("int8_qat", "float16_pruned"),
         pairs_of(folder),
@@ -262,7 +262,7 @@ def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_pa
 @pytest.mark.slow
 @pytest.mark.usefixtures("qat")
 def test_a_net_that_cannot_be_reconstructed_says_so_in_its_row(untrained_run, run, tmp_path):
-    maker = VariantBuilder(untrained_run, size=SIZE, lesson=lesson(run))
+    maker = VariantBuilder(untrained_run, size=SIZE, fine_tuning=lesson(run))
     made = climb(maker, tmp_path, ("int8_qat", "int8_pruned"), pairs_of(run))
     assert list(made) == ["float32", "int8_qat", "int8_pruned"]
     for rung in ("int8_qat", "int8_pruned"):
@@ -277,7 +277,7 @@ def test_without_the_extra_the_rungs_that_need_it_say_so(run, tmp_path, monkeypa
         if name.rpartition(".")[2] in ("qat", "prune", "shadow"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tf_keras", None)
-    maker = VariantBuilder(run, size=SIZE, lesson=lesson(run))
+    maker = VariantBuilder(run, size=SIZE, fine_tuning=lesson(run))
     made = climb(maker, tmp_path, ("int8_qat", "float16"), pairs_of(run))
     assert made["int8_qat"].reason == "needs tf_keras: pip install 'lowlight_tf[qat]'"
     assert made["float16"].reason == ""
@@ -285,7 +285,7 @@ def test_without_the_extra_the_rungs_that_need_it_say_so(run, tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_the_table_tells_what_the_delegate_takes(run, tmp_path):
-    maker = VariantBuilder(run, size=SIZE, lesson=lesson(run))
+    maker = VariantBuilder(run, size=SIZE, fine_tuning=lesson(run))
     made = climb(maker, tmp_path, ("int16x8",), pairs_of(run), prove=True)
     said = made["float32"].delegated
     assert said.startswith(f"all {made['none'].operations}, ") or "no Vulkan driver" in said
@@ -316,7 +316,7 @@ def test_a_net_of_raw_pictures_learns_once_more_from_raw_files(developing_run, t
     run = shutil.copytree(developing_run, tmp_path / "run")
     pairs = read_pairs(run / "pairs_training.json")
     learned = dataclasses.replace(lesson(run), pairs=pairs)
-    maker = VariantBuilder(run, size=(16, 32), lesson=learned, calibration_folder=run)
+    maker = VariantBuilder(run, size=(16, 32), fine_tuning=learned, calibration_folder=run)
     made = climb(maker, tmp_path, ["float16_pruned"], pairs)["float16_pruned"]
     assert made.reason == ""
     assert made.metrics["psnr"] > 0

@@ -97,14 +97,14 @@ def _run(args: argparse.Namespace, room: Path) -> int:
     listed = args.run / "pairs_training.json"
     lesson = FineTuneConfig(
         pairs=read_split_pairs(listed) if listed.is_file() else (),
-        monitor_loss=lambda images: objective.total(objective(images)),
+        loss_fn=lambda images: objective.total(objective(images)),
         qat_steps=args.qat_steps,
         prune_steps=args.prune_steps,
         sparsity=args.sparsity,
         teacher=args.teacher,
     )
     maker = VariantBuilder(
-        args.run, size=size, lesson=lesson, name=args.name, calibration_folder=args.calibration
+        args.run, size=size, fine_tuning=lesson, name=args.name, calibration_folder=args.calibration
     )
 
     output = args.output or args.run / "ladder"
@@ -119,12 +119,12 @@ def _run(args: argparse.Namespace, room: Path) -> int:
         protocol=args.protocol,
         threads=args.threads,
         runs=args.runs,
-        prove=not args.no_delegate,
+        check_delegate=not args.no_delegate,
     ):
         print(f"{rung.name}: {rung.reason or rung.path}", flush=True)
         made.append(rung)
 
-    table = quantization_sweep.table(made, args.protocol)
+    table = quantization_sweep.markdown_table(made, args.protocol)
     print(table, end="")
     command = shlex.join(_command(args))
     write_text(output / "ladder.md", f"{table}\n`{command}`\n")

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     for path in args.files:
         print(path)
         try:
-            for holds, line in findings(path, args.run, required=args.require_delegate):
+            for holds, line in check_file(path, args.run, require_delegate=args.require_delegate):
                 print(f"  {'ok    ' if holds else 'FAILED' if holds is False else 'open  '} {line}")
                 failed += holds is False
         except UsageError as error:
@@ -41,15 +41,15 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def findings(
-    path: Path, run: Path | None, *, required: bool = False
+def check_file(
+    path: Path, run: Path | None, *, require_delegate: bool = False
 ) -> Iterator[tuple[bool | None, str]]:
     """Check one file.
 
     Args:
         path: The .tflite file.
         run: Run folder that it came from, or None to look around the file.
-        required: A missing Vulkan driver is a failure.
+        require_delegate: A missing Vulkan driver is a failure.
 
     Yields:
         Whether a check holds (None where it could not be made), and a line on it.
@@ -69,7 +69,7 @@ def findings(
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
     sources = calibration_data.calibration_images(
-        card.contract, run=run, most=4, preprocessing=engine.preprocessing
+        card.contract, run=run, max_images=4, preprocessing=engine.preparation
     )
     compared = calibration_data.parity_samples(sources, card.contract, (card.height, card.width))
     if run:
@@ -78,7 +78,7 @@ def findings(
         options = [f"options.{key}={json.dumps(value)}" for key, value in card.options.items()]
         _, reference = load_run(run, options)  # the file may be of other ones than the run
         least = parity.MIN_PARITY_DB[card.quantization]
-        floats = [calibration_data.img_as_float32(picture) for picture in compared]
+        floats = [calibration_data.batch_as_float32(picture) for picture in compared]
         agreement = parity.parity_db(reference, engine, floats)
         yield (
             agreement >= least,
@@ -89,27 +89,27 @@ def findings(
     if card.quantization == "int16x8":
         yield None, "GPU delegate: not run; it has no 16-bit integers. Take float16 or int8 there"
     else:
-        yield _check_delegate(path, compared[0], card.dtype, required)
+        yield _check_delegate(path, compared[0], card.dtype, require_delegate)
 
 
 def _is_run(folder: Path) -> bool:
     return (folder / "model.keras").is_file()
 
 
-def _check_delegate(path, picture, dtype: str, required: bool) -> tuple[bool | None, str]:
+def _check_delegate(path, images, dtype: str, require_delegate: bool) -> tuple[bool | None, str]:
     from lowlight_tf.export import calibration_data, gpu_delegate
 
-    images = picture if dtype == "uint8" else calibration_data.img_as_float32(picture)
+    images = images if dtype == "uint8" else calibration_data.batch_as_float32(images)
     try:
         proof = gpu_delegate.check_gpu_delegate(path, images)
     except gpu_delegate.VulkanUnavailableError as error:
-        return (False if required else None), f"GPU delegate: not run. {error}"
+        return (False if require_delegate else None), f"GPU delegate: not run. {error}"
     except RuntimeError as error:
         return False, f"GPU delegate: {error}"
-    if proof.refused:
-        lines = "\n           ".join((proof.count, *proof.refused))
+    if proof.unsupported_ops:
+        lines = "\n           ".join((proof.summary, *proof.unsupported_ops))
         return False, f"GPU delegate ({proof.device}): {lines}"
     return True, (
         f"GPU delegate ({proof.device}): takes every operation; differs from the CPU by at most "
-        f"{proof.difference:.1e}, {proof.agreement_db:.1f} dB"
+        f"{proof.max_difference:.1e}, {proof.psnr_db:.1f} dB"
     )

@@ -13,24 +13,24 @@ MAX_SAMPLES = 16
 
 
 def observe_activations(
-    net: keras.Model,
+    model: keras.Model,
     samples: Sequence[Sample],
-    note: Callable[[keras.Operation, tuple[Any, ...], Any], None],
+    callback: Callable[[keras.Operation, tuple[Any, ...], Any], None],
 ) -> None:
     """Run a net on at most `MOST` of some samples, evenly chosen.
 
     Args:
-        net: A functional model.
+        model: A functional model.
         samples: Pictures that span what it will see.
-        note: Told of each operation, what it was given by position, and what it gave.
+        callback: Told of each operation, what it was given by position, and what it gave.
     """
 
     def run(operation: keras.Operation, *args, **kwargs):
         result = operation(*args, **kwargs)
-        note(operation, args, result)
+        callback(operation, args, result)
         return result
 
     for sample in samples[:: -(-len(samples) // MAX_SAMPLES)]:
-        images = [sample[port.name] for port in net.inputs]
+        images = [sample[port.name] for port in model.inputs]
         # Keras has no public name for walking over its graph.
-        net._run_through_graph(images, lambda operation: partial(run, operation))
+        model._run_through_graph(images, lambda operation: partial(run, operation))

@@ -24,11 +24,11 @@ POSITIVE_HOMOGENEOUS = (keras.activations.linear, keras.activations.relu)
 SCALE_EQUIVARIANT_LAYERS = (layers.ReLU, layers.LeakyReLU, layers.GlobalAveragePooling2D, BlurPool)
 """Layers that do, too."""
 
-SUMS = ("Add", "Subtract")
+ADDITIVE_OPS = ("Add", "Subtract")
 """What lets one through that is common to all that it is given."""
 
 
-def equalize_model(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
+def equalize_model(model: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     """Return a net that computes the same, with feature maps of like range in each tensor.
 
     A tensor of eight bits has one scale. Where one feature map reaches ten times as far as another,
@@ -38,7 +38,7 @@ def equalize_model(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     they have a scale for each map that they make.
 
     Args:
-        net: A functional model, folded.
+        model: A functional model, folded.
         samples: Pictures that span what the net will see.
 
     Returns:
@@ -52,14 +52,14 @@ def equalize_model(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     """
     walk = _EqualizationWalker()
     # Keras has no public name for walking over its graph.
-    start = [_FeatureMaps() for _ in net.inputs]
-    walk.pin(net._run_through_graph(start, lambda operation: partial(walk.step, operation)))
-    free = walk.free()
+    start = [_FeatureMaps() for _ in model.inputs]
+    walk.exclude(model._run_through_graph(start, lambda operation: partial(walk.visit, operation)))
+    free = walk.scalable_tensors()
     if not free:
-        return net
-    factors = walk.factors(_reach(net, free, samples))
-    copy = keras.models.clone_model(net)
-    copy.set_weights(net.get_weights())
+        return model
+    factors = walk.scale_factors(_max_abs_per_map(model, free, samples))
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
     for name, (read, made) in walk.convolutions.items():
         layer = copy.get_layer(name)
         layer.kernel.assign(layer.kernel * factors[read][:, None] / factors[made])
@@ -71,8 +71,8 @@ def equalize_model(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
 class _FeatureMaps:
     """The feature maps of a tensor, each by its number; no numbers where none may be divided."""
 
-    def __init__(self, numbers: np.ndarray | None = None) -> None:
-        self.numbers = numbers
+    def __init__(self, ids: np.ndarray | None = None) -> None:
+        self.ids = ids
 
 
 class _EqualizationWalker:
@@ -86,16 +86,16 @@ class _EqualizationWalker:
     def __init__(self) -> None:
         self.convolutions: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.tensors: dict[str, np.ndarray] = {}
-        self._same = [0]  # number -> an older one that is divided alike; 0 is not divided
+        self._parents = [0]  # number -> an older one that is divided alike; 0 is not divided
 
-    def step(
+    def visit(
         self, operation: keras.Operation, *args, **kwargs
     ) -> _FeatureMaps | list[_FeatureMaps]:
         """Pass an operation."""
         inputs = [
             maps for maps in keras.tree.flatten((args, kwargs)) if isinstance(maps, _FeatureMaps)
         ]
-        free = [maps for maps in inputs if maps.numbers is not None]
+        free = [maps for maps in inputs if maps.ids is not None]
         result = _FeatureMaps()
         if isinstance(operation, layers.Conv2D):
             result = self._convolve(operation, inputs[0])
@@ -104,82 +104,82 @@ class _EqualizationWalker:
         elif isinstance(operation, SCALE_EQUIVARIANT_LAYERS):
             (result,) = free
         elif isinstance(operation, SpaceToDepth):
-            result = _FeatureMaps(np.tile(free[0].numbers, operation.block**2))
+            result = _FeatureMaps(np.tile(free[0].ids, operation.block**2))
         elif isinstance(operation, DepthToSpace) and inputs[0] in free:
-            first, *others = free[0].numbers.reshape(operation.block**2, -1)
+            first, *others = free[0].ids.reshape(operation.block**2, -1)
             for other in others:
-                self._join(first, other)
+                self._union(first, other)
             result = _FeatureMaps(first)
-        elif type(operation).__name__ in SUMS and len(free) == len(inputs) > 1:
+        elif type(operation).__name__ in ADDITIVE_OPS and len(free) == len(inputs) > 1:
             for maps in free[1:]:
-                self._join(*np.broadcast_arrays(free[0].numbers, maps.numbers))
+                self._union(*np.broadcast_arrays(free[0].ids, maps.ids))
             (result, *_) = free
-        elif _joins_maps(operation) and len(free) == len(inputs):
-            result = _FeatureMaps(np.concatenate([maps.numbers for maps in free]))
+        elif _is_channel_concat(operation) and len(free) == len(inputs):
+            result = _FeatureMaps(np.concatenate([maps.ids for maps in free]))
         elif type(operation).__name__ == "Multiply" and len(free) == 1:
             (result,) = free
         else:
-            self.pin(free)
-        if result.numbers is not None:
-            self.tensors[operation.name] = result.numbers
+            self.exclude(free)
+        if result.ids is not None:
+            self.tensors[operation.name] = result.ids
         several = len(operation._inbound_nodes[0].output_tensors)
         return result if several == 1 else [_FeatureMaps() for _ in range(several)]
 
-    def pin(self, tensors: Iterable[_FeatureMaps]) -> None:
+    def exclude(self, tensors: Iterable[_FeatureMaps]) -> None:
         """Say that these maps must stay as they are."""
         for maps in keras.tree.flatten(tensors):
             if maps.numbers is not None:
-                self._join(np.zeros_like(maps.numbers), maps.numbers)
+                self._union(np.zeros_like(maps.numbers), maps.numbers)
 
-    def free(self) -> dict[str, np.ndarray]:
+    def scalable_tensors(self) -> dict[str, np.ndarray]:
         """Return the tensors that have maps which may be divided."""
         return {
             name: numbers
             for name, numbers in self.tensors.items()
-            if any(self._root(number) for number in numbers)
+            if any(self._find(number) for number in numbers)
         }
 
-    def factors(self, reach: dict[str, np.ndarray]) -> np.ndarray:
+    def scale_factors(self, max_abs: dict[str, np.ndarray]) -> np.ndarray:
         """Return by what each map, by number, is to be divided, from how far each reaches."""
-        shares = np.zeros(len(self._same))
-        for name, far in reach.items():
-            roots = [self._root(number) for number in self.tensors[name]]
+        shares = np.zeros(len(self._parents))
+        for name, far in max_abs.items():
+            roots = [self._find(number) for number in self.tensors[name]]
             np.maximum.at(shares, roots, far / max(far.max(), 1e-30))
         found = np.clip(shares, MIN_RANGE_FRACTION, 1) ** STRENGTH
         found[0] = 1
-        return np.float32([found[self._root(number)] for number in range(len(self._same))])
+        return np.float32([found[self._find(number)] for number in range(len(self._parents))])
 
     def _convolve(self, layer: layers.Conv2D, maps: _FeatureMaps) -> _FeatureMaps:
         kept = np.zeros(layer.kernel.shape[2], int)
-        read = kept if maps.numbers is None else maps.numbers
+        read = kept if maps.ids is None else maps.ids
         if layer.name in self.convolutions:  # laid a second time: its kernel is one
             before, made = self.convolutions[layer.name]
-            self._join(before, read)
+            self._union(before, read)
         else:
             made = np.zeros(layer.filters, int)
             if layer.activation in POSITIVE_HOMOGENEOUS:
-                made = np.arange(layer.filters) + len(self._same)
-                self._same += made.tolist()
+                made = np.arange(layer.filters) + len(self._parents)
+                self._parents += made.tolist()
             self.convolutions[layer.name] = read, made
         return _FeatureMaps(made if made.any() else None)
 
-    def _root(self, number: int) -> int:
-        while self._same[number] != number:
-            number = self._same[number]
+    def _find(self, number: int) -> int:
+        while self._parents[number] != number:
+            number = self._parents[number]
         return number
 
-    def _join(self, some: np.ndarray, others: np.ndarray) -> None:
+    def _union(self, some: np.ndarray, others: np.ndarray) -> None:
         for one, other in zip(some, others, strict=True):
-            older, newer = sorted((self._root(one), self._root(other)))
-            self._same[newer] = older
+            older, newer = sorted((self._find(one), self._find(other)))
+            self._parents[newer] = older
 
 
-def _joins_maps(operation: keras.Operation) -> bool:
+def _is_channel_concat(operation: keras.Operation) -> bool:
     return isinstance(operation, layers.Concatenate) and operation.axis in (-1, 3)
 
 
-def _reach(
-    net: keras.Model, tensors: dict[str, np.ndarray], samples: Sequence[Sample]
+def _max_abs_per_map(
+    model: keras.Model, tensors: dict[str, np.ndarray], samples: Sequence[Sample]
 ) -> dict[str, np.ndarray]:
     """Return how far from zero each map of some tensors reaches: name -> one number for each."""
     reach = {name: np.zeros(len(numbers), np.float32) for name, numbers in tensors.items()}
@@ -189,5 +189,5 @@ def _reach(
             far = ops.convert_to_numpy(ops.max(ops.abs(result), axis=(0, 1, 2)))
             reach[operation.name] = np.maximum(reach[operation.name], far)
 
-    observe_activations(net, samples, note)
+    observe_activations(model, samples, note)
     return reach

@@ -20,7 +20,7 @@ PERCDAMP = 0.01
 """What is added to each diagonal entry of the second moments, in means of that diagonal."""
 
 
-def gptq_round(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
+def gptq_round(model: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     """Return a net whose convolutions have kernels that eight bits hold exactly.
 
     A kernel that sees a picture has hundreds of weights whose inputs are all bright or all dark
@@ -29,7 +29,7 @@ def gptq_round(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
     already made, as far as the inputs go together on real pictures.
 
     Args:
-        net: A functional model, folded, on the TensorFlow backend.
+        model: A functional model, folded, on the TensorFlow backend.
         samples: Pictures that span what the net will see.
 
     Returns:
@@ -41,9 +41,9 @@ def gptq_round(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
         Transformers", ICLR 2023. Differences: weights are rounded in the order of how strong their
         inputs are, not in blocks, and the largest of each map keeps its step.
     """
-    copy = keras.models.clone_model(net)
-    copy.set_weights(net.get_weights())
-    for name, moments in _moments(net, samples).items():
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    for name, moments in _input_second_moments(model, samples).items():
         kernel = copy.get_layer(name).kernel
         flat = np.asarray(kernel, np.float64).reshape(-1, kernel.shape[-1])
         kernel.assign(_gptq_round_kernel(flat, moments).reshape(kernel.shape))
@@ -68,24 +68,24 @@ def _gptq_round_kernel(weights: np.ndarray, moments: np.ndarray) -> np.ndarray:
     return result
 
 
-def _moments(net: keras.Model, samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+def _input_second_moments(model: keras.Model, samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     """Return the second moments, (K, K), of what the kernel of each convolution is laid on."""
     random = np.random.default_rng(0)
     moments: dict[str, np.ndarray] = {}
 
     def note(operation: keras.Operation, args: tuple, _: tf.Tensor) -> None:
         if isinstance(operation, layers.Conv2D) and operation.groups == 1:
-            patches = _patches(operation, args[0], random)
+            patches = _extract_patches(operation, args[0], random)
             moments[operation.name] = moments.get(operation.name, 0) + patches.T @ patches
 
-    observe_activations(net, samples, note)
+    observe_activations(model, samples, note)
     for name, found in moments.items():
         damping = PERCDAMP * np.trace(found) / len(found)
         moments[name] = found + (damping or 1.0) * np.eye(len(found))
     return moments
 
 
-def _patches(layer: layers.Conv2D, x: tf.Tensor, random: np.random.Generator) -> np.ndarray:
+def _extract_patches(layer: layers.Conv2D, x: tf.Tensor, random: np.random.Generator) -> np.ndarray:
     """Return what a kernel is laid on at some places: (places, K)."""
     found = tf.image.extract_patches(
         x,

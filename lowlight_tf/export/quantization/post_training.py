@@ -19,7 +19,7 @@ QUANTIZATIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
 FLOAT_FALLBACK_OPS = {"MEAN", "SUB", "MUL", "ADD", "RSQRT", "LEAKY_RELU", "LOGISTIC"}
 """What normalizations and activations are made of."""
 
-NORMALIZING = {"RSQRT", "SQRT", "DIV"}
+NORMALIZATION_OPS = {"RSQRT", "SQRT", "DIV"}
 """What tells a net with normalizations: their results span more than eight bits hold."""
 
 OUTLIER_FRACTION = 1e-5
@@ -70,8 +70,8 @@ def quantize_model(
     # function under it can.
     converter._experimental_calibrate_only = True
     calibrated = converter.convert()
-    graph = read_model(calibrated)
-    if not NORMALIZING & {code for _, code in _operators(graph)}:
+    graph = schema.ModelT.InitFromPackedBuf(calibrated, 0)
+    if not NORMALIZATION_OPS & {code for _, code in _iter_operators(graph)}:
         integer = mlir_quantize(
             set_clamp_ranges(_clip_calibration_ranges(calibrated, samples, set())),
             input_data_type=tf.uint8,
@@ -124,7 +124,7 @@ def _quantization_sensitive_ops(calibrated: bytes) -> set[str]:
     before they are normalized), those that average statistics (on pictures of 1 x 1), and 1 x 1
     convolutions at the largest size, which are cheap but stand close to the result.
     """
-    convolutions = list(_convolutions(read_model(calibrated)))
+    convolutions = list(_iter_convolutions(schema.ModelT.InitFromPackedBuf(calibrated, 0)))
     largest = max((area for _, area, _ in convolutions), default=0)
     spatial = [name for _, area, name in convolutions if area > 1]
     pointwise = [name for kernel, area, name in convolutions if kernel == 1 and area == largest]
@@ -133,11 +133,11 @@ def _quantization_sensitive_ops(calibrated: bytes) -> set[str]:
 
 
 def _clip_calibration_ranges(
-    calibrated: bytes, samples: Sequence[Sample], fragile: set[str]
+    calibrated: bytes, samples: Sequence[Sample], float_ops: set[str]
 ) -> bytes:
     """Return the calibrated file with their `Span` as the range of tensors that get eight bits."""
-    model = read_model(calibrated)
-    ranged = {tensor.name.decode(): tensor for tensor in _quantize_to_integer(model, fragile)}
+    model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
+    ranged = {tensor.name.decode(): tensor for tensor in _int8_activations(model, float_ops)}
     interpreter = Interpreter(
         model_content=calibrated,
         experimental_preserve_all_tensors=True,
@@ -161,14 +161,14 @@ def _clip_calibration_ranges(
     return write_model(model)
 
 
-def _quantize_to_integer(model: "ModelT", fragile: set[str]) -> Iterator["TensorT"]:
+def _int8_activations(model: schema.ModelT, float_ops: set[str]) -> Iterator[schema.TensorT]:
     """Return the tensors that get eight bits, but pictures in [0, 1]: those have all they need."""
     tensors = model.subgraphs[0].tensors
     indices = set()
-    for operator, code in _operators(model):
+    for operator, code in _iter_operators(model):
         if (
             code not in FLOAT_FALLBACK_OPS
-            and tensors[operator.outputs[0]].name.decode() not in fragile
+            and tensors[operator.outputs[0]].name.decode() not in float_ops
         ):
             indices.update((*operator.inputs, *operator.outputs))
     for index in sorted(indices - {-1}):
@@ -179,17 +179,17 @@ def _quantize_to_integer(model: "ModelT", fragile: set[str]) -> Iterator["Tensor
             yield tensors[index]
 
 
-def _convolutions(model: "ModelT") -> Iterator[tuple[int, int, str]]:
+def _iter_convolutions(model: schema.ModelT) -> Iterator[tuple[int, int, str]]:
     """Return kernel area, output area (pixels) and output name of each convolution, in order."""
     tensors = model.subgraphs[0].tensors
-    for operator, code in _operators(model):
+    for operator, code in _iter_operators(model):
         if code == "CONV_2D":
             kernel, output = tensors[operator.inputs[1]], tensors[operator.outputs[0]]
             areas = (int(shape[1] * shape[2]) for shape in (kernel.shape, output.shape))
             yield (*areas, output.name.decode())
 
 
-def _operators(model: "ModelT") -> Iterator[tuple["OperatorT", str]]:
+def _iter_operators(model: schema.ModelT) -> Iterator[tuple[schema.OperatorT, str]]:
     """Return each operation of a file and what it is called, in order."""
     for operator in model.subgraphs[0].operators:
         yield operator, operator_name(model, operator)

@@ -18,14 +18,14 @@ from lowlight_tf.export.tfmot.tf_keras_clone import (
     import_tfmot,
 )
 
-BN_RECALIBRATION_STEPS = 20
+SPARSITY_UPDATES = 20
 """How often the share of zeros grows, in the first half of the steps."""
 
 
 def prune_model(
-    net: keras.Model,
+    model: keras.Model,
     batches: Iterable[Batch],
-    judge: LossFn,
+    loss_fn: LossFn,
     *,
     sparsity: float,
     steps: int,
@@ -34,9 +34,9 @@ def prune_model(
     """Return a copy of a net with so many of the weights of each convolution that learns zero.
 
     Args:
-        net: A functional model, folded, on the TensorFlow backend.
+        model: A functional model, folded, on the TensorFlow backend.
         batches: As `fine_tune` takes them.
-        judge: The same.
+        loss_fn: The same.
         sparsity: Share of the weights of each kernel that become zero, in (0, 1).
         steps: How many batches to learn from; the zeros come in the first half.
         learning_rate: At the first step.
@@ -52,25 +52,25 @@ def prune_model(
     tools = import_tfmot().sparsity.keras
     last = max(steps // 2, 1)
     schedule = tools.PolynomialDecay(
-        0.0, sparsity, begin_step=0, end_step=last, frequency=max(last // BN_RECALIBRATION_STEPS, 1)
+        0.0, sparsity, begin_step=0, end_step=last, frequency=max(last // SPARSITY_UPDATES, 1)
     )
 
-    fixed = frozen_layers(net)
+    fixed = frozen_layers(model)
 
     def pruned(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
         if isinstance(operation, keras.layers.Conv2D) and operation.name not in fixed:
             return tools.prune_low_magnitude(layer, schedule)
         return layer
 
-    shadow = clone_to_tf_keras(net, pruned)
+    shadow = clone_to_tf_keras(model, pruned)
     fine_tune(
         shadow,
         batches,
-        judge,
+        loss_fn,
         steps=steps,
         learning_rate=learning_rate,
         callback=tools.UpdatePruningStep(),
     )
-    copy = keras.models.clone_model(net)
+    copy = keras.models.clone_model(model)
     shadow.copy_weights_to(copy)
     return copy

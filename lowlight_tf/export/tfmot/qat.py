@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf_keras
 
 from lowlight_tf.contract import Contract
-from lowlight_tf.export.convert import write
+from lowlight_tf.export.convert import write_tflite
 from lowlight_tf.export.quantization.post_training import RangeObserver, Sample
 from lowlight_tf.export.tfmot.tf_keras_clone import (
     Keras3OpLayer,
@@ -30,23 +30,23 @@ MinMax = tuple[float, float]
 LAYOUT_OPS = (SpaceToDepth, DepthToSpace)
 """What changes no value, and so keeps the scale that it finds; `SPLIT` is likewise."""
 
-SPLIT_SUFFIX = "split"
+SPLIT_FUNCTION = "split"
 
 FUSED_ACTIVATIONS = (keras.layers.ReLU, UnitClip)
 """What becomes part of the operation before it: eight bits that span [0, 1] limit by themselves."""
 
-UNIT: MinMax = (0.0, 1.0)
+UNIT_RANGE: MinMax = (0.0, 1.0)
 """The range of pictures."""
 
-PRESCRIBED: dict[str, MinMax] = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
+LITERT_FIXED_RANGES: dict[str, MinMax] = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 """The ranges that LiteRT prescribes for what some functions give."""
 
 
-def quantize_aware_clone(net: keras.Model, samples: Sequence[Sample]) -> TfKerasClone:
+def create_qat_clone(model: keras.Model, samples: Sequence[Sample]) -> TfKerasClone:
     """Return a tf_keras model that computes what a net will compute in eight bits.
 
     Args:
-        net: A functional model, folded, on the TensorFlow backend.
+        model: A functional model, folded, on the TensorFlow backend.
         samples: Pictures that span what the net will see, as `pictures.calibration` makes.
 
     Returns:
@@ -57,7 +57,7 @@ def quantize_aware_clone(net: keras.Model, samples: Sequence[Sample]) -> TfKeras
     """
     tools = import_tfmot().quantization.keras
     quantizers = tools.quantizers
-    ends = activation_ranges(net, samples)
+    ends = activation_ranges(model, samples)
 
     class Rounded(tools.QuantizeConfig):
         """Kernels rounded for each output channel, results within a range."""
@@ -89,13 +89,13 @@ def quantize_aware_clone(net: keras.Model, samples: Sequence[Sample]) -> TfKeras
 
     def rounded(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
         if isinstance(operation, UnitClip):
-            layer = _saturating(layer)
+            layer = _training_only_clip(layer)
         return tools.QuantizeWrapperV2(layer, Rounded(ends[layer.name]))
 
-    return clone_to_tf_keras(net, rounded)
+    return clone_to_tf_keras(model, rounded)
 
 
-def activation_ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, MinMax | None]:
+def activation_ranges(model: keras.Model, samples: Sequence[Sample]) -> dict[str, MinMax | None]:
     """Return the range of the result of each layer of a net's shadow, None where none is needed.
 
     Outliers are left out, as for a file without such training.
@@ -104,18 +104,18 @@ def activation_ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, 
     fixed: dict[str, MinMax | None] = {}
 
     def note(operation: keras.Operation, layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
-        if isinstance(operation, LAYOUT_OPS) or _function(operation) == SPLIT_SUFFIX:
+        if isinstance(operation, LAYOUT_OPS) or _function_name(operation) == SPLIT_FUNCTION:
             fixed[layer.name] = None
         elif isinstance(operation, (UnitClip, keras.layers.InputLayer)):
-            fixed[layer.name] = UNIT
-        elif not layer.weights and _function(operation) in PRESCRIBED:
-            fixed[layer.name] = PRESCRIBED[_function(operation)]
+            fixed[layer.name] = UNIT_RANGE
+        elif not layer.weights and _function_name(operation) in LITERT_FIXED_RANGES:
+            fixed[layer.name] = LITERT_FIXED_RANGES[_function_name(operation)]
         if isinstance(operation, FUSED_ACTIVATIONS):
             absorbed.add(layer.name)
         return layer
 
     absorbed: set[str] = set()
-    shadow = clone_to_tf_keras(net, note).model
+    shadow = clone_to_tf_keras(model, note).model
     for layer in shadow.layers:
         readers = {node.layer.name for node in layer.outbound_nodes}
         if readers and readers <= absorbed:
@@ -135,13 +135,13 @@ def activation_ranges(net: keras.Model, samples: Sequence[Sample]) -> dict[str, 
     return {**found, **fixed}
 
 
-def convert_aware_model(
-    aware: tf_keras.Model, contract: Contract, path: Path, *, size: tuple[int, int]
+def convert_qat_model(
+    model: tf_keras.Model, contract: Contract, path: Path, *, size: tuple[int, int]
 ) -> Path:
     """Write a quantization-aware model as a wholly integer .tflite file, uint8 in and out.
 
     Args:
-        aware: What `quantization_aware` gave, after some steps.
+        model: What `quantization_aware` gave, after some steps.
         contract: Its ports.
         path: The file to write.
         size: Height and width (pixels).
@@ -149,7 +149,7 @@ def convert_aware_model(
     Returns:
         `path`.
     """
-    for weight in aware.weights:
+    for weight in model.weights:
         values = weight.numpy()
         if "bias" in weight.name and values.any() and np.ptp(values) == 0:
             # The converter gives equal biases one scale, though each has that of its kernel.
@@ -161,17 +161,17 @@ def convert_aware_model(
         converter.inference_input_type = converter.inference_output_type = tf.uint8
         return converter.convert()
 
-    return write(aware, aware.weights, contract, path, size=size, finish=finish)
+    return write_tflite(model, model.weights, contract, path, size=size, convert_fn=finish)
 
 
-def _saturating(layer: Keras3OpLayer) -> Keras3OpLayer:
+def _training_only_clip(layer: Keras3OpLayer) -> Keras3OpLayer:
     """Return a limit that lets gradients through in training, and else leaves it to the range."""
     return Keras3OpLayer(
         lambda x, training: layer(x[0], training=True) if training else x[0], name=layer.name
     )
 
 
-def _function(operation: keras.Operation) -> str:
+def _function_name(operation: keras.Operation) -> str:
     """Return the name of the function that an activation, or what is no layer, computes."""
     computed = getattr(operation, "activation", None) or type(operation)
     return computed.__name__.lower()

@@ -19,10 +19,10 @@ import tf_keras
 
 from lowlight_tf.checks import UsageError
 
-Hook = Callable[[keras.Operation, tf_keras.layers.Layer], tf_keras.layers.Layer]
+LayerHook = Callable[[keras.Operation, tf_keras.layers.Layer], tf_keras.layers.Layer]
 """(what stands in the net, its shadow) -> what takes the shadow's place."""
 
-STRUCTURAL_LAYERS = {
+WEIGHTED_LAYERS = {
     keras.layers.Conv2D: (
         tf_keras.layers.Conv2D,
         ("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "use_bias"),
@@ -45,7 +45,7 @@ LossFn = Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
 
 LEGACY_ENV = "TF_USE_LEGACY_KERAS"
 
-_SYMBOL = type(tf_keras.Input(()))  # the class has no public name
+_KerasTensor = type(tf_keras.Input(()))  # the class has no public name
 
 
 class Keras3OpLayer(tf_keras.layers.Layer):
@@ -88,26 +88,26 @@ class TfKerasClone(NamedTuple):
     Attributes:
         model: It.
         weights: Its weights, by the names of the layers that they came from.
-        fixed: Those of these layers that do not learn, see `fixed_layers`.
+        frozen: Those of these layers that do not learn, see `fixed_layers`.
     """
 
     model: tf_keras.Model
     weights: dict[str, list[tf.Variable]]
-    fixed: frozenset[str] = frozenset()
+    frozen: frozenset[str] = frozenset()
 
-    def copy_weights_to(self, net: keras.Model) -> None:
+    def copy_weights_to(self, model: keras.Model) -> None:
         """Set the weights of the net whose shadow this is to those found here."""
         for name, weights in self.weights.items():
-            net.get_layer(name).set_weights([weight.numpy() for weight in weights])
+            model.get_layer(name).set_weights([weight.numpy() for weight in weights])
 
 
 def clone_to_tf_keras(
-    net: keras.Model, hook: Hook = lambda operation, layer: layer
+    model: keras.Model, hook: LayerHook = lambda operation, layer: layer
 ) -> TfKerasClone:
     """Return a tf_keras model that computes what a net computes, with weights of its own.
 
     Args:
-        net: A functional model, folded, on the TensorFlow backend.
+        model: A functional model, folded, on the TensorFlow backend.
         hook: Called for each operation, the inputs among them; it may wrap the layer that will
             stand for it.
 
@@ -119,11 +119,11 @@ def clone_to_tf_keras(
     Raises:
         UsageError: If the net has a layer with weights that is not known here.
     """
-    known = ", ".join(kind.__name__ for kind in STRUCTURAL_LAYERS)
-    for layer in net.layers:
-        if layer.weights and type(layer) not in STRUCTURAL_LAYERS:
+    known = ", ".join(kind.__name__ for kind in WEIGHTED_LAYERS)
+    for layer in model.layers:
+        if layer.weights and type(layer) not in WEIGHTED_LAYERS:
             raise UsageError(
-                f"{net.name} cannot be rebuilt in tf_keras: its layer {layer.name!r} is a "
+                f"{model.name} cannot be rebuilt in tf_keras: its layer {layer.name!r} is a "
                 f"{type(layer).__name__}; with weights only {known} are known. Leave out "
                 "quantization-aware training and pruning for this model."
             )
@@ -132,17 +132,17 @@ def clone_to_tf_keras(
     calls: Counter[str] = Counter()
 
     def follow(operation: keras.Operation, *args, **kwargs):
-        tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, _SYMBOL)]
+        tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, _KerasTensor)]
         inputs = tensors[0] if len(tensors) == 1 else tensors
-        if type(operation) not in STRUCTURAL_LAYERS:
+        if type(operation) not in WEIGHTED_LAYERS:
             calls[operation.name] += 1
             again = f"_call{calls[operation.name]}" if calls[operation.name] > 1 else ""
             layer = Keras3OpLayer(
-                _with_weights(operation, args, kwargs), name=f"{operation.name}{again}"
+                _bind_arguments(operation, args, kwargs), name=f"{operation.name}{again}"
             )
             return hook(operation, layer)(inputs)
         if operation.name not in twins:
-            layer = _counterpart(operation, inputs.shape)
+            layer = _convert_layer(operation, inputs.shape)
             weights[operation.name] = layer.weights
             twins[operation.name] = hook(operation, layer)
         result = twins[operation.name](inputs)
@@ -151,32 +151,32 @@ def clone_to_tf_keras(
             return result
         return follow(keras.layers.Activation(activation, name=f"{operation.name}_active"), result)
 
-    inputs = {name: tf_keras.Input(port.shape[1:], name=name) for name, port in net.input.items()}
+    inputs = {name: tf_keras.Input(port.shape[1:], name=name) for name, port in model.input.items()}
     taken = {
         name: hook(
-            net.get_layer(name), Keras3OpLayer(lambda x, training: x[0], name=f"{name}_taken")
+            model.get_layer(name), Keras3OpLayer(lambda x, training: x[0], name=f"{name}_taken")
         )(x)
         for name, x in inputs.items()
     }
     # Keras has no public name for walking over its graph.
-    outputs = net._run_through_graph(taken, lambda operation: partial(follow, operation))
-    return TfKerasClone(tf_keras.Model(inputs, outputs, name=net.name), weights, frozen_layers(net))
+    outputs = model._run_through_graph(taken, lambda operation: partial(follow, operation))
+    return TfKerasClone(tf_keras.Model(inputs, outputs, name=model.name), weights, frozen_layers(model))
 
 
-def frozen_layers(net: keras.Model) -> frozenset[str]:
+def frozen_layers(model: keras.Model) -> frozenset[str]:
     """Return the names of the layers of a net that must stay as they are.
 
     Those are the ones with weights that do not learn, and all that lies before them: they were
     fitted to what these give.
     """
-    still = [layer for layer in net.layers if layer.weights and not layer.trainable]
-    heard = (keras.Model(net.inputs, layer.output).layers for layer in still)
+    still = [layer for layer in model.layers if layer.weights and not layer.trainable]
+    heard = (keras.Model(model.inputs, layer.output).layers for layer in still)
     return frozenset(layer.name for layers in heard for layer in layers if layer.weights)
 
 
-def _counterpart(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tf_keras.layers.Layer:
+def _convert_layer(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tf_keras.layers.Layer:
     """Return a layer with weights as one of tf_keras, built, with the same weights."""
-    kind, fields = STRUCTURAL_LAYERS[type(layer)]
+    kind, fields = WEIGHTED_LAYERS[type(layer)]
     config = layer.get_config()
     twin = kind(name=layer.name, **{field: config[field] for field in fields})
     if getattr(layer, "activation", None) in FUSED_ACTIVATIONS:
@@ -186,11 +186,11 @@ def _counterpart(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tf
     return twin
 
 
-def _with_weights(operation: keras.Operation, args: tuple, kwargs: dict) -> Callable:
+def _bind_arguments(operation: keras.Operation, args: tuple, kwargs: dict) -> Callable:
     """Return an operation as a function of its tensors; all else is as it stands in the net."""
     holes = object()
     pattern = keras.tree.map_structure(
-        lambda x: holes if isinstance(x, _SYMBOL) else x, (args, kwargs)
+        lambda x: holes if isinstance(x, _KerasTensor) else x, (args, kwargs)
     )
     called = getattr(operation, "call", operation)
     learns = "training" in inspect.signature(called).parameters
@@ -204,9 +204,9 @@ def _with_weights(operation: keras.Operation, args: tuple, kwargs: dict) -> Call
 
 
 def fine_tune(
-    shadow: TfKerasClone,
+    clone: TfKerasClone,
     batches: Iterable[Batch],
-    judge: LossFn,
+    loss_fn: LossFn,
     *,
     steps: int,
     learning_rate: float,
@@ -215,16 +215,16 @@ def fine_tune(
     """Let a shadow learn for some steps, by Adam, the rate falling by half a cosine to nothing.
 
     Args:
-        shadow: What learns.
+        clone: What learns.
         batches: At least as many as steps.
-        judge: What it learns to please.
+        loss_fn: What it learns to please.
         steps: How many batches to learn from.
         learning_rate: At the first step.
         callback: Told of each step and of the end, as `fit` would tell it.
     """
-    model, callback = shadow.model, callback or tf_keras.callbacks.Callback()
-    learning = [name for name in shadow.weights if name not in shadow.fixed]
-    variables = [weight for name in learning for weight in shadow.weights[name]]
+    model, callback = clone.model, callback or tf_keras.callbacks.Callback()
+    learning = [name for name in clone.weights if name not in clone.frozen]
+    variables = [weight for name in learning for weight in clone.weights[name]]
     rates = tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     optimizer = tf_keras.optimizers.Adam(rates, global_clipnorm=1.0)
     optimizer.build(variables)
@@ -232,7 +232,7 @@ def fine_tune(
     @tf.function(autograph=False)
     def step(inputs: Mapping[str, tf.Tensor], targets: Mapping[str, tf.Tensor]) -> None:
         with tf.GradientTape() as tape:
-            loss = judge({**inputs, **targets, **model(inputs, training=True)})
+            loss = loss_fn({**inputs, **targets, **model(inputs, training=True)})
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     model.optimizer = optimizer  # callbacks read the step from it

@@ -45,7 +45,7 @@ def test_all_that_holds_is_said(exported, untrained_run, capsys):
     assert said.count("ok     golden output: reproduced") == 2
     assert said.count("ok     Keras: ") == 2
     try:
-        gpu_delegate.find_vulkan_loader()
+        gpu_delegate.check_vulkan_loader()
         found = gpu_delegate.find_vulkan_driver()
     except gpu_delegate.VulkanUnavailableError:
         found = None
@@ -106,7 +106,7 @@ def test_a_run_with_other_weights_fails(exported, untrained_run, driverless, tmp
 
     run = tmp_path / "run"
     shutil.copytree(untrained_run, run)
-    net = KerasEngine(run).net
+    net = KerasEngine(run).model
     net.get_layer("color").bias.assign_add(np.ones(48, np.float32))
     net.save(run / "model.keras")
     status, said = verify(capsys, exported / "driving_unet_16x24_float32.tflite", "--run", run)

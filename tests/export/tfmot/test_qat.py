@@ -18,10 +18,10 @@ def judge(images):
 @pytest.fixture(scope="module")
 def aware(qat, exposing_net, dark_samples):
     """The net, rounded, after three steps; and its loss before and after."""
-    from lowlight_tf.export.tfmot.qat import quantize_aware_clone
+    from lowlight_tf.export.tfmot.qat import create_qat_clone
     from lowlight_tf.export.tfmot.tf_keras_clone import fine_tune
 
-    shadow = quantize_aware_clone(exposing_net, dark_samples)
+    shadow = create_qat_clone(exposing_net, dark_samples)
     batches = [(sample, {"target": tf.sqrt(sample["low"])}) for sample in dark_samples]
     fine_tune(shadow, batches, judge, steps=3, learning_rate=1e-3)
     return shadow
@@ -29,10 +29,10 @@ def aware(qat, exposing_net, dark_samples):
 
 @pytest.fixture(scope="module")
 def interpreter(aware, tmp_path_factory):
-    from lowlight_tf.export.tfmot.qat import convert_aware_model
+    from lowlight_tf.export.tfmot.qat import convert_qat_model
 
     path = tmp_path_factory.mktemp("qat") / "net.tflite"
-    convert_aware_model(aware.model, ENHANCE_WITH_THUMBNAIL, path, size=(16, 24))
+    convert_qat_model(aware.model, ENHANCE_WITH_THUMBNAIL, path, size=(16, 24))
     found = Interpreter(
         model_path=str(path),
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
@@ -73,11 +73,11 @@ def test_the_file_does_what_was_learned(aware, interpreter, dark_samples):
 
 
 def test_ranges_are_those_of_what_the_device_computes(exposing_net, dark_samples):
-    from lowlight_tf.export.tfmot.qat import PRESCRIBED, UNIT, activation_ranges
+    from lowlight_tf.export.tfmot.qat import LITERT_FIXED_RANGES, UNIT_RANGE, activation_ranges
 
     found = activation_ranges(exposing_net, dark_samples)
-    assert found["low_taken"] == found["thumbnail_taken"] == found["whole"] == UNIT
-    assert found["weight_active"] == PRESCRIBED["sigmoid"]
+    assert found["low_taken"] == found["thumbnail_taken"] == found["whole"] == UNIT_RANGE
+    assert found["weight_active"] == LITERT_FIXED_RANGES["sigmoid"]
     for absorbed in ("enter_conv", "seen_raw", "whole_raw", "fold", "unfold"):
         assert found[absorbed] is None
     low, high = found["enter_act"]
@@ -87,7 +87,7 @@ def test_ranges_are_those_of_what_the_device_computes(exposing_net, dark_samples
 
 
 def test_ranges_are_those_that_litert_prescribes_and_of_every_call(rng):
-    from lowlight_tf.export.tfmot.qat import PRESCRIBED, activation_ranges
+    from lowlight_tf.export.tfmot.qat import LITERT_FIXED_RANGES, activation_ranges
 
     low = keras.Input((None, None, 3), name="low")
     scale = keras.layers.Conv2D(3, 1, use_bias=False, name="scale")
@@ -100,8 +100,8 @@ def test_ranges_are_those_that_litert_prescribes_and_of_every_call(rng):
         net, [{"low": np.linspace(0, 0.5, 48, dtype=np.float32).reshape(1, 4, 4, 3)}]
     )
     ends = {name.rstrip("_0123456789"): both for name, both in found.items()}
-    assert ends["tanh"] == PRESCRIBED["tanh"] == (-1, 127 / 128)
-    assert ends["sigmoid"] == PRESCRIBED["sigmoid"]
+    assert ends["tanh"] == LITERT_FIXED_RANGES["tanh"] == (-1, 127 / 128)
+    assert ends["sigmoid"] == LITERT_FIXED_RANGES["sigmoid"]
     most = 2 * np.tanh(2)
     assert found["scale"] == pytest.approx((-most, most), rel=0.05)
     assert found["act"] == pytest.approx((-0.5, 1), rel=0.05)
@@ -109,16 +109,16 @@ def test_ranges_are_those_that_litert_prescribes_and_of_every_call(rng):
 
 
 def test_the_net_itself_is_left_alone(exposing_net, dark_samples):
-    from lowlight_tf.export.tfmot.qat import quantize_aware_clone
+    from lowlight_tf.export.tfmot.qat import create_qat_clone
 
     before = [weight.copy() for weight in exposing_net.get_weights()]
-    quantize_aware_clone(exposing_net, dark_samples)
+    create_qat_clone(exposing_net, dark_samples)
     for old, new in zip(before, exposing_net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
 def test_equal_biases_come_through_the_converter(rng, tmp_path):
-    from lowlight_tf.export.tfmot.qat import convert_aware_model, quantize_aware_clone
+    from lowlight_tf.export.tfmot.qat import convert_qat_model, create_qat_clone
 
     low = keras.Input((None, None, 3), name="low")
     ones = keras.initializers.Constant(0.5)
@@ -126,9 +126,9 @@ def test_equal_biases_come_through_the_converter(rng, tmp_path):
     net = keras.Model({"low": low}, {"enhanced": color(low)})
     color.kernel.assign(np.diag(np.float32([0.5, 0.1, 0.02]))[None, None])
     sample = {"low": rng.random((1, 8, 8, 3), dtype=np.float32)}
-    shadow = quantize_aware_clone(net, [sample])
+    shadow = create_qat_clone(net, [sample])
     shadow.model(sample, training=True)  # the ranges of kernels
-    path = convert_aware_model(shadow.model, ENHANCE, tmp_path / "net.tflite", size=(8, 8))
+    path = convert_qat_model(shadow.model, ENHANCE, tmp_path / "net.tflite", size=(8, 8))
     eight = np.rint(sample["low"] * 255).astype(np.uint8)
     runner = Interpreter(model_path=str(path)).get_signature_runner()
     scale, zero = runner.get_output_details()["enhanced"]["quantization"]
