@@ -44,7 +44,9 @@ try:
     engine = LiteRTEngine(source)
     card = dataclasses.replace(engine.card, name=target.stem)
     size = engine.size or SMALL
-    (picture,) = parity_samples(calibration_images(card.contract, max_images=1), card.contract, size)
+    (picture,) = parity_samples(
+        calibration_images(card.contract, max_images=1), card.contract, size
+    )
     pair = target.with_suffix(".npz")
     save_golden(engine, picture, pair, output_size=SMALL, inputs_of=holder(picture, target.stem))
     card.save(target.with_suffix(".json"))

@@ -1,37 +1,13 @@
-"""What several verbs share: former names of flags, lists, image sizes, model files, the command."""
+"""Flags that several verbs share: lists, image sizes, model files, and the line to repeat a run."""
 
 import argparse
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 from lowlight_tf.checks import UsageError
-
-
-class ArgumentContainer(Protocol):
-    """A parser, or a group of one: where arguments are declared."""
-
-    def add_argument(self, *names: str, **options: Any) -> argparse.Action:
-        """Declare an argument."""
-
-
-def add_flag(
-    parser: ArgumentContainer, flag: str, *, former: Sequence[str] = (), **options: Any
-) -> argparse.Action:
-    """Declare a flag whose former names are accepted too, but documented nowhere.
-
-    Args:
-        parser: A parser, or a group of one.
-        flag: Today's name, "--crop-size": shown by --help and by messages, and the attribute of the
-            parsed arguments is named after it.
-        former: Names that are accepted silently, ("--crop",).
-        options: As of `argparse.ArgumentParser.add_argument`.
-    """
-    action = parser.add_argument(flag, *former, **options)
-    action.option_strings = [flag]  # what help and messages print; all the names stay registered
-    return action
 
 
 def split_names(name: str, words: str | Iterable[str]) -> list[str]:
@@ -97,7 +73,7 @@ def model_file(model: str) -> Path:
     if path.suffix == ".tflite" or path.exists():
         reason = "not a .tflite file" if path.exists() else "nothing there"
         raise UsageError(f"Pass a shipped name or a .tflite file. Received: {model} ({reason}).")
-    return pretrained.find_pretrained(model)
+    return pretrained.pretrained_path(model)
 
 
 def command_line(
