@@ -1,13 +1,37 @@
-"""Flags that several verbs share: lists, image sizes, model files, and the line to repeat a run."""
+"""Flags that several verbs share: former names, lists, image sizes, model files, command lines."""
 
 import argparse
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from lowlight_tf.checks import UsageError
+
+
+class ArgumentContainer(Protocol):
+    """A parser, or a group of one: where arguments are declared."""
+
+    def add_argument(self, *names: str, **options: Any) -> argparse.Action:
+        """Declare an argument."""
+
+
+def add_flag(
+    parser: ArgumentContainer, flag: str, *, former: Sequence[str] = (), **options: Any
+) -> argparse.Action:
+    """Declare a flag whose former names are accepted too, but documented nowhere.
+
+    Args:
+        parser: A parser, or a group of one.
+        flag: Today's name, "--crop-size": shown by --help and by messages, and the attribute of the
+            parsed arguments is named after it.
+        former: Names that are accepted silently, ("--crop",).
+        options: As of `argparse.ArgumentParser.add_argument`.
+    """
+    action = parser.add_argument(flag, *former, **options)
+    action.option_strings = [flag]  # what help and messages print; all the names stay registered
+    return action
 
 
 def split_names(name: str, words: str | Iterable[str]) -> list[str]:

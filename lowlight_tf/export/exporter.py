@@ -76,7 +76,9 @@ def load_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngi
         )
     if settings:
         built.set_weights(engine.model.get_weights())
-        engine = KerasEngine.of(built, expected, name=engine.name, preparation=recipe.preprocessing)
+        engine = KerasEngine.of(
+            built, expected, name=engine.name, preprocessing=recipe.preprocessing
+        )
     return recipe, engine
 
 

@@ -21,7 +21,7 @@ class NonFiniteOutputError(UsageError):
     """A model returns values that are not finite: its weights have diverged."""
 
 
-class KerasEngine:
+class KerasEngine(Engine):
     """An `Engine` for the best checkpoint of a run folder, for images of any size.
 
     Args:
@@ -29,7 +29,7 @@ class KerasEngine:
 
     Attributes:
         model: The Keras model.
-        preparation: Preprocessing of the images of two cameras, from the run's recipe.
+        preprocessing: Preprocessing of the images of two cameras, from the run's recipe.
 
     Raises:
         UsageError: If the folder has no model, or its ports are not those of its contract.
@@ -62,11 +62,11 @@ class KerasEngine:
     ) -> "KerasEngine":
         """Return an engine for a model in memory."""
         engine = cls.__new__(cls)
-        engine.preparation = preparation or PairPreprocessing()
+        engine.preprocessing = preprocessing or PairPreprocessing()
         engine.model, engine.contract, engine.name = model, contract, name
         return engine
 
-    def maps(self, images: Images) -> Images:
+    def explanation_maps(self, images: Images) -> Images:
         """Return the explanation outputs, (B, h, w, C) float32 each; empty if there are none."""
         results = self._predict(images)
         return {

@@ -142,7 +142,7 @@ def sweep(
         yield result
 
 
-class MaxDifferenceProbe:
+class MaxDifferenceProbe(DelegatingEngine):
     """An `Engine` that also runs a reference and records the largest difference between the two.
 
     Attributes:
@@ -150,14 +150,13 @@ class MaxDifferenceProbe:
     """
 
     def __init__(self, engine: Engine, reference: Engine) -> None:
-        self.name, self.contract, self.size = engine.name, engine.contract, engine.size
-        self.preparation = getattr(engine, "preparation", None)
-        self._engine, self._reference = engine, reference
+        super().__init__(engine)
+        self._reference = reference
         self.max_difference = 0
 
     def __call__(self, images: Images) -> Images:
         """Run one batch. See `Engine`."""
-        outputs, expected = self._engine(images), self._reference(images)
+        outputs, expected = self.engine(images), self._reference(images)
         for name, output in outputs.items():
             step = 1 if output.dtype == np.uint8 else 1 / 255
             difference = np.abs(np.float32(output) - expected[name]).max() / step

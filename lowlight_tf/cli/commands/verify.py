@@ -75,7 +75,7 @@ def check_file(
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
     images = calibration_data.calibration_images(
-        card.contract, run=run, max_images=4, preprocessing=engine.preparation
+        card.contract, run=run, max_images=4, preprocessing=engine.preprocessing
     )
     batches = calibration_data.parity_samples(images, card.contract, (card.height, card.width))
     if run:
