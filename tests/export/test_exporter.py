@@ -1,4 +1,4 @@
-"""A run folder becomes files with cards, or nothing at all."""
+"""A run folder becomes files with cards, or nothing is written."""
 
 import shutil
 
@@ -9,9 +9,9 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, Contract, Port
 from lowlight_tf.export import gpu_delegate
-from lowlight_tf.export.calibration_data import calibration_images, batch_as_float32, parity_samples
+from lowlight_tf.export.calibration_data import batch_as_float32, calibration_images, parity_samples
 from lowlight_tf.export.exporter import export_run, load_run
-from lowlight_tf.export.parity import FAITHFUL_DB
+from lowlight_tf.export.parity import MIN_PARITY_DB
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS
 from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import ModelCard
@@ -24,10 +24,10 @@ SIZE = (16, 24)
 
 
 @pytest.mark.slow
-def test_every_quantization_has_a_true_card_and_is_faithful(untrained_run, tmp_path):
+def test_every_quantization_has_a_correct_card_and_sufficient_parity(untrained_run, tmp_path):
     paths = export_run(untrained_run, size=SIZE, quantize=QUANTIZATIONS, output=tmp_path / "out")
     assert sorted(path.name for path in paths) == [
-        "driving_unet_16x24_dynamic.tflite",
+        "driving_unet_16x24_dynamic_range.tflite",
         "driving_unet_16x24_float16.tflite",
         "driving_unet_16x24_float32.tflite",
         "driving_unet_16x24_int16x8.tflite",
@@ -42,17 +42,17 @@ def test_every_quantization_has_a_true_card_and_is_faithful(untrained_run, tmp_p
         assert card.name == path.stem
         assert card.options["filters"] == 8
         assert card.training == {"seed": 1, "steps": 0}
-        assert card.parity_db >= FAITHFUL_DB[card.quantization]
-        whole = card.quantization == "int8"
+        assert card.parity_db >= MIN_PARITY_DB[card.quantization]
+        is_int8 = card.quantization == "int8"
         assert (card.dtype, card.value_range) == (
-            ("uint8", (0, 255)) if whole else ("float32", (0, 1))
+            ("uint8", (0, 255)) if is_int8 else ("float32", (0, 1))
         )
         assert load_model(path).size == SIZE
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.slow
-def test_a_name_stands_for_the_model(untrained_run, tmp_path):
+def test_a_given_name_replaces_the_models(untrained_run, tmp_path):
     (path,) = export_run(
         untrained_run, size=SIZE, quantize=["float32"], output=tmp_path, name="night", golden=True,
         calibration_folder=untrained_run / "pictures",
@@ -62,7 +62,7 @@ def test_a_name_stands_for_the_model(untrained_run, tmp_path):
     assert path.with_suffix(".npz").is_file()
 
 
-def broken(run, folder, **replaced):
+def broken_run(run, folder, **replaced):
     """Copy a run with some of its files replaced by text, or left out."""
     for name in ("model.keras", "contract.json", "recipe.toml"):
         if name not in replaced:
@@ -73,30 +73,32 @@ def broken(run, folder, **replaced):
     return folder
 
 
-def test_refuses_a_checkpoint_of_another_model(untrained_run, tmp_path):
+def test_a_checkpoint_of_another_model_is_refused(untrained_run, tmp_path):
     recipe = Recipe(options={"filters": 4, "depth": 1, "groups": 2}).dump()
-    run = broken(untrained_run, tmp_path, **{"recipe.toml": recipe})
+    run = broken_run(untrained_run, tmp_path, **{"recipe.toml": recipe})
     with pytest.raises(UsageError, match="is a checkpoint of another model"):
         load_run(run)
 
 
-def test_refuses_a_contract_of_another_model(untrained_run, tmp_path):
-    run = broken(untrained_run, tmp_path)
+def test_a_contract_of_another_model_is_refused(untrained_run, tmp_path):
+    run = broken_run(untrained_run, tmp_path)
     Contract(ENHANCE.inputs, (Port("enhanced", 3, "linear"),)).save(run / "contract.json")
-    with pytest.raises(UsageError, match="is not that of driving_unet"):
+    with pytest.raises(UsageError, match="is not the contract of driving_unet"):
         load_run(run)
 
 
 @pytest.mark.parametrize("missing", ["model.keras", "contract.json", "recipe.toml"])
-def test_refuses_a_run_that_lacks_a_file_and_writes_nothing(untrained_run, tmp_path, missing):
+def test_a_run_that_lacks_a_file_is_refused_and_nothing_is_written(
+    untrained_run, tmp_path, missing
+):
     (tmp_path / "run").mkdir()
-    run = broken(untrained_run, tmp_path / "run", **{missing: ""})
+    run = broken_run(untrained_run, tmp_path / "run", **{missing: ""})
     with pytest.raises(UsageError, match=missing):
         export_run(run, size=SIZE, quantize=["float32"], output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_another_option_keeps_the_trained_weights(untrained_run):
+def test_a_changed_option_keeps_the_trained_weights(untrained_run):
     _, trained = load_run(untrained_run)
     recipe, engine = load_run(untrained_run, ["options.groups=4"])
     assert recipe.options["groups"] == 4
@@ -105,18 +107,18 @@ def test_another_option_keeps_the_trained_weights(untrained_run):
 
 
 @pytest.mark.parametrize("setting", ["options.filters=16", "training.steps=3"])
-def test_refuses_a_setting_that_needs_training(untrained_run, setting):
+def test_a_setting_that_needs_training_is_refused(untrained_run, setting):
     with pytest.raises(UsageError, match=f"(Leave out|Received:) {setting}"):
         load_run(untrained_run, [setting])
 
 
-def test_refuses_a_folder_that_is_not_there(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match="nothing there"):
         load_run(tmp_path / "nowhere")
 
 
 @pytest.mark.slow
-def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_path):
+def test_a_raw_model_becomes_files_of_any_size(developing_run, tmp_path):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
     paths = export_run(
         developing_run, size=(32, 48), quantize=["float16", "int8"], output=tmp_path, golden=True,
@@ -126,7 +128,7 @@ def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_pat
         card = ModelCard.load(path.with_suffix(".json"))
         assert card.contract == RAW_TO_RGB
         assert card.resizable
-        assert card.parity_db >= FAITHFUL_DB[card.quantization]
+        assert card.parity_db >= MIN_PARITY_DB[card.quantization]
         engine = load_model(path)
         assert golden_db(engine, path.with_suffix(".npz")) == MAX_PSNR_DB
         packed = np.zeros((1, 16, 64, 4), np.float32)
@@ -138,12 +140,14 @@ def test_a_net_of_raw_pictures_becomes_files_of_any_size(developing_run, tmp_pat
         timing = benchmark.measure_here(path, threads=1, runs=1)
         assert timing.p50_ms > 0
         try:
-            (picture,) = parity_samples(
-                calibration_images(RAW_TO_RGB, run=developing_run, max_images=1), RAW_TO_RGB, (32, 48)
+            (batch,) = parity_samples(
+                calibration_images(RAW_TO_RGB, run=developing_run, max_images=1),
+                RAW_TO_RGB,
+                (32, 48),
             )
-            proof = gpu_delegate.check_gpu_delegate(
-                path, picture if card.dtype == "uint8" else batch_as_float32(picture)
+            report = gpu_delegate.check_gpu_delegate(
+                path, batch if card.dtype == "uint8" else batch_as_float32(batch)
             )
         except gpu_delegate.VulkanUnavailableError:
             continue
-        assert proof.unsupported_ops == ()
+        assert report.unsupported_ops == ()
