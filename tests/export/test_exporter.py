@@ -1,21 +1,24 @@
 """A run folder becomes files with cards, or nothing is written."""
 
+import dataclasses
 import shutil
 
 import numpy as np
 import pytest
 
+from lowlight_tf import legacy_names
+from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import ENHANCE, RAW_TO_RGB, Contract, Port
+from lowlight_tf.contract import ENHANCE, FUSE, RAW_TO_RGB, Contract, Port
 from lowlight_tf.export import gpu_delegate
 from lowlight_tf.export.calibration_data import batch_as_float32, calibration_images, parity_samples
 from lowlight_tf.export.exporter import export_run, load_run
 from lowlight_tf.export.parity import MIN_PARITY_DB
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS
-from lowlight_tf.fileio import sha256
+from lowlight_tf.fileio import read_json, sha256
 from lowlight_tf.model_card import ModelCard
-from lowlight_tf.runtime import benchmark
+from lowlight_tf.runtime import benchmark, pretrained
 from lowlight_tf.runtime.golden import MAX_PSNR_DB, golden_db
 from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.tflite_graph.resize_model import resize_model
@@ -62,6 +65,36 @@ def test_a_given_name_replaces_the_models(untrained_run, tmp_path):
     assert path.with_suffix(".npz").is_file()
 
 
+@pytest.mark.slow
+def test_a_card_is_written_with_the_field_names_of_today(fusing_run, tmp_path):
+    (path,) = export_run(fusing_run, size=(48, 64), quantize=["none"], output=tmp_path)
+    fields = read_json(path.with_suffix(".json"))
+    assert fields.keys() == {field.name for field in dataclasses.fields(ModelCard)}
+    assert "preprocessing" in fields
+    assert fields["quantization"] == "float32"
+    assert fields["options"] == {"filters": 4, "int8_friendly": True}
+    ports = [*fields["contract"]["inputs"], *fields["contract"]["outputs"]]
+    assert all({"color_space", "thumbnail_of"} <= port.keys() for port in ports)
+    assert ModelCard.load(path.with_suffix(".json")).contract == FUSE
+
+
+@pytest.mark.parametrize("name", pretrained.list_pretrained())
+def test_a_card_of_0_1_0_is_read(name, tmp_path):
+    source = pretrained.pretrained_path(name).with_suffix(".json")
+    former = read_json(source)
+    assert "preparation" in former  # shipped files stay as 0.1.0 wrote them
+    card = ModelCard.load(source)
+    assert card.quantization == {"none": "float32"}.get(
+        former["quantization"], former["quantization"]
+    )
+    assert card.contract == MODELS.find(card.model).contract
+    assert not card.options.keys() & legacy_names.MODEL_OPTIONS.keys()
+    assert not card.preprocessing.keys() & legacy_names.PREPROCESSING_KEYS.keys()
+    card.save(tmp_path / "card.json")
+    assert ModelCard.load(tmp_path / "card.json") == card
+    assert "preprocessing" in read_json(tmp_path / "card.json")
+
+
 def broken_run(run, folder, **replaced):
     """Copy a run with some of its files replaced by text, or left out."""
     for name in ("model.keras", "contract.json", "recipe.toml"):
@@ -104,6 +137,13 @@ def test_a_changed_option_keeps_the_trained_weights(untrained_run):
     assert recipe.options["groups"] == 4
     for one, other in zip(engine.model.get_weights(), trained.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("setting", ["preprocessing.output_stretch=0.5", "preparation.finish=0.5"])
+def test_preprocessing_may_be_changed_by_its_name_of_today_or_of_0_1_0(setting, fusing_run):
+    recipe, engine = load_run(fusing_run, [setting])
+    assert recipe.preprocessing.output_stretch == 0.5
+    assert engine.preprocessing == recipe.preprocessing
 
 
 @pytest.mark.parametrize("setting", ["options.filters=16", "training.steps=3"])

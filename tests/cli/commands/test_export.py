@@ -1,5 +1,6 @@
 """`lowlight-tf export`: from a run to files with cards, one line of output each."""
 
+import json
 import shutil
 
 import pytest
@@ -21,6 +22,17 @@ def test_a_file_and_its_parity_are_written_for_each_quantization(untrained_run, 
     card = ModelCard.load(tmp_path / "night_16x24_int8.json")
     assert f"{card.parity_db:.1f} dB" in lines[1]
     assert "TOO LOW" not in "".join(lines)
+
+
+@pytest.mark.slow
+def test_the_names_of_0_1_0_stand_for_those_of_today(untrained_run, tmp_path):
+    words = ["export", str(untrained_run), "--size", "8x8", "--quantize", "none,dynamic"]
+    assert main([*words, "--output", str(tmp_path)]) == 0
+    names = sorted(path.stem for path in tmp_path.glob("*.tflite"))
+    assert names == ["driving_unet_8x8_dynamic_range", "driving_unet_8x8_float32"]
+    for name in names:
+        fields = json.loads((tmp_path / f"{name}.json").read_text())
+        assert fields["quantization"] == name.removeprefix("driving_unet_8x8_")
 
 
 @pytest.mark.slow

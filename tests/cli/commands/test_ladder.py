@@ -37,6 +37,21 @@ def test_files_table_and_results_are_written(untrained_run, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("verb", "quantize"), [("ladder", "none"), ("sweep", "none,dynamic")])
+def test_the_names_of_0_1_0_stand_for_those_of_today(verb, quantize, fusing_run, tmp_path):
+    words = [verb, str(fusing_run), "--size=48x64", "--quantize", quantize, "--metrics=entropy"]
+    assert main([*words, "--runs=2", "--no-delegate", "--output", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "ladder.json").read_text())
+    expected = ["float32", "dynamic_range"] if "," in quantize else ["float32"]
+    assert [result["name"] for result in results["rungs"]] == expected
+    for name in expected:
+        card = json.loads((tmp_path / f"did_fuse_48x64_{name}.json").read_text())
+        assert card["quantization"] == name
+        assert card["training"] == {"seed": 1, "steps": 0}  # not pruned, in spite of the "_"
+    assert results["command"].startswith(f"lowlight-tf {verb} ")
+
+
+@pytest.mark.slow
 def test_a_fusion_model_is_measured_with_the_metrics_of_its_validation(fusing_run, tmp_path):
     words = ["ladder", str(fusing_run), "--size=48x64", "--quantize=int8", "--runs=2"]
     assert main([*words, "--no-delegate", "--output", str(tmp_path)]) == 0
