@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Flags may be written with hyphens or underscores. Status 0 is success, 1 a check that failed or
     an input that failed among others, 2 a command that could not be carried out.
     """
-    words = [_hyphened(word) for word in (sys.argv[1:] if argv is None else argv)]
+    words = [_with_hyphens(word) for word in (sys.argv[1:] if argv is None else argv)]
     verbs = (*COMMANDS, *ALIASES)
     if words and not words[0].startswith("-") and words[0] not in verbs:
         known = closest_match(words[0], verbs)

@@ -1,4 +1,4 @@
-"""Flags that several verbs share: former names, lists, image sizes, model files, command lines."""
+"""What several verbs share: former names of flags, lists, image sizes, model files, the command."""
 
 import argparse
 import re
@@ -97,7 +97,7 @@ def model_file(model: str) -> Path:
     if path.suffix == ".tflite" or path.exists():
         reason = "not a .tflite file" if path.exists() else "nothing there"
         raise UsageError(f"Pass a shipped name or a .tflite file. Received: {model} ({reason}).")
-    return pretrained.pretrained_path(model)
+    return pretrained.find_pretrained(model)
 
 
 def command_line(

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, temp_dir: Path) -> int:
     from lowlight_tf.cli.options import command_line, image_size, split_names
-    from lowlight_tf.cli.selection import named_pairs, own_pairs
+    from lowlight_tf.cli.selection import own_pairs, read_named_pairs
 
     size = image_size(args.size)
     checks.check_dir("run", args.run)
@@ -100,7 +100,7 @@ def _run(args: argparse.Namespace, temp_dir: Path) -> int:
     if args.data:
         needs_target = not all(METRICS.find(metric).no_reference for metric in metrics)
         raw_dir = temp_dir if contract.is_raw else None
-        data, pairs = named_pairs(args.data, args, needs_target, contract.is_fusion, raw_dir)
+        data, pairs = read_named_pairs(args.data, args, needs_target, contract.is_fusion, raw_dir)
     else:
         data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
     loss = CompositeLoss(recipe.losses)
