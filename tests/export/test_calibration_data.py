@@ -126,14 +126,14 @@ def test_of_two_cameras_only_the_visible_image_and_its_thumbnail_vary_in_exposur
 
 def test_images_of_two_cameras_are_preprocessed_as_for_training(fusing_run):
     from lowlight_tf.pipeline.fusion import MultiCameraCache
-    from lowlight_tf.training.data import read_pairs
+    from lowlight_tf.training.data import read_split_pairs
 
     how = PairPreprocessing(clahe_visible=4.0, normalize=True)
     plain, *images = (
         calibration_images(FUSE, run=fusing_run, max_images=4, preprocessing=one)[0]
         for one in (None, how)
     )
-    pairs = read_pairs(fusing_run / "pairs_training.json")
+    pairs = read_split_pairs(fusing_run / "pairs_training.json")
     trained_on = MultiCameraCache(pairs, FUSE, preparation=how, cache_mb=1).read(0)
     for port, image in zip(FUSE.image_inputs, trained_on, strict=True):
         assert np.abs(plain[port.name] - image / 255).max() > 0.1

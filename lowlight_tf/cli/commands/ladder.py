@@ -57,21 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build, measure, write the table; return 0 if every variant was built, else 1."""
-    with tempfile.TemporaryDirectory(prefix="lowlight-tf-") as temp_dir:
-        return _run(args, Path(temp_dir))
+    with tempfile.TemporaryDirectory(prefix="lowlight-tf-") as workdir:
+        return _run(args, Path(workdir))
 
 
-def _run(args: argparse.Namespace, temp_dir: Path) -> int:
+def _run(args: argparse.Namespace, workdir: Path) -> int:
     from lowlight_tf.cli.options import command_line, image_size, split_names
-    from lowlight_tf.cli.selection import own_pairs, read_named_pairs
+    from lowlight_tf.cli.selection import read_named_pairs, validation_pairs
 
     size = image_size(args.size)
     checks.check_dir("run", args.run)
 
     from lowlight_tf.catalog import METRICS, MODELS
     from lowlight_tf.config import Recipe
-    from lowlight_tf.evaluation.evaluator import FUSION_METRICS
-    from lowlight_tf.evaluation.raw_protocol import default_protocol
+    from lowlight_tf.evaluation.tasks import evaluation_of
     from lowlight_tf.export import quantization_sweep
     from lowlight_tf.export.variants import VARIANTS, FineTuneConfig, VariantBuilder
     from lowlight_tf.fileio import write_json, write_text
@@ -87,22 +86,24 @@ def _run(args: argparse.Namespace, temp_dir: Path) -> int:
         checks.check_choice("quantize", variant, VARIANTS)
     recipe = Recipe.load(args.run / "recipe.toml")
     contract = MODELS.find(recipe.model).contract
+    task = evaluation_of(contract)
     if args.metrics is None:
-        args.metrics = [*FUSION_METRICS] if contract.is_fusion else ["psnr", "ssim", "lpips"]
+        args.metrics = [*task.metrics] if contract.is_fusion else ["psnr", "ssim", "lpips"]
     metrics = [METRICS.canonical(name) for name in split_names("metrics", args.metrics)]
     for metric in metrics:
         METRICS.find(metric)  # raises UsageError before anything is built
-    protocol = args.protocol or default_protocol(contract)
+    protocol = args.protocol or task.default_protocol(contract)
     args.protocol = protocol = PROTOCOLS.get(protocol, protocol)
     fidelity.check_protocol(protocol)
     checks.check_min("threads", args.threads, 1)
     checks.check_min("runs", args.runs, 1)
     if args.data:
-        needs_target = not all(METRICS.find(metric).no_reference for metric in metrics)
-        raw_dir = temp_dir if contract.is_raw else None
-        data, pairs = read_named_pairs(args.data, args, needs_target, contract.is_fusion, raw_dir)
+        with_targets = not all(METRICS.find(metric).no_reference for metric in metrics)
+        data, pairs = read_named_pairs(
+            args.data, args, task, with_targets=with_targets, workdir=workdir
+        )
     else:
-        data, pairs = f"{args.run.resolve().name} validation", own_pairs(args.run)
+        data, pairs = f"{args.run.resolve().name} validation", validation_pairs(args.run)
     loss = CompositeLoss(recipe.losses)
     training_pairs = args.run / "pairs_training.json"
     fine_tuning = FineTuneConfig(
