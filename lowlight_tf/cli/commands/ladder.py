@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "int16x8, int8_qat, float16_pruned, int8_pruned (default: all)",
     )
     add("--data", help="images to measure on, as for evaluate (default: the run's validation)")
-    add("--data-root", type=Path, default=Path("."), help="folder that holds the dataset")
-    add("--split", help="split of the dataset, or subfolder of the folder (default: val)")
+    add("--data-root", type=Path, default=Path("."), help="folder that holds the data set")
+    add("--split", help="split of the data set, or subfolder of the folder (default: val)")
     add(
         "--metrics",
         nargs="+",
