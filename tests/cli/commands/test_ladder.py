@@ -74,7 +74,7 @@ def test_a_fusion_model_is_measured_with_the_metrics_of_its_validation(fusing_ru
         (["--size=8x8", "--metrics=beauty"], "No metric is called 'beauty'"),
         (["--size=8x8", "--protocol=kind"], "No protocol is called 'kind'"),
         (["--size=8x8", "--data=nowhere"], "nowhere (no such folder or data set)"),
-        (["--size=8x8"], "names no validation pairs"),
+        (["--size=8x8"], "lists no validation pairs"),
         (["--size=8x8", "--runs=0"], "`runs` must be at least 1"),
     ],
 )
