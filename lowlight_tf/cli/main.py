@@ -34,6 +34,9 @@ COMMANDS = (
 ALIASES = {"sweep": "ladder"}
 """Second name of a verb -> the verb."""
 
+EXTRAS = {"imgaug": "augment", "rawpy": "raw", "av": "video", "ray": "ray"}
+"""Module -> the extra that installs it; any other belongs to [train]."""
+
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter):
     """Show defaults, but not where there is none."""
@@ -89,11 +92,11 @@ def build_parser() -> argparse.ArgumentParser:
         prog="lowlight-tf", description="Low-light image enhancement: train, evaluate, deploy."
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    words = top.add_subparsers(dest="command", required=True, metavar="VERB", parser_class=Parser)
-    for word in COMMANDS:
-        command = importlib.import_module(f"lowlight_tf.cli.commands.{word}")
-        aliases = [alias for alias, verb in ALIASES.items() if verb == word]
-        verb = words.add_parser(word, aliases=aliases, help=command.HELP, description=command.HELP)
+    verbs = top.add_subparsers(dest="command", required=True, metavar="VERB", parser_class=Parser)
+    for name in COMMANDS:
+        command = importlib.import_module(f"lowlight_tf.cli.commands.{name}")
+        aliases = [alias for alias, verb in ALIASES.items() if verb == name]
+        verb = verbs.add_parser(name, aliases=aliases, help=command.HELP, description=command.HELP)
         command.add_arguments(verb)
         verb.set_defaults(run_command=command.run)
     return top
