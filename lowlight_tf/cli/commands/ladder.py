@@ -150,10 +150,10 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
             "machine": benchmark.system_info(),
             "size": list(size),
             "data": data,
-            "pictures": len(pairs),  # this key and "rungs": the file format of 0.1.0
+            "images": len(pairs),
             "protocol": protocol,
             "threads": args.threads,
-            "rungs": [
+            "variants": [
                 {**dataclasses.asdict(result), "path": result.path and result.path.name}
                 for result in results
             ],

@@ -29,10 +29,10 @@ def test_files_table_and_results_are_written(untrained_run, tmp_path, capsys):
     assert "--metrics mae" in table
     assert "--runs 2 --no-delegate`" in table
     results = json.loads((tmp_path / "o" / "ladder.json").read_text())
-    assert [result["name"] for result in results["rungs"]] == ["float32", "float16", "int8"]
-    assert results["rungs"][1]["path"] == "driving_unet_48x64_float16.tflite"
+    assert [result["name"] for result in results["variants"]] == ["float32", "float16", "int8"]
+    assert results["variants"][1]["path"] == "driving_unet_48x64_float16.tflite"
     assert results["size"] == [48, 64]
-    assert results["pictures"] == 2
+    assert results["images"] == 2
     assert results["machine"]["cores"] >= 1
 
 
@@ -43,7 +43,7 @@ def test_the_names_of_0_1_0_stand_for_those_of_today(verb, quantize, fusing_run,
     assert main([*words, "--runs=2", "--no-delegate", "--output", str(tmp_path)]) == 0
     results = json.loads((tmp_path / "ladder.json").read_text())
     expected = ["float32", "dynamic_range"] if "," in quantize else ["float32"]
-    assert [result["name"] for result in results["rungs"]] == expected
+    assert [result["name"] for result in results["variants"]] == expected
     for name in expected:
         card = json.loads((tmp_path / f"did_fuse_48x64_{name}.json").read_text())
         assert card["quantization"] == name
@@ -59,8 +59,8 @@ def test_a_fusion_model_is_measured_with_the_metrics_of_its_validation(fusing_ru
     assert "| ENTROPY bits | change | MUTUAL_INFORMATION bits |" in table
     assert "--metrics entropy mutual_information standard_deviation scd vif" in table
     results = json.loads((tmp_path / "ladder.json").read_text())
-    float32, int8 = results["rungs"]
-    assert results["pictures"] == 4
+    float32, int8 = results["variants"]
+    assert results["images"] == 4
     assert abs(int8["metrics"]["entropy"] - float32["metrics"]["entropy"]) < 0.2
     assert float32["grey_levels"] > 1
 
