@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlight_tf.tflite_graph.flatbuffer import dtype_name, read_model, write_model
-
 from lowlight_tf.fileio import atomic_write
+from lowlight_tf.tflite_graph.flatbuffer import dtype_name, read_model, write_model
 
 MAX_STEPS = 127  # on either side of zero
 OUTPUT = Path(__file__).parents[1] / "lowlight_tf" / "weights" / "nanodet_g.tflite"
@@ -38,10 +37,8 @@ def main() -> None:
             buffer = model.buffers[tensor.buffer]
             kernel = np.frombuffer(bytes(buffer.data), np.float16).reshape(tensor.shape)
             buffer.data = np.frombuffer(round_kernel(kernel).tobytes(), np.uint8)
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
     with atomic_write(OUTPUT) as part:
-        part.write_bytes(builder.Output())
+        part.write_bytes(write_model(model))
     print(f"{OUTPUT}: {OUTPUT.stat().st_size} bytes")
 
 

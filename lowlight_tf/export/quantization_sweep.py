@@ -192,7 +192,7 @@ def measure_banding(engine: Engine, size: tuple[int, int]) -> tuple[int, int]:
 
 def count_operations(path: Path) -> int:
     """Return the number of operations in a .tflite file."""
-    return len(schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0).subgraphs[0].operators)
+    return len(read_model(path.read_bytes()).subgraphs[0].operators)
 
 
 def summarize_delegate(builder: VariantBuilder, variant: str) -> str:

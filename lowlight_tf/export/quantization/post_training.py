@@ -12,7 +12,12 @@ from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_
 from lowlight_tf.tflite_graph.flatbuffer import operator_name, read_model, write_model
 
 if TYPE_CHECKING:
-    from ai_edge_litert.schema_py_generated import ModelT, OperatorT, TensorT
+    from ai_edge_litert.schema_py_generated import (
+        ModelT,
+        OperatorT,
+        QuantizationParametersT,
+        TensorT,
+    )
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
 """The kinds of .tflite file."""
@@ -70,7 +75,7 @@ def quantize_model(
     # function that it calls can.
     converter._experimental_calibrate_only = True
     calibrated = converter.convert()
-    graph = schema.ModelT.InitFromPackedBuf(calibrated, 0)
+    graph = read_model(calibrated)
     if not NORMALIZATION_OPS & {code for _, code in _iter_operators(graph)}:
         quantized = mlir_quantize(
             set_clamp_ranges(_clip_calibration_ranges(calibrated, samples, set())),
@@ -125,7 +130,7 @@ def _quantization_sensitive_ops(calibrated: bytes) -> set[str]:
     they are normalized), those of global statistics (1 x 1 outputs), and 1 x 1 convolutions at the
     largest size, which are cheap and close to the output.
     """
-    convolutions = list(_iter_convolutions(schema.ModelT.InitFromPackedBuf(calibrated, 0)))
+    convolutions = list(_iter_convolutions(read_model(calibrated)))
     largest = max((area for _, area, _ in convolutions), default=0)
     spatial = [name for _, area, name in convolutions if area > 1]
     pointwise = [name for kernel, area, name in convolutions if kernel == 1 and area == largest]
@@ -137,7 +142,7 @@ def _clip_calibration_ranges(
     calibrated: bytes, samples: Sequence[Sample], float_ops: set[str]
 ) -> bytes:
     """Return the calibrated file with `RangeObserver` ranges for the tensors that become int8."""
-    model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
+    model = read_model(calibrated)
     activations = {tensor.name.decode(): tensor for tensor in _int8_activations(model, float_ops)}
     interpreter = Interpreter(
         model_content=calibrated,
@@ -158,12 +163,10 @@ def _clip_calibration_ranges(
         params = tensor.quantization
         if _has_range(params) and params.max[0] - params.min[0] < MIN_RANGE_WIDTH:
             params.max = [1.0]  # the tensor is always 0; any range of nonzero width is correct
-    builder = flatbuffers.Builder(len(calibrated))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return write_model(model)
 
 
-def _int8_activations(model: schema.ModelT, float_ops: set[str]) -> Iterator[schema.TensorT]:
+def _int8_activations(model: "ModelT", float_ops: set[str]) -> Iterator["TensorT"]:
     """Yield the activations that become int8, except those within [0, 1], which 8 bits hold."""
     tensors = model.subgraphs[0].tensors
     indices = set()
@@ -177,12 +180,12 @@ def _int8_activations(model: schema.ModelT, float_ops: set[str]) -> Iterator[sch
             yield tensors[index]
 
 
-def _has_range(params: schema.QuantizationParametersT | None) -> bool:
+def _has_range(params: "QuantizationParametersT | None") -> bool:
     """Return whether a tensor has one range: an activation, not a constant."""
     return params is not None and params.min is not None and len(params.min) == 1
 
 
-def _iter_convolutions(model: schema.ModelT) -> Iterator[tuple[int, int, str]]:
+def _iter_convolutions(model: "ModelT") -> Iterator[tuple[int, int, str]]:
     """Yield kernel area, output area (pixels) and output name of each convolution, in order."""
     tensors = model.subgraphs[0].tensors
     for operator, code in _iter_operators(model):
@@ -192,8 +195,7 @@ def _iter_convolutions(model: schema.ModelT) -> Iterator[tuple[int, int, str]]:
             yield (*areas, output.name.decode())
 
 
-def _iter_operators(model: schema.ModelT) -> Iterator[tuple[schema.OperatorT, str]]:
+def _iter_operators(model: "ModelT") -> Iterator[tuple["OperatorT", str]]:
     """Yield each operation of a file and its name, in order."""
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
     for operator in model.subgraphs[0].operators:
         yield operator, operator_name(model, operator)
