@@ -230,9 +230,9 @@ class VariantBuilder:
         elif self.contract.is_raw:
             from lowlight_tf.pipeline.raw import raw_dataset
 
-            make_dataset = functools.partial(raw_dataset, folder=self.run / "decoded")
+            make_dataset = functools.partial(raw_dataset, cache_dir=self.run / "decoded")
         else:
-            from lowlight_tf.pipeline.paired import paired_dataset as make_dataset
+            from lowlight_tf.pipeline.paired import pair_dataset as make_dataset
 
         pipeline = dataclasses.replace(self.recipe.pipeline, **DISABLED_AUGMENTATIONS)
         crop, batch = (
@@ -242,7 +242,7 @@ class VariantBuilder:
         )
         recipe = dataclasses.replace(self.recipe, pipeline=pipeline)
         dataset = make_dataset(
-            self.fine_tuning.pairs, recipe, self.contract, crop=crop, batch=batch
+            self.fine_tuning.pairs, recipe, self.contract, crop_size=crop, batch_size=batch
         )
         for inputs, targets in dataset:  # as 8-bit inputs, for the teacher and the clone alike
             yield {name: ops.round(255 * image) / 255 for name, image in inputs.items()}, targets

@@ -134,7 +134,7 @@ def test_images_of_two_cameras_are_preprocessed_as_for_training(fusing_run):
         for one in (None, how)
     )
     pairs = read_split_pairs(fusing_run / "pairs_training.json")
-    trained_on = MultiCameraCache(pairs, FUSE, preparation=how, cache_mb=1).read(0)
+    trained_on = MultiCameraCache(pairs, FUSE, preprocessing=how, cache_mb=1).read(0)
     for port, image in zip(FUSE.image_inputs, trained_on, strict=True):
         assert np.abs(plain[port.name] - image / 255).max() > 0.1
         np.testing.assert_allclose(images[0][port.name], image / 255, atol=0.51 / 255)
