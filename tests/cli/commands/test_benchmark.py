@@ -40,7 +40,7 @@ def test_every_result_is_printed_and_written(tmp_path, capsys):
         ([MODEL, "--threads", ""], "`threads` must name at least one"),
         ([MODEL, "--runs", "0"], "`runs` must be at least 1"),
         ([MODEL, "--json", "no/such/folder.json"], "`--json` must be a file of an existing folder"),
-        (["driving"], "No shipped net is called 'driving'"),
+        (["driving"], "No shipped model is called 'driving'"),
         (["none.tflite"], "nothing there"),
     ],
 )
