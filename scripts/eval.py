@@ -1,4 +1,4 @@
-"""Measure a model. The same as `lowlight-tf evaluate`."""
+"""Evaluate a model. The same as `lowlight-tf evaluate`."""
 
 import sys
 

@@ -1,33 +1,33 @@
-"""Make `lowlight_tf/weights/nanodet_g.tflite` from the file that NanoDet-g was published as.
+"""Write `lowlight_tf/weights/nanodet_g.tflite` from the published file of NanoDet-g.
 
     python scripts/make_nanodet.py nanodet_g_416_fp16.tflite
 
-The kernels stay float16, but each map's are rounded to multiples of a power of two, at most 127 of
-them: whatever packs files, such as a wheel, then packs them into little more than half the bytes,
-and what runs them notices nothing.
+The kernels stay float16, but the weights of each output channel are rounded to at most 127
+multiples of a power of two. Compression, such as that of a wheel, then needs little more than half
+the bytes, and the file runs as before.
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 
+from lowlight_tf.fileio import atomic_write
 from lowlight_tf.tflite_graph.flatbuffer import dtype_name, read_model, write_model
 
-STEPS = 127  # on either side of zero
-OUT = Path(__file__).parents[1] / "lowlight_tf" / "weights" / "nanodet_g.tflite"
+MAX_STEPS = 127  # on either side of zero
+OUTPUT = Path(__file__).parents[1] / "lowlight_tf" / "weights" / "nanodet_g.tflite"
 
 
-def coarse(kernel: np.ndarray) -> np.ndarray:
-    """Return the weights of a kernel, (maps, H, W, in) float16, rounded."""
+def round_kernel(kernel: np.ndarray) -> np.ndarray:
+    """Return a kernel, (out, H, W, in) float16, rounded to steps of a power of two."""
     largest = np.abs(np.float32(kernel)).max(axis=(1, 2, 3), keepdims=True)
-    step = np.exp2(np.ceil(np.log2(largest / STEPS)))
+    step = np.exp2(np.ceil(np.log2(largest / MAX_STEPS)))
     return np.float16(np.rint(kernel / step) * step)
 
 
 def main() -> None:
-    """Round the kernels, write the file beside and rename it."""
+    """Round the kernels and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("published", type=Path)
     content = parser.parse_args().published.read_bytes()
@@ -36,11 +36,10 @@ def main() -> None:
         if dtype_name(tensor) == "FLOAT16" and len(tensor.shape) == 4:
             buffer = model.buffers[tensor.buffer]
             kernel = np.frombuffer(bytes(buffer.data), np.float16).reshape(tensor.shape)
-            buffer.data = np.frombuffer(coarse(kernel).tobytes(), np.uint8)
-    part = OUT.with_suffix(".part")
-    part.write_bytes(write_model(model))
-    os.replace(part, OUT)
-    print(f"{OUT}: {OUT.stat().st_size} bytes")
+            buffer.data = np.frombuffer(round_kernel(kernel).tobytes(), np.uint8)
+    with atomic_write(OUTPUT) as part:
+        part.write_bytes(write_model(model))
+    print(f"{OUTPUT}: {OUTPUT.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

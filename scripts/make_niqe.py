@@ -1,16 +1,16 @@
-"""Make `lowlight_tf/weights/niqe.npz`: what good photographs look like to NIQE.
+"""Write `lowlight_tf/weights/niqe.npz`: NIQE's natural scene statistics of good photographs.
 
-They are photographs that come inside scikit-image and may be used freely. Of each, those blocks
-count whose sharpness is above half of its sharpest block's; the paper, with more photographs, takes
-three quarters.
+The photographs are part of scikit-image and free to use. Of each, the blocks are used whose
+sharpness is above half of its sharpest block's; the paper, with more photographs, uses three
+quarters.
 """
 
 import importlib.util
-import os
 from pathlib import Path
 
 import numpy as np
 
+from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.color import luma
 from lowlight_tf.metrics.naturalness import BLOCK, MODEL, block_features
@@ -26,26 +26,25 @@ PHOTOGRAPHS = (
     "gravel.png",
     "rocket.jpg",
 )
-SHARP = 0.5  # of the sharpest block
+MIN_SHARPNESS = 0.5  # as a fraction of the sharpest block's
 
 
 def main() -> None:
-    """Gather the features of the sharp blocks; write their mean and covariance."""
+    """Compute the features of the sharp blocks; write their mean and covariance."""
     package = importlib.util.find_spec("skimage")
     folder = Path(package.submodule_search_locations[0]) / "data"
-    gathered = []
+    all_features = []
     for name in PHOTOGRAPHS:
         gray = luma(quantize_8bit(image_io.read_float_rgb(folder / name)))
         step = BLOCK // 2
-        found = [block_features(gray[top:, left:]) for top in (0, step) for left in (0, step)]
-        features, sharpness = (np.concatenate(part) for part in zip(*found, strict=True))
-        chosen = (sharpness > SHARP * sharpness.max()) & np.isfinite(features).all(1)
-        print(f"{name}: {chosen.sum()} of {len(chosen)} blocks")
-        gathered.append(features[chosen])
-    features = np.concatenate(gathered)
-    part = MODEL.with_suffix(".part.npz")
-    np.savez(part, mean=features.mean(0), covariance=np.cov(features, rowvar=False))
-    os.replace(part, MODEL)
+        blocks = [block_features(gray[top:, left:]) for top in (0, step) for left in (0, step)]
+        features, sharpness = (np.concatenate(part) for part in zip(*blocks, strict=True))
+        selected = (sharpness > MIN_SHARPNESS * sharpness.max()) & np.isfinite(features).all(1)
+        print(f"{name}: {selected.sum()} of {len(selected)} blocks")
+        all_features.append(features[selected])
+    features = np.concatenate(all_features)
+    with atomic_write(MODEL) as part, part.open("wb") as file:
+        np.savez(file, mean=features.mean(0), covariance=np.cov(features, rowvar=False))
     print(f"{MODEL}: {len(features)} blocks, {MODEL.stat().st_size} bytes")
 
 

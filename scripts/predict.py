@@ -1,4 +1,4 @@
-"""Enhance pictures. The same as `lowlight-tf enhance`."""
+"""Enhance images. The same as `lowlight-tf enhance`."""
 
 import sys
 

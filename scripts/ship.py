@@ -1,8 +1,9 @@
-"""Put a .tflite file among the nets that ship: python scripts/ship.py FILE.tflite NAME.
+"""Add a .tflite file to the shipped models: python scripts/ship.py FILE.tflite NAME.
 
-Beside the file come its card, under the new name, and a golden pair of a small photograph, which
-`lowlight-tf selftest` reproduces on any machine: of a large output the middle, and no inputs that
-lie beside another net already. The pair of a net that ships is renewed.
+With the file, its card is copied under the new name, and a golden pair of a small photograph is
+written, which `lowlight-tf selftest` reproduces on any machine. Of a large output only the center
+is stored, and inputs that another model's pair contains are not stored again. The pair of a model
+that is shipped already is replaced.
 """
 
 import dataclasses
@@ -19,34 +20,40 @@ from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
-SMALL = 96, 144
-"""Height and width of the golden picture where any size will do, and of the outputs (pixels)."""
+GOLDEN_SIZE = 96, 144
+"""Height and width (pixels) of the stored outputs, and of the inputs if any size is accepted."""
 
 
-def holder(picture: Images, name: str) -> Path | None:
-    """Return the golden pair of a net of an earlier name that holds the same inputs, if any."""
-    earlier = (pair for pair in pretrained.MODEL_DIR.glob("*.npz") if pair.stem < name)
-    for pair in sorted(earlier):
+def find_pair_with_inputs(images: Images, name: str) -> Path | None:
+    """Return the golden pair with the same inputs of a model that precedes `name`, if any."""
+    preceding = (pair for pair in pretrained.MODEL_DIR.glob("*.npz") if pair.stem < name)
+    for pair in sorted(preceding):
         with np.load(pair) as arrays:
-            same = [
+            is_equal = [
                 port in arrays and np.array_equal(arrays[port], image[0])
-                for port, image in picture.items()
+                for port, image in images.items()
             ]
-        if all(same):
+        if all(is_equal):
             return pair
     return None
 
 
 if len(sys.argv) != 3:
-    sys.exit("Expected: python scripts/ship.py FILE.tflite NAME, with FILE.json beside the file.")
+    sys.exit("Expected: python scripts/ship.py FILE.tflite NAME, with FILE.json next to the file.")
 source, target = Path(sys.argv[1]), pretrained.MODEL_DIR / f"{sys.argv[2]}.tflite"
 try:
     engine = LiteRTEngine(source)
     card = dataclasses.replace(engine.card, name=target.stem)
-    size = engine.size or SMALL
-    (picture,) = parity_samples(calibration_images(card.contract, most=1), card.contract, size)
+    size = engine.size or GOLDEN_SIZE
+    (images,) = parity_samples(calibration_images(card.contract, max_images=1), card.contract, size)
     pair = target.with_suffix(".npz")
-    save_golden(engine, picture, pair, small=SMALL, inputs_of=holder(picture, target.stem))
+    save_golden(
+        engine,
+        images,
+        pair,
+        output_size=GOLDEN_SIZE,
+        inputs_of=find_pair_with_inputs(images, target.stem),
+    )
     card.save(target.with_suffix(".json"))
     if source.resolve() != target.resolve():
         shutil.copyfile(source, target)

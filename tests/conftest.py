@@ -61,12 +61,12 @@ def fusing_run(tmp_path_factory):
     from lowlight_tf.models.did_fuse import did_fuse
 
     run = tmp_path_factory.mktemp("fusing_run")
-    options = {"filters": 4, "portable": True}
+    options = {"filters": 4, "int8_friendly": True}
     keras.utils.set_random_seed(1)
     did_fuse(**options).save(run / "model.keras")
     FUSE.save(run / "contract.json")
     recipe = Recipe(model="did_fuse", options=options).replace(
-        ["pipeline.crop=16", "pipeline.batch=2"]
+        ["pipeline.crop_size=16", "pipeline.batch_size=2"]
     )
     (run / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
     write_json(run / "training.json", {"seed": 1, "steps": 0})
@@ -118,7 +118,7 @@ def developing_run(tmp_path_factory):
     net.save(run / "model.keras")
     RAW_TO_RGB.save(run / "contract.json")
     recipe = Recipe(model="attention_unet", options=options).replace(
-        ["pipeline.crop=8", "pipeline.batch=2"]
+        ["pipeline.crop_size=8", "pipeline.batch_size=2"]
     )
     (run / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
     pairs, rng = [], np.random.default_rng(2)

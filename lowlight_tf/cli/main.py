@@ -31,6 +31,9 @@ COMMANDS = (
     "download",
 )
 
+ALIASES = {"sweep": "ladder"}
+"""Second name of a verb -> the verb."""
+
 EXTRAS = {"imgaug": "augment", "rawpy": "raw", "av": "video", "ray": "ray"}
 """Module -> the extra that installs it; any other belongs to [train]."""
 
@@ -52,6 +55,32 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", Formatter)
         super().__init__(**options)
 
+    def parse_known_args(self, args=None, namespace=None):
+        """Parse; the last word after a list flag may be the positional argument."""
+        words = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(self._move_positional_first(words), namespace)
+
+    def _move_positional_first(self, words: list[str]) -> list[str]:
+        """Return `export --size 8x8 RUN` as `export RUN --size 8x8`.
+
+        Without this, a flag with `nargs="+"` would consume the positional argument of a line that
+        was written for a flag of one word.
+        """
+        if not any(not action.option_strings and action.nargs is None for action in self._actions):
+            return words
+        nargs, count, last = 0, 0, None
+        for index, word in enumerate(words):
+            if word.startswith("-"):
+                flag = self._option_string_actions.get(word)  # None for --flag=value
+                nargs, count = 0 if flag is None else 1 if flag.nargs is None else flag.nargs, 0
+                continue
+            count += 1
+            if nargs == "+":
+                last = index if count > 1 else last
+            elif nargs != 1 or count > 1:
+                return words  # this is the positional argument
+        return words if last is None else [words[last], *words[:last], *words[last + 1 :]]
+
     def error(self, message: str) -> NoReturn:
         """Print what is wrong with the command line, and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}. See `{self.prog} --help`.\n")
@@ -66,7 +95,8 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="command", required=True, metavar="VERB", parser_class=Parser)
     for name in COMMANDS:
         command = importlib.import_module(f"lowlight_tf.cli.commands.{name}")
-        verb = verbs.add_parser(name, help=command.HELP, description=command.HELP)
+        aliases = [alias for alias, verb in ALIASES.items() if verb == name]
+        verb = verbs.add_parser(name, aliases=aliases, help=command.HELP, description=command.HELP)
         command.add_arguments(verb)
         verb.set_defaults(run_command=command.run)
     return top
@@ -79,8 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     an input that failed among others, 2 a command that could not be carried out.
     """
     words = [_with_hyphens(word) for word in (sys.argv[1:] if argv is None else argv)]
-    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        known = closest_match(words[0], COMMANDS)
+    verbs = (*COMMANDS, *ALIASES)
+    if words and not words[0].startswith("-") and words[0] not in verbs:
+        known = closest_match(words[0], verbs)
         print(f"lowlight-tf: no verb is called {words[0]!r}. Known: {known}.", file=sys.stderr)
         return 2
     args = build_parser().parse_args(words)

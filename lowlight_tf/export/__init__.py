@@ -1,1 +1,1 @@
-"""The way out of Keras, and the proof."""
+"""Export of trained Keras models to .tflite files, and the checks that the two agree."""

@@ -1,4 +1,4 @@
-"""The pictures that an export is calibrated and compared with."""
+"""Images for calibrating a quantized export and for comparing it with its Keras model."""
 
 import dataclasses
 import math
@@ -18,6 +18,7 @@ from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import color, image_io
+from lowlight_tf.imaging.dtypes import img_as_float32, img_as_uint8
 from lowlight_tf.imaging.raw import raw_image, unprocess
 from lowlight_tf.imaging.registration import infrared
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
@@ -26,16 +27,19 @@ from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.develop import auto_exposure_ratio
 
 NIGHT_GAMMA = 3.0
-"""Exponent that makes a night of a day picture, dark enough to take ranges from."""
+"""Exponent that darkens a daylight image enough to calibrate with it."""
 
 EXPOSURE_GAINS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Exposures that a net must bear, as factors on the calibration pictures."""
+"""Factors on the calibration images: the exposures that a model must handle."""
 
-RAW_GAINS = (0.5, 1.0, 2.0)
-"""The same for RAW pictures, whose exposure is told."""
+RAW_EXPOSURE_GAINS = (0.5, 1.0, 2.0)
+"""The same for RAW images, whose exposure ratio is known."""
 
-RAW_SIDE = 1024
-"""Most packed pixels of a RAW picture that are looked at, down and across: its middle."""
+MAX_RAW_SIDE = 1024
+"""Height and width (packed pixels) up to which the center of a RAW image is used."""
+
+MIN_SAMPLES = 16
+"""Number of calibration samples below which images are repeated with other gains."""
 
 Images = Mapping[str, np.ndarray]
 """Port name -> (H, W, C) float32 in [0, 1]."""
@@ -46,173 +50,201 @@ def calibration_images(
     *,
     run: Path | None = None,
     folder: Path | None = None,
-    most: int = 32,
+    max_images: int = 32,
     preprocessing: PairPreprocessing | None = None,
 ) -> list[Images]:
-    """Return pictures like those that the net will see.
+    """Return images like those that the model will be used on: port name -> (H, W, C) float32.
 
-    They come from `folder` (one picture folder, or a folder for each port), else from the training
-    pairs of `run`, else from the photographs that come with the [train] extra. For a net that
-    develops they are RAW files, exposed, or made of photographs. What two cameras saw is prepared
-    as on the device; the photographs of the extra lie over each other already.
+    They come from `folder` (one image folder, or a subfolder per port), else from the training
+    pairs of `run`, else from the sample photographs of the [train] extra. For a RAW model they are
+    exposed RAW files, or synthetic RAW made from photographs. Images of two cameras are
+    preprocessed as on the device; the sample photographs are aligned already.
+
+    Args:
+        contract: The ports.
+        run: A run folder with `pairs_training.json`.
+        folder: Images to use in place of the run's.
+        max_images: Number of images, evenly spaced, at most.
+        preprocessing: Preprocessing of the images of two cameras; default: none.
 
     Raises:
-        UsageError: If `folder` has no pictures, or its ports' folders do not match.
+        UsageError: If `folder` has no images, or the subfolders of its ports do not match.
     """
     preprocessing = preprocessing or PairPreprocessing()
     if folder is not None:
-        sources = _folder(folder, contract)
+        sources = _sources_from_folder(folder, contract)
     else:
-        sources = (run and _listed(run / "pairs_training.json", contract)) or None
+        sources = (run and _sources_from_pairs(run / "pairs_training.json", contract)) or None
     if sources is None:
-        from lowlight_tf.datasets import synthetic  # brings scikit-image
-
-        with tempfile.TemporaryDirectory() as place:
-            if contract.is_raw:
-                dark = synthetic.sample_pairs(Path(place)) / "train" / "high"
-            elif contract.is_fusion:
-                dark = synthetic.sample_camera_pairs(Path(place)) / "train"
-            else:
-                dark = synthetic.sample_pairs(Path(place)) / "train" / "low"
-            lying = dataclasses.replace(preprocessing, align="none")
-            return _read(_folder(dark, contract), contract, most, lying)
-    return _read(sources, contract, most, preprocessing)
+        return _sample_images(contract, max_images, preprocessing)
+    return _read_images(sources, contract, max_images, preprocessing)
 
 
 def representative_dataset(
-    pictures: Sequence[Images], contract: Contract, size: tuple[int, int]
-) -> list:
-    """Return samples of one size that span exposures: port name -> (1, H, W, C).
+    images: Sequence[Images], contract: Contract, size: tuple[int, int]
+) -> list[Images]:
+    """Return calibration samples of one size at several exposures: port name -> (1, H, W, C).
 
-    Each picture is cut to the size around its center and exposed by the next of `GAINS`; where
-    there are few, they are taken again with other gains. Of two cameras, only the first one's
-    picture is exposed: infrared light knows no night. One pixel is black and one white, so that the
-    range of each input is exactly [0, 1], whose eight bits are the camera's own.
+    Each image is cropped to the size at its center and multiplied by the next of the exposure
+    gains; few images are repeated with other gains. Of two cameras, only the image of the first is
+    multiplied: infrared does not depend on visible light. In the first sample one pixel is black
+    and one white, so that the range of each input is exactly [0, 1] and its 8-bit quantization
+    equals the camera's.
 
     Args:
-        pictures: Of any size, at least one.
+        images: At least one, of any size.
         contract: The ports.
         size: Height and width (pixels).
     """
-    gains = RAW_GAINS if contract.is_raw else EXPOSURE_GAINS
-    turns = min(len(gains), -(-16 // len(pictures)))
+    gains = RAW_EXPOSURE_GAINS if contract.is_raw else EXPOSURE_GAINS
+    repeats = min(len(gains), -(-MIN_SAMPLES // len(images)))
     first = contract.image_inputs[0].name
     exposed = {
         first,
         *(port.name for port in contract.thumbnail_inputs if contract.source_of(port) == first),
     }
     samples = []
-    for turn in range(turns):
-        for index, picture in enumerate(pictures):
-            gain = gains[(index + turn) % len(gains)]
+    for repeat in range(repeats):
+        for index, image in enumerate(images):
+            gain = gains[(index + repeat) % len(gains)]
+            batch = _crop_with_thumbnails(image, contract, size)
             samples.append(
                 {
-                    name: np.clip(image * gain, 0, 1) if name in exposed else image.copy()
-                    for name, image in _cut(picture, contract, size).items()
+                    name: np.clip(array * gain, 0, 1) if name in exposed else array.copy()
+                    for name, array in batch.items()
                 }
             )
-    for image in samples[0].values():
-        image[0, 0, 0], image[0, -1, -1] = 0, 1
+    for array in samples[0].values():
+        array[0, 0, 0], array[0, -1, -1] = 0, 1
     return samples
 
 
 def parity_samples(
-    pictures: Sequence[Images], contract: Contract, size: tuple[int, int], *, most: int = 4
+    images: Sequence[Images], contract: Contract, size: tuple[int, int], *, max_images: int = 4
 ) -> list[Images]:
-    """Return some of the pictures as 8-bit batches of one size: port name -> (1, H, W, C)."""
+    """Return some of the images as batches of one size: port name -> (1, H, W, C) uint8."""
     return [
         {
-            name: np.rint(image.clip(0, 1) * 255).astype(np.uint8)
-            for name, image in _cut(picture, contract, size).items()
+            name: img_as_uint8(array.clip(0, 1))
+            for name, array in _crop_with_thumbnails(image, contract, size).items()
         }
-        for picture in _spread(pictures, most)
+        for image in _pick_evenly(images, max_images)
     ]
 
 
-def _cut(picture: Images, contract: Contract, size: tuple[int, int]) -> Images:
-    """Return the middle of a picture as a batch of one, and the thumbnails of the whole of it."""
-    batch = {
-        port.name: center_crop(picture[port.name], size)[None] for port in contract.image_inputs
-    }
-    wholes = (picture[port.name] for port in contract.image_inputs)
-    return {**batch, **input_geometry.make_thumbnails(contract, *wholes)}
+def batch_as_float32(batch: Images) -> Images:
+    """Return 8-bit images by port name as float32 in [0, 1]."""
+    return {name: img_as_float32(image) for name, image in batch.items()}
 
 
-def img_as_float32(picture: Images) -> Images:
-    """Return an 8-bit picture as float32 in [0, 1]."""
-    return {name: np.divide(image, 255, dtype=np.float32) for name, image in picture.items()}
-
-
-def center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return the middle of a picture, (H, W, C) -> (*size, C); a smaller one is enlarged first."""
-    enlarged = max(size[0] / image.shape[0], size[1] / image.shape[1])
-    if enlarged > 1:
+def enlarge_and_center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the center of an image, (H, W, C) -> (*size, C); a smaller one is enlarged first."""
+    factor = max(size[0] / image.shape[0], size[1] / image.shape[1])
+    if factor > 1:
         height, width = (
-            max(round(have * enlarged), want)
-            for have, want in zip(image.shape[:2], size, strict=True)
+            max(round(length * factor), target)
+            for length, target in zip(image.shape[:2], size, strict=True)
         )
         image = cv2.resize(image, (width, height)).reshape(height, width, -1)
-    top, left = ((have - want) // 2 for have, want in zip(image.shape[:2], size, strict=True))
+    top, left = (
+        (length - target) // 2 for length, target in zip(image.shape[:2], size, strict=True)
+    )
     return image[top : top + size[0], left : left + size[1]]
 
 
-class _Source(NamedTuple):
-    """A picture file; `day` if the net is to see its night, which is not on disk."""
+def _crop_with_thumbnails(images: Images, contract: Contract, size: tuple[int, int]) -> Images:
+    """Return the center of each image as a batch of one, and thumbnails of the full images."""
+    batch = {
+        port.name: enlarge_and_center_crop(images[port.name], size)[None]
+        for port in contract.image_inputs
+    }
+    full_images = (images[port.name] for port in contract.image_inputs)
+    return {**batch, **input_geometry.make_thumbnails(contract, *full_images)}
+
+
+class _ImageSource(NamedTuple):
+    """Where the image of one port comes from.
+
+    Attributes:
+        path: The image file.
+        darken: Whether it is a daylight image to be darkened on reading.
+        target: The target of a RAW file, from which its exposure ratio follows.
+    """
 
     path: Path
-    day: bool = False
+    darken: bool = False
     target: Path | None = None
 
-    def image(self, port: Port) -> np.ndarray:
+    def read(self, port: Port) -> np.ndarray:
+        """Return the image in the color space of the port, (H, W, C) float32 in [0, 1]."""
         if port.color_space == "bayer":
-            return self._exposed()
+            return self._read_raw()
         if port.color_space == "thermal":
             return infrared.read_thermal(self.path)
         image = image_io.read_float_rgb(self.path)
-        return image**NIGHT_GAMMA if self.day else image
+        return image**NIGHT_GAMMA if self.darken else image
 
-    def _exposed(self) -> np.ndarray:
-        """Return what a net sees of a RAW file, or of one that is made of a photograph."""
+    def _read_raw(self) -> np.ndarray:
+        """Return a RAW file, or synthetic RAW made from a photograph, packed and exposed."""
         if not exposure_pairs.is_raw(self.path):
             rng = np.random.default_rng(zlib.crc32(self.path.name.encode()))
-            found = unprocess.sample_pair(image_io.read_float_rgb(self.path), rng)
-            return raw_image.amplify(found.packed, found.metadata, found.ratio)
-        picture = raw_image.read_raw(self.path)
+            sample = unprocess.sample_pair(image_io.read_float_rgb(self.path), rng)
+            return raw_image.amplify(sample.packed, sample.metadata, sample.ratio)
+        image = raw_image.read_raw(self.path)
         if self.target:
             pair = Pair(self.path.stem, {exposure_pairs.RAW_PORT: self.path}, self.target)
             ratio = exposure_pairs.exposure_ratio(pair)
         else:
-            ratio = auto_exposure_ratio(picture)
-        size = tuple(min(side, RAW_SIDE) for side in picture.raw_values.shape[:2])
-        light = picture.metadata.normalize(center_crop(picture.raw_values, size))
-        return raw_image.amplify(light, picture.metadata, ratio)
+            ratio = auto_exposure_ratio(image)
+        size = tuple(min(side, MAX_RAW_SIDE) for side in image.raw_values.shape[:2])
+        packed = image.metadata.normalize(enlarge_and_center_crop(image.raw_values, size))
+        return raw_image.amplify(packed, image.metadata, ratio)
 
 
-def _folder(folder: Path, contract: Contract) -> list[dict[str, _Source]]:
+def _sample_images(
+    contract: Contract, max_images: int, preprocessing: PairPreprocessing
+) -> list[Images]:
+    """Return images made from the sample photographs of the [train] extra."""
+    from lowlight_tf.datasets import synthetic  # imports scikit-image
+
+    with tempfile.TemporaryDirectory() as temp_dir:
+        if contract.is_raw:
+            folder = synthetic.sample_pairs(Path(temp_dir)) / "train" / "high"
+        elif contract.is_fusion:
+            folder = synthetic.sample_camera_pairs(Path(temp_dir)) / "train"
+        else:
+            folder = synthetic.sample_pairs(Path(temp_dir)) / "train" / "low"
+        aligned = dataclasses.replace(preprocessing, align="none")
+        sources = _sources_from_folder(folder, contract)
+        return _read_images(sources, contract, max_images, aligned)
+
+
+def _sources_from_folder(folder: Path, contract: Contract) -> list[dict[str, _ImageSource]]:
+    """Return the images of a folder, or of its subfolders named after the ports."""
     checks.check_dir("calibration", folder)
-    found = {}
+    sources = {}
     for port in contract.image_inputs:
-        own = folder / port.name
-        place = own if own.is_dir() else folder
+        subfolder = folder / port.name
+        place = subfolder if subfolder.is_dir() else folder
         paths = image_io.find_images(place, suffixes=raw_image.SUFFIXES) if contract.is_raw else []
-        found[port.name] = [_Source(path) for path in paths or image_io.find_images(place)]
-    counts = {name: len(paths) for name, paths in found.items()}
+        sources[port.name] = [_ImageSource(path) for path in paths or image_io.find_images(place)]
+    counts = {name: len(paths) for name, paths in sources.items()}
     if min(counts.values()) < 1 or len(set(counts.values())) > 1:
         raise UsageError(
-            f"`calibration` must hold pictures ({', '.join(image_io.SUFFIXES)}), as many for each "
+            f"`calibration` must hold images ({', '.join(image_io.SUFFIXES)}), as many for each "
             f"port. Received: {folder} with {counts}."
         )
-    return [dict(zip(found, paths, strict=True)) for paths in zip(*found.values(), strict=True)]
+    return [dict(zip(sources, paths, strict=True)) for paths in zip(*sources.values(), strict=True)]
 
 
-def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
-    """Return the pictures of a run's list that are still there."""
+def _sources_from_pairs(path: Path, contract: Contract) -> list[dict[str, _ImageSource]]:
+    """Return those images of a run's list of pairs whose files still exist."""
     if not path.is_file():
         return []
     pairs = read_json(path)["pairs"]
     sources = [
         {
-            port.name: _Source(
+            port.name: _ImageSource(
                 Path(pair["inputs"].get(port.name, pair["target"])),
                 not pair["inputs"],
                 pair["target"] and Path(pair["target"]),
@@ -224,31 +256,32 @@ def _listed(path: Path, contract: Contract) -> list[dict[str, _Source]]:
     return [source for source in sources if all(each.path.is_file() for each in source.values())]
 
 
-def _read(
-    sources: Sequence[dict[str, _Source]],
+def _read_images(
+    sources: Sequence[dict[str, _ImageSource]],
     contract: Contract,
-    most: int,
-    preparation: PairPreprocessing,
+    max_images: int,
+    preprocessing: PairPreprocessing,
 ) -> list[Images]:
-    by_rig = Path(preparation.align).suffix == ".json"
-    pictures = []
-    for source in _spread(sources, most):
-        images = [source[port.name].image(port) for port in contract.image_inputs]
-        if preparation.size == "same" and not by_rig:  # they show one field
+    """Read some of the sources; images of two cameras are brought to one size and preprocessed."""
+    uses_rig = Path(preprocessing.align).suffix == ".json"
+    result = []
+    for source in _pick_evenly(sources, max_images):
+        images = [source[port.name].read(port) for port in contract.image_inputs]
+        if preprocessing.size == "same" and not uses_rig:  # both cameras have one field of view
             size = min((image.shape[:2] for image in images), key=math.prod)
             images = [resize_image(image, size) for image in images]
         if contract.is_fusion:
-            images = preprocess_pair(*images, preparation)
-        pictures.append(
+            images = preprocess_pair(*images, preprocessing)
+        result.append(
             {
                 port.name: color.luma(image)[..., None] if image.shape[2] > port.channels else image
                 for port, image in zip(contract.image_inputs, images, strict=True)
             }
         )
-    return pictures
+    return result
 
 
-def _spread(items: Sequence, most: int) -> list:
-    """Return at most so many, evenly spread."""
-    indices = np.unique(np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int))
-    return [items[index] for index in indices]
+def _pick_evenly(items: Sequence, max_items: int) -> list:
+    """Return at most `max_items`, evenly spaced."""
+    indices = np.linspace(0, len(items) - 1, min(max_items, len(items))).round().astype(int)
+    return [items[index] for index in np.unique(indices)]

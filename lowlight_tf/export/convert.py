@@ -1,4 +1,4 @@
-"""Keras model -> .tflite file of one size, built-in operations only."""
+"""Keras model -> .tflite file of one input size, built-in operations only."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ from lowlight_tf.fileio import atomic_write
 from lowlight_tf.layers.reparameterization import reparameterize_model
 
 INT8_WEIGHT_MODES = ("dynamic_range", "int8", "int16x8")
-"""What has weights of eight bits."""
+"""The quantizations that store weights as 8-bit integers."""
 
 MIN_WEIGHT_MAGNITUDE = 1e-30
 """Weights smaller than this are set to zero: denormal floats make processors 30 times slower."""
@@ -37,25 +37,27 @@ def convert(
     quantization: str = "float32",
     samples: Sequence[Sample] = (),
 ) -> Path:
-    """Write `model`, folded, as a .tflite file that takes one picture of one size.
+    """Write `model`, reparameterized, as a .tflite file that takes one image of one size.
 
-    The signature keeps the ports' names; of the outputs the contract's are kept, and maps. Only
-    built-in operations are allowed, so that the file runs on a device without TensorFlow kernels.
+    The signature keeps the port names. Of the outputs, those of the contract and the explanation
+    maps are kept. Only built-in operations are allowed, so that the file runs on a device without
+    TensorFlow kernels.
 
     Args:
-        model: A net on the TensorFlow backend; its weights below `TINY` become zero.
+        model: A model on the TensorFlow backend. Its weights below `MIN_WEIGHT_MAGNITUDE` are set
+            to zero in place.
         contract: Its ports.
         path: The file to write.
         size: Height and width (pixels), multiples of `contract.multiple_of`.
         quantization: One of `QUANTIZATIONS`.
-        samples: Pictures of that size, as `pictures.calibration` makes; "int8" and "int16x8" need
-            some, and "dynamic_range" is better with them.
+        samples: Samples of that size, see `calibration_data.representative_dataset`. Required by
+            "int8" and "int16x8"; "dynamic_range" is more accurate with them.
 
     Returns:
         `path`.
 
     Raises:
-        UsageError: If the size or the quantization is none that will do.
+        UsageError: If the size or the quantization is not allowed.
     """
     checks.check_choice("quantize", quantization, QUANTIZATIONS)
     check_size(size, contract)
@@ -68,23 +70,24 @@ def convert(
         value = np.asarray(weight)
         weight.assign(np.where(np.abs(value) < MIN_WEIGHT_MAGNITUDE, 0, value))
     weights = [weight.value for weight in model.weights]
-    finish = functools.partial(quantize_model, quantization=quantization, samples=samples)
-    return write(model, weights, contract, path, size=size, finish=finish)
+    convert_fn = functools.partial(quantize_model, quantization=quantization, samples=samples)
+    return write_tflite(model, weights, contract, path, size=size, convert_fn=convert_fn)
 
 
-def deployable_submodel(net: keras.Model, contract: Contract) -> keras.Model:
-    """Return the part of a net that a file has: what gives the contract's outputs, and maps.
+def deployable_submodel(model: keras.Model, contract: Contract) -> keras.Model:
+    """Return the part of a model that computes the contract's outputs and the explanation maps.
 
-    What serves losses only may well show its layers what they never see on a device.
+    Outputs that only serve losses are dropped: their branches may run shared layers on inputs that
+    do not occur on a device, and would distort calibration.
     """
-    results = {name: x for name, x in net.output.items() if _is_explanation_output(name, contract)}
-    if len(results) == len(net.output):
-        return net
-    return keras.Model(net.input, results, name=net.name)
+    outputs = {name: x for name, x in model.output.items() if _is_deployed_output(name, contract)}
+    if len(outputs) == len(model.output):
+        return model
+    return keras.Model(model.input, outputs, name=model.name)
 
 
 def check_size(size: tuple[int, int], contract: Contract) -> None:
-    """Refuse a height and width (pixels) that a net cannot take."""
+    """Raise UsageError if a model cannot take this height and width (pixels)."""
     if any(side < 1 or side % contract.multiple_of for side in size):
         raise UsageError(
             f"`size` must be multiples of {contract.multiple_of} above zero. "
@@ -92,71 +95,71 @@ def check_size(size: tuple[int, int], contract: Contract) -> None:
         )
 
 
-def write(
+def write_tflite(
     model: Callable[..., Mapping[str, tf.Tensor]],
     weights: Sequence[tf.Variable],
     contract: Contract,
     path: Path,
     *,
     size: tuple[int, int],
-    finish: Callable[[tf.lite.TFLiteConverter], bytes],
+    convert_fn: Callable[[tf.lite.TFLiteConverter], bytes],
 ) -> Path:
-    """Write whatever runs on tensors as a .tflite file of one size, its ports by name.
+    """Write a callable on tensors as a .tflite file of one size, with named ports.
 
     Args:
-        model: Called as (port -> image, training=False); gives port -> image.
-        weights: All that it reads.
+        model: Called as (port -> (1, H, W, C), training=False); returns output -> (1, H, W, C).
+        weights: All variables that it reads.
         contract: Its ports.
         path: The file to write.
         size: Height and width (pixels).
-        finish: Converts what it is given a converter of.
+        convert_fn: Configures the converter that it gets and returns the converted bytes.
 
     Returns:
         `path`.
     """
     with tempfile.TemporaryDirectory() as folder, _silence_converter():
-        tf.saved_model.save(*_module(model, weights, contract, size, folder))
+        _save_model(model, weights, contract, size, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=["serving_default"]
         )
-        content = finish(converter)
+        content = convert_fn(converter)
     with atomic_write(path) as part:
         part.write_bytes(content)
     return path
 
 
-def _module(
+def _save_model(
     model: Callable[..., Mapping[str, tf.Tensor]],
     weights: Sequence[tf.Variable],
     contract: Contract,
     size: tuple[int, int],
     folder: str,
-) -> tuple:
-    """Return what `tf.saved_model.save` takes: the net at one size."""
+) -> None:
+    """Write a callable as a SavedModel of one input size."""
     module = tf.Module()
     module.weights = weights
-    ports = [
+    input_specs = [
         tf.TensorSpec((1, *port.shape(size)), tf.float32, name=port.name)
         for port in contract.inputs
     ]
 
-    @tf.function(input_signature=ports)
+    @tf.function(input_signature=input_specs)
     def serve(*images: tf.Tensor) -> dict[str, tf.Tensor]:
-        named = {port.name: image for port, image in zip(contract.inputs, images, strict=True)}
-        results = model(named, training=False)
-        return {name: x for name, x in results.items() if _is_explanation_output(name, contract)}
+        inputs = {port.name: image for port, image in zip(contract.inputs, images, strict=True)}
+        outputs = model(inputs, training=False)
+        return {name: x for name, x in outputs.items() if _is_deployed_output(name, contract)}
 
     module.serve = serve
-    return module, folder, serve.get_concrete_function()
+    tf.saved_model.save(module, folder, serve.get_concrete_function())
 
 
-def _is_explanation_output(name: str, contract: Contract) -> bool:
+def _is_deployed_output(name: str, contract: Contract) -> bool:
     return name.endswith(EXPLANATION_SUFFIX) or any(name == port.name for port in contract.outputs)
 
 
 @contextlib.contextmanager
 def _silence_converter():
-    """Keep back what the converter says of itself: it is no news to whoever exports a net."""
+    """Suppress the converter's own warnings and standard output."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield

@@ -1,4 +1,4 @@
-"""A run folder -> .tflite files, each with its card: all that a device needs."""
+"""Run folder -> .tflite files, each with its model card and, on request, a golden pair."""
 
 import dataclasses
 import os
@@ -13,8 +13,8 @@ from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.export.calibration_data import (
+    batch_as_float32,
     calibration_images,
-    img_as_float32,
     parity_samples,
     representative_dataset,
 )
@@ -30,47 +30,52 @@ from lowlight_tf.runtime.golden import INPUTS_PREFIX, center_crop
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.tflite_graph.resize_model import is_resizable
 
-OVERRIDABLE_KEYS = "options.", "preparation."
-"""What begins the name of a setting that a trained net may be given another value of."""
+OVERRIDABLE_TABLES = ("options", "preprocessing")
+"""The recipe tables whose settings may be changed without training again."""
 
 
 def load_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngine]:
-    """Return the recipe and the net of a run folder.
+    """Return the recipe and the model of a run folder.
 
     Args:
         run: A folder that `lowlight-tf train` wrote.
-        settings: Such as "options.strategy=sum": what the recipe is to say instead. The trained
-            weights must fit the net that it builds then.
+        settings: Changes to the recipe, such as "options.strategy=sum". The trained weights must
+            fit the model that the changed recipe builds.
 
     Raises:
-        UsageError: If the folder is not a whole run, its net is not the one that its recipe
-            builds, or a setting is about training or about how many weights there are.
+        UsageError: If the folder lacks a file of a run, its model is not the one that its recipe
+            builds, or a setting concerns training or the number of weights.
     """
     checks.check_dir("run", run)
     for setting in settings:
-        if not setting.startswith(OVERRIDABLE_KEYS):
+        table = setting.partition(".")[0]
+        if legacy_names.RECIPE_TABLES.get(table, table) not in OVERRIDABLE_TABLES:
             raise UsageError(
-                "Of a trained net options.KEY=VALUE and preparation.KEY=VALUE can be set. "
-                f"Received: {setting}. Train again with it."
+                "For a trained model only options.KEY=VALUE and preprocessing.KEY=VALUE can be "
+                f"set. Received: {setting}. Train again with it."
             )
     recipe = Recipe.load(run / "recipe.toml").replace(settings)
     engine = KerasEngine(run)
     expected = MODELS.find(recipe.model).contract
     if engine.contract != expected:
         raise UsageError(
-            f"{run}/contract.json is not that of {recipe.model}, which {run}/recipe.toml names. "
-            "Pass an unmixed run folder."
+            f"{run}/contract.json is not the contract of {recipe.model}, the model of "
+            f"{run}/recipe.toml. Pass a run folder whose files are of one training."
         )
     built = MODELS.find(recipe.model).load()(**recipe.options)
-    if [w.shape for w in built.weights] != [w.shape for w in engine.net.weights]:
+    if [w.shape for w in built.weights] != [w.shape for w in engine.model.weights]:
         raise UsageError(
             f"{run}/model.keras is a checkpoint of another model: {run}/recipe.toml builds "
             f"{recipe.model} with {built.count_params()} weights, the file has "
-            f"{engine.net.count_params()}. "
-            + (f"Leave out {' '.join(settings)}." if settings else "Pass an unmixed run folder.")
+            f"{engine.model.count_params()}. "
+            + (
+                f"Leave out {' '.join(settings)}."
+                if settings
+                else "Pass a run folder whose files are of one training."
+            )
         )
     if settings:
-        built.set_weights(engine.net.get_weights())
+        built.set_weights(engine.model.get_weights())
         engine = KerasEngine.of(
             built, expected, name=engine.name, preprocessing=recipe.preprocessing
         )
@@ -88,25 +93,26 @@ def export_run(
     golden: bool = False,
     settings: Sequence[str] = (),
 ) -> list[Path]:
-    """Write the net of a run as one .tflite file for each quantization, with its card.
+    """Write the model of a run as one .tflite file for each quantization, with its card.
 
     Args:
         run: A folder that `lowlight-tf train` wrote.
-        size: Height and width of the pictures that the files take (pixels).
-        quantize: Some of `quantize.QUANTIZATIONS`.
-        output: Folder for NAME_HEIGHTxWIDTH_QUANTIZATION.tflite and .json; made if absent.
-        name: What stands for NAME, and what the cards call the net; by default the model's name.
-        calibration_folder: Dark pictures to take ranges from. By default the training pictures of
-            the run, or the embedded ones where these are gone.
-        golden: Write a picture and what the file makes of it beside each file, as .npz; it is one
-            of the embedded photographs, never one of the run's.
-        settings: What the recipe is to say instead, see `open_run`.
+        size: Height and width of the images that the files take (pixels).
+        quantize: Some of `post_training.QUANTIZATIONS`; their names of 0.1.0, "none" and "dynamic",
+            are accepted.
+        output: Folder for NAME_HEIGHTxWIDTH_QUANTIZATION.tflite and .json; created if absent.
+        name: NAME, and the name in the cards; default: the model's name.
+        calibration_folder: Low-light images to calibrate with. Default: the training images of the
+            run, or the sample photographs if those files are gone.
+        golden: Write a golden pair next to each file, as .npz: an image and the file's output. The
+            image is one of the sample photographs, never one of the run's.
+        settings: Changes to the recipe, see `load_run`.
 
     Returns:
         The .tflite files.
 
     Raises:
-        UsageError: If the folder is no whole run, or what is asked for cannot be had. Nothing is
+        UsageError: If the folder lacks a file of a run, or an argument is invalid. Nothing is
             written then.
     """
     quantize = [legacy_names.QUANTIZATIONS.get(name, name) for name in quantize]
@@ -114,14 +120,16 @@ def export_run(
         checks.check_choice("quantize", quantization, QUANTIZATIONS)
     recipe, engine = load_run(run, settings)
     contract = engine.contract
-    pictures = calibration_images(
+    images = calibration_images(
         contract, run=run, folder=calibration_folder, preprocessing=recipe.preprocessing
     )
-    samples = representative_dataset(pictures, contract, size)
-    compared = parity_samples(pictures, contract, size)
-    # What travels with a file is a photograph that may, not one of the run's.
-    (shown,) = (
-        parity_samples(calibration_images(contract, most=1), contract, size) if golden else (None,)
+    samples = representative_dataset(images, contract, size)
+    parity_batches = [batch_as_float32(batch) for batch in parity_samples(images, contract, size)]
+    # The golden pair is distributed with the file: the license of a run's image may not allow that.
+    (golden_inputs,) = (
+        parity_samples(calibration_images(contract, max_images=1), contract, size)
+        if golden
+        else (None,)
     )
 
     written = []
@@ -130,7 +138,7 @@ def export_run(
         for quantization in quantize:
             stem = f"{name or recipe.model}_{size[0]}x{size[1]}_{quantization}"
             path = convert(
-                engine.net,
+                engine.model,
                 contract,
                 Path(folder) / f"{stem}.tflite",
                 size=size,
@@ -141,11 +149,11 @@ def export_run(
                 path, run, recipe, engine, size=size, quantization=quantization, name=name or stem
             )
             card.save(path.with_suffix(".json"))
-            made = LiteRTEngine(path)
-            parity = parity_db(engine, made, [img_as_float32(picture) for picture in compared])
+            exported = LiteRTEngine(path)
+            parity = parity_db(engine, exported, parity_batches)
             dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
             if golden:
-                save_golden(made, shown, path.with_suffix(".npz"))
+                save_golden(exported, golden_inputs, path.with_suffix(".npz"))
             written.append(output / path.name)
         for path in Path(folder).iterdir():
             os.replace(path, output / path.name)
@@ -162,19 +170,19 @@ def build_card(
     quantization: str,
     name: str,
 ) -> ModelCard:
-    """Return what is to lie beside a file that was made from a run.
+    """Return the model card of a file that was exported from a run.
 
     Args:
         path: The .tflite file.
         run: The folder of the run.
         recipe: Its recipe.
-        engine: Its net.
+        engine: Its model.
         size: Height and width that the file takes (pixels).
-        quantization: One of `quantize.QUANTIZATIONS`.
-        name: What the card calls the file.
+        quantization: One of `post_training.QUANTIZATIONS`.
+        name: The name of the file in the card.
     """
     training = run / "training.json"
-    whole = quantization == "int8"
+    has_uint8_ports = quantization == "int8"
     return ModelCard(
         name=name,
         model=recipe.model,
@@ -182,11 +190,11 @@ def build_card(
         height=size[0],
         width=size[1],
         quantization=quantization,
-        dtype="uint8" if whole else "float32",
-        value_range=(0, 255) if whole else (0, 1),
+        dtype="uint8" if has_uint8_ports else "float32",
+        value_range=(0, 255) if has_uint8_ports else (0, 1),
         sha256=sha256(path),
         size_bytes=path.stat().st_size,
-        weights=reparameterize_model(engine.net).count_params(),
+        weights=reparameterize_model(engine.model).count_params(),
         resizable=is_resizable(path, engine.contract),
         preprocessing=recipe.fields().get("preprocessing", {}),
         options=dict(recipe.options),
@@ -196,27 +204,27 @@ def build_card(
 
 def save_golden(
     engine: LiteRTEngine,
-    picture: Images,
+    images: Images,
     path: Path,
     *,
-    small: tuple[int, int] | None = None,
+    output_size: tuple[int, int] | None = None,
     inputs_of: Path | None = None,
 ) -> None:
-    """Write one 8-bit picture and its output, (H, W, C) each, under the names of their ports.
+    """Write a golden pair: 8-bit inputs and outputs by port name, (H, W, C) each, as .npz.
 
     Args:
-        engine: What makes the output.
-        picture: A batch of one for each input port.
+        engine: The engine to record.
+        images: Port name -> (1, H, W, C) uint8.
         path: The .npz to write.
-        small: Height and width of the middle of the output, of which all is written else.
-        inputs_of: A golden pair in the same folder that holds the same picture, which is not
-            written again then.
+        output_size: Height and width up to which the center of the output is kept; default: all.
+        inputs_of: A golden pair in the same folder with the same inputs, which are then not stored
+            a second time.
     """
-    arrays = {name: image[0] for name, image in engine(picture).items()}
-    if small:
-        arrays = {name: center_crop(image, small) for name, image in arrays.items()}
+    arrays = {name: image[0] for name, image in engine(images).items()}
+    if output_size:
+        arrays = {name: center_crop(image, output_size) for name, image in arrays.items()}
     if inputs_of:
         arrays[INPUTS_PREFIX] = np.array(inputs_of.name)
     else:
-        arrays |= {name: image[0] for name, image in picture.items()}
+        arrays |= {name: image[0] for name, image in images.items()}
     np.savez_compressed(path, **arrays)

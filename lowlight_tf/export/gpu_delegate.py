@@ -1,9 +1,9 @@
-"""The real LiteRT GPU delegate, run on a file: does every operation stay on it, how far is it off?
+"""Check of a .tflite file on the LiteRT GPU delegate: supported operations, agreement with the CPU.
 
-The delegate comes with ai-edge-litert and runs over Vulkan. A machine without a GPU runs it on
-SwiftShader, the software Vulkan driver that comes with Chromium. It runs in a process of its own:
-it reads its environment when it is loaded, says which operations it refuses on standard error only,
-and may take its process down. This module imports nothing that such a process would not need.
+The delegate is part of ai-edge-litert and runs on Vulkan; on a machine without a GPU it runs on
+SwiftShader, the software Vulkan driver of Chromium. The check runs in a subprocess: the delegate
+reads its environment when it is loaded, reports unsupported operations on standard error only, and
+may crash. This module imports nothing that the subprocess does not need.
 """
 
 import ctypes
@@ -25,50 +25,51 @@ DRIVER_FILES = (
     "/opt/google/chrome*/vk_swiftshader_icd.json",
     "/snap/chromium/current/usr/lib/chromium-browser/vk_swiftshader_icd.json",
 )
-"""Where a software Vulkan driver may lie."""
+"""Glob patterns of software Vulkan drivers."""
 
 INSTALL_ADVICE = (
     "On Debian run: apt-get install chromium libvulkan1. Elsewhere install Chromium and the Vulkan "
     "loader, or set VK_DRIVER_FILES to the .json of a Vulkan driver."
 )
-"""How to get a driver."""
+"""How to install a driver."""
 
-_DRIVER_VARIABLES = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
-_MARK = "lowlight_tf delegate: "
+_DRIVER_ENV = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
+_RESULT_PREFIX = "lowlight_tf delegate: "
 
 
 class VulkanUnavailableError(RuntimeError):
-    """There is no Vulkan driver here, or none that the delegate takes. Says how to get one."""
+    """No Vulkan driver is installed, or none that the delegate accepts."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DelegateReport:
-    """What the GPU delegate made of a file.
+    """Result of a run on the GPU delegate.
 
     Attributes:
-        device: What it ran on, as the driver calls itself.
-        refused: Each operation that leaves the delegate and why; empty if all stay on it.
-        count: How many run where, as the delegate says; "" if all stay on it.
-        difference: Largest difference between the outputs of GPU and CPU, in [0, 1] units.
-        agreement_db: Their PSNR (dB). Both are None where an operation is refused.
+        device: Name of the Vulkan device, as its driver reports it.
+        unsupported_ops: Each operation that the delegate does not support, with its reason; empty
+            if the entire graph runs on it.
+        summary: The delegate's own count of operations by processor; "" if all run on it.
+        max_difference: Largest difference between the outputs of GPU and CPU, in [0, 1] units.
+        psnr_db: PSNR between these outputs (dB). Both are None if an operation is unsupported.
     """
 
     device: str
-    refused: tuple[str, ...] = ()
-    count: str = ""
-    difference: float | None = None
-    agreement_db: float | None = None
+    unsupported_ops: tuple[str, ...] = ()
+    summary: str = ""
+    max_difference: float | None = None
+    psnr_db: float | None = None
 
 
 def find_vulkan_driver() -> str | None:
-    """Return the Vulkan driver file to use: what the environment names, else SwiftShader's."""
-    named = next((os.environ[name] for name in _DRIVER_VARIABLES if os.environ.get(name)), None)
-    found = [path for pattern in DRIVER_FILES for path in sorted(glob.glob(pattern))]
-    return named or next(iter(found), None)
+    """Return the Vulkan driver file to use: the environment's, else SwiftShader's, else None."""
+    configured = next((os.environ[name] for name in _DRIVER_ENV if os.environ.get(name)), None)
+    installed = [path for pattern in DRIVER_FILES for path in sorted(glob.glob(pattern))]
+    return configured or next(iter(installed), None)
 
 
-def find_vulkan_loader() -> None:
-    """Raise NoDriver if the library that loads Vulkan drivers is not here."""
+def check_vulkan_loader() -> None:
+    """Raise VulkanUnavailableError if the Vulkan loader library is not installed."""
     try:
         ctypes.CDLL("libvulkan.so.1")
     except OSError:
@@ -78,76 +79,75 @@ def find_vulkan_loader() -> None:
 
 
 def check_gpu_delegate(
-    path: Path, images: Mapping[str, np.ndarray], *, limit_s: float = 600
+    path: Path, images: Mapping[str, np.ndarray], *, timeout_s: float = 600
 ) -> DelegateReport:
-    """Run a .tflite file on the GPU delegate and on the CPU.
+    """Run a .tflite file on the GPU delegate and on the CPU, and compare.
 
     Args:
         path: The file.
-        images: Input name -> (1, H, W, C) of the type that the file takes.
-        limit_s: Longest time that it may take (seconds).
-
-    Returns:
-        What became of it.
+        images: Input name -> (1, H, W, C) of the type of the file's inputs.
+        timeout_s: Time limit (seconds).
 
     Raises:
-        NoDriver: If there is no Vulkan driver that the delegate takes.
-        RuntimeError: If the delegate ended without a word on why.
+        VulkanUnavailableError: If there is no Vulkan driver that the delegate accepts.
+        RuntimeError: If the delegate timed out or ended without a report.
     """
-    chosen = find_vulkan_driver()
-    if chosen is None:
+    driver = find_vulkan_driver()
+    if driver is None:
         raise VulkanUnavailableError(f"No Vulkan driver was found. {INSTALL_ADVICE}")
-    find_vulkan_loader()
+    check_vulkan_loader()
     with tempfile.TemporaryDirectory() as folder:
-        arrays = Path(folder) / "images.npz"
-        np.savez(arrays, **images)
-        variables = {
+        inputs_path = Path(folder) / "images.npz"
+        np.savez(inputs_path, **images)
+        env = {
             "XDG_RUNTIME_DIR": folder,
             **os.environ,
-            **dict.fromkeys(_DRIVER_VARIABLES, chosen),
+            **dict.fromkeys(_DRIVER_ENV, driver),
         }
         try:
-            done = subprocess.run(
-                [sys.executable, "-m", __name__, str(path), str(arrays)],
-                env=variables,
+            process = subprocess.run(
+                [sys.executable, "-m", __name__, str(path), str(inputs_path)],
+                env=env,
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=limit_s,
+                timeout=timeout_s,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise RuntimeError(f"the GPU delegate took more than {limit_s:.0f} s") from None
-    return _read(done.returncode, done.stdout, done.stderr)
+            raise RuntimeError(f"the GPU delegate took more than {timeout_s:.0f} s") from None
+    return _parse_report(process.returncode, process.stdout, process.stderr)
 
 
-def _read(status: int, said: str, log: str) -> DelegateReport:
-    """Return what a finished process says of the delegate."""
-    device = re.search(r"Selected adapter: ([^,\n]+)", log)
-    if device is None and re.search("No adapters found|initialize WebGPU environment", log):
+def _parse_report(status: int, stdout: str, stderr: str) -> DelegateReport:
+    """Return the report in the output of the finished subprocess."""
+    device = re.search(r"Selected adapter: ([^,\n]+)", stderr)
+    if device is None and re.search("No adapters found|initialize WebGPU environment", stderr):
         raise VulkanUnavailableError(
-            f"The delegate takes none of the Vulkan drivers here. {INSTALL_ADVICE}"
+            f"The delegate accepts none of the installed Vulkan drivers. {INSTALL_ADVICE}"
         )
     name = device[1] if device else "unknown"
-    refused = re.search(
-        r"not supported by GPU delegate:\n(.*?)\n([^\n]*operations? will run on[^\n]*)", log, re.S
+    unsupported = re.search(
+        r"not supported by GPU delegate:\n(.*?)\n([^\n]*operations? will run on[^\n]*)",
+        stderr,
+        re.S,
     )
-    if refused:
-        return DelegateReport(name, tuple(refused[1].splitlines()), refused[2])
-    result = re.search(re.escape(_MARK) + "(.*)", said)
+    if unsupported:
+        return DelegateReport(name, tuple(unsupported[1].splitlines()), unsupported[2])
+    result = re.search(re.escape(_RESULT_PREFIX) + "(.*)", stdout)
     if status or not result:
-        tail = " | ".join(log.strip().splitlines()[-3:])
+        tail = " | ".join(stderr.strip().splitlines()[-3:])
         raise RuntimeError(f"the GPU delegate ended with status {status}: {tail}")
     return DelegateReport(name, **json.loads(result[1]))
 
 
-def _run(path: str, arrays: str) -> dict[str, float]:
-    """Run a file on both, in this process; the log goes to standard error."""
+def _compare_with_cpu(path: str, inputs_path: str) -> dict[str, float]:
+    """Run a file on GPU and CPU in this process; the delegate logs to standard error."""
     from ai_edge_litert.compiled_model import CompiledModel
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator
     from ai_edge_litert.interpreter import Interpreter
 
-    with np.load(arrays) as file:
+    with np.load(inputs_path) as file:
         images = {name: np.ascontiguousarray(file[name]) for name in file.files}
     interpreter = Interpreter(model_path=path)
     key = next(iter(interpreter.get_signature_list()))
@@ -167,10 +167,10 @@ def _run(path: str, arrays: str) -> dict[str, float]:
         differences.append((np.float64(actual) - array).ravel() * scale)
     difference = np.concatenate(differences)
     return {
-        "difference": float(np.abs(difference).max()),
-        "agreement_db": round(float(-10 * np.log10(max(np.square(difference).mean(), 1e-12))), 2),
+        "max_difference": float(np.abs(difference).max()),
+        "psnr_db": round(float(-10 * np.log10(max(np.square(difference).mean(), 1e-12))), 2),
     }
 
 
 if __name__ == "__main__":
-    print(_MARK + json.dumps(_run(*sys.argv[1:])))
+    print(_RESULT_PREFIX + json.dumps(_compare_with_cpu(*sys.argv[1:])))

@@ -1,4 +1,4 @@
-"""A Keras net as an engine: what a run folder holds, before it is exported."""
+"""Engine for the Keras model of a run folder, before export."""
 
 import importlib
 import pkgutil
@@ -11,114 +11,118 @@ from lowlight_tf import layers
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
+from lowlight_tf.imaging.dtypes import img_as_float32, img_as_uint8
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.runtime.engine import Engine, Images
 
 
 class NonFiniteOutputError(UsageError):
-    """A net answers with numbers that are none: its weights have diverged."""
+    """A model returns values that are not finite: its weights have diverged."""
 
 
 class KerasEngine(Engine):
-    """An `Engine` over the best net of a run folder. Takes pictures of any size.
+    """An `Engine` for the best checkpoint of a run folder, for images of any size.
 
     Args:
         run: A folder that `lowlight-tf train` wrote.
 
     Attributes:
-        net: The Keras model.
-        preprocessing: What the run's recipe does to what two cameras saw.
+        model: The Keras model.
+        preprocessing: Preprocessing of the images of two cameras, from the run's recipe.
 
     Raises:
-        UsageError: If the folder holds no net, or one whose ports are not its contract's.
-        NotFinite: When called, if the net's weights have diverged.
+        UsageError: If the folder has no model, or its ports are not those of its contract.
+        NonFiniteOutputError: When called, if the weights of the model have diverged.
     """
 
     def __init__(self, run: Path) -> None:
         self.contract = Contract.load(run / "contract.json")
         self.name = run.resolve().name
-        self.net = _load(run / "model.keras")
+        self.model = _load_keras_model(run / "model.keras")
         recipe = run / "recipe.toml"
         self.preprocessing = (
             Recipe.load(recipe).preprocessing if recipe.is_file() else PairPreprocessing()
         )
-        _check(self.net, self.contract, run)
+        _check_ports(self.model, self.contract, run)
 
     @property
     def weights(self) -> int:
-        """Number of trained weights, parallel branches folded as in an exported file."""
-        return reparameterize_model(self.net).count_params()
+        """Number of trained weights, with parallel branches merged as in an exported file."""
+        return reparameterize_model(self.model).count_params()
 
     @classmethod
     def of(
         cls,
-        net: keras.Model,
+        model: keras.Model,
         contract: Contract,
         *,
         name: str,
         preprocessing: PairPreprocessing | None = None,
     ) -> "KerasEngine":
-        """Return an engine over a net that is in memory already."""
+        """Return an engine for a model in memory."""
         engine = cls.__new__(cls)
         engine.preprocessing = preprocessing or PairPreprocessing()
-        engine.net, engine.contract, engine.name = net, contract, name
+        engine.model, engine.contract, engine.name = model, contract, name
         return engine
 
     def explanation_maps(self, images: Images) -> Images:
-        """Return what the net went by, (B, h, w, C) float32 each; none if it does not tell."""
-        results = self._run(images)
+        """Return the explanation outputs, (B, h, w, C) float32 each; empty if there are none."""
+        results = self._predict(images)
         return {
             name: np.asarray(x, np.float32)
             for name, x in results.items()
             if name.endswith(EXPLANATION_SUFFIX)
         }
 
-    def _run(self, images: Images) -> Images:
-        named = {port.name: images[port.name] for port in self.contract.inputs}
+    def _predict(self, images: Images) -> Images:
+        inputs = {port.name: images[port.name] for port in self.contract.inputs}
         batch = {
-            name: np.divide(image, 255, dtype=np.float32) if image.dtype == np.uint8 else image
-            for name, image in named.items()
+            name: img_as_float32(image) if image.dtype == np.uint8 else image
+            for name, image in inputs.items()
         }
-        return self.net.predict_on_batch(batch)
+        return self.model.predict_on_batch(batch)
 
     def __call__(self, images: Images) -> Images:
         """Run one batch. See `Engine`."""
-        whole = any(images[port.name].dtype == np.uint8 for port in self.contract.inputs)
-        results = self._run(images)
-        answers = {}
+        is_uint8 = any(images[port.name].dtype == np.uint8 for port in self.contract.inputs)
+        predictions = self._predict(images)
+        outputs = {}
         for port in self.contract.outputs:
-            image = np.clip(np.asarray(results[port.name], np.float32), 0, 1)
+            image = np.clip(np.asarray(predictions[port.name], np.float32), 0, 1)
             if np.isnan(image).any():
                 raise NonFiniteOutputError(
-                    f"{self.name} gives images that are not finite. Train it again, from an "
+                    f"{self.name} returns images that are not finite. Train it again, from an "
                     "earlier checkpoint or with a lower learning_rate."
                 )
-            answers[port.name] = np.rint(image * 255).astype(np.uint8) if whole else image
-        return answers
+            outputs[port.name] = img_as_uint8(image) if is_uint8 else image
+        return outputs
 
 
-def _load(path: Path) -> keras.Model:
+def _load_keras_model(path: Path) -> keras.Model:
     if not path.is_file():
-        raise UsageError(f"No net at {path}. Pass a run folder that `lowlight-tf train` finished.")
-    for module in pkgutil.iter_modules(layers.__path__):  # a saved net knows its layers by name
+        raise UsageError(
+            f"No model at {path}. Pass a run folder that `lowlight-tf train` finished."
+        )
+    # Keras finds the layers of a saved model by name once their modules are imported.
+    for module in pkgutil.iter_modules(layers.__path__):
         importlib.import_module(f"{layers.__name__}.{module.name}")
     try:
         return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises a dozen types; all mean that the file is no net.
+    except Exception as error:  # Keras raises a dozen types; all mean an invalid file.
         reason = str(error).strip().splitlines()[0][:200]
         raise UsageError(
-            f"{path} cannot be loaded as a Keras net: {reason}. Train again."
+            f"{path} cannot be loaded as a Keras model: {reason}. Train again."
         ) from None
 
 
-def _check(net: keras.Model, contract: Contract, run: Path) -> None:
-    """Refuse a net that takes or gives other images than the contract says."""
-    for side, ports in ((net.input, contract.inputs), (net.output, contract.outputs)):
+def _check_ports(model: keras.Model, contract: Contract, run: Path) -> None:
+    """Raise UsageError if the model's inputs or outputs are not those of the contract."""
+    for side, ports in ((model.input, contract.inputs), (model.output, contract.outputs)):
         found = {name: image.shape[-1] for name, image in side.items()}
         expected = {port.name: port.channels for port in ports}
         if not expected.items() <= found.items():
             raise UsageError(
-                f"{run}/model.keras is not the net of {run}/contract.json: expected the images "
-                f"{expected}, found {found}. Pass an unmixed run folder."
+                f"{run}/model.keras does not fit {run}/contract.json: expected the images "
+                f"{expected}, found {found}. Pass a run folder whose files are of one training."
             )

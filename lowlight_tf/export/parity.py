@@ -1,4 +1,4 @@
-"""Is the exported file still the same net?"""
+"""Parity of an exported file with its Keras model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,28 +19,28 @@ MIN_PARITY_DB = {
     "int8": 28.0,
     "int16x8": 30.0,
 }
-"""The least parity of a file that can be used in place of its net, by quantization."""
+"""Quantization -> parity from which a file can replace its model (PSNR in dB)."""
 
 
-def parity_db(reference: Engine, engine: Engine, pictures: Sequence[Images]) -> float:
-    """Return how like the outputs of two engines are: PSNR (dB) over all pictures, at most 120.
+def parity_db(reference: Engine, engine: Engine, batches: Sequence[Images]) -> float:
+    """Return the PSNR (dB) of an engine's outputs against a reference's, at most 120.
 
     Args:
-        reference: Whose output is taken as right, mostly a Keras net.
-        engine: Whose output is compared with it.
-        pictures: Batches that both take.
+        reference: The engine to compare with, usually a Keras model.
+        engine: The engine to check.
+        batches: Inputs of both engines: port name -> (B, H, W, C).
     """
     errors = [
         np.square(expected - actual[name], dtype=np.float64).mean()
-        for picture in pictures
-        for actual in [engine(picture)]
-        for name, expected in reference(picture).items()
+        for batch in batches
+        for actual in [engine(batch)]
+        for name, expected in reference(batch).items()
     ]
     return psnr_db(float(np.mean(errors)))
 
 
-def largest_difference(net: keras.Model, contract: Contract, path: Path) -> float:
-    """Return how far a file is from its net at most, in [0, 1] units, on one seeded noise."""
+def max_difference(model: keras.Model, contract: Contract, path: Path) -> float:
+    """Return the largest difference of a file from its model, in [0, 1], on one noise image."""
     engine = LiteRTEngine(path)
     card = engine.card
     rng = np.random.default_rng(0)
@@ -48,6 +48,6 @@ def largest_difference(net: keras.Model, contract: Contract, path: Path) -> floa
         port.name: rng.random((1, *port.shape((card.height, card.width))), dtype=np.float32)
         for port in contract.inputs
     }
-    expected = KerasEngine.of(net, contract, name=net.name)(noise)
+    expected = KerasEngine.of(model, contract, name=model.name)(noise)
     actual = engine(noise)
     return max(float(np.abs(expected[name] - actual[name]).max()) for name in expected)

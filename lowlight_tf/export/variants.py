@@ -1,10 +1,10 @@
-"""The rungs of the quantization ladder: one net in every kind of file that a device may want."""
+"""Variants of a trained model: one .tflite file for each kind of quantization and fine-tuning."""
 
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -13,8 +13,8 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export.calibration_data import (
+    batch_as_float32,
     calibration_images,
-    img_as_float32,
     parity_samples,
     representative_dataset,
 )
@@ -26,14 +26,34 @@ from lowlight_tf.export.quantization.gptq import gptq_round
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
-VARIANTS = (
-    "float32", "float16", "dynamic_range", "int8", "int16x8", "int8_qat", "float16_pruned", "int8_pruned",
-)  # fmt: skip
-"""Every rung; the first is what the others are compared with."""
+
+class Variant(NamedTuple):
+    """How a variant is made.
+
+    Attributes:
+        quantization: One of `post_training.QUANTIZATIONS`.
+        fine_tuning: "qat" (quantization-aware training), "pruned", or "" for none.
+    """
+
+    quantization: str
+    fine_tuning: str = ""
+
+
+VARIANTS = {
+    "float32": Variant("float32"),
+    "float16": Variant("float16"),
+    "dynamic_range": Variant("dynamic_range"),
+    "int8": Variant("int8"),
+    "int16x8": Variant("int16x8"),
+    "int8_qat": Variant("int8", "qat"),
+    "float16_pruned": Variant("float16", "pruned"),
+    "int8_pruned": Variant("int8", "pruned"),
+}
+"""Every variant by its name; the others are compared with the first one."""
 
 QAT_LR_SCALE, PRUNE_LR_SCALE = 0.05, 0.5
-"""Learning rates of quantization-aware training and of pruning, in rates of the recipe: what is
-rounded moves little, what has lost half of its weights has much to learn again."""
+"""Learning rates of quantization-aware training and of pruning, as factors on the recipe's: 8-bit
+rounding needs small corrections, the loss of half of the weights large ones."""
 
 DISABLED_AUGMENTATIONS = {
     "random_exposure_ev": 0.0,
@@ -41,58 +61,59 @@ DISABLED_AUGMENTATIONS = {
     "random_gamma": 0.0,
     "mixup_prob": 0.0,
 }
-"""What is not done to the inputs: pictures brighter than those that ranges were taken from are cut
-by eight bits, and what makes up for that would brighten all."""
+"""Settings that turn off augmentations of brightness: inputs brighter than the calibration samples
+would be clipped in 8 bits, and compensating for that would brighten all outputs."""
 
 LossFn = Callable[[dict[str, Any]], Any]
-"""From all images of a batch by name to what training makes small."""
+"""All images of a batch by name -> the scalar loss."""
 
 
 @dataclasses.dataclass(frozen=True)
 class FineTuneConfig:
-    """What a net learns from once more, rounded or pruned.
+    """Data and settings of quantization-aware training and pruning.
 
     Attributes:
         pairs: The run's training pairs.
-        monitor_loss: Its objective.
+        loss_fn: The run's training loss.
         qat_steps: Steps of quantization-aware training.
         prune_steps: Steps of pruning.
-        sparsity: Share of the weights of each convolution that pruning makes zero.
-        teacher: Weight, from 0 to 1, of the float net's own result in place of the target. A net
-            that fuses, or whose losses look at more than a file gives, learns from nothing else.
+        sparsity: Fraction of the weights of each convolution that pruning sets to zero.
+        teacher: Weight, 0 to 1, of the float model's output in place of the target (knowledge
+            distillation). For a fusion model, or one whose losses use outputs that a file does not
+            have, it is always 1.
     """
 
     pairs: Sequence[Pair]
-    monitor_loss: LossFn
+    loss_fn: LossFn
     qat_steps: int = 300
     prune_steps: int = 600
     sparsity: float = 0.5
     teacher: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what nothing can be learned from."""
+        """Check the ranges of the settings."""
         for steps in ("qat_steps", "prune_steps"):
             checks.check_min(steps, getattr(self, steps), 1)
-        for share, low, high in (("sparsity", 0.01, 0.99), ("teacher", 0, 1)):
-            if not low <= getattr(self, share) <= high:
+        for name, low, high in (("sparsity", 0.01, 0.99), ("teacher", 0, 1)):
+            if not low <= getattr(self, name) <= high:
                 raise UsageError(
-                    f"`{share}` must be from {low} to {high}. Received: {getattr(self, share)}."
+                    f"`{name}` must be from {low} to {high}. Received: {getattr(self, name)}."
                 )
 
 
 class VariantBuilder:
-    """Makes the rungs of a ladder from a run.
+    """Builds the variants of a run.
 
     Args:
         run: A folder that `lowlight-tf train` wrote.
-        size: Height and width of the pictures that the files take (pixels).
-        lesson: What is learned from for the rungs that learn.
-        name: What files and cards call the net; by default the model's name.
-        calibration_folder: Dark pictures to take ranges from; by default the run's.
+        size: Height and width of the images that the files take (pixels).
+        fine_tuning: Data and settings of the fine-tuned variants.
+        name: Name of the model in files and cards; default: the architecture's.
+        calibration_folder: Low-light images to calibrate with; default: the run's.
 
     Raises:
-        UsageError: If the folder is no whole run, the size does not fit its net, or the pictures
-            cannot be had.
+        UsageError: If the folder lacks a file of a run, the size does not fit its model, or there
+            are no calibration images.
     """
 
     def __init__(
@@ -100,150 +121,166 @@ class VariantBuilder:
         run: Path,
         *,
         size: tuple[int, int],
-        lesson: FineTuneConfig,
+        fine_tuning: FineTuneConfig,
         name: str | None = None,
         calibration_folder: Path | None = None,
     ) -> None:
         self.recipe, self.engine = load_run(run)
         check_size(size, self.engine.contract)
-        self.contract, self.size, self.lesson, self.run = self.engine.contract, size, lesson, run
+        self.contract, self.size, self.run = self.engine.contract, size, run
+        self.fine_tuning = fine_tuning
         self.name = name or self.recipe.model
-        given = deployable_submodel(self.engine.net, self.contract)
-        # What is right only the net before can tell.
-        self.taught = self.contract.is_fusion or len(given.output) < len(self.engine.net.output)
-        self.net = reparameterize_model(given)
-        self.pictures = calibration_images(
+        deployed = deployable_submodel(self.engine.model, self.contract)
+        # The training loss cannot be computed from the deployed outputs: distill the float model.
+        self.self_distilled = self.contract.is_fusion or (
+            len(deployed.output) < len(self.engine.model.output)
+        )
+        self.model = reparameterize_model(deployed)
+        self.images = calibration_images(
             self.contract,
             run=run,
             folder=calibration_folder,
             preprocessing=self.recipe.preprocessing,
         )
-        self.samples = representative_dataset(self.pictures, self.contract, size)
+        self.samples = representative_dataset(self.images, self.contract, size)
 
-    def make(self, rung: str, folder: Path) -> Path:
-        """Write the file of a rung and its card.
+    def build(self, variant: str, folder: Path) -> Path:
+        """Write the file of a variant and its card.
+
+        Args:
+            variant: A name of `VARIANTS`.
+            folder: Where to write NAME_HEIGHTxWIDTH_VARIANT.tflite and .json.
 
         Raises:
-            UsageError: If this net has no such rung.
-            ModuleNotFoundError: If the rung needs a package that is not installed.
+            UsageError: If this model has no such variant.
+            ModuleNotFoundError: If the variant needs a package that is not installed.
         """
         height, width = self.size
-        stem = f"{self.name}_{height}x{width}_{rung}"
-        path = self.write(rung, folder / f"{stem}.tflite", self.size, self.samples)
+        stem = f"{self.name}_{height}x{width}_{variant}"
+        path = self.convert(variant, folder / f"{stem}.tflite", self.size, self.samples)
         card = build_card(
             path,
             self.run,
             self.recipe,
             self.engine,
             size=self.size,
-            quantization=rung.partition("_")[0],
+            quantization=VARIANTS[variant].quantization,
             name=stem,
         )
-        card = dataclasses.replace(card, training={**card.training, **self._learned(rung)})
+        training = {**card.training, **self._fine_tuning_record(variant)}
+        card = dataclasses.replace(card, training=training)
         card.save(path.with_suffix(".json"))
-        compared = parity_samples(self.pictures, self.contract, self.size)
+        batches = parity_samples(self.images, self.contract, self.size)
         parity = parity_db(
-            self.engine, LiteRTEngine(path), [img_as_float32(one) for one in compared]
+            self.engine, LiteRTEngine(path), [batch_as_float32(batch) for batch in batches]
         )
         dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
         return path
 
-    def write(self, rung: str, path: Path, size: tuple[int, int], samples: Sequence) -> Path:
-        """Write the file of a rung, for pictures of any size."""
-        if rung == "int8_qat":
-            from lowlight_tf.export.tfmot.qat import convert_aware_model
+    def convert(self, variant: str, path: Path, size: tuple[int, int], samples: Sequence) -> Path:
+        """Write the file of a variant for images of any size, calibrated on `samples`."""
+        quantization, fine_tuning = VARIANTS[variant]
+        if fine_tuning == "qat":
+            from lowlight_tf.export.tfmot.qat import convert_qat_model
 
-            return convert_aware_model(self._aware.model, self.contract, path, size=size)
-        quantization, _, pruned = rung.partition("_")
-        net = self._pruned if pruned else self.net
+            return convert_qat_model(self._qat_clone.model, self.contract, path, size=size)
+        model = self._pruned_model if fine_tuning == "pruned" else self.model
         return convert(
-            net, self.contract, path, size=size, quantization=quantization, samples=samples
+            model, self.contract, path, size=size, quantization=quantization, samples=samples
         )
 
     @functools.cached_property
-    def _aware(self) -> Any:
-        from lowlight_tf.export.tfmot.qat import quantize_aware_clone
+    def _qat_clone(self) -> Any:
+        from lowlight_tf.export.tfmot.qat import create_qat_clone
         from lowlight_tf.export.tfmot.tf_keras_clone import fine_tune
 
-        net = gptq_round(equalize_model(self.net, self.samples), self.samples)
-        shadow = quantize_aware_clone(net, self.samples)
-        batches, steps = self._batches(), self.lesson.qat_steps
-        fine_tune(shadow, batches, self._judge, steps=steps, learning_rate=self._rates["qat"])
-        return shadow
+        model = gptq_round(equalize_model(self.model, self.samples), self.samples)
+        clone = create_qat_clone(model, self.samples)
+        fine_tune(
+            clone,
+            self._batches(),
+            self._fine_tuning_loss,
+            steps=self.fine_tuning.qat_steps,
+            learning_rate=self._learning_rates["qat"],
+        )
+        return clone
 
     @functools.cached_property
-    def _pruned(self) -> keras.Model:
+    def _pruned_model(self) -> keras.Model:
         from lowlight_tf.export.tfmot.prune import prune_model
 
         return prune_model(
-            self.net,
+            self.model,
             self._batches(),
-            self._judge,
-            sparsity=self.lesson.sparsity,
-            steps=self.lesson.prune_steps,
-            learning_rate=self._rates["pruned"],
+            self._fine_tuning_loss,
+            sparsity=self.fine_tuning.sparsity,
+            steps=self.fine_tuning.prune_steps,
+            learning_rate=self._learning_rates["pruned"],
         )
 
     @property
-    def _rates(self) -> dict[str, float]:
+    def _learning_rates(self) -> dict[str, float]:
         rate = self.recipe.training.learning_rate
         return {"qat": QAT_LR_SCALE * rate, "pruned": PRUNE_LR_SCALE * rate}
 
     def _batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """Return the run's own batches, as they were at its end, but `PLAIN`."""
+        """Yield batches of the run's last training stage, without `DISABLED_AUGMENTATIONS`."""
         if self.contract.is_fusion:
-            from lowlight_tf.pipeline.fusion import fusion_dataset as feed
+            from lowlight_tf.pipeline.fusion import fusion_dataset as make_dataset
         elif self.contract.is_raw:
             from lowlight_tf.pipeline.raw import raw_dataset
 
-            feed = functools.partial(raw_dataset, cache_dir=self.run / "decoded")
+            make_dataset = functools.partial(raw_dataset, cache_dir=self.run / "decoded")
         else:
-            from lowlight_tf.pipeline.paired import pair_dataset as feed
+            from lowlight_tf.pipeline.paired import pair_dataset as make_dataset
 
-        plan = dataclasses.replace(self.recipe.pipeline, **DISABLED_AUGMENTATIONS)
-        late = plan.progressive_start < 1
+        pipeline = dataclasses.replace(self.recipe.pipeline, **DISABLED_AUGMENTATIONS)
         crop, batch = (
-            (plan.progressive_crop_size, plan.progressive_batch_size)
-            if late
-            else (plan.crop_size, plan.batch_size)
+            (pipeline.progressive_crop_size, pipeline.progressive_batch_size)
+            if pipeline.progressive_start < 1
+            else (pipeline.crop_size, pipeline.batch_size)
         )
-        recipe = dataclasses.replace(self.recipe, pipeline=plan)
-        batches = feed(self.lesson.pairs, recipe, self.contract, crop_size=crop, batch_size=batch)
-        for inputs, targets in batches:  # in the bytes of a camera, for net and file alike
+        recipe = dataclasses.replace(self.recipe, pipeline=pipeline)
+        dataset = make_dataset(
+            self.fine_tuning.pairs, recipe, self.contract, crop_size=crop, batch_size=batch
+        )
+        for inputs, targets in dataset:  # as 8-bit inputs, for the teacher and the clone alike
             yield {name: ops.round(255 * image) / 255 for name, image in inputs.items()}, targets
 
-    def _judge(self, images: dict[str, Any]) -> Any:
-        weight, judge = self.lesson.teacher, self.lesson.monitor_loss
-        leveled = self.recipe.training.calibrate_exposure
-        if not weight and not leveled and not self.taught:
-            return judge(images)
+    def _fine_tuning_loss(self, images: dict[str, Any]) -> Any:
+        """Return the loss of a batch: the run's, or one against the float model's output."""
+        weight, loss_fn = self.fine_tuning.teacher, self.fine_tuning.loss_fn
+        match_exposure = self.recipe.training.calibrate_exposure
+        if not weight and not match_exposure and not self.self_distilled:
+            return loss_fn(images)
         (port,) = self.contract.outputs
-        taught = self.net({port.name: images[port.name] for port in self.contract.inputs})
-        taught = taught[port.name]
-        if self.taught:
-            return ops.mean(ops.abs(taught - images[port.name]))
-        of_teacher = judge({**images, "target": taught}) if weight else 0.0
-        if leveled:  # how bright a picture becomes, only the net can tell
-            images = {**images, "target": match_mean_brightness(images["target"], taught)}
-        return of_teacher if weight == 1 else weight * of_teacher + (1 - weight) * judge(images)
+        inputs = {port.name: images[port.name] for port in self.contract.inputs}
+        teacher_output = self.model(inputs)[port.name]
+        if self.self_distilled:
+            return ops.mean(ops.abs(teacher_output - images[port.name]))
+        teacher_loss = loss_fn({**images, "target": teacher_output}) if weight else 0.0
+        if match_exposure:  # the run's targets are exposure-normalized, the outputs are not
+            target = match_mean_brightness(images["target"], teacher_output)
+            images = {**images, "target": target}
+        if weight == 1:
+            return teacher_loss
+        return weight * teacher_loss + (1 - weight) * loss_fn(images)
 
-    def _learned(self, rung: str) -> dict[str, Any]:
-        """Return what a card says of the training after the training."""
-        lesson = self.lesson
-        if rung.endswith("_qat"):
-            facts = {"steps": lesson.qat_steps}
-            kind = "quantization_aware"
-        elif rung.endswith("_pruned"):
-            facts = {"steps": lesson.prune_steps, "sparsity": lesson.sparsity}
-            kind = "pruning"
-        else:
+    def _fine_tuning_record(self, variant: str) -> dict[str, Any]:
+        """Return the entry of a card's `training` for a fine-tuned variant."""
+        config, kind = self.fine_tuning, VARIANTS[variant].fine_tuning
+        if not kind:
             return {}
-        rate = self._rates[rung.rpartition("_")[2]]
-        teacher = 1.0 if self.taught else lesson.teacher
-        return {kind: {**facts, "learning_rate": rate, "teacher": teacher}}
+        record = {
+            "qat": {"steps": config.qat_steps},
+            "pruned": {"steps": config.prune_steps, "sparsity": config.sparsity},
+        }[kind]
+        record["learning_rate"] = self._learning_rates[kind]
+        record["teacher"] = 1.0 if self.self_distilled else config.teacher
+        return {{"qat": "quantization_aware", "pruned": "pruning"}[kind]: record}
 
 
-def match_mean_brightness(images: Any, others: Any) -> Any:
-    """Return images, (B, H, W, C) in [0, 1], each made as bright on average as its other."""
-    means = [ops.mean(batch, axis=(1, 2, 3), keepdims=True) for batch in (images, others)]
+def match_mean_brightness(images: Any, references: Any) -> Any:
+    """Return images, (B, H, W, C) in [0, 1], each scaled to the mean of its reference."""
+    means = [ops.mean(batch, axis=(1, 2, 3), keepdims=True) for batch in (images, references)]
     return ops.minimum(images * means[1] / ops.maximum(means[0], keras.config.epsilon()), 1.0)

@@ -150,15 +150,16 @@ def _calibrate_exposure(
         return None
     engine = KerasEngine(run)
     found = fit_exposure(
-        engine.net,
+        engine.model,
         engine.contract,
         material.train,
         val,
         leveled=recipe.pipeline.normalize_target_exposure,
     )
     means = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain").means
-    with atomic_write(run / "model.keras", keep_suffix=True) as part:
-        engine.net.save(part)
+    beside = run / ".model.part.keras"
+    engine.model.save(beside)
+    beside.replace(run / "model.keras")
     row = next(row for row in progress.history.rows if row["step"] == progress.best_step)
     row.update({f"val_{name}": mean for name, mean in means.items()})
     print(
@@ -184,7 +185,7 @@ def _teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
             f"`training.teacher` must have the ports of {recipe.model}. Received: {place}, from "
             f"{', '.join(port.name for port in engine.contract.inputs)}."
         )
-    return reparameterize_model(engine.net)
+    return reparameterize_model(engine.model)
 
 
 def _prepare_run_dir(run: Path, recipe: Recipe, resume: bool) -> None:

@@ -1,4 +1,4 @@
-"""Calibration spans exposures, whatever pictures there are."""
+"""Calibration samples span several exposures of any images."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, FUSE, FUSE_WITH_THUMBNAILS, RAW_TO_RGB, Contract, Port
 from lowlight_tf.export.calibration_data import (
     calibration_images,
-    center_crop,
+    enlarge_and_center_crop,
     parity_samples,
     representative_dataset,
 )
@@ -20,88 +20,88 @@ from lowlight_tf.imaging.registration.camera_rig import CameraRig
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 
 
-def flat(value, size=(8, 8)):
+def constant(value, size=(8, 8)):
     return {"low": np.full((*size, 3), value, np.float32)}
 
 
-def test_every_picture_is_seen_at_several_exposures_where_there_are_few():
-    samples = representative_dataset([flat(0.1), flat(0.2)], ENHANCE, (4, 4))
+def test_few_images_are_repeated_at_several_exposures():
+    samples = representative_dataset([constant(0.1), constant(0.2)], ENHANCE, (4, 4))
     means = sorted({round(float(s["low"][0, 1, 1, 0]), 3) for s in samples})
     assert means == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0]
     assert len(samples) == 10
 
 
-def test_many_pictures_are_seen_once_each_at_exposures_in_turn():
-    samples = representative_dataset([flat(0.1)] * 32, ENHANCE, (4, 4))
+def test_many_images_are_used_once_each_at_exposures_in_turn():
+    samples = representative_dataset([constant(0.1)] * 32, ENHANCE, (4, 4))
     means = [round(float(s["low"][0, 1, 1, 0]), 3) for s in samples]
     assert means == ([0.05, 0.1, 0.2, 0.4, 0.8] * 7)[:32]
 
 
 def test_the_range_of_the_input_is_exactly_from_black_to_white():
-    samples = representative_dataset([flat(0.3), flat(0.9)], ENHANCE, (4, 6))
+    samples = representative_dataset([constant(0.3), constant(0.9)], ENHANCE, (4, 6))
     assert all(sample["low"].shape == (1, 4, 6, 3) for sample in samples)
     assert min(sample["low"].min() for sample in samples) == 0
     assert max(sample["low"].max() for sample in samples) == 1
 
 
-def test_the_middle_is_cut_out_without_scaling(rng):
+def test_the_center_is_cropped_without_scaling(rng):
     image = rng.random((9, 12, 3), dtype=np.float32)
-    np.testing.assert_array_equal(center_crop(image, (5, 6)), image[2:7, 3:9])
+    np.testing.assert_array_equal(enlarge_and_center_crop(image, (5, 6)), image[2:7, 3:9])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_picture_too_small_is_enlarged_to_cover_the_size(channels, rng):
+def test_an_image_that_is_too_small_is_enlarged_to_cover_the_size(channels, rng):
     image = rng.random((3, 10, channels), dtype=np.float32)
-    assert center_crop(image, (8, 8)).shape == (8, 8, channels)
+    assert enlarge_and_center_crop(image, (8, 8)).shape == (8, 8, channels)
 
 
-def test_compared_pictures_are_spread_and_of_eight_bits():
-    pictures = [flat(index / 255) for index in range(10)]
-    compared = parity_samples(pictures, ENHANCE, (4, 4), most=4)
-    assert [int(picture["low"].max()) for picture in compared] == [0, 3, 6, 9]
-    assert compared[0]["low"].dtype == np.uint8
+def test_parity_samples_are_evenly_spaced_and_uint8():
+    images = [constant(index / 255) for index in range(10)]
+    batches = parity_samples(images, ENHANCE, (4, 4), max_images=4)
+    assert [int(batch["low"].max()) for batch in batches] == [0, 3, 6, 9]
+    assert batches[0]["low"].dtype == np.uint8
 
 
-def test_pictures_come_from_the_training_pairs_of_the_run(untrained_run):
-    pictures = calibration_images(ENHANCE, run=untrained_run, most=3)
+def test_images_come_from_the_training_pairs_of_the_run(untrained_run):
+    images = calibration_images(ENHANCE, run=untrained_run, max_images=3)
     first = image_io.read_float_rgb(untrained_run / "pictures" / "0.png")
-    assert len(pictures) == 3
-    np.testing.assert_array_equal(pictures[0]["low"], first)
+    assert len(images) == 3
+    np.testing.assert_array_equal(images[0]["low"], first)
 
 
-def test_a_day_picture_is_darkened_first(tmp_path):
+def test_a_daylight_image_is_darkened(tmp_path):
     day = tmp_path / "day.png"
     image_io.write_float_rgb(day, np.full((4, 4, 3), 0.6, np.float32))
     pair = {"name": "day", "inputs": {}, "target": str(day)}
     write_json(tmp_path / "pairs_training.json", {"pairs": [pair]})
-    (picture,) = calibration_images(ENHANCE, run=tmp_path)
-    np.testing.assert_allclose(picture["low"], 0.6**3, rtol=1e-5)
+    (image,) = calibration_images(ENHANCE, run=tmp_path)
+    np.testing.assert_allclose(image["low"], 0.6**3, rtol=1e-5)
 
 
 @pytest.mark.slow
-def test_where_the_pictures_are_gone_the_embedded_ones_stand_in(tmp_path):
+def test_sample_photographs_replace_images_that_no_longer_exist(tmp_path):
     pair = {"name": "a", "inputs": {"low": str(tmp_path / "gone.png")}, "target": "gone.png"}
     write_json(tmp_path / "pairs_training.json", {"pairs": [pair]})
-    pictures = calibration_images(ENHANCE, run=tmp_path, most=2)
-    assert len(pictures) == 2
-    assert 0 < pictures[0]["low"].mean() < 0.4
+    images = calibration_images(ENHANCE, run=tmp_path, max_images=2)
+    assert len(images) == 2
+    assert 0 < images[0]["low"].mean() < 0.4
 
 
-def test_each_port_may_have_its_own_folder(tmp_path, rng):
+def test_each_port_may_have_a_subfolder(tmp_path, rng):
     for port in ("visible", "infrared"):
         (tmp_path / port).mkdir()
         image_io.write_float_rgb(
             tmp_path / port / "a.png", np.full((4, 4, 3), rng.random(), np.float32)
         )
     contract = Contract((Port("visible", 3), Port("infrared", 1, "thermal")), (Port("fused", 1),))
-    (picture,) = calibration_images(contract, folder=tmp_path)
-    assert {name: image.shape[-1] for name, image in picture.items()} == {
+    (image,) = calibration_images(contract, folder=tmp_path)
+    assert {name: image.shape[-1] for name, image in image.items()} == {
         "visible": 3,
         "infrared": 1,
     }
 
 
-def test_of_two_cameras_only_the_visible_one_is_exposed_with_its_thumbnail(rng):
+def test_of_two_cameras_only_the_visible_image_and_its_thumbnail_vary_in_exposure(rng):
     pair = {port.name: np.full((16, 16, 1), 0.1, np.float32) for port in FUSE.inputs}
     pair["infrared"][:8] = 0.2
     small = [replace(port, size=(4, 4)) for port in FUSE_WITH_THUMBNAILS.thumbnail_inputs]
@@ -121,27 +121,27 @@ def test_of_two_cameras_only_the_visible_one_is_exposed_with_its_thumbnail(rng):
     for name in means:
         assert {float(sample[name].min()) for sample in samples} >= {0.0}
         assert (samples[0][name].min(), samples[0][name].max()) == (0, 1)
-    assert pair["infrared"].min() == np.float32(0.1)  # what was given stays as it was
+    assert pair["infrared"].min() == np.float32(0.1)  # the input is not modified
 
 
-def test_what_two_cameras_saw_is_prepared_as_for_training(fusing_run):
+def test_images_of_two_cameras_are_preprocessed_as_for_training(fusing_run):
     from lowlight_tf.pipeline.fusion import MultiCameraCache
-    from lowlight_tf.training.data import read_pairs
+    from lowlight_tf.training.data import read_split_pairs
 
     how = PairPreprocessing(clahe_visible=4.0, normalize=True)
-    plain, *pictures = (
-        calibration_images(FUSE, run=fusing_run, most=4, preprocessing=one)[0]
+    plain, *images = (
+        calibration_images(FUSE, run=fusing_run, max_images=4, preprocessing=one)[0]
         for one in (None, how)
     )
-    pairs = read_pairs(fusing_run / "pairs_training.json")
-    learned = MultiCameraCache(pairs, FUSE, preprocessing=how, cache_mb=1).read(0)
-    for port, image in zip(FUSE.image_inputs, learned, strict=True):
+    pairs = read_split_pairs(fusing_run / "pairs_training.json")
+    trained_on = MultiCameraCache(pairs, FUSE, preprocessing=how, cache_mb=1).read(0)
+    for port, image in zip(FUSE.image_inputs, trained_on, strict=True):
         assert np.abs(plain[port.name] - image / 255).max() > 0.1
-        np.testing.assert_allclose(pictures[0][port.name], image / 255, atol=0.51 / 255)
+        np.testing.assert_allclose(images[0][port.name], image / 255, atol=0.51 / 255)
 
 
 @pytest.mark.parametrize(("align", "size"), [("none", (8, 12)), ("rig.json", (16, 24))])
-def test_pictures_of_two_sizes_come_to_one(align, size, tmp_path, rng):
+def test_images_of_two_sizes_are_brought_to_one(align, size, tmp_path, rng):
     for port, own in {"visible": (16, 24), "infrared": (8, 12)}.items():
         (tmp_path / port).mkdir()
         image = np.broadcast_to(rng.random((*own, 1), np.float32), (*own, 3))
@@ -149,59 +149,61 @@ def test_pictures_of_two_sizes_come_to_one(align, size, tmp_path, rng):
     if align != "none":
         align = str(tmp_path / align)
         CameraRig(np.eye(3), (16, 24), (8, 12), 0.0, 1.0, "features", 1).save(tmp_path / "rig.json")
-    (picture,) = calibration_images(
+    (image,) = calibration_images(
         FUSE, folder=tmp_path, preprocessing=PairPreprocessing(align=align)
     )
-    assert {image.shape for image in picture.values()} == {(*size, 1)}
+    assert {image.shape for image in image.values()} == {(*size, 1)}
 
 
 @pytest.mark.slow
-def test_the_embedded_pictures_of_two_cameras_stand_in(tmp_path):
-    (picture,) = calibration_images(FUSE, most=1)
-    assert {name: image.shape[2] for name, image in picture.items()} == {
+def test_sample_photographs_of_two_cameras_are_the_default(tmp_path):
+    (image,) = calibration_images(FUSE, max_images=1)
+    assert {name: image.shape[2] for name, image in image.items()} == {
         "visible": 1,
         "infrared": 1,
     }
-    assert np.abs(picture["visible"] - picture["infrared"]).mean() > 0.1
+    assert np.abs(image["visible"] - image["infrared"]).mean() > 0.1
 
 
-def test_refuses_a_folder_without_pictures(tmp_path):
-    with pytest.raises(UsageError, match="must hold pictures"):
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="must hold images"):
         calibration_images(ENHANCE, folder=tmp_path)
     with pytest.raises(UsageError, match="nothing there"):
         calibration_images(ENHANCE, folder=tmp_path / "nowhere")
 
 
-def test_raw_pictures_are_exposed_by_their_ratios(developing_run):
+def test_raw_images_are_exposed_by_their_ratios(developing_run):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
-    pictures = calibration_images(RAW_TO_RGB, run=developing_run, most=2)
-    assert len(pictures) == 2
+    images = calibration_images(RAW_TO_RGB, run=developing_run, max_images=2)
+    assert len(images) == 2
     first = raw_image.read_raw(developing_run / "raw" / "0.dng")
     np.testing.assert_array_equal(
-        pictures[0]["raw"], raw_image.amplify(first.packed, first.metadata, 50)
+        images[0]["raw"], raw_image.amplify(first.packed, first.metadata, 50)
     )
 
 
-def test_of_a_folder_raw_files_are_exposed_to_gray_and_photographs_made_raw(developing_run):
+def test_raw_files_of_a_folder_are_exposed_to_gray_and_photographs_become_synthetic_raw(
+    developing_run,
+):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
-    (picture,) = calibration_images(RAW_TO_RGB, folder=developing_run, most=1)
-    assert picture["raw"].shape == (20, 24, 4)
-    np.testing.assert_allclose(picture["raw"].mean(), 0.18, atol=0.005)
-    (made,) = calibration_images(RAW_TO_RGB, folder=developing_run / "high", most=1)
-    assert made["raw"].shape == (20, 24, 4)
-    again = calibration_images(RAW_TO_RGB, folder=developing_run / "high", most=1)
-    np.testing.assert_array_equal(again[0]["raw"], made["raw"])
+    (image,) = calibration_images(RAW_TO_RGB, folder=developing_run, max_images=1)
+    assert image["raw"].shape == (20, 24, 4)
+    np.testing.assert_allclose(image["raw"].mean(), 0.18, atol=0.005)
+    (synthetic,) = calibration_images(RAW_TO_RGB, folder=developing_run / "high", max_images=1)
+    assert synthetic["raw"].shape == (20, 24, 4)
+    again = calibration_images(RAW_TO_RGB, folder=developing_run / "high", max_images=1)
+    np.testing.assert_array_equal(again[0]["raw"], synthetic["raw"])
 
 
-def test_told_exposures_vary_less_than_those_to_be_guessed():
-    light = {"raw": np.full((4, 4, 4), 0.1, np.float32)}
-    samples = representative_dataset([light], RAW_TO_RGB, (2, 2))
+def test_known_exposures_vary_less_than_unknown_ones():
+    image = {"raw": np.full((4, 4, 4), 0.1, np.float32)}
+    samples = representative_dataset([image], RAW_TO_RGB, (2, 2))
     means = {round(float(sample["raw"][0, 0, 1, 1]), 3) for sample in samples}
     assert means == {0.05, 0.1, 0.2}
 
 
 @pytest.mark.slow
-def test_without_a_run_raw_is_made_of_the_embedded_photographs():
+def test_without_a_run_synthetic_raw_is_made_from_the_sample_photographs():
     pytest.importorskip("skimage")
-    pictures = calibration_images(RAW_TO_RGB, most=2)
-    assert [picture["raw"].shape for picture in pictures] == [(144, 192, 4)] * 2
+    images = calibration_images(RAW_TO_RGB, max_images=2)
+    assert [image["raw"].shape for image in images] == [(144, 192, 4)] * 2

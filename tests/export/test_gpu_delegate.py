@@ -1,4 +1,4 @@
-"""The real GPU delegate takes our nets whole, and says what it refuses of others."""
+"""The real GPU delegate supports our models entirely and names what it lacks for others."""
 
 import keras
 import numpy as np
@@ -15,17 +15,22 @@ SIZE = (16, 24)
 
 @pytest.fixture(scope="module")
 def low():
-    """A dark picture with bright spots, as bytes."""
+    """A dark uint8 image with bright spots."""
     rng = np.random.default_rng(0)
     coarse = rng.random((1, 4, 6, 3)).repeat(4, axis=1).repeat(4, axis=2)
     return np.rint(80 * coarse + 10 * rng.random((1, *SIZE, 3))).astype(np.uint8)
 
 
-def proof(net, low, folder, quantization):
+def delegate_report(model, low, folder, quantization):
     floats = np.divide(low, 255, dtype=np.float32)
     samples = representative_dataset([{"low": floats[0]}], ENHANCE, SIZE)
     path = convert(
-        net, ENHANCE, folder / "net.tflite", size=SIZE, quantization=quantization, samples=samples
+        model,
+        ENHANCE,
+        folder / "model.tflite",
+        size=SIZE,
+        quantization=quantization,
+        samples=samples,
     )
     try:
         return gpu_delegate.check_gpu_delegate(
@@ -38,59 +43,65 @@ def proof(net, low, folder, quantization):
 @pytest.mark.slow
 @pytest.mark.parametrize("quantization", ["float32", "float16", "int8"])
 @pytest.mark.parametrize("patch", [1, 4])
-def test_takes_every_operation_of_the_driving_unet(patch, quantization, low, tmp_path):
+def test_every_operation_of_driving_unet_is_supported(patch, quantization, low, tmp_path):
     keras.utils.set_random_seed(1)
-    ours = patch > 1
-    net = driving_unet(
-        filters=4, depth=1, groups=2, patch=patch, output_normalized=not ours, predict_gain=ours
+    is_deployed = patch > 1
+    model = driving_unet(
+        filters=4,
+        depth=1,
+        groups=2,
+        patch=patch,
+        output_normalized=not is_deployed,
+        predict_gain=is_deployed,
     )
-    done = proof(net, low, tmp_path, quantization)
-    assert done.refused == ()
+    report = delegate_report(model, low, tmp_path, quantization)
+    assert report.unsupported_ops == ()
     if quantization == "int8":  # the delegate computes in float what the CPU does in integers
-        assert done.agreement_db > 30
+        assert report.psnr_db > 30
     else:
-        assert done.difference < 1e-4
+        assert report.max_difference < 1e-4
 
 
 @pytest.mark.slow
-def test_takes_a_size_that_no_level_divides(low, tmp_path):
+def test_a_size_that_no_level_divides_is_supported(low, tmp_path):
     keras.utils.set_random_seed(1)
-    net = driving_unet(filters=4, depth=2, groups=2, patch=4)
+    model = driving_unet(filters=4, depth=2, groups=2, patch=4)
     samples = {"low": np.divide(low, 255, dtype=np.float32)[:, :14, :22]}
-    path = convert(net, ENHANCE, tmp_path / "net.tflite", size=(14, 22))
+    path = convert(model, ENHANCE, tmp_path / "model.tflite", size=(14, 22))
     try:
-        done = gpu_delegate.check_gpu_delegate(path, samples)
+        report = gpu_delegate.check_gpu_delegate(path, samples)
     except gpu_delegate.VulkanUnavailableError as error:
         pytest.skip(str(error))
-    assert done.refused == ()
-    assert done.difference < 1e-4
+    assert report.unsupported_ops == ()
+    assert report.max_difference < 1e-4
 
 
 @pytest.mark.slow
-def test_refuses_the_normalization_of_keras_by_name(low, tmp_path):
+def test_unsupported_operations_of_the_normalization_of_keras_are_named(low, tmp_path):
     image = keras.Input((None, None, 3), name="low")
     x = keras.layers.Conv2D(4, 3, padding="same")(image)
     x = keras.layers.GroupNormalization(2)(x)
     enhanced = keras.layers.Conv2D(3, 1, activation="sigmoid")(x)
-    done = proof(keras.Model({"low": image}, {"enhanced": enhanced}), low, tmp_path, "float32")
-    assert done.difference is None
-    assert "will run on the CPU" in done.count
-    refused = dict(line.split(": ", 1) for line in done.refused)
-    assert "Tensor dimensions must be less than 5" in refused["RSQRT"]
-    assert {"MEAN", "SUB"} <= set(refused)
+    model = keras.Model({"low": image}, {"enhanced": enhanced})
+    report = delegate_report(model, low, tmp_path, "float32")
+    assert report.max_difference is None
+    assert "will run on the CPU" in report.summary
+    unsupported = dict(line.split(": ", 1) for line in report.unsupported_ops)
+    assert "Tensor dimensions must be less than 5" in unsupported["RSQRT"]
+    assert {"MEAN", "SUB"} <= set(unsupported)
 
 
-def test_says_how_to_get_a_driver_where_there_is_none(monkeypatch, tmp_path):
+def test_without_a_driver_the_error_says_how_to_install_one(monkeypatch, tmp_path):
     for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(gpu_delegate, "DRIVER_FILES", (str(tmp_path / "*.json"),))
     with pytest.raises(
         gpu_delegate.VulkanUnavailableError, match="apt-get install chromium libvulkan1"
     ):
-        gpu_delegate.check_gpu_delegate(tmp_path / "net.tflite", {})
+        gpu_delegate.check_gpu_delegate(tmp_path / "model.tflite", {})
 
 
-def test_a_driver_that_the_environment_names_comes_first(monkeypatch, tmp_path):
+def test_a_driver_of_the_environment_has_priority(monkeypatch, tmp_path):
     monkeypatch.setattr(gpu_delegate, "DRIVER_FILES", (str(tmp_path / "*.json"),))
     (tmp_path / "found.json").touch()
     monkeypatch.delenv("VK_ICD_FILENAMES", raising=False)
@@ -101,22 +112,24 @@ def test_a_driver_that_the_environment_names_comes_first(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_driver_that_is_none_is_told_apart_from_a_refusal(monkeypatch, low, tmp_path):
+def test_an_invalid_driver_is_distinguished_from_an_unsupported_operation(
+    monkeypatch, low, tmp_path
+):
     try:
-        gpu_delegate.find_vulkan_loader()
+        gpu_delegate.check_vulkan_loader()
     except gpu_delegate.VulkanUnavailableError as error:
         pytest.skip(str(error))
     monkeypatch.setenv("VK_DRIVER_FILES", str(tmp_path / "absent.json"))
     image = keras.Input((None, None, 3), name="low")
-    net = keras.Model({"low": image}, {"enhanced": 0.5 * image})
-    path = convert(net, ENHANCE, tmp_path / "net.tflite", size=SIZE)
+    model = keras.Model({"low": image}, {"enhanced": 0.5 * image})
+    path = convert(model, ENHANCE, tmp_path / "model.tflite", size=SIZE)
     with pytest.raises(
-        gpu_delegate.VulkanUnavailableError, match="takes none of the Vulkan drivers"
+        gpu_delegate.VulkanUnavailableError, match="accepts none of the installed Vulkan drivers"
     ):
         gpu_delegate.check_gpu_delegate(path, {"low": np.divide(low, 255, dtype=np.float32)})
 
 
-def test_a_crash_is_an_error_that_shows_the_end_of_the_log():
+def test_a_crash_is_an_error_with_the_end_of_the_log():
     log = "Selected adapter: SwiftShader Device, arch=x\none\ntwo\nSegmentation fault\n"
     with pytest.raises(RuntimeError, match=r"status -11: one \| two \| Segmentation fault"):
-        gpu_delegate._read(-11, "", log)
+        gpu_delegate._parse_report(-11, "", log)

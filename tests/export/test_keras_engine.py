@@ -1,4 +1,4 @@
-"""A run folder as an engine."""
+"""The Keras model of a run folder as an engine."""
 
 import shutil
 
@@ -11,49 +11,49 @@ from lowlight_tf.export.keras_engine import KerasEngine
 from lowlight_tf.runtime.loading import load_model
 
 
-def test_gives_what_the_net_gives_at_any_size(untrained_run, rng):
+def test_the_output_is_the_models_at_any_size(untrained_run, rng):
     engine = load_model(untrained_run)
     assert (engine.size, engine.contract) == (None, ENHANCE)
     for size in ((16, 24), (9, 13)):
         low = rng.random((2, *size, 3), dtype=np.float32)
-        answer = engine({"low": low})
+        output = engine({"low": low})
         np.testing.assert_allclose(
-            answer["enhanced"], engine.net({"low": low})["enhanced"], atol=1e-5
+            output["enhanced"], engine.model({"low": low})["enhanced"], atol=1e-5
         )
-        assert answer["enhanced"].dtype == np.float32
+        assert output["enhanced"].dtype == np.float32
 
 
-def test_answers_bytes_with_bytes(untrained_run, rng):
+def test_uint8_inputs_give_uint8_outputs(untrained_run, rng):
     engine = KerasEngine(untrained_run)
     low = rng.integers(0, 256, (1, 8, 8, 3), np.uint8)
-    answer = engine({"low": low})["enhanced"]
+    output = engine({"low": low})["enhanced"]
     exact = engine({"low": np.float32(low) / 255})["enhanced"]
-    assert answer.dtype == np.uint8
-    np.testing.assert_array_equal(answer, np.rint(exact * 255))
+    assert output.dtype == np.uint8
+    np.testing.assert_array_equal(output, np.rint(exact * 255))
 
 
-def test_keeps_to_its_range():
+def test_the_output_is_clipped_to_its_range():
     import keras
 
     low = keras.Input((None, None, 3), name="low")
-    net = keras.Model({"low": low}, {"enhanced": 3.0 * low - 1.0})
-    engine = KerasEngine.of(net, ENHANCE, name="steep")
-    answer = engine({"low": np.linspace(0, 1, 48, dtype=np.float32).reshape(1, 4, 4, 3)})
-    assert (answer["enhanced"].min(), answer["enhanced"].max()) == (0, 1)
+    model = keras.Model({"low": low}, {"enhanced": 3.0 * low - 1.0})
+    engine = KerasEngine.of(model, ENHANCE, name="steep")
+    output = engine({"low": np.linspace(0, 1, 48, dtype=np.float32).reshape(1, 4, 4, 3)})
+    assert (output["enhanced"].min(), output["enhanced"].max()) == (0, 1)
 
 
-def test_names_what_a_broken_run_lacks(untrained_run, tmp_path):
+def test_a_missing_file_of_a_run_is_named(untrained_run, tmp_path):
     with pytest.raises(UsageError, match="No contract at"):
         KerasEngine(tmp_path)
     shutil.copy(untrained_run / "contract.json", tmp_path)
-    with pytest.raises(UsageError, match="No net at"):
+    with pytest.raises(UsageError, match="No model at"):
         KerasEngine(tmp_path)
     (tmp_path / "model.keras").write_bytes(b"half a file")
-    with pytest.raises(UsageError, match=r"cannot be loaded as a Keras net: .*\. Train again"):
+    with pytest.raises(UsageError, match=r"cannot be loaded as a Keras model: .*\. Train again"):
         KerasEngine(tmp_path)
 
 
-def test_refuses_a_net_with_other_ports_than_its_contract(untrained_run, tmp_path):
+def test_a_model_whose_ports_are_not_those_of_its_contract_is_refused(untrained_run, tmp_path):
     shutil.copy(untrained_run / "model.keras", tmp_path)
     Contract((Port("visible", 1),), (Port("enhanced", 3),)).save(tmp_path / "contract.json")
     with pytest.raises(UsageError, match=r"expected the images {'visible': 1}, found {'low': 3}"):

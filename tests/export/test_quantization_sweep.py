@@ -1,4 +1,4 @@
-"""Every rung of the ladder is made, measured against the first, or says why it was not."""
+"""Every variant is built and compared with the first, or its row has the reason why not."""
 
 import dataclasses
 import shutil
@@ -24,13 +24,13 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
-from lowlight_tf.training.data import read_pairs
+from lowlight_tf.training.data import read_split_pairs
 
 SIZE = (16, 24)
 
 
 class Curve(Engine):
-    """An engine that gives each 8-bit value another one."""
+    """An engine that maps each 8-bit value by a lookup table."""
 
     name, contract, size = "curve", ENHANCE, None
 
@@ -51,79 +51,81 @@ class Curve(Engine):
         (lambda value: value % 2, 2, 2),
     ],
 )
-def test_banding_is_counted_on_a_dark_ramp(curve, levels, run):
-    assert quantization_sweep.banding(Curve(curve), (12, 130)) == (levels, run)
+def test_banding_is_measured_on_a_dark_ramp(curve, levels, run):
+    assert quantization_sweep.measure_banding(Curve(curve), (12, 130)) == (levels, run)
 
 
-def test_the_largest_error_is_in_steps_of_eight_bits(rng):
-    beside = quantization_sweep.MaxDifferenceProbe(
+def test_the_largest_error_is_in_8_bit_steps(rng):
+    probe = quantization_sweep.MaxDifferenceProbe(
         Curve(lambda value: value), Curve(lambda v: v - 7 if v == 200 else v)
     )
     low = np.full((1, 12, 130, 3), 100, np.uint8)
-    beside({"low": low})
-    assert beside.largest == 0
+    probe({"low": low})
+    assert probe.max_difference == 0
     low[0, 3, 4, 1] = 200
-    answer = beside({"low": low})
-    assert beside.largest == 7
-    np.testing.assert_array_equal(answer["enhanced"], low)
-    beside({"low": np.full_like(low, 100)})
-    assert beside.largest == 7
+    output = probe({"low": low})
+    assert probe.max_difference == 7
+    np.testing.assert_array_equal(output["enhanced"], low)
+    probe({"low": np.full_like(low, 100)})
+    assert probe.max_difference == 7
 
 
-def test_a_leveled_target_is_made_as_bright_as_the_net_makes_the_picture():
-    leveled = np.float32([0.2, 0.8]).reshape(1, 1, 2, 1)
-    others = np.float32([0.25, 0.55]).reshape(1, 1, 2, 1)
+def test_a_normalized_target_gets_the_mean_brightness_of_the_models_output():
+    normalized = np.float32([0.2, 0.8]).reshape(1, 1, 2, 1)
+    references = np.float32([0.25, 0.55]).reshape(1, 1, 2, 1)
     np.testing.assert_allclose(
-        np.ravel(match_mean_brightness(leveled, others / 2)), [0.08, 0.32], rtol=1e-5
+        np.ravel(match_mean_brightness(normalized, references / 2)), [0.08, 0.32], rtol=1e-5
     )
     np.testing.assert_allclose(
-        np.ravel(match_mean_brightness(leveled, 4 * others)), [0.64, 1.0], rtol=1e-5
+        np.ravel(match_mean_brightness(normalized, 4 * references)), [0.64, 1.0], rtol=1e-5
     )
-    np.testing.assert_array_equal(match_mean_brightness(0 * leveled, others), 0 * leveled)
+    np.testing.assert_array_equal(match_mean_brightness(0 * normalized, references), 0 * normalized)
 
 
-def rung(name="float32", **changed):
-    measured = {
+def variant_result(name="float32", **changed):
+    fields = {
         "size_bytes": 12_345, "gzip_bytes": 6_000, "metrics": {"psnr": 20.126, "ssim": 0.8},
         "changes": {"psnr": 0.0, "ssim": 0.0}, "largest_error": 3, "grey_levels": 60,
         "longest_run": 12, "p50_ms": 1.26, "p90_ms": 2.0, "peak_mb": 80.4, "operations": 40,
         "delegated": "all 40, 90 dB from the CPU",
     }  # fmt: skip
-    return dataclasses.replace(quantization_sweep.VariantResult(name), **{**measured, **changed})
+    return dataclasses.replace(quantization_sweep.VariantResult(name), **{**fields, **changed})
 
 
-def test_the_table_says_what_was_measured_and_why_a_rung_is_missing():
+def test_the_table_contains_the_measurements_and_why_a_variant_is_missing():
     less = {"psnr": -0.126, "ssim": -0.00123}
     missing = quantization_sweep.VariantResult("int8_qat", reason="needs tf_keras")
-    table = quantization_sweep.table([rung(), rung("int8", changes=less), missing], "plain")
+    table = quantization_sweep.markdown_table(
+        [variant_result(), variant_result("int8", changes=less), missing], "plain"
+    )
     head, rule, first, second, third = (line[2:-2].split(" | ") for line in table.splitlines())
     assert len({len(line) for line in (head, rule, first, second, third)}) == 1
     assert head[:7] == [
-        "rung", "kB", "gzip kB", "PSNR dB (plain)", "change", "SSIM (plain)", "change",
+        "variant", "kB", "gzip kB", "PSNR dB (plain)", "change", "SSIM (plain)", "change",
     ]  # fmt: skip
     assert first[:7] == ["float32", "12.3", "6.0", "20.13", "+0.00", "0.8000", "+0.0000"]
     assert second[3:7] == ["20.13", "-0.13", "0.8000", "-0.0012"]
     assert second[7:] == ["3", "60", "12", "1.3", "2.0", "80", "all 40, 90 dB from the CPU"]
-    assert third == ["int8_qat", *["-"] * 12, "not made: needs tf_keras"]
+    assert third == ["int8_qat", *["-"] * 12, "not built: needs tf_keras"]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run folder around a dashcam_net that learned nothing, with pairs to learn from."""
+    """A run folder with an untrained dashcam_net and pairs to train on."""
     import keras
 
     from lowlight_tf.models.dashcam_net import dashcam_net
 
-    folder = tmp_path_factory.mktemp("exposing")
+    folder = tmp_path_factory.mktemp("dashcam_net")
     options = {"filters": 4, "blocks": 0, "deep_filters": 4, "deep_blocks": 0, "context": 4}
     keras.utils.set_random_seed(1)
     dashcam_net(**options).save(folder / "model.keras")
     ENHANCE_WITH_THUMBNAIL.save(folder / "contract.json")
     recipe = Recipe(model="dashcam_net", options=options).replace(
-        ["pipeline.crop=16", "pipeline.batch=2"]
+        ["pipeline.crop_size=16", "pipeline.batch_size=2"]
     )
     (folder / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
-    rng, listed = np.random.default_rng(2), []
+    rng, pairs = np.random.default_rng(2), []
     for index in range(4):
         low = (0.2 * rng.random((5, 6, 3)).repeat(8, 0).repeat(8, 1)).astype(np.float32)
         paths = {}
@@ -131,7 +133,7 @@ def run(tmp_path_factory):
             (folder / side).mkdir(exist_ok=True)
             paths[side] = folder / side / f"{index}.png"
             image_io.write_float_rgb(paths[side], image)
-        listed.append(
+        pairs.append(
             {
                 "name": str(index),
                 "inputs": {"low": str(paths["low"])},
@@ -139,7 +141,7 @@ def run(tmp_path_factory):
             }
         )
     for name in ("training", "validation"):
-        write_json(folder / f"pairs_{name}.json", {"pairs": listed})
+        write_json(folder / f"pairs_{name}.json", {"pairs": pairs})
     return folder
 
 
@@ -152,83 +154,88 @@ def pairs_of(run):
     return [Pair(f"{i}", {"low": run / f"low/{i}.png"}, run / f"high/{i}.png") for i in range(2)]
 
 
-def lesson(run, **options):
-    def judge(images):
+def fine_tune_config(run, **options):
+    def loss_fn(images):
         import tensorflow as tf
 
         return tf.reduce_mean(tf.abs(images["target"] - images["enhanced"]))
 
-    return FineTuneConfig(pairs_of(run), judge, qat_steps=2, prune_steps=4, **options)
+    return FineTuneConfig(pairs_of(run), loss_fn, qat_steps=2, prune_steps=4, **options)
 
 
-def climb(maker, folder, rungs, pairs, prove=False):
-    """Return rungs by name, measured on two pictures; the software delegate takes its time."""
+def sweep(builder, folder, variants, pairs, check_delegate=False):
+    """Return results by name, on two images; by default without the slow software delegate."""
     metrics = ["psnr", "mae"]
-    made = quantization_sweep.sweep(
-        maker, rungs, folder, pairs, metrics=metrics, runs=2, prove=prove
+    results = quantization_sweep.sweep(
+        builder, variants, folder, pairs, metrics=metrics, runs=2, check_delegate=check_delegate
     )
-    return {rung.name: rung for rung in made}
+    return {result.name: result for result in results}
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("qat")
-def test_every_rung_is_made_and_measured(run, tmp_path):
-    made = climb(
-        VariantBuilder(run, size=SIZE, lesson=lesson(run)), tmp_path, VARIANTS, pairs_of(run)
+def test_every_variant_is_built_and_measured(run, tmp_path):
+    results = sweep(
+        VariantBuilder(run, size=SIZE, fine_tuning=fine_tune_config(run)),
+        tmp_path,
+        VARIANTS,
+        pairs_of(run),
     )
-    assert list(made) == list(VARIANTS)
-    for name, rung in made.items():
-        assert rung.reason == ""
-        card = ModelCard.load(rung.path.with_suffix(".json"))
-        assert card.quantization == name.partition("_")[0]
+    assert list(results) == list(VARIANTS)
+    for name, result in results.items():
+        assert result.reason == ""
+        card = ModelCard.load(result.path.with_suffix(".json"))
+        assert card.quantization == VARIANTS[name].quantization
         assert card.parity_db > 20
         assert (card.height, card.width) == SIZE
-        load_model(rung.path)  # card and file belong together
-        assert rung.size_bytes == rung.path.stat().st_size > rung.gzip_bytes > 0
-        assert rung.changes["psnr"] == rung.metrics["psnr"] - made["float32"].metrics["psnr"]
-        assert 1 <= rung.grey_levels <= SIZE[1]
-        assert 1 <= rung.longest_run <= SIZE[1]
-        assert 0 < rung.p50_ms <= rung.p90_ms
-        assert rung.peak_mb > 10
-        assert rung.operations > 20
-        assert rung.delegated == ""
-    assert made["float32"].largest_error == 0
-    assert made["float32"].changes == {"psnr": 0, "mae": 0}
-    assert made["float16"].largest_error <= 1 < made["int8"].largest_error
-    assert made["float16"].size_bytes < made["float32"].size_bytes
-    assert made["float16_pruned"].gzip_bytes < made["float16"].gzip_bytes
-    told = {
-        name: ModelCard.load(rung.path.with_suffix(".json")).training for name, rung in made.items()
+        load_model(result.path)  # checks the card against the file
+        assert result.size_bytes == result.path.stat().st_size > result.gzip_bytes > 0
+        assert result.changes["psnr"] == result.metrics["psnr"] - results["float32"].metrics["psnr"]
+        assert 1 <= result.grey_levels <= SIZE[1]
+        assert 1 <= result.longest_run <= SIZE[1]
+        assert 0 < result.p50_ms <= result.p90_ms
+        assert result.peak_mb > 10
+        assert result.operations > 20
+        assert result.delegated == ""
+    assert results["float32"].largest_error == 0
+    assert results["float32"].changes == {"psnr": 0, "mae": 0}
+    assert results["float16"].largest_error <= 1 < results["int8"].largest_error
+    assert results["float16"].size_bytes < results["float32"].size_bytes
+    assert results["float16_pruned"].gzip_bytes < results["float16"].gzip_bytes
+    training = {
+        name: ModelCard.load(result.path.with_suffix(".json")).training
+        for name, result in results.items()
     }
-    assert told["float32"] == told["int8"] == {}
-    assert told["int8_qat"]["quantization_aware"]["steps"] == 2
-    assert told["int8_pruned"]["pruning"]["sparsity"] == 0.5
+    assert training["float32"] == training["int8"] == {}
+    assert training["int8_qat"]["quantization_aware"]["steps"] == 2
+    assert training["int8_pruned"]["pruning"]["sparsity"] == 0.5
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("qat")
-def test_every_rung_of_a_net_that_fuses_is_made(fusing_run, tmp_path):
-    pairs = read_pairs(fusing_run / "pairs_training.json")
-    learned = FineTuneConfig(pairs, None, qat_steps=2, prune_steps=4)  # it has its teacher only
-    maker = VariantBuilder(fusing_run, size=(48, 64), lesson=learned)
-    made = quantization_sweep.sweep(
-        maker, VARIANTS, tmp_path, pairs, metrics=["entropy"], runs=2, prove=False
+def test_every_variant_of_a_fusion_model_is_built(fusing_run, tmp_path):
+    pairs = read_split_pairs(fusing_run / "pairs_training.json")
+    config = FineTuneConfig(pairs, None, qat_steps=2, prune_steps=4)  # only distillation
+    builder = VariantBuilder(fusing_run, size=(48, 64), fine_tuning=config)
+    results = quantization_sweep.sweep(
+        builder, VARIANTS, tmp_path, pairs, metrics=["entropy"], runs=2, check_delegate=False
     )
-    for rung in made:
-        assert rung.reason == ""
-        card = ModelCard.load(rung.path.with_suffix(".json"))
+    for result in results:
+        assert result.reason == ""
+        card = ModelCard.load(result.path.with_suffix(".json"))
         assert card.parity_db > 20
-        assert card.weights == maker.net.count_params()
-        told = card.training.get("quantization_aware", card.training.get("pruning"))
-        assert (told["teacher"] == 1) if "_" in rung.name else (told is None)
-        names = {t["name"] for t in tensors(rung.path) if t["dtype"] == np.float32}
-        assert not (rung.name.startswith("int8") and names)
+        assert card.weights == builder.model.count_params()
+        record = card.training.get("quantization_aware", card.training.get("pruning"))
+        is_fine_tuned = bool(VARIANTS[result.name].fine_tuning)
+        assert (record["teacher"] == 1) if is_fine_tuned else (record is None)
+        names = {t["name"] for t in tensors(result.path) if t["dtype"] == np.float32}
+        assert not (result.name.startswith("int8") and names)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("qat")
-def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_path):
-    """Curves are in no file: what zero_dce was judged by cannot judge its shadow."""
+def test_a_model_whose_losses_need_other_outputs_is_fine_tuned_by_self_distillation(run, tmp_path):
+    """A file has no curves, so the losses of zero_dce cannot be computed for its clone."""
     import keras
 
     from lowlight_tf.models.zero_dce import zero_dce
@@ -240,84 +247,85 @@ def test_a_net_whose_losses_look_inside_learns_once_more_from_itself(run, tmp_pa
     zero_dce(**options).save(folder / "model.keras")
     ENHANCE.save(folder / "contract.json")
     recipe = Recipe(model="zero_dce", options=options).replace(
-        ["pipeline.crop=16", "pipeline.batch=2"]
+        ["pipeline.crop_size=16", "pipeline.batch_size=2"]
     )
     (folder / "recipe.toml").write_text(recipe.dump(), encoding="utf-8")
-    objective = CompositeLoss({"exposure": 10.0, "curve_smoothness": 200.0})
-    learned = dataclasses.replace(
-        lesson(folder), judge=lambda images: objective.total(objective(images))
+    loss = CompositeLoss({"exposure": 10.0, "curve_smoothness": 200.0})
+    config = dataclasses.replace(
+        fine_tune_config(folder), loss_fn=lambda images: loss.total(loss(images))
     )
-    made = climb(
-        VariantBuilder(folder, size=SIZE, lesson=learned),
+    results = sweep(
+        VariantBuilder(folder, size=SIZE, fine_tuning=config),
         tmp_path,
         ("int8_qat", "float16_pruned"),
         pairs_of(folder),
     )
     for name, kind in {"int8_qat": "quantization_aware", "float16_pruned": "pruning"}.items():
-        assert made[name].reason == ""
-        card = ModelCard.load(made[name].path.with_suffix(".json"))
+        assert results[name].reason == ""
+        card = ModelCard.load(results[name].path.with_suffix(".json"))
         assert card.training[kind]["teacher"] == 1
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("qat")
-def test_a_net_that_cannot_be_reconstructed_says_so_in_its_row(untrained_run, run, tmp_path):
-    maker = VariantBuilder(untrained_run, size=SIZE, lesson=lesson(run))
-    made = climb(maker, tmp_path, ("int8_qat", "int8_pruned"), pairs_of(run))
-    assert list(made) == ["float32", "int8_qat", "int8_pruned"]
-    for rung in ("int8_qat", "int8_pruned"):
-        assert "is a GroupNormalization" in made[rung].reason
-        assert made[rung].path is None
+def test_the_row_of_a_model_that_cannot_be_cloned_has_the_reason(untrained_run, run, tmp_path):
+    builder = VariantBuilder(untrained_run, size=SIZE, fine_tuning=fine_tune_config(run))
+    results = sweep(builder, tmp_path, ("int8_qat", "int8_pruned"), pairs_of(run))
+    assert list(results) == ["float32", "int8_qat", "int8_pruned"]
+    for name in ("int8_qat", "int8_pruned"):
+        assert "is a GroupNormalization" in results[name].reason
+        assert results[name].path is None
     assert len(list(tmp_path.glob("*.tflite"))) == 1
 
 
 @pytest.mark.slow
-def test_without_the_extra_the_rungs_that_need_it_say_so(run, tmp_path, monkeypatch):
+def test_without_the_extra_the_variants_that_need_it_have_the_reason(run, tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("lowlight_tf.export.")]:
-        if name.rpartition(".")[2] in ("qat", "prune", "shadow"):
+        if name.rpartition(".")[2] in ("qat", "prune", "tf_keras_clone"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tf_keras", None)
-    maker = VariantBuilder(run, size=SIZE, lesson=lesson(run))
-    made = climb(maker, tmp_path, ("int8_qat", "float16"), pairs_of(run))
-    assert made["int8_qat"].reason == "needs tf_keras: pip install 'lowlight_tf[qat]'"
-    assert made["float16"].reason == ""
+    builder = VariantBuilder(run, size=SIZE, fine_tuning=fine_tune_config(run))
+    results = sweep(builder, tmp_path, ("int8_qat", "float16"), pairs_of(run))
+    assert results["int8_qat"].reason == "needs tf_keras: pip install 'lowlight_tf[qat]'"
+    assert results["float16"].reason == ""
 
 
 @pytest.mark.slow
-def test_the_table_tells_what_the_delegate_takes(run, tmp_path):
-    maker = VariantBuilder(run, size=SIZE, lesson=lesson(run))
-    made = climb(maker, tmp_path, ("int16x8",), pairs_of(run), prove=True)
-    said = made["float32"].delegated
-    assert said.startswith(f"all {made['none'].operations}, ") or "no Vulkan driver" in said
-    assert made["int16x8"].delegated == "none: it has no 16-bit integers"
+def test_the_result_contains_what_the_delegate_supports(run, tmp_path):
+    builder = VariantBuilder(run, size=SIZE, fine_tuning=fine_tune_config(run))
+    results = sweep(builder, tmp_path, ("int16x8",), pairs_of(run), check_delegate=True)
+    summary = results["float32"].delegated
+    count = results["float32"].operations
+    assert summary.startswith(f"all {count}, ") or "no Vulkan driver" in summary
+    assert results["int16x8"].delegated == "none: it has no 16-bit integers"
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"sparsity": 1.0}, "`sparsity` must be from"),
         ({"sparsity": float("nan")}, "`sparsity` must be from"),
         ({"teacher": 1.5}, "`teacher` must be from 0 to 1"),
     ],
 )
-def test_refuses_a_lesson_that_teaches_nothing(run, options, said):
-    with pytest.raises(UsageError, match=said):
-        lesson(run, **options)
+def test_settings_out_of_range_are_refused(run, options, message):
+    with pytest.raises(UsageError, match=message):
+        fine_tune_config(run, **options)
 
 
-def test_refuses_no_steps(run):
+def test_zero_steps_are_refused(run):
     with pytest.raises(UsageError, match="`qat_steps` must be at least 1"):
         FineTuneConfig(pairs_of(run), None, qat_steps=0)
 
 
 @pytest.mark.slow
-def test_a_net_of_raw_pictures_learns_once_more_from_raw_files(developing_run, tmp_path):
+def test_a_raw_model_is_fine_tuned_on_raw_files(developing_run, tmp_path):
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
     run = shutil.copytree(developing_run, tmp_path / "run")
-    pairs = read_pairs(run / "pairs_training.json")
-    learned = dataclasses.replace(lesson(run), pairs=pairs)
-    maker = VariantBuilder(run, size=(16, 32), lesson=learned, calibration_folder=run)
-    made = climb(maker, tmp_path, ["float16_pruned"], pairs)["float16_pruned"]
-    assert made.reason == ""
-    assert made.metrics["psnr"] > 0
+    pairs = read_split_pairs(run / "pairs_training.json")
+    config = dataclasses.replace(fine_tune_config(run), pairs=pairs)
+    builder = VariantBuilder(run, size=(16, 32), fine_tuning=config, calibration_folder=run)
+    results = sweep(builder, tmp_path, ["float16_pruned"], pairs)["float16_pruned"]
+    assert results.reason == ""
+    assert results.metrics["psnr"] > 0
     assert list((run / "decoded").rglob("*.npy"))

@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.export.convert import convert
-from lowlight_tf.export.parity import largest_difference
+from lowlight_tf.export.parity import max_difference
 from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import ModelCard
 
@@ -60,4 +60,4 @@ def test_is_the_same_model_on_the_device(case, tmp_path):
         size_bytes=path.stat().st_size, weights=model.count_params(),
     )  # fmt: skip
     card.save(path.with_suffix(".json"))
-    assert largest_difference(model, contract, path) < 1e-5
+    assert max_difference(model, contract, path) < 1e-5

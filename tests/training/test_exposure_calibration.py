@@ -70,7 +70,7 @@ def test_a_run_ends_with_the_fit_and_says_so(streets, tmp_path, capsys):
     more = ["pipeline.crop=16", "pipeline.batch=2", "pipeline.late_from=1.0", "training.steps=2"]
     more += ["training.compiled=false", "training.validation=0.1", f"data=['{streets}']"]
     run = train(Recipe.load("dashcam_net_nano").replace(small + more), tmp_path / "run")
-    net = KerasEngine(run).net
+    net = KerasEngine(run).model
     assert np.abs(np.asarray(net.get_layer("lift_lit").kernel)).max() > 0
     of_shade = np.asarray(net.get_layer("lift_shade").kernel)
     assert of_shade.size == 48

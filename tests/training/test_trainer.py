@@ -194,4 +194,4 @@ def test_trains_under_another_backend(backend, recipe, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run" / "training.json").read_text())["backend"] == backend
-    assert KerasEngine(tmp_path / "run").net.count_params() > 0
+    assert KerasEngine(tmp_path / "run").model.count_params() > 0

@@ -73,7 +73,7 @@ def test_a_run_goes_on_to_the_same_weights_of_both_sides(whole, recipe, tmp_path
 def test_only_the_net_is_kept_and_both_sides_are_in_the_log(whole, recipe):
     alone = Recipe.load(whole / "recipe.toml").replace(["critic.model=''"])
     assert alone == recipe.replace([*GAN, "critic.model=''"])
-    net = KerasEngine(whole).net
+    net = KerasEngine(whole).model
     assert list(net.input) == ["low"]
     assert len(net.weights) == sum(name.startswith("net/") for name in arrays_of(whole))
     assert not any("logits" in layer.name for layer in net.layers)
@@ -154,4 +154,4 @@ def test_the_same_learner_trains_a_net_that_fuses_by_recipe_alone(tmp_path):
     run = train(recipe, tmp_path / "run")
     history = History.load(run / "history.csv")
     assert len(history.column("critic_real")[0]) == 2
-    assert set(KerasEngine(run).net.input) == {"visible", "infrared"}
+    assert set(KerasEngine(run).model.input) == {"visible", "infrared"}

@@ -3,54 +3,58 @@
 import argparse
 from pathlib import Path
 
-from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.options import image_size
+from lowlight_tf.cli.options import image_sizes, split_names
 
-HELP = "write a trained run as .tflite files for devices, each compared with Keras"
+HELP = "write a trained run as .tflite files for devices, each compared with its Keras model"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument("run", type=Path, help="run folder, as `lowlight-tf train` writes it")
     parser.add_argument(
         "--size",
+        nargs="+",
         required=True,
-        help="HEIGHTxWIDTH that the files take (pixels), or several, by commas",
+        metavar="HEIGHTxWIDTH",
+        help="input sizes of the files (pixels), separated by spaces or commas",
     )
     parser.add_argument(
         "--quantize",
-        default="float16,int8",
-        help="a file for each of these, by commas: none, float16, dynamic, int8, int16x8",
+        nargs="+",
+        default=["float16", "int8"],
+        metavar="QUANTIZATION",
+        help="one file for each of these, separated by spaces or commas: float32, float16, "
+        "dynamic_range, int8, int16x8 (default: float16 int8)",
     )
-    parser.add_argument("--output", type=Path, help="folder to write into (RUN/export if absent)")
-    parser.add_argument("--name", help="what files and cards call the net (its model if absent)")
+    parser.add_argument("--output", type=Path, help="folder to write into (default: RUN/export)")
+    parser.add_argument(
+        "--name", help="name of the model in files and cards (default: its architecture)"
+    )
     parser.add_argument(
         "--calibration",
         type=Path,
-        help="folder of dark pictures that int8 and int16x8 take their ranges from "
-        "(the run's training pictures if absent)",
+        help="folder of low-light images from which int8 and int16x8 take their ranges "
+        "(default: the run's training images)",
     )
     parser.add_argument(
         "--golden",
         action="store_true",
-        help="write a picture and its output beside each file, for `lowlight-tf verify`",
+        help="write an input image and its output next to each file, for `lowlight-tf verify`",
     )
     parser.add_argument(
         "--set",
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="an option of the net that leaves its weights as they are, or a preparation: "
-        "options.strategy=sum, preparation.finish=0",
+        help="a model option that leaves the weights unchanged, or a preprocessing setting: "
+        "options.strategy=sum, preprocessing.output_stretch=0",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export, compare, report. Return 0 if every file is faithful to its net, else 1."""
-    sizes = [image_size(size) for size in args.size.split(",")]
-    kinds = [kind for kind in args.quantize.split(",") if kind]
-    if not kinds:
-        raise UsageError("`quantize` must name at least one kind of file. Received: none.")
+    """Export and compare. Return 0 if the parity of every file is sufficient, else 1."""
+    sizes = image_sizes(args.size)
+    quantizations = split_names("quantize", args.quantize)
 
     from lowlight_tf.export.exporter import export_run
     from lowlight_tf.export.parity import MIN_PARITY_DB
@@ -62,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         for path in export_run(
             args.run,
             size=size,
-            quantize=kinds,
+            quantize=quantizations,
             output=args.output or args.run / "export",
             name=args.name,
             calibration_folder=args.calibration,
@@ -70,14 +74,15 @@ def run(args: argparse.Namespace) -> int:
             settings=args.set,
         )
     ]
-    faithful = True
+    all_sufficient = True
     for path in paths:
         card = ModelCard.load(path.with_suffix(".json"))
-        least = MIN_PARITY_DB[card.quantization]
-        verdict = "" if card.parity_db >= least else f", NOT faithful (at least {least:.0f} dB)"
-        faithful = faithful and not verdict
+        min_parity_db = MIN_PARITY_DB[card.quantization]
+        is_sufficient = card.parity_db >= min_parity_db
+        all_sufficient = all_sufficient and is_sufficient
+        verdict = "" if is_sufficient else f", TOO LOW (at least {min_parity_db:.0f} dB)"
         print(
             f"{path}: {card.size_bytes / 1000:.0f} kB, {card.quantization}, "
             f"{card.parity_db:.1f} dB from Keras{verdict}"
         )
-    return 0 if faithful else 1
+    return 0 if all_sufficient else 1

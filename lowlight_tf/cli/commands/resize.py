@@ -1,18 +1,22 @@
-"""`lowlight-tf resize`: a shipped net or a .tflite file -> the same net for another frame size."""
+"""`lowlight-tf resize`: a shipped model or a .tflite file -> the same model for another size."""
 
 import argparse
 from pathlib import Path
 
-HELP = "write a net for another size of frame, for a GPU or NPU that takes one size"
+HELP = "write a model for another frame size, for a GPU or NPU that needs a fixed size"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "model", metavar="MODEL", help="shipped name, or .tflite file with its card"
     )
     parser.add_argument(
-        "--size", required=True, help="HEIGHTxWIDTH of the frames (pixels), or several, by commas"
+        "--size",
+        nargs="+",
+        required=True,
+        metavar="HEIGHTxWIDTH",
+        help="frame sizes (pixels), separated by spaces or commas",
     )
     parser.add_argument("--output", type=Path, default=Path("."), help="folder to write into")
 
@@ -20,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the files; return 0."""
     from lowlight_tf import checks
-    from lowlight_tf.cli.options import image_size, model_file
+    from lowlight_tf.cli.options import image_sizes, model_file
     from lowlight_tf.tflite_graph.resize_model import resize_model
 
-    sizes = [image_size(size) for size in args.size.split(",")]
+    sizes = image_sizes(args.size)
     path = model_file(args.model)
     if args.output.exists():
         checks.check_dir("output", args.output)

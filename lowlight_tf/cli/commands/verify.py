@@ -1,30 +1,36 @@
-"""`lowlight-tf verify`: is a .tflite file what its card says, and does a GPU take it whole?"""
+"""`lowlight-tf verify`: check .tflite files against card, golden pair, Keras and GPU delegate."""
 
 import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
 
-HELP = "check .tflite files: card, golden output, Keras, and the real GPU delegate"
+if TYPE_CHECKING:
+    from lowlight_tf.runtime.engine import Images
+
+STATUS = {True: "ok    ", False: "FAILED", None: "open  "}
+
+HELP = "check .tflite files: card, golden output, parity with Keras, and the real GPU delegate"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument("files", nargs="+", type=Path, help=".tflite files, each with its card")
     parser.add_argument(
-        "--run", type=Path, help="run folder to compare with (the one around the file if absent)"
+        "--run", type=Path, help="run folder to compare with (default: the parent folder)"
     )
     parser.add_argument(
         "--require-delegate",
         action="store_true",
-        help="fail where no Vulkan driver lets the GPU delegate run",
+        help="fail if there is no Vulkan driver for the GPU delegate",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check each file, all of them. Return 0 if everything holds, else 1."""
+    """Check every file. Return 0 if all checks pass, else 1."""
     for path in args.files:
         if path.suffix != ".tflite" or not path.is_file():
             raise UsageError(f"`files` must be .tflite files that exist. Received: {path}.")
@@ -32,27 +38,27 @@ def run(args: argparse.Namespace) -> int:
     for path in args.files:
         print(path)
         try:
-            for holds, line in findings(path, args.run, required=args.require_delegate):
-                print(f"  {'ok    ' if holds else 'FAILED' if holds is False else 'open  '} {line}")
-                failed += holds is False
+            for passed, line in check_file(path, args.run, require_delegate=args.require_delegate):
+                print(f"  {STATUS[passed]} {line}")
+                failed += passed is False
         except UsageError as error:
             print(f"  FAILED {error}")
             failed += 1
     return 1 if failed else 0
 
 
-def findings(
-    path: Path, run: Path | None, *, required: bool = False
+def check_file(
+    path: Path, run: Path | None, *, require_delegate: bool = False
 ) -> Iterator[tuple[bool | None, str]]:
     """Check one file.
 
     Args:
         path: The .tflite file.
-        run: Run folder that it came from, or None to look around the file.
-        required: A missing Vulkan driver is a failure.
+        run: Run folder that it was exported from, or None to search the parent folders.
+        require_delegate: A missing Vulkan driver is a failure.
 
     Yields:
-        Whether a check holds (None where it could not be made), and a line on it.
+        Whether a check passed (None if it was not run), and a line of text about it.
     """
     from lowlight_tf.export import calibration_data, parity
     from lowlight_tf.runtime import golden
@@ -60,56 +66,58 @@ def findings(
 
     engine = LiteRTEngine(path)
     card = engine.card
-    yield True, "card: checksum, ports and types are the file's"
+    yield True, "card: checksum, ports and types agree with the file"
 
     pair = path.with_suffix(".npz")
     if pair.is_file():
-        agreement = golden.golden_db(engine, pair)
-        yield agreement >= golden.MIN_GOLDEN_DB, f"golden output: reproduced to {agreement:.1f} dB"
+        psnr_db = golden.golden_db(engine, pair)
+        yield psnr_db >= golden.MIN_GOLDEN_DB, f"golden output: reproduced to {psnr_db:.1f} dB"
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
-    sources = calibration_data.calibration_images(
-        card.contract, run=run, most=4, preprocessing=engine.preprocessing
+    images = calibration_data.calibration_images(
+        card.contract, run=run, max_images=4, preprocessing=engine.preprocessing
     )
-    compared = calibration_data.parity_samples(sources, card.contract, (card.height, card.width))
+    batches = calibration_data.parity_samples(images, card.contract, (card.height, card.width))
     if run:
         from lowlight_tf.export.exporter import load_run
 
         options = [f"options.{key}={json.dumps(value)}" for key, value in card.options.items()]
-        _, reference = load_run(run, options)  # the file may be of other ones than the run
-        least = parity.MIN_PARITY_DB[card.quantization]
-        floats = [calibration_data.img_as_float32(picture) for picture in compared]
-        agreement = parity.parity_db(reference, engine, floats)
+        _, reference = load_run(run, options)  # the file's options may differ from the run's
+        min_parity_db = parity.MIN_PARITY_DB[card.quantization]
+        floats = [calibration_data.batch_as_float32(batch) for batch in batches]
+        parity_db = parity.parity_db(reference, engine, floats)
         yield (
-            agreement >= least,
-            f"Keras: {agreement:.1f} dB from {run} (at least {least:.0f})",
+            parity_db >= min_parity_db,
+            f"Keras: {parity_db:.1f} dB from {run} (at least {min_parity_db:.0f})",
         )
     else:
         yield None, "Keras: not compared; name the run folder with --run"
     if card.quantization == "int16x8":
-        yield None, "GPU delegate: not run; it has no 16-bit integers. Take float16 or int8 there"
+        yield None, "GPU delegate: not run; it has no 16-bit integers. Use float16 or int8 on a GPU"
     else:
-        yield _check_delegate(path, compared[0], card.dtype, required)
+        yield _check_delegate(path, batches[0], card.dtype, require_delegate)
 
 
 def _is_run(folder: Path) -> bool:
     return (folder / "model.keras").is_file()
 
 
-def _check_delegate(path, picture, dtype: str, required: bool) -> tuple[bool | None, str]:
+def _check_delegate(
+    path: Path, batch: "Images", dtype: str, require_delegate: bool
+) -> tuple[bool | None, str]:
     from lowlight_tf.export import calibration_data, gpu_delegate
 
-    images = picture if dtype == "uint8" else calibration_data.img_as_float32(picture)
+    inputs = batch if dtype == "uint8" else calibration_data.batch_as_float32(batch)
     try:
-        proof = gpu_delegate.check_gpu_delegate(path, images)
+        report = gpu_delegate.check_gpu_delegate(path, inputs)
     except gpu_delegate.VulkanUnavailableError as error:
-        return (False if required else None), f"GPU delegate: not run. {error}"
+        return (False if require_delegate else None), f"GPU delegate: not run. {error}"
     except RuntimeError as error:
         return False, f"GPU delegate: {error}"
-    if proof.refused:
-        lines = "\n           ".join((proof.count, *proof.refused))
-        return False, f"GPU delegate ({proof.device}): {lines}"
+    if report.unsupported_ops:
+        lines = "\n           ".join((report.summary, *report.unsupported_ops))
+        return False, f"GPU delegate ({report.device}): {lines}"
     return True, (
-        f"GPU delegate ({proof.device}): takes every operation; differs from the CPU by at most "
-        f"{proof.difference:.1e}, {proof.agreement_db:.1f} dB"
+        f"GPU delegate ({report.device}): supports every operation; differs from the CPU by at "
+        f"most {report.max_difference:.1e}, {report.psnr_db:.1f} dB"
     )

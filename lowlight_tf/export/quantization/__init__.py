@@ -1,1 +1,1 @@
-"""Post-training quantization: observing activations, equalization, GPTQ rounding."""
+"""Post-training quantization: activation ranges, cross-layer equalization, GPTQ rounding."""

@@ -1,4 +1,4 @@
-"""What goes through a net: shown to whoever wants to know, operation by operation."""
+"""Observation of every operation's inputs and outputs while a model runs on samples."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,28 +9,28 @@ import keras
 from lowlight_tf.export.quantization.post_training import Sample
 
 MAX_SAMPLES = 16
-"""How many samples are looked at."""
+"""Number of samples, evenly spaced, that are run at most."""
 
 
 def observe_activations(
-    net: keras.Model,
+    model: keras.Model,
     samples: Sequence[Sample],
-    note: Callable[[keras.Operation, tuple[Any, ...], Any], None],
+    callback: Callable[[keras.Operation, tuple[Any, ...], Any], None],
 ) -> None:
-    """Run a net on at most `MOST` of some samples, evenly chosen.
+    """Run a model on at most `MAX_SAMPLES` samples and call back for every operation.
 
     Args:
-        net: A functional model.
-        samples: Pictures that span what it will see.
-        note: Told of each operation, what it was given by position, and what it gave.
+        model: A functional model.
+        samples: Samples that span the model's inputs: port name -> (1, H, W, C).
+        callback: Called as (operation, its positional arguments, its result).
     """
 
     def run(operation: keras.Operation, *args, **kwargs):
         result = operation(*args, **kwargs)
-        note(operation, args, result)
+        callback(operation, args, result)
         return result
 
     for sample in samples[:: -(-len(samples) // MAX_SAMPLES)]:
-        images = [sample[port.name] for port in net.inputs]
-        # Keras has no public name for walking over its graph.
-        net._run_through_graph(images, lambda operation: partial(run, operation))
+        inputs = [sample[port.name] for port in model.inputs]
+        # Keras has no public method to walk its graph.
+        model._run_through_graph(inputs, lambda operation: partial(run, operation))

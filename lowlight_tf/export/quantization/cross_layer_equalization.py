@@ -1,4 +1,4 @@
-"""The same net with feature maps of like range, so that eight bits serve all of them."""
+"""Cross-layer equalization: feature maps of one tensor get similar ranges before quantization."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -13,181 +13,180 @@ from lowlight_tf.layers.pyramid import BlurPool
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
 STRENGTH = 0.7
-"""How far ranges are made alike, from 0 to 1: what feature maps gain in steps, kernels lose."""
+"""Degree of equalization, 0 to 1: feature maps gain resolution and kernels lose it."""
 
 MIN_RANGE_FRACTION = 1 / 64
-"""The least share of its tensor's range that a feature map is taken to have."""
+"""Lower bound of a feature map's range, as a fraction of its tensor's range."""
 
 POSITIVE_HOMOGENEOUS = (keras.activations.linear, keras.activations.relu)
-"""Activations that let a positive factor through."""
+"""Activations f with f(a * x) = a * f(x) for a > 0."""
 
 SCALE_EQUIVARIANT_LAYERS = (layers.ReLU, layers.LeakyReLU, layers.GlobalAveragePooling2D, BlurPool)
-"""Layers that do, too."""
+"""Layers without learned weights and with the same property."""
 
-SUMS = ("Add", "Subtract")
-"""What lets one through that is common to all that it is given."""
+ADDITIVE_OPS = ("Add", "Subtract")
+"""Operations with the same property if all their inputs are scaled by the same factor."""
 
 
-def equalize_model(net: keras.Model, samples: Sequence[Sample]) -> keras.Model:
-    """Return a net that computes the same, with feature maps of like range in each tensor.
+def equalize_model(model: keras.Model, samples: Sequence[Sample]) -> keras.Model:
+    """Return a model that computes the same, with similar ranges of the maps of each tensor.
 
-    A tensor of eight bits has one scale. Where one feature map reaches ten times as far as another,
-    the other is left with 25 steps. But a map may be divided by any positive number if whatever
-    reads it multiplies by that number: convolutions, ReLU, means, sums, and products with gates
-    allow it. Maps that are added, or subtracted, are divided alike. Kernels bear it: in eight bits
-    they have a scale for each map that they make.
+    An 8-bit tensor has one scale: a feature map with a tenth of the range of another has 25 steps
+    left. A map may be divided by a positive factor if every reader multiplies by it, which
+    convolutions, ReLU, means, sums, and products with gates allow. Maps that are added or
+    subtracted share one factor. Kernels are not harmed: they are quantized with one scale per
+    output channel.
 
     Args:
-        net: A functional model, folded.
-        samples: Pictures that span what the net will see.
+        model: A functional model, reparameterized.
+        samples: Samples that span the model's inputs: port name -> (1, H, W, C).
 
     Returns:
-        A copy with other weights; maps that reach anything but the above stay as they are. The net
-        itself if that is all of them.
+        A copy with other weights; maps that reach any other operation keep their scale. The model
+        itself if no map can be scaled.
 
     Reference:
         Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV
-        2019. Differences: ranges are those of pictures, not of kernels, and all tensors that share
-        their factors are looked at together.
+        2019.
+
+    Differences from the paper:
+        Ranges are those of activations on samples, not of kernels, and all tensors that share
+        factors are considered together.
     """
-    walk = _EqualizationWalker()
-    # Keras has no public name for walking over its graph.
-    start = [_FeatureMaps() for _ in net.inputs]
-    walk.pin(net._run_through_graph(start, lambda operation: partial(walk.step, operation)))
-    free = walk.free()
-    if not free:
-        return net
-    factors = walk.factors(_reach(net, free, samples))
-    copy = keras.models.clone_model(net)
-    copy.set_weights(net.get_weights())
-    for name, (read, made) in walk.convolutions.items():
+    walker = _EqualizationWalker()
+    start = [_FeatureMaps() for _ in model.inputs]
+    # Keras has no public method to walk its graph.
+    outputs = model._run_through_graph(start, lambda operation: partial(walker.visit, operation))
+    walker.exclude(outputs)
+    tensors = walker.scalable_tensors()
+    if not tensors:
+        return model
+    factors = walker.scale_factors(_max_abs_per_map(model, tensors, samples))
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    for name, (input_ids, output_ids) in walker.convolutions.items():
         layer = copy.get_layer(name)
-        layer.kernel.assign(layer.kernel * factors[read][:, None] / factors[made])
+        layer.kernel.assign(layer.kernel * factors[input_ids][:, None] / factors[output_ids])
         if layer.use_bias:
-            layer.bias.assign(layer.bias / factors[made])
+            layer.bias.assign(layer.bias / factors[output_ids])
     return copy
 
 
 class _FeatureMaps:
-    """The feature maps of a tensor, each by its number; no numbers where none may be divided."""
+    """The feature maps of a tensor by their ids; None if none of them may be scaled."""
 
-    def __init__(self, numbers: np.ndarray | None = None) -> None:
-        self.numbers = numbers
+    def __init__(self, ids: np.ndarray | None = None) -> None:
+        self.ids = ids
 
 
 class _EqualizationWalker:
-    """What a walk over a net finds out: which maps there are, and which are divided alike.
+    """Walks a model's graph and collects which feature maps share a scale factor (union-find).
 
     Attributes:
-        convolutions: Name -> numbers of the maps that it reads, of those that it makes.
-        tensors: Name of an operation -> numbers of the maps that it gives.
+        convolutions: Layer name -> ids of its input maps, ids of its output maps.
+        tensors: Operation name -> ids of its output maps.
     """
 
     def __init__(self) -> None:
         self.convolutions: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.tensors: dict[str, np.ndarray] = {}
-        self._same = [0]  # number -> an older one that is divided alike; 0 is not divided
+        self._parents = [0]  # id -> an older id with the same factor; id 0 has factor 1
 
-    def step(
+    def visit(
         self, operation: keras.Operation, *args, **kwargs
     ) -> _FeatureMaps | list[_FeatureMaps]:
-        """Pass an operation."""
+        """Return the output maps of an operation for its input maps."""
         inputs = [
             maps for maps in keras.tree.flatten((args, kwargs)) if isinstance(maps, _FeatureMaps)
         ]
-        free = [maps for maps in inputs if maps.numbers is not None]
+        scalable = [maps for maps in inputs if maps.ids is not None]
         result = _FeatureMaps()
         if isinstance(operation, layers.Conv2D):
-            result = self._convolve(operation, inputs[0])
-        elif not free:
+            result = self._visit_convolution(operation, inputs[0])
+        elif not scalable:
             pass
         elif isinstance(operation, SCALE_EQUIVARIANT_LAYERS):
-            (result,) = free
+            (result,) = scalable
         elif isinstance(operation, SpaceToDepth):
-            result = _FeatureMaps(np.tile(free[0].numbers, operation.block**2))
-        elif isinstance(operation, DepthToSpace) and inputs[0] in free:
-            first, *others = free[0].numbers.reshape(operation.block**2, -1)
+            result = _FeatureMaps(np.tile(scalable[0].ids, operation.block**2))
+        elif isinstance(operation, DepthToSpace) and inputs[0] in scalable:
+            first, *others = scalable[0].ids.reshape(operation.block**2, -1)
             for other in others:
-                self._join(first, other)
+                self._union(first, other)
             result = _FeatureMaps(first)
-        elif type(operation).__name__ in SUMS and len(free) == len(inputs) > 1:
-            for maps in free[1:]:
-                self._join(*np.broadcast_arrays(free[0].numbers, maps.numbers))
-            (result, *_) = free
-        elif _joins_maps(operation) and len(free) == len(inputs):
-            result = _FeatureMaps(np.concatenate([maps.numbers for maps in free]))
-        elif type(operation).__name__ == "Multiply" and len(free) == 1:
-            (result,) = free
+        elif type(operation).__name__ in ADDITIVE_OPS and len(scalable) == len(inputs) > 1:
+            for maps in scalable[1:]:
+                self._union(*np.broadcast_arrays(scalable[0].ids, maps.ids))
+            (result, *_) = scalable
+        elif _is_channel_concat(operation) and len(scalable) == len(inputs):
+            result = _FeatureMaps(np.concatenate([maps.ids for maps in scalable]))
+        elif type(operation).__name__ == "Multiply" and len(scalable) == 1:
+            (result,) = scalable
         else:
-            self.pin(free)
-        if result.numbers is not None:
-            self.tensors[operation.name] = result.numbers
-        several = len(operation._inbound_nodes[0].output_tensors)
-        return result if several == 1 else [_FeatureMaps() for _ in range(several)]
+            self.exclude(scalable)
+        if result.ids is not None:
+            self.tensors[operation.name] = result.ids
+        num_outputs = len(operation._inbound_nodes[0].output_tensors)
+        return result if num_outputs == 1 else [_FeatureMaps() for _ in range(num_outputs)]
 
-    def pin(self, tensors: Iterable[_FeatureMaps]) -> None:
-        """Say that these maps must stay as they are."""
+    def exclude(self, tensors: Iterable[_FeatureMaps]) -> None:
+        """Fix the factor of these maps at 1."""
         for maps in keras.tree.flatten(tensors):
-            if maps.numbers is not None:
-                self._join(np.zeros_like(maps.numbers), maps.numbers)
+            if maps.ids is not None:
+                self._union(np.zeros_like(maps.ids), maps.ids)
 
-    def free(self) -> dict[str, np.ndarray]:
-        """Return the tensors that have maps which may be divided."""
-        return {
-            name: numbers
-            for name, numbers in self.tensors.items()
-            if any(self._root(number) for number in numbers)
-        }
+    def scalable_tensors(self) -> dict[str, np.ndarray]:
+        """Return the tensors with at least one map that may be scaled: name -> ids."""
+        return {name: ids for name, ids in self.tensors.items() if any(self._find(i) for i in ids)}
 
-    def factors(self, reach: dict[str, np.ndarray]) -> np.ndarray:
-        """Return by what each map, by number, is to be divided, from how far each reaches."""
-        shares = np.zeros(len(self._same))
-        for name, far in reach.items():
-            roots = [self._root(number) for number in self.tensors[name]]
-            np.maximum.at(shares, roots, far / max(far.max(), 1e-30))
-        found = np.clip(shares, MIN_RANGE_FRACTION, 1) ** STRENGTH
-        found[0] = 1
-        return np.float32([found[self._root(number)] for number in range(len(self._same))])
+    def scale_factors(self, max_abs: dict[str, np.ndarray]) -> np.ndarray:
+        """Return the divisor of each map, by id, from the largest magnitudes of the maps."""
+        fractions = np.zeros(len(self._parents))
+        for name, magnitudes in max_abs.items():
+            roots = [self._find(i) for i in self.tensors[name]]
+            np.maximum.at(fractions, roots, magnitudes / max(magnitudes.max(), 1e-30))
+        factors = np.clip(fractions, MIN_RANGE_FRACTION, 1) ** STRENGTH
+        factors[0] = 1
+        return np.float32([factors[self._find(i)] for i in range(len(self._parents))])
 
-    def _convolve(self, layer: layers.Conv2D, maps: _FeatureMaps) -> _FeatureMaps:
-        kept = np.zeros(layer.kernel.shape[2], int)
-        read = kept if maps.numbers is None else maps.numbers
-        if layer.name in self.convolutions:  # laid a second time: its kernel is one
-            before, made = self.convolutions[layer.name]
-            self._join(before, read)
+    def _visit_convolution(self, layer: layers.Conv2D, maps: _FeatureMaps) -> _FeatureMaps:
+        input_ids = np.zeros(layer.kernel.shape[2], int) if maps.ids is None else maps.ids
+        if layer.name in self.convolutions:  # a second call: both share one kernel
+            first_ids, output_ids = self.convolutions[layer.name]
+            self._union(first_ids, input_ids)
         else:
-            made = np.zeros(layer.filters, int)
+            output_ids = np.zeros(layer.filters, int)
             if layer.activation in POSITIVE_HOMOGENEOUS:
-                made = np.arange(layer.filters) + len(self._same)
-                self._same += made.tolist()
-            self.convolutions[layer.name] = read, made
-        return _FeatureMaps(made if made.any() else None)
+                output_ids = np.arange(layer.filters) + len(self._parents)
+                self._parents += output_ids.tolist()
+            self.convolutions[layer.name] = input_ids, output_ids
+        return _FeatureMaps(output_ids if output_ids.any() else None)
 
-    def _root(self, number: int) -> int:
-        while self._same[number] != number:
-            number = self._same[number]
-        return number
+    def _find(self, i: int) -> int:
+        while self._parents[i] != i:
+            i = self._parents[i]
+        return i
 
-    def _join(self, some: np.ndarray, others: np.ndarray) -> None:
-        for one, other in zip(some, others, strict=True):
-            older, newer = sorted((self._root(one), self._root(other)))
-            self._same[newer] = older
+    def _union(self, ids: np.ndarray, other_ids: np.ndarray) -> None:
+        for first, second in zip(ids, other_ids, strict=True):
+            older, newer = sorted((self._find(first), self._find(second)))
+            self._parents[newer] = older
 
 
-def _joins_maps(operation: keras.Operation) -> bool:
+def _is_channel_concat(operation: keras.Operation) -> bool:
     return isinstance(operation, layers.Concatenate) and operation.axis in (-1, 3)
 
 
-def _reach(
-    net: keras.Model, tensors: dict[str, np.ndarray], samples: Sequence[Sample]
+def _max_abs_per_map(
+    model: keras.Model, tensors: dict[str, np.ndarray], samples: Sequence[Sample]
 ) -> dict[str, np.ndarray]:
-    """Return how far from zero each map of some tensors reaches: name -> one number for each."""
-    reach = {name: np.zeros(len(numbers), np.float32) for name, numbers in tensors.items()}
+    """Return the largest magnitude of each map of some tensors: operation name -> (C,)."""
+    result = {name: np.zeros(len(ids), np.float32) for name, ids in tensors.items()}
 
-    def note(operation: keras.Operation, _: tuple, result: KerasTensor) -> None:
-        if operation.name in reach:
-            far = ops.convert_to_numpy(ops.max(ops.abs(result), axis=(0, 1, 2)))
-            reach[operation.name] = np.maximum(reach[operation.name], far)
+    def record(operation: keras.Operation, _: tuple, output: KerasTensor) -> None:
+        if operation.name in result:
+            magnitudes = ops.convert_to_numpy(ops.max(ops.abs(output), axis=(0, 1, 2)))
+            result[operation.name] = np.maximum(result[operation.name], magnitudes)
 
-    observe_activations(net, samples, note)
-    return reach
+    observe_activations(model, samples, record)
+    return result

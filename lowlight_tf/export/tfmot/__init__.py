@@ -1,1 +1,1 @@
-"""Quantization-aware training and pruning by tensorflow-model-optimization, on tf_keras clones."""
+"""Training with tensorflow-model-optimization: quantization-aware training and pruning."""

@@ -1,7 +1,7 @@
-"""A net rebuilt layer by layer in tf_keras, the only Keras that the optimization toolkit takes.
+"""Clone of a Keras 3 model in tf_keras, the Keras that tensorflow-model-optimization supports.
 
-tensorflow-model-optimization wraps layers of Keras 2. Layers with weights are built anew there, and
-all else is borrowed: a Keras 3 operation runs on TensorFlow's tensors wherever they come from.
+Layers with weights are created again in tf_keras. All other Keras 3 operations are wrapped: they
+run on TensorFlow tensors of either Keras.
 """
 
 import inspect
@@ -19,37 +19,38 @@ import tf_keras
 
 from lowlight_tf.checks import UsageError
 
-Hook = Callable[[keras.Operation, tf_keras.layers.Layer], tf_keras.layers.Layer]
-"""(what stands in the net, its shadow) -> what takes the shadow's place."""
+LayerHook = Callable[[keras.Operation, tf_keras.layers.Layer], tf_keras.layers.Layer]
+"""(operation of the model, its tf_keras layer) -> the layer to use in its place."""
 
-STRUCTURAL_LAYERS = {
+WEIGHTED_LAYERS = {
     keras.layers.Conv2D: (
         tf_keras.layers.Conv2D,
         ("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "use_bias"),
     ),
     keras.layers.PReLU: (tf_keras.layers.PReLU, ("shared_axes",)),
 }
-"""Layer with weights -> what stands for it, and what of its configuration makes it the same."""
+"""Keras layer with weights -> tf_keras layer, and the fields of its config to copy."""
 
 FUSED_ACTIVATIONS = {
     keras.activations.linear: tf_keras.activations.linear,
     keras.activations.relu: tf_keras.activations.relu,
 }
-"""What is part of the convolution before it on a device; other activations are layers here."""
+"""Activations that are fused into the convolution; others become layers of their own."""
 
 Batch = tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]
 """(port -> images, "target" -> images), (B, H, W, C) in [0, 1]."""
 
 LossFn = Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
-"""From all images of a batch, ports, outputs and target by name, to what is made small."""
+"""All images of a batch (inputs, outputs and target) by name -> the scalar loss."""
 
 LEGACY_ENV = "TF_USE_LEGACY_KERAS"
+"""Environment variable by which TensorFlow chooses Keras 2."""
 
-_SYMBOL = type(tf_keras.Input(()))  # the class has no public name
+_TfKerasTensor = type(tf_keras.Input(()))  # the class has no public name
 
 
 class Keras3OpLayer(tf_keras.layers.Layer):
-    """What Keras 3 computes without weights, as a layer of tf_keras.
+    """A Keras 3 operation without weights as a layer of tf_keras.
 
     Args:
         run: (tensors, training) -> tensor.
@@ -65,174 +66,179 @@ class Keras3OpLayer(tf_keras.layers.Layer):
 
 
 def import_tfmot() -> ModuleType:
-    """Return tensorflow-model-optimization, which leaves no trace in the environment.
+    """Return tensorflow-model-optimization, imported without a change of the environment.
 
-    When it is imported it sets a variable that would give Keras 2 to whatever asks TensorFlow for
-    Keras later, in this process or in one that it starts.
+    Its import sets `LEGACY_ENV`, which would make `tf.keras` Keras 2 for all code that uses it
+    later, in this process and its subprocesses.
     """
     before = {name: value for name, value in os.environ.items() if name == LEGACY_ENV}
-    getattr(tf.keras, "version", None)  # resolved to Keras 3 now, and so for good
+    getattr(tf.keras, "version", None)  # resolves the lazy module to Keras 3
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # it reads versions by distutils
-            import tensorflow_model_optimization as tools
+            warnings.simplefilter("ignore", DeprecationWarning)  # it imports distutils
+            import tensorflow_model_optimization as tfmot
     finally:
         os.environ.pop(LEGACY_ENV, None)
         os.environ.update(before)
-    return tools
+    return tfmot
 
 
 class TfKerasClone(NamedTuple):
-    """A tf_keras model of a net.
+    """A tf_keras clone of a model.
 
     Attributes:
-        model: It.
-        weights: Its weights, by the names of the layers that they came from.
-        fixed: Those of these layers that do not learn, see `fixed_layers`.
+        model: The tf_keras model.
+        weights: Name of the original layer -> weights of its clone.
+        frozen: Names of the layers that are not trained, see `frozen_layers`.
     """
 
     model: tf_keras.Model
     weights: dict[str, list[tf.Variable]]
-    fixed: frozenset[str] = frozenset()
+    frozen: frozenset[str] = frozenset()
 
-    def copy_weights_to(self, net: keras.Model) -> None:
-        """Set the weights of the net whose shadow this is to those found here."""
+    def copy_weights_to(self, model: keras.Model) -> None:
+        """Copy the weights into the model that was cloned."""
         for name, weights in self.weights.items():
-            net.get_layer(name).set_weights([weight.numpy() for weight in weights])
+            model.get_layer(name).set_weights([weight.numpy() for weight in weights])
 
 
 def clone_to_tf_keras(
-    net: keras.Model, hook: Hook = lambda operation, layer: layer
+    model: keras.Model, hook: LayerHook = lambda operation, layer: layer
 ) -> TfKerasClone:
-    """Return a tf_keras model that computes what a net computes, with weights of its own.
+    """Return a tf_keras clone that computes the same as a model, with weights of its own.
 
     Args:
-        net: A functional model, folded, on the TensorFlow backend.
-        hook: Called for each operation, the inputs among them; it may wrap the layer that will
-            stand for it.
+        model: A functional model, reparameterized, on the TensorFlow backend.
+        hook: Called for each operation, inputs included; may wrap the tf_keras layer.
 
     Returns:
-        A model of the same ports, whose layers have the names of the net's. A layer that the net
-        calls several times is one if it has weights; of what has none, each further call is a layer
-        of its own, "NAME_call2".
+        A clone with the same ports and layer names. A layer with weights that the model calls
+        several times is one layer of the clone; for one without weights, each further call is a
+        layer "NAME_call2".
 
     Raises:
-        UsageError: If the net has a layer with weights that is not known here.
+        UsageError: If the model has a layer with weights that is not in `WEIGHTED_LAYERS`.
     """
-    known = ", ".join(kind.__name__ for kind in STRUCTURAL_LAYERS)
-    for layer in net.layers:
-        if layer.weights and type(layer) not in STRUCTURAL_LAYERS:
+    supported = ", ".join(kind.__name__ for kind in WEIGHTED_LAYERS)
+    for layer in model.layers:
+        if layer.weights and type(layer) not in WEIGHTED_LAYERS:
             raise UsageError(
-                f"{net.name} cannot be rebuilt in tf_keras: its layer {layer.name!r} is a "
-                f"{type(layer).__name__}; with weights only {known} are known. Leave out "
+                f"{model.name} cannot be cloned to tf_keras: its layer {layer.name!r} is a "
+                f"{type(layer).__name__}; with weights only {supported} are supported. Leave out "
                 "quantization-aware training and pruning for this model."
             )
     weights: dict[str, list[tf.Variable]] = {}
-    twins: dict[str, tf_keras.layers.Layer] = {}
+    layers: dict[str, tf_keras.layers.Layer] = {}
     calls: Counter[str] = Counter()
 
-    def follow(operation: keras.Operation, *args, **kwargs):
-        tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, _SYMBOL)]
+    def convert(operation: keras.Operation, *args, **kwargs):
+        tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, _TfKerasTensor)]
         inputs = tensors[0] if len(tensors) == 1 else tensors
-        if type(operation) not in STRUCTURAL_LAYERS:
+        if type(operation) not in WEIGHTED_LAYERS:
             calls[operation.name] += 1
-            again = f"_call{calls[operation.name]}" if calls[operation.name] > 1 else ""
+            suffix = f"_call{calls[operation.name]}" if calls[operation.name] > 1 else ""
             layer = Keras3OpLayer(
-                _with_weights(operation, args, kwargs), name=f"{operation.name}{again}"
+                _bind_arguments(operation, args, kwargs), name=f"{operation.name}{suffix}"
             )
             return hook(operation, layer)(inputs)
-        if operation.name not in twins:
-            layer = _counterpart(operation, inputs.shape)
+        if operation.name not in layers:
+            layer = _convert_layer(operation, inputs.shape)
             weights[operation.name] = layer.weights
-            twins[operation.name] = hook(operation, layer)
-        result = twins[operation.name](inputs)
+            layers[operation.name] = hook(operation, layer)
+        result = layers[operation.name](inputs)
         activation = getattr(operation, "activation", None)
         if activation in (None, *FUSED_ACTIVATIONS):
             return result
-        return follow(keras.layers.Activation(activation, name=f"{operation.name}_active"), result)
+        return convert(keras.layers.Activation(activation, name=f"{operation.name}_active"), result)
 
-    inputs = {name: tf_keras.Input(port.shape[1:], name=name) for name, port in net.input.items()}
-    taken = {
+    inputs = {name: tf_keras.Input(port.shape[1:], name=name) for name, port in model.input.items()}
+    start = {
         name: hook(
-            net.get_layer(name), Keras3OpLayer(lambda x, training: x[0], name=f"{name}_taken")
+            model.get_layer(name), Keras3OpLayer(lambda x, training: x[0], name=f"{name}_input")
         )(x)
         for name, x in inputs.items()
     }
-    # Keras has no public name for walking over its graph.
-    outputs = net._run_through_graph(taken, lambda operation: partial(follow, operation))
-    return TfKerasClone(tf_keras.Model(inputs, outputs, name=net.name), weights, frozen_layers(net))
+    # Keras has no public method to walk its graph.
+    outputs = model._run_through_graph(start, lambda operation: partial(convert, operation))
+    clone = tf_keras.Model(inputs, outputs, name=model.name)
+    return TfKerasClone(clone, weights, frozen_layers(model))
 
 
-def frozen_layers(net: keras.Model) -> frozenset[str]:
-    """Return the names of the layers of a net that must stay as they are.
+def frozen_layers(model: keras.Model) -> frozenset[str]:
+    """Return the names of the layers of a model that must not be trained.
 
-    Those are the ones with weights that do not learn, and all that lies before them: they were
-    fitted to what these give.
+    These are the layers with weights that are not trainable, and all layers before them: they were
+    fitted to the outputs of those layers.
     """
-    still = [layer for layer in net.layers if layer.weights and not layer.trainable]
-    heard = (keras.Model(net.inputs, layer.output).layers for layer in still)
-    return frozenset(layer.name for layers in heard for layer in layers if layer.weights)
+    not_trainable = [layer for layer in model.layers if layer.weights and not layer.trainable]
+    upstream = (keras.Model(model.inputs, layer.output).layers for layer in not_trainable)
+    return frozenset(layer.name for layers in upstream for layer in layers if layer.weights)
 
 
-def _counterpart(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> tf_keras.layers.Layer:
-    """Return a layer with weights as one of tf_keras, built, with the same weights."""
-    kind, fields = STRUCTURAL_LAYERS[type(layer)]
+def _convert_layer(
+    layer: keras.layers.Layer, shape: tuple[int | None, ...]
+) -> tf_keras.layers.Layer:
+    """Return a layer with weights as a built layer of tf_keras with the same weights."""
+    kind, fields = WEIGHTED_LAYERS[type(layer)]
     config = layer.get_config()
-    twin = kind(name=layer.name, **{field: config[field] for field in fields})
+    clone = kind(name=layer.name, **{field: config[field] for field in fields})
     if getattr(layer, "activation", None) in FUSED_ACTIVATIONS:
-        twin.activation = FUSED_ACTIVATIONS[layer.activation]
-    twin.build(shape)
-    twin.set_weights(layer.get_weights())
-    return twin
+        clone.activation = FUSED_ACTIVATIONS[layer.activation]
+    clone.build(shape)
+    clone.set_weights(layer.get_weights())
+    return clone
 
 
-def _with_weights(operation: keras.Operation, args: tuple, kwargs: dict) -> Callable:
-    """Return an operation as a function of its tensors; all else is as it stands in the net."""
-    holes = object()
+def _bind_arguments(operation: keras.Operation, args: tuple, kwargs: dict) -> Callable:
+    """Return an operation as a function of its tensors, its other arguments bound."""
+    placeholder = object()
     pattern = keras.tree.map_structure(
-        lambda x: holes if isinstance(x, _SYMBOL) else x, (args, kwargs)
+        lambda x: placeholder if isinstance(x, _TfKerasTensor) else x, (args, kwargs)
     )
-    called = getattr(operation, "call", operation)
-    learns = "training" in inspect.signature(called).parameters
+    function = getattr(operation, "call", operation)
+    has_training = "training" in inspect.signature(function).parameters
 
     def run(tensors: list[tf.Tensor], training: bool) -> tf.Tensor:
-        left = iter(tensors)
-        args, kwargs = keras.tree.map_structure(lambda x: next(left) if x is holes else x, pattern)
-        return operation(*args, **{**kwargs, **({"training": training} if learns else {})})
+        remaining = iter(tensors)
+        args, kwargs = keras.tree.map_structure(
+            lambda x: next(remaining) if x is placeholder else x, pattern
+        )
+        mode = {"training": training} if has_training else {}
+        return operation(*args, **{**kwargs, **mode})
 
     return run
 
 
 def fine_tune(
-    shadow: TfKerasClone,
+    clone: TfKerasClone,
     batches: Iterable[Batch],
-    judge: LossFn,
+    loss_fn: LossFn,
     *,
     steps: int,
     learning_rate: float,
     callback: tf_keras.callbacks.Callback | None = None,
 ) -> None:
-    """Let a shadow learn for some steps, by Adam, the rate falling by half a cosine to nothing.
+    """Train a clone for some steps by Adam, with cosine decay of the learning rate to zero.
 
     Args:
-        shadow: What learns.
-        batches: At least as many as steps.
-        judge: What it learns to please.
-        steps: How many batches to learn from.
-        learning_rate: At the first step.
-        callback: Told of each step and of the end, as `fit` would tell it.
+        clone: The clone to train.
+        batches: At least as many as `steps`.
+        loss_fn: The loss to minimize.
+        steps: Number of batches to train on.
+        learning_rate: Initial learning rate.
+        callback: Called at each step and at the end, as by `fit`.
     """
-    model, callback = shadow.model, callback or tf_keras.callbacks.Callback()
-    learning = [name for name in shadow.weights if name not in shadow.fixed]
-    variables = [weight for name in learning for weight in shadow.weights[name]]
-    rates = tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    optimizer = tf_keras.optimizers.Adam(rates, global_clipnorm=1.0)
+    model, callback = clone.model, callback or tf_keras.callbacks.Callback()
+    trainable = [name for name in clone.weights if name not in clone.frozen]
+    variables = [weight for name in trainable for weight in clone.weights[name]]
+    schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    optimizer = tf_keras.optimizers.Adam(schedule, global_clipnorm=1.0)
     optimizer.build(variables)
 
     @tf.function(autograph=False)
     def step(inputs: Mapping[str, tf.Tensor], targets: Mapping[str, tf.Tensor]) -> None:
         with tf.GradientTape() as tape:
-            loss = judge({**inputs, **targets, **model(inputs, training=True)})
+            loss = loss_fn({**inputs, **targets, **model(inputs, training=True)})
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     model.optimizer = optimizer  # callbacks read the step from it

@@ -1,4 +1,4 @@
-"""`lowlight-tf verify`: everything that can be said of a file, and an exit status that is right."""
+"""`lowlight-tf verify`: every check of a file, and the right exit status."""
 
 import shutil
 
@@ -25,7 +25,7 @@ def exported(untrained_run, tmp_path_factory):
 
 
 @pytest.fixture
-def driverless(monkeypatch):
+def without_driver(monkeypatch):
     """A machine without a Vulkan driver."""
     for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"):
         monkeypatch.delenv(name, raising=False)
@@ -37,84 +37,84 @@ def verify(capsys, *words):
     return status, capsys.readouterr().out
 
 
-def test_all_that_holds_is_said(exported, untrained_run, capsys):
+def test_every_passed_check_is_reported(exported, untrained_run, capsys):
     files = sorted(exported.glob("*.tflite"))
-    status, said = verify(capsys, *files, "--run", untrained_run)
+    status, output = verify(capsys, *files, "--run", untrained_run)
     assert status == 0
-    assert said.count("ok     card: checksum, ports and types are the file's") == 2
-    assert said.count("ok     golden output: reproduced") == 2
-    assert said.count("ok     Keras: ") == 2
+    assert output.count("ok     card: checksum, ports and types agree with the file") == 2
+    assert output.count("ok     golden output: reproduced") == 2
+    assert output.count("ok     Keras: ") == 2
     try:
-        gpu_delegate.find_vulkan_loader()
-        found = gpu_delegate.find_vulkan_driver()
+        gpu_delegate.check_vulkan_loader()
+        driver = gpu_delegate.find_vulkan_driver()
     except gpu_delegate.VulkanUnavailableError:
-        found = None
-    if found:
-        assert said.count("takes every operation; differs from the CPU by at most") == 2
+        driver = None
+    if driver:
+        assert output.count("supports every operation; differs from the CPU by at most") == 2
     else:
-        assert said.count("open   GPU delegate: not run.") == 2
+        assert output.count("open   GPU delegate: not run.") == 2
 
 
-def test_a_missing_driver_fails_only_where_it_is_required(exported, driverless, capsys):
+def test_a_missing_driver_is_a_failure_only_if_it_is_required(exported, without_driver, capsys):
     file = exported / "driving_unet_16x24_float32.tflite"
-    status, said = verify(capsys, file)
+    status, output = verify(capsys, file)
     assert status == 0
-    assert "open   GPU delegate: not run. No Vulkan driver was found. On Debian run: apt" in said
-    assert "open   Keras: not compared; name the run folder with --run" in said
-    status, said = verify(capsys, file, "--require-delegate")
+    assert "open   GPU delegate: not run. No Vulkan driver was driver. On Debian run: apt" in output
+    assert "open   Keras: not compared; name the run folder with --run" in output
+    status, output = verify(capsys, file, "--require-delegate")
     assert status == 1
-    assert "FAILED GPU delegate: not run." in said
+    assert "FAILED GPU delegate: not run." in output
 
 
-def test_the_run_around_a_file_is_found(exported, untrained_run, driverless, tmp_path, capsys):
+def test_the_run_around_a_file_is_found(exported, untrained_run, without_driver, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(untrained_run, run)
     shutil.copytree(exported, run / "export")
-    status, said = verify(capsys, run / "export" / "driving_unet_16x24_int8.tflite")
+    status, output = verify(capsys, run / "export" / "driving_unet_16x24_int8.tflite")
     assert status == 0
-    assert "ok     Keras: " in said
+    assert "ok     Keras: " in output
 
 
 def test_a_changed_file_fails_and_the_others_are_still_checked(
-    exported, driverless, tmp_path, capsys
+    exported, without_driver, tmp_path, capsys
 ):
     folder = tmp_path / "copy"
     shutil.copytree(exported, folder)
     first, second = sorted(folder.glob("*.tflite"))
     first.write_bytes(first.read_bytes()[:-1] + b"x")
-    status, said = verify(capsys, first, second)
+    status, output = verify(capsys, first, second)
     assert status == 1
-    assert "FAILED" in said.split(str(second))[0]
-    assert "the checksums differ" in said
-    assert "ok     golden output" in said.split(str(second))[1]
+    assert "FAILED" in output.split(str(second))[0]
+    assert "the checksums differ" in output
+    assert "ok     golden output" in output.split(str(second))[1]
 
 
-def test_a_golden_output_of_another_net_fails(exported, driverless, tmp_path, capsys):
+def test_a_golden_output_of_another_model_fails(exported, without_driver, tmp_path, capsys):
     folder = tmp_path / "copy"
     shutil.copytree(exported, folder)
     golden = folder / "driving_unet_16x24_float32.npz"
     with np.load(golden) as arrays:
         low, enhanced = arrays["low"], arrays["enhanced"]
     np.savez(golden, low=low, enhanced=255 - enhanced)
-    status, said = verify(capsys, golden.with_suffix(".tflite"))
+    status, output = verify(capsys, golden.with_suffix(".tflite"))
     assert status == 1
-    assert "FAILED golden output" in said
+    assert "FAILED golden output" in output
 
 
-def test_a_run_with_other_weights_fails(exported, untrained_run, driverless, tmp_path, capsys):
+def test_a_run_with_other_weights_fails(exported, untrained_run, without_driver, tmp_path, capsys):
     from lowlight_tf.export.keras_engine import KerasEngine
 
     run = tmp_path / "run"
     shutil.copytree(untrained_run, run)
-    net = KerasEngine(run).net
-    net.get_layer("color").bias.assign_add(np.ones(48, np.float32))
-    net.save(run / "model.keras")
-    status, said = verify(capsys, exported / "driving_unet_16x24_float32.tflite", "--run", run)
+    model = KerasEngine(run).model
+    model.get_layer("color").bias.assign_add(np.ones(48, np.float32))
+    model.save(run / "model.keras")
+    status, output = verify(capsys, exported / "driving_unet_16x24_float32.tflite", "--run", run)
     assert status == 1
-    assert "FAILED Keras: " in said
+    assert "FAILED Keras: " in output
 
 
-def test_operations_that_leave_the_delegate_are_named(untrained_run, tmp_path, capsys):
+def test_operations_that_the_delegate_does_not_support_are_named(untrained_run, tmp_path, capsys):
     import keras
 
     from lowlight_tf.contract import ENHANCE
@@ -123,30 +123,30 @@ def test_operations_that_leave_the_delegate_are_named(untrained_run, tmp_path, c
     low = keras.Input((None, None, 3), name="low")
     x = keras.layers.Conv2D(4, 3, padding="same")(low)
     x = keras.layers.GroupNormalization(2)(x)
-    net = keras.Model({"low": low}, {"enhanced": keras.layers.Conv2D(3, 1)(x)})
-    path = convert(net, ENHANCE, tmp_path / "keras.tflite", size=(8, 8))
+    model = keras.Model({"low": low}, {"enhanced": keras.layers.Conv2D(3, 1)(x)})
+    path = convert(model, ENHANCE, tmp_path / "keras.tflite", size=(8, 8))
     ModelCard(
         name="keras", model="driving_unet", contract=ENHANCE, height=8, width=8,
         quantization="float32", dtype="float32", value_range=(0, 1), sha256=sha256(path),
-        size_bytes=path.stat().st_size, weights=net.count_params(),
+        size_bytes=path.stat().st_size, weights=model.count_params(),
     ).save(path.with_suffix(".json"))  # fmt: skip
-    status, said = verify(capsys, path)
-    if "GPU delegate: not run" in said:
-        pytest.skip(said.split("not run. ")[1].strip())
+    status, output = verify(capsys, path)
+    if "GPU delegate: not run" in output:
+        pytest.skip(output.split("not run. ")[1].strip())
     assert status == 1
-    assert "FAILED GPU delegate" in said
-    assert "RSQRT: Tensor dimensions must be less than 5" in said
+    assert "FAILED GPU delegate" in output
+    assert "RSQRT: Tensor dimensions must be less than 5" in output
 
 
-def test_sixteen_bits_are_not_for_the_delegate(untrained_run, tmp_path, capsys):
+def test_int16x8_is_not_run_on_the_delegate(untrained_run, tmp_path, capsys):
     (path,) = export_run(untrained_run, size=(8, 8), quantize=["int16x8"], output=tmp_path)
-    status, said = verify(capsys, path)
+    status, output = verify(capsys, path)
     assert status == 0
-    assert "open   GPU delegate: not run; it has no 16-bit integers" in said
+    assert "open   GPU delegate: not run; it has no 16-bit integers" in output
 
 
 @pytest.mark.parametrize("name", ["nowhere.tflite", "recipe.toml"])
-def test_refuses_what_is_no_file_of_ours(name, untrained_run, capsys):
+def test_a_missing_or_other_file_is_refused(name, untrained_run, capsys):
     assert main(["verify", str(untrained_run / name)]) == 2
     error = capsys.readouterr().err
     assert "must be .tflite files that exist" in error

@@ -1,4 +1,4 @@
-"""Rounded kernels lie on the steps of eight bits, and pictures hardly change."""
+"""Rounded kernels lie on 8-bit steps, and outputs hardly change."""
 
 import keras
 import numpy as np
@@ -9,27 +9,27 @@ from lowlight_tf.export.quantization.gptq import INT8_MAX, gptq_round
 
 @pytest.fixture
 def samples(rng):
-    """Smooth pictures, each with a brightness of its own: what a kernel sees goes together."""
+    """Smooth images of different brightness: the inputs of a kernel are correlated."""
     noise = (rng.random((1, 16, 16, 3), dtype=np.float32) for _ in range(8))
-    return [{"low": np.float32(0.1 * number + 0.05 * x)} for number, x in enumerate(noise)]
+    return [{"low": np.float32(0.1 * index + 0.05 * x)} for index, x in enumerate(noise)]
 
 
 @pytest.fixture
-def net(rng):
+def model(rng):
     low = keras.Input((None, None, 3), name="low")
     x = keras.layers.Conv2D(8, 5, strides=2, padding="same", name="first")(low)
     x = keras.layers.Conv2D(3, 3, padding="same", use_bias=False, name="last")(keras.ops.relu(x))
-    net = keras.Model({"low": low}, {"enhanced": x})
+    model = keras.Model({"low": low}, {"enhanced": x})
     for name in ("first", "last"):
-        kernel = net.get_layer(name).kernel
+        kernel = model.get_layer(name).kernel
         kernel.assign(rng.normal(size=kernel.shape) ** 3)
-    return net
+    return model
 
 
-def nearest(net):
-    """Return the net with each weight rounded by itself."""
-    copy = keras.models.clone_model(net)
-    copy.set_weights(net.get_weights())
+def round_to_nearest(model):
+    """Return the model with each weight rounded by itself."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
     for name in ("first", "last"):
         kernel = copy.get_layer(name).kernel
         scale = np.abs(kernel).max(axis=(0, 1, 2)) / INT8_MAX
@@ -37,15 +37,15 @@ def nearest(net):
     return copy
 
 
-def error(net, other, samples):
-    apart = [net(sample)["enhanced"] - other(sample)["enhanced"] for sample in samples]
-    return np.sqrt(np.mean(np.square(apart)))
+def rmse(model, other, samples):
+    differences = [model(sample)["enhanced"] - other(sample)["enhanced"] for sample in samples]
+    return np.sqrt(np.mean(np.square(differences)))
 
 
-def test_kernels_lie_on_the_steps_and_keep_their_scale(net, samples):
-    copy = gptq_round(net, samples)
+def test_kernels_lie_on_the_steps_and_keep_their_scale(model, samples):
+    copy = gptq_round(model, samples)
     for name in ("first", "last"):
-        before, after = (np.asarray(one.get_layer(name).kernel) for one in (net, copy))
+        before, after = (np.asarray(one.get_layer(name).kernel) for one in (model, copy))
         top = np.abs(before).max(axis=(0, 1, 2))
         np.testing.assert_allclose(np.abs(after).max(axis=(0, 1, 2)), top, rtol=1e-6)
         steps = after / top * INT8_MAX
@@ -53,20 +53,23 @@ def test_kernels_lie_on_the_steps_and_keep_their_scale(net, samples):
         assert np.abs(after - before).max() > 0
 
 
-def test_pictures_change_far_less_than_by_the_nearest_steps(net, samples):
-    assert error(net, gptq_round(net, samples), samples) < error(net, nearest(net), samples) / 4
+def test_outputs_change_far_less_than_by_rounding_to_nearest(model, samples):
+    assert (
+        rmse(model, gptq_round(model, samples), samples)
+        < rmse(model, round_to_nearest(model), samples) / 4
+    )
 
 
-def test_the_net_itself_stays_as_it_is(net, samples):
-    before = [weight.copy() for weight in net.get_weights()]
-    gptq_round(net, samples)
-    for old, new in zip(before, net.get_weights(), strict=True):
+def test_the_original_model_is_not_modified(model, samples):
+    before = [weight.copy() for weight in model.get_weights()]
+    gptq_round(model, samples)
+    for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
-def test_a_kernel_of_zeros_and_a_silent_input_are_borne(net, samples):
-    net.get_layer("last").kernel.assign(np.zeros((3, 3, 8, 3)))
-    silent = [{"low": np.zeros_like(sample["low"])} for sample in samples]
-    copy = gptq_round(net, silent)
+def test_a_kernel_of_zeros_and_an_input_of_zeros_are_handled(model, samples):
+    model.get_layer("last").kernel.assign(np.zeros((3, 3, 8, 3)))
+    black = [{"low": np.zeros_like(sample["low"])} for sample in samples]
+    copy = gptq_round(model, black)
     assert not np.any(copy.get_layer("last").kernel)
     assert np.all(np.isfinite(copy.get_layer("first").kernel))

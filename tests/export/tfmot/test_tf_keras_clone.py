@@ -1,4 +1,4 @@
-"""A net's shadow in tf_keras computes the same, learns, and gives back what it learned."""
+"""A model's clone in tf_keras computes the same, is trained, and copies its weights back."""
 
 import os
 
@@ -19,46 +19,48 @@ pytestmark = pytest.mark.usefixtures("qat")
 
 
 @pytest.fixture
-def shadow():
-    """The module, imported only where its packages are."""
+def tfk():
+    """The module, imported only if its packages are installed."""
     from lowlight_tf.export.tfmot import tf_keras_clone
 
     return tf_keras_clone
 
 
-def enhanced(net, sample):
-    return np.asarray(net(sample)["enhanced"])
+def enhanced(model, sample):
+    return np.asarray(model(sample)["enhanced"])
 
 
-def test_a_shadow_computes_what_its_net_computes(shadow, exposing_net, dark_samples):
-    twin = shadow.rebuild(exposing_net).model
-    expected = enhanced(exposing_net, dark_samples[0])
+def test_a_clone_computes_what_its_model_computes(tfk, thumbnail_model, dark_samples):
+    clone = tfk.clone_to_tf_keras(thumbnail_model).model
+    expected = enhanced(thumbnail_model, dark_samples[0])
     assert expected.std() > 0.05
-    np.testing.assert_allclose(enhanced(twin, dark_samples[0]), expected, atol=1e-6)
+    np.testing.assert_allclose(enhanced(clone, dark_samples[0]), expected, atol=1e-6)
 
 
-def test_a_shadow_takes_other_sizes_too(shadow, exposing_net, dark_samples):
-    twin = shadow.rebuild(exposing_net).model
+def test_a_clone_accepts_other_sizes(tfk, thumbnail_model, dark_samples):
+    clone = tfk.clone_to_tf_keras(thumbnail_model).model
     sample = {**dark_samples[0], "low": dark_samples[0]["low"][:, :9, :14]}
-    np.testing.assert_allclose(enhanced(twin, sample), enhanced(exposing_net, sample), atol=1e-6)
+    np.testing.assert_allclose(
+        enhanced(clone, sample), enhanced(thumbnail_model, sample), atol=1e-6
+    )
 
 
-def test_a_dashcam_net_has_a_shadow(shadow, dark_samples):
-    net = reparameterize_model(
+def test_a_dashcam_net_can_be_cloned(tfk, dark_samples):
+    model = reparameterize_model(
         dashcam_net(filters=4, blocks=0, deep_filters=4, deep_blocks=0, context=4)
     )
-    twin = shadow.rebuild(net).model
-    expected = enhanced(net, dark_samples[0])
+    clone = tfk.clone_to_tf_keras(model).model
+    expected = enhanced(model, dark_samples[0])
     assert expected.std() > 0.05
-    np.testing.assert_allclose(enhanced(twin, dark_samples[0]), expected, atol=1e-6)
+    np.testing.assert_allclose(enhanced(clone, dark_samples[0]), expected, atol=1e-6)
 
 
 @pytest.fixture
-def fusing_net():
-    """A net that looks at two cameras with the same layers, folded."""
+def fusion_model():
+    """A reparameterized model that applies the same layers to both cameras."""
     keras.utils.set_random_seed(2)
-    net = did_fuse(filters=4, strategy="attention", patch=2, int8_friendly=True)
-    return reparameterize_model(deployable_submodel(net, FUSE))
+    model = did_fuse(filters=4, strategy="attention", patch=2, int8_friendly=True)
+    return reparameterize_model(deployable_submodel(model, FUSE))
 
 
 @pytest.fixture
@@ -66,98 +68,96 @@ def two_cameras(rng):
     return {name: rng.random((1, 12, 16, 1), dtype=np.float32) for name in ("visible", "infrared")}
 
 
-def test_layers_that_are_called_again_have_one_shadow(shadow, fusing_net, two_cameras):
-    twin = shadow.rebuild(fusing_net)
-    expected = fusing_net(two_cameras)
+def test_layers_that_are_called_again_have_one_clone(tfk, fusion_model, two_cameras):
+    clone = tfk.clone_to_tf_keras(fusion_model)
+    expected = fusion_model(two_cameras)
     assert np.std(expected["fused"]) > 0.001
-    for name, image in twin.model(two_cameras).items():
+    for name, image in clone.model(two_cameras).items():
         np.testing.assert_allclose(image, expected[name], atol=1e-6)
-    assert sum(weight.numpy().size for weight in twin.model.weights) == fusing_net.count_params()
-    calls = {layer.name for layer in twin.model.layers if layer.name.startswith("base_act")}
+    assert sum(weight.numpy().size for weight in clone.model.weights) == fusion_model.count_params()
+    calls = {layer.name for layer in clone.model.layers if layer.name.startswith("base_act")}
     assert calls == {"base_act", "base_act_call2"}
-    assert len(twin.model.get_layer("base_conv").inbound_nodes) == 2
+    assert len(clone.model.get_layer("base_conv").inbound_nodes) == 2
 
 
-def test_a_shared_layer_gives_back_what_it_learned_from_both_cameras(
-    shadow, fusing_net, two_cameras
-):
-    twin = shadow.rebuild(fusing_net)
-    judge = lambda images: tf.reduce_mean(tf.square(images["fused"] - 0.9))  # noqa: E731
-    before = judge(fusing_net(two_cameras))
-    shadow.fine_tune(twin, [(two_cameras, {})] * 4, judge, steps=4, learning_rate=3e-3)
-    twin.give(fusing_net)
+def test_a_shared_layer_is_trained_on_both_cameras_and_copied_back(tfk, fusion_model, two_cameras):
+    clone = tfk.clone_to_tf_keras(fusion_model)
+    loss_fn = lambda images: tf.reduce_mean(tf.square(images["fused"] - 0.9))  # noqa: E731
+    before = loss_fn(fusion_model(two_cameras))
+    tfk.fine_tune(clone, [(two_cameras, {})] * 4, loss_fn, steps=4, learning_rate=3e-3)
+    clone.copy_weights_to(fusion_model)
     np.testing.assert_allclose(
-        twin.model(two_cameras)["fused"], fusing_net(two_cameras)["fused"], atol=1e-6
+        clone.model(two_cameras)["fused"], fusion_model(two_cameras)["fused"], atol=1e-6
     )
-    assert judge(fusing_net(two_cameras)) < before
+    assert loss_fn(fusion_model(two_cameras)) < before
 
 
-def test_activations_inside_convolutions_are_kept(shadow, rng):
+def test_activations_inside_convolutions_are_kept(tfk, rng):
     low = keras.Input((None, None, 3), name="low")
     x = low
     for activation in ("relu", "sigmoid", "tanh", None):
         x = keras.layers.Conv2D(3, 3, padding="same", activation=activation)(x)
-    net = keras.Model({"low": low}, {"enhanced": keras.layers.PReLU(shared_axes=[1, 2])(x)})
+    model = keras.Model({"low": low}, {"enhanced": keras.layers.PReLU(shared_axes=[1, 2])(x)})
     sample = {"low": rng.random((1, 6, 6, 3), dtype=np.float32)}
-    twin = shadow.rebuild(net).model
-    np.testing.assert_allclose(enhanced(twin, sample), enhanced(net, sample), atol=1e-6)
+    clone = tfk.clone_to_tf_keras(model).model
+    np.testing.assert_allclose(enhanced(clone, sample), enhanced(model, sample), atol=1e-6)
 
 
-def test_what_a_shadow_learns_is_given_back(shadow, exposing_net, dark_samples):
-    net = keras.models.clone_model(exposing_net)
-    net.set_weights(exposing_net.get_weights())
-    twin = shadow.rebuild(net)
+def test_trained_weights_are_copied_back(tfk, thumbnail_model, dark_samples):
+    model = keras.models.clone_model(thumbnail_model)
+    model.set_weights(thumbnail_model.get_weights())
+    clone = tfk.clone_to_tf_keras(model)
     target = {"target": tf.sqrt(dark_samples[0]["low"])}
 
-    def judge(images):
+    def loss_fn(images):
         return tf.reduce_mean(tf.abs(images["target"] - images["enhanced"]))
 
-    before = judge({**target, **net(dark_samples[0])})
+    before = loss_fn({**target, **model(dark_samples[0])})
     batches = [(dark_samples[0], target)] * 8
-    shadow.fine_tune(twin, batches, judge, steps=8, learning_rate=3e-3)
-    untouched = judge({**target, **net(dark_samples[0])})
-    twin.give(net)
-    after = judge({**target, **net(dark_samples[0])})
+    tfk.fine_tune(clone, batches, loss_fn, steps=8, learning_rate=3e-3)
+    untouched = loss_fn({**target, **model(dark_samples[0])})
+    clone.copy_weights_to(model)
+    after = loss_fn({**target, **model(dark_samples[0])})
     assert untouched == before
     assert after < 0.9 * before
     np.testing.assert_allclose(
-        enhanced(twin.model, dark_samples[0]), enhanced(net, dark_samples[0]), atol=1e-6
+        enhanced(clone.model, dark_samples[0]), enhanced(model, dark_samples[0]), atol=1e-6
     )
 
 
-def test_a_layer_that_does_not_learn_stays_as_it_is_and_so_does_all_before_it(
-    shadow, exposing_net, dark_samples
+def test_a_layer_that_is_not_trainable_and_all_layers_before_it_are_frozen(
+    tfk, thumbnail_model, dark_samples
 ):
-    net = keras.models.clone_model(exposing_net)
-    net.get_layer("enter_conv").trainable = False
-    twin = shadow.rebuild(net)
-    before = {name: weights[0].numpy() for name, weights in twin.weights.items()}
+    model = keras.models.clone_model(thumbnail_model)
+    model.get_layer("enter_conv").trainable = False
+    clone = tfk.clone_to_tf_keras(model)
+    before = {name: weights[0].numpy() for name, weights in clone.weights.items()}
     target = {"target": tf.sqrt(dark_samples[0]["low"])}
     batches = [(dark_samples[0], target)] * 2
-    judge = lambda images: tf.reduce_mean(tf.abs(images["target"] - images["enhanced"]))  # noqa: E731
-    shadow.fine_tune(twin, batches, judge, steps=2, learning_rate=3e-3)
-    moved = {name for name, kernel in before.items() if np.any(twin.weights[name][0] != kernel)}
-    assert twin.fixed == {"enter_conv", "level", "glance_a_conv", "glance_b_conv"}
-    assert "offset" in moved
-    assert not moved & twin.fixed
+    loss_fn = lambda images: tf.reduce_mean(tf.abs(images["target"] - images["enhanced"]))  # noqa: E731
+    tfk.fine_tune(clone, batches, loss_fn, steps=2, learning_rate=3e-3)
+    changed = {name for name, kernel in before.items() if np.any(clone.weights[name][0] != kernel)}
+    assert clone.frozen == {"enter_conv", "level", "thumbnail_a_conv", "thumbnail_b_conv"}
+    assert "offset" in changed
+    assert not changed & clone.frozen
 
 
-def test_refuses_a_layer_with_weights_that_it_does_not_know(shadow):
-    net = driving_unet(filters=8, depth=1, groups=2, patch=4)
+def test_an_unsupported_layer_with_weights_is_refused(tfk):
+    model = driving_unet(filters=8, depth=1, groups=2, patch=4)
     with pytest.raises(UsageError, match=r"driving_unet .* is a GroupNormalization; with weights"):
-        shadow.rebuild(net)
+        tfk.clone_to_tf_keras(model)
 
 
-def test_refuses_a_normalization_that_was_not_folded(shadow):
+def test_a_normalization_that_was_not_merged_is_refused(tfk):
     low = keras.Input((None, None, 3), name="low")
     norm = keras.layers.BatchNormalization(name="norm")
-    net = keras.Model({"low": low}, {"enhanced": norm(low)})
+    model = keras.Model({"low": low}, {"enhanced": norm(low)})
     with pytest.raises(UsageError, match="its layer 'norm' is a BatchNormalization"):
-        shadow.rebuild(reparameterize_model(net))
+        tfk.clone_to_tf_keras(reparameterize_model(model))
 
 
-def test_the_toolkit_leaves_keras_as_it_was(shadow, monkeypatch):
-    monkeypatch.delenv(shadow.LEGACY, raising=False)
-    assert shadow.toolkit().__name__ == "tensorflow_model_optimization"
-    assert shadow.LEGACY not in os.environ
+def test_importing_tfmot_does_not_change_the_environment(tfk, monkeypatch):
+    monkeypatch.delenv(tfk.LEGACY_ENV, raising=False)
+    assert tfk.import_tfmot().__name__ == "tensorflow_model_optimization"
+    assert tfk.LEGACY_ENV not in os.environ
     assert tf.keras.Model is keras.Model
