@@ -48,7 +48,7 @@ def load_models(models: Sequence[str], *, threads: int = 2) -> dict[str, Engine]
         UsageError: If one cannot be opened, or some take RAW files and others images.
     """
     engines = [load_model_or_input(model, threads=threads) for model in models]
-    if len({engine.contract.is_raw for engine in engines}) > 1:
+    if len({engine.contract.task == "raw_to_rgb" for engine in engines}) > 1:
         raise UsageError(
             "Models of RAW files and of images cannot share a table. Evaluate them apart."
         )

@@ -29,11 +29,12 @@ from lowlight_tf.runtime.develop import auto_exposure_ratio
 NIGHT_GAMMA = 3.0
 """Exponent that darkens a daylight image enough to calibrate with it."""
 
-EXPOSURE_GAINS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Factors on the calibration images: the exposures that a model must handle."""
-
-RAW_EXPOSURE_GAINS = (0.5, 1.0, 2.0)
-"""The same for RAW images, whose exposure ratio is known."""
+EXPOSURE_GAINS = {
+    "enhance": (0.5, 1.0, 2.0, 4.0, 8.0),
+    "fuse": (0.5, 1.0, 2.0, 4.0, 8.0),
+    "raw_to_rgb": (0.5, 1.0, 2.0),  # whose exposure ratio is known
+}
+"""Task -> factors on the calibration images: the exposures that a model must handle."""
 
 MAX_RAW_SIDE = 1024
 """Height and width (packed pixels) up to which the center of a RAW image is used."""
@@ -96,7 +97,7 @@ def representative_dataset(
         contract: The ports.
         size: Height and width (pixels).
     """
-    gains = RAW_EXPOSURE_GAINS if contract.is_raw else EXPOSURE_GAINS
+    gains = EXPOSURE_GAINS[contract.task]
     repeats = min(len(gains), -(-MIN_SAMPLES // len(images)))
     first = contract.image_inputs[0].name
     exposed = {
@@ -208,12 +209,11 @@ def _sample_images(
     from lowlight_tf.datasets import synthetic  # imports scikit-image
 
     with tempfile.TemporaryDirectory() as temp_dir:
-        if contract.is_raw:
-            folder = synthetic.sample_pairs(Path(temp_dir)) / "train" / "high"
-        elif contract.is_fusion:
+        if contract.task == "fuse":
             folder = synthetic.sample_camera_pairs(Path(temp_dir)) / "train"
-        else:
-            folder = synthetic.sample_pairs(Path(temp_dir)) / "train" / "low"
+        else:  # RAW is made of the bright photographs
+            side = "high" if contract.task == "raw_to_rgb" else "low"
+            folder = synthetic.sample_pairs(Path(temp_dir)) / "train" / side
         aligned = dataclasses.replace(preprocessing, align="none")
         sources = _sources_from_folder(folder, contract)
         return _read_images(sources, contract, max_images, aligned)
@@ -226,8 +226,10 @@ def _sources_from_folder(folder: Path, contract: Contract) -> list[dict[str, _Im
     for port in contract.image_inputs:
         subfolder = folder / port.name
         place = subfolder if subfolder.is_dir() else folder
-        paths = image_io.find_images(place, suffixes=raw_image.SUFFIXES) if contract.is_raw else []
-        sources[port.name] = [_ImageSource(path) for path in paths or image_io.find_images(place)]
+        paths = image_io.find_images(place)
+        if port.color_space == "bayer":
+            paths = image_io.find_images(place, suffixes=raw_image.SUFFIXES) or paths
+        sources[port.name] = [_ImageSource(path) for path in paths]
     counts = {name: len(paths) for name, paths in sources.items()}
     if min(counts.values()) < 1 or len(set(counts.values())) > 1:
         raise UsageError(
@@ -270,7 +272,7 @@ def _read_images(
         if preprocessing.size == "same" and not uses_rig:  # both cameras have one field of view
             size = min((image.shape[:2] for image in images), key=math.prod)
             images = [resize_image(image, size) for image in images]
-        if contract.is_fusion:
+        if len(images) > 1:
             images = preprocess_pair(*images, preprocessing)
         result.append(
             {

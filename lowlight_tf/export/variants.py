@@ -24,6 +24,7 @@ from lowlight_tf.export.parity import parity_db
 from lowlight_tf.export.quantization.cross_layer_equalization import equalize_model
 from lowlight_tf.export.quantization.gptq import gptq_round
 from lowlight_tf.layers.reparameterization import reparameterize_model
+from lowlight_tf.pipeline.task_dataset import make_dataset
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 
@@ -132,7 +133,7 @@ class VariantBuilder:
         self.name = name or self.recipe.model
         deployed = deployable_submodel(self.engine.model, self.contract)
         # The training loss cannot be computed from the deployed outputs: distill the float model.
-        self.self_distilled = self.contract.is_fusion or (
+        self.self_distilled = self.contract.task == "fuse" or (
             len(deployed.output) < len(self.engine.model.output)
         )
         self.model = reparameterize_model(deployed)
@@ -225,15 +226,6 @@ class VariantBuilder:
 
     def _batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Yield batches of the run's last training stage, without `DISABLED_AUGMENTATIONS`."""
-        if self.contract.is_fusion:
-            from lowlight_tf.pipeline.fusion import fusion_dataset as make_dataset
-        elif self.contract.is_raw:
-            from lowlight_tf.pipeline.raw import raw_dataset
-
-            make_dataset = functools.partial(raw_dataset, cache_dir=self.run / "decoded")
-        else:
-            from lowlight_tf.pipeline.paired import pair_dataset as make_dataset
-
         pipeline = dataclasses.replace(self.recipe.pipeline, **DISABLED_AUGMENTATIONS)
         crop, batch = (
             (pipeline.progressive_crop_size, pipeline.progressive_batch_size)
@@ -242,7 +234,12 @@ class VariantBuilder:
         )
         recipe = dataclasses.replace(self.recipe, pipeline=pipeline)
         dataset = make_dataset(
-            self.fine_tuning.pairs, recipe, self.contract, crop_size=crop, batch_size=batch
+            self.fine_tuning.pairs,
+            recipe,
+            self.contract,
+            cache_dir=self.run / "decoded",
+            crop_size=crop,
+            batch_size=batch,
         )
         for inputs, targets in dataset:  # as 8-bit inputs, for the teacher and the clone alike
             yield {name: ops.round(255 * image) / 255 for name, image in inputs.items()}, targets

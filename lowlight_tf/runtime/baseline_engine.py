@@ -28,7 +28,7 @@ class BaselineEngine(Engine):
         baseline = BASELINES.find(name)
         self.name, self.contract, self._function = name, baseline.contract, baseline.load()
         self.max_untiled_pixels = (
-            MAX_UNTILED_PIXELS if self.contract.is_fusion else MAX_UNTILED_ENHANCEMENT_PIXELS
+            MAX_UNTILED_PIXELS if self.contract.task == "fuse" else MAX_UNTILED_ENHANCEMENT_PIXELS
         )
 
     def __call__(self, images: Images) -> Images:

@@ -1,9 +1,8 @@
-"""How models of each task are trained: their pairs, batches, metrics and images for a GAN."""
+"""How models of each task are trained: their pairs, metrics and images for a GAN."""
 
 import abc
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
@@ -53,21 +52,6 @@ class TrainingTask(abc.ABC):
         """Return what is measured at each validation: LPIPS, which takes longest, if monitored."""
         return tuple(dict.fromkeys(("psnr", "ssim", monitor)))
 
-    @abc.abstractmethod
-    def make_dataset(
-        self, pairs: list[Pair], recipe: Recipe, contract: Contract, *, cache_dir: Path, **options
-    ) -> Any:
-        """Return endless batches of ({input: image}, {name: image for the losses}).
-
-        Args:
-            pairs: What is trained on.
-            recipe: Its `pipeline` and `seed` are read.
-            contract: The model's.
-            cache_dir: Folder for what is decoded once, such as RAW files.
-            **options: `first_sample`, `crop_size`, `batch_size` and `shard` of
-                `pipeline.paired.pair_dataset`.
-        """
-
     def real_images(self, contract: Contract) -> tuple[str, ...]:
         """Return which images of a batch a discriminator takes for real."""
         return ("target",)
@@ -81,18 +65,6 @@ class EnhancementTraining(TrainingTask):
         synthesize = recipe.pipeline.synthesize_night
         read = pairing.target_only_folder if synthesize else pairing.pair_folder
         return read(folder)
-
-    def make_dataset(
-        self, pairs: list[Pair], recipe: Recipe, contract: Contract, *, cache_dir: Path, **options
-    ) -> Any:
-        """See `TrainingTask`. Without TensorFlow the batches are made by NumPy."""
-        if has_tensorflow():
-            from lowlight_tf.pipeline.paired import pair_dataset
-
-            return pair_dataset(pairs, recipe, contract, **options)
-        from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset
-
-        return NumpyPairDataset(pairs, recipe, contract, **options)
 
 
 class FusionTraining(TrainingTask):
@@ -116,14 +88,6 @@ class FusionTraining(TrainingTask):
     def validation_metrics(self, monitor: str) -> Sequence[str]:
         """Return all metrics of fusion."""
         return FUSION_METRICS
-
-    def make_dataset(
-        self, pairs: list[Pair], recipe: Recipe, contract: Contract, *, cache_dir: Path, **options
-    ) -> Any:
-        """See `TrainingTask`."""
-        from lowlight_tf.pipeline.fusion import fusion_dataset
-
-        return fusion_dataset(pairs, recipe, contract, **options)
 
     def real_images(self, contract: Contract) -> tuple[str, ...]:
         """Return the images of both cameras."""
@@ -151,14 +115,6 @@ class RawTraining(TrainingTask):
     def min_image_size(self, crop_size: int) -> int:
         """Return the sensor pixels of a crop of packed ones, moved by at most one pattern."""
         return 2 * (crop_size + 1)
-
-    def make_dataset(
-        self, pairs: list[Pair], recipe: Recipe, contract: Contract, *, cache_dir: Path, **options
-    ) -> Any:
-        """See `TrainingTask`."""
-        from lowlight_tf.pipeline.raw import raw_dataset
-
-        return raw_dataset(pairs, recipe, contract, cache_dir=cache_dir, **options)
 
 
 TRAINING_TASKS = {

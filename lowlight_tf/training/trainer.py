@@ -21,7 +21,7 @@ from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
 from lowlight_tf.evaluation.evaluator import FUSION_METRICS, evaluate
 from lowlight_tf.evaluation.raw_protocol import default_protocol
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.fileio import atomic_write, write_json
+from lowlight_tf.fileio import write_json
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
 from lowlight_tf.training import adversarial, callbacks, checkpoint

@@ -88,7 +88,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
     contract = MODELS.find(recipe.model).contract
     task = evaluation_of(contract)
     if args.metrics is None:
-        args.metrics = [*task.metrics] if contract.is_fusion else ["psnr", "ssim", "lpips"]
+        args.metrics = [*task.metrics] if contract.task == "fuse" else ["psnr", "ssim", "lpips"]
     metrics = [METRICS.canonical(name) for name in split_names("metrics", args.metrics)]
     for metric in metrics:
         METRICS.find(metric)  # raises UsageError before anything is built
