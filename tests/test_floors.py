@@ -9,7 +9,7 @@ import pytest
 
 HOUSE = Path(__file__).parents[1] / "lowlight_tf"
 FLOORS = (  # from the ground up; a room uses only rooms of lower lines
-    {"__init__", "checks", "fileio", "legacy_names"},
+    {"__init__", "checks", "constants", "fileio", "legacy_names"},
     {"contract", "registry", "training_config"},
     {"model_card", "imaging", "layers", "tflite_graph"},
     {"config", "catalog", "classical", "metrics", "datasets", "models", "losses"},
