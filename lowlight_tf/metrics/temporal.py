@@ -59,8 +59,8 @@ def warping_error(clip: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -
 
     Reference:
         Lai et al., "Learning Blind Video Temporal Consistency", ECCV 2018, section 4.2; the
-        forward-backward check is Sundaram et al., "Dense Point Trajectories by GPU-accelerated Large
-        Displacement Optical Flow", ECCV 2010, equation 5.
+        forward-backward check is Sundaram et al., "Dense Point Trajectories by GPU-accelerated
+        Large Displacement Optical Flow", ECCV 2010, equation 5.
         Differences: flow by dense inverse search (OpenCV), of the reference instead of the input;
         no check for motion boundaries; the root of the squared error, in levels.
     """
