@@ -38,7 +38,7 @@ def operations(path):
 
 @pytest.mark.parametrize("size", BUDGETS)
 def test_each_variant_is_within_its_budget(size):
-    options = Recipe.load(RECIPE_DIR / f"dashcam_model_{size}.toml").options
+    options = Recipe.load(RECIPE_DIR / f"dashcam_net_{size}.toml").options
     model = reparameterize_model(dashcam_net(**options))
     side = 64
     image = np.zeros((1, side, side, 3), np.float32)
