@@ -127,8 +127,8 @@ def catalog() -> str:
         for name, entry in ((name, LOSSES.find(name)) for name in LOSSES)
     ]
     metrics = [
-        [_linked(name, entry.path), _code(entry.inputs), entry.unit, entry.definition]
-        for name, entry in ((name, METRICS.find(name)) for name in METRICS)
+        [_linked(name, m.path), _code(m.inputs), m.unit, m.direction, m.range_text, m.definition]
+        for name, m in ((name, METRICS.find(name)) for name in METRICS)
     ]
     return "\n".join(
         [
@@ -143,7 +143,7 @@ def catalog() -> str:
             "\n## Losses\n",
             *_table(("loss", "of", "what it is"), losses),
             "\n## Metrics\n",
-            *_table(("metric", "of", "unit", "definition"), metrics),
+            *_table(("metric", "of", "unit", "better", "range", "definition"), metrics),
         ]
     )
 

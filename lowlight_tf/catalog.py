@@ -1,4 +1,7 @@
-"""Registries of models, losses, metrics and baselines. The only module that refers to others by string."""
+"""Registries of models, losses and baselines, and of metrics (`metric_catalog`), by name.
+
+The two modules are the only ones that refer to others by string.
+"""
 
 import dataclasses
 
@@ -12,65 +15,45 @@ from lowlight_tf.contract import (
     RAW_TO_RGB_HALF,
     Contract,
 )
+from lowlight_tf.metric_catalog import FUSION_INPUTS, METRICS, Metric
 from lowlight_tf.registry import Entry, Registry
+
+__all__ = [
+    "BASELINES",
+    "DISCRIMINATORS",
+    "ENGINES",
+    "FUSION_INPUTS",
+    "GAN_LOSSES",
+    "LOSSES",
+    "METRICS",
+    "MODELS",
+    "Baseline",
+    "Loss",
+    "Metric",
+    "Model",
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class Model(Entry):
-    """A function that builds a Keras model, and what that model takes and gives."""
+    """A function that builds a Keras model, and the contract of that model."""
 
     contract: Contract
 
 
 @dataclasses.dataclass(frozen=True)
 class Baseline(Entry):
-    """A function of images that has nothing to learn, and what it takes and gives."""
+    """A classical method, a function of images, and its contract."""
 
     contract: Contract
 
 
 @dataclasses.dataclass(frozen=True)
 class Loss(Entry):
-    """A function of images, and which images of a batch it is called with."""
+    """A loss function of images, and the names of the images of a batch that it is called with."""
 
     inputs: tuple[str, ...]
 
-
-@dataclasses.dataclass(frozen=True)
-class Metric(Entry):
-    """A function of images, uint8 or float in [0, 1], to one number, and how that is written.
-
-    Attributes:
-        unit: Of the number; "" where it has none.
-        digits: How many decimals a table shows.
-        inputs: Which images it is called with: "target", "low" (the dark picture), "enhanced"; or
-            "visible", "infrared", "fused". With a target among them it goes by a protocol, see
-            `metrics.fidelity.apply_protocol`; without, it is that of the 8-bit pictures as they are.
-        protocols: Those that a metric without a target tells apart itself: it is called with
-            `protocol=`.
-        definition: Its card: what is measured, on which channels, in which unit, how that of two
-            sources is joined, and which way is better.
-    """
-
-    unit: str
-    digits: int = 3
-    inputs: tuple[str, ...] = ("target", "enhanced")
-    protocols: tuple[str, ...] = ()
-    definition: str = dataclasses.field(kw_only=True)
-
-    @property
-    def no_reference(self) -> bool:
-        """Whether it needs no target."""
-        return "target" not in self.inputs
-
-    @property
-    def has_protocol(self) -> bool:
-        """Whether its number means nothing without the protocol's name."""
-        return not self.no_reference or bool(self.protocols)
-
-
-FUSION_INPUTS = ("visible", "infrared", "fused")
-"""What a metric of two cameras is called with."""
 
 MODELS = Registry(
     "model",
@@ -87,13 +70,13 @@ MODELS = Registry(
     sid_unet=Model("lowlight_tf.models.sid_unet:sid_unet", RAW_TO_RGB),
     zero_dce=Model("lowlight_tf.models.zero_dce:zero_dce", ENHANCE),
 )
-"""Name -> a net."""
+"""Name -> model."""
 
 DISCRIMINATORS = Registry(
     "discriminator",
     patch_discriminator=Entry("lowlight_tf.models.patch_discriminator:patch_discriminator"),
 )
-"""Name -> a net that a net is trained against."""
+"""Name -> discriminator."""
 
 GAN_LOSSES = Registry(
     "adversarial loss",
@@ -101,7 +84,7 @@ GAN_LOSSES = Registry(
     least_squares=Entry("lowlight_tf.losses.adversarial:LEAST_SQUARES"),
     hinge=Entry("lowlight_tf.losses.adversarial:HINGE"),
 )
-"""Name -> how the two are played against each other."""
+"""Name -> losses of generator and discriminator."""
 
 LOSSES = Registry(
     "loss",
@@ -124,19 +107,13 @@ LOSSES = Registry(
     exposure=Loss("lowlight_tf.losses.zero_reference:exposure", ("enhanced",)),
     color_constancy=Loss("lowlight_tf.losses.zero_reference:color_constancy", ("enhanced",)),
     curve_smoothness=Loss("lowlight_tf.losses.zero_reference:curve_smoothness", ("curves",)),
-    max_intensity=Loss("lowlight_tf.losses.fusion:max_intensity", ("visible", "infrared", "fused")),
-    max_gradient=Loss("lowlight_tf.losses.fusion:max_gradient", ("visible", "infrared", "fused")),
-    source_ssim=Loss("lowlight_tf.losses.fusion:source_ssim", ("visible", "infrared", "fused")),
-    regional_intensity=Loss(
-        "lowlight_tf.losses.fusion:regional_intensity", ("visible", "infrared", "fused")
-    ),
-    regional_gradient=Loss(
-        "lowlight_tf.losses.fusion:regional_gradient", ("visible", "infrared", "fused")
-    ),
+    max_intensity=Loss("lowlight_tf.losses.fusion:max_intensity", FUSION_INPUTS),
+    max_gradient=Loss("lowlight_tf.losses.fusion:max_gradient", FUSION_INPUTS),
+    source_ssim=Loss("lowlight_tf.losses.fusion:source_ssim", FUSION_INPUTS),
+    regional_intensity=Loss("lowlight_tf.losses.fusion:regional_intensity", FUSION_INPUTS),
+    regional_gradient=Loss("lowlight_tf.losses.fusion:regional_gradient", FUSION_INPUTS),
     illumination=Loss("lowlight_tf.losses.fusion:illumination", ("visible", "fused")),
-    detector_consistency=Loss(
-        "lowlight_tf.losses.semantic:DetectorConsistency", ("visible", "infrared", "fused")
-    ),
+    detector_consistency=Loss("lowlight_tf.losses.semantic:DetectorConsistency", FUSION_INPUTS),
     visible_reconstruction=Loss(
         "lowlight_tf.losses.fusion:reconstruction", ("visible", "visible_reconstructed")
     ),
@@ -153,223 +130,7 @@ LOSSES = Registry(
         "lowlight_tf.losses.fusion:detail_similarity", ("visible_detail", "infrared_detail")
     ),
 )
-"""Name -> what training makes small."""
-
-METRICS = Registry(
-    "metric",
-    aliases=legacy_names.METRICS,
-    psnr=Metric(
-        "lowlight_tf.metrics.fidelity:psnr",
-        "dB",
-        2,
-        definition="peak 255, squared errors to the target pooled over RGB; higher is better",
-    ),
-    ssim=Metric(
-        "lowlight_tf.metrics.fidelity:ssim",
-        "",
-        4,
-        definition="to the target, 11x11 Gaussian windows, mean over RGB, to 1; higher is better",
-    ),
-    mae=Metric(
-        "lowlight_tf.metrics.fidelity:mae",
-        "",
-        4,
-        definition="error to the target of levels in [0, 1], pooled over RGB; lower is better",
-    ),
-    lpips=Metric(
-        "lowlight_tf.metrics.perceptual:lpips",
-        "",
-        4,
-        definition="learned distance to the target (AlexNet 0.1), RGB; lower is better",
-    ),
-    niqe=Metric(
-        "lowlight_tf.metrics.naturalness:niqe",
-        "",
-        2,
-        ("enhanced",),
-        definition="from our good photographs' statistics of luma, not MATLAB's; lower is better",
-    ),
-    loe=Metric(
-        "lowlight_tf.metrics.naturalness:loe",
-        "",
-        0,
-        ("low", "enhanced"),
-        definition="mean count of changes of order (largest of RGB), side 50; lower is better",
-    ),
-    brightness=Metric(
-        "lowlight_tf.metrics.naturalness:brightness",
-        "",
-        3,
-        ("enhanced",),
-        definition="mean luma in [0, 1]; neither way is better",
-    ),
-    clipped_fraction=Metric(
-        "lowlight_tf.metrics.glare:clipped_fraction",
-        "%",
-        2,
-        ("enhanced",),
-        definition="share of pixels with a channel of RGB at 255; lower is better",
-    ),
-    highlight_growth=Metric(
-        "lowlight_tf.metrics.glare:highlight_growth",
-        "",
-        2,
-        ("low", "enhanced"),
-        definition="luma above 0.98 around lights, over the lights' own before; lower is better",
-    ),
-    entropy=Metric(
-        "lowlight_tf.metrics.fusion:entropy",
-        "bits",
-        3,
-        ("fused",),
-        definition="EN, of the 256 levels of luma, bits; higher is better",
-    ),
-    mutual_information=Metric(
-        "lowlight_tf.metrics.fusion:mutual_information",
-        "bits",
-        3,
-        FUSION_INPUTS,
-        definition="MI with each source, luma, bits (not nats), sum of both; higher is better",
-    ),
-    normalized_mutual_information=Metric(
-        "lowlight_tf.metrics.fusion:normalized_mutual_information",
-        "",
-        3,
-        FUSION_INPUTS,
-        definition="Hossny's, 2 MI / (H + H), luma, 0 to 2, sum of both sources; higher is better",
-    ),
-    source_psnr=Metric(
-        "lowlight_tf.metrics.fusion:source_psnr",
-        "dB",
-        2,
-        FUSION_INPUTS,
-        ("plain", "unit_range"),
-        definition=(
-            "luma, of the mean MSE of both sources, peak 255 of 8 bits (protocol unit_range: peak 255 of "
-            "levels in [0, 1], 48.13 dB more); higher is better"
-        ),
-    ),
-    source_mse=Metric(
-        "lowlight_tf.metrics.fusion:source_mse",
-        "",
-        4,
-        FUSION_INPUTS,
-        definition="luma levels in [0, 1], mean of both sources; lower is better",
-    ),
-    standard_deviation=Metric(
-        "lowlight_tf.metrics.fusion:standard_deviation",
-        "",
-        2,
-        ("fused",),
-        definition="SD of luma levels 0 to 255, over all pixels; higher is better",
-    ),
-    spatial_frequency=Metric(
-        "lowlight_tf.metrics.fusion:spatial_frequency",
-        "",
-        2,
-        ("fused",),
-        definition="SF, root mean square of both steps, luma 0 to 255; higher is better",
-    ),
-    average_gradient=Metric(
-        "lowlight_tf.metrics.fusion:average_gradient",
-        "",
-        2,
-        ("fused",),
-        definition="AG, sqrt((dx^2 + dy^2) / 2), central, luma 0 to 255; higher is better",
-    ),
-    scd=Metric(
-        "lowlight_tf.metrics.fusion:scd",
-        "",
-        3,
-        FUSION_INPUTS,
-        definition="r(fused - one source, other source), luma, sum of both; higher is better",
-    ),
-    vif=Metric(
-        "lowlight_tf.metrics.fusion_structure:vif",
-        "",
-        3,
-        FUSION_INPUTS,
-        definition="VIFp in pixels, 4 scales, luma, 1 for an equal, sum of both; higher is better",
-    ),
-    qabf=Metric(
-        "lowlight_tf.metrics.fusion_structure:qabf",
-        "",
-        3,
-        FUSION_INPUTS,
-        definition="Xydeas and Petrovic, luma, both by their edges, to 0.975; higher is better",
-    ),
-    source_ssim=Metric(
-        "lowlight_tf.metrics.fusion_structure:source_ssim",
-        "",
-        3,
-        FUSION_INPUTS,
-        definition="luma, Gaussian windows of 11x11, sum of both sources; higher is better",
-    ),
-    cross_entropy=Metric(
-        "lowlight_tf.metrics.fusion:cross_entropy",
-        "bits",
-        3,
-        FUSION_INPUTS,
-        definition="CE, p log2(p / q) of histograms of luma, bits, mean of both; lower is better",
-    ),
-    dark_luma=Metric(
-        "lowlight_tf.metrics.light:dark_luma",
-        "",
-        3,
-        ("visible", "fused"),
-        definition="mean, in [0, 1], where blurred visible luma is below 0.25; higher is lifted",
-    ),
-    normal_luma=Metric(
-        "lowlight_tf.metrics.light:normal_luma",
-        "",
-        3,
-        ("visible", "fused"),
-        definition="mean, in [0, 1], where blurred visible luma is 0.25 to 0.75; to be kept",
-    ),
-    glare_luma=Metric(
-        "lowlight_tf.metrics.light:glare_luma",
-        "",
-        3,
-        ("visible", "fused"),
-        definition="mean, in [0, 1], where blurred visible luma is above 0.75; lower is subdued",
-    ),
-    dark_detail=Metric(
-        "lowlight_tf.metrics.light:dark_detail",
-        "",
-        3,
-        FUSION_INPUTS,
-        definition="of the stronger source's luma gradient kept in the dark; higher is better",
-    ),
-    normal_detail=Metric(
-        "lowlight_tf.metrics.light:normal_detail",
-        "",
-        3,
-        FUSION_INPUTS,
-        definition="of the stronger source's luma gradient kept elsewhere; higher is better",
-    ),
-    glare_detail=Metric(
-        "lowlight_tf.metrics.light:glare_detail",
-        "",
-        3,
-        FUSION_INPUTS,
-        definition="of the stronger source's luma gradient kept in glare; higher is better",
-    ),
-    dark_crushed=Metric(
-        "lowlight_tf.metrics.light:dark_crushed",
-        "%",
-        2,
-        ("visible", "fused"),
-        definition="share of the visible's dark with a luma up to 0.02; lower is better",
-    ),
-    glare_saturated=Metric(
-        "lowlight_tf.metrics.light:glare_saturated",
-        "%",
-        2,
-        ("visible", "fused"),
-        definition="share of the visible's glare with a luma from 0.98; lower is better",
-    ),
-)
-"""Name -> what is measured, and its definition."""
+"""Name -> loss."""
 
 BASELINES = Registry(
     "baseline",
@@ -390,7 +151,7 @@ BASELINES = Registry(
     libraw=Baseline("lowlight_tf.classical.raw:libraw", RAW_TO_RGB),
     libraw_bt709=Baseline("lowlight_tf.classical.raw:libraw_bt709", RAW_TO_RGB),
 )
-"""Name -> what has nothing to learn."""
+"""Name -> classical method."""
 
 ENGINES = Registry(
     "engine",

@@ -1,4 +1,4 @@
-"""Names and what they stand for, loaded only when asked."""
+"""Registries: names of objects that are imported on first use."""
 
 import dataclasses
 import difflib
@@ -11,12 +11,12 @@ from lowlight_tf.checks import UsageError
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One line of a table: where the object lives, as "package.module:object"."""
+    """An entry of a registry: the import path of an object, "package.module:object"."""
 
     path: str
 
     def load(self) -> Any:
-        """Import the object. Nothing is imported before."""
+        """Import and return the object. Nothing is imported before."""
         module, _, attribute = self.path.partition(":")
         return getattr(importlib.import_module(module), attribute)
 
@@ -25,10 +25,10 @@ EntryType = TypeVar("E", bound=Entry)
 
 
 class Registry(Generic[EntryType]):
-    """A table from names to entries. Reading the names imports nothing.
+    """A mapping from names to entries. Iteration over the names imports nothing.
 
     Args:
-        kind: What the entries are called in messages.
+        kind: Term for the entries in messages, such as "model".
         aliases: Former name -> name, accepted by `find`.
         **entries: Name -> entry.
     """
@@ -44,11 +44,15 @@ class Registry(Generic[EntryType]):
         return iter(self._entries)
 
     def canonical(self, name: str) -> str:
-        """Return today's name for a former one, and any other name as it is."""
+        """Return the current name for a former one, and any other name unchanged."""
         return self._aliases.get(name, name)
 
     def find(self, name: str) -> EntryType:
-        """Return the entry called `name`; the error for an unknown one offers the closest."""
+        """Return an entry by name.
+
+        Raises:
+            UsageError: If there is no such name; the message contains the closest ones.
+        """
         name = self.canonical(name)
         if name not in self._entries:
             raise UsageError(
@@ -58,6 +62,6 @@ class Registry(Generic[EntryType]):
 
 
 def closest_match(name: str, known: Iterable[str]) -> str:
-    """Return the known names most like `name`, or all of them where none is like it."""
+    """Return the known names closest to `name`, or all of them if none is close."""
     known = sorted(known)
     return ", ".join(difflib.get_close_matches(name, known, n=3) or known)

@@ -13,7 +13,7 @@ import numpy as np
 from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.color import luma
-from lowlight_tf.metrics.naturalness import BLOCK, MODEL, block_features
+from lowlight_tf.metrics.naturalness import BLOCK_SIZE, NIQE_MODEL_PATH, block_features
 from lowlight_tf.metrics.pixels import quantize_8bit
 
 PHOTOGRAPHS = (
@@ -36,16 +36,16 @@ def main() -> None:
     all_features = []
     for name in PHOTOGRAPHS:
         gray = luma(quantize_8bit(image_io.read_float_rgb(folder / name)))
-        step = BLOCK // 2
+        step = BLOCK_SIZE // 2
         blocks = [block_features(gray[top:, left:]) for top in (0, step) for left in (0, step)]
         features, sharpness = (np.concatenate(part) for part in zip(*blocks, strict=True))
         selected = (sharpness > MIN_SHARPNESS * sharpness.max()) & np.isfinite(features).all(1)
         print(f"{name}: {selected.sum()} of {len(selected)} blocks")
         all_features.append(features[selected])
     features = np.concatenate(all_features)
-    with atomic_write(MODEL) as part, part.open("wb") as file:
+    with atomic_write(NIQE_MODEL_PATH) as part, part.open("wb") as file:
         np.savez(file, mean=features.mean(0), covariance=np.cov(features, rowvar=False))
-    print(f"{MODEL}: {len(features)} blocks, {MODEL.stat().st_size} bytes")
+    print(f"{NIQE_MODEL_PATH}: {len(features)} blocks, {NIQE_MODEL_PATH.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

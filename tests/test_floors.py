@@ -9,10 +9,10 @@ import pytest
 
 HOUSE = Path(__file__).parents[1] / "lowlight_tf"
 FLOORS = (  # from the ground up; a room uses only rooms of lower lines
-    {"__init__", "checks", "fileio", "legacy_names"},
+    {"__init__", "checks", "constants", "fileio", "legacy_names"},
     {"contract", "registry", "training_config"},
     {"model_card", "imaging", "layers", "tflite_graph"},
-    {"config", "catalog", "classical", "metrics", "datasets", "models", "losses"},
+    {"config", "catalog", "metric_catalog", "classical", "metrics", "datasets", "models", "losses"},
     {"runtime", "pipeline"},
     {"video", "demo"},
     {"evaluation", "export", "training"},
@@ -22,6 +22,7 @@ FLOORS = (  # from the ground up; a room uses only rooms of lower lines
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 SAME_FLOOR = {  # within a floor: who may use whom
     ("fileio", "checks"),
+    ("catalog", "metric_catalog"),
     ("losses", "models"),
     ("export", "evaluation"),
     ("pipeline", "runtime"),

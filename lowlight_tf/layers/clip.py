@@ -1,4 +1,4 @@
-"""Values kept between black and white."""
+"""Clipping to [0, 1]."""
 
 import keras
 from keras import KerasTensor, ops
@@ -6,24 +6,31 @@ from keras import KerasTensor, ops
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class UnitClip(keras.layers.Layer):
-    """Clip to [0, 1]; in training the gradient passes as if nothing were clipped.
+    """Clip to [0, 1], by default with a straight-through gradient in training. Any shape.
 
-    A plain clip has no gradient where a pixel is beyond the ends, and what is once too bright stays
-    so. Passing it is right for a result, which is compared with a target; what goes on into a net
-    wants the true gradient (`strict`), or it runs away.
+    The gradient of a plain clip is 0 where a value is outside [0, 1], so that a pixel that is once
+    too bright stays too bright. Passing the gradient is right for an output, which is compared with
+    a target; a clip inside a model needs the true gradient, or the values before it diverge.
 
-    On the device it is next to free: half of it becomes part of the operation before it, and in
-    eight bits the other half is what the scale of that operation's result does already.
+    On a device the layer costs almost nothing: its ReLU is fused into the operation before it, and
+    with 8 bits the minimum is what the scale of that operation's output does already.
+
+    Args:
+        straight_through: In training, pass the gradient as if nothing were clipped.
+
+    Reference:
+        Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons for
+        Conditional Computation", 2013 (the straight-through estimator).
     """
 
-    def __init__(self, *, strict: bool = False, **options) -> None:
+    def __init__(self, *, straight_through: bool = True, **options) -> None:
         super().__init__(**options)
-        self.strict = strict
+        self.straight_through = straight_through
 
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
         """Clip one batch."""
         clipped = ops.minimum(ops.relu(inputs), 1.0)  # `ops.clip` is two operations on a device
-        if not training or self.strict:
+        if not training or not self.straight_through:
             return clipped
         return inputs + ops.stop_gradient(clipped - inputs)
 
@@ -32,5 +39,5 @@ class UnitClip(keras.layers.Layer):
         return shape
 
     def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
-        return {**super().get_config(), "strict": self.strict}
+        """Return the configuration that rebuilds the layer."""
+        return {**super().get_config(), "straight_through": self.straight_through}

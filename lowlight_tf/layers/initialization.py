@@ -1,4 +1,4 @@
-"""What kernels begin as."""
+"""Kernel initializers."""
 
 import keras
 from keras import KerasTensor, ops
@@ -6,14 +6,14 @@ from keras import KerasTensor, ops
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class CenterIdentity(keras.initializers.Initializer):
-    """A kernel that passes map i of its input on as map i of its output, (k, k, C, D).
+    """A convolution kernel, (k, k, C, D), that copies input channel i to output channel i.
 
-    Maps that the other side lacks are left out, or empty.
+    Input channels beyond D are dropped; output channels beyond C are zero.
     """
 
     def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> KerasTensor:
         """Return the kernel."""
-        rows, columns, *maps = shape
-        center = ops.eye(*maps, dtype=dtype)[None, None]
-        around = [[rows // 2, rows - rows // 2 - 1], [columns // 2, columns - columns // 2 - 1]]
-        return ops.pad(center, [*around, [0, 0], [0, 0]])
+        rows, columns, *channels = shape
+        center = ops.eye(*channels, dtype=dtype)[None, None]
+        padding = [[rows // 2, rows - rows // 2 - 1], [columns // 2, columns - columns // 2 - 1]]
+        return ops.pad(center, [*padding, [0, 0], [0, 0]])

@@ -1,4 +1,4 @@
-"""Normalization layers whose graphs stay whole on a GPU delegate."""
+"""Normalization layers whose graphs run undivided on a GPU delegate."""
 
 import keras
 import numpy as np
@@ -9,18 +9,16 @@ from lowlight_tf.checks import UsageError
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class GroupNormalization(keras.layers.Layer):
-    """Group normalization in 4-D operations only, equal to Keras's own to 1e-5.
+    """Group normalization in 4-D operations only, equal to that of Keras to 1e-5.
 
-    Keras reshapes (B, H, W, C) to five dimensions, which the LiteRT GPU delegate and the int16x8
-    quantizer refuse. Here every channel is averaged over (H, W), and a 1x1 convolution by a
-    constant block matrix then averages inside the groups. The mean is taken off before squaring
-    (two passes), so that float16 does not overflow.
+    (B, H, W, C) -> (B, H, W, C), any H and W. Keras reshapes to five dimensions, which the LiteRT
+    GPU delegate and the int16x8 quantizer reject. Here every channel is averaged over (H, W), and a
+    1x1 convolution with a constant block-diagonal kernel then averages over each group. The mean is
+    subtracted before squaring (two passes), so that float16 does not overflow.
 
     Args:
-        groups: Into how many groups the channels are divided; must divide their number.
+        groups: Number of groups of channels; must divide the number of channels.
         epsilon: Added to the variance.
-
-    Input and output: (B, H, W, C), any H and W.
 
     Raises:
         UsageError: If `groups` does not divide the channels.
@@ -38,7 +36,7 @@ class GroupNormalization(keras.layers.Layer):
         self.epsilon = epsilon
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the learned scale and shift, and the constant matrix of the groups."""
+        """Create the learned scale and shift, and the constant kernel of the group means."""
         channels = shape[-1]
         if self.groups < 1 or channels % self.groups:
             raise UsageError(
@@ -48,37 +46,37 @@ class GroupNormalization(keras.layers.Layer):
         self.gamma = self.add_weight(name="gamma", shape=(channels,), initializer="ones")
         self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros")
         size = channels // self.groups
-        blocks = np.kron(np.eye(self.groups), np.full((size, size), 1 / size))
-        self._blocks = blocks.astype("float32")[None, None]
+        kernel = np.kron(np.eye(self.groups), np.full((size, size), 1 / size))
+        self._group_mean_kernel = kernel.astype("float32")[None, None]
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
         """Normalize one batch."""
-        # float16 cannot hold the statistics of a whole picture; float32 in, float32 inside.
+        # float16 cannot hold the statistics of a full image: cast to float32 for the computation.
         x = ops.cast(inputs, "float32")
-        centred = x - self._average(x)
-        deviation = ops.rsqrt(self._average(centred * centred) + self.epsilon)
+        centered = x - self._group_mean(x)
+        deviation = ops.rsqrt(self._group_mean(centered * centered) + self.epsilon)
         scale = deviation * ops.cast(self.gamma, "float32")
-        return ops.cast(centred * scale + ops.cast(self.beta, "float32"), self.compute_dtype)
+        return ops.cast(centered * scale + ops.cast(self.beta, "float32"), self.compute_dtype)
 
-    def _average(self, x: KerasTensor) -> KerasTensor:
-        """Average over a group of channels and the whole picture: (B, H, W, C) -> (B, 1, 1, C)."""
+    def _group_mean(self, x: KerasTensor) -> KerasTensor:
+        """Average over each group of channels and all pixels: (B, H, W, C) -> (B, 1, 1, C)."""
         means = ops.mean(x, axis=(1, 2), keepdims=True)
         if self.groups == x.shape[-1]:
             return means
-        return ops.conv(means, ops.convert_to_tensor(self._blocks), padding="valid")
+        return ops.conv(means, ops.convert_to_tensor(self._group_mean_kernel), padding="valid")
 
     def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
+        """Return the configuration that rebuilds the layer."""
         return {**super().get_config(), "groups": self.groups, "epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class FreezableBatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalization that some of its inputs only pass, in training too.
+    """Batch normalization that can be frozen for a single call, in training too.
 
-    Called with `passed`, it normalizes by the running statistics, as on the device, and these learn
-    nothing of it. (A functional net hands its own `training` to all its layers: no use to say
-    `training=False` to one.)
+    Called with `frozen=True`, it normalizes by the running statistics, as in inference, and does
+    not update them. (A functional model passes its own `training` to all of its layers, so that
+    `training=False` for one call has no effect.)
     """
 
     def call(
@@ -94,11 +92,11 @@ class FreezableBatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class AdaptiveNormalization(keras.layers.Layer):
-    """What comes in and its batch normalization, mixed as is learned; at first as it comes in.
+    """A learned blend of the input and its batch normalization; at first the input.
 
-    (B, H, W, C) -> the same: l x + m BN(x), with one l (1 at first) and one m (0 at first) for all
-    maps. Outside training it is one product and one sum, which converters make part of the
-    convolution before it.
+    (B, H, W, C) -> (B, H, W, C): lambda x + mu BN(x), with one lambda (1 at first) and one mu (0 at
+    first) for all channels. In inference it is one product and one sum, which converters fold into
+    the convolution before it.
 
     Args:
         epsilon: Added to the variance.
@@ -112,27 +110,31 @@ class AdaptiveNormalization(keras.layers.Layer):
     def __init__(self, *, epsilon: float = 1e-3, momentum: float = 0.99, **options) -> None:
         super().__init__(**options)
         self.epsilon, self.momentum = epsilon, momentum
-        # A normalization's own scale would be but another m.
+        # A scale of the normalization itself would be redundant with mu.
         self.norm = keras.layers.BatchNormalization(
             epsilon=epsilon, momentum=momentum, scale=False, name="norm"
         )
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the two learned shares, and what the normalization has."""
-        whole = {"shape": (), "autocast": False}
-        self.kept = self.add_weight(name="kept", initializer="ones", **whole)
-        self.mixed = self.add_weight(name="mixed", initializer="zeros", **whole)
+        """Create lambda and mu, and the weights of the normalization."""
+        scalar = {"shape": (), "autocast": False}
+        self.identity_weight = self.add_weight(name="lambda", initializer="ones", **scalar)
+        self.norm_weight = self.add_weight(name="mu", initializer="zeros", **scalar)
         self.norm.build(shape)
 
     def call(self, inputs: KerasTensor, training: bool | None = None) -> KerasTensor:
         """Normalize one batch."""
         norm = self.norm
         if training:
-            kept, mixed = (ops.cast(x, self.compute_dtype) for x in (self.kept, self.mixed))
-            return kept * inputs + mixed * norm(inputs, training=True)
-        scale = self.mixed * ops.rsqrt(norm.moving_variance + self.epsilon)
-        shift = self.mixed * ops.cast(norm.beta, "float32") - scale * norm.moving_mean
-        gain, shift = (ops.cast(x, self.compute_dtype) for x in (self.kept + scale, shift))
+            identity_weight, norm_weight = (
+                ops.cast(x, self.compute_dtype) for x in (self.identity_weight, self.norm_weight)
+            )
+            return identity_weight * inputs + norm_weight * norm(inputs, training=True)
+        scale = self.norm_weight * ops.rsqrt(norm.moving_variance + self.epsilon)
+        shift = self.norm_weight * ops.cast(norm.beta, "float32") - scale * norm.moving_mean
+        gain, shift = (
+            ops.cast(x, self.compute_dtype) for x in (self.identity_weight + scale, shift)
+        )
         return inputs * gain + shift
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -140,5 +142,5 @@ class AdaptiveNormalization(keras.layers.Layer):
         return shape
 
     def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
+        """Return the configuration that rebuilds the layer."""
         return {**super().get_config(), "epsilon": self.epsilon, "momentum": self.momentum}

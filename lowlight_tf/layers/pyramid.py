@@ -1,4 +1,4 @@
-"""From one size of feature maps to half of it and back, as nets of several scales go."""
+"""Downsampling and upsampling by 2 for models that work at several scales."""
 
 from collections.abc import Callable
 
@@ -6,29 +6,29 @@ import keras
 from keras import KerasTensor, ops
 
 BLUR_KERNEL = (0.25, 0.5, 0.25)
-"""What a row and a column are blurred with before every other pixel is left out."""
+"""Binomial filter of rows and columns before every other pixel is dropped."""
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class BlurPool(keras.layers.Layer):
-    """Blur, then keep every other row and column, so that fine stripes turn grey and not coarse.
+    """Anti-aliased downsampling by 2: (B, H, W, C) -> (B, ceil(H / 2), ceil(W / 2), C).
 
-    (B, H, W, C) -> (B, ceil(H / 2), ceil(W / 2), C). Each result is the mean of 3 x 3 pixels around
-    one of an even row and column, with weights 1, 2, 1 in both directions.
+    Each output is the mean of the 3x3 pixels around one of an even row and column, with weights
+    1, 2, 1 in both directions, so that fine stripes become grey instead of coarse stripes.
 
-    In training it is two means over 2 x 2 pixels, the same sums: XLA has no fast gradient of a
-    depthwise convolution on a CPU. On the device it is that one convolution.
+    In training it is two average poolings of 2x2 pixels, the same sums: XLA has no fast gradient of
+    a depthwise convolution on a CPU. In inference it is one depthwise convolution.
 
     Reference:
         Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019.
 
     Differences from the paper:
-        Zeros lie beyond the border, as around every convolution, where its code mirrors: a mirror
-        is an operation of its own on a device.
+        Zero padding, as in every convolution, where its code reflects: reflection is an operation
+        of its own on a device.
     """
 
     def call(self, inputs: KerasTensor, training: bool = False) -> KerasTensor:
-        """Shrink one batch."""
+        """Downsample one batch."""
         x = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
         if training:
             return ops.average_pool(ops.average_pool(x, 2, 1, "valid"), 2, 2, "valid")
@@ -43,28 +43,28 @@ class BlurPool(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class BilinearUpsample(keras.layers.Layer):
-    """Bilinear interpolation to twice the size, cropped to a model picture.
+    """Bilinear upsampling by 2, cropped to the size of a reference tensor.
 
     Called on [x, like]: (B, H, W, C) -> (B, H', W', C), where H' and W' are those of `like` and at
-    most twice H and W. Each result lies a quarter of a pixel from the nearest of `x`; beyond the
-    border `x` goes on as it ends.
+    most twice H and W. Pixel centers are half a pixel from the edges (not aligned corners); beyond
+    the border `x` is replicated.
 
-    In training it is sums of shifted pictures and its gradient means of means, the same numbers:
+    In training it is a sum of shifted images and its gradient a mean of means, the same numbers:
     compiled by XLA for a CPU, a resize takes several times as long.
     """
 
     def call(self, inputs: list[KerasTensor], training: bool = False) -> KerasTensor:
-        """Enlarge one batch."""
+        """Upsample one batch."""
         x, like = inputs
         _, height, width, _ = ops.shape(x)
         if training:
-            doubled = _upsample(x)
+            upsampled = _upsample(x)
         else:
-            doubled = ops.image.resize(x, (2 * height, 2 * width), interpolation="bilinear")
-        _, high, wide, _ = ops.shape(like)
-        if (2 * height, 2 * width) == (high, wide):
-            return doubled  # nothing to crop, and no step for it in the graph
-        return doubled[:, :high, :wide]
+            upsampled = ops.image.resize(x, (2 * height, 2 * width), interpolation="bilinear")
+        _, target_height, target_width, _ = ops.shape(like)
+        if (2 * height, 2 * width) == (target_height, target_width):
+            return upsampled  # nothing to crop, and no operation for it in the graph
+        return upsampled[:, :target_height, :target_width]
 
     def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         """Return the shape at the size of `like`."""
@@ -74,11 +74,11 @@ class BilinearUpsample(keras.layers.Layer):
 
 @ops.custom_gradient
 def _upsample(x: KerasTensor) -> tuple[KerasTensor, Callable[[KerasTensor], KerasTensor]]:
-    """Interpolate, and say how its gradient is found."""
+    """Return `x` upsampled by 2, and the function of its gradient."""
 
     def gradient(*args: KerasTensor, upstream: KerasTensor | None = None) -> KerasTensor:
-        y = args[0] if upstream is None else upstream  # torch gives it by name
-        # Each pixel went to four of a row with weights 1, 3, 3, 1 of 4: three means of two.
+        y = args[0] if upstream is None else upstream  # torch passes it by name
+        # Each pixel contributed to four of a row with weights 1, 3, 3, 1 of 4: three means of two.
         y = ops.concatenate([y[:, :1], y, y[:, -1:]], 1)
         y = ops.concatenate([y[:, :, :1], y, y[:, :, -1:]], 2)
         y = ops.average_pool(ops.average_pool(y, 2, 1, "valid"), 2, 1, "valid")
@@ -88,14 +88,14 @@ def _upsample(x: KerasTensor) -> tuple[KerasTensor, Callable[[KerasTensor], Kera
 
 
 def _upsample_along(x: KerasTensor, axis: int) -> KerasTensor:
-    """Interpolate along one axis."""
+    """Upsample by 2 along one axis."""
 
-    def part(begin: int | None, end: int | None) -> KerasTensor:
+    def crop(begin: int | None, end: int | None) -> KerasTensor:
         return x[:, begin:end] if axis == 1 else x[:, :, begin:end]
 
-    before = ops.concatenate([part(0, 1), part(0, -1)], axis)
-    after = ops.concatenate([part(1, None), part(-1, None)], axis)
-    pairs = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
+    previous = ops.concatenate([crop(0, 1), crop(0, -1)], axis)
+    following = ops.concatenate([crop(1, None), crop(-1, None)], axis)
+    pairs = ops.stack([0.75 * x + 0.25 * previous, 0.75 * x + 0.25 * following], axis + 1)
     shape = list(ops.shape(x))
     shape[axis] *= 2
     return ops.reshape(pairs, shape)
@@ -103,15 +103,15 @@ def _upsample_along(x: KerasTensor, axis: int) -> KerasTensor:
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class FoldedConv2DTranspose(keras.layers.Layer):
-    """A transposed 3 x 3 convolution of stride 2, as a 2 x 2 convolution of the small picture.
+    """A transposed 3x3 convolution of stride 2, as a 2x2 convolution before depth-to-space.
 
     (B, H, W, C) -> (B, H, W, 4 filters); `DepthToSpace(2)` then gives (B, 2 H, 2 W, filters). Pixel
-    (2 i, 2 j) of that is x[i, j] times the middle of the kernel; its neighbors below and at the
-    right mix those of `x` on both sides of them. Folded after training, it is a plain convolution:
-    devices are slow at transposed ones, at eight bits above all.
+    (2 i, 2 j) of that is x[i, j] times the center of the kernel; the pixels below it and to its
+    right mix the pixels of `x` on either side of them. After training it is folded into a plain
+    convolution: devices are slow at transposed ones, with 8 bits most of all.
 
     Args:
-        filters: Feature maps of the large picture.
+        filters: Channels of the upsampled features.
     """
 
     def __init__(self, filters: int, **options) -> None:
@@ -119,37 +119,37 @@ class FoldedConv2DTranspose(keras.layers.Layer):
         self.filters = filters
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the kernel, (3, 3, C, filters)."""
+        """Create the kernel, (3, 3, C, filters)."""
         self.kernel = self.add_weight((3, 3, shape[-1], self.filters), name="kernel")
 
-    def folded_kernel(self) -> KerasTensor:
-        """Return the kernel on the small picture, (2, 2, C, 4 filters)."""
+    def fold_kernel(self) -> KerasTensor:
+        """Return the kernel of the 2x2 convolution, (2, 2, C, 4 filters)."""
         kernel, channels = self.kernel, self.kernel.shape[2]
-        # Taps 1, 2, none, 0 of a row, by [pixel of `x`, pixel of its pair]; columns alike.
+        # Taps 1, 2, none, 0 of a row, as [pixel of `x`, pixel of the pair]; columns alike.
         kernel = ops.roll(ops.pad(kernel, [[0, 1], [0, 1], [0, 0], [0, 0]]), (-1, -1), (0, 1))
         kernel = ops.reshape(kernel, (2, 2, 2, 2, channels, self.filters))
         kernel = ops.transpose(kernel, (0, 2, 4, 1, 3, 5))
         return ops.reshape(kernel, (2, 2, channels, 4 * self.filters))
 
     def call(self, inputs: KerasTensor) -> KerasTensor:
-        """Convolve the small picture."""
-        kernel = ops.cast(self.folded_kernel(), self.compute_dtype)
+        """Convolve one batch."""
+        kernel = ops.cast(self.fold_kernel(), self.compute_dtype)
         return ops.conv(inputs, kernel, padding="same")
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape before unfolding."""
+        """Return the shape before depth-to-space."""
         return (*shape[:3], 4 * self.filters)
 
     def fold(self) -> keras.layers.Conv2D:
-        """Return the plain convolution of the same name that does the same; built by its caller."""
+        """Return the equivalent plain convolution, of the same name and not yet built."""
         return keras.layers.Conv2D(
             4 * self.filters, 2, padding="same", use_bias=False, name=self.name
         )
 
-    def folded_weights(self) -> list[KerasTensor]:
+    def fold_weights(self) -> list[KerasTensor]:
         """Return the weights of that convolution."""
-        return [self.folded_kernel()]
+        return [self.fold_kernel()]
 
     def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
+        """Return the configuration that rebuilds the layer."""
         return {**super().get_config(), "filters": self.filters}

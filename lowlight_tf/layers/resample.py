@@ -1,4 +1,4 @@
-"""Layers that move between picture sizes without touching what lies on the way."""
+"""Space-to-depth and depth-to-space for images of any size."""
 
 import keras
 from keras import KerasTensor, ops
@@ -8,9 +8,12 @@ from keras import KerasTensor, ops
 class SpaceToDepth(keras.layers.Layer):
     """Fold blocks of `block` x `block` pixels into channels.
 
-    (B, H, W, C) -> (B, ceil(H / block), ceil(W / block), C * block**2). A picture that is no
-    multiple of `block` is first mirrored at its lower and right border; a graph of a fixed size
-    that is a multiple contains no such step.
+    (B, H, W, C) -> (B, ceil(H / block), ceil(W / block), C * block**2). An image whose size is not
+    a multiple of `block` is first padded by reflection (symmetric) at its bottom and right border;
+    a graph of a fixed size that is a multiple contains no such operation.
+
+    Args:
+        block: Side of the blocks (pixels).
     """
 
     def __init__(self, block: int = 2, **options) -> None:
@@ -24,20 +27,20 @@ class SpaceToDepth(keras.layers.Layer):
             length = ops.shape(x)[axis]
             missing = -length % self.block
             if not isinstance(missing, int) or missing:
-                x = ops.concatenate([x, self._mirror(x, axis, missing)], axis)
+                x = ops.concatenate([x, self._reflect(x, axis, missing)], axis)
         return ops.space_to_depth(x, self.block)
 
-    def _mirror(self, x: KerasTensor, axis: int, missing: int | KerasTensor) -> KerasTensor:
-        """Return the first `missing` rows or columns of what a mirror at the far border shows."""
+    def _reflect(self, x: KerasTensor, axis: int, missing: int | KerasTensor) -> KerasTensor:
+        """Return the first `missing` rows or columns beyond the bottom or right border."""
 
         def first(image: KerasTensor, count: int | KerasTensor) -> KerasTensor:
             return image[:, :count] if axis == 1 else image[:, :, :count]
 
-        seen = ops.flip(x, axis)
-        if x.shape[axis] is None or x.shape[axis] < missing:  # it may show the near border too
-            sides = [first(seen, self.block), first(x, self.block)]
-            seen = ops.concatenate(sides * -(-self.block // 2), axis)
-        return first(seen, missing)
+        reflected = ops.flip(x, axis)
+        if x.shape[axis] is None or x.shape[axis] < missing:  # it may reach the opposite border
+            sides = [first(reflected, self.block), first(x, self.block)]
+            reflected = ops.concatenate(sides * -(-self.block // 2), axis)
+        return first(reflected, missing)
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape after folding."""
@@ -46,18 +49,21 @@ class SpaceToDepth(keras.layers.Layer):
         return (batch, *sides, channels * self.block**2)
 
     def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
+        """Return the configuration that rebuilds the layer."""
         return {**super().get_config(), "block": self.block}
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class DepthToSpace(keras.layers.Layer):
-    """Unfold channels into blocks of `block` x `block` pixels, cropped to a model picture.
+    """Unfold channels into blocks of `block` x `block` pixels, cropped to a reference tensor.
 
     Called on [x, like]: (B, H, W, C) -> (B, H', W', C / block**2), where H' and W' are those of
-    `like` and at most `block` times H and W; called on x alone, they are just that. A
-    transposed convolution of size and stride `block` is a 1x1 convolution followed by this, in half
-    the time.
+    `like` and at most `block` times H and W; called on x alone, they are exactly that. A transposed
+    convolution of size and stride `block` is a 1x1 convolution followed by this layer, in half the
+    time.
+
+    Args:
+        block: Side of the blocks (pixels).
     """
 
     def __init__(self, block: int = 2, **options) -> None:
@@ -72,7 +78,7 @@ class DepthToSpace(keras.layers.Layer):
         x = ops.depth_to_space(x, self.block)
         _, height, width, _ = ops.shape(like)
         if x.shape[1:3] == like.shape[1:3] and None not in x.shape[1:3]:
-            return x  # nothing to crop, and no step for it in the graph
+            return x  # nothing to crop, and no operation for it in the graph
         return x[:, :height, :width]
 
     def compute_output_shape(self, shapes: list) -> tuple[int | None, ...]:
@@ -85,5 +91,5 @@ class DepthToSpace(keras.layers.Layer):
         return (batch, height, width, channels // self.block**2)
 
     def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
+        """Return the configuration that rebuilds the layer."""
         return {**super().get_config(), "block": self.block}

@@ -1,1 +1,1 @@
-"""Pure functions of images -> (B,)."""
+"""Loss functions in Keras operations: images (B, H, W, C) -> (B,)."""

@@ -1,4 +1,4 @@
-"""What a critic and the net that it judges pay in their game, as functions of the logits."""
+"""GAN losses of discriminator and generator, as functions of the logits."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from keras import KerasTensor, ops
 
 @dataclasses.dataclass(frozen=True)
 class GANLoss:
-    """The two sides' losses; each makes its own small.
+    """The losses of discriminator and generator; each minimizes its own.
 
     Attributes:
-        discriminator: (logits of real pictures, logits of the net's) -> (B,). The mean of both parts: half
-            the sum, as pix2pix has it to slow the critic down (Adam hardly notices).
-        generator: Logits of the net's pictures -> (B,).
-        chance_loss: What a critic pays at least that answers the same to everything.
-        real_threshold: Logit above which a patch is called real.
+        discriminator: (logits of real images, logits of generated images) -> (B,). The mean of both
+            terms: half the sum, by which pix2pix slows the discriminator down (no effect on Adam).
+        generator: Logits of generated images -> (B,).
+        chance_loss: The lowest loss of a discriminator with the same output for all images.
+        real_threshold: Logit above which a patch is classified as real.
     """
 
     discriminator: Callable[[KerasTensor, KerasTensor], KerasTensor]
@@ -25,14 +25,14 @@ class GANLoss:
 
 
 def bce_discriminator(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
-    """Binary cross entropy of what is called real and what is not.
+    """Binary cross-entropy of the classification into real and fake.
 
     Args:
-        real: Logits of real pictures, (B, h, w, 1).
-        fake: Logits of the net's pictures, same shape.
+        real: Logits of real images, (B, h, w, 1).
+        fake: Logits of generated images, same shape.
 
     Returns:
-        (B,); lower is better, log 2 where nothing is told apart, 0 at best.
+        (B,); lower is better, log 2 at chance, 0 at best.
 
     Reference:
         Goodfellow et al., "Generative Adversarial Networks", NeurIPS 2014; Isola et al.,
@@ -42,20 +42,20 @@ def bce_discriminator(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
 
 
 def bce_generator(fake: KerasTensor) -> KerasTensor:
-    """Binary cross entropy of being called real, the form that does not fade for a net that loses.
+    """Binary cross-entropy of generated images and the label real (the non-saturating loss).
 
-    Args and reference as `bce_critic`; (B,), lower is better, 0 at best.
+    Args and reference as `bce_discriminator`; (B,), lower is better, 0 at best.
     """
     return _mean(ops.softplus(-fake))
 
 
 def least_squares_discriminator(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
-    """Squared distance of real pictures' logits from 1 and of the net's from 0.
+    """Squared distance of the logits of real images from 1 and of generated images from 0.
 
-    Args as `bce_critic`.
+    Args as `bce_discriminator`.
 
     Returns:
-        (B,); lower is better, 1/4 where nothing is told apart, 0 at best.
+        (B,); lower is better, 1/4 at chance, 0 at best.
 
     Reference:
         Mao et al., "Least Squares Generative Adversarial Networks", ICCV 2017, equation 9.
@@ -66,21 +66,21 @@ def least_squares_discriminator(real: KerasTensor, fake: KerasTensor) -> KerasTe
 def least_squares_generator(fake: KerasTensor) -> KerasTensor:
     """Squared distance of the logits from 1; (B,), lower is better, 0 at best.
 
-    Reference as `least_squares_critic`.
+    Reference as `least_squares_discriminator`.
 
     Differences from the paper:
-        Not halved; `critic.weight` says how much it counts.
+        Not halved; its weight is `discriminator.weight` of the recipe.
     """
     return _mean(ops.square(fake - 1))
 
 
 def hinge_discriminator(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
-    """How much real pictures' logits fall short of 1 and the net's exceed -1.
+    """Hinge loss: logits of real images below 1 and of generated images above -1.
 
-    Args as `bce_critic`.
+    Args as `bce_discriminator`.
 
     Returns:
-        (B,); lower is better, 1 where nothing is told apart, 0 at best.
+        (B,); lower is better, 1 at chance, 0 at best.
 
     Reference:
         Lim and Ye, "Geometric GAN", 2017; Miyato et al., "Spectral Normalization for Generative
@@ -93,9 +93,9 @@ def hinge_discriminator(real: KerasTensor, fake: KerasTensor) -> KerasTensor:
 
 
 def hinge_generator(fake: KerasTensor) -> KerasTensor:
-    """Minus the logits; (B,), lower is better, without an end.
+    """Negative mean logit; (B,), lower is better, unbounded.
 
-    Reference as `hinge_critic`.
+    Reference as `hinge_discriminator`.
     """
     return -_mean(fake)
 

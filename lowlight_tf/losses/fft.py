@@ -1,10 +1,10 @@
-"""Losses that compare images wave by wave."""
+"""Losses in the frequency domain."""
 
 from keras import KerasTensor, ops
 
 
 def fft_l1(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
-    """Mean absolute difference of the two-dimensional spectra, real and imaginary parts alike.
+    """Mean absolute difference of the 2-D Fourier transforms, over real and imaginary parts.
 
     Args:
         target: (B, H, W, C) in [0, 1].
@@ -18,8 +18,8 @@ def fft_l1(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
         equation 6, the multi-scale frequency reconstruction loss.
 
     Differences from the paper:
-        One scale; the transform is divided by sqrt(H * W), so that noise costs the same in a crop
-        of any size.
+        One scale; the transform is divided by sqrt(H * W), so that the loss of noise is independent
+        of the crop size.
     """
     difference = ops.transpose(target - enhanced, (0, 3, 1, 2))  # the transform is linear
     scale = (difference.shape[2] * difference.shape[3]) ** 0.5

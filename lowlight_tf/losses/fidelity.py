@@ -1,4 +1,4 @@
-"""Losses that judge an enhanced image against its target. All are 0 or lowest for equal images."""
+"""Full-reference losses: an enhanced image against its target. All are lowest for equal images."""
 
 import math
 
@@ -7,8 +7,10 @@ from keras import KerasTensor, ops
 
 from lowlight_tf.checks import UsageError
 
-WINDOW, SIGMA = 11, 1.5  # pixels; Wang et al. 2004, section III-C
-SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
+WINDOW_SIZE, SIGMA = 11, 1.5  # pixels; Wang et al. 2004, section III-C
+MIN_SQUARED_ERROR = 1e-10
+MIN_CONTRAST = 1e-4
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
 
 def l1(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
@@ -40,12 +42,12 @@ def mse(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
 def charbonnier(
     target: KerasTensor, enhanced: KerasTensor, *, epsilon: float = 1e-3
 ) -> KerasTensor:
-    """Mean of sqrt(difference^2 + epsilon^2): L1 with a smooth bottom.
+    """Charbonnier loss, the mean of sqrt(difference^2 + epsilon^2): a smooth L1.
 
     Args:
         target: (B, H, W, C) in [0, 1].
         enhanced: Same shape and range as `target`.
-        epsilon: Half-width of the bottom, in [0, 1] units.
+        epsilon: Half-width of the quadratic region around 0, in [0, 1] units.
 
     Returns:
         (B,); lower is better, `epsilon` for equal images.
@@ -60,7 +62,7 @@ def charbonnier(
 
 
 def psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
-    """PSNR in dB with its sign turned, so that going down is getting better.
+    """Negative PSNR in dB.
 
     Args:
         target: (B, H, W, C) in [0, 1]; the peak is 1.
@@ -70,13 +72,13 @@ def psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
         (B,) -PSNR; lower is better, -100 for equal images.
 
     Differences from the definition:
-        The mean squared error is held above 1e-10, so that equal images have a finite value.
+        The mean squared error is at least 1e-10, so that equal images have a finite value.
     """
-    return 10 / math.log(10) * ops.log(_squared_error(target, enhanced))
+    return 10 / math.log(10) * ops.log(ops.maximum(mse(target, enhanced), MIN_SQUARED_ERROR))
 
 
 def inverse_psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
-    """One over the PSNR (dB), as the night-driving U-Net was trained with.
+    """Reciprocal of the PSNR (dB), a loss of the night-driving U-Net.
 
     Args:
         target: (B, H, W, C) in [0, 1]; the peak is 1.
@@ -89,7 +91,7 @@ def inverse_psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
         `loss_3` of https://github.com/YoungYoung619/Make-vehicles-see-in-the-dark, 2020.
 
     Differences from the reference:
-        A PSNR below 1 dB counts as 1 dB: at 0 dB the quotient would change its sign.
+        A PSNR below 1 dB counts as 1 dB: at 0 dB the reciprocal would change its sign.
     """
     return 1 / ops.maximum(-psnr(target, enhanced), 1.0)
 
@@ -112,7 +114,7 @@ def ssim(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
         IEEE TIP 2004.
 
     Differences from the paper:
-        Per color channel, then averaged; only windows wholly inside the image count.
+        Per color channel, then averaged; only windows entirely inside the image are used.
     """
     similarity, _ = _similarities(target, enhanced)
     return 1 - similarity
@@ -124,8 +126,8 @@ def ms_ssim(target: KerasTensor, enhanced: KerasTensor, *, scales: int = 5) -> K
     Args:
         target: (B, H, W, C) in [0, 1].
         enhanced: Same shape and range as `target`.
-        scales: How many scales at most; each next one has half the size. A crop too small for the
-            window at a scale is judged on fewer, with the weights of the rest made to sum to 1.
+        scales: Maximum number of scales; each next one has half the size. A crop that is too small
+            for the window at a scale is evaluated at fewer, whose weights are rescaled to sum 1.
 
     Returns:
         (B,) 1 - MS-SSIM; lower is better, 0 for equal images.
@@ -137,13 +139,13 @@ def ms_ssim(target: KerasTensor, enhanced: KerasTensor, *, scales: int = 5) -> K
         Wang et al., "Multiscale Structural Similarity for Image Quality Assessment", Asilomar 2003.
 
     Differences from the paper:
-        Contrast and structure below 1e-4 count as 1e-4: a negative number has no such power.
+        Contrast and structure below 1e-4 count as 1e-4: the power of a negative number is NaN.
     """
     return 1 - _multi_scale(target, enhanced, scales)
 
 
 def log_ms_ssim(target: KerasTensor, enhanced: KerasTensor, *, scales: int = 5) -> KerasTensor:
-    """Minus the logarithm of MS-SSIM, as the night-driving U-Net was trained with.
+    """Negative logarithm of MS-SSIM, a loss of the night-driving U-Net.
 
     Args and errors as `ms_ssim`.
 
@@ -156,20 +158,16 @@ def log_ms_ssim(target: KerasTensor, enhanced: KerasTensor, *, scales: int = 5) 
     return -ops.log(_multi_scale(target, enhanced, scales))
 
 
-def _squared_error(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
-    return ops.maximum(mse(target, enhanced), 1e-10)
-
-
 def _multi_scale(target: KerasTensor, enhanced: KerasTensor, scales: int) -> KerasTensor:
-    shortest = min(target.shape[1:3])
-    _check_min_size(shortest)
-    scales = min(scales, 1 + int(math.log2(shortest / WINDOW)))
-    weights = np.array(SCALES[:scales]) / sum(SCALES[:scales])
+    shorter_side = min(target.shape[1:3])
+    _check_min_size(shorter_side)
+    scales = min(scales, 1 + int(math.log2(shorter_side / WINDOW_SIZE)))
+    weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
     product = 1.0
     for scale, weight in enumerate(weights):
         similarity, contrast = _similarities(target, enhanced)
-        judged = similarity if scale == scales - 1 else contrast
-        product = product * ops.power(ops.maximum(judged, 1e-4), float(weight))
+        factor = similarity if scale == scales - 1 else contrast
+        product = product * ops.power(ops.maximum(factor, MIN_CONTRAST), float(weight))
         target, enhanced = (ops.average_pool(image, 2, 2) for image in (target, enhanced))
     return product
 
@@ -177,13 +175,13 @@ def _multi_scale(target: KerasTensor, enhanced: KerasTensor, scales: int) -> Ker
 def _similarities(target: KerasTensor, enhanced: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
     """Return SSIM and its contrast-structure part, each (B,)."""
     _check_min_size(min(target.shape[1:3]))
-    tall, wide = (ops.convert_to_tensor(_gaussian_band_matrix(side)) for side in target.shape[1:3])
+    down, across = (ops.convert_to_tensor(_gaussian_band_matrix(n)) for n in target.shape[1:3])
 
     def blur(image: KerasTensor) -> KerasTensor:
         # Two products with a band matrix: on a CPU, several times faster than a convolution of one
-        # channel, and its gradient too.
-        rows = ops.einsum("bhwc,hi->biwc", image, tall)
-        return ops.einsum("biwc,wj->bijc", rows, wide)
+        # channel, as is the gradient.
+        rows = ops.einsum("bhwc,hi->biwc", image, down)
+        return ops.einsum("biwc,wj->bijc", rows, across)
 
     mean_t, mean_e = blur(target), blur(enhanced)
     product, squares = mean_t * mean_e, ops.square(mean_t) + ops.square(mean_e)
@@ -196,18 +194,18 @@ def _similarities(target: KerasTensor, enhanced: KerasTensor) -> tuple[KerasTens
 
 
 def _gaussian_band_matrix(side: int) -> np.ndarray:
-    """Return the (side, side - 10) matrix whose columns are the Gaussian at every place."""
-    offsets = np.arange(WINDOW) - WINDOW // 2
+    """Return the (side, side - 10) matrix whose columns are the Gaussian at every position."""
+    offsets = np.arange(WINDOW_SIZE) - WINDOW_SIZE // 2
     gaussian = np.exp(-(offsets**2) / (2 * SIGMA**2))
-    windows = np.zeros((side, side - WINDOW + 1), "float32")
-    for place in range(windows.shape[1]):
-        windows[place : place + WINDOW, place] = gaussian / gaussian.sum()
+    windows = np.zeros((side, side - WINDOW_SIZE + 1), "float32")
+    for start in range(windows.shape[1]):
+        windows[start : start + WINDOW_SIZE, start] = gaussian / gaussian.sum()
     return windows
 
 
 def _check_min_size(side: int) -> None:
-    if side < WINDOW:
+    if side < WINDOW_SIZE:
         raise UsageError(
-            f"SSIM needs images of at least {WINDOW} pixels a side. Received: {side}. "
-            "Take a larger crop, or a loss without SSIM."
+            f"SSIM needs images of at least {WINDOW_SIZE} pixels a side. Received: {side}. "
+            "Use a larger crop, or a loss without SSIM."
         )

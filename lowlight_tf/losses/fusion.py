@@ -1,4 +1,4 @@
-"""Losses of pictures that two cameras share: nobody knows what the fused one should look like."""
+"""Losses of infrared-visible fusion, which has no ground truth: fused image against its sources."""
 
 import numpy as np
 from keras import KerasTensor, ops
@@ -6,17 +6,23 @@ from keras import KerasTensor, ops
 from lowlight_tf.layers.illumination import soft_light_regions
 from lowlight_tf.losses import fidelity
 
-SOBEL = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # of a ramp of 1 per pixel it is 1
+SOBEL = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # 1 for a ramp of 1 per pixel
 
-TARGET_DARK_LUMA = 0.6
-"""Exponent that lifts the visible picture where it is dark."""
+LIFT_GAMMA = 0.6
+"""Exponent that brightens dark regions of the visible image."""
 
-NORMAL_RANGE, BLOCK_SIZE = 0.5, 16
-"""Luma of normal light, and side of the blocks that have it in the mean (pixels)."""
+NORMAL_LUMA = 0.5
+"""Target of the mean luma of blocks in dark and glare regions."""
+
+BLOCK_SIZE = 16
+"""Side of these blocks (pixels)."""
+
+BLUR_SIZE = 9
+"""Side of the window that luma is averaged over before it is divided into regions (pixels)."""
 
 
 def max_intensity(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
-    """Mean absolute difference from the brighter of both pictures, pixel by pixel.
+    """Mean absolute difference from the maximum of both sources.
 
     Args:
         visible: (B, H, W, 1) in [0, 1].
@@ -34,7 +40,7 @@ def max_intensity(visible: KerasTensor, infrared: KerasTensor, fused: KerasTenso
 
 
 def max_gradient(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
-    """Mean absolute difference of the gradient's strength from the stronger of both pictures'.
+    """Mean absolute difference of the gradient magnitude from the maximum of both sources.
 
     Args:
         visible: (B, H, W, 1) in [0, 1].
@@ -45,17 +51,17 @@ def max_gradient(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
         (B,); lower is better, 0 for equal images.
 
     Reference:
-        SeAFusion, equation 6, with the Sobel operator as there: |horizontal| + |vertical|.
+        SeAFusion, equation 6, with its Sobel operator: |horizontal| + |vertical|.
 
     Differences from the paper:
-        Sobel's kernels are divided by 8, so that a gradient is a difference from pixel to pixel.
+        The Sobel kernels are divided by 8, so that a gradient is a difference per pixel.
     """
-    stronger = ops.maximum(gradient_magnitude(visible), gradient_magnitude(infrared))
-    return fidelity.l1(stronger, gradient_magnitude(fused))
+    target = ops.maximum(gradient_magnitude(visible), gradient_magnitude(infrared))
+    return fidelity.l1(target, gradient_magnitude(fused))
 
 
 def source_ssim(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
-    """One minus the mean structural similarity to both pictures; see `fidelity.ssim`.
+    """One minus the mean structural similarity to both sources; see `fidelity.ssim`.
 
     Returns:
         (B,); lower is better, 0 if all three are equal.
@@ -64,7 +70,7 @@ def source_ssim(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor)
 
 
 def reconstruction(source: KerasTensor, reconstructed: KerasTensor) -> KerasTensor:
-    """How far what an autoencoder gives back is from what it was shown.
+    """Reconstruction loss of an autoencoder: squared error and SSIM.
 
     Args:
         source: (B, H, W, 1) in [0, 1].
@@ -92,14 +98,14 @@ def gradient(source: KerasTensor, reconstructed: KerasTensor) -> KerasTensor:
         (B,); lower is better, 0 for equal images.
 
     Reference:
-        DIDFuse, equation 6: of the visible picture alone, that its texture is kept.
+        DIDFuse, equation 6: for the visible image only, to preserve its texture.
     """
     pairs = zip(sobel(source), sobel(reconstructed), strict=True)
     return 0.5 * sum(fidelity.l1(one, other) for one, other in pairs)
 
 
 def base_difference(visible_base: KerasTensor, infrared_base: KerasTensor) -> KerasTensor:
-    """How different the bases of both pictures are.
+    """Dissimilarity of the base features of both sources.
 
     Args:
         visible_base: (B, H, W, C) features.
@@ -115,34 +121,35 @@ def base_difference(visible_base: KerasTensor, infrared_base: KerasTensor) -> Ke
 
 
 def detail_similarity(visible_detail: KerasTensor, infrared_detail: KerasTensor) -> KerasTensor:
-    """How like the details of both pictures are.
+    """Similarity of the detail features of both sources.
 
     Args:
         visible_detail: (B, H, W, C) features.
         infrared_detail: Same shape.
 
     Returns:
-        (B,) 1 - tanh of the mean absolute difference, in (0, 1]; lower is better, 1 for equal ones.
+        (B,) 1 - tanh of the mean absolute difference, in (0, 1]; lower is better, 1 for equal
+        details.
 
     Reference:
-        DIDFuse, equation 3, plus 1, so that it is never below 0; the gradient is the same.
+        DIDFuse, equation 3, plus 1, so that it is not negative; the gradient is the same.
     """
     return 1 - ops.tanh(fidelity.l1(visible_detail, infrared_detail))
 
 
-def gradient_magnitude(picture: KerasTensor) -> KerasTensor:
+def gradient_magnitude(image: KerasTensor) -> KerasTensor:
     """Return |horizontal| + |vertical| gradient: (B, H, W, 1) -> (B, H, W, 1)."""
-    across, down = sobel(picture)
+    across, down = sobel(image)
     return ops.abs(across) + ops.abs(down)
 
 
-def sobel(picture: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
-    """Return the horizontal and the vertical gradient per pixel; the border goes on as it ends.
+def sobel(image: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """Return the horizontal and the vertical Sobel gradient, (B, H, W, 1) each.
 
     Args:
-        picture: (B, H, W, 1).
+        image: (B, H, W, 1); its border is padded by reflection (symmetric).
     """
-    x = ops.pad(picture, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
+    x = ops.pad(image, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="symmetric")
     kernels = (SOBEL, SOBEL.T)
     across, down = (ops.conv(x, ops.convert_to_tensor(k[..., None, None])) for k in kernels)
     return across, down
@@ -151,10 +158,10 @@ def sobel(picture: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
 def regional_intensity(
     visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
 ) -> KerasTensor:
-    """Mean absolute difference from what each region should be as bright as.
+    """Mean absolute difference from a target intensity that depends on the light region.
 
-    Where it is dark, the brighter of the infrared and the lifted visible picture (`LIFT`); where it
-    glares, the infrared one, which no lamp blinds; elsewhere the brighter of both.
+    Dark regions: the maximum of the infrared and the brightened visible image (`LIFT_GAMMA`).
+    Glare: the infrared image, which lamps do not saturate. Elsewhere: the maximum of both.
 
     Args:
         visible: (B, H, W, 1) in [0, 1].
@@ -162,59 +169,59 @@ def regional_intensity(
         fused: Same shape and range.
 
     Returns:
-        (B,); lower is better, 0 where each region is what it should be.
+        (B,); lower is better, 0 if the fused image equals the target.
 
     Reference:
-        Ours, for AMFusion (see `models.am_fusion`), whose equations were not to be had.
+        Our own, for AMFusion (see `models.am_fusion`), whose equations were not available.
     """
     dark, glare = soft_light_regions(_blur_luma(visible))
-    lifted = ops.maximum(infrared, ops.power(ops.maximum(visible, 1e-3), TARGET_DARK_LUMA))
-    wanted = (1 - dark - glare) * ops.maximum(visible, infrared) + dark * lifted + glare * infrared
-    return fidelity.l1(wanted, fused)
+    lifted = ops.maximum(infrared, ops.power(ops.maximum(visible, 1e-3), LIFT_GAMMA))
+    target = (1 - dark - glare) * ops.maximum(visible, infrared) + dark * lifted + glare * infrared
+    return fidelity.l1(target, fused)
 
 
 def regional_gradient(
     visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
 ) -> KerasTensor:
-    """As `max_gradient`, but where the visible picture glares its gradients are not asked for.
+    """As `max_gradient`, without the gradients of glare in the visible image.
 
-    The rim of a lamp's halo is the strongest gradient of a night, and none of any thing.
+    The edge of a lamp's halo is the largest gradient of a night scene, and not the edge of an
+    object.
 
     Returns:
-        (B,); lower is better, 0 if all gradients are as wanted.
+        (B,); lower is better, 0 if all gradient magnitudes equal the target.
 
     Reference:
-        Ours, as `regional_intensity`.
+        Our own, as `regional_intensity`.
     """
     _, glare = soft_light_regions(_blur_luma(visible))
-    mine, other = gradient_magnitude(visible), gradient_magnitude(infrared)
-    stronger = ops.maximum((1 - glare) * mine, other)
-    return fidelity.l1(stronger, gradient_magnitude(fused))
+    gradient_v, gradient_i = gradient_magnitude(visible), gradient_magnitude(infrared)
+    target = ops.maximum((1 - glare) * gradient_v, gradient_i)
+    return fidelity.l1(target, gradient_magnitude(fused))
 
 
 def illumination(visible: KerasTensor, fused: KerasTensor) -> KerasTensor:
-    """How far dark and glaring regions are from normal light.
+    """Exposure loss in dark and glare regions.
 
-    The mean luma of each block of 16 x 16 pixels is compared with `NORMAL`, weighed by how dark or
-    glaring the visible picture is there.
+    The absolute difference of the mean luma of each block of 16x16 pixels from `NORMAL_LUMA`,
+    weighed by the masks of dark and glare regions of the visible image.
 
     Args:
         visible: (B, H, W, 1) in [0, 1]; H and W at least 16.
         fused: Same shape and range.
 
     Returns:
-        (B,); lower is better, 0 where all such regions have normal light.
+        (B,); lower is better, 0 if all such regions have that luma.
 
     Reference:
         Guo et al., "Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement", CVPR
-        2020, equation 5 (exposure control), in the regions that AMFusion speaks of.
+        2020, equation 5 (exposure control), in the regions of AMFusion.
     """
     dark, glare = soft_light_regions(ops.average_pool(visible, BLOCK_SIZE))
-    return ops.mean(
-        (dark + glare) * ops.abs(ops.average_pool(fused, BLOCK_SIZE) - NORMAL_RANGE), axis=(1, 2, 3)
-    )
+    distance = ops.abs(ops.average_pool(fused, BLOCK_SIZE) - NORMAL_LUMA)
+    return ops.mean((dark + glare) * distance, axis=(1, 2, 3))
 
 
-def _blur_luma(picture: KerasTensor) -> KerasTensor:
-    """Return the mean of the 9 x 9 pixels around each."""
-    return ops.average_pool(picture, 9, 1, "same")
+def _blur_luma(luma: KerasTensor) -> KerasTensor:
+    """Return the mean of the 9x9 pixels around each: (B, H, W, 1) -> (B, H, W, 1)."""
+    return ops.average_pool(luma, BLUR_SIZE, 1, "same")

@@ -1,29 +1,32 @@
-"""Losses that judge an enhanced picture without a target. All are 0 at best."""
+"""Zero-reference losses: an enhanced image without a target. All are 0 at best."""
 
 from keras import KerasTensor, ops
 
 from lowlight_tf.checks import UsageError
 
-WELL_EXPOSED_LEVEL, EXPOSURE_BLOCK = 0.6, 16
-"""Brightness of a well exposed region, and its side (pixels)."""
+WELL_EXPOSED_LEVEL = 0.6
+"""Brightness of a well exposed region, in [0, 1]."""
 
-CONSISTENCY_REGION = 4
+EXPOSURE_REGION_SIZE = 16
+"""Side of the regions of the exposure loss (pixels)."""
+
+CONSISTENCY_REGION_SIZE = 4
 """Side of the regions whose contrast is compared (pixels)."""
 
 
 def spatial_consistency(low: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
-    """How much the contrast between neighbouring regions changed; not how bright they are.
+    """Change of the contrast between neighboring regions.
 
-    Regions are means of 4 x 4 pixels over all colors. Each is compared with those above, below, to
-    the left and to the right, as far as they are there.
+    Regions are means of 4x4 pixels over all colors. Each is compared with its neighbors above,
+    below, to the left and to the right inside the image.
 
     Args:
         low: (B, H, W, 3) in [0, 1]; H and W at least 8.
         enhanced: Same shape and range.
 
     Returns:
-        (B,) sum over the neighbours of squared changes, mean over regions; lower is better, 0 if
-        all steps from region to region are what they were.
+        (B,) sum over the neighbors of squared changes, mean over regions; lower is better, 0 if all
+        differences between regions are preserved.
 
     Raises:
         UsageError: If a side is shorter than two regions.
@@ -33,22 +36,23 @@ def spatial_consistency(low: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
         2020, equation 4.
 
     Differences from the paper:
-        Steps have their sign, as in the authors' code: what turns dark to bright is a change. Their
-        code compares regions at the border with black ones beyond it too, which punishes
-        brightening itself; here is nothing beyond.
+        Differences are signed, as in the authors' code: an inversion is a change. Their code also
+        compares regions at the border with zero padding, which penalizes brightening itself; here
+        there is no padding.
     """
-    _check_min_size("spatial_consistency", low, 2 * CONSISTENCY_REGION)
-    change = _region_means(enhanced, CONSISTENCY_REGION) - _region_means(low, CONSISTENCY_REGION)
+    _check_min_size("spatial_consistency", low, 2 * CONSISTENCY_REGION_SIZE)
+    before, after = (_region_means(image, CONSISTENCY_REGION_SIZE) for image in (low, enhanced))
+    change = after - before
     squares = (
         ops.sum(ops.square(change[:, 1:] - change[:, :-1]), axis=(1, 2, 3)),
         ops.sum(ops.square(change[:, :, 1:] - change[:, :, :-1]), axis=(1, 2, 3)),
     )
-    # Each pair is a neighbourhood of both of its regions.
+    # Each pair counts for both of its regions.
     return 2 * sum(squares) / (change.shape[1] * change.shape[2])
 
 
 def exposure(enhanced: KerasTensor) -> KerasTensor:
-    """How far regions of 16 x 16 pixels are from a well exposed brightness.
+    """Squared difference of regions of 16x16 pixels from a well exposed brightness.
 
     Args:
         enhanced: (B, H, W, 3) in [0, 1]; H and W at least 16.
@@ -65,20 +69,21 @@ def exposure(enhanced: KerasTensor) -> KerasTensor:
     Differences from the paper:
         Squared, not absolute, as in the authors' code.
     """
-    _check_min_size("exposure", enhanced, EXPOSURE_BLOCK)
+    _check_min_size("exposure", enhanced, EXPOSURE_REGION_SIZE)
     return ops.mean(
-        ops.square(_region_means(enhanced, EXPOSURE_BLOCK) - WELL_EXPOSED_LEVEL), axis=(1, 2, 3)
+        ops.square(_region_means(enhanced, EXPOSURE_REGION_SIZE) - WELL_EXPOSED_LEVEL),
+        axis=(1, 2, 3),
     )
 
 
 def color_constancy(enhanced: KerasTensor) -> KerasTensor:
-    """How far the picture as a whole is from gray.
+    """Difference of the mean color from gray (the gray-world assumption).
 
     Args:
         enhanced: (B, H, W, 3) in [0, 1].
 
     Returns:
-        (B,) sum of the squared differences between the means of red, green and blue, pair by pair;
+        (B,) sum of the squared pairwise differences between the means of red, green and blue;
         lower is better.
 
     Reference:
@@ -93,21 +98,21 @@ def color_constancy(enhanced: KerasTensor) -> KerasTensor:
 
 
 def curve_smoothness(curves: KerasTensor) -> KerasTensor:
-    """How much the curves change from pixel to pixel (illumination smoothness).
+    """Total variation of the curve parameters (illumination smoothness).
 
     Args:
-        curves: (B, H, W, C) slopes in [-1, 1].
+        curves: (B, H, W, C) curve parameters in [-1, 1].
 
     Returns:
-        (B,) twice the sum over all maps of the mean squared steps down and to the right; lower is
-        better.
+        (B,) twice the sum over all channels of the mean squared vertical and horizontal
+        differences; lower is better.
 
     Reference:
         Guo et al. 2020, equation 7, in the form of the authors' code, for which its weight of 200
-        is made: https://github.com/Li-Chongyi/Zero-DCE.
+        was chosen: https://github.com/Li-Chongyi/Zero-DCE.
 
     Differences from the paper:
-        Squared steps are added; the paper squares the sum of the absolute ones, and takes the mean
+        Squared differences are added; the paper squares the sum of the absolute ones, and averages
         over iterations.
     """
     down = ops.mean(ops.square(curves[:, 1:] - curves[:, :-1]), axis=(1, 2))
@@ -116,14 +121,14 @@ def curve_smoothness(curves: KerasTensor) -> KerasTensor:
 
 
 def _region_means(image: KerasTensor, side: int) -> KerasTensor:
-    """Return the means of whole regions over all colors: (B, h, w, 1)."""
+    """Return the means of regions over all colors: (B, h, w, 1)."""
     return ops.average_pool(ops.mean(image, axis=-1, keepdims=True), side, side)
 
 
-def _check_min_size(name: str, image: KerasTensor, least: int) -> None:
-    shortest = min(image.shape[1:3])
-    if shortest < least:
+def _check_min_size(name: str, image: KerasTensor, min_side: int) -> None:
+    shorter_side = min(image.shape[1:3])
+    if shorter_side < min_side:
         raise UsageError(
-            f"The loss {name} needs images of at least {least} pixels a side. "
-            f"Received: {shortest}. Take a larger crop."
+            f"The loss {name} needs images of at least {min_side} pixels a side. "
+            f"Received: {shorter_side}. Use a larger crop."
         )

@@ -1,1 +1,1 @@
-"""The numbers that are reported, in NumPy."""
+"""Metrics of images and videos in NumPy, without Keras."""

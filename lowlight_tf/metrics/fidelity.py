@@ -1,10 +1,10 @@
-"""How near an enhanced picture is to its target: PSNR, SSIM, MAE, and the protocols they go by.
+"""Full-reference metrics of an enhanced image, PSNR, SSIM and MAE, and evaluation protocols.
 
-Every number here is that of the 8-bit picture which a file would hold: a float picture is clipped
-to [0, 1] and rounded to 256 levels (a half to the even level) before anything is measured. All
-sums are float64.
+All values are those of 8-bit images, as in a file: a float image is clipped to [0, 1] and rounded
+to 256 levels (half to even) before anything is measured. All sums are float64.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 import cv2
@@ -15,33 +15,33 @@ from lowlight_tf.imaging.color import luma
 from lowlight_tf.metrics.pixels import (
     PEAK,
     check_same_shape,
+    format_shape,
     quantize_8bit,
-    shape_text,
     to_8bit_pair,
 )
 from lowlight_tf.registry import closest_match
 
 PROTOCOLS = ("plain", "gt_mean", "luma")
-"""What may be done to the two pictures before they are compared; see `under`."""
+"""Preprocessing of both images before they are compared; see `apply_protocol`."""
 
-UNIT_RANGE = ("unit_range",)
-"""Protocols of metrics that need no target: see `metrics.fusion.source_psnr`."""
+UNIT_RANGE_PROTOCOLS = ("unit_range",)
+"""Protocols of metrics without a target: see `metrics.fusion.source_psnr`."""
 
 SID_PROTOCOL, HALF_RESOLUTION = RAW_PROTOCOLS = ("sid", "half_resolution")
-"""Protocols of RAW pictures: see `evaluation.exposure`, which brings both pictures to one size."""
+"""Protocols of RAW images: see `evaluation.raw_protocol`, which brings both images to one size."""
 
-WINDOW, SIGMA = 11, 1.5  # pixels
-ROWS_PER_BAND = (
-    256  # rows measured at a time: of 24 megapixels at once, float64 would fill gigabytes
-)
+WINDOW_SIZE, SIGMA = 11, 1.5  # pixels
+ROWS_PER_BAND = 256
+"""Rows that are measured at a time: 24 megapixels at once would take gigabytes in float64."""
+
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
 
 def psnr(target: np.ndarray, enhanced: np.ndarray) -> float:
     """Return the peak signal-to-noise ratio in dB: 10 log10(peak^2 / MSE).
 
-    The mean squared error is pooled over all pixels and channels of the picture; averaging the PSNR
-    of each channel instead would flatter. Equal pictures give infinity.
+    The mean squared error is pooled over all pixels and channels of the image; the mean of the PSNR
+    of each channel would be higher. Equal images give infinity.
 
     Args:
         target: (H, W, C), uint8, or float in [0, 1].
@@ -55,7 +55,7 @@ def psnr(target: np.ndarray, enhanced: np.ndarray) -> float:
 
 
 def ssim(target: np.ndarray, enhanced: np.ndarray) -> float:
-    """Return the structural similarity, at most 1 (equal pictures), averaged over the channels.
+    """Return the structural similarity, at most 1 (equal images), averaged over the channels.
 
     Args:
         target: (H, W, C) with H and W at least 11 pixels, uint8, or float in [0, 1].
@@ -68,17 +68,17 @@ def ssim(target: np.ndarray, enhanced: np.ndarray) -> float:
     Reference:
         Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity",
         TIP 2004: a Gaussian window of 11x11 pixels with sigma 1.5, K1 = 0.01, K2 = 0.03, population
-        variances, and only windows that lie wholly inside the picture.
-        Differences from the paper: each color channel is measured and the mean of them taken (the
-        paper measures grey pictures), and no picture is shrunk before.
+        variances, and only windows that are entirely inside the image.
+        Differences from the paper: the mean over the color channels (the paper measures grey
+        images), without downscaling.
     """
-    if min(target.shape[:2]) < WINDOW:
+    if min(target.shape[:2]) < WINDOW_SIZE:
         raise UsageError(
-            f"SSIM needs pictures of at least {WINDOW}x{WINDOW} pixels. "
-            f"Received: {shape_text(target)}. Leave out `ssim` for such small pictures."
+            f"SSIM needs images of at least {WINDOW_SIZE}x{WINDOW_SIZE} pixels. "
+            f"Received: {format_shape(target)}. Leave out `ssim` for such small images."
         )
-    sums = [_similarities(*band) for band in _bands(target, enhanced, overlap=WINDOW - 1)]
-    windows = (target.shape[0] - WINDOW + 1) * (target.shape[1] - WINDOW + 1) * target.shape[2]
+    sums = [_similarities(*band) for band in _bands(target, enhanced, overlap=WINDOW_SIZE - 1)]
+    windows = math.prod(side - WINDOW_SIZE + 1 for side in target.shape[:2]) * target.shape[2]
     return float(sum(sums) / windows)
 
 
@@ -99,15 +99,15 @@ def mae(target: np.ndarray, enhanced: np.ndarray) -> float:
 def apply_protocol(
     protocol: str, target: np.ndarray, enhanced: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Prepare two pictures for any metric, as a protocol wants them.
+    """Preprocess two images for a metric by a protocol.
 
-    - `plain`, and `sid` and `half_resolution` of RAW pictures: the 8-bit pictures as they are.
-    - `gt_mean`: the 8-bit enhanced picture is multiplied by mean(luma of target) / mean(luma of
-      enhanced), in float64 and with the lumas unrounded, clipped to 255 and rounded to 8 bits
-      again. It forgives an exposure that is wrong all over, and so is higher by some dB: never
-      compare it with `plain`. An all-black picture has no such factor and stays black.
-    - `luma`: the full-range BT.601 lumas of the two 8-bit pictures, each rounded to 8 bits. (The
-      luma of 16 to 235 that others take would give the same errors 1.3 dB more.)
+    - `plain`, and `sid` and `half_resolution` of RAW images: the 8-bit images.
+    - `gt_mean`: the 8-bit enhanced image is multiplied by mean(luma of target) / mean(luma of
+      enhanced), in float64 with unrounded lumas, clipped to 255 and rounded to 8 bits again. It
+      corrects a wrong global exposure, and so is higher by some dB: never compare it with `plain`.
+      An all-black image has no such factor and stays black.
+    - `luma`: the full-range BT.601 lumas of the two 8-bit images, each rounded to 8 bits. (With the
+      limited-range luma, 16 to 235, that others use, the same errors have 1.3 dB more.)
 
     Args:
         protocol: One of `PROTOCOLS` or `RAW_PROTOCOLS`.
@@ -118,14 +118,14 @@ def apply_protocol(
         Target and enhanced, uint8: (H, W, 3), or (H, W, 1) for `luma`.
 
     Raises:
-        UsageError: If there is no such protocol, or two such pictures cannot be compared.
+        UsageError: If there is no such protocol, or the images cannot be compared.
 
     Reference:
-        `gt_mean` came with Zhang et al., "Kindling the Darkness" (KinD), ACM MM 2019, in the code
-        that evaluated it. Differences: there the lumas were rounded before their mean was taken.
+        `gt_mean` is from the evaluation code of Zhang et al., "Kindling the Darkness" (KinD), ACM
+        MM 2019. Differences: their lumas are rounded before the mean.
     """
     check_protocol(protocol, PROTOCOLS + RAW_PROTOCOLS)
-    if protocol not in ("gt_mean", "luma"):  # one at a time: two large ones in float64 are much
+    if protocol not in ("gt_mean", "luma"):  # one at a time, to limit memory in float64
         check_same_shape(target, enhanced)
         return _quantize_levels(quantize_8bit(target)), _quantize_levels(quantize_8bit(enhanced))
     target, enhanced = to_8bit_pair(target, enhanced)
@@ -138,9 +138,9 @@ def apply_protocol(
 
 
 def check_protocol(
-    protocol: str, known: Sequence[str] = PROTOCOLS + UNIT_RANGE + RAW_PROTOCOLS
+    protocol: str, known: Sequence[str] = PROTOCOLS + UNIT_RANGE_PROTOCOLS + RAW_PROTOCOLS
 ) -> None:
-    """Refuse a protocol that is not among the known, offering the nearest."""
+    """Raise an error for a protocol that is not among the known; it names the closest match."""
     if protocol not in known:
         raise UsageError(
             f"No protocol is called {protocol!r}. Known: {closest_match(protocol, known)}."
@@ -150,7 +150,7 @@ def check_protocol(
 def _bands(
     target: np.ndarray, enhanced: np.ndarray, overlap: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the levels of both, `BAND` rows at a time from the top, each with the next's first."""
+    """Yield both images in levels, in bands of `ROWS_PER_BAND` rows that overlap by `overlap`."""
     check_same_shape(target, enhanced)
     for top in range(0, max(1, target.shape[0] - overlap), ROWS_PER_BAND):
         rows = slice(top, top + ROWS_PER_BAND + overlap)
@@ -158,7 +158,7 @@ def _bands(
 
 
 def _similarities(target: np.ndarray, enhanced: np.ndarray) -> float:
-    """Return the sum of the structural similarities of all windows inside two pictures' levels."""
+    """Return the sum of the structural similarities of all windows of two images, in levels."""
     mean_t, mean_e = _blur(target), _blur(enhanced)
     product = mean_t * mean_e
     power = mean_t * mean_t + mean_e * mean_e
@@ -174,7 +174,7 @@ def _quantize_levels(levels: np.ndarray) -> np.ndarray:
 
 
 def _blur(image: np.ndarray) -> np.ndarray:
-    """Return the Gaussian-weighted means of all windows inside the picture: smaller by ten."""
-    kernel = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_64F)
-    inside = slice(WINDOW // 2, -(WINDOW // 2))
+    """Return the Gaussian-weighted means of all windows inside the image: (H - 10, W - 10, C)."""
+    kernel = cv2.getGaussianKernel(WINDOW_SIZE, SIGMA, cv2.CV_64F)
+    inside = slice(WINDOW_SIZE // 2, -(WINDOW_SIZE // 2))
     return cv2.sepFilter2D(image, cv2.CV_64F, kernel, kernel)[inside, inside]

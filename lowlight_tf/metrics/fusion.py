@@ -1,7 +1,7 @@
-"""What a fused picture holds, and what it took from its two sources: by histograms and levels.
+"""Metrics of infrared-visible fusion from histograms and levels.
 
-All is measured on the 8-bit lumas (BT.601, full range) of the pictures; see `pixels.luma_8bit` for what
-is taken. Infrared counts with its levels as they are. Every sum is float64.
+All are computed on the 8-bit lumas (BT.601, full range) of the images; see `pixels.luma_8bit` for
+the accepted images. Infrared is used as it is, without stretching. Every sum is float64.
 """
 
 import math
@@ -12,28 +12,28 @@ from lowlight_tf.checks import check_choice
 from lowlight_tf.metrics.pixels import PEAK, luma_8bit
 
 PROTOCOLS = ("plain", "unit_range")
-"""By which arithmetic `source_psnr` goes; see there."""
+"""Definitions of `source_psnr`; see there."""
 
-LEVELS = 256
+NUM_LEVELS = 256
 
 
 def entropy(fused: np.ndarray) -> float:
     """Return the entropy (EN) of the histogram of 256 levels, in bits: 0 (flat) to 8.
 
-    Noise has a high one too: it says how much the levels vary, not how much of it means anything.
+    Noise has a high entropy too: it measures the variation of levels, not information on a scene.
 
     Args:
         fused: (H, W), (H, W, 1) or (H, W, 3), uint8, or float in [0, 1].
 
     Raises:
-        UsageError: If the picture is not gray or RGB, or has pixels of another type or not finite.
+        UsageError: If the image is not gray or RGB, or has pixels of another type or not finite.
 
     Reference:
         Roberts et al., "Assessment of image fusion procedures using entropy, image quality, and
         multispectral classification", J. Applied Remote Sensing 2008. Differences: none; other
-        evaluators agree.
+        implementations agree.
     """
-    return _bits(_counts(*luma_8bit(fused=fused)))
+    return _entropy(_histogram(*luma_8bit(fused=fused)))
 
 
 def mutual_information(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
@@ -45,19 +45,19 @@ def mutual_information(visible: np.ndarray, infrared: np.ndarray, fused: np.ndar
         fused: The same height and width.
 
     Returns:
-        At least 0; more is better. A copy of one source has the entropy of that source at least.
+        At least 0; higher is better. A copy of one source has at least the entropy of that source.
 
     Raises:
-        UsageError: If the sizes differ, or a picture is not gray or RGB, or has pixels of another
+        UsageError: If the sizes differ, or an image is not gray or RGB, or has pixels of another
             type or not finite.
 
     Reference:
         Qu et al., "Information measure for performance of image fusion", Electronics Letters 2002.
-        Differences between evaluators: those that use scikit-learn, and VIFB, count in nats (0.693
-        of ours); VIFB stretches every picture to 0 to 255 before; some give the mean of the two.
+        Differences between implementations: those that use scikit-learn, and VIFB, use nats (0.693
+        of ours); VIFB first stretches every image to 0 to 255; some use the mean of the two.
     """
     *sources, fused = luma_8bit(visible=visible, infrared=infrared, fused=fused)
-    return sum(_shared(source, fused) for source in sources)
+    return sum(_mutual_information(source, fused) for source in sources)
 
 
 def normalized_mutual_information(
@@ -65,15 +65,15 @@ def normalized_mutual_information(
 ) -> float:
     """Return Hossny's mutual information, 2 (I(V; F) / (H(V) + H(F)) + I(I; F) / (H(I) + H(F))).
 
-    Divided by the entropies it does not grow with them, as `mutual_information` does.
+    It is normalized by the entropies, on which `mutual_information` depends.
 
     Args:
-        visible: As `mutual_information` takes them.
+        visible: As in `mutual_information`.
         infrared: The same height and width.
         fused: The same height and width.
 
     Returns:
-        0 to 2, without unit; more is better. NaN where the fused picture and a source are flat.
+        0 to 2; higher is better. NaN if the fused image and a source are flat.
 
     Raises:
         UsageError: As `mutual_information`.
@@ -85,25 +85,25 @@ def normalized_mutual_information(
     *sources, fused = luma_8bit(visible=visible, infrared=infrared, fused=fused)
     total = 0.0
     for source in sources:
-        entropies = _bits(_counts(source)) + _bits(_counts(fused))
-        total += 2 * _shared(source, fused) / entropies if entropies else math.nan
+        entropies = _entropy(_histogram(source)) + _entropy(_histogram(fused))
+        total += 2 * _mutual_information(source, fused) / entropies if entropies else math.nan
     return total
 
 
 def cross_entropy(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
     """Return the cross entropy (CE) in bits, the mean of that of both sources.
 
-    For a source with shares p of pixels at each level, and the fused picture with shares q, it is
-    the sum of p log2(p / q) over the levels that both have.
+    For a source with the normalized histogram p and the fused image with q, it is the sum of
+    p log2(p / q) over the levels that both contain.
 
     Args:
-        visible: As `mutual_information` takes them.
+        visible: As in `mutual_information`.
         infrared: The same height and width.
         fused: The same height and width.
 
     Returns:
-        0 for three equal histograms; less is better. It can fall below 0, even far, where the fused
-        picture lacks levels of a source: read it with the others only.
+        0 for three equal histograms; lower is better. It can be far below 0 if the fused image
+        lacks levels of a source: do not use it alone.
 
     Raises:
         UsageError: As `mutual_information`.
@@ -111,51 +111,52 @@ def cross_entropy(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) 
     Reference:
         Bulanon et al., "Image fusion of visible and thermal images for fruit detection",
         Biosystems Engineering 2009, as VIFB computes it (Zhang et al., CVPR Workshops 2020).
-        Differences: none. It is the divergence of Kullback and Leibler, which other fields do not
-        call cross entropy, except for the levels left out, which would make that infinite.
+        Differences: none. It is the Kullback-Leibler divergence, which other fields do not call
+        cross entropy, without the levels that would make that infinite.
     """
     *sources, fused = luma_8bit(visible=visible, infrared=infrared, fused=fused)
-    shares = _counts(fused) / fused.size
-    return sum(_divergence(_counts(source) / source.size, shares) for source in sources) / 2
+    q = _histogram(fused) / fused.size
+    return sum(_divergence(_histogram(source) / source.size, q) for source in sources) / 2
 
 
 def standard_deviation(fused: np.ndarray) -> float:
-    """Return the standard deviation (SD) of the levels: contrast, 0 to 127.5; more is better.
+    """Return the standard deviation (SD) of the levels: contrast, 0 to 127.5; higher is better.
 
     Args:
-        fused: As `entropy` takes it.
+        fused: As in `entropy`.
 
     Raises:
         UsageError: As `entropy`.
 
     Reference:
         Rao, "In-fibre Bragg grating sensors", Measurement Science and Technology 1997, is what the
-        field cites. Differences between evaluators: MATLAB's std2 divides by one pixel less (no
-        visible change); some print the formula without the division, or measure on [0, 1].
+        field cites. Differences between implementations: MATLAB's std2 divides by one pixel less
+        (negligible); some omit the division, or use levels in [0, 1].
     """
-    return float(np.std(_levels(fused)))
+    return float(np.std(_luma_levels(fused)))
 
 
 def spatial_frequency(fused: np.ndarray) -> float:
-    """Return the spatial frequency (SF): the root of the mean squared steps along rows and columns.
+    """Return the spatial frequency (SF): the RMS of the differences along rows and columns.
 
     Args:
-        fused: As `entropy` takes it, at least 2x2 pixels.
+        fused: As in `entropy`, at least 2x2 pixels.
 
     Returns:
-        sqrt(mean(dx^2) + mean(dy^2)) in levels; more is better, noise included.
+        sqrt(mean(dx^2) + mean(dy^2)) in levels; higher is better, noise included.
 
     Raises:
         UsageError: As `entropy`.
 
     Reference:
         Eskicioglu and Fisher, "Image quality measures and their performance", IEEE Trans.
-        Communications 1995. Differences: each mean is over the steps there are, as in the common
-        Python evaluators; the paper and VIFB divide by all pixels, a thousandth less at 640x480.
+        Communications 1995. Differences: each mean is over the number of differences, as in
+        the common Python implementations; the paper and VIFB divide by the number of pixels, 0.1%
+        less at 640x480.
     """
-    levels = _levels(fused)
-    steps = (np.diff(levels, axis=axis) for axis in (0, 1))
-    return math.sqrt(sum(np.square(step).mean() for step in steps))
+    levels = _luma_levels(fused)
+    differences = (np.diff(levels, axis=axis) for axis in (0, 1))
+    return math.sqrt(sum(np.square(difference).mean() for difference in differences))
 
 
 def average_gradient(fused: np.ndarray) -> float:
@@ -164,10 +165,10 @@ def average_gradient(fused: np.ndarray) -> float:
     dx and dy are central differences, and one-sided ones at the border.
 
     Args:
-        fused: As `entropy` takes it, at least 2x2 pixels.
+        fused: As in `entropy`, at least 2x2 pixels.
 
     Returns:
-        At least 0; more is better, noise included.
+        At least 0; higher is better, noise included.
 
     Raises:
         UsageError: As `entropy`.
@@ -175,10 +176,10 @@ def average_gradient(fused: np.ndarray) -> float:
     Reference:
         Cui et al., "Detail preserved fusion of visible and infrared images using regional saliency
         extraction and multi-scale image decomposition", Optics Communications 2015. Differences:
-        the paper takes the step to the next pixel, which noise makes larger; central differences
-        are what evaluators take. VIFB divides by (H - 1)(W - 1) instead of the number of pixels.
+        the paper uses forward differences, which are more sensitive to noise; implementations use
+        central differences. VIFB divides by (H - 1)(W - 1) instead of the number of pixels.
     """
-    down, across = np.gradient(_levels(fused))
+    down, across = np.gradient(_luma_levels(fused))
     return float(np.sqrt((across * across + down * down) / 2).mean())
 
 
@@ -186,22 +187,22 @@ def source_mse(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> 
     """Return the mean squared error to the sources, of levels in [0, 1]: the mean over both.
 
     Args:
-        visible: As `mutual_information` takes them.
+        visible: As in `mutual_information`.
         infrared: The same height and width.
         fused: The same height and width.
 
     Returns:
-        At least 0; less is better. It is least for the plain average of the two.
+        At least 0; lower is better. Its minimum is the average of the two.
 
     Raises:
         UsageError: As `mutual_information`.
 
     Reference:
         Jagalingam and Hegde, "A Review of Quality Metrics for Fused Image", Aquatic Procedia 2015.
-        Differences between evaluators: many square whole levels (65,025 times ours); VIFB divides
-        the root of the summed squares by the number of pixels, which is no mean squared error.
+        Differences between implementations: many use levels of 0 to 255 (65,025 times ours); VIFB
+        divides the root of the summed squares by the number of pixels, which is not an MSE.
     """
-    *sources, fused = (levels / PEAK for levels in _all_levels(visible, infrared, fused))
+    *sources, fused = (levels / PEAK for levels in _all_luma_levels(visible, infrared, fused))
     return float(sum(np.square(source - fused).mean() for source in sources) / 2)
 
 
@@ -210,29 +211,29 @@ def source_psnr(
 ) -> float:
     """Return the peak signal-to-noise ratio to the sources in dB, from `source_mse`.
 
-    Protocols, whose numbers never compare:
+    Protocols, whose values are not comparable:
 
-    - `plain`: 10 log10(255^2 / MSE) with the MSE of 8-bit levels, mean of both sources. The right
-      one: 13.7 dB at an MSE of 0.0428 of levels in [0, 1].
-    - `seed`: the peak is that of 8 bits, 255, and the levels those of [0, 1]: 48.13 dB more. A
-      published "PSNR 61.865 at MSE 0.0428" is this arithmetic: 61.8 dB at that MSE. (The mean over
-      pictures is at least the PSNR of their mean MSE, hence the last digits.)
+    - `plain`: 10 log10(255^2 / MSE) with the MSE of 8-bit levels, mean of both sources. The correct
+      definition: 13.7 dB at an MSE of 0.0428 of levels in [0, 1].
+    - `unit_range`: the peak is 255, and the levels are in [0, 1]: 48.13 dB more. A published "PSNR
+      61.865 at MSE 0.0428" follows this definition: 61.8 dB at that MSE. (The mean over images is
+      at least the PSNR of their mean MSE, hence the last digits.)
 
     Args:
-        visible: As `mutual_information` takes them.
+        visible: As in `mutual_information`.
         infrared: The same height and width.
         fused: The same height and width.
         protocol: One of `PROTOCOLS`.
 
     Returns:
-        More is nearer to both sources; infinite where all three are equal.
+        Higher is closer to both sources; infinite if all three are equal.
 
     Raises:
         UsageError: As `mutual_information`, or if there is no such protocol.
 
     Reference:
-        As `source_mse`. Differences between evaluators: some take the largest level of the fused
-        picture for the peak; VIFB's MSE is another (see there), which gives about 60 dB as well.
+        As `source_mse`. Differences between implementations: some use the maximum of the fused
+        image as peak; VIFB's MSE is another (see there), which gives about 60 dB as well.
     """
     check_choice("protocol", protocol, PROTOCOLS)
     error = source_mse(visible, infrared, fused)
@@ -243,57 +244,59 @@ def source_psnr(
 def scd(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
     """Return the sum of the correlations of differences: r(F - I, V) + r(F - V, I).
 
-    What the fused picture has beyond one source should be what the other one shows.
+    The difference of the fused image and one source should correlate with the other source.
 
     Args:
-        visible: As `mutual_information` takes them.
+        visible: As in `mutual_information`.
         infrared: The same height and width.
         fused: The same height and width.
 
     Returns:
-        -2 to 2; more is better. What is flat correlates with nothing and counts 0: so a copy of one
-        source is judged by its difference to the other alone.
+        -2 to 2; higher is better. The correlation of a flat image is 0, so that a copy of one
+        source is measured by its difference to the other only.
 
     Raises:
         UsageError: As `mutual_information`.
 
     Reference:
         Aslantas and Bendes, "A new image quality metric for image fusion: The sum of the
-        correlations of differences", AEU 2015. Differences: what is flat is undefined there.
+        correlations of differences", AEU 2015. Differences: for flat images it is undefined there.
     """
-    visible, infrared, fused = _all_levels(visible, infrared, fused)
+    visible, infrared, fused = _all_luma_levels(visible, infrared, fused)
     return _correlation(fused - infrared, visible) + _correlation(fused - visible, infrared)
 
 
-def _levels(fused: np.ndarray) -> np.ndarray:
+def _luma_levels(fused: np.ndarray) -> np.ndarray:
     return luma_8bit(fused=fused)[0].astype(np.float64)
 
 
-def _all_levels(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> list[np.ndarray]:
-    pictures = luma_8bit(visible=visible, infrared=infrared, fused=fused)
-    return [picture.astype(np.float64) for picture in pictures]
+def _all_luma_levels(
+    visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray
+) -> list[np.ndarray]:
+    images = luma_8bit(visible=visible, infrared=infrared, fused=fused)
+    return [image.astype(np.float64) for image in images]
 
 
-def _counts(levels: np.ndarray) -> np.ndarray:
-    return np.bincount(levels.ravel(), minlength=LEVELS)
+def _histogram(levels: np.ndarray) -> np.ndarray:
+    return np.bincount(levels.ravel(), minlength=NUM_LEVELS)
 
 
-def _bits(counts: np.ndarray) -> float:
+def _entropy(histogram: np.ndarray) -> float:
     """Return the entropy of a histogram, in bits."""
-    shares = counts[counts > 0] / counts.sum()
-    return float((shares * np.log2(1 / shares)).sum())
+    p = histogram[histogram > 0] / histogram.sum()
+    return float((p * np.log2(1 / p)).sum())
 
 
-def _shared(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the mutual information of two uint8 pictures, in bits."""
-    joint = LEVELS * first.ravel().astype(np.intp) + second.ravel()
-    apart = _bits(_counts(first)) + _bits(_counts(second))
-    return max(apart - _bits(np.bincount(joint)), 0.0)  # rounding may leave less than nothing
+def _mutual_information(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the mutual information of two uint8 images, in bits."""
+    joint = NUM_LEVELS * first.ravel().astype(np.intp) + second.ravel()
+    entropies = _entropy(_histogram(first)) + _entropy(_histogram(second))
+    return max(entropies - _entropy(np.bincount(joint)), 0.0)  # rounding may give less than 0
 
 
-def _divergence(shares: np.ndarray, others: np.ndarray) -> float:
-    both = (shares > 0) & (others > 0)
-    return float((shares[both] * np.log2(shares[both] / others[both])).sum())
+def _divergence(p: np.ndarray, q: np.ndarray) -> float:
+    both = (p > 0) & (q > 0)
+    return float((p[both] * np.log2(p[both] / q[both])).sum())
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Headlights and lamps: does enhancing blow them up?"""
+"""Growth and clipping of highlights, such as headlights and lamps, by enhancement."""
 
 import math
 
@@ -8,29 +8,31 @@ import numpy as np
 from lowlight_tf.imaging.color import luma
 from lowlight_tf.metrics.pixels import PEAK, quantize_8bit, to_8bit_pair
 
-HIGHLIGHT_LEVEL = 0.98  # of white: luma from which a pixel counts as a light, or as dazzling
-MIN_HIGHLIGHT_PIXELS = 1e-4  # of all pixels: what must be lights, or a few specks would decide
-HALO_RADIUS = 1 / 20  # of the shorter side: how far around a light its glare is sought
+MIN_HIGHLIGHT_LUMA = 0.98
+"""Luma, in [0, 1], from which a pixel is a highlight."""
+
+MIN_HIGHLIGHT_FRACTION = 1e-4
+"""Fraction of the pixels that must be highlights; below, a few bright pixels would dominate."""
+
+HALO_RADIUS_FRACTION = 1 / 20
+"""Radius around a highlight in which it may grow, as a fraction of the shorter side."""
 
 
 def highlight_growth(low: np.ndarray, enhanced: np.ndarray) -> float:
-    """Return how many times as large the dazzling area around lights is after enhancing.
+    """Return the area of highlights after enhancement, divided by the area before.
 
-    Definition card: a light is a pixel of the dark picture with a luma (BT.601) of at least 0.98
-    of white. Around the lights lies all that is within a twentieth of the shorter side (rounded,
-    at least one pixel) of one of them, in a disk. Dazzling is a pixel of the enhanced picture with
-    a luma of at least 0.98 of white. The number is
+    A highlight is a pixel with a luma (BT.601) of at least 0.98. The number is
 
-        dazzling pixels around the lights / lights
+        highlights of the enhanced image near highlights of the input / highlights of the input
 
-    over the whole picture. 1: headlights are as large as they were. 4: they cover four times the
-    area. Below 1: they are dimmed. NaN: less than a ten-thousandth of the dark picture is lights. A
-    sky that is white already counts as a light; what grows white far from any light does not count
-    here but in `clipped`.
+    where near is within a disk with a radius of a twentieth of the shorter side (rounded, at least
+    one pixel). 1: headlights are as large as before. 4: they cover four times the area. Below 1:
+    they are dimmed. NaN: less than 0.01 percent of the input are highlights. A white sky is a
+    highlight too; highlights far from any in the input do not count here but in `clipped_fraction`.
 
     Args:
-        low: The dark picture: (H, W, 3), uint8, or float in [0, 1], which is rounded to 8 bits.
-        enhanced: What was made of it, of the same shape; its type may differ.
+        low: The low-light input: (H, W, 3), uint8, or float in [0, 1], which is rounded to 8 bits.
+        enhanced: The enhanced image, of the same shape; its type may differ.
 
     Raises:
         UsageError: If the shapes differ, or the pixels are of another type or not finite.
@@ -38,19 +40,19 @@ def highlight_growth(low: np.ndarray, enhanced: np.ndarray) -> float:
     Reference:
         Our own.
     """
-    lights, dazzling = (
-        luma(picture) >= HIGHLIGHT_LEVEL * PEAK for picture in to_8bit_pair(low, enhanced)
+    before, after = (
+        luma(image) >= MIN_HIGHLIGHT_LUMA * PEAK for image in to_8bit_pair(low, enhanced)
     )
-    count = np.count_nonzero(lights)
-    if count < max(MIN_HIGHLIGHT_PIXELS * lights.size, 1):
+    count = np.count_nonzero(before)
+    if count < max(MIN_HIGHLIGHT_FRACTION * before.size, 1):
         return math.nan
-    reach = max(round(HALO_RADIUS * min(lights.shape)), 1)
-    distance = cv2.distanceTransform(np.uint8(~lights), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return float(np.count_nonzero(dazzling & (distance <= reach)) / count)
+    radius = max(round(HALO_RADIUS_FRACTION * min(before.shape)), 1)
+    distance = cv2.distanceTransform(np.uint8(~before), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return float(np.count_nonzero(after & (distance <= radius)) / count)
 
 
 def clipped_fraction(enhanced: np.ndarray) -> float:
-    """Return the share of pixels, in percent, of which a channel is at 255: detail that is lost.
+    """Return the percentage of pixels with a channel at 255, whose detail is lost.
 
     Args:
         enhanced: (H, W, 3), uint8, or float in [0, 1], which is rounded to 8 bits.

@@ -1,8 +1,8 @@
-"""What fusion does to light: in the dark, normal and glare regions of the visible picture.
+"""Fusion metrics by light region: dark, normal and glare regions of the visible image.
 
-A night street is too dark in most places and too bright in a few. One number for the whole picture
-hides the few: so each region has its own. Regions are told from the visible picture alone, whatever
-is judged, so that they are the same for all. Lumas are BT.601, of 8 bits, as in `metrics.fusion`.
+A night street is too dark in most places and too bright in a few, which have no effect on a metric
+of the full image: so each region has its own. The regions depend on the visible image only, so that
+they are the same for all models. Lumas are BT.601 with 8 bits, as in `metrics.fusion`.
 """
 
 import math
@@ -11,24 +11,22 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from lowlight_tf.constants import DARK_BELOW, GLARE_ABOVE
 from lowlight_tf.metrics.pixels import PEAK, luma_8bit
 
-DARK_BELOW, GLARE_ABOVE = (
-    0.25,
-    0.75,
-)  # of white: blurred luma below and above which a pixel is dark, or glare
-BLUR_SIGMA = (
-    1 / 100
-)  # of the shorter side: sigma, so that neither a black wheel nor a speck is a region
-MIN_REGION_FRACTION = 1e-3  # of all pixels: what a region must have, or it is none
-CRUSHED_BELOW, SATURATED_ABOVE = (
-    0.02,
-    0.98,
-)  # of white: luma up to which, and from which, nothing can be told
+BLUR_SIGMA_FRACTION = 1 / 100
+"""Sigma of the blur before the thresholds, as a fraction of the shorter side, so that small objects
+are no regions of their own."""
+
+MIN_REGION_FRACTION = 1e-3
+"""Fraction of the pixels below which a region is treated as absent."""
+
+MAX_CRUSHED_LUMA, MIN_SATURATED_LUMA = 0.02, 0.98
+"""Luma, in [0, 1], up to which a pixel is crushed black, and from which it is saturated."""
 
 
 class LightRegionMasks(NamedTuple):
-    """Where the visible picture is dark, normal and glare: (H, W) bool, each pixel in one."""
+    """Masks of dark, normal and glare regions of the visible image: (H, W) bool, disjoint."""
 
     dark: np.ndarray
     normal: np.ndarray
@@ -36,39 +34,39 @@ class LightRegionMasks(NamedTuple):
 
 
 def light_regions(visible: np.ndarray) -> LightRegionMasks:
-    """Tell dark, normal and glare regions by the luma, blurred by a hundredth of the shorter side.
+    """Segment dark, normal and glare regions by blurred luma.
 
-    Below a quarter of white is dark, above three quarters is glare: headlights, lamps, what they
-    floodlight; and by day the sky.
+    The sigma of the blur is a hundredth of the shorter side. Below 0.25 is dark, above 0.75 is
+    glare: headlights, lamps and what they illuminate; by day the sky.
 
     Args:
         visible: (H, W), (H, W, 1) or (H, W, 3), uint8, or float in [0, 1].
 
     Raises:
-        UsageError: If the picture is not gray or RGB, or has pixels of another type or not finite.
+        UsageError: If the image is not gray or RGB, or has pixels of another type or not finite.
 
     Reference:
         Our own.
     """
     gray = luma_8bit(visible=visible)[0].astype(np.float64)
-    sigma = BLUR_SIGMA * min(gray.shape)
+    sigma = BLUR_SIGMA_FRACTION * min(gray.shape)
     blurred = cv2.GaussianBlur(gray, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) / PEAK
     dark, glare = blurred < DARK_BELOW, blurred > GLARE_ABOVE
     return LightRegionMasks(dark, ~(dark | glare), glare)
 
 
 def dark_luma(visible: np.ndarray, fused: np.ndarray) -> float:
-    """Return the mean luma in dark regions, in [0, 1]: higher than the visible's own is lifted.
+    """Return the mean luma in dark regions, in [0, 1]: higher is brighter.
 
     Args:
         visible: (H, W), (H, W, 1) or (H, W, 3), uint8, or float in [0, 1].
         fused: The same height and width.
 
     Returns:
-        NaN if less than a thousandth of the picture is such a region.
+        NaN if such regions are less than a thousandth of the image.
 
     Raises:
-        UsageError: If the sizes differ, or a picture is not gray or RGB, or has pixels of another
+        UsageError: If the sizes differ, or an image is not gray or RGB, or has pixels of another
             type or not finite.
 
     Reference:
@@ -78,21 +76,21 @@ def dark_luma(visible: np.ndarray, fused: np.ndarray) -> float:
 
 
 def normal_luma(visible: np.ndarray, fused: np.ndarray) -> float:
-    """Return the mean luma in normal regions, in [0, 1]: to be kept. See `dark_luma`."""
+    """Return the mean luma in normal regions, in [0, 1]; it should not change. See `dark_luma`."""
     return _luma(visible, fused, "normal")
 
 
 def glare_luma(visible: np.ndarray, fused: np.ndarray) -> float:
-    """Return the mean luma in glare regions, in [0, 1]: lower is subdued. See `dark_luma`."""
+    """Return the mean luma in glare regions, in [0, 1]: lower is less glare. See `dark_luma`."""
     return _luma(visible, fused, "glare")
 
 
 def dark_detail(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
-    """Return which share of the sources' gradients the fused picture keeps in dark regions.
+    """Return the fraction of the sources' gradients that is preserved in dark regions.
 
-    At each pixel the stronger of the two sources' gradients (Sobel, of any direction) is what could
-    be kept; what is kept of it is the fused picture's, up to that. Their sums are divided: edges
-    that are added, or exaggerated, earn nothing. Noise of a source counts as its detail.
+    At each pixel the larger of the two sources' gradient magnitudes (Sobel) is the reference; the
+    fused image's, up to the reference, is what is preserved. The result is the ratio of their sums:
+    added or amplified edges do not count. Noise of a source counts as its detail.
 
     Args:
         visible: (H, W), (H, W, 1) or (H, W, 3), uint8, or float in [0, 1].
@@ -100,11 +98,11 @@ def dark_detail(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) ->
         fused: The same height and width.
 
     Returns:
-        0 to 1; more is better. NaN if less than a thousandth of the picture is such a region, or it
-        is flat in both sources.
+        0 to 1; higher is better. NaN if such regions are less than a thousandth of the image, or
+        are flat in both sources.
 
     Raises:
-        UsageError: If the sizes differ, or a picture is not gray or RGB, or has pixels of another
+        UsageError: If the sizes differ, or an image is not gray or RGB, or has pixels of another
             type or not finite.
 
     Reference:
@@ -114,32 +112,32 @@ def dark_detail(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) ->
 
 
 def normal_detail(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
-    """Return which share of the gradients is kept in normal regions. See `dark_detail`."""
+    """Return the fraction of gradients that is preserved in normal regions. See `dark_detail`."""
     return _detail(visible, infrared, fused, "normal")
 
 
 def glare_detail(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:
-    """Return which share of the gradients is kept in glare regions. See `dark_detail`."""
+    """Return the fraction of gradients that is preserved in glare regions. See `dark_detail`."""
     return _detail(visible, infrared, fused, "glare")
 
 
 def dark_crushed(visible: np.ndarray, fused: np.ndarray) -> float:
-    """Return the share (%) of dark regions with a luma of at most 0.02: nothing to be seen there.
+    """Return the percentage of dark regions with a luma of at most 0.02 (crushed blacks).
 
     Args and errors are those of `dark_luma`; NaN likewise.
     """
     _, fused = luma_8bit(visible=visible, fused=fused)
-    return 100 * _mean(fused <= CRUSHED_BELOW * PEAK, light_regions(visible).dark)
+    return 100 * _mean(fused <= MAX_CRUSHED_LUMA * PEAK, light_regions(visible).dark)
 
 
 def glare_saturated(visible: np.ndarray, fused: np.ndarray) -> float:
-    """Return the share (%) of glare regions with a luma of at least 0.98: what still dazzles.
+    """Return the percentage of glare regions with a luma of at least 0.98 (saturated).
 
-    It looks only where the visible picture has glare: white that grows beyond is what `glare`
-    counts. Args and errors are those of `dark_luma`; NaN likewise.
+    Only the glare of the visible image counts: `highlight_growth` measures growth beyond it.
+    Args and errors are those of `dark_luma`; NaN likewise.
     """
     _, fused = luma_8bit(visible=visible, fused=fused)
-    return 100 * _mean(fused >= SATURATED_ABOVE * PEAK, light_regions(visible).glare)
+    return 100 * _mean(fused >= MIN_SATURATED_LUMA * PEAK, light_regions(visible).glare)
 
 
 def _luma(visible: np.ndarray, fused: np.ndarray, region: str) -> float:
@@ -148,22 +146,22 @@ def _luma(visible: np.ndarray, fused: np.ndarray, region: str) -> float:
 
 
 def _detail(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray, region: str) -> float:
-    pictures = luma_8bit(visible=visible, infrared=infrared, fused=fused)
-    *sources, found = (_gradient(picture) for picture in pictures)
-    stronger, mask = np.maximum(*sources), getattr(light_regions(visible), region)
-    there = _mean(stronger, mask)
-    return _mean(np.minimum(found, stronger), mask) / there if there else math.nan
+    images = luma_8bit(visible=visible, infrared=infrared, fused=fused)
+    *sources, gradient = (_gradient_magnitude(image) for image in images)
+    reference, mask = np.maximum(*sources), getattr(light_regions(visible), region)
+    total = _mean(reference, mask)
+    return _mean(np.minimum(gradient, reference), mask) / total if total else math.nan
 
 
-def _gradient(picture: np.ndarray) -> np.ndarray:
+def _gradient_magnitude(image: np.ndarray) -> np.ndarray:
     across, down = (
-        cv2.Sobel(picture, cv2.CV_64F, *axis, ksize=3, borderType=cv2.BORDER_REPLICATE)
+        cv2.Sobel(image, cv2.CV_64F, *axis, ksize=3, borderType=cv2.BORDER_REPLICATE)
         for axis in ((1, 0), (0, 1))
     )
     return np.hypot(across, down)
 
 
 def _mean(values: np.ndarray, mask: np.ndarray) -> float:
-    """Return the mean inside a mask, NaN where that holds too little of the picture."""
+    """Return the mean inside a mask, NaN if the mask has too few pixels."""
     enough = np.count_nonzero(mask) >= max(MIN_REGION_FRACTION * mask.size, 1)
     return float(values[mask].mean()) if enough else math.nan

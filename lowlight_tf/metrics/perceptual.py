@@ -1,4 +1,4 @@
-"""How like two pictures look to a net that has learned to see: LPIPS. TensorFlow is not needed."""
+"""LPIPS, a learned perceptual distance, without TensorFlow."""
 
 import functools
 from pathlib import Path
@@ -7,22 +7,26 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.metrics.pixels import PEAK, check_same_shape, quantize_8bit, shape_text
+from lowlight_tf.constants import LPIPS_MIN_SIDE, LPIPS_SCALE, LPIPS_SHIFT
+from lowlight_tf.metrics.pixels import PEAK, check_same_shape, format_shape, quantize_8bit
 
-FILE = Path(__file__).parents[1] / "weights" / "lpips_alex.tflite"
-"""Trunk and heads, made by scripts/make_lpips.py: (2, H, W, 3), scaled, to (1, 1)."""
+WEIGHTS_PATH = Path(__file__).parents[1] / "weights" / "lpips_alex.tflite"
+"""Trunk and heads, from scripts/make_lpips.py: (2, H, W, 3), normalized, to (1, 1)."""
 
-MIN_SIDE = 31  # pixels; below, the second pooling has nothing left
-SHIFT, SCALE = np.array([[-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]])  # of RGB in [-1, 1]
-GAIN, OFFSET = np.float32(2 / PEAK / SCALE), np.float32((-1 - SHIFT) / SCALE)  # of 8-bit levels
-THREADS = 2
-ROWS_PER_BAND = 256  # rows
-MAX_CACHED_INTERPRETERS = 2**22
-"""Pixels of a picture up to which its net is kept for the next one: it holds 160 bytes of each."""
+GAIN = np.float32(2 / PEAK / np.array(LPIPS_SCALE))
+OFFSET = np.float32((-1 - np.array(LPIPS_SHIFT)) / np.array(LPIPS_SCALE))
+"""Input normalization of 8-bit levels."""
+
+NUM_THREADS = 2
+ROWS_PER_BAND = 256
+"""Rows that are normalized at a time, to limit memory."""
+
+MAX_CACHED_PIXELS = 2**22
+"""Image size up to which the interpreter is cached: it allocates 160 bytes for each pixel."""
 
 
 def lpips(target: np.ndarray, enhanced: np.ndarray) -> float:
-    """Return the learned perceptual distance, AlexNet, version 0.1: 0 for equal pictures.
+    """Return the learned perceptual distance, AlexNet, version 0.1: 0 for equal images.
 
     Args:
         target: (H, W, 3), or (H, W, 1) for gray, with H and W at least 31 pixels; uint8, or float
@@ -30,7 +34,7 @@ def lpips(target: np.ndarray, enhanced: np.ndarray) -> float:
         enhanced: The same shape; its type may differ.
 
     Returns:
-        The distance, at least 0; seldom above 1. Lower is better.
+        The distance, at least 0 and rarely above 1; lower is better.
 
     Raises:
         UsageError: If the shapes differ, a side is below 31 pixels, or the pixels are of another
@@ -38,37 +42,40 @@ def lpips(target: np.ndarray, enhanced: np.ndarray) -> float:
 
     Reference:
         Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
-        CVPR 2018. Differences: weights rounded to float16; features shorter than 1e-4 count as
-        none, where others add 1e-10 to their length; gray stands for three equal channels.
+        CVPR 2018. Differences: weights rounded to float16; feature vectors shorter than 1e-4 are
+        divided by 1e-4, where others add 1e-10 to their length; gray is repeated to RGB.
     """
     check_same_shape(target, enhanced)
-    if min(target.shape[:2]) < MIN_SIDE:
+    if min(target.shape[:2]) < LPIPS_MIN_SIDE:
         raise UsageError(
-            f"LPIPS needs pictures of at least {MIN_SIDE}x{MIN_SIDE} pixels. "
-            f"Received: {shape_text(target)}. Leave out `lpips` for such small pictures."
+            f"LPIPS needs images of at least {LPIPS_MIN_SIDE}x{LPIPS_MIN_SIDE} pixels. "
+            f"Received: {format_shape(target)}. Leave out `lpips` for such small images."
         )
-    net = (_kept if target.shape[0] * target.shape[1] <= MAX_CACHED_INTERPRETERS else _net)(
-        *target.shape[:2]
-    )
-    _show(net, target, enhanced)
-    net.invoke()
-    return float(net.get_tensor(net.get_output_details()[0]["index"])[0, 0])
+    height, width = target.shape[:2]
+    cached = height * width <= MAX_CACHED_PIXELS
+    interpreter = (_cached_interpreter if cached else _create_interpreter)(height, width)
+    _set_inputs(interpreter, target, enhanced)
+    interpreter.invoke()
+    return float(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0, 0])
 
 
-def _show(net: Interpreter, *pictures: np.ndarray) -> None:
-    """Fill the net's input band by band: of large pictures no copies are held."""
-    seen = net.tensor(net.get_input_details()[0]["index"])()
-    for image, picture in zip(seen, pictures, strict=True):
-        for top in range(0, len(image), ROWS_PER_BAND):
+def _set_inputs(interpreter: Interpreter, *images: np.ndarray) -> None:
+    """Write the normalized images into the input in bands, without full copies of large images."""
+    inputs = interpreter.tensor(interpreter.get_input_details()[0]["index"])()
+    for tensor, image in zip(inputs, images, strict=True):
+        for top in range(0, len(tensor), ROWS_PER_BAND):
             rows = slice(top, top + ROWS_PER_BAND)
-            image[rows] = quantize_8bit(picture[rows]) * GAIN + OFFSET
+            tensor[rows] = quantize_8bit(image[rows]) * GAIN + OFFSET
 
 
-def _net(height: int, width: int) -> Interpreter:
-    net = Interpreter(model_path=str(FILE), num_threads=THREADS)
-    net.resize_tensor_input(net.get_input_details()[0]["index"], (2, height, width, 3))
-    net.allocate_tensors()
-    return net
+def _create_interpreter(height: int, width: int) -> Interpreter:
+    interpreter = Interpreter(model_path=str(WEIGHTS_PATH), num_threads=NUM_THREADS)
+    interpreter.resize_tensor_input(
+        interpreter.get_input_details()[0]["index"], (2, height, width, 3)
+    )
+    interpreter.allocate_tensors()
+    return interpreter
 
 
-_kept = functools.lru_cache(maxsize=1)(_net)  # the pictures of a set mostly have one size
+# The images of a dataset usually have one size.
+_cached_interpreter = functools.lru_cache(maxsize=1)(_create_interpreter)

@@ -1,4 +1,4 @@
-"""What a metric looks at: the 8-bit levels that a file would hold."""
+"""Conversion of images to the 8-bit levels that metrics are computed on."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ PEAK = 255.0
 
 
 def to_8bit_pair(first: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return two pictures as `rounded` does, once they can be compared.
+    """Return two images as float64 in integer levels of 0 to 255, after a check of their shapes.
 
     Args:
-        first: The target, or the dark picture: (H, W, C), uint8, or float in [0, 1].
+        first: The target, or the low-light input: (H, W, C), uint8, or float in [0, 1].
         enhanced: The same shape; its type may differ.
 
     Raises:
@@ -23,16 +23,16 @@ def to_8bit_pair(first: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, n
 
 
 def check_same_shape(first: np.ndarray, enhanced: np.ndarray) -> None:
-    """Refuse two pictures whose shapes differ."""
+    """Raise an error if the shapes of two images differ."""
     if first.shape != enhanced.shape:
         raise UsageError(
-            "The enhanced picture must have the size and channels of what it is compared with, "
-            f"{shape_text(first)}. Received: {shape_text(enhanced)}."
+            "The enhanced image must have the size and channels of the image it is compared with, "
+            f"{format_shape(first)}. Received: {format_shape(enhanced)}."
         )
 
 
 def quantize_8bit(image: np.ndarray) -> np.ndarray:
-    """Return a picture as float64 in whole levels of 0 to 255.
+    """Return an image as float64 in integer levels of 0 to 255.
 
     Args:
         image: (H, W, C), uint8, or float in [0, 1], which is clipped and rounded.
@@ -45,43 +45,44 @@ def quantize_8bit(image: np.ndarray) -> np.ndarray:
     if not np.issubdtype(image.dtype, np.floating):
         raise UsageError(f"Pixels must be uint8, or float in [0, 1]. Received: {image.dtype}.")
     if not np.isfinite(image).all():
-        raise UsageError("Pixels must be finite numbers. Received: a picture with NaN or infinity.")
+        raise UsageError("Pixels must be finite numbers. Received: an image with NaN or infinity.")
+    # In the precision of the image, where `dtypes.img_as_uint8` would first round to float32.
     return np.rint(np.clip(image, 0, 1) * PEAK).astype(np.float64)
 
 
-def luma_8bit(**pictures: np.ndarray) -> list[np.ndarray]:
-    """Return the 8-bit lumas (BT.601, full range) of pictures of one scene, of one size.
+def luma_8bit(**images: np.ndarray) -> list[np.ndarray]:
+    """Return the 8-bit lumas (BT.601, full range) of images of one scene and one size.
 
     Args:
-        **pictures: By the name that an error says, each (H, W), (H, W, 1) or, in color, (H, W, 3);
-            uint8, or float in [0, 1], which is rounded to 8 bits before the luma is taken.
+        **images: By the name for error messages, each (H, W), (H, W, 1) or RGB (H, W, 3); uint8, or
+            float in [0, 1], which is rounded to 8 bits before the luma is computed.
 
     Returns:
-        (H, W) uint8 of each, rounded once more.
+        (H, W) uint8 of each; the luma is rounded again.
 
     Raises:
-        UsageError: If the sizes differ, or one has other channels, pixels of another type or such
-            as are not finite.
+        UsageError: If the sizes differ, or one has other channels, pixels of another type or
+            pixels that are not finite.
     """
-    if len({picture.shape[:2] for picture in pictures.values()}) > 1:
+    if len({image.shape[:2] for image in images.values()}) > 1:
         raise UsageError(
-            "Fusion is measured on pictures of one height and width: align them first. Received: "
-            f"{', '.join(f'{name} {shape_text(picture)}' for name, picture in pictures.items())}."
+            "Fusion metrics need images of the same height and width: align them first. Received: "
+            f"{', '.join(f'{name} {format_shape(image)}' for name, image in images.items())}."
         )
-    return [_gray(name, picture) for name, picture in pictures.items()]
+    return [_to_luma_8bit(name, image) for name, image in images.items()]
 
 
-def _gray(name: str, picture: np.ndarray) -> np.ndarray:
-    if picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (1,), (3,)):
+def _to_luma_8bit(name: str, image: np.ndarray) -> np.ndarray:
+    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
         raise UsageError(
-            f"The {name} picture must be gray or RGB: HxW, HxWx1 or HxWx3. "
-            f"Received: {shape_text(picture)}."
+            f"The {name} image must be gray or RGB: HxW, HxWx1 or HxWx3. "
+            f"Received: {format_shape(image)}."
         )
-    levels = quantize_8bit(picture)
-    gray = luma(levels) if picture.shape[2:] == (3,) else levels.reshape(levels.shape[:2])
+    levels = quantize_8bit(image)
+    gray = luma(levels) if image.shape[2:] == (3,) else levels.reshape(levels.shape[:2])
     return np.rint(gray).astype(np.uint8)
 
 
-def shape_text(image: np.ndarray) -> str:
-    """Return a picture's shape as an error says it."""
+def format_shape(image: np.ndarray) -> str:
+    """Return an image's shape for an error message, as HxWxC."""
     return "x".join(map(str, image.shape))

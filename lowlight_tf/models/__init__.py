@@ -1,1 +1,1 @@
-"""One paper, one file: numbers -> keras.Model."""
+"""Keras models, one module per architecture."""

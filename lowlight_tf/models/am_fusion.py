@@ -1,4 +1,4 @@
-"""AMFusion: fused by where there is light, and by what a detector looks for."""
+"""AMFusion: infrared-visible fusion guided by illumination and by the features of a detector."""
 
 import math
 from pathlib import Path
@@ -11,22 +11,22 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import FUSE_WITH_THUMBNAILS
 from lowlight_tf.layers.attention import attention_gate
 from lowlight_tf.layers.clip import UnitClip
-from lowlight_tf.layers.illumination import CrossAttention, LearnedBlend, Smooth, SoftLightRegions
+from lowlight_tf.layers.illumination import CrossAttention, LearnedBlend, SoftLightRegions
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.models.nanodet import nanodet
 
 SCALES = 3
-"""Sizes that features are fused at."""
+"""Number of scales at which features are fused."""
 
 MAX_TOKENS = 256
-"""Places of a detector's features that can be looked at."""
+"""Maximum number of pixels of the detector's features, the tokens of the cross-attention."""
 
 DETECTOR_LAYER = "stage2_join"
-"""The layer of NanoDet-g that is looked at, of its third stage and of 16 pixels a place: what comes
-after it is four fifths of the weights, which every file of this net would hold once more."""
+"""The layer of NanoDet-g whose features are used: its third stage, stride 16. The layers after it
+hold four fifths of the weights, which every file of this model would contain once more."""
 
 LEAKY_SLOPE = 0.1
-"""Slope of the activations below zero; see `models.dashcam_net`."""
+"""Negative slope of the activations; see `models.dashcam_net`."""
 
 
 def am_fusion(
@@ -37,49 +37,50 @@ def am_fusion(
     detector: str = "nanodet",
     name: str = "am_fusion",
 ) -> keras.Model:
-    """Build the net that fuses by illumination and by detection.
+    """Build AMFusion.
 
-    Each camera has an encoder of three sizes. At every size its spatial features are fused by the
-    illumination of the place (IDFM): where it is normal, by a learned share of each camera; where
-    it is dark, by a convolution over both; where it glares, by a convolution over the infrared
-    features and the fine detail of the visible ones. An attention by channel and place weighs the
-    result. At the smallest size, semantic features of both cameras are fused, and look by
-    cross-attention at what a frozen detector makes of the whole pictures, 130 tokens (DSFM); what
-    they find is added by a factor that begins at 0. A decoder leads back to full size and predicts
-    for every pixel a gain of either picture and an offset.
+    Each camera has an encoder with three scales. At every scale the spatial features are fused by
+    the illumination of each pixel (IDFM): normal regions by a learned weight of each camera per
+    channel; dark regions by a convolution over both; glare by a convolution over the infrared
+    features and the high-frequency part of the visible ones. A channel and spatial attention weighs
+    the result. At the smallest scale, the semantic features of both cameras are fused and attend to
+    the features of a frozen detector for both full images, 130 tokens (DSFM); the result is added,
+    scaled by 0 at initialization. A decoder returns to full size and predicts, for every pixel, a
+    gain of either image and an offset.
 
-    Whatever part of a scene the net is run on, the detector is shown all of it, small: tiles agree.
+    The detector always receives the full images, downscaled, whatever tile of a scene the model is
+    run on, so that tiles agree.
 
     Args:
-        filters: Feature maps of the first size; the next have 1.5 and 2 times as many.
+        filters: Channels at the first scale; the next have 1.5 and 2 times as many.
         patch: Side of the blocks of pixels that are folded into channels before the first
             convolution and unfolded after the last.
         depth: Length of queries and keys.
-        detector: "nanodet", or a .keras file of a net from (B, 320, 416, 3) sRGB in [0, 1] to
-            features (B, h, w, C) with at most 256 places; of several that it gives the last.
+        detector: "nanodet", or a .keras file of a model from (B, 320, 416, 3) sRGB in [0, 1] to
+            features (B, h, w, C) with at most 256 pixels; of several outputs, the last one is used.
         name: Name of the Keras model.
 
     Returns:
         A model from {"visible": (B, H, W, 1), "infrared": (B, H, W, 1), "visible_glance":
         (B, 320, 416, 1), "infrared_glance": (B, 320, 416, 1)} in [0, 1] to {"fused": (B, H, W, 1)}
-        and, to explain it, "illumination_map" (B, h, w, 3): how dark, normal and glaring each place
-        of the first size is, and "attention_map" (B, h, w, 1): how strongly each place of the last
-        one was changed by what the detector noted, in [0, 1). Any H and W.
+        and, as explanations, "illumination_map" (B, h, w, 3): the masks of dark, normal and glare
+        regions at the first scale, and "attention_map" (B, h, w, 1): how strongly each pixel of
+        the last scale was changed by the detector's features, in [0, 1). Any H and W.
 
     Raises:
-        UsageError: If a number is too small, or the detector is none that will do.
+        UsageError: If a number is too small, or the detector is not usable.
 
     Reference:
         Pei et al., "Beyond Night Visibility: Adaptive Multi-Scale Fusion of Infrared and Visible
         Images", 2024, https://arxiv.org/abs/2403.01083.
 
     Differences from the paper:
-        A reconstruction. The paper's text says what is fused by what; its equations, sizes and code
-        were not to be had. Ours are: the number of scales and layers, the masks (sigmoids of
-        blurred luma at 0.25 and 0.75, see `layers.illumination`), the rule of each region, one
-        attention head, the detector's third stage pooled to 10 x 13 places by means, gains and an
-        offset instead of a free picture, the detector itself (NanoDet-g), and its being shown luma.
-        The net fuses luma; color is the visible picture's.
+        A reconstruction. The paper's text describes what is fused by what; its equations, sizes and
+        code were not available. Our own choices are: the number of scales and layers, the masks
+        (sigmoids of blurred luma at 0.25 and 0.75, see `layers.illumination`), the rule of each
+        region, one attention head, the detector's third stage average-pooled to 10x13 pixels, gains
+        and an offset instead of an unconstrained image, the detector itself (NanoDet-g) and its
+        luma input. The model fuses luma; the color is that of the visible image.
     """
     for option, value in {"filters": filters, "patch": patch, "depth": depth}.items():
         checks.check_min(option, value, 1)
@@ -88,131 +89,138 @@ def am_fusion(
         port.name: keras.Input(port.shape(port.size or (None, None)), name=port.name)
         for port in FUSE_WITH_THUMBNAILS.inputs
     }
-    pictures = [inputs[port.name] for port in FUSE_WITH_THUMBNAILS.image_inputs]
-    folded, light = pictures, pictures[0]
+    images = [inputs[port.name] for port in FUSE_WITH_THUMBNAILS.image_inputs]
+    folded, luma = images, images[0]
     if patch > 1:
-        folded = [SpaceToDepth(patch, name=f"{picture.name}_fold")(picture) for picture in pictures]
-        light = _downsample(light, patch, "light")
-    ours, theirs = (
-        _encoder(picture, widths, port.name)
-        for port, picture in zip(FUSE_WITH_THUMBNAILS.image_inputs, folded, strict=True)
+        folded = [SpaceToDepth(patch, name=f"{image.name}_fold")(image) for image in images]
+        luma = _downsample(luma, patch, "light")
+    visible, infrared = (
+        _encoder(image, widths, port.name)
+        for port, image in zip(FUSE_WITH_THUMBNAILS.image_inputs, folded, strict=True)
     )
     fused, regions = [], []
-    for scale, cameras in enumerate(zip(ours, theirs, strict=True)):
-        light = _downsample(light, 2, f"light_{scale}") if scale else light
-        features, seen = _fuse_by_light(*cameras, light, f"detail_{scale}")
+    for scale, cameras in enumerate(zip(visible, infrared, strict=True)):
+        luma = _downsample(luma, 2, f"light_{scale}") if scale else luma
+        features, masks = _fuse_by_illumination(*cameras, luma, f"detail_{scale}")
         fused.append(features)
-        regions.append(seen)
+        regions.append(masks)
 
-    glances = [inputs[port.name] for port in FUSE_WITH_THUMBNAILS.thumbnail_inputs]
-    meant = _conv([ours[-1], theirs[-1]], widths[-1], "semantic")
-    found = _match_features(meant, _detector_features(glances, detector), depth)
-    meant = layers.Add(name="guided")([meant, found])
+    thumbnails = [inputs[port.name] for port in FUSE_WITH_THUMBNAILS.thumbnail_inputs]
+    semantic = _conv([visible[-1], infrared[-1]], widths[-1], "semantic")
+    attended = _match_features(semantic, _detector_features(thumbnails, detector), depth)
+    semantic = layers.Add(name="guided")([semantic, attended])
 
-    x = _conv([fused[-1], meant], widths[-1], f"decoder_{SCALES - 1}")
+    x = _conv([fused[-1], semantic], widths[-1], f"decoder_{SCALES - 1}")
     for scale in reversed(range(SCALES - 1)):
         x = _conv(x, 4 * widths[scale], f"up_{scale}", size=1)
         x = DepthToSpace(2, name=f"up_{scale}")([x, fused[scale]])
         x = _conv([x, fused[scale]], widths[scale], f"decoder_{scale}")
-    picture = _decoder(x, folded)
+    image = _gain_and_offset(x, folded)
     if patch > 1:
-        picture = DepthToSpace(patch, name="unfold")([picture, pictures[0]])
-    change = ops.tanh(ops.mean(ops.abs(found), axis=-1, keepdims=True))
-    outputs = {"fused": picture, "illumination_map": regions[0], "attention_map": change}
+        image = DepthToSpace(patch, name="unfold")([image, images[0]])
+    change = ops.tanh(ops.mean(ops.abs(attended), axis=-1, keepdims=True))
+    outputs = {"fused": image, "illumination_map": regions[0], "attention_map": change}
     return keras.Model(inputs, outputs, name=name)
 
 
 def _conv(
-    x: KerasTensor | list[KerasTensor], maps: int, place: str, size: int = 3, strides: int = 1
+    x: KerasTensor | list[KerasTensor], channels: int, name: str, size: int = 3, strides: int = 1
 ) -> KerasTensor:
     if isinstance(x, list):
-        x = layers.Concatenate(name=f"{place}_in")(x)
-    x = layers.Conv2D(maps, size, strides, padding="same", name=f"{place}_conv")(x)
-    return layers.LeakyReLU(LEAKY_SLOPE, name=f"{place}_act")(x)
+        x = layers.Concatenate(name=f"{name}_in")(x)
+    x = layers.Conv2D(channels, size, strides, padding="same", name=f"{name}_conv")(x)
+    return layers.LeakyReLU(LEAKY_SLOPE, name=f"{name}_act")(x)
 
 
-def _downsample(x: KerasTensor, times: int, place: str) -> KerasTensor:
-    return layers.AveragePooling2D(times, padding="same", name=place)(x)
+def _downsample(x: KerasTensor, factor: int, name: str) -> KerasTensor:
+    return layers.AveragePooling2D(factor, padding="same", name=name)(x)
+
+
+def _smooth(x: KerasTensor, name: str) -> KerasTensor:
+    return layers.AveragePooling2D(3, 1, "same", name=name)(x)
 
 
 def _encoder(x: KerasTensor, widths: tuple[int, ...], camera: str) -> list[KerasTensor]:
-    """Return a camera's features at every size."""
-    sizes = []
-    for scale, maps in enumerate(widths):
-        x = _conv(x, maps, f"{camera}_{scale}_a", strides=2 if scale else 1)
-        x = _conv(x, maps, f"{camera}_{scale}_b")
-        sizes.append(x)
-    return sizes
+    """Return the features of a camera at every scale."""
+    scales = []
+    for scale, channels in enumerate(widths):
+        x = _conv(x, channels, f"{camera}_{scale}_a", strides=2 if scale else 1)
+        x = _conv(x, channels, f"{camera}_{scale}_b")
+        scales.append(x)
+    return scales
 
 
-def _fuse_by_light(
-    ours: KerasTensor, theirs: KerasTensor, light: KerasTensor, place: str
+def _fuse_by_illumination(
+    visible: KerasTensor, infrared: KerasTensor, luma: KerasTensor, name: str
 ) -> tuple[KerasTensor, KerasTensor]:
-    """Fuse spatial features by the illumination of each place (IDFM); return the regions too."""
-    maps = ours.shape[-1]
-    dark, glare = SoftLightRegions(name=f"{place}_regions")(Smooth(name=f"{place}_light")(light))
+    """Fuse spatial features by the illumination of each pixel (IDFM); return the masks too."""
+    channels = visible.shape[-1]
+    dark, glare = SoftLightRegions(name=f"{name}_regions")(_smooth(luma, f"{name}_light"))
     normal = 1.0 - dark - glare
-    fine = layers.Subtract(name=f"{place}_fine")([ours, Smooth(name=f"{place}_coarse")(ours)])
-    ways = {
-        "normal": (normal, LearnedBlend(name=f"{place}_blend")([ours, theirs])),
-        "dark": (dark, _conv([ours, theirs], maps, f"{place}_dark")),
-        "glare": (glare, _conv([theirs, fine], maps, f"{place}_glare")),
+    high_frequencies = layers.Subtract(name=f"{name}_fine")(
+        [visible, _smooth(visible, f"{name}_coarse")]
+    )
+    branches = {
+        "normal": (normal, LearnedBlend(name=f"{name}_blend")([visible, infrared])),
+        "dark": (dark, _conv([visible, infrared], channels, f"{name}_dark")),
+        "glare": (glare, _conv([infrared, high_frequencies], channels, f"{name}_glare")),
     }
-    parts = [
-        layers.Multiply(name=f"{place}_{way}")([mask, features])
-        for way, (mask, features) in ways.items()
+    masked = [
+        layers.Multiply(name=f"{name}_{region}")([mask, features])
+        for region, (mask, features) in branches.items()
     ]
-    fused, _ = attention_gate(maps, place)(layers.Add(name=f"{place}_sum")(parts))
-    return fused, layers.Concatenate(name=f"{place}_seen")([dark, normal, glare])
+    fused, _ = attention_gate(channels, name)(layers.Add(name=f"{name}_sum")(masked))
+    return fused, layers.Concatenate(name=f"{name}_seen")([dark, normal, glare])
 
 
-def _detector_features(glances: list[KerasTensor], detector: str) -> KerasTensor:
-    """Return what a frozen detector makes of both whole pictures, side by side: (B, h, w, C)."""
-    net = _detector(detector)
-    noted = []
-    for glance in glances:
-        features = net(layers.Concatenate(name=f"{glance.name}_rgb")([glance] * 3))
-        noted.append(list(features.values())[-1] if isinstance(features, dict) else features)
-    places = math.prod(noted[0].shape[1:3])
-    if places > MAX_TOKENS:
+def _detector_features(thumbnails: list[KerasTensor], detector: str) -> KerasTensor:
+    """Return a frozen detector's features of both full images, concatenated: (B, h, w, C)."""
+    model = _load_detector(detector)
+    features = []
+    for thumbnail in thumbnails:
+        output = model(layers.Concatenate(name=f"{thumbnail.name}_rgb")([thumbnail] * 3))
+        features.append(list(output.values())[-1] if isinstance(output, dict) else output)
+    tokens = math.prod(features[0].shape[1:3])
+    if tokens > MAX_TOKENS:
         raise UsageError(
-            f"`detector` must give features of at most {MAX_TOKENS} places. Received: {detector} with "
-            f"{places}. Pool them inside the file."
+            f"`detector` must return features of at most {MAX_TOKENS} pixels. "
+            f"Received: {detector} with {tokens}. Pool them inside the file."
         )
-    return layers.Concatenate(name="noted")(noted)
+    return layers.Concatenate(name="noted")(features)
 
 
-def _detector(detector: str) -> keras.Model:
+def _load_detector(detector: str) -> keras.Model:
     if detector == "nanodet":
-        net = nanodet(features=True)
-        noted = layers.AveragePooling2D(2, name="noted_small")(net.get_layer(DETECTOR_LAYER).output)
-        return keras.Model(net.input, noted, name="nanodet", trainable=False)
+        model = nanodet(features=True)
+        features = model.get_layer(DETECTOR_LAYER).output
+        pooled = layers.AveragePooling2D(2, name="noted_small")(features)
+        return keras.Model(model.input, pooled, name="nanodet", trainable=False)
     if not Path(detector).is_file():
         raise UsageError(
             f"`detector` must be nanodet or a .keras file. Received: {detector} (no such file)."
         )
-    net = keras.saving.load_model(detector, compile=False)
-    net.trainable = False
-    return net
+    model = keras.saving.load_model(detector, compile=False)
+    model.trainable = False
+    return model
 
 
-def _match_features(meant: KerasTensor, noted: KerasTensor, depth: int) -> KerasTensor:
-    """Return what each place finds of use in what the detector noted (DSFM)."""
-    maps = meant.shape[-1]
-    queries = layers.Conv2D(depth, 1, name="queries")(meant)
-    keys = layers.Conv2D(depth, 1, name="keys")(noted)
-    values = layers.Conv2D(maps, 1, name="values")(noted)
-    found = CrossAttention(name="look")([queries, keys, values])
-    return layers.Conv2D(maps, 1, kernel_initializer="zeros", name="found")(found)
+def _match_features(semantic: KerasTensor, detected: KerasTensor, depth: int) -> KerasTensor:
+    """Return what the semantic features attend to in the detector's features (DSFM)."""
+    channels = semantic.shape[-1]
+    queries = layers.Conv2D(depth, 1, name="queries")(semantic)
+    keys = layers.Conv2D(depth, 1, name="keys")(detected)
+    values = layers.Conv2D(channels, 1, name="values")(detected)
+    attended = CrossAttention(name="look")([queries, keys, values])
+    return layers.Conv2D(channels, 1, kernel_initializer="zeros", name="found")(attended)
 
 
-def _decoder(x: KerasTensor, folded: list[KerasTensor]) -> KerasTensor:
-    """Return the fused picture: a gain of either picture, and an offset, for every pixel."""
-    maps = folded[0].shape[-1]
-    parts = []
-    for port, picture in zip(FUSE_WITH_THUMBNAILS.image_inputs, folded, strict=True):
-        gain = layers.Conv2D(maps, 3, padding="same", name=f"{port.name}_gain")(x)
+def _gain_and_offset(x: KerasTensor, folded: list[KerasTensor]) -> KerasTensor:
+    """Return the fused image: a gain of either image, and an offset, for every pixel."""
+    channels = folded[0].shape[-1]
+    terms = []
+    for port, image in zip(FUSE_WITH_THUMBNAILS.image_inputs, folded, strict=True):
+        gain = layers.Conv2D(channels, 3, padding="same", name=f"{port.name}_gain")(x)
         gain = layers.Activation("sigmoid", name=f"{port.name}_gain_act")(gain)
-        parts.append(layers.Multiply(name=f"{port.name}_part")([gain, picture]))
-    parts.append(layers.Conv2D(maps, 3, padding="same", name="offset")(x))
-    return UnitClip(name="limit")(layers.Add(name="sum")(parts))
+        terms.append(layers.Multiply(name=f"{port.name}_part")([gain, image]))
+    terms.append(layers.Conv2D(channels, 3, padding="same", name="offset")(x))
+    return UnitClip(name="limit")(layers.Add(name="sum")(terms))

@@ -1,4 +1,4 @@
-"""CAN24: few maps at full size, seen from ever farther apart."""
+"""CAN24: dilated convolutions with few channels at full resolution."""
 
 import keras
 from keras import layers
@@ -12,13 +12,13 @@ from lowlight_tf.layers.normalization import AdaptiveNormalization
 def can24(*, filters: int = 24, depth: int = 7, name: str = "can24") -> keras.Model:
     """Build the context aggregation network with adaptive normalization (CAN24+AN).
 
-    Convolutions of 3 x 3 pixels whose taps lie 1, 2, 4 ... 64 pixels apart, one more whose taps are
-    neighbours, and one of single pixels to color: no picture is ever shrunk. Each but the last is
-    normalized adaptively and followed by LeakyReLU 0.2; at first they pass on what they see.
+    3x3 convolutions with dilation rates 1, 2, 4 ... 64, one more with rate 1, and a 1x1 convolution
+    to RGB, all at full resolution. Each but the last is followed by adaptive normalization and
+    LeakyReLU 0.2; at initialization they are the identity.
 
     Args:
-        filters: Feature maps of each hidden convolution.
-        depth: Convolutions with ever wider taps; the widest lie 2^(depth - 1) pixels apart.
+        filters: Channels of each hidden convolution.
+        depth: Number of dilated convolutions; the last has the rate 2^(depth - 1).
         name: Name of the Keras model.
 
     Returns:
@@ -33,25 +33,24 @@ def can24(*, filters: int = 24, depth: int = 7, name: str = "can24") -> keras.Mo
         CAN24 of nine layers, and the authors' code, https://github.com/CQFIO/FastImageProcessing.
 
     Differences from the reference:
-        What leaves [0, 1] is cut inside the net, see `layers.limit`. On a device the normalization
-        goes by running statistics of the training pictures; the authors' code takes those of the
-        picture that it is shown, always.
+        The output is clipped to [0, 1], see `layers.clip`. In inference the normalization uses the
+        running statistics of training; the authors' code always uses those of the input image.
     """
     checks.check_min("filters", filters, 1)
     checks.check_min("depth", depth, 1)
     low = keras.Input((None, None, 3), name="low")
     x = low
-    for place, apart in enumerate([*(2**level for level in range(depth)), 1]):
+    for index, rate in enumerate([*(2**level for level in range(depth)), 1]):
         x = layers.Conv2D(
             filters,
             3,
             padding="same",
-            dilation_rate=apart,
+            dilation_rate=rate,
             use_bias=False,
             kernel_initializer=CenterIdentity(),
-            name=f"conv{place}",
+            name=f"conv{index}",
         )(x)
-        x = AdaptiveNormalization(name=f"norm{place}")(x)
-        x = layers.LeakyReLU(0.2, name=f"act{place}")(x)
+        x = AdaptiveNormalization(name=f"norm{index}")(x)
+        x = layers.LeakyReLU(0.2, name=f"act{index}")(x)
     x = layers.Conv2D(3, 1, name="color")(x)
     return keras.Model({"low": low}, {"enhanced": UnitClip(name="limit")(x)}, name=name)

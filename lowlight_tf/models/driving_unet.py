@@ -1,4 +1,4 @@
-"""The night-driving U-Net: half of the 3x3 convolutions are 1x1, all are group-normalized."""
+"""The night-driving U-Net: 3x3 and 1x1 convolutions with group normalization."""
 
 import keras
 from keras import KerasTensor, layers
@@ -18,25 +18,26 @@ def driving_unet(
     predict_gain: bool = False,
     name: str = "driving_unet",
 ) -> keras.Model:
-    """Build the U-Net that brightens night-driving pictures.
+    """Build the U-Net that enhances night-driving images.
 
-    Each level is two convolutions: 3x3 and 3x3 at the first, 3x3 and 1x1 below it on the way down,
-    1x1 and 3x3 on the way up. Each is followed by group normalization and LeakyReLU 0.2. Levels are
-    joined by 2x2 max pooling down, by 2x2 transposed convolutions of stride 2 and concatenation up.
-    Four convolutions (1x1, 3x3 at half the filters; 1x1, 3x3 to color) make the picture.
+    Each level has two convolutions: 3x3 and 3x3 at the first level; below it, 3x3 and 1x1 in the
+    encoder, 1x1 and 3x3 in the decoder. Each is followed by group normalization and LeakyReLU 0.2.
+    Between levels, the encoder has 2x2 max pooling, the decoder 2x2 transposed convolutions of
+    stride 2 and concatenation. Four convolutions (1x1 and 3x3 with half the filters; 1x1 and 3x3 to
+    RGB) predict the image.
 
     Args:
-        filters: Feature maps of the first level; each deeper level has twice as many.
-        depth: How many times the picture is halved.
+        filters: Channels of the first level; each deeper level has twice as many.
+        depth: Number of poolings.
         groups: Groups of every normalization, at most as many as it has channels. With fewer groups
-            than channels the brightness of one map against another survives.
+            than channels, the ratio of the means of different channels is preserved.
         patch: Side of the blocks of pixels that are folded into channels before the first level and
-            unfolded after the last; 4 makes the net about sixteen times cheaper per level.
-        output_normalized: Normalize the last convolution too, as published. It gives every picture
-            the same mean and spread per color, so shipped nets go without.
-        predict_gain: Let the tail predict a gain and an offset for the normalized picture, under the same
-            sigmoid, instead of the picture: detail need not pass through the net, and light sources
-            saturate softly. Goes with `output_normalized=False`.
+            unfolded after the last; 4 makes the model about sixteen times cheaper per level.
+        output_normalized: Normalize the last convolution too, as published. It gives every image
+            the same mean and deviation per color, so that shipped models do without.
+        predict_gain: Let the tail predict a gain and an offset for the normalized input, under the
+            same sigmoid, instead of the image: detail need not pass through the model, and light
+            sources saturate softly. Use it with `output_normalized=False`.
         name: Name of the Keras model.
 
     Returns:
@@ -53,9 +54,9 @@ def driving_unet(
     Differences from the reference:
         Images are in [0, 1], not [-1, 1]; its tanh is therefore written as the sigmoid of twice the
         argument, the same curve. Transposed convolutions are written as a 1x1 convolution and
-        depth-to-space, the same sums. `patch` and `predict_gain` are ours; with `patch` the tail keeps
-        all filters of the first level, where half of them could not carry a folded picture. The
-        code activates its second convolution twice; here once.
+        depth-to-space, the same sums. `patch` and `predict_gain` are our own; with `patch` the tail
+        keeps all filters of the first level, half of which would be too few for a folded image. The
+        reference code applies the activation of its second convolution twice; here once.
     """
     for option, value in {
         "filters": filters, "depth": depth, "groups": groups, "patch": patch,
@@ -63,10 +64,10 @@ def driving_unet(
         checks.check_min(option, value, 1)
     checks.check_min("filters", filters, 2)
 
-    def block(x: KerasTensor, channels: int, size: int, place: str) -> KerasTensor:
-        x = layers.Conv2D(channels, size, padding="same", name=f"{place}_conv")(x)
-        norm = GroupNormalization(_groups(channels, groups), name=f"{place}_norm")
-        return layers.LeakyReLU(0.2, name=f"{place}_act")(norm(x))
+    def block(x: KerasTensor, channels: int, size: int, name: str) -> KerasTensor:
+        x = layers.Conv2D(channels, size, padding="same", name=f"{name}_conv")(x)
+        norm = GroupNormalization(_num_groups(channels, groups), name=f"{name}_norm")
+        return layers.LeakyReLU(0.2, name=f"{name}_act")(norm(x))
 
     low = keras.Input((None, None, 3), name="low")
     colors = 3 * patch**2
@@ -95,7 +96,7 @@ def driving_unet(
     x = block(x, colors, 1, "tail_c")
     color = layers.Conv2D(colors, 3, padding="same", name="color")(x)
     if output_normalized:
-        color = GroupNormalization(_groups(colors, groups), name="color_norm")(color)
+        color = GroupNormalization(_num_groups(colors, groups), name="color_norm")(color)
     if predict_gain:
         gain = layers.Conv2D(colors, 3, padding="same", bias_initializer="ones", name="gain")(x)
         color += gain * GroupNormalization(1, name="low_norm")(folded)
@@ -105,6 +106,6 @@ def driving_unet(
     return keras.Model({"low": low}, {"enhanced": enhanced}, name=name)
 
 
-def _groups(channels: int, most: int) -> int:
-    """Return the largest number of equal groups that is at most `most`: min(32, C) as published."""
-    return next(n for n in range(min(channels, most), 0, -1) if channels % n == 0)
+def _num_groups(channels: int, max_groups: int) -> int:
+    """Return the largest divisor of the channels up to `max_groups`: min(32, C) as published."""
+    return next(n for n in range(min(channels, max_groups), 0, -1) if channels % n == 0)

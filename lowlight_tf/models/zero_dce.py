@@ -1,4 +1,4 @@
-"""Zero-DCE: brighten a picture by bending the tone curve of every pixel."""
+"""Zero-DCE: enhancement by a tone curve for every pixel."""
 
 import functools
 
@@ -9,21 +9,21 @@ from lowlight_tf import checks
 
 
 def zero_dce(*, filters: int = 32, iterations: int = 8, name: str = "zero_dce") -> keras.Model:
-    """Build DCE-Net, which learns a curve for each pixel, color and iteration.
+    """Build DCE-Net, which predicts a curve for each pixel, color and iteration.
 
-    Each iteration maps a value v in [0, 1] to v + a v (1 - v), with the slope a in [-1, 1]. The map
-    rises and keeps [0, 1], so the picture needs no clipping. Seven convolutions find the slopes;
-    the last three see the features of the first three again. It learns without targets, see
-    `losses.zero_reference`.
+    Each iteration maps a value v in [0, 1] to v + a v (1 - v), with a in [-1, 1]. The map is
+    monotonic and stays in [0, 1], so that the image needs no clipping. Seven convolutions predict
+    the parameters a; the last three have skip connections from the first three. It is trained
+    without targets, see `losses.zero_reference`.
 
     Args:
-        filters: Feature maps of each hidden convolution.
-        iterations: How many times the curve is applied.
+        filters: Channels of each hidden convolution.
+        iterations: Number of times the curve is applied.
         name: Name of the Keras model.
 
     Returns:
         A model from {"low": (B, H, W, 3)} to {"enhanced": (B, H, W, 3)}, sRGB in [0, 1], any H and
-        W, and, for the losses alone, "curves": (B, H, W, 3 * iterations), the slopes.
+        W, and, for the losses only, "curves": (B, H, W, 3 * iterations), the parameters a.
 
     Raises:
         UsageError: If a number is less than 1.
@@ -37,9 +37,11 @@ def zero_dce(*, filters: int = 32, iterations: int = 8, name: str = "zero_dce") 
     """
     checks.check_min("filters", filters, 1)
     checks.check_min("iterations", iterations, 1)
-    # The authors' weights begin small, so that the curves begin flat.
-    start = keras.initializers.RandomNormal(stddev=0.02)
-    conv = functools.partial(layers.Conv2D, kernel_size=3, padding="same", kernel_initializer=start)
+    # As the authors' code: small initial weights, so that the curves are the identity at first.
+    initializer = keras.initializers.RandomNormal(stddev=0.02)
+    conv = functools.partial(
+        layers.Conv2D, kernel_size=3, padding="same", kernel_initializer=initializer
+    )
     relu = functools.partial(conv, filters, activation="relu")
 
     low = keras.Input((None, None, 3), name="low")
@@ -53,6 +55,6 @@ def zero_dce(*, filters: int = 32, iterations: int = 8, name: str = "zero_dce") 
     curves = last(layers.Concatenate(name="join1")([x1, x6]))
 
     enhanced = low
-    for slope in ops.split(curves, iterations, axis=-1):
-        enhanced = enhanced + slope * enhanced * (1.0 - enhanced)
+    for alpha in ops.split(curves, iterations, axis=-1):
+        enhanced = enhanced + alpha * enhanced * (1.0 - enhanced)
     return keras.Model({"low": low}, {"enhanced": enhanced, "curves": curves}, name=name)

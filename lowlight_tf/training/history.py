@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lowlight_tf.catalog import METRICS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.evaluation.raw_protocol import default_protocol
@@ -96,9 +97,9 @@ class History:
         return cls(rows, protocol=default_protocol(Contract.load(beside)) if known else "plain")
 
 
-def score(judge: str, mean: float) -> float:
-    """Return what is higher the better a net is, of the mean of what it is judged by."""
-    return -mean if judge == "lpips" else mean
+def score(metric: str, mean: float) -> float:
+    """Return the mean of a metric, negated where lower is better: higher scores are better."""
+    return -mean if METRICS.find(metric).higher_is_better is False else mean
 
 
 def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:

@@ -44,7 +44,7 @@ def thumbnail_model():
 
     folded = SpaceToDepth(4, name="fold")(low)
     lifted = layers.Multiply(name="lifted_raw")([folded, level])
-    lifted = UnitClip(strict=True, name="lifted")(lifted)
+    lifted = UnitClip(straight_through=False, name="lifted")(lifted)
     x = relu(conv(lifted, 4, "enter_conv"), "enter")
     y = relu(conv(x, 4, "down_conv", strides=2), "down")
     y = DepthToSpace(2, name="up")([conv(y, 16, "up_conv", 1), x])

@@ -1,4 +1,4 @@
-"""Half and twice the size: worked out by hand, and the same numbers in training and on a device."""
+"""Resampling by 2, computed by hand, with the same numbers in training and in inference."""
 
 import keras
 import numpy as np
@@ -15,70 +15,72 @@ def image(values):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_halving_blurs_by_1_2_1_around_even_pixels(training):
+def test_blur_pool_has_the_weights_1_2_1_around_even_pixels(training):
     x = np.zeros((6, 6))
-    x[2, 2] = 16  # an even pixel: all of it goes to one result
-    x[3, 5] = 16  # an odd one: a quarter to each of the rows around it
+    x[2, 2] = 16  # an even pixel: contributes to one output
+    x[3, 5] = 16  # an odd one: a quarter to each of the adjacent rows
     expected = [[0, 0, 0], [0, 4, 2 / 2], [0, 0, 1]]
     expected[1][2] = 1
     np.testing.assert_allclose(BlurPool()(image(x), training=training), image(expected), atol=1e-6)
 
 
-def test_halving_turns_fine_stripes_grey():
+def test_blur_pool_averages_fine_stripes_to_grey():
     stripes = np.tile([0.0, 1.0], (8, 8))
-    halved = np.asarray(BlurPool()(image(stripes)))
-    np.testing.assert_allclose(halved[:, 1:, 1:], 0.5, atol=1e-6)
-    assert np.ptp(stripes[:, ::2]) == 0  # what keeping every other pixel makes of them: black
+    pooled = np.asarray(BlurPool()(image(stripes)))
+    np.testing.assert_allclose(pooled[:, 1:, 1:], 0.5, atol=1e-6)
+    assert np.ptp(stripes[:, ::2]) == 0  # subsampling without a blur gives black
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_doubling_is_bilinear_and_ends_as_the_picture_ends(training):
+def test_upsampling_is_bilinear_and_replicates_the_border(training):
     x = image([[0.0, 4.0]])
-    doubled = BilinearUpsample()([x, np.zeros((1, 2, 4, 1), np.float32)], training=training)
-    np.testing.assert_allclose(doubled, image([[0, 1, 3, 4]] * 2), atol=1e-6)
+    upsampled = BilinearUpsample()([x, np.zeros((1, 2, 4, 1), np.float32)], training=training)
+    np.testing.assert_allclose(upsampled, image([[0, 1, 3, 4]] * 2), atol=1e-6)
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_training_sees_what_a_device_gives(height, width, rng):
+def test_training_and_inference_have_equal_outputs(height, width, rng):
     x = rng.random((2, height, width, 3), dtype=np.float32)
-    half = BlurPool()
-    small = np.asarray(half(x))
+    blur_pool = BlurPool()
+    small = np.asarray(blur_pool(x))
     assert (
-        small.shape == (2, -(-height // 2), -(-width // 2), 3) == half.compute_output_shape(x.shape)
+        small.shape
+        == (2, -(-height // 2), -(-width // 2), 3)
+        == blur_pool.compute_output_shape(x.shape)
     )
-    np.testing.assert_allclose(half(x, training=True), small, atol=1e-6)
-    double = BilinearUpsample()
-    large = np.asarray(double([small, x]))
-    assert large.shape == x.shape == double.compute_output_shape([small.shape, x.shape])
-    np.testing.assert_allclose(double([small, x], training=True), large, atol=1e-6)
+    np.testing.assert_allclose(blur_pool(x, training=True), small, atol=1e-6)
+    upsample = BilinearUpsample()
+    large = np.asarray(upsample([small, x]))
+    assert large.shape == x.shape == upsample.compute_output_shape([small.shape, x.shape])
+    np.testing.assert_allclose(upsample([small, x], training=True), large, atol=1e-6)
 
 
-def test_both_have_the_same_gradient_in_both_forms(rng):
+def test_training_and_inference_have_equal_gradients(rng):
     import tensorflow as tf
 
     x = tf.constant(rng.random((1, 6, 8, 2), dtype=np.float32))
-    weigh = [
+    weights = [
         tf.constant(rng.random(shape, dtype=np.float32)) for shape in ((1, 3, 4, 2), (1, 12, 16, 2))
     ]
     gradients = []
     for training in (False, True):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(x)
-            half = tf.reduce_sum(BlurPool()(x, training=training) * weigh[0])
-            double = BilinearUpsample()([x, weigh[1]], training=training)
-            double = tf.reduce_sum(double * weigh[1])
-        gradients.append([tape.gradient(half, x), tape.gradient(double, x)])
-    for once, again in zip(*gradients, strict=True):
-        np.testing.assert_allclose(once, again, atol=1e-5)
+            pooled = tf.reduce_sum(BlurPool()(x, training=training) * weights[0])
+            upsampled = BilinearUpsample()([x, weights[1]], training=training)
+            upsampled = tf.reduce_sum(upsampled * weights[1])
+        gradients.append([tape.gradient(pooled, x), tape.gradient(upsampled, x)])
+    for inference, training in zip(*gradients, strict=True):
+        np.testing.assert_allclose(inference, training, atol=1e-5)
 
 
-def test_a_transposed_convolution_by_hand():
+def test_a_folded_transposed_convolution_is_as_computed_by_hand():
     layer = FoldedConv2DTranspose(1)
     layer.build((None, None, None, 1))
     layer.kernel.assign(np.arange(1, 10).reshape(3, 3, 1, 1))
     x = image([[1.0, 0.0], [0.0, 10.0]])
     large = DepthToSpace(2)([layer(x), np.zeros((1, 4, 4, 1))])
-    # Kernel middle (5) on every pixel of x; the last row and column find nothing beyond.
+    # Kernel center (5) on every pixel of x; zero padding after the last row and column.
     expected = [
         [5, 6, 0, 0],
         [8, 9 + 10 * 1, 10 * 2, 10 * 3],
@@ -88,7 +90,7 @@ def test_a_transposed_convolution_by_hand():
     np.testing.assert_allclose(np.asarray(large)[0, ..., 0], expected)
 
 
-def test_a_transposed_convolution_is_that_of_keras_from_the_other_corner(rng):
+def test_a_folded_transposed_convolution_is_that_of_keras_flipped(rng):
     layer = FoldedConv2DTranspose(3)
     x = rng.random((2, 5, 4, 2), dtype=np.float32)
     folded = layer(x)
@@ -96,6 +98,6 @@ def test_a_transposed_convolution_is_that_of_keras_from_the_other_corner(rng):
     theirs = keras.layers.Conv2DTranspose(3, 3, strides=2, padding="same", use_bias=False)
     theirs.build(x.shape)
     theirs.kernel.assign(np.flip(np.asarray(layer.kernel), (0, 1)).swapaxes(2, 3))
-    turned = np.asarray(theirs(x[:, ::-1, ::-1]))[:, ::-1, ::-1]
-    np.testing.assert_allclose(large, turned, atol=1e-5)
+    flipped = np.asarray(theirs(x[:, ::-1, ::-1]))[:, ::-1, ::-1]
+    np.testing.assert_allclose(large, flipped, atol=1e-5)
     assert folded.shape == layer.compute_output_shape(x.shape) == (2, 5, 4, 12)

@@ -1,4 +1,4 @@
-"""The losses of the game between critic and net have the values worked out by hand."""
+"""GAN losses have the values computed by hand."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ LOG_3 = np.log(3.0)
 
 
 def logits(*patches):
-    """One picture of a row of patches."""
+    """Return the logits of one image with a row of patches."""
     return np.float32(patches)[None, None, :, None]
 
 
 @pytest.mark.parametrize(
-    ("name", "critic", "net"),
+    ("name", "discriminator_loss", "generator_loss"),
     [
-        # Real patches at log 3 and 0, the net's at -log 3 and 0.
+        # Real patches at log 3 and 0, generated ones at -log 3 and 0.
         ("bce", ((np.log(4 / 3) + np.log(2)) / 2 * 2) / 2, (np.log(4) + np.log(2)) / 2),
         (
             "least_squares",
@@ -28,35 +28,37 @@ def logits(*patches):
         ("hinge", ((0 + 1) / 2 + (0 + 1) / 2) / 2, LOG_3 / 2),
     ],
 )
-def test_values_by_hand(name, critic, net):
-    game = GAN_LOSSES.find(name).load()
+def test_losses_are_as_computed_by_hand(name, discriminator_loss, generator_loss):
+    loss = GAN_LOSSES.find(name).load()
     real, fake = logits(LOG_3, 0), logits(-LOG_3, 0)
-    np.testing.assert_allclose(game.critic(real, fake), [critic], rtol=1e-6)
-    np.testing.assert_allclose(game.net(fake), [net], rtol=1e-6)
+    np.testing.assert_allclose(loss.discriminator(real, fake), [discriminator_loss], rtol=1e-6)
+    np.testing.assert_allclose(loss.generator(fake), [generator_loss], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", tuple(GAN_LOSSES))
-def test_each_side_pays_less_when_the_critic_answers_as_it_wants(name):
-    game = GAN_LOSSES.find(name).load()
+def test_each_loss_is_lower_for_the_logits_that_its_side_is_trained_for(name):
+    loss = GAN_LOSSES.find(name).load()
     low, high = logits(-2.0), logits(2.0)
-    assert float(game.critic(high, low)[0]) < float(game.critic(low, high)[0])
-    assert float(game.net(high)[0]) < float(game.net(low)[0])
+    assert float(loss.discriminator(high, low)[0]) < float(loss.discriminator(low, high)[0])
+    assert float(loss.generator(high)[0]) < float(loss.generator(low)[0])
 
 
 @pytest.mark.parametrize("name", tuple(GAN_LOSSES))
-def test_nobody_guesses_better_than_the_guess(name):
-    game = GAN_LOSSES.find(name).load()
-    same = [float(game.critic(logits(a), logits(a))[0]) for a in np.linspace(-2, 2, 41)]
-    assert min(same) == pytest.approx(game.guess, rel=1e-5)
-    at_border = logits(game.border)
-    assert float(game.critic(at_border, at_border)[0]) == pytest.approx(game.guess, rel=1e-5)
+def test_constant_logits_have_at_least_the_chance_loss(name):
+    loss = GAN_LOSSES.find(name).load()
+    same = [float(loss.discriminator(logits(a), logits(a))[0]) for a in np.linspace(-2, 2, 41)]
+    assert min(same) == pytest.approx(loss.chance_loss, rel=1e-5)
+    at_threshold = logits(loss.real_threshold)
+    assert float(loss.discriminator(at_threshold, at_threshold)[0]) == pytest.approx(
+        loss.chance_loss, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", tuple(GAN_LOSSES))
-def test_pictures_are_kept_apart_and_no_logit_is_too_large(name):
-    game = GAN_LOSSES.find(name).load()
+def test_each_image_has_its_own_loss_and_large_logits_are_finite(name):
+    loss = GAN_LOSSES.find(name).load()
     real, fake = np.float32([[200.0], [0.0]])[..., None, None], np.zeros((2, 1, 1, 1), np.float32)
-    both = ops.convert_to_numpy(game.critic(real, fake))
-    assert both.shape == (2,)
-    assert both[1] == pytest.approx(game.critic(fake[:1], fake[:1])[0])
-    assert np.isfinite(both).all()
+    losses = ops.convert_to_numpy(loss.discriminator(real, fake))
+    assert losses.shape == (2,)
+    assert losses[1] == pytest.approx(loss.discriminator(fake[:1], fake[:1])[0])
+    assert np.isfinite(losses).all()

@@ -1,4 +1,4 @@
-"""Each loss has the value worked out by hand, or that of scikit-image."""
+"""Full-reference losses have the values computed by hand or by scikit-image."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def images(rng):
     return target, noisy.clip(0, 1)
 
 
-def test_a_constant_difference_has_its_own_value():
+def test_losses_of_a_constant_difference_are_as_computed_by_hand():
     target, enhanced = (
         np.full((1, 4, 4, 3), 0.5, np.float32),
         np.full((1, 4, 4, 3), 0.4, np.float32),
@@ -44,7 +44,7 @@ def test_a_constant_difference_has_its_own_value():
 
 
 @pytest.mark.parametrize("loss", [l1, charbonnier, psnr, inverse_psnr, ssim, ms_ssim, log_ms_ssim])
-def test_more_noise_costs_more(loss, images):
+def test_more_noise_has_a_higher_loss(loss, images):
     target, noisy = images
     noisier = target + 2 * (noisy - target)
     equal, little, much = (numpy(loss(target, x)) for x in (target, noisy, noisier))
@@ -53,7 +53,7 @@ def test_more_noise_costs_more(loss, images):
 
 
 @pytest.mark.parametrize("loss", [ssim, ms_ssim, log_ms_ssim])
-def test_equal_images_cost_nothing(loss, images):
+def test_equal_images_have_no_loss(loss, images):
     np.testing.assert_allclose(numpy(loss(images[0], images[0])), [0, 0], atol=1e-5)
 
 
@@ -84,7 +84,7 @@ def test_two_scales_are_the_weighted_product_of_the_paper(images):
 
 
 def structural_similarity_parts(target, enhanced):
-    """SSIM and its contrast-structure part with plain Gaussian filters, worked out in float64."""
+    """Return SSIM and its contrast-structure part, by Gaussian filters in float64."""
     from scipy.ndimage import gaussian_filter
 
     def blur(image):
@@ -95,17 +95,17 @@ def structural_similarity_parts(target, enhanced):
     contrast = (2 * (blur(t * e) - mt * me) + 9e-4) / (
         blur(t * t) - mt * mt + blur(e * e) - me * me + 9e-4
     )
-    whole = contrast * (2 * mt * me + 1e-4) / (mt**2 + me**2 + 1e-4)
-    return whole.mean((1, 2, 3)), contrast.mean((1, 2, 3))
+    similarity = contrast * (2 * mt * me + 1e-4) / (mt**2 + me**2 + 1e-4)
+    return similarity.mean((1, 2, 3)), contrast.mean((1, 2, 3))
 
 
-def test_a_crop_smaller_than_the_window_is_refused():
+def test_a_crop_smaller_than_the_window_is_rejected():
     tiny = np.zeros((1, 10, 20, 3), np.float32)
     with pytest.raises(UsageError, match=r"at least 11 pixels a side\. Received: 10"):
         ssim(tiny, tiny)
 
 
-def test_the_mean_squared_error_by_hand():
+def test_the_mean_squared_error_is_as_computed_by_hand():
     target = np.zeros((2, 2, 2, 1), np.float32)
     enhanced = target.copy()
     enhanced[0, 0, 0], enhanced[1] = 0.4, 0.5  # one of four pixels; all of them

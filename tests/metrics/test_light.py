@@ -1,4 +1,4 @@
-"""Light by region, counted by hand: a street of three stripes, dark, normal and glare."""
+"""Metrics by light region, on an image of three stripes: dark, normal and glare."""
 
 import math
 
@@ -14,20 +14,20 @@ DETAILS = (light.dark_detail, light.normal_detail, light.glare_detail)
 STRIPES = [slice(0, 30), slice(30, 60), slice(60, 90)]
 
 
-def checkers(low, high):
+def checkerboard(low, high):
     rows, columns = np.indices(STREET.shape) // 2
     return np.where((rows + columns) % 2, low, high).astype(np.uint8)
 
 
-def test_regions_are_told_by_the_blurred_luma():
-    found = light.light_regions(STREET)
-    for mask, stripe in zip(found, STRIPES, strict=True):
+def test_regions_follow_the_blurred_luma():
+    masks = light.light_regions(STREET)
+    for mask, stripe in zip(masks, STRIPES, strict=True):
         expected = np.zeros_like(STREET, bool)
         expected[:, stripe] = True
         assert np.array_equal(mask, expected)
 
 
-def test_a_speck_makes_no_region():
+def test_a_small_light_is_no_glare_region():
     street = STREET.repeat(8, 0).repeat(8, 1)  # 480 pixels high: a sigma of 4.8
     street[238:242, 78:82] = 255
     assert light.light_regions(street).dark[240, 80]
@@ -54,69 +54,69 @@ def test_the_luma_of_a_region_is_its_mean(metric, level):
         (light.glare_saturated, 128),
     ],
 )
-def test_a_region_that_is_not_there_has_no_number(metric, level):
+def test_a_metric_of_an_absent_region_is_nan(metric, level):
     assert math.isnan(metric(np.full_like(STREET, level), STREET))
 
 
-@pytest.mark.parametrize(("side", "few"), [(3, True), (6, False)])
-def test_less_than_a_thousandth_of_the_picture_is_no_region(side, few):
+@pytest.mark.parametrize(("side", "too_small"), [(3, True), (6, False)])
+def test_less_than_a_thousandth_of_the_image_is_no_region(side, too_small):
     visible = np.full((100, 100), 128, np.uint8)
     visible[50 : 50 + side, 50 : 50 + side] = 255
     glare = np.count_nonzero(light.light_regions(visible).glare)
-    assert 0 < glare < 10 if few else glare >= 10
-    assert math.isnan(light.glare_luma(visible, visible)) == few
+    assert 0 < glare < 10 if too_small else glare >= 10
+    assert math.isnan(light.glare_luma(visible, visible)) == too_small
 
 
 @pytest.mark.parametrize("metric", DETAILS)
-def test_detail_is_the_share_of_the_stronger_gradient_that_is_kept(metric):
-    visible, infrared = STREET, checkers(0, 80)
+def test_detail_is_the_preserved_fraction_of_the_larger_gradient(metric):
+    visible, infrared = STREET, checkerboard(0, 80)
     assert metric(visible, infrared, visible * 0) == 0
-    kept = metric(visible, infrared, infrared)
-    assert 0.9 < kept <= 1
+    preserved = metric(visible, infrared, infrared)
+    assert 0.9 < preserved <= 1
     half = metric(visible, infrared, infrared // 2)
-    assert half == pytest.approx(kept / 2, abs=0.06)
+    assert half == pytest.approx(preserved / 2, abs=0.06)
 
 
 def test_the_detail_of_either_source_counts():
-    flat, detailed = np.full_like(STREET, 20), checkers(0, 40)
+    flat, detailed = np.full_like(STREET, 20), checkerboard(0, 40)
     assert light.dark_detail(flat, detailed, detailed) == 1
     assert light.dark_detail(detailed, flat, detailed) == 1
     assert light.dark_detail(detailed, flat, detailed // 2) == 0.5
 
 
-def test_exaggerated_and_added_edges_earn_nothing():
-    flat, detailed = np.full_like(STREET, 20), checkers(0, 40)
+def test_amplified_and_added_edges_do_not_count():
+    flat, detailed = np.full_like(STREET, 20), checkerboard(0, 40)
     assert light.dark_detail(flat, detailed, 4 * detailed) == 1
     visible = np.full_like(STREET, 20)
     visible[:, :30] = detailed[:, :30]
     before = light.dark_detail(visible, flat, visible * 0)
     assert before == 0
-    only_elsewhere = np.where(np.arange(90) > 35, checkers(0, 40), 20).astype(np.uint8)
+    only_elsewhere = np.where(np.arange(90) > 35, checkerboard(0, 40), 20).astype(np.uint8)
     assert light.dark_detail(visible, flat, only_elsewhere) < 0.01
 
 
-def test_flat_sources_have_no_detail_to_keep():
+def test_detail_of_flat_sources_is_nan():
     flat = np.full_like(STREET, 20)
     assert math.isnan(light.dark_detail(flat, flat, STREET))
 
 
-def test_black_and_white_are_shares_of_their_regions():
+def test_crushed_and_saturated_pixels_are_percentages_of_their_regions():
     fused = np.full_like(STREET, 128)
     fused[:, :3] = 5  # a tenth of the dark stripe; 5.1 is 0.02 of white
     fused[:, 3:9] = 6
     fused[:, 60:66] = 250  # a fifth of the glare; 249.9 is 0.98 of white
     fused[:, 66:80] = 249
-    fused[:, 30:40] = 255  # is no glare
+    fused[:, 30:40] = 255  # not in the glare region
     assert light.dark_crushed(STREET, fused) == pytest.approx(10)
     assert light.glare_saturated(STREET, fused) == pytest.approx(20)
 
 
-def test_color_counts_as_its_luma():
+def test_color_is_converted_to_luma():
     color = np.dstack([STREET] * 3)
     assert light.glare_luma(color, color) == light.glare_luma(STREET, STREET)
 
 
-def test_pictures_of_two_sizes_are_refused():
+def test_images_of_different_sizes_are_rejected():
     for metric in (*LUMAS, light.dark_crushed, light.glare_saturated):
         with pytest.raises(UsageError, match="visible 60x90, fused 60x80"):
             metric(STREET, STREET[:, :80])

@@ -1,4 +1,4 @@
-"""What the tests of several models share: the GPU delegate's word on them."""
+"""Fixtures of the tests of several models: checks on the GPU delegate."""
 
 import keras
 import numpy as np
@@ -10,30 +10,30 @@ from lowlight_tf.export.convert import convert
 
 
 @pytest.fixture
-def prove():
-    """`delegate.prove`, which skips where there is no driver."""
+def check_on_gpu():
+    """`gpu_delegate.check_gpu_delegate`, which skips the test without a driver."""
 
-    def prove(path, images):
+    def check(path, images):
         try:
             return gpu_delegate.check_gpu_delegate(path, images)
         except gpu_delegate.VulkanUnavailableError as error:
             pytest.skip(str(error))
 
-    return prove
+    return check
 
 
 @pytest.fixture(params=["float32", "float16", "int8"])
-def proof(request, prove, tmp_path, rng):
-    """What the delegate makes of a net that brightens, exported in each way in turn."""
+def gpu_report(request, check_on_gpu, tmp_path, rng):
+    """The delegate's report on an enhancement model, exported with each quantization in turn."""
     keras.utils.set_random_seed(1)
 
-    def proof(net):
+    def report(model):
         low = rng.integers(0, 90, (1, 16, 24, 3), dtype=np.uint8)
         floats = np.divide(low, 255, dtype=np.float32)
         path = convert(
-            net, ENHANCE, tmp_path / "net.tflite", size=(16, 24),
+            model, ENHANCE, tmp_path / "model.tflite", size=(16, 24),
             quantization=request.param, samples=[{"low": floats}],
         )  # fmt: skip
-        return prove(path, {"low": low if request.param == "int8" else floats})
+        return check_on_gpu(path, {"low": low if request.param == "int8" else floats})
 
-    return proof
+    return report

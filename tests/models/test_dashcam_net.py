@@ -1,4 +1,4 @@
-"""dashcam_net: its budgets, its operations, and that exposure comes from the thumbnail alone."""
+"""dashcam_net: its budgets, its operations, and exposure from the thumbnail only."""
 
 import keras
 import numpy as np
@@ -22,65 +22,67 @@ ALLOWED = {
 SMALL = {"filters": 8, "blocks": 1, "deep_filters": 8, "deep_blocks": 1, "context": 4}
 
 
-def stirred(rng, **options):
-    net = dashcam_net(**options)
-    for weight in net.weights:
+def randomize_weights(rng, **options):
+    model = dashcam_net(**options)
+    for weight in model.weights:
         weight.assign(weight + rng.normal(0, 0.1, weight.shape))
-    return net
+    return model
 
 
 def operations(path):
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    file = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
-    codes = [names[code.builtinCode] for code in model.operatorCodes]
-    return [codes[operator.opcodeIndex] for operator in model.subgraphs[0].operators], model
+    codes = [names[code.builtinCode] for code in file.operatorCodes]
+    return [codes[operator.opcodeIndex] for operator in file.subgraphs[0].operators], file
 
 
 @pytest.mark.parametrize("size", BUDGETS)
-def test_each_size_keeps_its_budget(size):
+def test_each_variant_is_within_its_budget(size):
     options = Recipe.load(RECIPE_DIR / f"dashcam_net_{size}.toml").options
-    net = reparameterize_model(dashcam_net(**options))
+    model = reparameterize_model(dashcam_net(**options))
     side = 64
     image = np.zeros((1, side, side, 3), np.float32)
-    glance = np.zeros((1, *ENHANCE_WITH_THUMBNAIL.thumbnail_inputs[0].size, 3), np.float32)
-    sums = 0
-    trunk = keras.Model(net.inputs, {layer.name: layer.output for layer in net.layers})
-    shapes = {name: out.shape for name, out in trunk({"low": image, "thumbnail": glance}).items()}
-    for layer in net.layers:
+    thumbnail = np.zeros((1, *ENHANCE_WITH_THUMBNAIL.thumbnail_inputs[0].size, 3), np.float32)
+    macs = 0
+    trunk = keras.Model(model.inputs, {layer.name: layer.output for layer in model.layers})
+    shapes = {
+        name: out.shape for name, out in trunk({"low": image, "thumbnail": thumbnail}).items()
+    }
+    for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D) and not layer.name.startswith("glance"):
-            sums += int(np.prod(layer.kernel.shape)) * shapes[layer.name][1] ** 2
+            macs += int(np.prod(layer.kernel.shape)) * shapes[layer.name][1] ** 2
     weights, per_pixel = BUDGETS[size]
-    assert net.count_params() <= weights
-    assert sums / side**2 <= per_pixel
+    assert model.count_params() <= weights
+    assert macs / side**2 <= per_pixel
 
 
 def test_folding_changes_nothing(rng):
-    net = stirred(rng, **SMALL)
+    model = randomize_weights(rng, **SMALL)
     batch = {
         "low": rng.random((2, 24, 40, 3), dtype=np.float32) / 8,
         "thumbnail": rng.random((2, 128, 192, 3), dtype=np.float32) / 8,
     }
     before, after = (
-        np.asarray(model(batch)["enhanced"]) for model in (net, reparameterize_model(net))
+        np.asarray(each(batch)["enhanced"]) for each in (model, reparameterize_model(model))
     )
     assert 0.01 < before.mean() < 0.99
     np.testing.assert_allclose(after, before, atol=1e-5)
 
 
-def test_tiles_agree_because_they_see_one_thumbnail(rng):
-    net = stirred(rng, **SMALL)
-    engine = KerasEngine.of(net, ENHANCE_WITH_THUMBNAIL, name="small")
+def test_tiles_agree_because_they_have_one_thumbnail(rng):
+    model = randomize_weights(rng, **SMALL)
+    engine = KerasEngine.of(model, ENHANCE_WITH_THUMBNAIL, name="small")
     image = rng.random((96, 256, 3), dtype=np.float32) / 8
-    whole = enhance(engine, image)
+    full = enhance(engine, image)
     engine.size = (96, 160)
-    margin = 32  # further than the convolutions see
+    margin = 32  # larger than the receptive field
     tiled = enhance(engine, image)
-    np.testing.assert_allclose(tiled[:, : 96 - margin], whole[:, : 96 - margin], atol=1e-5)
-    np.testing.assert_allclose(tiled[:, 160 + margin :], whole[:, 160 + margin :], atol=1e-5)
+    np.testing.assert_allclose(tiled[:, : 96 - margin], full[:, : 96 - margin], atol=1e-5)
+    np.testing.assert_allclose(tiled[:, 160 + margin :], full[:, 160 + margin :], atol=1e-5)
 
 
-def test_another_thumbnail_is_another_exposure(rng):
-    engine = KerasEngine.of(stirred(rng, **SMALL), ENHANCE_WITH_THUMBNAIL, name="small")
+def test_another_thumbnail_gives_another_exposure(rng):
+    engine = KerasEngine.of(randomize_weights(rng, **SMALL), ENHANCE_WITH_THUMBNAIL, name="small")
     image = rng.random((32, 32, 3), dtype=np.float32) / 8
     dark, bright = (
         enhance(engine, image, thumbnails={"thumbnail": np.full((1, 128, 192, 3), v, np.float32)})
@@ -90,7 +92,7 @@ def test_another_thumbnail_is_another_exposure(rng):
 
 
 @pytest.mark.slow
-def test_eight_bits_are_integer_throughout_and_all_operations_are_allowed(rng, tmp_path):
+def test_the_int8_model_is_integer_only_and_all_operations_are_allowed(rng, tmp_path):
     samples = [
         {
             "low": rng.random((1, 32, 48, 3), dtype=np.float32) ** 3,
@@ -100,17 +102,21 @@ def test_eight_bits_are_integer_throughout_and_all_operations_are_allowed(rng, t
     ]
     for quantization in ("float32", "int8"):
         path = convert(
-            stirred(rng, **SMALL), ENHANCE_WITH_THUMBNAIL, tmp_path / f"{quantization}.tflite",
-            size=(32, 48), quantization=quantization, samples=samples,
-        )  # fmt: skip
-        found, model = operations(path)
-        assert set(found) <= ALLOWED
-    kinds = {tensor.type for tensor in model.subgraphs[0].tensors if tensor.shape is not None}
+            randomize_weights(rng, **SMALL),
+            ENHANCE_WITH_THUMBNAIL,
+            tmp_path / f"{quantization}.tflite",
+            size=(32, 48),
+            quantization=quantization,
+            samples=samples,
+        )
+        names, file = operations(path)
+        assert set(names) <= ALLOWED
+    kinds = {tensor.type for tensor in file.subgraphs[0].tensors if tensor.shape is not None}
     assert schema.TensorType.FLOAT32 not in kinds
-    assert "MINIMUM" not in found
+    assert "MINIMUM" not in names
 
 
-def test_numbers_that_build_nothing_are_refused():
+def test_invalid_options_are_rejected():
     with pytest.raises(UsageError, match="filters"):
         dashcam_net(filters=0)
     with pytest.raises(UsageError, match="deep_blocks"):

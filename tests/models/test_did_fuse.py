@@ -10,7 +10,7 @@ from lowlight_tf.models.did_fuse import did_fuse
 
 
 @pytest.fixture
-def pictures(rng):
+def images(rng):
     return {name: rng.random((1, 20, 28, 1), dtype=np.float32) for name in ("visible", "infrared")}
 
 
@@ -25,52 +25,52 @@ def test_has_the_published_convolutions():
 
 
 @pytest.mark.parametrize("attention", [True, False])
-def test_both_cameras_go_through_one_encoder_and_one_decoder(attention, pictures):
-    net = did_fuse(filters=4, attention=attention)
-    given = net({"visible": pictures["visible"], "infrared": pictures["visible"]})
-    for part in ("base", "detail", "rebuilt"):
-        np.testing.assert_array_equal(given[f"visible_{part}"], given[f"infrared_{part}"])
+def test_both_cameras_share_one_encoder_and_one_decoder(attention, images):
+    model = did_fuse(filters=4, attention=attention)
+    outputs = model({"visible": images["visible"], "infrared": images["visible"]})
+    for part in ("base", "detail", "reconstructed"):
+        np.testing.assert_array_equal(outputs[f"visible_{part}"], outputs[f"infrared_{part}"])
 
 
 @pytest.mark.parametrize("strategy", ["average", "l1_norm", "attention"])
-def test_two_equal_pictures_fuse_to_what_is_reconstructed_of_one(strategy, pictures):
-    net = did_fuse(filters=4, strategy=strategy)
-    given = net({"visible": pictures["visible"], "infrared": pictures["visible"]})
-    np.testing.assert_allclose(given["fused"], given["visible_reconstructed"], atol=1e-5)
+def test_two_equal_images_are_fused_to_the_reconstruction_of_one(strategy, images):
+    model = did_fuse(filters=4, strategy=strategy)
+    outputs = model({"visible": images["visible"], "infrared": images["visible"]})
+    np.testing.assert_allclose(outputs["fused"], outputs["visible_reconstructed"], atol=1e-5)
 
 
-def test_every_strategy_runs_on_the_same_weights(pictures):
-    nets = [did_fuse(filters=4, strategy=strategy) for strategy in STRATEGIES]
-    for net in nets[1:]:
-        net.set_weights(nets[0].get_weights())
-    fused = [np.array(net(pictures)["fused"]) for net in nets]
+def test_every_strategy_runs_on_the_same_weights(images):
+    models = [did_fuse(filters=4, strategy=strategy) for strategy in STRATEGIES]
+    for model in models[1:]:
+        model.set_weights(models[0].get_weights())
+    fused = [np.array(model(images)["fused"]) for model in models]
     for index, one in enumerate(fused):
         assert all(not np.allclose(one, other) for other in fused[:index])
 
 
-def test_bases_and_details_are_weighed_by_at_most_four(pictures):
-    given = did_fuse(filters=4)(pictures)
-    assert np.abs(given["visible_detail"]).max() <= 4  # 2 sigmoid x 2 sigmoid x tanh
+def test_the_attention_weight_of_base_and_detail_is_at_most_four(images):
+    outputs = did_fuse(filters=4)(images)
+    assert np.abs(outputs["visible_detail"]).max() <= 4  # 2 sigmoid x 2 sigmoid x tanh
 
 
-def test_what_is_fused_leaves_the_running_statistics_alone(pictures):
-    nets = [did_fuse(filters=4, strategy=strategy) for strategy in ("sum", "average")]
-    nets[1].set_weights(nets[0].get_weights())
-    for net in nets:
-        net(pictures, training=True)
-    for one, other in zip(*(net.non_trainable_weights for net in nets), strict=True):
+def test_the_fused_image_does_not_update_the_running_statistics(images):
+    models = [did_fuse(filters=4, strategy=strategy) for strategy in ("sum", "average")]
+    models[1].set_weights(models[0].get_weights())
+    for model in models:
+        model(images, training=True)
+    for one, other in zip(*(model.non_trainable_weights for model in models), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_portable_and_in_blocks_it_keeps_any_size(rng):
-    net = did_fuse(filters=4, patch=4, int8_friendly=True)
-    pictures = {n: rng.random((1, 13, 22, 1), dtype=np.float32) for n in ("visible", "infrared")}
-    assert net(pictures)["fused"].shape == (1, 13, 22, 1)
-    kinds = {type(layer).__name__ for layer in net.layers}
-    assert not kinds & {"PReLU", "MirrorPadding"}
+def test_the_int8_friendly_model_with_a_patch_takes_any_size(rng):
+    model = did_fuse(filters=4, patch=4, int8_friendly=True)
+    images = {n: rng.random((1, 13, 22, 1), dtype=np.float32) for n in ("visible", "infrared")}
+    assert model(images)["fused"].shape == (1, 13, 22, 1)
+    kinds = {type(layer).__name__ for layer in model.layers}
+    assert not kinds & {"PReLU", "ReflectionPadding2D"}
 
 
-def test_refuses_a_strategy_that_lacks_its_attention():
+def test_the_attention_strategy_without_attention_is_rejected():
     with pytest.raises(UsageError, match="attention"):
         did_fuse(strategy="attention", attention=False)
     with pytest.raises(UsageError, match="strategy"):

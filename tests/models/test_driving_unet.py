@@ -1,4 +1,4 @@
-"""What its authors' code says of the night-driving U-Net. The rest is in test_every_model.py."""
+"""The night-driving U-Net as in its authors' code. The rest is in test_every_model.py."""
 
 import keras
 import numpy as np
@@ -22,8 +22,8 @@ PUBLISHED = [  # kernel side, channels in, channels out; in the order of the gra
 ]  # fmt: skip
 
 
-def convolutions(net):
-    return [layer for layer in net.layers if isinstance(layer, keras.layers.Conv2D)]
+def convolutions(model):
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def published():
 
 
 def test_has_the_published_convolutions_in_order(published):
-    found = []
+    layers = []
     for layer in convolutions(published):
         side, _, before, after = layer.kernel.shape
-        found.append((2, before, after // 4) if "up" in layer.name else (side, before, after))
-    assert found == PUBLISHED
+        layers.append((2, before, after // 4) if "up" in layer.name else (side, before, after))
+    assert layers == PUBLISHED
 
 
 def test_has_the_published_number_of_weights(published):
@@ -61,33 +61,33 @@ def test_normalizes_before_every_activation_in_at_most_32_groups(published):
 @pytest.mark.parametrize("patch", [1, 2, 4])
 @pytest.mark.parametrize("size", [(1, 1), (13, 22), (17, 9), (16, 32)])
 def test_takes_any_size(patch, size, rng):
-    net = driving_unet(filters=4, depth=2, groups=2, patch=patch)
+    model = driving_unet(filters=4, depth=2, groups=2, patch=patch)
     low = rng.random((1, *size, 3), dtype=np.float32)
-    enhanced = np.asarray(net({"low": low})["enhanced"])
+    enhanced = np.asarray(model({"low": low})["enhanced"])
     assert enhanced.shape == low.shape
     assert 0 <= enhanced.min() <= enhanced.max() <= 1
 
 
-def test_a_folded_net_is_smaller_work_at_the_same_weights_below():
-    plain, folded = (driving_unet(filters=4, depth=1, groups=2, patch=p) for p in (1, 4))
+def test_a_patch_changes_the_first_kernel_but_not_the_inner_ones():
+    plain, patched = (driving_unet(filters=4, depth=1, groups=2, patch=p) for p in (1, 4))
     names = {"enc0b_conv", "enc1a_conv", "dec0b_conv"}
     for name in names:
-        assert plain.get_layer(name).kernel.shape == folded.get_layer(name).kernel.shape
-    assert folded.get_layer("enc0a_conv").kernel.shape == (3, 3, 48, 4)
+        assert plain.get_layer(name).kernel.shape == patched.get_layer(name).kernel.shape
+    assert patched.get_layer("enc0a_conv").kernel.shape == (3, 3, 48, 4)
 
 
-def test_without_its_last_normalization_brightness_is_free(rng):
+def test_without_output_normalization_the_mean_of_the_output_is_free(rng):
     low = rng.random((1, 16, 16, 3), dtype=np.float32)
     means = []
     for normalized in (True, False):
-        net = driving_unet(filters=4, depth=1, groups=2, output_normalized=normalized)
-        net.get_layer("color").bias.assign([1.0, 1.0, 1.0])
-        means.append(float(np.mean(net({"low": low})["enhanced"])))
+        model = driving_unet(filters=4, depth=1, groups=2, output_normalized=normalized)
+        model.get_layer("color").bias.assign([1.0, 1.0, 1.0])
+        means.append(float(np.mean(model({"low": low})["enhanced"])))
     assert means[0] == pytest.approx(0.5, abs=0.05)
     assert means[1] > 0.7
 
 
 @pytest.mark.parametrize("option", ["filters", "depth", "groups", "patch"])
-def test_refuses_less_than_one(option):
+def test_options_below_one_are_rejected(option):
     with pytest.raises(UsageError, match=option):
         driving_unet(**{option: 0})

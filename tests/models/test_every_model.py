@@ -1,4 +1,4 @@
-"""What every model of the catalog must keep. A new line in the catalog is tested here."""
+"""Tests of every model of the catalog; a new entry is tested here without further code."""
 
 import keras
 import numpy as np
@@ -26,11 +26,11 @@ def case(request, rng):
     return entry.load()(**SMALL.get(request.param, {"filters": 4})), entry.contract, batch
 
 
-def test_is_called_as_in_the_catalog(case):
+def test_the_model_has_the_name_of_its_entry(case):
     assert case[0].name in MODELS
 
 
-def test_keeps_its_contract(case):
+def test_the_outputs_match_the_contract(case):
     model, contract, batch = case
     outputs = model(batch)
     _, height, width, _ = next(iter(batch.values())).shape
@@ -41,16 +41,16 @@ def test_keeps_its_contract(case):
         assert np.isfinite(image).all()
 
 
-def test_comes_back_from_disk_unchanged(case, tmp_path):
+def test_a_saved_model_gives_the_same_output(case, tmp_path):
     model, contract, batch = case
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
     for port in contract.outputs:
-        np.testing.assert_array_equal(model(batch)[port.name], again(batch)[port.name])
+        np.testing.assert_array_equal(model(batch)[port.name], loaded(batch)[port.name])
 
 
 @pytest.mark.slow
-def test_is_the_same_model_on_the_device(case, tmp_path):
+def test_the_tflite_model_gives_the_same_output(case, tmp_path):
     model, contract, batch = case
     _, height, width, _ = next(iter(batch.values())).shape
     path = convert(model, contract, tmp_path / "m.tflite", size=(height, width))

@@ -70,6 +70,8 @@ def _metrics() -> Iterable[dict[str, Any]]:
             "name": name,
             "inputs": ", ".join(metric.inputs),
             "unit": metric.unit,
+            "better": metric.direction,
+            "range": metric.range_text,
             "definition": metric.definition,
         }
 

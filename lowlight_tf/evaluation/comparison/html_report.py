@@ -82,9 +82,12 @@ def _failures_section(comparison: Comparison) -> str:
 
 
 def _columns_where_higher_is_better(comparison: Comparison) -> set[str]:
-    """Return the headings of what is better the higher it is."""
-    columns = _columns(comparison)
-    return {results_table.metric_header(*one) for one in columns if _direction(one[0]) == "higher"}
+    """Return the headings of the metrics of which higher is better."""
+    return {
+        results_table.metric_header(metric, protocol)
+        for metric, protocol in _columns(comparison)
+        if METRICS.find(metric).higher_is_better
+    }
 
 
 def _columns(comparison: Comparison) -> dict[tuple[str, str], None]:
@@ -92,12 +95,6 @@ def _columns(comparison: Comparison) -> dict[tuple[str, str], None]:
     return dict.fromkeys(
         results_table.format_column(metric, one) for one in results for metric in one.metrics
     )
-
-
-def _direction(metric: str) -> str:
-    """Return "higher" or "lower", whichever is better; "" where neither is."""
-    found = re.search(r"(higher|lower) is better$", METRICS.find(metric).definition)
-    return found[1] if found else ""
 
 
 def _hash(text: str) -> str:
@@ -128,7 +125,7 @@ def _table(
 
 def _definitions_section(comparison: Comparison) -> str:
     told = {
-        metric.upper(): METRICS.find(metric).definition
+        metric.upper(): METRICS.find(metric).describe()
         for metric in dict.fromkeys(metric for metric, _ in _columns(comparison))
     }
     told["ms per picture"] = "time inside the model for one picture, all tiles together; the median"
@@ -145,7 +142,7 @@ def _plots_section(comparison: Comparison) -> str:
     """Return a plot of each metric that knows a better; none where there is nothing to draw."""
     figures = []
     for metric, protocol in _columns(comparison):
-        direction, points, floor = _direction(metric), [], None
+        direction, points, floor = METRICS.find(metric).direction, [], None
         if not direction:
             continue
         for entry in comparison.model_results:

@@ -1,12 +1,12 @@
 """Observation of every operation's inputs and outputs while a model runs on samples."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import keras
 
 from lowlight_tf.export.quantization.post_training import Sample
+from lowlight_tf.layers.graph_walk import walk_graph
 
 MAX_SAMPLES = 16
 """Number of samples, evenly spaced, that are run at most."""
@@ -32,5 +32,4 @@ def observe_activations(
 
     for sample in samples[:: -(-len(samples) // MAX_SAMPLES)]:
         inputs = [sample[port.name] for port in model.inputs]
-        # Keras has no public method to walk its graph.
-        model._run_through_graph(inputs, lambda operation: partial(run, operation))
+        walk_graph(model, inputs, run)

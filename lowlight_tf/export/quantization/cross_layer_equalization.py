@@ -1,7 +1,6 @@
 """Cross-layer equalization: feature maps of one tensor get similar ranges before quantization."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import keras
 import numpy as np
@@ -9,6 +8,7 @@ from keras import KerasTensor, layers, ops
 
 from lowlight_tf.export.quantization.activation_observer import observe_activations
 from lowlight_tf.export.quantization.post_training import Sample
+from lowlight_tf.layers.graph_walk import count_outputs, walk_graph
 from lowlight_tf.layers.pyramid import BlurPool
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
@@ -55,9 +55,7 @@ def equalize_model(model: keras.Model, samples: Sequence[Sample]) -> keras.Model
     """
     walker = _EqualizationWalker()
     start = [_FeatureMaps() for _ in model.inputs]
-    # Keras has no public method to walk its graph.
-    outputs = model._run_through_graph(start, lambda operation: partial(walker.visit, operation))
-    walker.exclude(outputs)
+    walker.exclude(walk_graph(model, start, walker.visit))
     tensors = walker.scalable_tensors()
     if not tensors:
         return model
@@ -126,7 +124,7 @@ class _EqualizationWalker:
             self.exclude(scalable)
         if result.ids is not None:
             self.tensors[operation.name] = result.ids
-        num_outputs = len(operation._inbound_nodes[0].output_tensors)
+        num_outputs = count_outputs(operation)
         return result if num_outputs == 1 else [_FeatureMaps() for _ in range(num_outputs)]
 
     def exclude(self, tensors: Iterable[_FeatureMaps]) -> None:

@@ -9,7 +9,6 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ import tensorflow as tf
 import tf_keras
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.layers.graph_walk import walk_graph
 
 LayerHook = Callable[[keras.Operation, tf_keras.layers.Layer], tf_keras.layers.Layer]
 """(operation of the model, its tf_keras layer) -> the layer to use in its place."""
@@ -158,8 +158,7 @@ def clone_to_tf_keras(
         )(x)
         for name, x in inputs.items()
     }
-    # Keras has no public method to walk its graph.
-    outputs = model._run_through_graph(start, lambda operation: partial(convert, operation))
+    outputs = walk_graph(model, start, convert)
     clone = tf_keras.Model(inputs, outputs, name=model.name)
     return TfKerasClone(clone, weights, frozen_layers(model))
 

@@ -1,0 +1,11 @@
+"""Constants that Keras code (layers, losses) and NumPy code (metrics) share. Imports no library."""
+
+DARK_BELOW, GLARE_ABOVE = 0.25, 0.75
+"""Blurred luma, in [0, 1], below which a region is dark and above which it is glare."""
+
+LPIPS_SHIFT = (-0.030, -0.088, -0.188)
+LPIPS_SCALE = (0.458, 0.448, 0.450)
+"""Input normalization of LPIPS: (x - shift) / scale for RGB in [-1, 1]."""
+
+LPIPS_MIN_SIDE = 31
+"""Shortest image side of LPIPS (pixels); below, the second pooling has no output."""
