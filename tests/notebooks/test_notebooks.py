@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, and keeps its plots."""
+"""Every notebook runs from top to bottom, and has as many plots as it was saved with."""
 
 from pathlib import Path
 
@@ -6,26 +6,27 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+NOTEBOOK_DIR = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(NOTEBOOK_DIR.glob("*.ipynb"))
 
 
 def plots(notebook):
-    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
-    return [out for out in outputs if "image/png" in out.get("data", {})]
+    """Return the PNG outputs of a notebook."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output for output in outputs if "image/png" in output.get("data", {})]
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the kernel's own libraries
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from the libraries of the kernel
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_from_top_to_bottom_and_keeps_its_plots(path, tmp_path, monkeypatch):
-    monkeypatch.delenv("MPLBACKEND", raising=False)  # a notebook draws into itself
+def test_a_notebook_runs_from_top_to_bottom_and_draws_all_plots(path, tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # plots are drawn inline
     notebook = nbformat.read(path, as_version=4)
-    kept = plots(notebook)
+    saved = plots(notebook)
     NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}, timeout=300).execute()
-    assert kept
-    assert len(plots(notebook)) == len(kept)
+    assert saved
+    assert len(plots(notebook)) == len(saved)
 
 
-def test_there_is_a_notebook():
+def test_notebooks_exist():
     assert NOTEBOOKS
