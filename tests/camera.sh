@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# What a camera gets: a wheel below 20 MB, in an environment of its own, without TensorFlow or Keras,
-# within 320 MB; there, with warnings as errors: a picture enhanced, every net that ships tested and
-# one timed, and the device scripts, the camera's loop over a video. Leaves nothing behind.
+# The installation of a camera: a wheel below 20 MB, installed without TensorFlow or Keras in a new
+# environment of at most 320 MB. There, with warnings as errors: enhance an image, run the self-test
+# of all pretrained models, time one, and run the device scripts. Removes everything that it writes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
-place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
-"${PYTHON:-python3}" -m venv "$place/venv"
-bin=$place/venv/bin
-mkdir "$place/source"
-tar -C "$here" --exclude=./.venv --exclude=./.git --exclude=./runs --exclude=./build -c . | tar -C "$place/source" -x
-"$bin/pip" wheel --quiet --disable-pip-version-check --no-deps -w "$place" "$place/source"
-bytes=$(stat -c %s "$place"/*.whl)
-echo "the wheel: $bytes bytes"
+workdir=$(mktemp -d)
+trap 'rm -rf "$workdir"' EXIT
+"${PYTHON:-python3}" -m venv "$workdir/venv"
+bin=$workdir/venv/bin
+mkdir "$workdir/source"
+tar -C "$here" --exclude=./.venv --exclude=./.git --exclude=./runs --exclude=./build -c . | tar -C "$workdir/source" -x
+"$bin/pip" wheel --quiet --disable-pip-version-check --no-deps -w "$workdir" "$workdir/source"
+bytes=$(stat -c %s "$workdir"/*.whl)
+echo "wheel: $bytes bytes"
 [ "$bytes" -lt 20000000 ]
-before=$(du -sm "$place/venv" | cut -f1)
-"$bin/pip" install --quiet --disable-pip-version-check -c "$here/constraints.txt" "$place"/*.whl
-size=$(($(du -sm "$place/venv" | cut -f1) - before))
-echo "the base installation: $size MB"
+before=$(du -sm "$workdir/venv" | cut -f1)
+"$bin/pip" install --quiet --disable-pip-version-check -c "$here/constraints.txt" "$workdir"/*.whl
+size=$(($(du -sm "$workdir/venv" | cut -f1) - before))
+echo "base installation: $size MB"
 [ "$size" -le 320 ]
-cd "$place"
+cd "$workdir"
 "$bin/python" - <<'PY'
 import importlib.util
 
@@ -39,9 +39,9 @@ export PYTHONWARNINGS=error
 "$bin/lowlight-tf" enhance dark.png --output bright
 "$bin/lowlight-tf" selftest
 "$bin/lowlight-tf" benchmark tiny_int8 --size 400x600 --threads 1,2 --runs 10 --json t.json
-net=$("$bin/python" -c "from lowlight_tf.runtime.pretrained import find; print(find('tiny_int8'))")
-"$bin/python" "$here/tflite/enhance.py" "$net" dark.png by_script.png
-"$bin/python" "$here/tflite/camera.py" "$net" night.avi --seconds 20 --output last.png
+model=$("$bin/python" -c "from lowlight_tf.runtime.pretrained import pretrained_path as path; print(path('tiny_int8'))")
+"$bin/python" "$here/tflite/enhance.py" "$model" dark.png by_script.png
+"$bin/python" "$here/tflite/camera.py" "$model" night.avi --seconds 20 --output last.png
 "$bin/python" - <<'PY'
 import cv2
 
@@ -54,5 +54,5 @@ for name, shape in {
     bright = cv2.imread(name)
     assert bright.shape == shape, (name, bright.shape)
     assert bright.mean() > 2 * dark.mean(), (name, dark.mean(), bright.mean())
-print(f"a camera's installation enhances: mean {dark.mean():.0f} -> {bright.mean():.0f}")
+print(f"the installation enhances: mean {dark.mean():.0f} -> {bright.mean():.0f}")
 PY

@@ -1,4 +1,4 @@
-"""Enhance one picture on a device: python enhance.py net.tflite dark.jpg bright.jpg."""
+"""Enhance one image on a device: python enhance.py NAME.tflite DARK BRIGHT."""
 
 import sys
 import time
@@ -10,16 +10,18 @@ from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 if len(sys.argv) != 4:
-    sys.exit("Expected: python enhance.py NET.tflite DARK BRIGHT, with NET.json beside the net.")
-net, source, target = map(Path, sys.argv[1:])
+    sys.exit(
+        "Expected: python enhance.py NAME.tflite DARK BRIGHT, with NAME.json next to the file."
+    )
+model_path, input_path, output_path = map(Path, sys.argv[1:])
 try:
-    engine = LiteRTEngine(net, threads=4)
-    picture = image_io.load_image(source)
-    begun = time.perf_counter()
-    enhance(engine, picture.pixels, out=picture.pixels)
-    passed = time.perf_counter() - begun
-    image_io.save_image(target, picture)
+    engine = LiteRTEngine(model_path, threads=4)
+    image = image_io.load_image(input_path)
+    started = time.perf_counter()
+    enhance(engine, image.pixels, out=image.pixels)
+    elapsed = time.perf_counter() - started
+    image_io.save_image(output_path, image)
 except UsageError as error:
     sys.exit(f"enhance.py: {error}")
-height, width = picture.pixels.shape[:2]
-print(f"{target}: {width}x{height} in {1000 * passed:.0f} ms with {engine.name}")
+height, width = image.pixels.shape[:2]
+print(f"{output_path}: {width}x{height} in {1000 * elapsed:.0f} ms with {engine.name}")
