@@ -1,9 +1,9 @@
-"""How long a frame takes, beside the least that can be done: python benchmarks/device.py NET...
+"""Time a frame and compare with a single multiplication: python benchmarks/device.py MODEL...
 
-NET are .tflite files. The least is a file that only multiplies a frame, bytes in and bytes out,
-made here with TensorFlow. All run in turn, in one process. `bare` is the interpreter alone, with
-XNNPACK, its input written once; `engine` is what a camera calls, for files with a card: a frame of
-bytes in, another out.
+MODEL are .tflite files. The lower bound is a file that only multiplies a frame, uint8 in and out,
+written here with TensorFlow. All run in turn, in one process. `bare` is the interpreter alone, with
+XNNPACK, its input written once; `engine` is what a camera calls, for files with a card: one uint8
+frame in, another out.
 """
 
 import argparse
@@ -25,37 +25,43 @@ REPEATS = 8  # frames of each in one round
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("nets", nargs="*", type=Path)
-    parser.add_argument("--size", type=image_size, default=(1080, 1920), help="of the multiplied")
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument(
+        "--size", type=image_size, default=(1080, 1920), help="of the multiplied frame"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        least = multiplication(args.size, Path(folder))
-        runs = {f"multiply, bare, {'x'.join(map(str, args.size))}": bare(least, args.threads)}
-        for net in args.nets:
-            runs[f"{net.stem}, bare"] = bare(net, args.threads)
-            if net.with_suffix(".json").is_file():
-                runs[f"{net.stem}, engine"] = called(net, args.threads)
+        multiplication = write_multiplication(args.size, Path(folder))
+        runs = {
+            f"multiply, bare, {'x'.join(map(str, args.size))}": bare_interpreter(
+                multiplication, args.threads
+            )
+        }
+        for path in args.models:
+            runs[f"{path.stem}, bare"] = bare_interpreter(path, args.threads)
+            if path.with_suffix(".json").is_file():
+                runs[f"{path.stem}, engine"] = engine_call(path, args.threads)
         print(f"\n{args.threads} threads, LiteRT with XNNPACK\n")
         rates = side_by_side(
-            {name: lambda run=run: repeated(run) for name, run in runs.items()},
+            {name: lambda run=run: repeat(run) for name, run in runs.items()},
             unit="frames",
             rounds=args.rounds,
         )
     first = next(iter(rates.values()))
-    print("\n| way | ms, median | times the multiplication |\n|---|---:|---:|")
+    print("\n| model | ms, median | relative to the multiplication |\n|---|---:|---:|")
     for name, rate in rates.items():
         print(f"| {name} | {1000 / rate:.1f} | {first / rate:.2f} |")
 
 
-def multiplication(size: tuple[int, int], folder: Path) -> Path:
+def write_multiplication(size: tuple[int, int], folder: Path) -> Path:
     """Write a file that halves a frame: uint8 in and out, one 8-bit multiplication."""
     frame = tf.TensorSpec((1, *size, 3), tf.float32)
     half = tf.function(lambda low: low * 0.5, input_signature=[frame])
     converter = tf.lite.TFLiteConverter.from_concrete_functions([half.get_concrete_function()])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: samples(size)
+    converter.representative_dataset = lambda: calibration_samples(size)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
     path = folder / "multiply.tflite"
@@ -63,11 +69,13 @@ def multiplication(size: tuple[int, int], folder: Path) -> Path:
     return path
 
 
-def samples(size: tuple[int, int]) -> Iterator[list[np.ndarray]]:
+def calibration_samples(size: tuple[int, int]) -> Iterator[list[np.ndarray]]:
+    """Yield one random frame."""
     yield [np.random.default_rng(0).random((1, *size, 3), dtype=np.float32)]
 
 
-def bare(path: Path, threads: int) -> Callable[[], object]:
+def bare_interpreter(path: Path, threads: int) -> Callable[[], object]:
+    """Return the `invoke` of an interpreter with random inputs."""
     interpreter = Interpreter(str(path), num_threads=threads)
     interpreter.allocate_tensors()
     rng = np.random.default_rng(0)
@@ -79,17 +87,22 @@ def bare(path: Path, threads: int) -> Callable[[], object]:
     return interpreter.invoke
 
 
-def called(path: Path, threads: int) -> Callable[[], object]:
+def engine_call(path: Path, threads: int) -> Callable[[], object]:
+    """Return a function that runs an engine on a random uint8 frame."""
     engine = LiteRTEngine(path, threads=threads)
     shape = (engine.card.height, engine.card.width, 3)
     frame = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    (given,), (wanted,) = engine.contract.image_inputs, engine.contract.outputs
-    images = {given.name: frame[None], **input_geometry.make_thumbnails(engine.contract, frame)}
-    out = {wanted.name: np.empty_like(images[given.name])}
+    (image_input,), (output,) = engine.contract.image_inputs, engine.contract.outputs
+    images = {
+        image_input.name: frame[None],
+        **input_geometry.make_thumbnails(engine.contract, frame),
+    }
+    out = {output.name: np.empty_like(images[image_input.name])}
     return lambda: engine(images, out=out)
 
 
-def repeated(run: Callable[[], object]) -> float:
+def repeat(run: Callable[[], object]) -> float:
+    """Run `REPEATS` times; return the number of frames."""
     for _ in range(REPEATS):
         run()
     return REPEATS

@@ -1,6 +1,6 @@
-"""How fast pictures are enhanced, beside the bare interpreter: python benchmarks/enhance.py [NET].
+"""Time `enhance` and compare with the bare interpreter: python benchmarks/enhance.py [MODEL].
 
-NET is a shipped name or a .tflite file with its card. The same pixels go through every way.
+MODEL is a pretrained model or a .tflite file with its card. Both process the same pixels.
 """
 
 import sys
@@ -16,7 +16,7 @@ from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.loading import load_model
 
 THREADS = 2
-MEGA = 1e6
+PIXELS_PER_MEGAPIXEL = 1e6
 
 
 def main() -> None:
@@ -25,36 +25,36 @@ def main() -> None:
     engine = load_model(path, threads=THREADS)
     bare = Interpreter(path, num_threads=THREADS)
     bare.allocate_tensors()
-    given, wanted = bare.get_input_details()[0], bare.get_output_details()[0]
+    input_details, output_details = bare.get_input_details()[0], bare.get_output_details()[0]
     height, width = engine.size
     coarse = np.random.default_rng(0).integers(0, 60, (40, 60, 3), dtype=np.uint8)
 
     def run(tile: np.ndarray) -> np.ndarray:
-        """Do the least: convert, run, convert; a net of bytes gets the bytes as they are."""
-        if given["dtype"] == np.float32:
+        """Convert, run and convert back; a model with uint8 input gets the tile as it is."""
+        if input_details["dtype"] == np.float32:
             tile = tile.astype(np.float32) / 255
-        bare.set_tensor(given["index"], tile[None])
+        bare.set_tensor(input_details["index"], tile[None])
         bare.invoke()
-        result = bare.get_tensor(wanted["index"])[0]
+        result = bare.get_tensor(output_details["index"])[0]
         return (result * 255).astype(np.uint8) if result.dtype == np.float32 else result
 
     def tile_by_tile(image: np.ndarray) -> np.ndarray:
-        """Do the least with a large picture: tiles side by side, seams and all."""
+        """Process a large image in adjacent tiles, with visible seams."""
         result = np.empty_like(image)
         for top in range(0, image.shape[0], height):
             for left in range(0, image.shape[1], width):
-                place = np.s_[top : top + height, left : left + width]
-                result[place] = run(image[place])
+                region = np.s_[top : top + height, left : left + width]
+                result[region] = run(image[region])
         return result
 
-    def compare(title: str, plain: Callable[[np.ndarray], np.ndarray], across: int) -> None:
-        image = cv2.resize(coarse, (across * width, across * height))
-        repeats = 16 // across**2
+    def compare(title: str, plain: Callable[[np.ndarray], np.ndarray], tiles: int) -> None:
+        image = cv2.resize(coarse, (tiles * width, tiles * height))
+        repeats = 16 // tiles**2
 
-        def work(way: Callable[[np.ndarray], np.ndarray]) -> float:
+        def work(process: Callable[[np.ndarray], np.ndarray]) -> float:
             for _ in range(repeats):
-                way(image)
-            return repeats * image.shape[0] * image.shape[1] / MEGA
+                process(image)
+            return repeats * image.shape[0] * image.shape[1] / PIXELS_PER_MEGAPIXEL
 
         print(f"\n{title}, {image.shape[1]}x{image.shape[0]}, {engine.name}, {THREADS} threads\n")
         rates = side_by_side(
@@ -66,11 +66,11 @@ def main() -> None:
             rounds=7,
         )
         print(
-            "; ".join(f"{way}: {1000 / rate:.0f} ms per megapixel" for way, rate in rates.items())
+            "; ".join(f"{name}: {1000 / rate:.0f} ms per megapixel" for name, rate in rates.items())
         )
 
-    compare("One frame of the net's size", run, 1)
-    compare("A picture of 4x4 frames", tile_by_tile, 4)
+    compare("One frame of the model's size", run, 1)
+    compare("An image of 4x4 frames", tile_by_tile, 4)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How much an enhanced video flickers, frame by frame and held steady.
+"""Measure the flicker of an enhanced video, frame by frame and with smoothed exposure.
 
-python benchmarks/flicker.py VIDEO MODEL [SECONDS]: a day video is darkened as a sensor would see it
-at night, its exposure swaying slowly; then enhanced by MODEL (shipped name, .tflite file or run
-folder), each frame by itself and with exposure averaged over SECONDS. The day video is the target
-of the PSNR (mean of the frames) and the judge of motion of the warped error.
+python benchmarks/flicker.py VIDEO MODEL [SECONDS]: a daytime video is darkened with a sensor model
+and a slowly varying exposure; then enhanced by MODEL (pretrained model, .tflite file or run
+folder), each frame separately and with exposure smoothed over SECONDS. The daytime video is the
+target of the PSNR (mean over the frames) and the source of the optical flow of the warping error.
 """
 
 import sys
@@ -20,34 +20,35 @@ from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.video import temporal_smoothing
 from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
 
-EXPOSURE, SWAY, PERIOD = 1 / 12, 0.15, 1.2  # of the light; stops up and down; seconds
-TREMBLE = 0.03  # stops by which each frame's exposure is off by itself
+EXPOSURE = 1 / 12  # fraction of the light
+DRIFT_EV, DRIFT_PERIOD_S = 0.15, 1.2  # sinusoidal change of the exposure, in stops
+JITTER_EV = 0.03  # standard deviation of the exposure error of each frame, in stops
 
 
-def darkened(frames: list[np.ndarray], times: list[float]) -> list[np.ndarray]:
-    """Take the video again at night: the same for the same video, always."""
+def darken_video(frames: list[np.ndarray], times: list[float]) -> list[np.ndarray]:
+    """Darken a video with a sensor model, deterministically."""
     dark = []
     for index, (frame, time) in enumerate(zip(frames, times, strict=True)):
         rng = np.random.default_rng(index)
-        stops = SWAY * np.sin(2 * np.pi * time / PERIOD) + TREMBLE * rng.normal()
+        stops = DRIFT_EV * np.sin(2 * np.pi * time / DRIFT_PERIOD_S) + JITTER_EV * rng.normal()
         image = np.divide(frame, 255, dtype=np.float32)
         image = noise.darken(image, exposure=EXPOSURE * 2**stops, rng=rng)
         dark.append(np.rint(image * 255).astype(np.uint8))
     return dark
 
 
-def enhanced(
-    engine: Engine, frames: list[np.ndarray], times: list[float], smoothing_s: float
+def enhance_video(
+    engine: Engine, frames: list[np.ndarray], times: list[float], seconds: float
 ) -> list[np.ndarray]:
-    """Enhance like `video.pipeline.VideoPipeline`, without writing a file."""
-    smooth_thumbnails = temporal_smoothing.ThumbnailSmoother(smoothing_s)
-    stabilize_luma = temporal_smoothing.LumaStabilizer(smoothing_s)
+    """Enhance as `video.pipeline` does, without writing a file."""
+    smooth_thumbnails = temporal_smoothing.ThumbnailSmoother(seconds)
+    stabilize = temporal_smoothing.LumaStabilizer(seconds)
     results = []
     for frame, time in zip(frames, times, strict=True):
         thumbnails = input_geometry.make_thumbnails(engine.contract, frame)
         result = enhance(engine, frame, thumbnails=smooth_thumbnails(thumbnails, time))
-        if smoothing_s:
-            stabilize_luma(result, time)
+        if seconds:
+            stabilize(result, time)
         results.append(result)
     return results
 
@@ -60,21 +61,21 @@ def main() -> None:
         decoded = list(container.decode(video=0))
     day = [frame.to_ndarray(format="rgb24") for frame in decoded]
     times = [frame.time for frame in decoded]
-    night = darkened(day, times)
+    night = darken_video(day, times)
     engine = load_model(sys.argv[2])
-    ways = {
+    clips = {
         "day": day,
         "night": night,
-        "frame by frame": enhanced(engine, night, times, 0),
-        f"steady over {seconds:g} s": enhanced(engine, night, times, seconds),
+        "frame by frame": enhance_video(engine, night, times, 0),
+        f"smoothed over {seconds:g} s": enhance_video(engine, night, times, seconds),
     }
     print(f"{engine.name}, {len(day)} frames\n")
-    print("| video | jitter of mean luma | warped error | PSNR dB (plain) |")
+    print("| video | flicker of mean luma | warping error | PSNR dB (plain) |")
     print("|---|---:|---:|---:|")
-    for name, clip in ways.items():
+    for name, clip in clips.items():
         psnr = np.mean([fidelity.psnr(*pair) for pair in zip(day, clip, strict=True)])
-        jitter, error = temporal.luma_flicker(clip), temporal.warping_error(clip, day)
-        print(f"| {name} | {jitter:.3f} | {error:.2f} | {psnr:.2f} |")
+        flicker, error = temporal.luma_flicker(clip), temporal.warping_error(clip, day)
+        print(f"| {name} | {flicker:.3f} | {error:.2f} | {psnr:.2f} |")
 
 
 if __name__ == "__main__":

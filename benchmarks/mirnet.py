@@ -1,9 +1,8 @@
-"""MIRNet beside the popular Keras example of it: python benchmarks/mirnet.py step|parts|latency.
+"""Compare MIRNet with the popular Keras example: python benchmarks/mirnet.py step|parts|latency.
 
-`step` times a step of training at equal filters, groups, blocks and size; `parts` the kinds of
-layers that the example is made of, forwards and backwards, as it runs them on a processor
-(float32, operation by operation), in bfloat16 and compiled by XLA; `latency` pictures of 600x400
-through .tflite files on two threads.
+`step` times a training step with equal filters, groups, blocks and size; `parts` the layer types of
+the example, forward and backward, in float32, in bfloat16 and compiled by XLA, on a CPU; `latency`
+images of 600x400 through .tflite files on two threads.
 """
 
 import argparse
@@ -16,13 +15,13 @@ from side_by_side import side_by_side
 
 from lowlight_tf.training.onednn import enable_onednn_bfloat16
 
-FULL = {"filters": 64, "groups": 3, "blocks": 2}
-PICTURE = (400, 600)  # height, width
-HOW = ("float32", "bfloat16", "compiled")
+FULL_OPTIONS = {"filters": 64, "groups": 3, "blocks": 2}
+IMAGE_SIZE = (400, 600)  # height, width
+MODES = ("float32", "bfloat16", "compiled")
 
 
 def step(args: argparse.Namespace) -> None:
-    """Time steps: the example's layers and ours, as the example trains and as our recipes do."""
+    """Time training steps of the example and of the paper's model, with Keras `fit` and ours."""
     import keras
     from keras import ops
 
@@ -32,7 +31,7 @@ def step(args: argparse.Namespace) -> None:
     from lowlight_tf.training.learner import Learner
     from lowlight_tf.training.schedule import create_optimizer
 
-    options = {name: getattr(args, name) for name in FULL}
+    options = {name: getattr(args, name) for name in FULL_OPTIONS}
     recipe = Recipe.load("mirnet_lol_v1")
     rng = np.random.default_rng(0)
     shape = args.batch, args.crop, args.crop, 3
@@ -47,77 +46,77 @@ def step(args: argparse.Namespace) -> None:
         def peak_signal_noise_ratio(target, enhanced):
             return tf.image.psnr(enhanced, target, max_val=255.0)
 
-        net = mirnet(variant="keras_io", **options)
-        net.compile(
+        model = mirnet(variant="keras_io", **options)
+        model.compile(
             optimizer=keras.optimizers.Adam(1e-4),
             loss={"enhanced": charbonnier},
             metrics={"enhanced": [peak_signal_noise_ratio]},
-        )  # compiled by XLA where Keras does so by itself: on GPUs, not on processors
-        return net
+        )  # Keras compiles with XLA on GPUs only
+        return model
 
-    def learner(variant: str, how: str) -> keras.Model:
-        keras.config.set_dtype_policy("mixed_bfloat16" if how == "bfloat16" else "float32")
-        net = mirnet(variant=variant, **options)
+    def learner(variant: str, mode: str) -> keras.Model:
+        keras.config.set_dtype_policy("mixed_bfloat16" if mode == "bfloat16" else "float32")
+        model = mirnet(variant=variant, **options)
         keras.config.set_dtype_policy("float32")
-        made = Learner(net, CompositeLoss(recipe.losses))
-        made.compile(optimizer=create_optimizer(recipe.training), jit_compile=how == "compiled")
-        return made
+        learner = Learner(model, CompositeLoss(recipe.losses))
+        learner.compile(optimizer=create_optimizer(recipe.training), jit_compile=mode == "compiled")
+        return learner
 
-    def steps(net: keras.Model, name: str) -> Callable[[], int]:
+    def steps(model: keras.Model, target_name: str) -> Callable[[], int]:
         def work() -> int:
             for _ in range(args.steps):
-                net.train_on_batch({"low": low}, {name: target})
+                model.train_on_batch({"low": low}, {target_name: target})
             return args.steps
 
         return work
 
     print(f"{options}, {args.batch} crops of {args.crop}x{args.crop}")
-    ways = {"the Keras example": steps(example(), "enhanced")}
+    workloads = {"the Keras example": steps(example(), "enhanced")}
     for title, variant in {"its layers": "keras_io", "the paper's layers": "paper"}.items():
-        for how in args.how:
-            ways[f"{title}, our step, {how}"] = steps(learner(variant, how), "target")
-    side_by_side(ways, unit="steps", rounds=args.rounds)
+        for mode in args.modes:
+            workloads[f"{title}, our step, {mode}"] = steps(learner(variant, mode), "target")
+    side_by_side(workloads, unit="steps", rounds=args.rounds)
 
 
 def parts(args: argparse.Namespace) -> None:
-    """Time each kind of layer of the example, with its gradient."""
+    """Time each layer type of the example, with its gradient."""
     import keras
     import tensorflow as tf
     from keras import layers
 
-    channels, side = args.filters, args.crop
+    channels, size = args.filters, args.crop
 
-    def kinds(precision: str) -> dict[str, Callable]:
-        join = layers.Conv2D(channels, 1, dtype=precision)
+    def layer_types(precision: str) -> dict[str, Callable]:
+        projection = layers.Conv2D(channels, 1, dtype=precision)
         return {
             "3x3 convolution": layers.Conv2D(channels, 3, padding="same", dtype=precision),
             "1x1 convolution": layers.Conv2D(channels, 1, dtype=precision),
-            "1x1 convolution of two, side by side": lambda x: join(tf.concat([x, x], -1)),
+            "1x1 convolution of two concatenated maps": lambda x: projection(tf.concat([x, x], -1)),
             "ReLU": tf.nn.relu,
             "max pooling": lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID"),
-            "nearest neighbors, from half the size": lambda x: keras.ops.repeat(
-                keras.ops.repeat(x[:, : side // 2, : side // 2], 2, 1), 2, 2
+            "nearest-neighbor upsampling by two": lambda x: keras.ops.repeat(
+                keras.ops.repeat(x[:, : size // 2, : size // 2], 2, 1), 2, 2
             ),
-            "product with shares of maps": lambda x: x * tf.reduce_mean(x, (1, 2), keepdims=True),
-            "largest and mean of maps, product": lambda x: (
+            "channel attention": lambda x: x * tf.reduce_mean(x, (1, 2), keepdims=True),
+            "spatial attention": lambda x: (
                 x * (tf.reduce_max(x, -1, keepdims=True) + tf.reduce_mean(x, -1, keepdims=True))
             ),
             "sum of three": lambda x: tf.add_n([x, 2 * x, 3 * x]),
         }
 
     rng = np.random.default_rng(0)
-    x = tf.constant(rng.random((args.batch, side, side, channels), dtype=np.float32))
+    x = tf.constant(rng.random((args.batch, size, size, channels), dtype=np.float32))
 
-    def times(part: Callable, how: str) -> Callable[[], int]:
-        image = tf.cast(x, "bfloat16") if how == "bfloat16" else x
-        part(image)  # makes its weights
+    def workload(layer: Callable, mode: str) -> Callable[[], int]:
+        image = tf.cast(x, "bfloat16") if mode == "bfloat16" else x
+        layer(image)  # creates its weights
 
-        @tf.function(jit_compile=how == "compiled")
+        @tf.function(jit_compile=mode == "compiled")
         def gradient(image):
             with tf.GradientTape() as tape:
                 tape.watch(image)
-                loss = tf.reduce_sum(tf.square(part(image)))
-            return tape.gradient(loss, [image, *getattr(part, "trainable_variables", [])])
+                loss = tf.reduce_sum(tf.square(layer(image)))
+            return tape.gradient(loss, [image, *getattr(layer, "trainable_variables", [])])
 
         def work() -> int:
             for _ in range(args.steps):
@@ -126,38 +125,42 @@ def parts(args: argparse.Namespace) -> None:
 
         return work
 
-    made = {how: kinds("mixed_bfloat16" if how == "bfloat16" else "float32") for how in HOW}
-    for name in made["float32"]:
+    built = {
+        mode: layer_types("mixed_bfloat16" if mode == "bfloat16" else "float32") for mode in MODES
+    }
+    for name in built["float32"]:
         print(f"\n{name}")
-        ways = {how: times(made[how][name], how) for how in HOW}
-        side_by_side(ways, unit="times", rounds=args.rounds)
+        workloads = {mode: workload(built[mode][name], mode) for mode in MODES}
+        side_by_side(workloads, unit="runs", rounds=args.rounds)
 
 
 def latency(args: argparse.Namespace) -> None:
-    """Time pictures through .tflite files, the slim recipe's and, if asked for, the full net's."""
+    """Time images through .tflite files of the slim recipe and, on request, of the full model."""
     from lowlight_tf.config import Recipe
     from lowlight_tf.contract import ENHANCE
     from lowlight_tf.export.convert import convert
     from lowlight_tf.models.mirnet import mirnet
 
     rng = np.random.default_rng(0)
-    size = tuple(side // args.shrink for side in PICTURE)
+    size = tuple(side // args.shrink for side in IMAGE_SIZE)
     samples = [{"low": rng.random((1, *size, 3), dtype=np.float32) ** 3} for _ in range(2)]
-    nets = {"slim": Recipe.load("mirnet_slim").options, "full": FULL}
-    for name in args.nets:
+    variants = {"slim": Recipe.load("mirnet_slim").options, "full": FULL_OPTIONS}
+    for name in args.models:
         with tempfile.TemporaryDirectory() as folder:
-            net = mirnet(**nets[name])
-            ways = {}
+            model = mirnet(**variants[name])
+            workloads = {}
             for kind in args.kinds:
                 path = Path(folder) / f"{kind}.tflite"
-                convert(net, ENHANCE, path, size=size, quantization=kind, samples=samples)
-                ways[kind] = _runs(path, samples[0]["low"])
-            print(f"\n{name} ({net.count_params():,} weights), {size[1]}x{size[0]}, two threads")
-            rates = side_by_side(ways, unit="pictures", rounds=args.rounds)
+                convert(model, ENHANCE, path, size=size, quantization=kind, samples=samples)
+                workloads[kind] = _interpreter_run(path, samples[0]["low"])
+            print(
+                f"\n{name} ({model.count_params():,} parameters), {size[1]}x{size[0]}, two threads"
+            )
+            rates = side_by_side(workloads, unit="images", rounds=args.rounds)
         print("  ".join(f"{kind} {1000 / rate:.0f} ms" for kind, rate in rates.items()))
 
 
-def _runs(path: Path, low: np.ndarray) -> Callable[[], int]:
+def _interpreter_run(path: Path, low: np.ndarray) -> Callable[[], int]:
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_path=str(path), num_threads=2).get_signature_runner()
@@ -173,21 +176,21 @@ def _runs(path: Path, low: np.ndarray) -> Callable[[], int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("step", "parts", "latency"))
+    parser.add_argument("benchmark", choices=("step", "parts", "latency"))
     parser.add_argument("--filters", type=int, default=16)
     parser.add_argument("--groups", type=int, default=1)
     parser.add_argument("--blocks", type=int, default=1)
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=2, help="in a round")
-    parser.add_argument("--how", nargs="+", default=HOW, choices=HOW, help="our step computes")
-    parser.add_argument("--nets", nargs="+", default=["slim"], choices=("slim", "full"))
+    parser.add_argument("--steps", type=int, default=2, help="in each round")
+    parser.add_argument("--modes", nargs="+", default=MODES, choices=MODES, help="of our step")
+    parser.add_argument("--models", nargs="+", default=["slim"], choices=("slim", "full"))
     parser.add_argument("--kinds", nargs="+", default=["float32", "float16", "int8"])
-    parser.add_argument("--shrink", type=int, default=1, help="pictures smaller by this factor")
+    parser.add_argument("--shrink", type=int, default=1, help="divide the image size by this")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     print(enable_onednn_bfloat16())
-    {"step": step, "parts": parts, "latency": latency}[args.what](args)
+    {"step": step, "parts": parts, "latency": latency}[args.benchmark](args)
 
 
 if __name__ == "__main__":
