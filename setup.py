@@ -1,4 +1,4 @@
-"""The only metadata of the package. `pip install .` is what a camera needs; extras add the rest."""
+"""Metadata of the package. `pip install .` is all that a camera needs; extras add the rest."""
 
 import re
 from pathlib import Path
@@ -9,23 +9,23 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "lowlight_tf/__init__.py").read_text())[1]
 
 EXTRAS = {
-    "video": ["av>=17"],  # brings FFmpeg
-    "raw": ["rawpy>=0.28"],  # brings LibRaw
+    "video": ["av>=17"],  # contains FFmpeg
+    "raw": ["rawpy>=0.28"],  # contains LibRaw
     "train": [
         "tensorflow>=2.19,<3",
         "keras>=3.10,<4",
         "matplotlib>=3.8",
         "tensorboard>=2.19",
-        "scikit-image>=0.24",  # its photographs are the embedded pairs
+        "scikit-image>=0.24",  # its photographs are the sample pairs
     ],
     "gpu": ["tensorflow[and-cuda]>=2.19,<3"],
-    "qat": [  # quantization-aware training and pruning; both only know the Keras before 3
+    "qat": [  # quantization-aware training and pruning; both support only Keras 2
         "tensorflow-model-optimization>=0.8",
         "tf_keras>=2.19,<3",
     ],
-    "augment": ["pyimgaug>=0.5"],  # imgaug's API for NumPy 2
+    "augment": ["pyimgaug>=0.5"],  # the API of imgaug, for NumPy 2
     "notebooks": ["jupyterlab>=4"],
-    "ray": ["ray>=2.50,<3"],  # enhancing on many processors or machines
+    "ray": ["ray>=2.50,<3"],  # processing on many processors or machines
     "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6", "mkdocstrings[python]>=1.0"],
 }
 EXTRAS["dev"] = [
@@ -38,8 +38,8 @@ EXTRAS["dev"] = [
     "ipykernel>=6",
     "nbclient>=0.10",
     "nbformat>=5",
-    "playwright>=1.50",  # drives the Chromium that is installed
-    "pycocotools>=2.0.8",  # what average precision is checked against
+    "playwright>=1.50",  # controls the installed Chromium
+    "pycocotools>=2.0.8",  # reference for average precision
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.9",
@@ -49,7 +49,7 @@ EXTRAS["dev"] = [
 setup(
     name="lowlight_tf",
     version=VERSION,
-    description="Brighten dark pictures on cameras: Keras training, quantized LiteRT files, proof",
+    description="Low-light image enhancement and infrared/visible fusion: Keras 3 to int8 LiteRT",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
