@@ -250,8 +250,10 @@ _OVERLAP_RULE = "a model trained on one must not be evaluated on the other."
 def python_overview() -> str:
     """Return the overview of the Python API: the public names, and every module."""
     names = [
-        [f"[`{name}`][lowlight_tf.{path.replace(':', '.')}]", _summary(f"lowlight_tf.{path}")]
-        for name, path in EXPORTS.items()
+        [_api_link(name, path), _summary(path)]
+        for name, path in (
+            (name, _defined_in(f"lowlight_tf.{path}")) for name, path in EXPORTS.items()
+        )
     ]
     files = [
         [f"[`{module}`]({api_page(module).removeprefix('api/')})", _first_line(_tree(module))]
@@ -324,6 +326,15 @@ def _summary(path: str) -> str:
         if isinstance(node, ast.Assign) and name in map(ast.unparse, node.targets):
             return after.value.value
     raise LookupError(f"{path} does not exist or has no docstring")
+
+
+def _defined_in(path: str) -> str:
+    """Return "package.module:object" of the module that defines an object, not re-exports it."""
+    module, _, name = path.partition(":")
+    for node in _tree(module).body:
+        if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
+            return _defined_in(f"{node.module}:{name}")
+    return path
 
 
 def _first_line(node: ast.AST) -> str:
