@@ -56,6 +56,12 @@ def commands(path):
     return [line.strip() for line in lines if line.strip().startswith("lowlight-tf ")]
 
 
+def split_names(value):
+    """Return the names of a flag that takes a list, separated by spaces or commas."""
+    words = [value] if isinstance(value, str) else value or ()
+    return [name for word in words for name in word.split(",") if name]
+
+
 def sections(path):
     """Return the sections of a document, each from its `##` heading: heading -> text."""
     _, *parts = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -150,9 +156,9 @@ def test_every_documented_command_parses(path):
             args = build_parser().parse_args(words[1:])
         except SystemExit:
             pytest.fail(f"{path.name}: {line}")
-        for metric in (getattr(args, "metrics", None) or "").split(","):
-            assert metric in ("", *METRICS), line
-        for protocol in filter(None, (getattr(args, "protocol", None) or "").split(",")):
+        for metric in split_names(getattr(args, "metrics", None)):
+            assert metric in METRICS, line
+        for protocol in split_names(getattr(args, "protocol", None)):
             fidelity.check_protocol(protocol)
         recipe = getattr(args, "recipe", None) or "FILE"
         assert recipe in ("FILE", "bend.toml") or (RECIPE_DIR / f"{recipe}.toml").is_file(), line
