@@ -161,7 +161,7 @@ def test_every_documented_command_parses(path):
         for protocol in split_names(getattr(args, "protocol", None)):
             fidelity.check_protocol(protocol)
         recipe = getattr(args, "recipe", None) or "FILE"
-        assert recipe in ("FILE", "bend.toml") or (RECIPE_DIR / f"{recipe}.toml").is_file(), line
+        assert recipe in ("FILE", "tone_curve.toml") or (RECIPE_DIR / f"{recipe}.toml").is_file(), line
         if args.command == "download" and args.name != "NAME":
             dataset_card.get_dataset(args.name)
 
@@ -175,10 +175,10 @@ def test_the_dataset_card_of_the_guide_is_valid(tmp_path):
 
 def test_the_recipe_of_the_guide_is_valid(tmp_path):
     (text,) = code_blocks(ROOT / "docs/guides/new_model.md", "toml")
-    path = tmp_path / "bend.toml"
+    path = tmp_path / "tone_curve.toml"
     path.write_text(text)
     recipe = Recipe.load(path)
-    assert (recipe.model, recipe.training.steps) == ("bend", 200)
+    assert (recipe.model, recipe.training.steps) == ("tone_curve", 200)
 
 
 @pytest.mark.slow
@@ -186,14 +186,14 @@ def test_the_model_of_the_guide_builds(rng):
     code, catalog = code_blocks(ROOT / "docs/guides/new_model.md", "python")
     namespace = {}
     exec(code, namespace)
-    model = namespace["bend"]()
+    model = namespace["tone_curve"]()
     low = rng.random((1, 4, 6, 3), dtype="float32")
     enhanced = model({"low": low})["enhanced"]
     assert enhanced.shape == low.shape
     assert 0 <= float(enhanced.numpy().min()) <= float(enhanced.numpy().max()) <= 1
     namespace = {"Model": Model, "ENHANCE": ENHANCE, "Registry": lambda *_, **entries: entries}
     exec(catalog, namespace)
-    assert namespace["MODELS"] == {"bend": Model("lowlight_tf.models.bend:bend", ENHANCE)}
+    assert namespace["MODELS"] == {"tone_curve": Model("lowlight_tf.models.tone_curve:tone_curve", ENHANCE)}
 
 
 @pytest.mark.slow
