@@ -161,7 +161,9 @@ def test_every_documented_command_parses(path):
         for protocol in split_names(getattr(args, "protocol", None)):
             fidelity.check_protocol(protocol)
         recipe = getattr(args, "recipe", None) or "FILE"
-        assert recipe in ("FILE", "tone_curve.toml") or (RECIPE_DIR / f"{recipe}.toml").is_file(), line
+        assert recipe in ("FILE", "tone_curve.toml") or (RECIPE_DIR / f"{recipe}.toml").is_file(), (
+            line
+        )
         if args.command == "download" and args.name != "NAME":
             dataset_card.get_dataset(args.name)
 
@@ -193,7 +195,9 @@ def test_the_model_of_the_guide_builds(rng):
     assert 0 <= float(enhanced.numpy().min()) <= float(enhanced.numpy().max()) <= 1
     namespace = {"Model": Model, "ENHANCE": ENHANCE, "Registry": lambda *_, **entries: entries}
     exec(catalog, namespace)
-    assert namespace["MODELS"] == {"tone_curve": Model("lowlight_tf.models.tone_curve:tone_curve", ENHANCE)}
+    assert namespace["MODELS"] == {
+        "tone_curve": Model("lowlight_tf.models.tone_curve:tone_curve", ENHANCE)
+    }
 
 
 @pytest.mark.slow
