@@ -161,8 +161,8 @@ def catalog() -> str:
         for name, entry in ((name, LOSSES.find(name)) for name in LOSSES)
     ]
     metrics = [
-        [_api_link(name, entry.path), _code(entry.inputs), entry.unit, entry.definition]
-        for name, entry in ((name, METRICS.find(name)) for name in METRICS)
+        [_api_link(name, m.path), _code(m.inputs), m.unit, m.direction, m.range_text, m.definition]
+        for name, m in ((name, METRICS.find(name)) for name in METRICS)
     ]
     return "\n".join(
         [
@@ -177,7 +177,7 @@ def catalog() -> str:
             "\n## Losses\n",
             *_table(("loss", "inputs", "description"), losses),
             "\n## Metrics\n",
-            *_table(("metric", "inputs", "unit", "definition"), metrics),
+            *_table(("metric", "inputs", "unit", "better", "range", "definition"), metrics),
         ]
     )
 
