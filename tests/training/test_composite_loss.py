@@ -15,7 +15,7 @@ def test_the_total_is_the_weighted_sum():
     loss_fn = CompositeLoss({"l1": 3.0, "psnr": 0.01})
     losses = loss_fn(images)
     np.testing.assert_allclose(float(losses["l1"]), 0.1, rtol=1e-3)
-    np.testing.assert_allclose(float(losses.total(losses)), 3 * 0.1 - 0.01 * 20, rtol=5e-3)
+    np.testing.assert_allclose(float(loss_fn.total(losses)), 3 * 0.1 - 0.01 * 20, rtol=5e-3)
 
 
 @pytest.mark.parametrize(

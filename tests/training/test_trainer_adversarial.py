@@ -39,7 +39,7 @@ def uninterrupted(recipe, tmp_path_factory):
             "discriminator.model=patch_discriminatr",
             "No discriminator .* Known: patch_discriminator",
         ),
-        ("discriminator.loss=bse", r"No GAN loss is called 'bse'. Known: bce"),
+        ("discriminator.loss=bse", r"No adversarial loss is called 'bse'. Known: bce"),
         ("discriminator.options.filtres=2", "patch_discriminator has no option 'filtres'"),
         ("discriminator.options.contract=2", "patch_discriminator has no option 'contract'"),
         ("discriminator.options.filters=0", "`filters` must be at least 1"),
