@@ -92,3 +92,26 @@ def test_every_validation_metric_has_a_panel(tmp_path):
     drawn = paths[0].read_text()
     assert drawn.count("<!-- epoch -->") == 3
     assert "<!-- vif -->" in drawn
+
+
+def test_a_history_of_version_0_1_0_is_read_with_todays_names(tmp_path):
+    former = "step,adversarial,critic,critic_fake,critic_features,critic_real,distilled"
+    path = tmp_path / "history.csv"
+    path.write_text(f"{former},gradient_critic,gradient_net,val_psnr\n1,2,3,4,5,6,7,8,9,10\n")
+    history = History.load(path)
+    assert history.rows == [
+        {
+            "step": 1,
+            "adversarial": 2,
+            "discriminator": 3,
+            "discriminator_fake": 4,
+            "discriminator_features": 5,
+            "discriminator_real": 6,
+            "distillation": 7,
+            "discriminator_gradient_norm": 8,
+            "generator_gradient_norm": 9,
+            "val_psnr": 10,
+        }
+    ]
+    history.save(path)
+    assert History.load(path).rows == history.rows
