@@ -146,9 +146,9 @@ class RawTraining(TrainingTask):
     def prepare_pairs(self, pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
         """See `TrainingTask`. RAW pairs stay; one is synthesized from each photograph."""
         photographs = [pair for pair in pairs if exposure_pairs.RAW_PORT not in pair.inputs]
-        synthesized = iter(
-            synthesize_raw_pairs(photographs, folder, seed=seed) if photographs else ()
-        )
+        if not photographs:
+            return pairs
+        synthesized = iter(synthesize_raw_pairs(photographs, folder, seed=seed))
         return [
             pair if exposure_pairs.RAW_PORT in pair.inputs else next(synthesized) for pair in pairs
         ]
