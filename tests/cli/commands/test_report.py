@@ -83,7 +83,7 @@ def test_the_sheet_shows_the_validation_images_that_all_runs_share(
 ):
     for run in started_runs:
         shutil.copytree(untrained_run, run, dirs_exist_ok=True)
-    first, second = (Path(run, "pairs_validation.json") for place in started_runs)
+    first, second = (Path(run, "pairs_validation.json") for run in started_runs)
     pairs = json.loads((untrained_run / "pairs_training.json").read_text())["pairs"]
     first.write_text(json.dumps({"pairs": pairs[:6]}))
     second.write_text(json.dumps({"pairs": pairs[4:]}))
