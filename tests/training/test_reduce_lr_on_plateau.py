@@ -100,7 +100,7 @@ def test_a_run_in_epochs_validates_once_an_epoch_and_reduces_the_same_after_a_st
     # A rate too small to change the weights: no validation is better than the first.
     constant = recipe.replace(
         [
-            "pipeline.stateive_start=1.0",
+            "pipeline.progressive_start=1.0",
             "training.epochs=4",
             "training.validate_every=0",
             "training.save_every=3",
