@@ -1,8 +1,8 @@
 """Names of version 0.1.0 in files that users keep, and what they are called today.
 
-Recipes, cards, contracts and results of version 0.1.0 are read as they are: their keys are renamed
-on reading, and what is written bears today's names. Class names in saved .keras files are the
-business of `layers.legacy_classes`, words of the command line that of `cli.legacy_flags`.
+Recipes, cards, contracts, results and run folders of version 0.1.0 are read as they are: their keys
+are renamed on reading, and what is written bears today's names. Class names in saved .keras files
+are the business of `layers.legacy_classes`, words of the command line that of `cli.legacy_flags`.
 """
 
 from collections.abc import Mapping
@@ -69,6 +69,24 @@ PROTOCOLS = {"seed": "unit_range"}
 
 QUANTIZATIONS = {"dynamic": "dynamic_range", "none": "float32"}
 
+HISTORY_COLUMNS = {
+    **LOSSES,
+    "critic": "discriminator",
+    "critic_fake": "discriminator_fake",
+    "critic_features": "discriminator_features",
+    "critic_real": "discriminator_real",
+    "gradient_critic": "discriminator_gradient_norm",
+    "gradient_net": "generator_gradient_norm",
+}
+
+CHECKPOINT_GROUPS = {
+    "critic": "discriminator",
+    "critic_optimizer": "discriminator_optimizer",
+    "net": "model",
+}
+
+TRAINING_STATE_KEYS = {"in_vain": "wait"}
+
 CARD_FIELDS = {"preparation": "preprocessing"}
 
 PORT_FIELDS = {"of": "thumbnail_of", "space": "color_space"}
@@ -91,6 +109,18 @@ def rename_keys(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str
     """Return a dictionary with the old ones of its keys replaced; a key of today wins."""
     renamed = {names.get(key, key): value for key, value in fields.items() if key in names}
     return {**renamed, **{key: value for key, value in fields.items() if key not in names}}
+
+
+def rename_history_columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a run's history with today's names of its columns, in their order."""
+    return {_rename_history_column(name): value for name, value in row.items()}
+
+
+def _rename_history_column(name: str) -> str:
+    metric = name.removeprefix("val_")
+    if metric != name:
+        return f"val_{METRICS.get(metric, metric)}"
+    return HISTORY_COLUMNS.get(name, name)
 
 
 def rename_recipe(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A net and a critic that learn against each other, each with an optimizer of its own."""
+"""Training a model against a discriminator (GAN), each with an optimizer of its own."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,63 +17,67 @@ from lowlight_tf.training.composite_loss import CompositeLoss
 from lowlight_tf.training.learner import Learner, replicas_mean
 from lowlight_tf.training.model_factory import create_model
 from lowlight_tf.training.schedule import create_optimizer
+from lowlight_tf.training.tasks import training_of
 
-PATIENCE_LINES = 5  # lines of the log in a row after which one side has lost
-WIN_LOSS_FRACTION = (
-    0.05  # what the critic pays, as a share of what guessing costs, below which it has won
-)
-SATURATED_FRACTION = 0.99  # share of patches above which they count as all
+PATIENCE_LINES = 5
+"""Lines of the log in a row after which a collapse is reported."""
+
+WIN_LOSS_FRACTION = 0.05
+"""Fraction of the chance loss below which the discriminator has won."""
+
+SATURATED_FRACTION = 0.99
+"""Fraction of patches above which they count as all of them."""
 
 LOGGED_KEYS = (
     "adversarial",
-    "critic",
-    "critic_real",
-    "critic_fake",
-    "critic_features",
-    "gradient_net",
-    "gradient_critic",
+    "discriminator",
+    "discriminator_real",
+    "discriminator_fake",
+    "discriminator_features",
+    "generator_gradient_norm",
+    "discriminator_gradient_norm",
 )
-"""What the log has of the game, features only where they are matched."""
+"""Columns of the log; `discriminator_features` only with feature matching."""
 
 
 class AdversarialLearner(Learner):
-    """Train `net` on an objective and against a critic.
+    """Train `model` on a loss and against a discriminator.
 
-    In every step the critic goes first: it learns to tell real pictures from those that the net has
-    just made. Then the net learns to make the objective, and `weight` times what the changed critic
-    costs it, small. Either optimizer moves its own side alone. While `plays` is False there is no
-    critic: the net learns by its objective alone, and the log has nothing of the game.
+    In every step the discriminator is updated first, to separate real images from the model's
+    outputs. Then the model is updated on `loss_fn` plus `weight` times the generator loss under the
+    updated discriminator. Either optimizer updates its own side alone. While
+    `discriminator_active` is False there is no discriminator: the model is trained on `loss_fn`
+    alone, and the log has none of `LOGGED_KEYS`.
 
-    With `features` the net's picture is also to look to the critic, inside, as the real one does:
-    the mean distance (L1) of what comes out of each of the critic's LeakyReLUs, the mean over them,
-    counts so much. What the critic tells pictures by is then a measure that the net can follow all
-    the way, where its verdict alone only says in which direction real is.
+    With `feature_weight` the model also minimizes the mean L1 distance between the discriminator's
+    features of the output and of the target: those of each LeakyReLU, averaged over the layers
+    (feature matching).
 
-    Real is the target, which the critic sees beside the net's inputs if it has a place for them. A
-    net that fuses has none: what either camera saw is real in turn, each counts one half, and the
-    critic sees nothing beside it. So the fused picture is to look like one that a camera took,
-    whichever.
+    Real images are the targets, which the discriminator sees concatenated with the model's inputs
+    if it has ports for them. A fusion model has no target: the images of either camera are real in
+    turn, each counts one half, and the discriminator gets no other input. So the fused image is to
+    look like one that a camera took, whichever.
 
-    The log has, beside what `Learner` notes: "adversarial", what the critic costs the net, not yet
-    weighted; "critic_features", the distance inside it, likewise; "critic", what the critic pays;
-    "critic_real" and "critic_fake", shares of the real and of the net's patches that it is right
-    about; "gradient_net" and "gradient_critic", norms of the gradients before they are clipped.
-    "loss" is all that the net makes small.
+    The log has, besides the columns of `Learner`: "adversarial", the generator loss, unweighted;
+    "discriminator_features", the feature distance, unweighted; "discriminator", its loss;
+    "discriminator_real" and "discriminator_fake", the fractions of the real and of the generated
+    patches that it classifies correctly; "generator_gradient_norm" and
+    "discriminator_gradient_norm", before clipping. "loss" is all that the model minimizes.
 
     Args:
-        net: See `Learner`.
-        objective: See `Learner`.
-        contract: The net's ports; a net with one output.
-        critic: From {port: images} to logits (B, h, w, 1), see `models.patch_discriminator`.
-        optimizer: The critic's.
-        game: What both sides pay.
-        weight: Of the adversarial part.
-        features: Of the distance inside the critic; 0 does without.
+        model: See `Learner`.
+        loss_fn: See `Learner`.
+        contract: The model's ports; a model with one output.
+        discriminator: {port: images} -> logits (B, h, w, 1), see `models.patch_discriminator`.
+        discriminator_optimizer: Its optimizer.
+        gan_loss: The losses of both sides.
+        weight: Of the generator loss.
+        feature_weight: Of the feature distance; 0 does without.
         teacher: See `Learner`.
 
     Raises:
-        UsageError: If Keras does not run on TensorFlow, or features are to be matched where no
-            target is known, or where the critic has no LeakyReLU.
+        UsageError: If Keras does not run on TensorFlow, or features are to be matched where there
+            is no target, or where the discriminator has no LeakyReLU.
 
     Reference:
         Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017;
@@ -82,242 +86,284 @@ class AdversarialLearner(Learner):
         with Conditional GANs", CVPR 2018, equation 4.
 
     Differences from the papers:
-        Features are those of one critic, and the mean over its layers counts, where Wang et al. add
-        up those of three. FusionGAN holds only the visible picture for real, DDcGAN has a critic
-        for either camera; here one critic knows both.
+        Features are those of one discriminator, averaged over its layers, where Wang et al. add up
+        those of three. FusionGAN takes only the visible image for real, DDcGAN has a discriminator
+        for either camera; here one discriminator is trained on both.
     """
 
     def __init__(
         self,
-        net: keras.Model,
-        objective: CompositeLoss,
+        model: keras.Model,
+        loss_fn: CompositeLoss,
         *,
         contract: Contract,
-        critic: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        game: GANLoss,
+        discriminator: keras.Model,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        gan_loss: GANLoss,
         weight: float = 1.0,
-        features: float = 0.0,
+        feature_weight: float = 0.0,
         teacher: keras.Model | None = None,
     ) -> None:
-        _need_tensorflow()
-        super().__init__(net, objective, teacher=teacher)
-        self.critic, self.critic_optimizer = critic, optimizer
-        self.game, self.weight, self.features = game, weight, features
-        self._inside = _inside(critic, contract) if features else None
-        self.plays = True
+        _check_backend()
+        super().__init__(model, loss_fn, teacher=teacher)
+        self.discriminator = discriminator
+        self.discriminator_optimizer = discriminator_optimizer
+        self.gan_loss, self.weight, self.feature_weight = gan_loss, weight, feature_weight
+        self._extract = _feature_extractor(discriminator, contract) if feature_weight else None
+        self.discriminator_active = True
         (output,) = contract.outputs
         self._output = output.name
-        pictures = tuple(port.name for port in contract.image_inputs)
-        self._real = pictures if contract.is_fusion else ("target",)
-        self._beside = tuple(name for name in pictures if name in critic.input)
-        optimizer.build(critic.trainable_variables)
+        self._real = training_of(contract).real_images(contract)
+        inputs = (port.name for port in contract.image_inputs)
+        self._conditions = tuple(name for name in inputs if name in discriminator.input)
+        discriminator_optimizer.build(discriminator.trainable_variables)
         self.trackers.update({name: keras.metrics.Mean(name=name) for name in LOGGED_KEYS})
 
     @property
-    def kept(self) -> dict[str, list]:
-        """See `Learner.kept`."""
-        mine = {"critic": self.critic.weights, "critic_optimizer": self.critic_optimizer.variables}
-        return {**super().checkpoint_variables, **mine}
+    def checkpoint_variables(self) -> dict[str, list]:
+        """See `Learner.checkpoint_variables`."""
+        return {
+            **super().checkpoint_variables,
+            "discriminator": self.discriminator.weights,
+            "discriminator_optimizer": self.discriminator_optimizer.variables,
+        }
 
     def train_step(self, data: tuple[dict, dict]) -> dict:
-        """Make one step of the critic, then one of the net."""
+        """Update the discriminator, then the model."""
         import tensorflow as tf
 
         x, y = data
         with tf.GradientTape() as tape:
             outputs = self(x, training=True)
             loss = self.compute_loss(x, y, outputs)
-            if self.plays:
-                loss += self._lost(x, {**x, **y}, outputs[self._output], tape)
+            if self.discriminator_active:
+                images = {**x, **y}
+                loss += self._adversarial_loss(x, images, outputs[self._output], tape)
             scaled = self.optimizer.scale_loss(loss)
-        weights = self.net.trainable_variables
-        self._follow(tape.gradient(scaled, weights), weights, self.optimizer, "gradient_net")
+        weights = self.model.trainable_variables
+        gradients = tape.gradient(scaled, weights)
+        self._apply_gradients(gradients, weights, self.optimizer, "generator_gradient_norm")
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss)
         logs = self.get_metrics_result()
-        unknown = LOGGED_KEYS if not self.plays else () if self.features else ("critic_features",)
-        return {name: value for name, value in logs.items() if name not in unknown}
+        if not self.discriminator_active:
+            unused = LOGGED_KEYS
+        else:
+            unused = () if self.feature_weight else ("discriminator_features",)
+        return {name: value for name, value in logs.items() if name not in unused}
 
-    def _lost(self, x: Mapping, known: Mapping, made: KerasTensor, tape: Any) -> KerasTensor:
-        """Make one step of the critic; return what it then costs the net, weighted."""
+    def _adversarial_loss(
+        self, x: Mapping, images: Mapping, fake: KerasTensor, tape: Any
+    ) -> KerasTensor:
+        """Update the discriminator; return the model's weighted loss under the updated one.
+
+        Args:
+            x: The model's inputs.
+            images: Inputs and target by name.
+            fake: The model's output, (B, H, W, C).
+            tape: Records the model's forward pass; paused for the discriminator's.
+        """
         with tape.stop_recording():
-            self._train_critic(x, known, made)
-            wanted = self._seen_inside(x, known[self._real[0]]) if self.features else []
-        adversarial = ops.mean(self.game.generator(self._logits(x, made)))
+            self._update_discriminator(x, images, fake)
+            real_features = self._features(x, images[self._real[0]]) if self.feature_weight else []
+        adversarial = ops.mean(self.gan_loss.generator(self._logits(x, fake)))
         self.trackers["adversarial"].update_state(adversarial)
-        lost = self.weight * adversarial
-        if self.features:
-            pairs = zip(wanted, self._seen_inside(x, made), strict=True)
-            distance = sum(ops.mean(ops.abs(want - have)) for want, have in pairs) / len(wanted)
-            self.trackers["critic_features"].update_state(distance)
-            lost += self.features * distance
-        return lost
+        loss = self.weight * adversarial
+        if self.feature_weight:
+            pairs = zip(real_features, self._features(x, fake), strict=True)
+            distances = (ops.mean(ops.abs(real - generated)) for real, generated in pairs)
+            distance = sum(distances) / len(real_features)
+            self.trackers["discriminator_features"].update_state(distance)
+            loss += self.feature_weight * distance
+        return loss
 
-    def _train_critic(self, x: Mapping, known: Mapping, made: KerasTensor) -> None:
-        """Make one step of the critic."""
+    def _update_discriminator(self, x: Mapping, images: Mapping, fake: KerasTensor) -> None:
+        """Make one step of the discriminator."""
         import tensorflow as tf
 
+        optimizer, gan_loss = self.discriminator_optimizer, self.gan_loss
         with tf.GradientTape() as tape:
-            fake = self._logits(x, made)
-            reals = [self._logits(x, known[name]) for name in self._real]
-            loss = sum(ops.mean(self.game.discriminator(real, fake)) for real in reals) / len(reals)
-            scaled = self.critic_optimizer.scale_loss(loss)
-        weights = self.critic.trainable_variables
+            fake_logits = self._logits(x, fake)
+            real_logits = [self._logits(x, images[name]) for name in self._real]
+            losses = (ops.mean(gan_loss.discriminator(real, fake_logits)) for real in real_logits)
+            loss = sum(losses) / len(real_logits)
+            scaled = optimizer.scale_loss(loss)
+        weights = self.discriminator.trainable_variables
         gradients = tape.gradient(scaled, weights)
-        self._follow(gradients, weights, self.critic_optimizer, "gradient_critic")
-        self.trackers["critic"].update_state(loss)
-        for real in reals:
-            self.trackers["critic_real"].update_state(real > self.game.real_threshold)
-        self.trackers["critic_fake"].update_state(fake <= self.game.real_threshold)
+        self._apply_gradients(gradients, weights, optimizer, "discriminator_gradient_norm")
+        self.trackers["discriminator"].update_state(loss)
+        for real in real_logits:
+            self.trackers["discriminator_real"].update_state(real > gan_loss.real_threshold)
+        self.trackers["discriminator_fake"].update_state(fake_logits <= gan_loss.real_threshold)
 
-    def _logits(self, x: Mapping, picture: KerasTensor) -> KerasTensor:
-        return ops.cast(self.critic(self._shown(x, picture), training=True), "float32")
+    def _logits(self, x: Mapping, image: KerasTensor) -> KerasTensor:
+        """Return the discriminator's logits of an image, float32 (B, h, w, 1)."""
+        return ops.cast(self.discriminator(self._condition(x, image), training=True), "float32")
 
-    def _seen_inside(self, x: Mapping, picture: KerasTensor) -> list[KerasTensor]:
-        seen = self._inside(self._shown(x, picture), training=True)
-        return [ops.cast(features, "float32") for features in seen]
+    def _features(self, x: Mapping, image: KerasTensor) -> list[KerasTensor]:
+        """Return the discriminator's features of an image, float32 (B, h, w, C) each."""
+        features = self._extract(self._condition(x, image), training=True)
+        return [ops.cast(feature, "float32") for feature in features]
 
-    def _shown(self, x: Mapping, picture: KerasTensor) -> dict[str, KerasTensor]:
-        return {**{name: x[name] for name in self._beside}, self._output: picture}
+    def _condition(self, x: Mapping, image: KerasTensor) -> dict[str, KerasTensor]:
+        """Return the discriminator's inputs: an image, and the model's inputs it has ports for."""
+        return {**{name: x[name] for name in self._conditions}, self._output: image}
 
-    def _follow(
+    def _apply_gradients(
         self,
         gradients: Sequence[KerasTensor],
         weights: Sequence[keras.Variable],
         optimizer: keras.optimizers.Optimizer,
-        name: str,
+        norm_key: str,
     ) -> None:
-        """Note the norm of gradients, of all replicas, and move weights along them."""
+        """Average gradients over the replicas, log their norm, and update the weights."""
         gradients = replicas_mean(gradients)
-        known = (ops.cast(part, "float32") for part in gradients if part is not None)
-        squares = sum(ops.sum(ops.square(part)) for part in known)
+        present = (ops.cast(part, "float32") for part in gradients if part is not None)
+        squares = sum(ops.sum(ops.square(part)) for part in present)
         norm = ops.sqrt(squares) / optimizer.scale_loss(ops.ones(()))
-        finite = ops.isfinite(norm)  # in float16 some are not; the optimizer passes over them
+        finite = ops.isfinite(norm)  # in float16 some overflow; the optimizer skips those steps
         counted = ops.cast(finite, "float32")
-        self.trackers[name].update_state(ops.where(finite, norm, 0.0), sample_weight=counted)
+        self.trackers[norm_key].update_state(ops.where(finite, norm, 0.0), sample_weight=counted)
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
 
 class GANCollapseMonitor(StepCallback):
-    """Say it in one line when one side has lost, for there is nothing to learn from then.
+    """Print a line when one side has lost, because neither is trained any further then.
 
-    The critic has won when it pays less than a twentieth of what guessing costs: it tells the net's
-    pictures from real ones with hardly a doubt. It has lost when it calls nearly all patches real,
-    or nearly none, whoever they are from: it tells nothing apart. Either must hold in five lines of
-    the log in a row, and is said again only if it was over in between. (A critic who is right about
-    half of both kinds has lost nothing: that is where the game ends.)
+    The discriminator has won when its loss is below a twentieth of the chance loss: it separates
+    the model's outputs from real images almost without error. It has failed when it classifies
+    nearly all patches as real, or nearly none, whatever they are. Either must hold in five lines of
+    the log in a row, and is reported again only if it ended in between. (A discriminator that is
+    right about half of both kinds has not failed: that is the equilibrium.)
 
-    Comes after `Log`, in whose history it looks; a run that goes on says what it would have said.
+    Comes after `ProgressLogger`, whose rows of the history it reads. Rows from before a restart
+    count too.
 
     Args:
-        progress: See `StepCallback`.
+        state: See `StepCallback`.
         every: Steps between two lines of the log.
-        last: See `StepCallback`.
-        guess: What guessing costs, `Game.guess`.
+        last_step: See `StepCallback`.
+        chance_loss: The discriminator's loss when it guesses, `GANLoss.chance_loss`.
     """
 
-    def __init__(self, progress: TrainingState, every: int, last: int, *, guess: float) -> None:
-        super().__init__(progress, every, last)
-        self.guess = guess
+    def __init__(
+        self, state: TrainingState, every: int, last_step: int, *, chance_loss: float
+    ) -> None:
+        super().__init__(state, every, last_step)
+        self.chance_loss = chance_loss
+        self._verdict, self._count = "", 0
+        for row in state.history.rows:
+            self._update(row)
 
     def on_step(self, logs: dict) -> None:
-        """Look, and say it."""
-        rows = [row for row in self.progress.history.rows if "critic" in row]
-        verdicts = [self._verdict(row) for row in rows[-PATIENCE_LINES - 1 :]]
-        before = verdicts.pop(0) if len(verdicts) > PATIENCE_LINES else ""
-        verdict = verdicts[-1] if verdicts else ""
-        if verdict and verdict != before and verdicts == [verdict] * PATIENCE_LINES:
-            print(f"step {self.progress.step:>6}  one-sided for {PATIENCE_LINES} lines: {verdict}")
+        """Read the newest row of the history and report a collapse."""
+        if self._update(self.state.history.rows[-1]) == PATIENCE_LINES and self._verdict:
+            print(
+                f"step {self.state.step:>6}  one-sided for {PATIENCE_LINES} lines: {self._verdict}"
+            )
 
-    def _verdict(self, row: Mapping[str, Any]) -> str:
-        """Return who has lost and what to do, or nothing."""
-        real, fake = row["critic_real"], row["critic_fake"]
-        if row["critic"] < WIN_LOSS_FRACTION * self.guess:
+    def _update(self, row: Mapping[str, Any]) -> int:
+        """Return how many rows in a row have had the verdict of this one."""
+        if "discriminator" not in row:
+            return 0
+        verdict = self._diagnose(row)
+        self._count = self._count + 1 if verdict == self._verdict else 1
+        self._verdict = verdict
+        return self._count
+
+    def _diagnose(self, row: Mapping[str, Any]) -> str:
+        """Return which side has lost and what to do, or an empty string."""
+        real, fake = row["discriminator_real"], row["discriminator_fake"]
+        if row["discriminator"] < WIN_LOSS_FRACTION * self.chance_loss:
             return (
-                "the critic tells all pictures of the net from real ones, which learns little from "
-                "it now. Lower critic.learning_rate or raise critic.weight."
+                "the discriminator separates all outputs of the model from real images, the model "
+                "learns little from it now. Lower discriminator.learning_rate or raise "
+                "discriminator.weight."
             )
         if max(real, fake) >= SATURATED_FRACTION and min(real, fake) <= 1 - SATURATED_FRACTION:
             return (
-                f"the critic calls everything {'real' if real > fake else 'made'}, the net learns "
-                "nothing from it now. Raise critic.learning_rate or lower critic.weight."
+                f"the discriminator calls everything {'real' if real > fake else 'generated'}, the "
+                "model learns nothing from it now. Raise discriminator.learning_rate or lower "
+                "discriminator.weight."
             )
         return ""
 
 
 def check_adversarial(recipe: Recipe, contract: Contract) -> None:
-    """Refuse a critic that cannot be had, before anything is written.
+    """Refuse a discriminator that cannot be built, before anything is written.
 
     Raises:
-        UsageError: If Keras runs on something else than TensorFlow, a name is unknown, or an option
-            does not fit.
+        UsageError: If Keras does not run on TensorFlow, a name is unknown, or an option does not
+            fit.
     """
-    if recipe.discriminator.model:
-        _need_tensorflow()
-        GAN_LOSSES.find(recipe.discriminator.loss)
-        critic = create_model(
-            DISCRIMINATORS, recipe.discriminator.model, recipe.discriminator.options, contract
-        )
-        if recipe.discriminator.feature_matching_weight:
-            _inside(critic, contract)
+    config = recipe.discriminator
+    if config.model:
+        _check_backend()
+        GAN_LOSSES.find(config.loss)
+        discriminator = create_model(DISCRIMINATORS, config.model, config.options, contract)
+        if config.feature_matching_weight:
+            _feature_extractor(discriminator, contract)
 
 
-def _inside(critic: keras.Model, contract: Contract) -> keras.Model:
-    """Return a critic from the same inputs to a list of what its LeakyReLUs give."""
-    if contract.is_fusion:
+def _feature_extractor(discriminator: keras.Model, contract: Contract) -> keras.Model:
+    """Return a model from a discriminator's inputs to a list of its LeakyReLUs' outputs."""
+    if "target" not in training_of(contract).real_images(contract):
         raise UsageError(
-            "`critic.features` compares with a target, and a net that fuses has none. Set it to 0."
+            "`discriminator.feature_matching_weight` needs a target, and a fusion model has none. "
+            "Set it to 0."
         )
-    hidden = [layer.output for layer in critic.layers if isinstance(layer, keras.layers.LeakyReLU)]
-    if not hidden:
+    features = [
+        layer.output for layer in discriminator.layers if isinstance(layer, keras.layers.LeakyReLU)
+    ]
+    if not features:
         raise UsageError(
-            f"`critic.features` compares what LeakyReLUs give. Received: {critic.name}, which has "
-            "none. Set it to 0."
+            "`discriminator.feature_matching_weight` compares the outputs of LeakyReLUs. "
+            f"Received: {discriminator.name}, which has none. Set it to 0."
         )
-    return keras.Model(critic.input, hidden)
+    return keras.Model(discriminator.input, features)
 
 
 def discriminator_kwargs(recipe: Recipe, contract: Contract) -> dict[str, Any]:
-    """Return what `AdversarialLearner` needs besides what every learner does."""
-    plan, training = recipe.discriminator, recipe.training
-    # Its average is of no use to anybody, and its weights need not be small. Its schedule ends with
-    # the net's, however late it came: a critic that goes on learning beside a net that stands still
-    # wins, and then says nothing of use.
-    own = dataclasses.replace(
+    """Return the arguments of `AdversarialLearner` that other learners do not have."""
+    config, training = recipe.discriminator, recipe.training
+    # No weight decay and no running average: only the model is kept. The schedule ends with the
+    # model's, however late the discriminator starts: one that is still trained at a high rate while
+    # the model's has decayed wins, and its gradients are of no use then.
+    discriminator_training = dataclasses.replace(
         training,
-        steps=training.steps - plan.start_step(training.steps),
-        learning_rate=plan.learning_rate,
-        beta_1=plan.beta_1,
-        plateau_floor=0.0,
+        steps=training.steps - config.start_step(training.steps),
+        learning_rate=config.learning_rate,
+        beta_1=config.beta_1,
+        plateau_min_lr=0.0,
         weight_decay=0.0,
-        ema=0.0,
+        ema_momentum=0.0,
     )
     return {
         "contract": contract,
-        "critic": create_model(
-            DISCRIMINATORS, plan.model, plan.options, contract, precision=training.precision
+        "discriminator": create_model(
+            DISCRIMINATORS, config.model, config.options, contract, precision=training.precision
         ),
-        "optimizer": create_optimizer(own),
-        "game": GAN_LOSSES.find(plan.loss).load(),
-        "weight": plan.weight,
-        "features": plan.feature_matching_weight,
+        "discriminator_optimizer": create_optimizer(discriminator_training),
+        "gan_loss": GAN_LOSSES.find(config.loss).load(),
+        "weight": config.weight,
+        "feature_weight": config.feature_matching_weight,
     }
 
 
-def discriminator_callbacks(recipe: Recipe, progress: TrainingState) -> list[StepCallback]:
-    """Return what looks after the game, if there is one."""
+def discriminator_callbacks(recipe: Recipe, state: TrainingState) -> list[StepCallback]:
+    """Return the callbacks that a run with a discriminator needs; none without."""
     if not recipe.discriminator.model:
         return []
-    plan, guess = recipe.training, GAN_LOSSES.find(recipe.discriminator.loss).load().guess
-    return [GANCollapseMonitor(progress, plan.log_every, plan.steps, guess=guess)]
+    training = recipe.training
+    chance_loss = GAN_LOSSES.find(recipe.discriminator.loss).load().chance_loss
+    return [GANCollapseMonitor(state, training.log_every, training.steps, chance_loss=chance_loss)]
 
 
-def _need_tensorflow() -> None:
+def _check_backend() -> None:
     if keras.backend.backend() != "tensorflow":
         raise UsageError(
-            "A critic needs the TensorFlow backend. "
-            f"Received: KERAS_BACKEND={keras.backend.backend()}. Set it to tensorflow, or leave "
-            "the critic out: critic.model=''."
+            "A discriminator needs the TensorFlow backend. "
+            f"Received: KERAS_BACKEND={keras.backend.backend()}. Set it to tensorflow, or train "
+            "without a discriminator: discriminator.model=''."
         )

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,23 @@ import numpy as np
 from lowlight_tf.export.keras_engine import NonFiniteOutputError
 from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging import image_io
+from lowlight_tf.legacy_names import TRAINING_STATE_KEYS, rename_keys
 from lowlight_tf.training import checkpoint
 from lowlight_tf.training.history import History, score
 
 
 @dataclasses.dataclass
 class TrainingState:
-    """Where a run stands; saved with every checkpoint.
+    """How far a run has come; saved with every checkpoint.
 
     Attributes:
-        step: Steps made.
-        best: Best mean so far of the metric that validation goes by, or None before the first.
-        best_step: Where it was reached.
-        wait: Validations since the best one, or since the learning rate was cut for them.
-        seconds: Time spent training, over all sessions.
-        history: What was measured.
+        step: Number of steps done.
+        best: Best score of the monitored metric so far (higher is better), or None before the
+            first validation.
+        best_step: Step of that validation.
+        wait: Validations since the best one, or since the last reduction of the learning rate.
+        seconds: Training time over all sessions (s).
+        history: The logged numbers.
     """
 
     step: int = 0
@@ -39,173 +41,190 @@ class TrainingState:
     history: History = dataclasses.field(default_factory=History)
 
     def fields(self) -> dict[str, Any]:
-        """Return plain data for a checkpoint."""
+        """Return plain data for a checkpoint; its step is in the checkpoint's name."""
         return {
             "best": self.best,
             "best_step": self.best_step,
-            "in_vain": self.wait,
+            "wait": self.wait,
             "seconds": self.seconds,
             "rows": self.history.rows,
         }
 
+    @classmethod
+    def from_fields(cls, step: int, fields: Mapping[str, Any]) -> "TrainingState":
+        """Return the state that `fields` described after `step`, also by version 0.1.0."""
+        fields = rename_keys(fields, TRAINING_STATE_KEYS)
+        history = History.from_rows(fields.pop("rows"))
+        return cls(step=step, history=history, **fields)
+
 
 class StepCallback(keras.callbacks.Callback):
-    """Something that is done every so many steps, and after the last one.
+    """A callback every `every` steps, and after the last one.
 
     Args:
-        progress: Shared by all; the first callback of the list counts the steps.
-        every: Steps between two calls.
-        last: The last step of the run, after which it is done too.
+        state: Shared by all callbacks; the first of the list counts the steps in it.
+        every: Steps between two calls of `on_step`.
+        last_step: The last step of the run, after which `on_step` is called too.
     """
 
-    def __init__(self, progress: TrainingState, every: int, last: int) -> None:
+    def __init__(self, state: TrainingState, every: int, last_step: int) -> None:
         super().__init__()
-        self.progress, self.every, self.last = progress, every, last
+        self.state, self.every, self.last_step = state, every, last_step
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Do it if it is time."""
-        if self.progress.step % self.every == 0 or self.progress.step == self.last:
+        """Call `on_step` if it is time."""
+        if self.state.step % self.every == 0 or self.state.step == self.last_step:
             self.on_step(logs or {})
 
     def on_step(self, logs: dict) -> None:
-        """Do it."""
+        """Do the callback's work."""
         raise NotImplementedError
 
 
 class StepCounter(StepCallback):
-    """Count the steps and stop on a loss that is no number. Comes first in the list."""
+    """Count the steps, and stop the run on a loss that is not finite. Comes first in the list."""
 
-    def __init__(self, progress: TrainingState, checkpoints: Path) -> None:
-        super().__init__(progress, 1, 0)
-        self.checkpoints = checkpoints
-        self._since = time.monotonic()
+    def __init__(self, state: TrainingState, checkpoint_dir: Path) -> None:
+        super().__init__(state, 1, 0)
+        self.checkpoint_dir = checkpoint_dir
+        self._last_time = time.monotonic()
 
     def on_step(self, logs: dict) -> None:
-        """Count one."""
+        """Count one step and its time."""
         now = time.monotonic()
-        self.progress.seconds += now - self._since
-        self._since = now
-        self.progress.step += 1
+        self.state.seconds += now - self._last_time
+        self._last_time = now
+        self.state.step += 1
         if not math.isfinite(logs["loss"]):
-            raise checkpoint.divergence_error("The loss", self.progress.step, self.checkpoints)
+            raise checkpoint.divergence_error("The loss", self.state.step, self.checkpoint_dir)
 
 
 class ProgressLogger(StepCallback):
-    """Print a line of progress, and add one to the history: means since the last one."""
+    """Print a line of progress and add a row to the history: means since the last one.
+
+    Args:
+        state: See `StepCallback`.
+        every: See `StepCallback`.
+        last_step: See `StepCallback`.
+        path: The `history.csv` to write.
+        epoch_steps: Steps in an epoch.
+    """
 
     def __init__(
-        self, progress: TrainingState, every: int, last: int, path: Path, epoch: int
+        self, state: TrainingState, every: int, last_step: int, path: Path, epoch_steps: int
     ) -> None:
-        super().__init__(progress, every, last)
-        self.path, self.epoch = path, epoch
-        self._begun = time.monotonic(), progress.step
+        super().__init__(state, every, last_step)
+        self.path, self.epoch_steps = path, epoch_steps
+        self._start_time, self._start_step = time.monotonic(), state.step
 
     def on_step(self, logs: dict) -> None:
-        """Print, keep, and begin the next means."""
-        progress, (begun, first) = self.progress, self._begun
-        rate = (progress.step - first) / max(time.monotonic() - begun, 1e-9)
-        left = (self.last - progress.step) / rate
+        """Print and record the means, and restart them."""
+        state = self.state
+        seconds = max(time.monotonic() - self._start_time, 1e-9)
+        steps_per_second = (state.step - self._start_step) / seconds
+        seconds_left = int((self.last_step - state.step) / steps_per_second)
         numbers = {name: round(float(value), 6) for name, value in logs.items()}
-        progress.history.add(progress.step, epoch=round(progress.step / self.epoch, 3), **numbers)
-        quality = f"psnr {logs['psnr_batch']:5.2f} dB (crops)  " if "psnr_batch" in logs else ""
-        quality += f"critic {logs['critic']:.3f}  " if "critic" in logs else ""
+        state.history.add(state.step, epoch=round(state.step / self.epoch_steps, 3), **numbers)
+        extra = f"psnr {logs['psnr_batch']:5.2f} dB (crops)  " if "psnr_batch" in logs else ""
+        if "discriminator" in logs:
+            extra += f"discriminator {logs['discriminator']:.3f}  "
         print(
-            f"step {progress.step:>6}/{self.last}  loss {logs['loss']:.4f}  "
-            f"{quality}{rate:.1f} steps/s  "
-            f"{int(left) // 60}:{int(left) % 60:02} left",
-            end="\r" if sys.stdout.isatty() and progress.step != self.last else "\n",
+            f"step {state.step:>6}/{self.last_step}  loss {logs['loss']:.4f}  "
+            f"{extra}{steps_per_second:.1f} steps/s  "
+            f"{seconds_left // 60}:{seconds_left % 60:02} left",
+            end="\r" if sys.stdout.isatty() and state.step != self.last_step else "\n",
             flush=True,
         )
-        progress.history.save(self.path)
+        state.history.save(self.path)
         self.model.reset_metrics()
 
 
 class TensorBoardLogger(StepCallback):
-    """Write TensorBoard scalars of what the history's last row holds."""
+    """Write the last row of the history as TensorBoard scalars."""
 
-    def __init__(self, progress: TrainingState, every: int, last: int, folder: Path) -> None:
-        super().__init__(progress, every, last)
+    def __init__(self, state: TrainingState, every: int, last_step: int, folder: Path) -> None:
+        super().__init__(state, every, last_step)
         import tensorflow as tf
 
         self.tf, self.writer = tf, tf.summary.create_file_writer(str(folder))
 
     def on_step(self, logs: dict) -> None:
-        """Write them."""
-        with self.writer.as_default(self.progress.step):
-            for name, value in self.progress.history.rows[-1].items():
+        """Write the scalars."""
+        with self.writer.as_default(self.state.step):
+            for name, value in self.state.history.rows[-1].items():
                 self.tf.summary.scalar(name, value)
         self.writer.flush()
 
-    def image(self, name: str, picture: np.ndarray) -> None:
-        """Write one picture, (H, W, 3) float32 in [0, 1]."""
-        with self.writer.as_default(self.progress.step):
-            self.tf.summary.image(name, picture[None])
+    def write_image(self, name: str, image: np.ndarray) -> None:
+        """Write one image, (H, W, 3) float32 in [0, 1]."""
+        with self.writer.as_default(self.state.step):
+            self.tf.summary.image(name, image[None])
         self.writer.flush()
 
 
 class Checkpointer(StepCallback):
-    """Save all that is needed to go on."""
+    """Save everything that is needed to resume."""
 
-    def __init__(self, progress: TrainingState, every: int, last: int, folder: Path) -> None:
-        super().__init__(progress, every, last)
+    def __init__(self, state: TrainingState, every: int, last_step: int, folder: Path) -> None:
+        super().__init__(state, every, last_step)
         self.folder = folder
 
     def on_step(self, logs: dict) -> None:
-        """Save it."""
-        checkpoint.save_checkpoint(
-            self.folder, self.progress.step, self.model, self.progress.fields()
-        )
+        """Save a checkpoint."""
+        checkpoint.save_checkpoint(self.folder, self.state.step, self.model, self.state.fields())
 
 
 class Validator(StepCallback):
-    """Measure the averaged net on whole pictures, and keep it if none was better.
+    """Evaluate the averaged model on full images, and save it if it is the best so far.
 
     Args:
-        progress: See `StepCallback`.
+        state: See `StepCallback`.
         every: See `StepCallback`.
-        last: See `StepCallback`.
-        net: A net in float32, which is given the averaged weights.
-        monitor: The metric that says which net is best, by its `merit`.
-        evaluate_fn: net -> ({metric: mean}, before/after picture (H, W, 3) in [0, 1]).
-        run: Where `model.keras`, `history.csv` and `samples/` are written.
-        summary: Where the pictures go as well, or None.
+        last_step: See `StepCallback`.
+        validation_model: A float32 copy of the model, which gets the averaged weights.
+        monitor: The metric that selects the best model, see `history.score`.
+        evaluate_fn: model -> ({metric: mean}, before/after image (H, W, 3) in [0, 1]).
+        run_dir: Where `model.keras`, `history.csv` and `samples/` are written.
+        tensorboard: Where the before/after images are written too, or None.
     """
 
     def __init__(
         self,
-        progress: TrainingState,
+        state: TrainingState,
         every: int,
-        last: int,
+        last_step: int,
         *,
-        net: keras.Model,
+        validation_model: keras.Model,
         monitor: str,
         evaluate_fn: Callable[[keras.Model], tuple[dict[str, float], np.ndarray]],
-        run: Path,
-        summary: TensorBoardLogger | None,
+        run_dir: Path,
+        tensorboard: TensorBoardLogger | None,
     ) -> None:
-        super().__init__(progress, every, last)
-        self.net, self.judge, self.measure = net, monitor, evaluate_fn
-        self.run, self.summary = run, summary
+        super().__init__(state, every, last_step)
+        self.validation_model = validation_model
+        self.monitor, self.evaluate_fn = monitor, evaluate_fn
+        self.run_dir, self.tensorboard = run_dir, tensorboard
 
     def on_step(self, logs: dict) -> None:
-        """Measure, keep, and show."""
-        progress = self.progress
-        self.net.set_weights(checkpoint.ema_weights(self.model))
+        """Evaluate, record, and save."""
+        state = self.state
+        self.validation_model.set_weights(checkpoint.ema_weights(self.model))
         try:
-            means, sample = self.measure(self.net)
+            means, before_after = self.evaluate_fn(self.validation_model)
         except NonFiniteOutputError:
-            place = self.run / "checkpoints"
-            raise checkpoint.divergence_error("What the net gives", progress.step, place) from None
-        progress.history.add(progress.step, **{f"val_{name}": m for name, m in means.items()})
-        progress.history.save(self.run / "history.csv")
-        quality = score(self.judge, means[self.judge])
-        best = progress.best is None or quality > progress.best
-        if best:
-            progress.best, progress.best_step = quality, progress.step
-            with atomic_write(self.run / "model.keras", keep_suffix=True) as part:
-                self.net.save(part)
+            folder = self.run_dir / "checkpoints"
+            raise checkpoint.divergence_error("The model's output", state.step, folder) from None
+        state.history.add(state.step, **{f"val_{name}": mean for name, mean in means.items()})
+        state.history.save(self.run_dir / "history.csv")
+        quality = score(self.monitor, means[self.monitor])
+        is_best = state.best is None or quality > state.best
+        if is_best:
+            state.best, state.best_step = quality, state.step
+            with atomic_write(self.run_dir / "model.keras", keep_suffix=True) as part:
+                self.validation_model.save(part)
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-        print(f"step {progress.step:>6}  validation  {numbers}{'  (best)' if best else ''}")
-        image_io.write_float_rgb(self.run / "samples" / f"step_{progress.step:08d}.png", sample)
-        if self.summary:
-            self.summary.image("before_after_target", sample)
+        print(f"step {state.step:>6}  validation  {numbers}{'  (best)' if is_best else ''}")
+        path = self.run_dir / "samples" / f"step_{state.step:08d}.png"
+        image_io.write_float_rgb(path, before_after)
+        if self.tensorboard:
+            self.tensorboard.write_image("before_after_target", before_after)

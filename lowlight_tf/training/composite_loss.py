@@ -1,4 +1,4 @@
-"""A weighted sum of named losses, each of which can be looked at by itself."""
+"""A weighted sum of named losses, each of which is logged by itself."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,14 +10,14 @@ from lowlight_tf.checks import UsageError
 
 
 class CompositeLoss:
-    """What a net is judged by: losses of the catalog, each with a weight.
+    """Losses of the catalog, each with a weight.
 
     Args:
         weights: Loss -> weight.
 
     Attributes:
         weights: Loss -> weight.
-        takes: Names of the images that the losses are called with.
+        inputs: Names of the images that the losses are called with.
 
     Raises:
         UsageError: If there is none, a name is unknown or a weight is not positive.
@@ -25,33 +25,33 @@ class CompositeLoss:
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         if not weights:
-            raise UsageError("`objective` must name at least one loss with its weight.")
+            raise UsageError("`losses` must name at least one loss with its weight.")
         for name, weight in weights.items():
-            checks.check_positive(f"objective.{name}", weight)
+            checks.check_positive(f"losses.{name}", weight)
         entries = {name: LOSSES.find(name) for name in weights}
         self.weights = dict(weights)
-        self.takes = {image for entry in entries.values() for image in entry.inputs}
-        self._losses = {name: (_made(entry), entry.inputs) for name, entry in entries.items()}
+        self.inputs = {image for entry in entries.values() for image in entry.inputs}
+        self._losses = {name: (_load_loss(entry), entry.inputs) for name, entry in entries.items()}
 
     def __call__(self, images: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
         """Return each loss, averaged over the batch and not yet weighted.
 
         Args:
-            images: All that is known of a batch by name: ports, outputs, target; (B, H, W, C).
+            images: All images of a batch by name: inputs, outputs, target; (B, H, W, C).
         """
-        # A net in half precision answers in it; differences of images do not fit there.
+        # The outputs of a model in half precision are in it; it cannot hold their differences.
         images = {name: ops.cast(image, "float32") for name, image in images.items()}
         return {
-            name: ops.mean(loss(*(images[taken] for taken in takes)))
-            for name, (loss, takes) in self._losses.items()
+            name: ops.mean(loss(*(images[image] for image in inputs)))
+            for name, (loss, inputs) in self._losses.items()
         }
 
     def total(self, losses: Mapping[str, KerasTensor]) -> KerasTensor:
-        """Return the weighted sum that is made small."""
+        """Return the weighted sum, which is minimized."""
         return sum(self.weights[name] * value for name, value in losses.items())
 
 
-def _made(entry: Loss) -> Callable[..., KerasTensor]:
-    """Return the loss; one with a net of its own is a class, made before any step is traced."""
+def _load_loss(entry: Loss) -> Callable[..., KerasTensor]:
+    """Return the loss; one with a model of its own is a class, built before a step is traced."""
     loss = entry.load()
     return loss() if isinstance(loss, type) else loss

@@ -1,22 +1,23 @@
-"""From the names in a recipe to the pairs of a run: what is learned from, what is judged by."""
+"""Resolve the data sources of a recipe to the training and validation pairs of a run."""
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import Contract
-from lowlight_tf.datasets import dataset_card, exposure_pairs, pairing, synthetic
+from lowlight_tf.datasets import dataset_card, pairing, synthetic
 from lowlight_tf.datasets.folder import TRAIN_DIRS, extract_if_archive, split_dir
 from lowlight_tf.datasets.leakage import check_leakage, group_split
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.datasets.split import read_split, save_split
-from lowlight_tf.datasets.synthetic_raw import synthesize_raw_pairs
 from lowlight_tf.fileio import write_json
+from lowlight_tf.training.tasks import training_of
 from lowlight_tf.training_config import TrainingConfig
+
+SYNTHETIC_VALIDATION_DIR = "synthetic_validation"
+"""Folder of a run for the inputs that are synthesized for validation pairs without one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,9 +25,9 @@ class TrainingData:
     """The pairs of a run.
 
     Attributes:
-        train: What is learned from; pairs without inputs are day pictures.
-        val: What is judged by, never learned from.
-        licenses: What each source is and under which terms it may be used.
+        train: Training pairs; those without inputs are daylight images.
+        val: Validation pairs, never trained on.
+        licenses: Source -> its origin and terms of use.
     """
 
     train: list[Pair]
@@ -34,7 +35,7 @@ class TrainingData:
     licenses: dict[str, str]
 
     def save(self, run: Path) -> None:
-        """Write both lists into the run folder, as `read_pairs` reads them, and `split.json`."""
+        """Write both lists into the run folder, for `read_split_pairs`, and `split.json`."""
         save_split(run / "split.json", self.train, self.val)
         for name, pairs in (("training", self.train), ("validation", self.val)):
             write_json(
@@ -54,7 +55,7 @@ class TrainingData:
 
 
 def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
-    """Find all pairs that a recipe names, and refuse what must not be learned from.
+    """Collect all pairs of a recipe's data sources, and refuse those that cannot be trained on.
 
     Args:
         recipe: Its `data`, `data_root`, `seed`, `pipeline`, `training.validation_split` and
@@ -62,102 +63,77 @@ def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
         run: Run folder; the embedded pairs are written into it.
 
     Raises:
-        UsageError: If something named is missing, unpaired, of unequal size, smaller than the crop,
-            if a picture for judging is found among those for learning, or if a split is asked for
-            that does not fit.
+        UsageError: If a source is missing, unpaired, of unequal size, or smaller than the crop; if
+            a validation image is among the training images; if a split is given for data with
+            validation pairs of their own.
     """
     train: list[Pair] = []
     val: list[Pair] = []
-    terms: dict[str, str] = {}
-    for source in recipe.data:  # A source that is named twice is learned from twice as often.
-        more, held, terms[source] = _source(source, recipe, run)
-        train += more
-        val += [pair for pair in held if pair not in val]
-    develops = MODELS.find(recipe.model).contract.is_raw
-    if develops:
-        train, val = (
-            _as_raw_pairs(pairs, run / "synthetic", recipe.seed) for pairs in (train, val)
-        )
-    plan = recipe.training
+    licenses: dict[str, str] = {}
+    for source in recipe.data:  # A source that is named twice is trained on twice as often.
+        source_train, source_val, licenses[source] = _load_source(source, recipe, run)
+        train += source_train
+        val += [pair for pair in source_val if pair not in val]
+    task = training_of(MODELS.find(recipe.model).contract)
+    train, val = (
+        task.prepare_pairs(pairs, run / "synthetic", recipe.seed) for pairs in (train, val)
+    )
+    training = recipe.training
     for key in ("split_file", "validation_split"):
-        value = getattr(plan, key)
+        value = getattr(training, key)
         if val and value != getattr(TrainingConfig(), key):
             raise UsageError(
                 f"`{key}` is for data without validation pairs of their own. Received: {key}="
-                f"{value} and {len(val)} validation pairs of {', '.join(recipe.data)}. Leave it out."
+                f"{value} and {len(val)} validation pairs of {', '.join(recipe.data)}. Leave it "
+                "out."
             )
-    if plan.split_file:
-        train, val = read_split(Path(plan.split_file), train)
+    if training.split_file:
+        train, val = read_split(Path(training.split_file), train)
     elif not val:
-        train, val = group_split(train, plan.validation_split, recipe.seed)
-    late = recipe.pipeline.progressive_crop_size if recipe.pipeline.progressive_start < 1 else 0
-    crop = max(recipe.pipeline.crop_size, late)
-    pairing.check_sizes(train, crop_size=2 * (crop + 1) if develops else crop)
+        train, val = group_split(train, training.validation_split, recipe.seed)
+    pipeline = recipe.pipeline
+    late_crop = pipeline.progressive_crop_size if pipeline.progressive_start < 1 else 0
+    crop = max(pipeline.crop_size, late_crop)
+    pairing.check_sizes(train, crop_size=task.min_image_size(crop))
     pairing.check_sizes(val)
     check_leakage(train, val)
-    return TrainingData(train, val, terms)
+    return TrainingData(train, val, licenses)
 
 
-def _source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pair], str]:
-    """Return the pairs of one source for learning and for judging, and its terms."""
-    contract = MODELS.find(recipe.model).contract
-    read = _reader(contract, recipe)
+def _load_source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pair], str]:
+    """Return the training pairs and the validation pairs of one source, and its license."""
+    task = training_of(MODELS.find(recipe.model).contract)
+
+    def read_pairs(folder: Path) -> list[Pair]:
+        return task.read_folder(folder, recipe)
+
     if source == "embedded":
-        write = synthetic.sample_camera_pairs if contract.is_fusion else synthetic.sample_pairs
-        folder = write(run / "embedded")
-        halves = (read(folder / half) for half in ("train", "val"))
-        return *halves, synthetic.TERMS
+        folder = task.write_samples(run / "embedded")
+        return read_pairs(folder / "train"), read_pairs(folder / "val"), synthetic.TERMS
     path = Path(source)
     if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
         folder = extract_if_archive(path)
         if (folder / "train").is_dir() and (folder / "val").is_dir():
-            return read(folder / "train"), read(folder / "val"), "the user's own"
-        return read(split_dir(folder, TRAIN_DIRS)), [], "the user's own"
+            return read_pairs(folder / "train"), read_pairs(folder / "val"), "the user's own"
+        return read_pairs(split_dir(folder, TRAIN_DIRS)), [], "the user's own"
     if path.suffix != ".toml" and (len(path.parts) > 1 or path.suffix == ".zip"):
         raise UsageError(
             "`data` must be a folder with low/ and high/, or with train_val/{low,high}, a .zip of "
             f"one, or a dataset's name. Received: {source} (nothing there)."
         )
-    known = dataset_card.get_dataset(source)
-    if contract.is_fusion != (len(known.inputs) > 1) or not (contract.is_fusion or known.target):
-        wanted = "two cameras" if contract.is_fusion else "pictures with targets"
+    dataset = dataset_card.get_dataset(source)
+    if not task.accepts(dataset):
         raise UsageError(
-            f"{recipe.model} learns from {wanted}; {source} has {' and '.join(known.image_keys)}. "
-            "Name other data."
+            f"{recipe.model} is trained on {task.data_requirement}; {source} has "
+            f"{' and '.join(dataset.image_keys)}. Name other data."
         )
     root = Path(recipe.data_root or ".")
-    held = known.pairs(root, "val") if "val" in known.splits else []
-    return known.pairs(root, "train"), held, known.terms
-
-
-def _reader(contract: Contract, recipe: Recipe) -> Callable[[Path], list[Pair]]:
-    """Return what reads a folder of pairs."""
-    if contract.is_fusion:
-        return pairing.fusion_folder
-    if contract.is_raw:
-        return _raw_or_photographs
-    return pairing.target_only_folder if recipe.pipeline.synthesize_night else pairing.pair_folder
-
-
-def _raw_or_photographs(folder: Path) -> list[Pair]:
-    """Return the RAW pairs of a folder, or its pictures, of which RAW can be made."""
-    if not any((folder / side).is_dir() for side in (exposure_pairs.RAW_PORT, "short")):
-        return pairing.target_only_folder(folder)
-    pairs, lone = exposure_pairs.pair_raw_folder(folder)
-    for path in lone:
-        print(f"{path} has no partner and is left out")
-    return pairs
-
-
-def _as_raw_pairs(pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
-    """Return RAW pairs: those that are some, and of other pictures such as are made of them."""
-    photographs = [pair for pair in pairs if exposure_pairs.RAW_PORT not in pair.inputs]
-    made = iter(synthesize_raw_pairs(photographs, folder, seed=seed) if photographs else ())
-    return [pair if exposure_pairs.RAW_PORT in pair.inputs else next(made) for pair in pairs]
+    val = dataset.pairs(root, "val") if "val" in dataset.splits else []
+    return dataset.pairs(root, "train"), val, dataset.terms
 
 
 def read_split_pairs(path: Path) -> list[Pair]:
-    """Read a list that `Material.save` wrote."""
+    """Read a list of pairs that `TrainingData.save` wrote."""
     fields = json.loads(path.read_text(encoding="utf-8"))["pairs"]
     return [
         Pair(

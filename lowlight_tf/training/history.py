@@ -1,4 +1,4 @@
-"""What a run has measured, step by step: a CSV that grows, and the curves drawn from it."""
+"""The log of a run: a CSV with a row per logged step, and the training curves drawn from it."""
 
 import csv
 import io
@@ -11,17 +11,18 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.evaluation.raw_protocol import default_protocol
 from lowlight_tf.fileio import atomic_write, write_text
+from lowlight_tf.legacy_names import rename_history_columns
 
-TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})", "lpips": "LPIPS ({})"}
-"""What a panel of the curves is called, with the protocol, where not as its metric."""
+PANEL_TITLES = {"psnr": "PSNR (dB, {})", "ssim": "SSIM ({})", "lpips": "LPIPS ({})"}
+"""Metric -> title of its panel, with a place for the protocol, where not its name."""
 
 
 class History:
-    """Rows of numbers by step. A row holds what was measured at one step, not always all columns.
+    """Rows of numbers by step. A row holds what was logged at one step, not always all columns.
 
     Attributes:
-        rows: Each a dictionary with "step" and "epoch" and what was measured then.
-        protocol: By which PSNR and SSIM were validated.
+        rows: Dictionaries with "step", "epoch" and the numbers logged then.
+        protocol: Protocol of the validation's PSNR and SSIM.
     """
 
     def __init__(
@@ -29,32 +30,37 @@ class History:
     ) -> None:
         self.rows, self.protocol = rows or [], protocol
 
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, Any]], *, protocol: str = "plain") -> "History":
+        """Return the history of saved rows, also those of version 0.1.0."""
+        return cls([rename_history_columns(row) for row in rows], protocol=protocol)
+
     def add(self, step: int, **numbers: float) -> None:
-        """Add numbers to the row of a step, which is made if it is not there."""
+        """Add numbers to the row of a step, which is appended if it is not the last one."""
         if not self.rows or self.rows[-1]["step"] != step:
             self.rows.append({"step": step})
         self.rows[-1].update(numbers)
 
     def column(self, name: str) -> tuple[list[int], list[float]]:
-        """Return the steps at which `name` was measured, and its values."""
+        """Return the steps at which `name` was logged, and its values."""
         rows = [row for row in self.rows if row.get(name) is not None]
         return [row["step"] for row in rows], [row[name] for row in rows]
 
     def epochs(self, steps: Sequence[int]) -> list[float]:
-        """Return how many passes over the training pairs had been made after each of some steps.
+        """Convert steps to epochs: passes over the training pairs.
 
         Raises:
-            UsageError: If nothing was written down yet.
+            UsageError: If no epoch was logged yet.
         """
-        known = [row for row in self.rows if row.get("epoch")]
-        if not known:
+        rows = [row for row in self.rows if row.get("epoch")]
+        if not rows:
             raise UsageError("This history holds no epoch yet. Wait for its run's first lines.")
-        share = known[-1]["epoch"] / known[-1]["step"]
-        return [step * share for step in steps]
+        epochs_per_step = rows[-1]["epoch"] / rows[-1]["step"]
+        return [step * epochs_per_step for step in steps]
 
     @property
-    def cuts(self) -> list[int]:
-        """Steps after which the learning rate was a lower one, where it waits for a plateau."""
+    def learning_rate_cuts(self) -> list[int]:
+        """Steps after which the learning rate was lower, under the schedule "plateau"."""
         steps, rates = self.column("learning_rate")
         return [
             step
@@ -63,7 +69,7 @@ class History:
         ]
 
     def save(self, path: Path) -> None:
-        """Write all rows as CSV, beside, then rename."""
+        """Write all rows as CSV, atomically."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -73,10 +79,10 @@ class History:
 
     @classmethod
     def load(cls, path: Path) -> "History":
-        """Read what `save` wrote; the protocol is that of the contract which lies beside it.
+        """Read a `history.csv`; its protocol is that of the `contract.json` next to it.
 
         Raises:
-            UsageError: If there is no such file, or it is none of these.
+            UsageError: If there is no such file, or it is not the history of a run.
         """
         if not path.exists():
             raise UsageError(f"No history at {path}. `lowlight-tf train` writes one into its run.")
@@ -92,9 +98,9 @@ class History:
                 f"{path} is not the history of a run: {error!r}. Pass a folder that "
                 "`lowlight-tf train` wrote."
             ) from None
-        beside = path.with_name("contract.json")
-        known = beside.is_file()
-        return cls(rows, protocol=default_protocol(Contract.load(beside)) if known else "plain")
+        contract = path.with_name("contract.json")
+        protocol = default_protocol(Contract.load(contract)) if contract.is_file() else "plain"
+        return cls.from_rows(rows, protocol=protocol)
 
 
 def score(metric: str, mean: float) -> float:
@@ -103,14 +109,14 @@ def score(metric: str, mean: float) -> float:
 
 
 def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
-    """Draw loss and what was validated against the epoch, of one run or of several together.
+    """Draw loss and validation metrics against the epoch, of one run or of several together.
 
-    The PSNR of training is that of batches of crops, what is validated that of whole pictures. A
-    dotted line stands where the learning rate was cut.
+    The PSNR of training is that of batches of crops, that of validation of full images. A dotted
+    line marks a reduction of the learning rate.
 
     Args:
-        histories: What the legend calls a run -> its history.
-        paths: Pictures to write, beside, then renamed; their suffix, .png or .svg, says the format.
+        histories: Label in the legend -> history of a run.
+        paths: Images to write atomically; the suffix, .png or .svg, is the format.
 
     Raises:
         UsageError: If a history has nothing to draw yet.
@@ -118,20 +124,20 @@ def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
     from matplotlib.figure import Figure
 
     panels = {"loss": {"loss": "training"}}
-    judged = [name for one in histories.values() for row in one.rows for name in row]
-    protocol = ", ".join(dict.fromkeys(one.protocol for one in histories.values()))
-    for column in dict.fromkeys(name for name in judged if name.startswith("val_")):
+    columns = [name for history in histories.values() for row in history.rows for name in row]
+    protocol = ", ".join(dict.fromkeys(history.protocol for history in histories.values()))
+    for column in dict.fromkeys(name for name in columns if name.startswith("val_")):
         name = column.removeprefix("val_")
-        panels[TITLES.get(name, name.replace("_", " ")).format(protocol)] = {
+        panels[PANEL_TITLES.get(name, name.replace("_", " ")).format(protocol)] = {
             f"{name}_batch": "training, crops",
-            column: "validation, whole pictures",
+            column: "validation, full images",
         }
     figure = Figure(figsize=(4 * len(panels), 3.5), layout="constrained")
     for axes, (title, curves) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
-        for index, (run, history) in enumerate(histories.items()):
-            for name, kind in curves.items():
+        for index, (run_name, history) in enumerate(histories.items()):
+            for name, label in curves.items():
                 steps, values = history.column(name)
                 if not steps:
                     continue
@@ -141,9 +147,9 @@ def draw_curves(histories: Mapping[str, History], *paths: Path) -> None:
                     color=f"C{index}",
                     alpha=1 if name.startswith("val_") else 0.45,
                     marker="." if len(steps) < 50 else "",
-                    label=f"{run}: {kind}" if len(histories) > 1 else kind,
+                    label=f"{run_name}: {label}" if len(histories) > 1 else label,
                 )
-            for epoch in history.epochs(history.cuts):
+            for epoch in history.epochs(history.learning_rate_cuts):
                 axes.axvline(epoch, color=f"C{index}", linestyle=":", linewidth=1)
         axes.set(xlabel="epoch", title=title)
         axes.grid(alpha=0.3)

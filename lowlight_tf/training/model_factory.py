@@ -1,4 +1,4 @@
-"""Nets as a recipe asks for them."""
+"""Building models of the catalog with the options of a recipe."""
 
 import inspect
 from collections.abc import Mapping
@@ -14,34 +14,34 @@ def create_model(
     registry: Registry,
     name: str,
     options: Mapping[str, Any],
-    *given: Any,
+    *args: Any,
     precision: str = "float32",
 ) -> keras.Model:
-    """Build the net that a registry knows by a name.
+    """Build a model by its name.
 
     Args:
-        registry: MODELS or CRITICS of the catalog.
+        registry: MODELS or DISCRIMINATORS of the catalog.
         name: A name in it.
-        options: What the recipe says of it.
-        given: What it is built with before its options.
+        options: Keyword arguments of the function that builds it, from the recipe.
+        args: Its positional arguments.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
 
     Raises:
-        UsageError: If there is none, or it has no such options.
+        UsageError: If there is no such model, or it has no such option.
     """
     build = registry.find(name).load()
     parameters = inspect.signature(build).parameters.values()
-    known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - {"name"}
+    supported = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - {"name"}
     for option in options:
-        if option not in known:
+        if option not in supported:
             raise UsageError(
-                f"{name} has no option {option!r}. Known: {closest_match(option, known)}."
+                f"{name} has no option {option!r}. Known: {closest_match(option, supported)}."
             )
-    before = keras.config.dtype_policy()
+    policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        return build(*given, **options)
+        return build(*args, **options)
     except TypeError as error:
         raise UsageError(f"`options` of {name} do not fit: {error}.") from None
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(policy)

@@ -1,4 +1,4 @@
-"""Lower the learning rate where validation no longer gets better."""
+"""Reduce the learning rate when the validation metric stops improving."""
 
 from pathlib import Path
 
@@ -8,57 +8,59 @@ from lowlight_tf.training_config import TrainingConfig
 
 
 class ReduceLROnPlateau(StepCallback):
-    """Cut the learning rate when validation has not got better for some validations in a row.
+    """Reduce the learning rate after some validations in a row without improvement.
 
-    Comes after `Validate`, whose results it reads in the history, and before `Checkpoint`: the rate
-    is saved with the optimizer, the count of validations in vain with the progress, so that a run
-    that goes on cuts where it would have cut. After a cut the count begins anew.
+    Comes after `Validator`, whose results it reads from the history, and before `Checkpointer`: the
+    rate is saved with the optimizer, the number of validations without improvement with the
+    training state, so that a resumed run reduces it where the uninterrupted one would have. The
+    count restarts after a reduction.
 
     Args:
-        progress: See `StepCallback`.
+        state: See `StepCallback`.
         every: Steps between two validations.
-        last: The last step of the run.
-        training: Its `plateau_patience`, `plateau_factor` and `plateau_floor` are read; its
-            `schedule` must be "plateau".
-        path: The `history.csv` that gets the column `learning_rate`: that of the steps from there.
+        last_step: The last step of the run.
+        training: Its `plateau_patience`, `plateau_factor`, `plateau_min_lr` and `monitor` are read;
+            its `schedule` must be "plateau".
+        path: The `history.csv` that gets the column `learning_rate`: the rate of the steps after
+            the row's.
 
     Differences from `keras.callbacks.ReduceLROnPlateau`:
-        Anything better counts, however little, and it survives being killed.
+        Any improvement counts, however small, and the state survives a restart.
     """
 
     def __init__(
         self,
-        progress: TrainingState,
+        state: TrainingState,
         every: int,
-        last: int,
+        last_step: int,
         *,
         training: TrainingConfig,
         path: Path,
     ) -> None:
-        super().__init__(progress, every, last)
+        super().__init__(state, every, last_step)
         self.training, self.path = training, path
 
     def on_step(self, logs: dict) -> None:
-        """Count, cut if it is time, and write down the rate."""
-        progress, plan = self.progress, self.training
-        _, measured = progress.history.column(f"val_{plan.monitor}")
-        merits = [score(plan.monitor, mean) for mean in measured]
-        rose = len(merits) == 1 or merits[-1] > max(merits[:-1])
-        progress.wait = 0 if rose else progress.wait + 1
+        """Count this validation, reduce the rate if it is time, and record it."""
+        state, training = self.state, self.training
+        _, means = state.history.column(f"val_{training.monitor}")
+        scores = [score(training.monitor, mean) for mean in means]
+        improved = len(scores) == 1 or scores[-1] > max(scores[:-1])
+        state.wait = 0 if improved else state.wait + 1
         optimizer = self.model.optimizer
-        rate = _short(optimizer.learning_rate)
-        lower = _short(max(rate * plan.plateau_factor, plan.plateau_min_lr))
-        if progress.wait >= plan.plateau_patience and lower < rate:
+        rate = _round_rate(optimizer.learning_rate)
+        reduced = _round_rate(max(rate * training.plateau_factor, training.plateau_min_lr))
+        if state.wait >= training.plateau_patience and reduced < rate:
             print(
-                f"step {progress.step:>6}  learning rate {rate:g} -> {lower:g}: validation "
-                f"{plan.monitor.upper()} has not got better {progress.wait} times in a row"
+                f"step {state.step:>6}  learning rate {rate:g} -> {reduced:g}: validation "
+                f"{training.monitor.upper()} has not improved {state.wait} times in a row"
             )
-            optimizer.learning_rate = rate = lower
-            progress.wait = 0
-        progress.history.add(progress.step, learning_rate=rate)
-        progress.history.save(self.path)
+            optimizer.learning_rate = rate = reduced
+            state.wait = 0
+        state.history.add(state.step, learning_rate=rate)
+        state.history.save(self.path)
 
 
-def _short(rate) -> float:
-    """Return a rate as it was written: the optimizer's float32 is 1e-4 only nearly."""
+def _round_rate(rate) -> float:
+    """Return a rate as it was written in the recipe: 1e-4 is not exact in float32."""
     return float(f"{float(rate):.6g}")

@@ -1,4 +1,4 @@
-"""How the learning rate goes from the first step to the last, and the optimizer that follows it."""
+"""Steps per epoch, the learning rate over the steps, and the optimizer that follows it."""
 
 import dataclasses
 
@@ -9,30 +9,34 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.training_config import TrainingConfig
 
 
-def steps_per_epoch(recipe: Recipe, pairs: int) -> int:
-    """Return how many steps one pass over so many training pairs takes, the last rest left out."""
-    return max(pairs // recipe.pipeline.batch_size, 1)
+def steps_per_epoch(recipe: Recipe, num_pairs: int) -> int:
+    """Return how many full batches one pass over the training pairs has, at least 1."""
+    return max(num_pairs // recipe.pipeline.batch_size, 1)
 
 
-def resolve_epochs(recipe: Recipe, pairs: int) -> Recipe:
-    """Return a recipe whose epochs, if it goes by them, are counted out as steps.
+def resolve_epochs(recipe: Recipe, num_pairs: int) -> Recipe:
+    """Return the recipe with its length in steps, converted from epochs where it gives those.
 
     Args:
-        recipe: Its `training.epochs`, `training.validate_every` and `pipeline.batch` are read.
-        pairs: How many there are to learn from.
+        recipe: Its `training.epochs`, `training.validate_every` and `pipeline.batch_size` are read.
+        num_pairs: Number of training pairs.
     """
-    plan, epoch = recipe.training, steps_per_epoch(recipe, pairs)
-    if not plan.epochs:
+    training, epoch = recipe.training, steps_per_epoch(recipe, num_pairs)
+    if not training.epochs:
         return recipe
-    counted = dataclasses.replace(
-        plan, steps=plan.epochs * epoch, validate_every=plan.validate_every or epoch
+    in_steps = dataclasses.replace(
+        training,
+        steps=training.epochs * epoch,
+        validate_every=training.validate_every or epoch,
     )
-    return dataclasses.replace(recipe, training=counted)
+    return dataclasses.replace(recipe, training=in_steps)
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Warm-up, then constant, a tenth after a third of the steps, or half a cosine to a hundredth.
+    """Linear warm-up, then constant, one step to a tenth, or half a cosine to a hundredth.
+
+    The step comes after a third of the steps.
 
     Args:
         training: Its `learning_rate`, `schedule`, `warmup` and `steps` are read.
@@ -43,41 +47,42 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         """Return the learning rate of a step, counted from 0."""
-        plan = self.training
+        training = self.training
         step = ops.cast(step, "float32")
-        rate = ops.convert_to_tensor(plan.learning_rate, "float32")
-        if plan.schedule == "third":
-            rate = ops.where(step < plan.steps // 3, rate, rate / 10)
-        elif plan.schedule == "cosine":
-            share = ops.clip((step - plan.warmup) / max(plan.steps - plan.warmup, 1), 0, 1)
-            rate = rate * (0.01 + 0.99 * 0.5 * (1 + ops.cos(3.14159265 * share)))
-        return rate * ops.minimum(1.0, (step + 1) / max(plan.warmup, 1))
+        rate = ops.convert_to_tensor(training.learning_rate, "float32")
+        if training.schedule == "step":
+            rate = ops.where(step < training.steps // 3, rate, rate / 10)
+        elif training.schedule == "cosine":
+            decay_steps = max(training.steps - training.warmup, 1)
+            fraction = ops.clip((step - training.warmup) / decay_steps, 0, 1)
+            rate = rate * (0.01 + 0.99 * 0.5 * (1 + ops.cos(3.14159265 * fraction)))
+        return rate * ops.minimum(1.0, (step + 1) / max(training.warmup, 1))
 
     def get_config(self) -> dict:
-        """Return what rebuilds the schedule."""
+        """Return the arguments that rebuild the schedule."""
         return {"training": self.training}
 
 
 class ResumableAdamW(keras.optimizers.AdamW):
-    """AdamW that leaves the weights alone when `fit` ends; the running average is kept apart.
+    """AdamW that does not overwrite the weights with their running average when `fit` ends.
 
-    Of several replicas it wants the means of the gradients (`learner.replicas_mean`), and takes
-    them as they are. Keras's own clips the gradients of each replica, then adds them up.
+    With several replicas it expects gradients that are averaged over them already
+    (`learner.replicas_mean`). Keras's own clips the gradients of each replica, then adds them up.
     """
 
     def finalize_variable_values(self, var_list) -> None:
-        """Do nothing: a run may go on, and validation asks for the average itself."""
+        """Do nothing: a run may be resumed, and validation reads the average itself."""
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars
 
 
 def create_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
-    """Build Adam as the recipe wants it: decay, clipping, running average of the weights.
+    """Build AdamW with the recipe's decay, clipping, and running average of the weights.
 
-    In float16 it scales the loss, so that small gradients are not lost, and passes over steps whose
-    gradients became infinite. Where the rate waits for a plateau it is a variable of the optimizer,
-    for `PSNRPlateau` to cut.
+    In float16 it scales the loss, so that small gradients do not vanish, and skips steps whose
+    gradients overflowed. Under the schedule "plateau" the learning rate is a variable of the
+    optimizer, which `ReduceLROnPlateau` sets.
     """
     optimizer = ResumableAdamW(
         training.learning_rate if training.schedule == "plateau" else WarmupSchedule(training),

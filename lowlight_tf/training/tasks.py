@@ -17,11 +17,11 @@ class TrainingTask(abc.ABC):
     """How models of one task are trained.
 
     Attributes:
-        wanted: What their data sets must have, for messages.
-        monitors: Metrics that can choose the best model.
+        data_requirement: What their data sets must have, for messages.
+        monitors: Metrics that can select the best model.
     """
 
-    wanted: str = "images with targets"
+    data_requirement: str = "images with targets"
     monitors: Sequence[str] = ("psnr", "ssim", "lpips")
 
     @abc.abstractmethod
@@ -33,15 +33,15 @@ class TrainingTask(abc.ABC):
         """
 
     def write_samples(self, folder: Path) -> Path:
-        """Write the pairs that come with the package; return the folder of train/ and val/."""
+        """Write the sample pairs of the package; return the folder that holds train/ and val/."""
         return synthetic.sample_pairs(folder)
 
     def accepts(self, card: DatasetCard) -> bool:
-        """Return whether a data set has what this task needs."""
-        return len(card.inputs) == 1 and bool(card.target)
+        """Return whether a data set has the images that this task needs."""
+        return len(card.inputs) <= 1 and bool(card.target)
 
     def prepare_pairs(self, pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
-        """Return pairs of the model's inputs; what must be made for that is written to `folder`."""
+        """Return pairs with the model's inputs; files synthesized for them go to `folder`."""
         return pairs
 
     def min_image_size(self, crop_size: int) -> int:
@@ -49,11 +49,11 @@ class TrainingTask(abc.ABC):
         return crop_size
 
     def validation_metrics(self, monitor: str) -> Sequence[str]:
-        """Return what is measured at each validation: LPIPS, which takes longest, if monitored."""
+        """Return the metrics of each validation; LPIPS, the slowest, only if it is monitored."""
         return tuple(dict.fromkeys(("psnr", "ssim", monitor)))
 
     def real_images(self, contract: Contract) -> tuple[str, ...]:
-        """Return which images of a batch a discriminator takes for real."""
+        """Return the names of the images that are real to a discriminator."""
         return ("target",)
 
 
@@ -70,7 +70,7 @@ class EnhancementTraining(TrainingTask):
 class FusionTraining(TrainingTask):
     """On aligned images of two cameras, without targets."""
 
-    wanted = "two cameras"
+    data_requirement = "two cameras"
     monitors = FUSION_METRICS
 
     def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
@@ -95,7 +95,7 @@ class FusionTraining(TrainingTask):
 
 
 class RawTraining(TrainingTask):
-    """On RAW files with their targets, or on RAW that is made of photographs."""
+    """On RAW files with targets, or on RAW files synthesized from photographs."""
 
     def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
         """See `TrainingTask`. A folder without RAW files is read as photographs."""
@@ -107,13 +107,17 @@ class RawTraining(TrainingTask):
         return pairs
 
     def prepare_pairs(self, pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:
-        """Return RAW pairs: those given, and for each photograph one that is made of it."""
+        """See `TrainingTask`. RAW pairs stay; one is synthesized from each photograph."""
         photographs = [pair for pair in pairs if exposure_pairs.RAW_PORT not in pair.inputs]
-        made = iter(synthesize_raw_pairs(photographs, folder, seed=seed) if photographs else ())
-        return [pair if exposure_pairs.RAW_PORT in pair.inputs else next(made) for pair in pairs]
+        if not photographs:
+            return pairs
+        synthesized = iter(synthesize_raw_pairs(photographs, folder, seed=seed))
+        return [
+            pair if exposure_pairs.RAW_PORT in pair.inputs else next(synthesized) for pair in pairs
+        ]
 
     def min_image_size(self, crop_size: int) -> int:
-        """Return the sensor pixels of a crop of packed ones, moved by at most one pattern."""
+        """Return the crop's side in sensor pixels, with a shift of at most one CFA period."""
         return 2 * (crop_size + 1)
 
 

@@ -1,12 +1,11 @@
-"""Recipe -> run folder: everything that is needed to export, evaluate, repeat or go on."""
+"""Recipe -> run folder: everything that is needed to export, evaluate, repeat or resume a run."""
 
 import dataclasses
 import functools
 import importlib.util
-import itertools
 import platform
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,360 +17,361 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
-from lowlight_tf.evaluation.evaluator import FUSION_METRICS, evaluate
+from lowlight_tf.evaluation.evaluator import evaluate
 from lowlight_tf.evaluation.raw_protocol import default_protocol
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.fileio import write_json
+from lowlight_tf.fileio import atomic_write, write_json, write_text
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
+from lowlight_tf.pipeline.task_dataset import make_dataset
 from lowlight_tf.training import adversarial, callbacks, checkpoint
 from lowlight_tf.training.adversarial import AdversarialLearner
+from lowlight_tf.training.callbacks import TrainingState
 from lowlight_tf.training.composite_loss import CompositeLoss
-from lowlight_tf.training.data import TrainingData, load_training_data
+from lowlight_tf.training.data import (
+    SYNTHETIC_VALIDATION_DIR,
+    TrainingData,
+    load_training_data,
+)
 from lowlight_tf.training.distributed.strategy import ResetMetrics, SingleDevice, create_strategy
 from lowlight_tf.training.exposure_calibration import ExposureFit, fit_exposure
-from lowlight_tf.training.history import History, draw_curves
+from lowlight_tf.training.history import draw_curves
+from lowlight_tf.training.learner import Learner
 from lowlight_tf.training.model_factory import create_model
 from lowlight_tf.training.reduce_lr_on_plateau import ReduceLROnPlateau
 from lowlight_tf.training.schedule import create_optimizer, resolve_epochs, steps_per_epoch
+from lowlight_tf.training.stages import TrainingStage, plan_stages
+from lowlight_tf.training.tasks import training_of
 
-SHEET_ROWS = 3  # pictures in a before/after sample
+SAMPLE_ROWS = 3
+"""Validation pairs in a before/after image."""
+
+FIXED_ON_RESUME = (
+    *("model", "options", "data", "seed", "pipeline", "losses", "discriminator"),
+    *("training.validation_split", "training.split_file"),
+)
+"""Keys of a recipe that must be the same when its run is resumed."""
+
+
+@dataclasses.dataclass
+class RunContext:
+    """Everything that the parts of one run share.
+
+    Attributes:
+        recipe: With its length in steps.
+        run_dir: Folder to write.
+        contract: The ports of the model.
+        devices: The devices to train on.
+        data: Training and validation pairs.
+        val: Validation pairs, the inputs of all of them existing or synthesized.
+        validation_model: A float32 copy of the model for the averaged weights.
+        state: How far the run has come.
+    """
+
+    recipe: Recipe
+    run_dir: Path
+    contract: Contract
+    devices: SingleDevice
+    data: TrainingData
+    val: list[Pair]
+    validation_model: keras.Model
+    state: TrainingState
 
 
 def train(
     recipe: Recipe, run: Path, *, resume: bool = False, strategy: str = "single"
 ) -> Path | None:
-    """Train a net as a recipe says, into a folder that explains itself.
+    """Train a model with a recipe and write a self-contained run folder.
 
-    The folder holds `recipe.toml`, `contract.json`, `model.keras` (the best net by validation, its
-    running average where the recipe has one), `history.csv`, `curves.png`, `samples/`,
-    `tensorboard/`, `checkpoints/`, `training.json` (what an exported card says of the run), and the
-    lists of pairs `pairs_training.json` and `pairs_validation.json`.
+    The folder holds `recipe.toml`, `contract.json`, `model.keras` (the best model by validation,
+    its running average where the recipe has one), `history.csv`, `curves.png`, `samples/`,
+    `tensorboard/`, `checkpoints/`, `training.json` (the training section of an exported model's
+    card), and the lists of pairs `pairs_training.json` and `pairs_validation.json`.
 
     Args:
-        recipe: What to do.
+        recipe: What to train, on which data, and how.
         run: Folder to write; must not hold a run yet, unless `resume` is given.
-        resume: Go on from the newest checkpoint; the weights become those of a run without a stop.
-        strategy: "single", "mirrored" or "multiworker", see `training.strategy`; all but the first
-            need TensorFlow, and the last that nothing was done with it yet in this process.
+        resume: Continue from the newest checkpoint; the weights become those of an uninterrupted
+            run.
+        strategy: "single", "mirrored" or "multiworker", see `training.distributed.strategy`; all
+            but the first need TensorFlow, and the last must be entered before TensorFlow is used in
+            this process.
 
     Returns:
-        The run folder; None in a worker that is not the chief, which keeps nothing.
+        The run folder; None in a worker that is not the chief, which writes none.
 
     Raises:
-        UsageError: If the recipe asks for what there is not, the data are not fit to learn from,
-            the folder is in use, or the loss is no number; the last good checkpoint is kept then.
-            If another worker is lost.
+        UsageError: If the recipe names something unknown, the data cannot be trained on, the folder
+            is in use, or the loss diverges (the last good checkpoint is kept then), or another
+            worker is lost.
     """
-    with create_strategy(strategy) as team:
-        team.check(recipe)
-        _train(recipe, team.run_dir(run), resume, team)
-        return run if team.chief else None
+    with create_strategy(strategy) as devices:
+        devices.check(recipe)
+        run_dir = devices.run_dir(run)
+        contract = MODELS.find(recipe.model).contract
+        loss_fn = CompositeLoss(recipe.losses)
+        monitors = training_of(contract).monitors
+        checks.check_choice("training.monitor", recipe.training.monitor, monitors)
+        adversarial.check_adversarial(recipe, contract)
+        validation_model = create_model(MODELS, recipe.model, recipe.options)
+        teacher = _load_teacher(recipe, contract)
 
+        _prepare_run_dir(run_dir, recipe, resume)
+        data = load_training_data(recipe, run_dir)
+        steps_recipe = resolve_epochs(recipe, len(data.train))
+        learner = _create_learner(steps_recipe, contract, loss_fn, teacher, devices)
+        state = _restore_state(run_dir, learner) if resume else TrainingState()
+        devices.broadcast_state(learner, state, recipe, data.train)
 
-def _train(recipe: Recipe, run: Path, resume: bool, team: SingleDevice) -> None:
-    entry = MODELS.find(recipe.model)
-    objective = CompositeLoss(recipe.losses)
-    known = FUSION_METRICS if entry.contract.is_fusion else ("psnr", "ssim", "lpips")
-    checks.check_choice("training.judge", recipe.training.monitor, known)
-    adversarial.check_adversarial(recipe, entry.contract)
-    plain = create_model(MODELS, recipe.model, recipe.options)
-    teacher = _teacher(recipe, entry.contract)
-    _prepare_run_dir(run, recipe, resume)
-    material = load_training_data(recipe, run)
-    asked, recipe = recipe, resolve_epochs(recipe, len(material.train))
-    keras.utils.set_random_seed(recipe.seed)
-    with team.scope():
-        net = create_model(
-            MODELS, recipe.model, recipe.options, precision=recipe.training.precision
+        _write_run_dir(run_dir, recipe, contract, data)
+        val = materialize_synthetic_inputs(data.val, run_dir / SYNTHETIC_VALIDATION_DIR, recipe)
+        context = RunContext(
+            steps_recipe, run_dir, contract, devices, data, val, validation_model, state
         )
-        if recipe.discriminator.model:
-            rival = adversarial.discriminator_kwargs(recipe, entry.contract)
-            learner = AdversarialLearner(net, objective, teacher=teacher, **rival)
-        else:
-            learner = team.learner(net, objective, teacher=teacher)
-        learner.compile(
-            optimizer=create_optimizer(recipe.training), jit_compile=recipe.training.jit_compile
-        )
-        learner.optimizer.build(net.trainable_variables)
-
-    progress = callbacks.TrainingState()
-    newest = checkpoint.latest_checkpoint(run / "checkpoints") if resume else None
-    if newest:
-        progress.step, saved = checkpoint.restore_checkpoint(newest, learner)
-        progress.history = History(saved.pop("rows"))
-        progress.__dict__.update(saved)
-        print(f"resuming at step {progress.step} from {newest}")
-    team.broadcast_state(learner, progress, asked, material.train)
-    for folder in ("samples", "checkpoints"):
-        (run / folder).mkdir(parents=True, exist_ok=True)
-    (run / "recipe.toml").write_text(asked.dump(), encoding="utf-8")
-    entry.contract.save(run / "contract.json")
-    material.save(run)
-    val = materialize_synthetic_inputs(material.val, run / "dusk", recipe)
-
-    print(
-        f"{recipe.model}: {reparameterize_model(net).count_params():,} weights; {len(material.train)} pairs to "
-        f"learn from, {len(val)} to judge by; {recipe.training.steps} steps of "
-        f"{recipe.pipeline.batch_size}"
-    )
-    hooks = _callbacks(recipe, run, progress, plain, entry.contract, material, val, team)
-    for stage in _plan_stages(recipe):
-        if progress.step < stage.end:
-            learner.train_function = None  # traced anew: each stage has a size of its own
-            if recipe.discriminator.model:
-                learner.plays = stage.critic
-            learner.fit(
-                _make_dataset(
-                    material.train, recipe, entry.contract, run, stage, progress.step, team
-                ),
-                epochs=1,
-                steps_per_epoch=stage.end - progress.step,
-                shuffle=False,
-                verbose=0,
-                callbacks=hooks,
-            )
-    if team.chief:
-        exposure = _calibrate_exposure(recipe, run, progress, material, val)
-        progress.history.protocol = default_protocol(entry.contract)
-        draw_curves({run.name: progress.history}, run / "curves.png")
-        _write_training_json(recipe, run, progress, plain, material, exposure)
+        _fit(context, learner)
+        if not devices.is_chief:
+            return None
+        exposure = _calibrate_exposure(context)
+        state.history.protocol = default_protocol(contract)
+        draw_curves({run_dir.name: state.history}, run_dir / "curves.png")
+        _write_training_json(context, exposure)
+        return run
 
 
-def _calibrate_exposure(
-    recipe: Recipe,
-    run: Path,
-    progress: callbacks.TrainingState,
-    material: TrainingData,
-    val: list[Pair],
-) -> ExposureFit | None:
-    """Fit the best net's exposure, if the recipe says so; what is measured then is what counts."""
-    if not recipe.training.calibrate_exposure:
-        return None
-    engine = KerasEngine(run)
-    found = fit_exposure(
-        engine.model,
-        engine.contract,
-        material.train,
-        val,
-        leveled=recipe.pipeline.normalize_target_exposure,
-    )
-    means = evaluate(engine, val, metrics=("psnr", "ssim"), protocol="plain").means
-    beside = run / ".model.part.keras"
-    engine.model.save(beside)
-    beside.replace(run / "model.keras")
-    row = next(row for row in progress.history.rows if row["step"] == progress.best_step)
-    row.update({f"val_{name}": mean for name, mean in means.items()})
-    print(
-        f"exposure  fitted to {found.pairs} pairs  validation  "
-        + "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-    )
-    return found
-
-
-def _teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
-    """Return the net to learn from, if the recipe names one."""
-    place, wanted = recipe.training.teacher, "distillation" in recipe.losses
-    if bool(place) != wanted:
+def _load_teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
+    """Return the model to distill from, if the recipe names one."""
+    folder = recipe.training.teacher
+    if bool(folder) != ("distillation" in recipe.losses):
         raise UsageError(
             "`training.teacher` and the loss `distillation` go together. "
-            f"Received: training.teacher={place!r} and the objective {dict(recipe.losses)}."
+            f"Received: training.teacher={folder!r} and the losses {dict(recipe.losses)}."
         )
-    if not place:
+    if not folder:
         return None
-    engine = KerasEngine(Path(place))
+    engine = KerasEngine(Path(folder))
     if engine.contract != contract:
         raise UsageError(
-            f"`training.teacher` must have the ports of {recipe.model}. Received: {place}, from "
+            f"`training.teacher` must have the ports of {recipe.model}. Received: {folder}, with "
             f"{', '.join(port.name for port in engine.contract.inputs)}."
         )
-    return reparameterize_model(engine.model)
+    return reparameterize_model(engine.net)
 
 
-def _prepare_run_dir(run: Path, recipe: Recipe, resume: bool) -> None:
-    """Refuse a folder that holds another run, or none where one is to go on."""
-    written = run / "recipe.toml"
-    if run.is_file():
-        raise UsageError(f"`output` must be a folder. Received: {run} (a file).")
-    if written.exists() and not resume:
+def _prepare_run_dir(run_dir: Path, recipe: Recipe, resume: bool) -> None:
+    """Refuse a folder that holds another run, or the same one that is not to be resumed."""
+    if run_dir.is_file():
+        raise UsageError(f"`output` must be a folder. Received: {run_dir} (a file).")
+    path = run_dir / "recipe.toml"
+    if not path.exists():
+        return
+    if not resume:
         raise UsageError(
-            f"{run} already holds a run. Add --resume to go on with it, or name another --output."
+            f"{run_dir} already holds a run. Add --resume to continue it, or name another --output."
         )
-    if written.exists():
-        before = Recipe.load(written)
-        changed = [
-            field
-            for field in (
-                "model",
-                "options",
-                "data",
-                "seed",
-                "pipeline",
-                "losses",
-                "discriminator",
-            )
-            if getattr(before, field) != getattr(recipe, field)
-        ]
-        changed += [
-            key
-            for key in ("validation_split", "split_file")
-            if getattr(before.training, key) != getattr(recipe.training, key)
-        ]
-        if changed:
-            raise UsageError(
-                f"{run} was begun with another {', '.join(changed)} ({written}). Resume with the "
-                "command that began it, or name another --output."
-            )
-
-
-def _validation_metrics(contract: Contract, judge: str) -> tuple[str, ...]:
-    """Return what is measured at each validation: LPIPS, which takes longest, only if it judges."""
-    return FUSION_METRICS if contract.is_fusion else tuple(dict.fromkeys(("psnr", "ssim", judge)))
-
-
-class _TrainingStage(NamedTuple):
-    """Steps that are traced once: from `begin` to before `end`, samples from `first`."""
-
-    begin: int
-    end: int
-    crop: int
-    batch: int
-    first: int
-    critic: bool
-
-
-def _plan_stages(recipe: Recipe) -> list[_TrainingStage]:
-    plan, steps = recipe.pipeline, recipe.training.steps
-    late = round(plan.progressive_start * steps)
-    critic = recipe.discriminator.start_step(steps) if recipe.discriminator.model else 0
-    stages, first = [], 0
-    for begin, end in itertools.pairwise(sorted({0, critic, late, steps})):
-        size = (
-            (plan.progressive_crop_size, plan.progressive_batch_size)
-            if begin >= late
-            else (plan.crop_size, plan.batch_size)
+    saved = Recipe.load(path)
+    changed = [key for key in FIXED_ON_RESUME if _lookup(saved, key) != _lookup(recipe, key)]
+    if changed:
+        raise UsageError(
+            f"{run_dir} was started with another {', '.join(changed)} ({path}). Resume with the "
+            "command that started it, or name another --output."
         )
-        stages.append(_TrainingStage(begin, end, *size, first, begin >= critic))
-        first += (end - begin) * stages[-1].batch
-    return stages
 
 
-def _make_dataset(
-    pairs: list[Pair],
+def _lookup(recipe: Recipe, key: str) -> Any:
+    """Return the value of a dotted key."""
+    return functools.reduce(getattr, key.split("."), recipe)
+
+
+def _create_learner(
     recipe: Recipe,
     contract: Contract,
-    run: Path,
-    stage: _TrainingStage,
-    step: int,
-    team: SingleDevice,
-) -> Any:
-    """Return this worker's part of the batches of a stage, from `step` on."""
-    if contract.is_fusion:
-        from lowlight_tf.pipeline.fusion import fusion_dataset
+    loss_fn: CompositeLoss,
+    teacher: keras.Model | None,
+    devices: SingleDevice,
+) -> Learner:
+    """Seed everything, build the model and its optimizer, and compile them for `fit`."""
+    training = recipe.training
+    keras.utils.set_random_seed(recipe.seed)
+    with devices.scope():
+        model = create_model(MODELS, recipe.model, recipe.options, precision=training.precision)
+        if recipe.discriminator.model:
+            discriminator = adversarial.discriminator_kwargs(recipe, contract)
+            learner = AdversarialLearner(model, loss_fn, teacher=teacher, **discriminator)
+        else:
+            learner = devices.create_learner(model, loss_fn, teacher=teacher)
+        learner.compile(optimizer=create_optimizer(training), jit_compile=training.jit_compile)
+        learner.optimizer.build(model.trainable_variables)
+    return learner
 
-        feed = functools.partial(fusion_dataset, shard=(team.index, team.count))
-    elif contract.is_raw:
-        from lowlight_tf.pipeline.raw import raw_dataset
 
-        part = (team.index, team.count)
-        feed = functools.partial(raw_dataset, cache_dir=run / "decoded", shard=part)
-    elif importlib.util.find_spec("tensorflow"):
-        from lowlight_tf.pipeline.paired import pair_dataset
+def _restore_state(run_dir: Path, learner: Learner) -> TrainingState:
+    """Restore the newest checkpoint, if there is one, and return its state."""
+    path = checkpoint.latest_checkpoint(run_dir / "checkpoints")
+    if not path:
+        return TrainingState()
+    state = TrainingState.from_fields(*checkpoint.restore_checkpoint(path, learner))
+    print(f"resuming at step {state.step} from {path}")
+    return state
 
-        feed = functools.partial(pair_dataset, shard=(team.index, team.count))
-    else:
-        from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset as feed
-    first = stage.first + (step - stage.begin) * stage.batch
-    return feed(
-        pairs,
-        recipe,
-        contract,
-        first_sample=first,
-        crop_size=stage.crop,
-        batch_size=stage.batch,
+
+def _write_run_dir(run_dir: Path, recipe: Recipe, contract: Contract, data: TrainingData) -> None:
+    """Write everything that is known before the first step."""
+    for name in ("samples", "checkpoints"):
+        (run_dir / name).mkdir(parents=True, exist_ok=True)
+    write_text(run_dir / "recipe.toml", recipe.dump())
+    contract.save(run_dir / "contract.json")
+    data.save(run_dir)
+
+
+def _fit(context: RunContext, learner: Learner) -> None:
+    """Train from the state's step to the last one, stage by stage."""
+    recipe, state = context.recipe, context.state
+    print(
+        f"{recipe.model}: {reparameterize_model(learner.model).count_params():,} weights; "
+        f"{len(context.data.train)} training pairs, {len(context.val)} validation pairs; "
+        f"{recipe.training.steps} steps of {recipe.pipeline.batch_size}"
+    )
+    run_callbacks = _create_callbacks(context)
+    for stage in plan_stages(recipe):
+        if state.step >= stage.end:
+            continue
+        learner.train_function = None  # traced again, because each stage has its own crop size
+        if recipe.discriminator.model:
+            learner.discriminator_active = stage.discriminator_active
+        learner.fit(
+            _make_dataset(context, stage),
+            epochs=1,
+            steps_per_epoch=stage.end - state.step,
+            shuffle=False,
+            verbose=0,
+            callbacks=run_callbacks,
+        )
+
+
+def _make_dataset(context: RunContext, stage: TrainingStage) -> Any:
+    """Return this worker's part of the batches of a stage, from the state's step on."""
+    return make_dataset(
+        context.data.train,
+        context.recipe,
+        context.contract,
+        cache_dir=context.run_dir / "decoded",
+        shard=(context.devices.worker_index, context.devices.num_workers),
+        first_sample=stage.first_sample + (context.state.step - stage.begin) * stage.batch_size,
+        crop_size=stage.crop_size,
+        batch_size=stage.batch_size,
     )
 
 
-def _callbacks(recipe, run, progress, plain, contract, material, val, team) -> list:
-    plan = recipe.training
-    last = plan.steps
-    every = plan.validate_every or max(last // 20, 1)
-    count = callbacks.StepCounter(progress, run / "checkpoints")
-    agree = team.hooks(progress, every, last) if plan.schedule == "plateau" else []
-    if not team.chief:
-        return [count, ResetMetrics(progress, plan.log_every, last), *agree]
-    epoch = steps_per_epoch(recipe, len(material.train))
-    summary = None
+def _create_callbacks(context: RunContext) -> list[callbacks.StepCallback]:
+    """Return the callbacks of this worker, in the order in which they depend on each other."""
+    recipe, run_dir, state = context.recipe, context.run_dir, context.state
+    training, last_step = recipe.training, recipe.training.steps
+    validate_every = training.validate_every or max(last_step // 20, 1)
+    is_plateau = training.schedule == "plateau"
+    counter = callbacks.StepCounter(state, run_dir / "checkpoints")
+    synchronizers = (
+        context.devices.callbacks(state, validate_every, last_step) if is_plateau else []
+    )
+    if not context.devices.is_chief:
+        return [counter, ResetMetrics(state, training.log_every, last_step), *synchronizers]
+    tensorboard = None
     if importlib.util.find_spec("tensorflow"):
-        summary = callbacks.TensorBoardLogger(
-            progress, plan.summary_every, last, run / "tensorboard"
+        tensorboard = callbacks.TensorBoardLogger(
+            state, training.summary_every, last_step, run_dir / "tensorboard"
         )
-
-    def measure(net: keras.Model) -> tuple[dict[str, float], np.ndarray]:
-        engine = KerasEngine.of(
-            net, contract, name=recipe.model, preprocessing=recipe.preprocessing
-        )
-        metrics = _validation_metrics(contract, plan.judge)
-        results = evaluate(engine, val, metrics=metrics, protocol=default_protocol(contract))
-        return results.means, contact_sheet([engine], val[:SHEET_ROWS])
-
-    judges = [
+    history = run_dir / "history.csv"
+    epoch_steps = steps_per_epoch(recipe, len(context.data.train))
+    result = [
+        counter,
+        callbacks.ProgressLogger(state, training.log_every, last_step, history, epoch_steps),
+        *adversarial.discriminator_callbacks(recipe, state),
         callbacks.Validator(
-            progress,
-            every,
-            last,
-            net=plain,
-            monitor=plan.judge,
-            evaluate_fn=measure,
-            run=run,
-            summary=summary,
+            state,
+            validate_every,
+            last_step,
+            validation_model=context.validation_model,
+            monitor=training.monitor,
+            evaluate_fn=functools.partial(_evaluate, context),
+            run_dir=run_dir,
+            tensorboard=tensorboard,
+        ),
+    ]
+    if is_plateau:
+        result.append(
+            ReduceLROnPlateau(state, validate_every, last_step, training=training, path=history)
         )
-    ]
-    if plan.schedule == "plateau":
-        history = run / "history.csv"
-        judges.append(ReduceLROnPlateau(progress, every, last, training=plan, path=history))
-    return [
-        count,
-        callbacks.ProgressLogger(progress, plan.log_every, last, run / "history.csv", epoch),
-        *adversarial.discriminator_callbacks(recipe, progress),
-        *judges,
-        *agree,
-        *([summary] if summary else []),
-        callbacks.Checkpointer(progress, plan.save_every, last, run / "checkpoints"),
-    ]
+    result += synchronizers
+    if tensorboard:
+        result.append(tensorboard)
+    result.append(
+        callbacks.Checkpointer(state, training.save_every, last_step, run_dir / "checkpoints")
+    )
+    return result
 
 
-def _write_training_json(
-    recipe: Recipe,
-    run: Path,
-    progress: callbacks.TrainingState,
-    net: keras.Model,
-    material: TrainingData,
-    exposure: ExposureFit | None,
-) -> None:
-    """Write what the card of every exported file will say of its training."""
-    row = next((row for row in progress.history.rows if row["step"] == progress.best_step), {})
-    told = recipe.fields()
-    del told["data_root"]  # the card travels; where its data lay stays here
+def _evaluate(context: RunContext, model: keras.Model) -> tuple[dict[str, float], np.ndarray]:
+    """Return the mean metrics of a model on the validation pairs, and a before/after image."""
+    recipe, contract = context.recipe, context.contract
+    engine = KerasEngine.of(model, contract, name=recipe.model, preprocessing=recipe.preprocessing)
+    results = evaluate(
+        engine,
+        context.val,
+        metrics=training_of(contract).validation_metrics(recipe.training.monitor),
+        protocol=default_protocol(contract),
+    )
+    return results.means, contact_sheet([engine], context.val[:SAMPLE_ROWS])
+
+
+def _calibrate_exposure(context: RunContext) -> ExposureFit | None:
+    """Fit the best model's exposure if the recipe asks for it; update its validation metrics."""
+    recipe, run_dir, state = context.recipe, context.run_dir, context.state
+    if not recipe.training.calibrate_exposure:
+        return None
+    engine = KerasEngine(run_dir)
+    exposure = fit_exposure(
+        engine.net,
+        engine.contract,
+        context.data.train,
+        context.val,
+        normalize_target_exposure=recipe.pipeline.normalize_target_exposure,
+    )
+    means = evaluate(engine, context.val, metrics=("psnr", "ssim"), protocol="plain").means
+    with atomic_write(run_dir / "model.keras", keep_suffix=True) as part:
+        engine.net.save(part)
+    row = next(row for row in state.history.rows if row["step"] == state.best_step)
+    row.update({f"val_{name}": mean for name, mean in means.items()})
+    print(
+        f"exposure  fitted to {exposure.pairs} pairs  validation  "
+        + "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+    )
+    return exposure
+
+
+def _write_training_json(context: RunContext, exposure: ExposureFit | None) -> None:
+    """Write the training section of the card of every exported file."""
+    data, state = context.data, context.state
+    best_row = next((row for row in state.history.rows if row["step"] == state.best_step), {})
+    recipe = context.recipe.fields()
+    del recipe["data_root"]  # the card is published, a path of this machine is not
     write_json(
-        run / "training.json",
+        context.run_dir / "training.json",
         {
-            "data": {Path(name).name: terms for name, terms in material.licenses.items()},
-            "pairs": len(material.train),
-            "validation_pairs": len(material.val),
-            "seed": recipe.seed,
-            "steps": progress.step,
-            "best_step": progress.best_step,
-            "seconds": round(progress.seconds),
+            "data": {Path(name).name: license_ for name, license_ in data.licenses.items()},
+            "pairs": len(data.train),
+            "validation_pairs": len(context.val),
+            "seed": context.recipe.seed,
+            "steps": state.step,
+            "best_step": state.best_step,
+            "seconds": round(state.seconds),
             "validation": {
                 name.removeprefix("val_"): value
-                for name, value in row.items()
+                for name, value in best_row.items()
                 if name.startswith("val_")
             },
             **({"exposure": dataclasses.asdict(exposure)} if exposure else {}),
-            "protocol": f"{progress.history.protocol}, mean over whole pictures",
-            "weights": reparameterize_model(net).count_params(),
-            "recipe": told,
+            "protocol": f"{state.history.protocol}, mean over full images",
+            "weights": reparameterize_model(context.validation_model).count_params(),
+            "recipe": recipe,
             "versions": {"keras": keras.__version__, "python": platform.python_version()},
             "backend": keras.backend.backend(),
         },

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from lowlight_tf.cli.commands.train import recipe_of
+from lowlight_tf.cli.commands.train import build_recipe
 from lowlight_tf.cli.main import COMMANDS, build_parser, main
 
 
 def settings(words):
-    return recipe_of(build_parser().parse_args(words))
+    return build_recipe(build_parser().parse_args(words))
 
 
 @pytest.mark.parametrize("word", COMMANDS)
@@ -53,7 +53,7 @@ def test_a_reader_that_went_is_no_error_to_be_told():
 def test_flags_are_spelled_with_hyphen_or_underscore_with_equals_or_a_space(words, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "lowlight_tf.cli.commands.train.run", lambda args: seen.append(recipe_of(args)) or 0
+        "lowlight_tf.cli.commands.train.run", lambda args: seen.append(build_recipe(args)) or 0
     )
     assert main(["train", *words]) == 0
     assert seen[0].pipeline.batch_size == 7
@@ -63,7 +63,7 @@ def test_flags_are_spelled_with_hyphen_or_underscore_with_equals_or_a_space(word
 def test_the_command_of_the_seed_is_understood(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "lowlight_tf.cli.commands.train.run", lambda args: seen.append(recipe_of(args)) or 0
+        "lowlight_tf.cli.commands.train.run", lambda args: seen.append(build_recipe(args)) or 0
     )
     line = "--batch_size=10 --learning_rate=1e-3 --f_log_step=20 --f_summary_step=20"
     assert main(["train", *line.split(), "--f_save_step=2000"]) == 0

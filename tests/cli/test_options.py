@@ -1,12 +1,19 @@
-"""Flags that several verbs share: one convention for lists, and the line that repeats a run."""
+"""Flags that several verbs share: former names, lists, and the line that repeats a run."""
 
+import argparse
 import shlex
 
 import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.main import ALIASES, COMMANDS, build_parser
-from lowlight_tf.cli.options import command_line, image_sizes, split_names, split_numbers
+from lowlight_tf.cli.options import (
+    add_flag,
+    command_line,
+    image_sizes,
+    split_names,
+    split_numbers,
+)
 
 PARSER = build_parser()
 
@@ -99,3 +106,36 @@ def test_flags_of_output_files_are_left_out_of_the_line():
     line = command_line(args, positional=["run"], omit=["output"])
     assert "--output" not in line
     assert "--split val" in line
+
+
+@pytest.fixture
+def parser():
+    parser = argparse.ArgumentParser(prog="verb")
+    add_flag(parser, "--crop-size", former=("--crop", "--side"), type=int, help="in pixels")
+    group = parser.add_mutually_exclusive_group()
+    add_flag(group, "--dry-run", former=("--rehearse",), action="store_true")
+    group.add_argument("--resume", action="store_true")
+    return parser
+
+
+@pytest.mark.parametrize("flag", ["--crop-size", "--crop", "--side"])
+def test_every_name_sets_the_same_attribute(flag, parser):
+    assert parser.parse_args([flag, "7"]).crop_size == 7
+    assert parser.parse_args([f"{flag}=7"]).crop_size == 7
+    assert parser.parse_args([]).crop_size is None
+
+
+def test_a_former_name_takes_part_in_its_group(parser, capsys):
+    assert parser.parse_args(["--rehearse"]).dry_run is True
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--rehearse", "--resume"])
+    assert "--resume: not allowed with argument --dry-run" in capsys.readouterr().err
+
+
+def test_help_and_messages_show_todays_name_alone(parser, capsys):
+    text = parser.format_help()
+    assert "--crop-size CROP_SIZE" in text
+    assert not any(name in text for name in ("--crop ", "--side", "--rehearse"))
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--crop=wide"])
+    assert "argument --crop-size: invalid int value: 'wide'" in capsys.readouterr().err

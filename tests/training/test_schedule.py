@@ -1,4 +1,4 @@
-"""The learning rate goes where the recipe says."""
+"""The learning rate follows the schedule of the recipe."""
 
 import numpy as np
 import pytest
@@ -12,9 +12,9 @@ def rates(steps, **options):
     return [float(schedule(step)) for step in steps]
 
 
-def test_a_third_of_the_steps_are_made_at_the_full_rate_and_the_rest_at_a_tenth():
+def test_a_third_of_the_steps_has_the_full_rate_and_the_rest_a_tenth():
     np.testing.assert_allclose(
-        rates([0, 99, 100, 299], schedule="third"), [1e-3, 1e-3, 1e-4, 1e-4], rtol=1e-6
+        rates([0, 99, 100, 299], schedule="step"), [1e-3, 1e-3, 1e-4, 1e-4], rtol=1e-6
     )
 
 
@@ -37,6 +37,6 @@ def test_in_float16_alone_the_loss_is_scaled():
     assert half.inner_optimizer.beta_1 == full.beta_1 == 0.5
 
 
-def test_a_schedule_that_is_none_is_refused():
+def test_an_unknown_schedule_is_refused():
     with pytest.raises(ValueError, match="`schedule` must be one of"):
         TrainingConfig(schedule="linear")

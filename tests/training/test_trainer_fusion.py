@@ -1,4 +1,4 @@
-"""A net of two cameras learns without a target, and is judged by what it keeps of both."""
+"""A fusion model is trained without targets, and validated by the fusion metrics."""
 
 import json
 
@@ -9,7 +9,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.evaluation.tasks import FUSION_METRICS
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.training.data import read_pairs
+from lowlight_tf.training.data import read_split_pairs
 from lowlight_tf.training.history import History
 from lowlight_tf.training.trainer import train
 
@@ -21,11 +21,11 @@ def recipe():
             "data=['embedded']",
             "options.filters=4",
             "options.patch=4",
-            "pipeline.crop=32",
-            "pipeline.batch=2",
+            "pipeline.crop_size=32",
+            "pipeline.batch_size=2",
             "training.steps=2",
             "training.warmup=0",
-            "training.compiled=false",
+            "training.jit_compile=false",
             "training.log_every=1",
             "training.validate_every=2",
         ]
@@ -39,17 +39,17 @@ def run(recipe, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_it_is_judged_by_what_fusing_is_judged_by(run, recipe):
+def test_it_is_validated_by_the_fusion_metrics(run, recipe):
     history = History.load(run / "history.csv")
     for metric in FUSION_METRICS:
         assert history.column(f"val_{metric}")[0] == [2]
     assert not history.column("psnr_batch")[0]
-    assert set(recipe.objective) <= set(history.rows[-1])
+    assert set(recipe.losses) <= set(history.rows[-1])
 
 
 @pytest.mark.slow
-def test_the_folder_remembers_pairs_and_preparation(run):
-    pairs = read_pairs(run / "pairs_validation.json")
+def test_the_folder_records_pairs_and_preprocessing(run):
+    pairs = read_split_pairs(run / "pairs_validation.json")
     assert all(set(p.inputs) == {"visible", "infrared"} and p.target is None for p in pairs)
     engine = KerasEngine(run)
     assert engine.preprocessing.output_stretch == 1.0
@@ -58,11 +58,12 @@ def test_the_folder_remembers_pairs_and_preparation(run):
         "visible_attention_map",
         "infrared_attention_map",
     }
-    assert json.loads((run / "training.json").read_text())["recipe"]["preparation"]["finish"] == 1.0
+    card = json.loads((run / "training.json").read_text())
+    assert card["recipe"]["preprocessing"]["output_stretch"] == 1.0
 
 
-def test_data_and_judge_must_be_those_of_two_cameras(recipe, tmp_path):
-    with pytest.raises(UsageError, match="judge"):
-        train(recipe.replace(["training.judge='psnr'"]), tmp_path / "run")
-    with pytest.raises(UsageError, match="learns from two cameras"):
+def test_data_and_monitor_must_be_those_of_two_cameras(recipe, tmp_path):
+    with pytest.raises(UsageError, match="monitor"):
+        train(recipe.replace(["training.monitor='psnr'"]), tmp_path / "run")
+    with pytest.raises(UsageError, match="is trained on two cameras"):
         train(recipe.replace(["data=['lol_v1']"]), tmp_path / "run")

@@ -1,4 +1,4 @@
-"""A net of RAW pictures learns from RAW that is made of photographs, by recipe alone."""
+"""A RAW model is trained on RAW files synthesized from photographs, by recipe alone."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from lowlight_tf.config import Recipe
 from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.fileio import read_json
-from lowlight_tf.training.data import load_training_data, read_pairs
+from lowlight_tf.training.data import load_training_data, read_split_pairs
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
@@ -18,29 +18,29 @@ def recipe():
             "data=['embedded']",
             "options.filters=4",
             "options.depth=1",
-            "pipeline.crop=16",
-            "pipeline.batch=2",
+            "pipeline.crop_size=16",
+            "pipeline.batch_size=2",
             "training.steps=2",
             "training.warmup=0",
             "training.log_every=1",
             "training.validate_every=2",
-            "critic.options={filters=4, depth=1}",
+            "discriminator.options={filters=4, depth=1}",
         ]
     )
 
 
 def test_photographs_become_raw_pairs_with_their_ratios(recipe, tmp_path):
     pytest.importorskip("skimage")
-    material = load_training_data(recipe, tmp_path)
-    assert {pair.inputs["raw"].suffix for pair in material.train} == {".dng"}
-    assert all(100 <= exposure_pairs.exposure_ratio(pair) <= 300 for pair in material.val)
-    material.save(tmp_path)
-    again = read_pairs(tmp_path / "pairs_validation.json")
-    assert [pair.name for pair in again] == [pair.name for pair in material.val]
+    data = load_training_data(recipe, tmp_path)
+    assert {pair.inputs["raw"].suffix for pair in data.train} == {".dng"}
+    assert all(100 <= exposure_pairs.exposure_ratio(pair) <= 300 for pair in data.val)
+    data.save(tmp_path)
+    loaded = read_split_pairs(tmp_path / "pairs_validation.json")
+    assert [pair.name for pair in loaded] == [pair.name for pair in data.val]
 
 
 @pytest.mark.slow
-def test_a_net_of_raw_pictures_is_trained_and_judged_at_full_size(recipe, tmp_path):
+def test_a_raw_model_is_trained_and_validated_at_full_size(recipe, tmp_path):
     pytest.importorskip("skimage")
     from lowlight_tf.training.history import History
     from lowlight_tf.training.trainer import train

@@ -1,4 +1,4 @@
-"""A net can learn without a target: nothing of the step asks for one."""
+"""A model can be trained without targets: no part of the step needs one."""
 
 import pytest
 
@@ -8,10 +8,15 @@ from lowlight_tf.training.trainer import train
 
 
 @pytest.mark.slow
-def test_it_learns_without_targets_and_is_judged_by_them(folder, tmp_path, capsys):
-    settings = [f"data=['{folder}']", "options.filters=4", "pipeline.crop=32", "pipeline.batch=2"]
+def test_it_is_trained_without_targets_and_validated_with_them(folder, tmp_path, capsys):
+    settings = [
+        f"data=['{folder}']",
+        "options.filters=4",
+        "pipeline.crop_size=32",
+        "pipeline.batch_size=2",
+    ]
     settings += ["training.steps=4", "training.log_every=2", "training.validate_every=2"]
-    settings += ["training.learning_rate=1e-2", "training.compiled=false"]
+    settings += ["training.learning_rate=1e-2", "training.jit_compile=false"]
     run = train(Recipe.load("zero_dce_lol_v1").replace(settings), tmp_path / "run")
     history = History.load(run / "history.csv")
     losses = ("spatial_consistency", "exposure", "color_constancy", "curve_smoothness")

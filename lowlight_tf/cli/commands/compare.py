@@ -168,7 +168,7 @@ def _draw_curves(models: list[Path], named: list[Path], drawing: Path) -> dict[s
 
     from lowlight_tf.training.history import History, draw_curves
 
-    names = report.names(runs)
+    names = report.run_labels(runs)
     histories = [History.load(run / "history.csv") for run in runs]
     draw_curves(dict(zip(names, histories, strict=True)), drawing)
     captions = (

@@ -1,30 +1,34 @@
-"""`lowlight-tf train`: a recipe and pairs -> a run folder."""
+"""`lowlight-tf train`: a recipe and image pairs -> a run folder."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.catalog import MODELS
+from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.options import add_flag
 
 if TYPE_CHECKING:
     from lowlight_tf.config import Recipe
 
-HELP = "train a net on pairs of dark and bright pictures"
+HELP = "train a model on pairs of dark and bright images"
 
-SETTINGS = {  # flag -> key of the recipe
+RECIPE_KEYS = {  # flag -> key of the recipe
     "seed": "seed",
     "batch_size": "pipeline.batch_size",
-    "crop": "pipeline.crop_size",
-    "augmenter": "pipeline.augmentation",
+    "crop_size": "pipeline.crop_size",
+    "augmentation": "pipeline.augmentation",
     "steps": "training.steps",
     "epochs": "training.epochs",
     "learning_rate": "training.learning_rate",
     "precision": "training.precision",
-    "f_log_step": "training.log_every",
-    "f_summary_step": "training.summary_every",
-    "f_save_step": "training.save_every",
-    "f_validate_step": "training.validate_every",
-    "split": "training.split",
+    "log_every": "training.log_every",
+    "summary_every": "training.summary_every",
+    "save_every": "training.save_every",
+    "validate_every": "training.validate_every",
+    "validation_split": "training.validation_split",
+    "split_file": "training.split_file",
+    "split": "training.split",  # of 0.1.0: a fraction to train on, or a file
     "data_root": "data_root",
 }
 
@@ -32,7 +36,7 @@ SETTINGS = {  # flag -> key of the recipe
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add = parser.add_argument
-    add("--model", help="name of the catalog (default: the recipe's)")
+    add("--model", help="model of the catalog (default: the recipe's)")
     add("--recipe", help="a recipe of the package or a .toml file (default: MODEL_embedded)")
     add(
         "--data",
@@ -40,65 +44,116 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders with low/ and high/ or with train_val/{low,high}, a .zip of one, or names of "
         "datasets (default: the recipe's)",
     )
-    add(
-        "--split",
-        help="share of the pairs to learn from, such as 0.7 (the rest is validation), or the "
-        "split.json of another run",
+    split = parser.add_mutually_exclusive_group()
+    split.add_argument(
+        "--validation-split",
+        type=float,
+        metavar="FRACTION",
+        help="fraction of the pairs held out for validation, where --data has no val/",
     )
+    split.add_argument(
+        "--split-file", metavar="FILE", help="split.json of another run, to train on the same pairs"
+    )
+    split.add_argument("--split", help=argparse.SUPPRESS)
     add("--data-root", help="folder that holds the datasets named by --data")
-    add("--night", action="store_true", help="--data holds day pictures: make their dark twins")
+    add_flag(
+        parser,
+        "--synthesize-night",
+        former=("--night",),
+        action="store_true",
+        help="--data holds daylight images: synthesize their low-light inputs",
+    )
     add("--output", type=Path, help="run folder to write (default: runs/RECIPE)")
-    add("--resume", action="store_true", help="go on from the newest checkpoint in --output")
+    add("--resume", action="store_true", help="resume from the newest checkpoint in --output")
     add("--batch-size", type=int, help="pairs in a batch")
-    add("--learning-rate", type=float, help="of Adam, at its highest")
+    add("--learning-rate", type=float, help="highest learning rate of Adam")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, help="batches to learn from")
+    length.add_argument("--steps", type=int, help="batches to train on")
     length.add_argument("--epochs", type=int, help="passes over the training pairs instead")
-    add("--crop", type=int, help="side of the square cut from each picture (pixels); 0: whole")
+    add_flag(
+        parser,
+        "--crop-size",
+        former=("--crop",),
+        type=int,
+        help="side of the square cut from each image (pixels); 0: the full image",
+    )
     add("--seed", type=int, help="of weights, order and augmentation")
-    add("--f-log-step", type=int, help="steps between two lines of progress")
-    add("--f-summary-step", type=int, help="steps between two TensorBoard summaries")
-    add("--f-save-step", type=int, help="steps between two checkpoints")
-    add("--f-validate-step", type=int, help="steps between two validations")
-    add("--augmenter", help="native, imgaug, or imgaug:MODULE:OBJECT ([augment] extra)")
+    for flag, former, what in (
+        ("--log-every", "--f-log-step", "lines of progress"),
+        ("--summary-every", "--f-summary-step", "TensorBoard summaries"),
+        ("--save-every", "--f-save-step", "checkpoints"),
+        ("--validate-every", "--f-validate-step", "validations"),
+    ):
+        add_flag(
+            parser,
+            flag,
+            former=(former,),
+            type=int,
+            metavar="STEPS",
+            help=f"steps between two {what}",
+        )
+    add_flag(
+        parser,
+        "--augmentation",
+        former=("--augmenter",),
+        help="native, imgaug, or imgaug:MODULE:OBJECT ([augment] extra)",
+    )
     add("--precision", help="float32, mixed_float16 or mixed_bfloat16")
     add(
         "--strategy",
         choices=("single", "mirrored", "multiworker"),
         default="single",
-        help="which devices share a batch: one, all of this machine, or those of all processes "
-        "that TF_CONFIG names, each of which runs this command",
+        help="which devices a batch is distributed over: one, all of this machine, or those of all "
+        "processes named in TF_CONFIG, each of which runs this command",
     )
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="any other key of the recipe")
 
 
-def recipe_of(args: argparse.Namespace) -> "Recipe":
-    """Return the recipe that the flags ask for."""
+def build_recipe(args: argparse.Namespace) -> "Recipe":
+    """Return the recipe with the flags applied to it."""
     from lowlight_tf.config import Recipe
 
     model = args.model or "driving_unet"
     MODELS.find(model)
     recipe = Recipe.load(args.recipe or f"{model}_embedded")
-    settings = [
+    settings = []
+    if args.split is not None:
+        _check_split(args.split)
+    if args.split is not None or args.validation_split is not None:
+        settings.append("training.split_file=''")  # a fraction replaces the file of a recipe
+    settings += [
         f"{key}={getattr(args, flag)!r}"
-        for flag, key in SETTINGS.items()
+        for flag, key in RECIPE_KEYS.items()
         if getattr(args, flag) is not None
     ]
     if args.model:
         settings.append(f"model={args.model!r}")
     if args.data:
         settings.append(f"data={args.data!r}")
-    if args.night:
+    if args.synthesize_night:
         settings.append("pipeline.synthesize_night=true")
     return recipe.replace([*settings, *args.set])
 
 
+def _check_split(split: str) -> None:
+    """Refuse a number that is no fraction to train on; anything else is the name of a file."""
+    try:
+        fraction = float(split)
+    except ValueError:
+        return
+    if not 0 < fraction < 1:
+        raise UsageError(
+            "`split` must be the fraction of the pairs to train on, between 0 and 1, or a "
+            f"split.json. Received: {split}."
+        )
+
+
 def run(args: argparse.Namespace) -> int:
     """Train; return 0."""
-    recipe = recipe_of(args)
+    recipe = build_recipe(args)
     output = args.output or Path("runs") / (args.recipe or f"{recipe.model}_embedded")
     if recipe.data == ("embedded",):
-        print("no data named: the embedded pairs, photographs inside scikit-image, darkened")
+        print("no data named: training on the embedded pairs, darkened photographs of scikit-image")
 
     from lowlight_tf.training.onednn import enable_onednn_bfloat16
 

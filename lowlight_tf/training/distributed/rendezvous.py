@@ -1,4 +1,20 @@
-"""Workers wait for each other before they begin, and say who is missing."""
+"""Workers wait for each other before training starts, and report which of them are missing.
+
+Why not TensorFlow's own cluster coordination. Tried with TensorFlow 2.21 on the loopback, some of
+the workers of TF_CONFIG not started:
+
+- `tf.distribute.MultiWorkerMirroredStrategy()` as it is: the process blocks inside the constructor
+  (the registration timeout of its coordination service is an hour), and cannot be interrupted: it
+  sits in C++, and SIGTERM is caught by TensorFlow.
+- `context.configure_coordination_service(cluster_register_timeout_in_ms=20_000, ...)` before it
+  (semi-private): a worker whose chief is missing stops after 25 s with "DeadlineExceededError:
+  Deadline Exceeded", which names nobody. A chief whose workers are missing, and a worker next to
+  it, still block when they are killed after 130 s; the missing workers are in an INFO line alone.
+- No coordination service (`service_type=""`) and `CommunicationOptions(timeout_seconds=20)`: all
+  block in the constructor too.
+
+Hence this module: a bounded wait, and an error that names the missing workers.
+"""
 
 import contextlib
 import socket
@@ -8,85 +24,96 @@ from collections.abc import Sequence
 from lowlight_tf.checks import UsageError
 
 TIMEOUT_S = 300.0
-"""Seconds that they wait."""
+"""How long workers wait for each other."""
 
-RETRY_INTERVAL_S = 0.2  # seconds between two calls at a door that is still closed
-HANDSHAKE_TIMEOUT_S = 2.0  # seconds in which a guest says who it is
+RETRY_INTERVAL_S = 0.2
+"""Time between two attempts of a worker to reach the chief."""
+
+HANDSHAKE_TIMEOUT_S = 2.0
+"""How long the chief waits for the message of a client that has connected."""
+
 HELLO = b"lowlight_tf worker "
-BEGIN = b"begin"
+"""What a worker sends, followed by its index."""
+
+START = b"begin"
+"""What the chief answers once all workers have connected."""
 
 
 def wait_for_workers(
-    addresses: Sequence[str], index: int, *, patience: float | None = None
+    addresses: Sequence[str], index: int, *, timeout_s: float | None = None
 ) -> None:
-    """Return once all workers are there.
+    """Return once all workers are running.
 
-    The chief listens at its own address until every other has said who it is, tells them to begin
-    and leaves the address free for what comes after.
+    The chief listens at its own address until every other worker has connected, tells them to
+    start, and closes the port, which TensorFlow listens at afterwards.
 
     Args:
         addresses: HOST:PORT of all workers; the first is the chief's.
-        index: The own place among them.
-        patience: Seconds to wait; None waits for `PATIENCE`.
+        index: This worker's index among them.
+        timeout_s: How long to wait (s); None for `TIMEOUT_S`.
 
     Raises:
-        UsageError: If somebody does not come in time; it says who.
+        UsageError: If a worker does not connect in time; the message names it.
     """
-    end = time.monotonic() + (TIMEOUT_S if patience is None else patience)
+    deadline = time.monotonic() + (TIMEOUT_S if timeout_s is None else timeout_s)
     if index:
-        _report(addresses[0], index, end)
+        _connect_to_chief(addresses[0], index, deadline)
     else:
-        _await(addresses, end)
+        _accept_workers(addresses, deadline)
 
 
-def _await(addresses: Sequence[str], end: float) -> None:
-    port = _split(addresses[0])[1]
-    there: dict[int, socket.socket] = {}
-    with contextlib.ExitStack() as opened:
+def _accept_workers(addresses: Sequence[str], deadline: float) -> None:
+    """Accept connections until every worker has sent its index, then tell all to start."""
+    port = _split_address(addresses[0])[1]
+    connections: dict[int, socket.socket] = {}
+    with contextlib.ExitStack() as stack:
         try:
-            door = opened.enter_context(socket.create_server(("", port)))
+            server = stack.enter_context(socket.create_server(("", port)))
         except OSError as error:
             raise UsageError(
                 f"The chief cannot listen at port {port}: {error.strerror}. Name another one in "
                 "TF_CONFIG."
             ) from None
-        while len(there) < len(addresses) - 1:
-            door.settimeout(_left(end))
+        while len(connections) < len(addresses) - 1:
+            server.settimeout(_seconds_left(deadline))
             try:
-                guest = opened.enter_context(door.accept()[0])
+                connection = stack.enter_context(server.accept()[0])
             except TimeoutError:
-                missing = [k for k in range(1, len(addresses)) if k not in there]
+                missing = [k for k in range(1, len(addresses)) if k not in connections]
                 names = ", ".join(f"{k} ({addresses[k]})" for k in missing)
-                raise UsageError(f"These workers did not come in time: {names}.") from None
-            guest.settimeout(HANDSHAKE_TIMEOUT_S)
+                raise UsageError(f"These workers did not connect in time: {names}.") from None
+            connection.settimeout(HANDSHAKE_TIMEOUT_S)
             with contextlib.suppress(OSError):
-                said = guest.recv(64)
-                number = said.removeprefix(HELLO)
-                if said.startswith(HELLO) and number.isdigit():
-                    there[int(number)] = guest
-        for guest in there.values():
-            with contextlib.suppress(OSError):  # it is missed soon enough
-                guest.sendall(BEGIN)
+                message = connection.recv(64)
+                number = message.removeprefix(HELLO)
+                if message.startswith(HELLO) and number.isdigit():
+                    connections[int(number)] = connection
+        for connection in connections.values():
+            with contextlib.suppress(OSError):  # a worker lost now is noticed at the first step
+                connection.sendall(START)
 
 
-def _report(chief: str, index: int, end: float) -> None:
+def _connect_to_chief(chief: str, index: int, deadline: float) -> None:
+    """Send this worker's index to the chief until it answers."""
     while True:
         try:
-            with socket.create_connection(_split(chief), timeout=_left(end)) as door:
-                door.sendall(HELLO + str(index).encode())
-                if door.recv(64) == BEGIN:
+            with socket.create_connection(
+                _split_address(chief), timeout=_seconds_left(deadline)
+            ) as connection:
+                connection.sendall(HELLO + str(index).encode())
+                if connection.recv(64) == START:
                     return
-        except OSError:  # not there yet, or gone again
+        except OSError:  # the chief does not listen yet, or not any more
             pass
-        if time.monotonic() + RETRY_INTERVAL_S >= end:
-            raise UsageError(f"The chief ({chief}) did not begin in time.")
+        if time.monotonic() + RETRY_INTERVAL_S >= deadline:
+            raise UsageError(f"The chief ({chief}) did not start in time.")
         time.sleep(RETRY_INTERVAL_S)
 
 
-def _left(end: float) -> float:
-    return max(end - time.monotonic(), 0.001)
+def _seconds_left(deadline: float) -> float:
+    return max(deadline - time.monotonic(), 0.001)
 
 
-def _split(address: str) -> tuple[str, int]:
+def _split_address(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)

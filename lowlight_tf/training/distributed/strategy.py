@@ -1,4 +1,4 @@
-"""Which devices share the batches of a run: one, all of this machine, or several machines."""
+"""Which devices a batch is distributed over: one, all of this machine, or several machines."""
 
 import contextlib
 import dataclasses
@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ STRATEGIES = ("single", "mirrored", "multiworker")
 
 
 def create_strategy(name: str) -> "SingleDevice":
-    """Return the strategy called `name`, to be entered before TensorFlow does anything else.
+    """Return the strategy called `name`, to be entered before TensorFlow is used in any way.
 
     Raises:
-        UsageError: If there is none, or it needs TensorFlow and Keras runs on something else.
+        UsageError: If there is none, or it needs TensorFlow and Keras runs on another backend.
     """
     checks.check_choice("strategy", name, STRATEGIES)
     if name == "single":
@@ -39,53 +39,53 @@ def create_strategy(name: str) -> "SingleDevice":
             f"`strategy` {name} needs the TensorFlow backend. "
             f"Received: KERAS_BACKEND={keras.backend.backend()}."
         )
-    return Mirrored() if name == "mirrored" else MultiWorker(*_cluster())
+    return Mirrored() if name == "mirrored" else MultiWorker(*_read_tf_config())
 
 
 class SingleDevice(contextlib.ExitStack):
-    """One process on one device. Closed when the run ends.
+    """One process on one device. A context manager: closed when the run ends.
 
     Attributes:
-        index: The own number among the workers; 0 is the chief, who keeps the run.
-        count: How many workers there are.
+        worker_index: This process's index among the workers; 0 is the chief.
+        num_workers: Number of workers.
     """
 
-    index, count = 0, 1
+    worker_index, num_workers = 0, 1
 
     @property
-    def chief(self) -> bool:
+    def is_chief(self) -> bool:
         """Whether this process writes the run folder."""
-        return self.index == 0
+        return self.worker_index == 0
 
     def run_dir(self, run: Path) -> Path:
-        """Return the folder to write to: the run's, or one that is thrown away."""
+        """Return the folder to write to: the run's, or a temporary one."""
         return run
 
     def check(self, recipe: Recipe) -> None:
-        """Refuse a recipe that cannot be shared."""
+        """Refuse a recipe that cannot be distributed."""
 
     def scope(self) -> contextlib.AbstractContextManager:
-        """Return the scope that net and optimizer are made in."""
+        """Return the scope to create model and optimizer in."""
         return contextlib.nullcontext()
 
-    def learner(self, *args: Any, **options: Any) -> Learner:
-        """Build a `Learner` that learns from the batches of all."""
+    def create_learner(self, *args: Any, **options: Any) -> Learner:
+        """Build a `Learner` that averages gradients and logs over all devices."""
         return Learner(*args, **options)
 
     def broadcast_state(
-        self, learner: Learner, progress: TrainingState, recipe: Recipe, pairs: Sequence[Pair]
+        self, learner: Learner, state: TrainingState, recipe: Recipe, pairs: Sequence[Pair]
     ) -> None:
-        """Begin where the chief does: with its weights, its optimizer and its step."""
+        """Give all workers the chief's weights, optimizer variables and step."""
 
-    def callbacks(self, progress: TrainingState, every: int, last: int) -> list[StepCallback]:
-        """Return what keeps the learning rate equal where a validation may have changed it."""
+    def callbacks(self, state: TrainingState, every: int, last_step: int) -> list[StepCallback]:
+        """Return the callbacks that give all workers the chief's learning rate."""
         return []
 
 
 class Mirrored(SingleDevice):
-    """All accelerators of this machine, as `tf.distribute.MirroredStrategy` shares batches.
+    """All accelerators of this machine, by `tf.distribute.MirroredStrategy`.
 
-    As with `Workers`, a step is the one that a single device would make with the whole batch.
+    As with `MultiWorker`, a step is the one that a single device would make with the whole batch.
     """
 
     @functools.cached_property
@@ -95,152 +95,163 @@ class Mirrored(SingleDevice):
         return tf.distribute.MirroredStrategy()
 
     def check(self, recipe: Recipe) -> None:
-        """See `Alone.check`."""
-        _check_batches(recipe, self._strategy.num_replicas_in_sync, "devices")
+        """See `SingleDevice.check`."""
+        _check_batch_sizes(recipe, self._strategy.num_replicas_in_sync, "devices")
 
     def scope(self) -> contextlib.AbstractContextManager:
-        """See `Alone.scope`."""
+        """See `SingleDevice.scope`."""
         return self._strategy.scope()
 
-    def learner(self, *args: Any, **options: Any) -> Learner:
-        """See `Alone.learner`."""
-        return DistributedLearner(*args, mean=replicas_mean, **options)
+    def create_learner(self, *args: Any, **options: Any) -> Learner:
+        """See `SingleDevice.create_learner`."""
+        return DistributedLearner(*args, all_reduce_mean=replicas_mean, **options)
 
 
 class MultiWorker(SingleDevice):
-    """One of several processes, each with one device, often on machines of their own.
+    """One of several processes with one device each, usually on machines of their own.
 
-    Every worker makes its own part of each batch, and the gradients are averaged before they are
+    Every worker reads its own part of each batch, and the gradients are averaged before they are
     clipped or applied. As losses are means over a batch, that is the step that one process would
-    make with the whole batch; what is logged is the mean over the whole batch too. Weights start
-    as the chief's and stay equal. Only the chief validates, and keeps a run folder.
+    make with the whole batch; the logs are means over the whole batch too. Weights start as the
+    chief's and stay equal. Only the chief validates and keeps a run folder.
 
     Keras 3 cannot `fit` under `tf.distribute.MultiWorkerMirroredStrategy` (as of 3.15 it fails
-    before the first step). Here the strategy only carries the gradients, by NCCL or gRPC; the
+    before the first step). Here the strategy only reduces the gradients, by NCCL or gRPC; the
     variables are plain ones, and `fit` is Keras's own.
 
     Args:
         addresses: HOST:PORT of all workers; the first is the chief's.
-        index: The own place among them.
+        worker_index: This process's index among them.
 
     Raises:
-        UsageError: When entered, if the workers do not come together; later, as soon as one is
+        UsageError: When entered, if a worker does not connect in time; later, as soon as one is
             lost.
     """
 
-    def __init__(self, addresses: Sequence[str], index: int) -> None:
+    def __init__(self, addresses: Sequence[str], worker_index: int) -> None:
         super().__init__()
-        self.addresses, self.index, self.count = addresses, index, len(addresses)
+        self.addresses = addresses
+        self.worker_index, self.num_workers = worker_index, len(addresses)
 
     def __enter__(self) -> "MultiWorker":
         import tensorflow as tf
 
         self._tf = tf
-        wait_for_workers(self.addresses, self.index)
+        wait_for_workers(self.addresses, self.worker_index)
         gpus = tf.config.list_physical_devices("GPU")
         tf.config.set_visible_devices(gpus[:1], "GPU")
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        self._sum = tf.function(  # one by one: only tensors of one type can go together
+        self._sum = tf.function(  # one by one: only tensors of one type can be reduced together
             lambda *own: [self._all_reduce(tf.distribute.ReduceOp.SUM, [one])[0] for one in own]
         )
         return super().__enter__()
 
     def __exit__(self, kind, error, trace) -> bool | None:
         errors = self._tf.errors
-        lost = (
+        connection_errors = (
             *(errors.UnavailableError, errors.AbortedError, errors.CancelledError),
             *(errors.DeadlineExceededError, errors.FailedPreconditionError),
         )
         try:
-            if error is None:
-                self._spread([np.float32(0)])  # who went first would be missed by the others
-        except lost as other:
-            error = other
+            if error is None:  # a barrier: to the others a worker that leaves early is a lost one
+                self._broadcast([np.float32(0)])
+        except connection_errors as connection_error:
+            error = connection_error
         super().__exit__(kind, error, trace)
-        if isinstance(error, lost):
+        if isinstance(error, connection_errors):
             raise UsageError(
-                f"Another worker was lost: worker {self.index} of {self.count} cannot go on alone. "
-                "See what the others say, then start all of them again with --resume."
+                f"Another worker was lost: worker {self.worker_index} of {self.num_workers} cannot "
+                "continue alone. See the messages of the others, then start all of them again with "
+                "--resume."
             ) from None
         return None
 
     def run_dir(self, run: Path) -> Path:
-        """See `Alone.place`."""
-        if self.chief:
+        """See `SingleDevice.run_dir`."""
+        if self.is_chief:
             return run
         return Path(self.enter_context(tempfile.TemporaryDirectory(prefix="lowlight_tf_")))
 
     def check(self, recipe: Recipe) -> None:
-        """See `Alone.check`."""
-        _check_batches(recipe, self.count, "workers")
+        """See `SingleDevice.check`."""
+        _check_batch_sizes(recipe, self.num_workers, "workers")
         if recipe.training.jit_compile:
             raise UsageError(
-                "XLA does not compile what workers tell each other. Set training.compiled=false."
+                "XLA does not compile communication between workers. Set "
+                "training.jit_compile=false."
             )
         if recipe.discriminator.model:
             raise UsageError(
-                "Workers do not share a critic. Leave out --strategy multiworker, or the critic: "
-                "critic.model=''."
+                "A discriminator cannot be trained by several workers. Leave out --strategy "
+                "multiworker, or the discriminator: discriminator.model=''."
             )
 
-    def learner(self, *args: Any, **options: Any) -> Learner:
-        """See `Alone.learner`."""
-        return DistributedLearner(*args, mean=self.all_reduce_mean, **options)
+    def create_learner(self, *args: Any, **options: Any) -> Learner:
+        """See `SingleDevice.create_learner`."""
+        return DistributedLearner(*args, all_reduce_mean=self.all_reduce_mean, **options)
 
     def broadcast_state(
-        self, learner: Learner, progress: TrainingState, recipe: Recipe, pairs: Sequence[Pair]
+        self, learner: Learner, state: TrainingState, recipe: Recipe, pairs: Sequence[Pair]
     ) -> None:
-        """See `Alone.agree`.
+        """See `SingleDevice.broadcast_state`.
 
         Raises:
             UsageError: If this worker was started with another recipe or with other pairs.
         """
-        own = fingerprint(recipe, pairs)
-        (chiefs,) = self._spread([np.int64(own)])
-        if chiefs != own:
+        own_fingerprint = fingerprint(recipe, pairs)
+        (chief_fingerprint,) = self._broadcast([np.int64(own_fingerprint)])
+        if chief_fingerprint != own_fingerprint:
             raise UsageError(
-                f"Worker {self.index} has another recipe or other pairs than the chief. Start all "
-                "workers with the same options, where the same data lie."
+                f"Worker {self.worker_index} has another recipe or other pairs than the chief. "
+                "Start all workers with the same options and a copy of the same data."
             )
-        variables = [*learner.net.weights, *learner.optimizer.variables]
+        variables = [*learner.model.weights, *learner.optimizer.variables]
         values = [keras.ops.convert_to_numpy(variable) for variable in variables]
-        step, *values = self._spread([np.int64(progress.step), *values])
-        progress.step = int(step)
+        step, *values = self._broadcast([np.int64(state.step), *values])
+        state.step = int(step)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
-    def callbacks(self, progress: TrainingState, every: int, last: int) -> list[StepCallback]:
-        """See `Alone.hooks`."""
-        return [_Rate(progress, every, last, spread=self._spread)]
+    def callbacks(self, state: TrainingState, every: int, last_step: int) -> list[StepCallback]:
+        """See `SingleDevice.callbacks`."""
+        return [_BroadcastLearningRate(state, every, last_step, broadcast=self._broadcast)]
 
     def all_reduce_mean(self, tensors: Sequence) -> list:
-        """Return the means over all workers, of tensors that each of them has."""
+        """Return the means of tensors over all workers."""
         return self._all_reduce(self._tf.distribute.ReduceOp.MEAN, tensors)
 
-    def _spread(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return what the chief has."""
-        own = [array if self.chief else np.zeros_like(array) for array in arrays]
+    def _broadcast(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the chief's arrays."""
+        own = [array if self.is_chief else np.zeros_like(array) for array in arrays]
         return [total.numpy() for total in self._sum(*map(self._tf.constant, own))]
 
     def _all_reduce(self, operation: Any, tensors: Sequence) -> list:
         tf = self._tf
 
-        def together(*tensors):
-            tensors = [tf.identity(tensor) for tensor in tensors]  # laid on the strategy's device
+        def reduce_on_device(*tensors):
+            tensors = [tf.identity(tensor) for tensor in tensors]  # copied to the device
             return tf.distribute.get_replica_context().all_reduce(operation, tensors)
 
-        return self._strategy.run(together, args=tuple(tensors))
+        return self._strategy.run(reduce_on_device, args=tuple(tensors))
 
 
 class DistributedLearner(Learner):
-    """A learner whose gradients and logs are those of the whole batch."""
+    """A learner whose gradients and logs are those of the whole batch.
 
-    def __init__(self, *args: Any, mean: Any, **options: Any) -> None:
+    Args:
+        args: See `Learner`.
+        all_reduce_mean: Returns the means of a list of tensors over all devices.
+        options: See `Learner`.
+    """
+
+    def __init__(
+        self, *args: Any, all_reduce_mean: Callable[[Sequence], list], **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        self._mean = mean
+        self._all_reduce_mean = all_reduce_mean
 
     def train_step(self, data: tuple[dict, dict]) -> dict:
-        """Make one step. As Keras's own, but for the two means."""
+        """Make one step: Keras's own, except that gradients and logs are averaged."""
         import tensorflow as tf
 
         x, y = data
@@ -248,56 +259,67 @@ class DistributedLearner(Learner):
             loss = self.compute_loss(x, y, self(x, training=True))
             scaled = self.optimizer.scale_loss(loss)
         weights = self.trainable_weights
-        gradients = tape.gradient(scaled, weights)
-        self.optimizer.apply_gradients(zip(self._mean(gradients), weights, strict=True))
+        gradients = self._all_reduce_mean(tape.gradient(scaled, weights))
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss)
         logs = self.get_metrics_result()
-        return dict(zip(logs, self._mean(list(logs.values())), strict=True))
+        return dict(zip(logs, self._all_reduce_mean(list(logs.values())), strict=True))
 
 
 class ResetMetrics(StepCallback):
-    """Begin the next means, where the chief's `Log` does."""
+    """Restart the logged means where the chief's `ProgressLogger` does."""
 
     def on_step(self, logs: dict) -> None:
-        """Forget what was measured since the last time."""
+        """Restart the means."""
         self.model.reset_metrics()
 
 
-class _Rate(StepCallback):
-    """Take over the learning rate that the chief has set after a validation."""
+class _BroadcastLearningRate(StepCallback):
+    """Set the learning rate to the chief's, which may have reduced it after a validation."""
 
-    def __init__(self, progress: TrainingState, every: int, last: int, *, spread: Any) -> None:
-        super().__init__(progress, every, last)
-        self._spread = spread
+    def __init__(
+        self,
+        state: TrainingState,
+        every: int,
+        last_step: int,
+        *,
+        broadcast: Callable[[Sequence[np.ndarray]], list[np.ndarray]],
+    ) -> None:
+        super().__init__(state, every, last_step)
+        self._broadcast = broadcast
 
     def on_step(self, logs: dict) -> None:
-        """Ask for it."""
+        """Receive the rate, or send it as the chief."""
         optimizer = self.model.optimizer
-        (rate,) = self._spread([keras.ops.convert_to_numpy(optimizer.learning_rate)])
+        (rate,) = self._broadcast([keras.ops.convert_to_numpy(optimizer.learning_rate)])
         optimizer.learning_rate = rate
 
 
-def _check_batches(recipe: Recipe, count: int, sharers: str) -> None:
-    plan = recipe.pipeline
-    for name in ("batch", "late_batch") if plan.progressive_start < 1 else ("batch",):
-        if getattr(plan, name) % count:
+def _check_batch_sizes(recipe: Recipe, count: int, kind: str) -> None:
+    """Refuse batches that cannot be divided evenly among `count` devices or workers."""
+    pipeline = recipe.pipeline
+    keys = ["batch_size"]
+    if pipeline.progressive_start < 1:
+        keys.append("progressive_batch_size")
+    for key in keys:
+        if getattr(pipeline, key) % count:
             raise UsageError(
-                f"`pipeline.{name}` must be a multiple of the number of {sharers}. "
-                f"Received: {getattr(plan, name)} for {count} {sharers}."
+                f"`pipeline.{key}` must be a multiple of the number of {kind}. "
+                f"Received: {getattr(pipeline, key)} for {count} {kind}."
             )
 
 
 def fingerprint(recipe: Recipe, pairs: Sequence[Pair]) -> int:
-    """Return a number of what is learned, and from which pairs, wherever they lie."""
-    task = dataclasses.replace(recipe, data=(), data_root="").dump()
-    task += "\n".join(pair.name for pair in pairs)
-    return int.from_bytes(hashlib.sha256(task.encode()).digest()[:7])
+    """Return a hash of the recipe and of the pairs' names, independent of where the data are."""
+    text = dataclasses.replace(recipe, data=(), data_root="").dump()
+    text += "\n".join(pair.name for pair in pairs)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
 
 
-def _cluster() -> tuple[list[str], int]:
-    """Return the addresses of all workers, and the own place among them, from TF_CONFIG."""
+def _read_tf_config() -> tuple[list[str], int]:
+    """Return the addresses of all workers, and this one's index among them, from TF_CONFIG."""
     text = os.environ.get("TF_CONFIG", "")
     try:
         config = json.loads(text)
@@ -306,8 +328,8 @@ def _cluster() -> tuple[list[str], int]:
             for job in ("chief", "worker")
             for number, address in enumerate(config["cluster"].get(job, []))
         }
-        own = config["task"]["type"], int(config["task"]["index"])
-        index = list(tasks).index(own)
+        own_task = config["task"]["type"], int(config["task"]["index"])
+        worker_index = list(tasks).index(own_task)
         if len(tasks) < 2 or not all(a.rpartition(":")[2].isdigit() for a in tasks.values()):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -316,7 +338,8 @@ def _cluster() -> tuple[list[str], int]:
             "task": {"type": "worker", "index": 0},
         }
         raise UsageError(
-            "`strategy` multiworker reads from TF_CONFIG who the workers are, two or more, and "
-            f"which of them this one is, as {json.dumps(example)}. Received: TF_CONFIG={text!r}."
+            "`strategy` multiworker reads from TF_CONFIG the addresses of the workers, two or "
+            "more, and which of them this process is, as "
+            f"{json.dumps(example)}. Received: TF_CONFIG={text!r}."
         ) from None
-    return list(tasks.values()), index
+    return list(tasks.values()), worker_index
