@@ -28,7 +28,7 @@ def test_models_and_metrics_are_listed_and_created_by_name():
     assert "dashcam_net_tiny" in ll.list_pretrained()
     assert {"psnr", "lpips", "vif"} <= set(ll.list_metrics())
     assert ll.create_model("can24", filters=4, depth=3).count_params() > 0
-    with pytest.raises(ll.UsageError, match="has no option 'filterz'. Known: filters"):
+    with pytest.raises(ll.UsageError, match=r"has no option 'filterz'\. Known: filters"):
         ll.create_model("can24", filterz=4)
 
 

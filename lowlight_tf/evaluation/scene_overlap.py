@@ -13,8 +13,8 @@ def find_shared_scenes(
 ) -> list[str]:
     """Return a warning for each model and data set that share scenes.
 
-    `datasets.leakage` compares the images themselves while a model is trained; when it is evaluated,
-    the training images mostly are elsewhere.
+    `datasets.leakage` compares the images themselves before training; when a model is evaluated, its
+    training images mostly are elsewhere.
 
     Args:
         models: As they were named: shipped models, files, run folders.

@@ -1,4 +1,4 @@
-"""Images of what a model based a result on: its attention, or the illumination that it estimated."""
+"""Images of what a model based a result on: its attention, or its estimated illumination."""
 
 import cv2
 import numpy as np

@@ -172,7 +172,8 @@ def _plots_section(comparison: Comparison) -> str:
 
 def _curves_section(curves: Mapping[str, bytes]) -> str:
     figures = "".join(
-        f'<figure class="curves"><img alt="{html.escape(told)}" src="{_data_uri("svg+xml", drawn)}">'
+        f'<figure class="curves"><img alt="{html.escape(told)}" src="'
+        f'{_data_uri("svg+xml", drawn)}">'
         f"<figcaption>{html.escape(told)}</figcaption></figure>"
         for told, drawn in curves.items()
     )

@@ -100,7 +100,8 @@ def histogram_plot(curves: dict[str, Sequence[float]], label: str) -> str:
         heights = (HISTOGRAM_HEIGHT * (1 - math.sqrt(fraction) / peak) for fraction in fractions)
         corners = " ".join(f"{step + 0.5:g},{height:.1f}" for step, height in enumerate(heights))
         paths.append(
-            f'<polyline class="{kind}" points="0,{HISTOGRAM_HEIGHT} {corners} {len(fractions)},{HISTOGRAM_HEIGHT}"/>'
+            f'<polyline class="{kind}" points="0,{HISTOGRAM_HEIGHT} {corners} '
+            f'{len(fractions)},{HISTOGRAM_HEIGHT}"/>'
         )
     wide = len(next(iter(curves.values())))
     return (
