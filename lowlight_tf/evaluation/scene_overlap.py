@@ -13,7 +13,7 @@ def find_shared_scenes(
 ) -> list[str]:
     """Return a warning for each model and data set that share scenes.
 
-    `datasets.leakage` compares the images themselves before training; when a model is evaluated, its
+    `datasets.leakage` compares the images themselves before training. At an evaluation the
     training images mostly are elsewhere.
 
     Args:

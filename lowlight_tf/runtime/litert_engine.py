@@ -239,7 +239,7 @@ def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
         if dtype == "uint8":
             content = strip_io_quantize_ops(content)
         interpreter = Interpreter(model_content=content, num_threads=threads)
-        # LiteRT verifies the structure only. A file that was partly overwritten with zeros can pass,
+        # LiteRT verifies the structure only. A file that was partly overwritten with zeros passes,
         # with empty tensors; on some of these LiteRT crashes the process.
         if not all(details["name"] for details in interpreter.get_tensor_details()):
             raise ValueError("tensors have no names: the file is damaged")

@@ -11,8 +11,8 @@ def test_a_shipped_net_that_learned_from_lol_v1_is_not_judged_by_lol_v2():
         models, load_models(models), ["lol_v1", "lol_v2_real", "dicm", "a/folder"]
     )
     assert lines == [
-        "dashcam_net_nano_int8 was trained on lol_v1, which shows scenes of lol_v2_real: its numbers "
-        "there say nothing."
+        "dashcam_net_nano_int8 was trained on lol_v1, which shows scenes of lol_v2_real: its "
+        "numbers there say nothing."
     ]
 
 
