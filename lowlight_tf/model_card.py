@@ -1,4 +1,4 @@
-"""The JSON file beside a .tflite file: everything that a device must know of the model."""
+"""The JSON file next to a .tflite file: everything that a device must know of the model."""
 
 import dataclasses
 from pathlib import Path
@@ -72,7 +72,7 @@ class ModelCard:
         if not path.exists():
             raise UsageError(
                 f"No card at {path}. A .tflite file needs the .json that `lowlight-tf export` "
-                "wrote beside it; copy both."
+                "wrote next to it; copy both."
             )
         fields = rename_keys(read_json(path), CARD_FIELDS)
         try:

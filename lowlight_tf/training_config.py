@@ -105,7 +105,7 @@ class TrainingConfig:
     Attributes:
         steps: Number of batches.
         epochs: Length of the run in passes over the training pairs instead, with a validation after
-            each unless `validate_every` says otherwise; 0 goes by `steps`.
+            each unless `validate_every` says otherwise; 0 uses `steps`.
         learning_rate: Of Adam, at its highest.
         beta_1: Of Adam.
         schedule: "constant", "step" (a tenth after a third of the steps), "cosine" (to a

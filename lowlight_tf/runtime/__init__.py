@@ -1,1 +1,1 @@
-"""Run anything on a picture."""
+"""Inference: engines, tasks, tiling, and what devices need."""

@@ -1,1 +1,1 @@
-"""Recipe -> run folder."""
+"""Training: from a recipe to a run folder."""
