@@ -154,7 +154,7 @@ def _load_teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
             f"`training.teacher` must have the ports of {recipe.model}. Received: {folder}, with "
             f"{', '.join(port.name for port in engine.contract.inputs)}."
         )
-    return reparameterize_model(engine.net)
+    return reparameterize_model(engine.model)
 
 
 def _prepare_run_dir(run_dir: Path, recipe: Recipe, resume: bool) -> None:
@@ -329,7 +329,7 @@ def _calibrate_exposure(context: RunContext) -> ExposureFit | None:
         return None
     engine = KerasEngine(run_dir)
     exposure = fit_exposure(
-        engine.net,
+        engine.model,
         engine.contract,
         context.data.train,
         context.val,
@@ -337,7 +337,7 @@ def _calibrate_exposure(context: RunContext) -> ExposureFit | None:
     )
     means = evaluate(engine, context.val, metrics=("psnr", "ssim"), protocol="plain").means
     with atomic_write(run_dir / "model.keras", keep_suffix=True) as part:
-        engine.net.save(part)
+        engine.model.save(part)
     row = next(row for row in state.history.rows if row["step"] == state.best_step)
     row.update({f"val_{name}": mean for name, mean in means.items()})
     print(

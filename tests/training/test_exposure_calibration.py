@@ -78,7 +78,7 @@ def test_a_run_ends_with_the_fit_and_reports_it(streets, tmp_path, capsys):
     ]
     more += ["training.jit_compile=false", "training.validation_split=0.1", f"data=['{streets}']"]
     run = train(Recipe.load("dashcam_net_nano").replace(small + more), tmp_path / "run")
-    model = KerasEngine(run).net
+    model = KerasEngine(run).model
     assert np.abs(np.asarray(model.get_layer("lift_lit").kernel)).max() > 0
     shade_kernel = np.asarray(model.get_layer("lift_shade").kernel)
     assert shade_kernel.size == 48

@@ -142,7 +142,7 @@ def test_a_run_of_version_0_1_0_is_resumed_to_the_same_weights(uninterrupted, re
 def test_only_the_model_is_saved_and_both_sides_are_in_the_log(uninterrupted, recipe):
     without = Recipe.load(uninterrupted / "recipe.toml").replace(["discriminator.model=''"])
     assert without == recipe.replace([*GAN, "discriminator.model=''"])
-    model = KerasEngine(uninterrupted).net
+    model = KerasEngine(uninterrupted).model
     assert list(model.input) == ["low"]
     assert len(model.weights) == sum(
         name.startswith("model/") for name in load_arrays(uninterrupted)
@@ -231,4 +231,4 @@ def test_the_same_learner_trains_a_fusion_model_by_recipe_alone(tmp_path):
     run = train(recipe, tmp_path / "run")
     history = History.load(run / "history.csv")
     assert len(history.column("discriminator_real")[0]) == 2
-    assert set(KerasEngine(run).net.input) == {"visible", "infrared"}
+    assert set(KerasEngine(run).model.input) == {"visible", "infrared"}
