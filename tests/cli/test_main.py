@@ -33,7 +33,7 @@ def test_help_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_reader_that_went_is_no_error_to_be_told():
+def test_a_closed_output_pipe_is_not_reported_as_error():
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as gone:
@@ -50,7 +50,7 @@ def test_a_reader_that_went_is_no_error_to_be_told():
         ["--batch-size=7", "--learning_rate", "0.001"],
     ],
 )
-def test_flags_are_spelled_with_hyphen_or_underscore_with_equals_or_a_space(words, monkeypatch):
+def test_flags_may_have_hyphens_or_underscores_and_equals_or_space(words, monkeypatch):
     seen = []
     monkeypatch.setattr(
         "lowlight_tf.cli.commands.train.run", lambda args: seen.append(build_recipe(args)) or 0
@@ -60,7 +60,7 @@ def test_flags_are_spelled_with_hyphen_or_underscore_with_equals_or_a_space(word
     assert seen[0].training.learning_rate == 1e-3
 
 
-def test_the_command_of_the_seed_is_understood(monkeypatch):
+def test_the_original_training_command_is_parsed(monkeypatch):
     seen = []
     monkeypatch.setattr(
         "lowlight_tf.cli.commands.train.run", lambda args: seen.append(build_recipe(args)) or 0
@@ -89,7 +89,7 @@ def test_the_command_of_the_seed_is_understood(monkeypatch):
         (["download", "lol_v2"], "lol_v1"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line_with_status_2(words, message, tmp_path):
+def test_errors_are_reported_in_one_line_with_status_2(words, message, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "lowlight_tf", *words],
         capture_output=True,

@@ -70,7 +70,7 @@ def off_by(levels):
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_light_times_the_ratio_is_measured_against_the_target(pair, orientation):
+def test_raw_values_times_the_ratio_are_compared_with_the_target(pair, orientation):
     # 0.001 x 100 = 0.1: 25.5 levels, rounded to the even 26; the target is 27.
     (one,) = [pair(levels=27, orientation=orientation)]
     results = evaluate(Greens(), [one], metrics=("psnr", "brightness"))
@@ -78,7 +78,7 @@ def test_light_times_the_ratio_is_measured_against_the_target(pair, orientation)
     assert results.means["psnr"] == pytest.approx(off_by(1))
 
 
-def test_sid_caps_the_ratio_and_the_seed_does_not(pair):
+def test_the_sid_protocol_caps_the_ratio_and_the_other_does_not(pair):
     one = pair(ratio=600, levels=100)  # 0.3 or 0.6: 76 or 153 levels
     sid, half = evaluate_pairs(
         Greens(), [one], metrics=("psnr",), protocols=("sid", "half_resolution")
@@ -88,7 +88,7 @@ def test_sid_caps_the_ratio_and_the_seed_does_not(pair):
     assert half.means["psnr"] == pytest.approx(off_by(53))
 
 
-def test_half_resolution_shrinks_what_is_large(pair):
+def test_the_half_resolution_protocol_downscales_full_size_images(pair):
     one = pair(ratio=200)  # 0.2: 51 levels
     checkers = np.indices((24, 32)).sum(0) % 2 * np.float32(102 / 255)  # their mean is 51
     image_io.write_float_rgb(one.target, np.repeat(checkers[..., None], 3, axis=2))
@@ -102,7 +102,7 @@ def test_half_resolution_shrinks_what_is_large(pair):
     assert evaluate(Greens(), [one], metrics=("psnr",)).means["psnr"] == pytest.approx(off_by(51))
 
 
-def test_a_net_of_half_the_size_is_measured_under_its_own_protocol_only(pair):
+def test_a_half_resolution_model_is_measured_under_its_own_protocol_only(pair):
     assert raw_protocol.default_protocol(RAW_TO_RGB_HALF) == "half_resolution"
     with pytest.raises(UsageError, match=r"not measured under sid\. Pass half_resolution"):
         evaluate(HalfGreens(), [pair()], protocol="sid")
@@ -120,7 +120,7 @@ def test_a_target_may_be_a_long_exposure(pair, tmp_path):
     np.testing.assert_allclose(shown[12, 16] / 65535, 1.099 * 0.1**0.45 - 0.099, atol=2e-3)
 
 
-def test_the_baseline_is_measured_beside_nets(pair):
+def test_the_libraw_baseline_is_measured_like_models(pair):
     light = color.to_srgb(np.float64(0.1))
     one = pair(levels=round(light * 255))
     results = evaluate(load_model("libraw"), [one], metrics=("psnr",))
@@ -135,24 +135,24 @@ def test_the_baseline_is_measured_beside_nets(pair):
         (("loe",), ("sid",), "RAW files have no image for low"),
     ],
 )
-def test_what_cannot_be_measured_of_raw_files_is_said_before(pair, metrics, protocols, words):
+def test_metrics_that_raw_files_cannot_have_are_refused_first(pair, metrics, protocols, words):
     with pytest.raises(UsageError, match=words):
         check_evaluation(Greens(), [pair()], metrics=metrics, protocols=protocols)
 
 
-def test_a_pair_without_a_ratio_is_found_before_anything_is_developed(pair, tmp_path):
+def test_a_pair_without_a_ratio_is_refused_before_any_development(pair, tmp_path):
     one = pair()
     (tmp_path / "ratios.json").write_text('{"a": 0}')
     with pytest.raises(UsageError, match="must give a a ratio above zero"):
         check_evaluation(Greens(), [one], metrics=("psnr",), protocols=("sid",))
 
 
-def test_pictures_are_not_measured_under_protocols_of_raw_files(pair_of):
+def test_images_are_not_measured_under_raw_protocols(pair_of):
     with pytest.raises(UsageError, match="psnr is measured under the protocol plain"):
         evaluate(IdentityEngine(), [pair_of("a", 30, 31)], metrics=("psnr",), protocol="sid")
 
 
-def test_a_sheet_shows_what_was_not_amplified_and_what_was_made_of_it(pair):
+def test_a_contact_sheet_contains_the_unamplified_input_and_the_result(pair):
     one = pair(levels=26)
     sheet = contact_sheet([Greens(), load_model("libraw")], [one], height=24)
     assert sheet.shape == (48, 4 * 32, 3)

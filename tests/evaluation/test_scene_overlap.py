@@ -5,7 +5,7 @@ from lowlight_tf.evaluation.scene_overlap import find_shared_scenes
 from lowlight_tf.fileio import write_json
 
 
-def test_a_shipped_net_that_learned_from_lol_v1_is_not_judged_by_lol_v2():
+def test_a_warning_is_given_if_a_model_trained_on_lol_v1_is_evaluated_on_lol_v2():
     models = ["input", "nano_int8", "clahe"]
     lines = find_shared_scenes(
         models, load_models(models), ["lol_v1", "lol_v2_real", "dicm", "a/folder"]
@@ -16,7 +16,7 @@ def test_a_shipped_net_that_learned_from_lol_v1_is_not_judged_by_lol_v2():
     ]
 
 
-def test_a_run_is_known_by_what_it_wrote(tmp_path):
+def test_the_training_data_of_a_run_are_read_from_its_files(tmp_path):
     engines = load_models(["input"])
     assert find_shared_scenes([str(tmp_path)], engines, ["lol_v1"]) == []
     write_json(tmp_path / "training.json", {"data": {"lol_v2_real": "research", "mine": "CC0"}})

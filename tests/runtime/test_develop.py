@@ -57,7 +57,7 @@ def taken(rng, size=(40, 52), phase="RGGB", orientation=1, wb=(1.0, 1.0, 1.0)):
 
 @pytest.mark.parametrize("size", [None, (16, 16), (16, 32), (32, 16), (64, 64)])
 @pytest.mark.parametrize("phase", cfa.BAYER_PATTERNS)
-def test_every_pixel_of_the_sensor_comes_out_where_it_was(rng, phase, size):
+def test_every_sensor_pixel_keeps_its_position(rng, phase, size):
     picture, digits = taken(rng, phase=phase)
     result = develop(Unfolded(size), picture, ratio=2, dtype=np.float32)
     light = np.minimum(2 * np.maximum(digits - 64.0, 0) / (4095 - 64), 1)
@@ -66,14 +66,14 @@ def test_every_pixel_of_the_sensor_comes_out_where_it_was(rng, phase, size):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_picture_is_upright(rng, orientation):
+def test_the_developed_image_is_upright(rng, orientation):
     picture, _ = taken(rng, orientation=orientation)
     lying, _ = RawImage(picture.raw_values, taken(rng)[0].metadata), None
     expected = picture.metadata.orient(develop(Unfolded(), lying, ratio=3))
     np.testing.assert_array_equal(develop(Unfolded(), picture, ratio=3), expected)
 
 
-def test_the_net_is_shown_balanced_light(rng):
+def test_the_model_gets_white_balanced_values(rng):
     picture, _ = taken(rng, wb=(2.0, 1.0, 1.5))
     result = develop(Unfolded(), picture, ratio=1.5, dtype=np.float32)
     exposed = raw_image.amplify(picture.packed, picture.metadata, 1.5)
@@ -81,7 +81,7 @@ def test_the_net_is_shown_balanced_light(rng):
     np.testing.assert_allclose(result[1::2, 1::2, 0], exposed[..., 3], atol=1e-6)
 
 
-def test_sixteen_bits_are_filled_and_eight_can_be_had(rng):
+def test_the_result_uses_all_16_bits_and_8_bits_on_request(rng):
     picture, _ = taken(rng)
     sixteen = develop(Unfolded(), picture, ratio=1)
     floats = develop(Unfolded(), picture, ratio=1, dtype=np.float32)
@@ -95,7 +95,7 @@ def test_sixteen_bits_are_filled_and_eight_can_be_had(rng):
 @pytest.mark.parametrize(
     ("phase", "size"), [("RGGB", (16, 16)), ("BGGR", None), ("GRBG", (32, 32))]
 )
-def test_half_the_size_is_one_pixel_for_each_cell(rng, phase, size):
+def test_a_half_resolution_result_has_one_pixel_per_cfa_cell(rng, phase, size):
     picture, _ = taken(rng, phase=phase)
     result = develop(Cells(size), picture, ratio=1, dtype=np.float32)
     assert result.shape == (20, 26, 3)
@@ -104,7 +104,7 @@ def test_half_the_size_is_one_pixel_for_each_cell(rng, phase, size):
     np.testing.assert_allclose(result[..., 0], greens, atol=1e-6)
 
 
-def test_a_large_frame_is_never_held_as_floats(rng):
+def test_a_large_frame_is_never_converted_to_float_at_once(rng):
     # 2 megapixels as float32 would be 24 MB of a result, 8 MB of light.
     picture, _ = taken(rng, size=(1024, 2048))
     tracemalloc.start()
@@ -121,18 +121,18 @@ def test_progress_rises_to_one(rng):
     assert shares[-1] == 1
 
 
-def test_what_is_no_bayer_sensor_is_refused_by_nets_of_bayer(rng):
+def test_a_sensor_without_bayer_pattern_is_refused_by_bayer_models(rng):
     picture, _ = taken(rng, size=(36, 36), phase=cfa.XTRANS)
     with pytest.raises(UsageError, match=r"Bayer sensors \(4 channels\)\. Received: X-Trans"):
         develop(Unfolded(), picture, ratio=1)
 
 
-def test_a_ratio_of_nothing_is_refused(rng):
+def test_a_ratio_of_zero_is_refused(rng):
     with pytest.raises(UsageError, match="`ratio` must be a positive number"):
         develop(Unfolded(), taken(rng)[0], ratio=0)
 
 
-def test_nets_of_pictures_do_not_develop_and_the_reverse(rng):
+def test_image_models_refuse_raw_and_raw_models_refuse_images(rng):
     class Bright(Unfolded):
         contract = ENHANCE
 
@@ -142,7 +142,7 @@ def test_nets_of_pictures_do_not_develop_and_the_reverse(rng):
         enhance(Unfolded(), np.zeros((16, 16, 3), np.uint8))
 
 
-def test_the_fitting_ratio_makes_the_mean_gray(rng):
+def test_the_automatic_ratio_makes_the_mean_gray(rng):
     picture, digits = taken(rng, size=(64, 64), wb=(1.5, 1.0, 2.0))
     digits = 64 + (digits - 60) // 100
     dark = RawImage(cfa.pack(digits, "RGGB"), picture.metadata)
@@ -152,14 +152,14 @@ def test_the_fitting_ratio_makes_the_mean_gray(rng):
     assert auto_exposure_ratio(picture) == pytest.approx(1, abs=0.01)  # bright enough as it is
 
 
-def test_a_black_picture_gets_the_largest_ratio():
+def test_a_black_image_gets_the_largest_ratio():
     shot = taken(np.random.default_rng(0))[0].metadata
     black = RawImage(np.full((20, 26, 4), 64, np.uint16), shot)
     assert auto_exposure_ratio(black) == 300
     assert auto_exposure_ratio(black, cap=None) == 2**16
 
 
-def test_libraw_is_a_baseline_that_sees_what_the_camera_said():
+def test_the_libraw_baseline_gets_the_camera_metadata():
     pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
     digits = np.full((32, 40), 164, np.uint16)
     shot = RawMetadata("RGGB", (32, 40), (64.0,) * 4, (4095.0,) * 4)
@@ -175,7 +175,7 @@ def test_libraw_is_a_baseline_that_sees_what_the_camera_said():
 
 
 @pytest.mark.parametrize("name", [n for n in BASELINES if BASELINES.find(n).contract.is_raw])
-def test_packed_images_alone_are_refused_by_what_needs_the_camera_s_words(name):
+def test_packed_images_without_metadata_are_refused_by_the_libraw_baseline(name):
     engine = load_model(name)
     with pytest.raises(UsageError, match="develops RAW files; it takes no packed images"):
         engine({"raw": np.zeros((1, 16, 16, 4), np.float32)})

@@ -17,7 +17,7 @@ DEVICE = ROOT / "tflite"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def test_the_requirements_of_a_device_are_those_of_the_package():
+def test_device_requirements_equal_those_of_the_package():
     base = re.search(r"install_requires=\[(.*?)\]", (ROOT / "setup.py").read_text(), re.DOTALL)[1]
     lines = (DEVICE / "requirements.txt").read_text().splitlines()
     assert [line for line in lines if not line.startswith("#")] == re.findall(r'"(.+?)"', base)
@@ -51,11 +51,11 @@ def test_the_script_enhances_without_tensorflow(folder, tmp_path, rng):
 
 
 def test_the_script_reports_errors_in_one_line(tmp_path):
-    result = run_script("enhance.py", "none.tflite", "dark.png", "bright.png", cwd=tmp_path)
-    assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
-    assert "No file none.tflite" in result.stderr
-    assert "Expected:" in run_script("enhance.py", cwd=tmp_path).stderr
+    done = device("enhance.py", "none.tflite", "dark.png", "bright.png", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "No file none.tflite" in done.stderr
+    assert "Expected:" in device("enhance.py", cwd=tmp_path).stderr
 
 
 @pytest.fixture
@@ -70,20 +70,18 @@ def video(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_camera_loop_processes_a_video_and_saves_the_last_frame(folder, video, tmp_path):
-    result = run_script(
-        "camera.py", folder / "bytes.tflite", video, "--output=last.png", cwd=tmp_path
-    )
-    assert result.returncode == 0, result.stderr
-    first, last = result.stdout.splitlines()
-    assert first == f"30x20 frames of {video} with bytes"
+def test_the_camera_script_processes_a_video_to_its_end_and_keeps_the_last_frame(folder, video, tmp_path):
+    done = device("camera.py", folder / "bytes.tflite", video, "--output=last.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.splitlines()
+    assert first == f"30x20 frames of {video} by bytes"
     assert last.startswith("10 frames in ")
     expected = 255 * (1 - (1 - 38 / 255) ** 2)
     np.testing.assert_allclose(cv2.imread(str(tmp_path / "last.png")), expected, atol=4)
 
 
 @pytest.mark.slow
-def test_the_camera_loop_reads_numbered_images_and_averages_their_thumbnails(folder, tmp_path):
+def test_the_camera_script_reads_numbered_images_and_averages_their_thumbnails(folder, tmp_path):
     for index, grey in enumerate((100, 100, 100, 100, 120)):  # less than a cut
         frame = np.full((8, 12, 3), grey, np.uint8)
         frame[..., 2] += 50  # red: OpenCV writes it last
@@ -100,7 +98,7 @@ def test_the_camera_loop_reads_numbered_images_and_averages_their_thumbnails(fol
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_camera_loop_ends_cleanly_on_a_signal(folder, tmp_path, number):
+def test_the_camera_script_ends_cleanly_on_a_signal(folder, tmp_path, number):
     video = tmp_path / "long.avi"
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"MJPG"), 10, (600, 400))
     for _ in range(100):  # in tiles of 8x12, each takes a tenth of a second
@@ -121,7 +119,7 @@ def test_the_camera_loop_ends_cleanly_on_a_signal(folder, tmp_path, number):
 
 
 @pytest.mark.slow
-def test_the_camera_loop_ends_after_its_duration_and_notifies_the_watchdog(folder, video, tmp_path):
+def test_the_camera_script_ends_after_its_duration_and_notifies_the_watchdog(folder, video, tmp_path):
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(address)
@@ -145,10 +143,10 @@ def test_the_camera_loop_ends_after_its_duration_and_notifies_the_watchdog(folde
         (["MODEL", "night.avi", "--threads", "0"], "`threads` must be at least 1"),
     ],
 )
-def test_the_camera_loop_reports_errors_in_one_line(folder, video, tmp_path, words, reason):
-    words = [folder / "bytes.tflite" if word == "MODEL" else word for word in words]
-    result = run_script("camera.py", *words, cwd=tmp_path)
-    assert result.returncode == 1
-    lines = [line for line in result.stderr.splitlines() if not line.startswith("INFO:")]
-    assert len(lines) == 1, result.stderr
+def test_the_camera_script_reports_errors_in_one_line(folder, video, tmp_path, words, reason):
+    words = [folder / "bytes.tflite" if word == "NET" else word for word in words]
+    done = device("camera.py", *words, cwd=tmp_path)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO:")]
+    assert len(lines) == 1, done.stderr
     assert reason in lines[0]

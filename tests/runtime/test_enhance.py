@@ -64,7 +64,7 @@ def steepest_at_seams(result, size=SIZE):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(100, 130), (130, 100), (20, 130), (90, 30), (32, 48), (7, 5)])
-def test_a_curve_gives_the_same_in_tiles_and_at_once(rng, dtype, shape):
+def test_a_curve_gives_the_same_result_tiled_and_untiled(rng, dtype, shape):
     image = rng.random((*shape, 3), dtype=np.float32)
     if dtype != np.float32:
         image = (image * np.iinfo(dtype).max).astype(dtype)
@@ -74,14 +74,14 @@ def test_a_curve_gives_the_same_in_tiles_and_at_once(rng, dtype, shape):
     np.testing.assert_array_equal(tiled, whole)
 
 
-def test_sixteen_bits_are_not_rounded_to_eight(rng):
+def test_16_bit_images_are_not_rounded_to_8_bit(rng):
     image = rng.integers(0, 65535, (40, 60, 3), dtype=np.uint16)
     result = enhance(Curve(lambda low: low), image)
     np.testing.assert_array_equal(result, image)
 
 
 @pytest.mark.parametrize("shape", [(150, 220), (220, 150)])
-def test_tiles_that_expose_by_themselves_show_no_seams(rng, shape):
+def test_tiles_of_a_normalizing_model_have_no_visible_seams(rng, shape):
     image = smooth(rng, *shape)
     result = enhance(Curve(expose), image)
     size = SIZE if shape[1] > shape[0] else SIZE[::-1]
@@ -101,7 +101,7 @@ def test_lamps_get_no_halo(rng):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("shape", [(150, 220), (220, 150), (300, 40)])
-def test_a_picture_is_enhanced_in_its_own_place(rng, shape, dtype):
+def test_an_image_is_enhanced_in_place(rng, shape, dtype):
     image = smooth(rng, *shape)
     if dtype != np.float32:
         image = (image * np.iinfo(dtype).max).astype(dtype)
@@ -111,7 +111,7 @@ def test_a_picture_is_enhanced_in_its_own_place(rng, shape, dtype):
     np.testing.assert_array_equal(image, expected)
 
 
-def test_the_colors_beside_an_alpha_channel_are_enhanced_in_their_place(rng):
+def test_the_colors_of_an_rgba_image_are_enhanced_in_place(rng):
     image = rng.integers(0, 255, (60, 90, 4), dtype=np.uint8)
     alpha, expected = image[..., 3].copy(), enhance(Curve(np.sqrt), image[..., :3].copy())
     enhance(Curve(np.sqrt), image[..., :3], out=image[..., :3])
@@ -130,14 +130,14 @@ def test_memory_is_bounded_by_the_tile():
     assert peak < 4 * band < image.nbytes
 
 
-def test_a_standing_picture_is_run_once_on_its_side(rng):
+def test_a_portrait_image_is_transposed_and_run_once(rng):
     engine = Curve(np.sqrt)
     image = rng.random((48, 32, 3), dtype=np.float32)
     np.testing.assert_array_equal(enhance(engine, image), np.sqrt(image))
     assert engine.runs == 1
 
 
-def test_a_small_picture_is_mirrored_up_to_the_size(rng):
+def test_a_small_image_is_padded_by_reflection(rng):
     seen = []
     engine = Curve(lambda low: seen.append(low[0]) or low)
     image = rng.random((20, 30, 3), dtype=np.float32)
@@ -145,7 +145,7 @@ def test_a_small_picture_is_mirrored_up_to_the_size(rng):
     np.testing.assert_array_equal(seen[0], np.pad(image, ((0, 12), (0, 18), (0, 0)), "reflect"))
 
 
-def test_an_engine_of_any_size_takes_the_picture_whole_at_its_multiple(rng):
+def test_a_resizable_engine_gets_the_full_image_padded_to_its_multiple(rng):
     seen = []
     engine = Curve(lambda low: seen.append(low.shape) or low, size=None)
     engine.contract = Contract(ENHANCE.inputs, ENHANCE.outputs, multiple_of=16)
@@ -154,7 +154,7 @@ def test_an_engine_of_any_size_takes_the_picture_whole_at_its_multiple(rng):
     assert seen == [(1, 64, 48, 3)]
 
 
-def test_an_engine_of_any_size_gets_tiles_of_a_very_large_picture():
+def test_a_resizable_engine_gets_tiles_of_a_very_large_image():
     shapes = set()
     engine = Curve(lambda low: shapes.add(low.shape) or low, size=None)
     enhance(engine, np.zeros((1500, 1500, 3), np.float32))
@@ -178,12 +178,12 @@ def test_progress_rises_to_one(rng):
         np.zeros((4, 4, 3), np.float64),
     ],
 )
-def test_what_is_no_color_image_is_refused(image):
+def test_an_array_that_is_no_color_image_is_refused(image):
     with pytest.raises(UsageError, match="An image must be"):
         enhance(Curve(np.sqrt), image)
 
 
-def test_a_net_of_two_inputs_is_refused():
+def test_a_model_with_two_inputs_is_refused():
     engine = Curve(np.sqrt)
     engine.contract = Contract((Port("visible", 1), Port("infrared", 1)), (Port("fused", 1),))
     with pytest.raises(UsageError, match="visible"):

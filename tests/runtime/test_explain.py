@@ -37,7 +37,7 @@ def bright_corner(height, width):
 
 
 @pytest.mark.parametrize("size", [None, (48, 64), (64, 48), (16, 24)])
-def test_a_map_lies_over_its_picture_whatever_the_engine_is_run_at(size):
+def test_a_map_is_aligned_with_its_image_for_any_engine_size(size):
     picture = bright_corner(40, 56)
     drawn = explain(Telling(size=size), picture)["where"]
     assert drawn.shape == picture.shape
@@ -46,7 +46,7 @@ def test_a_map_lies_over_its_picture_whatever_the_engine_is_run_at(size):
     assert blue[..., 1].max() < 0.1
 
 
-def test_three_channels_are_blue_green_and_red():
+def test_three_map_channels_are_blue_green_and_red():
     class Lights(Telling):
         def explanation_maps(self, images):
             return {"light_map": np.float32([1, 0.5, 0]).reshape(1, 1, 1, 3).repeat(4, 1)}
@@ -54,7 +54,7 @@ def test_three_channels_are_blue_green_and_red():
     np.testing.assert_allclose(explain(Lights(), bright_corner(8, 8))["light"][3, 3], [0, 0.5, 1])
 
 
-def test_of_two_cameras_the_first_is_what_it_lies_over():
+def test_a_fusion_map_is_drawn_over_the_first_camera():
     wide = Contract(FUSE.inputs, (Port("fused", 1),), multiple_of=8)
     picture = bright_corner(30, 50)
     drawn = explain(Telling(wide), picture, np.zeros((30, 50, 1), np.float32))["where"]
@@ -64,7 +64,7 @@ def test_of_two_cameras_the_first_is_what_it_lies_over():
 
 @pytest.mark.parametrize("size", [None, (48, 64), (64, 48), (8, 16)])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_of_a_raw_picture_it_lies_over_what_is_developed(size, orientation):
+def test_a_raw_map_is_drawn_over_the_developed_image(size, orientation):
     class Unfolding(Telling):
         def __call__(self, images):
             return {"enhanced": images["raw"][..., :3].repeat(2, 1).repeat(2, 2)}
@@ -80,7 +80,7 @@ def test_of_a_raw_picture_it_lies_over_what_is_developed(size, orientation):
     assert drawn[30:, 42:, 1].max() < 0.1
 
 
-def test_the_net_is_run_for_its_maps_alone():
+def test_the_model_is_run_for_its_maps_alone():
     class Listening(Telling):
         def __call__(self, images):
             raise AssertionError("run once more")
@@ -88,7 +88,7 @@ def test_the_net_is_run_for_its_maps_alone():
     assert set(explain(Listening(), bright_corner(8, 8))) == {"where"}
 
 
-def test_who_does_not_tell_is_named():
+def test_a_model_without_explanation_maps_is_named():
     class Silent(Telling):
         def explanation_maps(self, images):
             return {}

@@ -54,7 +54,7 @@ def pictures(rng, shape, dtype=np.float32):
 
 @pytest.mark.parametrize("dtype", KINDS)
 @pytest.mark.parametrize("shape", [(100, 130), (130, 100), (20, 130), (90, 30), (32, 48), (7, 5)])
-def test_a_mix_of_single_pixels_gives_the_same_in_tiles_and_at_once(rng, dtype, shape):
+def test_a_pixelwise_mix_gives_the_same_result_tiled_and_untiled(rng, dtype, shape):
     visible, infrared = pictures(rng, shape, dtype)
     tiled = fuse(Mix(middle), visible, infrared)
     whole = fuse(Mix(middle, size=None), visible, infrared)
@@ -64,12 +64,12 @@ def test_a_mix_of_single_pixels_gives_the_same_in_tiles_and_at_once(rng, dtype, 
 
 
 @pytest.mark.parametrize("dtype", KINDS)
-def test_who_takes_the_visible_luma_gets_the_visible_picture_back_to_the_bit(rng, dtype):
+def test_returning_the_visible_luma_reproduces_the_visible_image_exactly(rng, dtype):
     visible, infrared = pictures(rng, (40, 50), dtype)
     np.testing.assert_array_equal(fuse(load_model("visible"), visible, infrared), visible)
 
 
-def test_the_luma_is_the_nets_and_the_chroma_is_the_visible_pictures(rng):
+def test_luma_is_from_the_model_and_chroma_from_the_visible_image(rng):
     visible, infrared = pictures(rng, (20, 30))
     fused = fuse(Mix(lambda v, i: 0.9 * v + 0.1 * i), visible, infrared)
     luma = 0.9 * color.luma(visible) + 0.1 * infrared[..., 0]
@@ -80,7 +80,7 @@ def test_the_luma_is_the_nets_and_the_chroma_is_the_visible_pictures(rng):
 
 
 @pytest.mark.parametrize("dtype", KINDS)
-def test_what_leaves_the_range_is_cut(dtype):
+def test_values_outside_the_range_are_clipped(dtype):
     visible = np.zeros((4, 4, 3), np.float32)
     visible[..., 0] = 1  # luma 0.299
     infrared = np.ones((4, 4), np.float32)
@@ -90,7 +90,7 @@ def test_what_leaves_the_range_is_cut(dtype):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_cameras_may_give_pictures_of_different_types(rng, kind):
+def test_camera_images_may_have_different_dtypes(rng, kind):
     visible, infrared = pictures(rng, (20, 30))
     infrared[0, 0], infrared[0, 1] = 0, 1
     for end in (0, 1):  # what a radiometric camera counts is stretched by its percentiles
@@ -102,7 +102,7 @@ def test_the_cameras_may_give_pictures_of_different_types(rng, kind):
     assert engine.shown[0]["infrared"].dtype == np.uint8
 
 
-def test_both_are_prepared_first(rng):
+def test_both_images_are_preprocessed_first(rng):
     visible, infrared = pictures(rng, (40, 60), np.uint8)
     infrared = np.uint8(100 + infrared // 16)
     preparation = PairPreprocessing(normalize=True, clahe_visible=2)
@@ -117,7 +117,7 @@ def test_both_are_prepared_first(rng):
     assert np.abs(np.int16(plain) - fused).max() > 8
 
 
-def test_another_size_is_taken_where_the_preparation_allows_it(rng):
+def test_another_size_is_accepted_if_the_preprocessing_allows_it(rng):
     visible, infrared = pictures(rng, (40, 60), np.uint8)
     like = PairPreprocessing(size="infrared")
     assert fuse(Mix(middle), visible, infrared[::2, ::2], preprocessing=like).shape == (20, 30, 3)
@@ -126,14 +126,14 @@ def test_another_size_is_taken_where_the_preparation_allows_it(rng):
 
 
 @pytest.mark.parametrize("form", ["flat", "deep", "three"])
-def test_an_infrared_picture_has_one_channel_or_three_equal_ones(rng, form):
+def test_an_infrared_image_has_one_channel_or_three_equal_ones(rng, form):
     visible, infrared = pictures(rng, (20, 30), np.uint8)
     given = {"flat": infrared[..., 0], "deep": infrared, "three": infrared.repeat(3, axis=2)}
     expected = fuse(Mix(middle), visible, infrared)
     np.testing.assert_array_equal(fuse(Mix(middle), visible, given[form]), expected)
 
 
-def test_thumbnails_show_the_whole_of_their_own_picture(rng):
+def test_thumbnails_are_of_the_full_image_of_their_own_camera(rng):
     glances = (
         Port("visible_glance", 1, size=(4, 6), thumbnail_of="visible"),
         Port("infrared_glance", 1, "thermal", size=(4, 6), thumbnail_of="infrared"),
@@ -150,7 +150,7 @@ def test_thumbnails_show_the_whole_of_their_own_picture(rng):
             np.testing.assert_allclose(glance[0, ..., 0], means, atol=0.004)
 
 
-def test_a_file_of_eight_bits_fuses_pictures_of_any_size(rng, folder):
+def test_an_int8_file_fuses_images_of_any_size(rng, folder):
     engine = load_model(folder / "fused_bytes.tflite")
     for shape in ((8, 12), (12, 8), (30, 17)):
         visible, infrared = pictures(rng, shape, np.uint8)
@@ -162,7 +162,7 @@ def test_a_file_of_eight_bits_fuses_pictures_of_any_size(rng, folder):
         assert np.mean(cut) < 3
 
 
-def test_bytes_go_to_the_engine_as_bytes(rng):
+def test_uint8_images_are_passed_to_the_engine_as_uint8(rng):
     engine = Mix(middle)
     fuse(engine, *pictures(rng, SIZE, np.uint8))
     assert [image.dtype for image in engine.shown[0].values()] == [np.uint8, np.uint8]
@@ -171,14 +171,14 @@ def test_bytes_go_to_the_engine_as_bytes(rng):
 
 @pytest.mark.parametrize("dtype", KINDS)
 @pytest.mark.parametrize("shape", [(150, 220), (300, 40)])
-def test_pictures_are_fused_in_the_place_of_the_visible_one(rng, shape, dtype):
+def test_images_are_fused_in_place_of_the_visible_one(rng, shape, dtype):
     visible, infrared = pictures(rng, shape, dtype)
     expected = fuse(Mix(middle), visible, infrared)
     assert fuse(Mix(middle), visible, infrared, out=visible) is visible
     np.testing.assert_array_equal(visible, expected)
 
 
-def test_the_colors_beside_an_alpha_channel_are_fused_in_their_place(rng):
+def test_the_colors_of_an_rgba_image_are_fused_in_place(rng):
     image = rng.integers(0, 255, (60, 90, 4), dtype=np.uint8)
     infrared = rng.integers(0, 255, (60, 90), dtype=np.uint8)
     alpha, expected = image[..., 3].copy(), fuse(Mix(middle), image[..., :3].copy(), infrared)
@@ -187,7 +187,7 @@ def test_the_colors_beside_an_alpha_channel_are_fused_in_their_place(rng):
     np.testing.assert_array_equal(image[..., 3], alpha)
 
 
-def test_tiles_that_expose_by_themselves_are_held_to_the_whole(rng):
+def test_tiles_of_a_normalizing_model_are_matched_to_the_full_image(rng):
     def expose(visible, infrared):
         return visible * (0.4 / visible.mean()) + 0.1 * infrared
 
@@ -206,13 +206,13 @@ def test_tiles_that_expose_by_themselves_are_held_to_the_whole(rng):
         ((8, 9, 3), (8, 9, 3), "false colors"),
     ],
 )
-def test_what_does_not_fit_is_refused(rng, visible, infrared, reason):
+def test_mismatched_images_are_refused(rng, visible, infrared, reason):
     images = [rng.integers(0, 255, shape, dtype=np.uint8) for shape in (visible, infrared)]
     with pytest.raises(UsageError, match=reason):
         fuse(Mix(middle), *images)
 
 
-def test_a_net_of_one_picture_is_refused(rng):
+def test_a_model_with_one_input_is_refused(rng):
     with pytest.raises(UsageError, match="low"):
         fuse(Mix(middle, contract=ENHANCE), *pictures(rng, (4, 4)))
 
@@ -223,7 +223,7 @@ def test_the_gray_of_opencv_is_the_luma_of_the_metrics(rng):
     assert np.abs(gray - np.rint(color.luma(image))).max() <= 1
 
 
-def test_a_finish_leaves_no_gaps_between_grey_levels(rng):
+def test_the_output_stretch_leaves_no_gaps_between_gray_levels(rng):
     smooth = np.linspace(0.3, 0.7, 4800, dtype=np.float32).reshape(60, 80, 1)
     visible = np.uint8(np.rint(smooth * 255)).repeat(3, axis=2)
     infrared = np.float32(smooth + rng.uniform(-0.01, 0.01, smooth.shape))

@@ -24,7 +24,7 @@ def brighten(x):
 
 @pytest.mark.parametrize("name", ["float", "bytes"])
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
-def test_the_answer_is_of_the_kind_of_the_question(folder, rng, name, dtype):
+def test_the_output_has_the_dtype_of_the_input(folder, rng, name, dtype):
     engine = load_model(folder / f"{name}.tflite")
     assert engine.size == SIZE
     pixels = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
@@ -37,7 +37,7 @@ def test_the_answer_is_of_the_kind_of_the_question(folder, rng, name, dtype):
     np.testing.assert_allclose(result.astype(np.float64), expected, atol=tolerance)
 
 
-def test_a_quantized_file_is_served_by_its_own_scales(folder, rng):
+def test_a_quantized_file_uses_its_own_scales(folder, rng):
     engine = LiteRTEngine(folder / "bytes.tflite")
     pixels = rng.integers(0, 256, (1, *SIZE, 3), dtype=np.uint8)
     as_bytes = engine({"low": pixels})["enhanced"]
@@ -45,7 +45,7 @@ def test_a_quantized_file_is_served_by_its_own_scales(folder, rng):
     np.testing.assert_array_equal(as_bytes, np.rint(as_floats * 255).astype(np.uint8))
 
 
-def test_what_goes_in_is_not_changed(folder, rng):
+def test_inputs_and_earlier_outputs_are_not_modified(folder, rng):
     engine = LiteRTEngine(folder / "float.tflite")
     image = rng.random((1, *SIZE, 3), dtype=np.float32)
     before = image.copy()
@@ -68,7 +68,7 @@ def exposing(rng):
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("exposed", 0.51), ("exposed_bytes", 3)])
-def test_a_thumbnail_is_shown_at_its_port_and_results_are_cut_to_a_byte(
+def test_a_thumbnail_is_fed_to_its_port_and_results_are_clipped_to_uint8(
     folder, exposing, name, tolerance
 ):
     images, expected = exposing
@@ -80,7 +80,7 @@ def test_a_thumbnail_is_shown_at_its_port_and_results_are_cut_to_a_byte(
 
 
 @pytest.mark.parametrize("name", ["exposed", "exposed_bytes"])
-def test_a_thumbnail_may_be_finer_than_bytes(folder, exposing, name):
+def test_a_thumbnail_may_be_float32_while_the_image_is_uint8(folder, exposing, name):
     images, _ = exposing
     engine = LiteRTEngine(folder / f"{name}.tflite")
     expected = engine(images)["enhanced"]
@@ -89,7 +89,7 @@ def test_a_thumbnail_may_be_finer_than_bytes(folder, exposing, name):
     np.testing.assert_array_equal(result, expected)
 
 
-def test_bytes_worth_a_255th_go_in_as_they_are(folder, exposing):
+def test_uint8_inputs_of_scale_one_255th_are_passed_unchanged(folder, exposing):
     images, _ = exposing
     engine = LiteRTEngine(folder / "exposed_bytes.tflite")
     scale, zero = engine._interpreter.get_input_details()[0]["quantization"]
@@ -99,7 +99,7 @@ def test_bytes_worth_a_255th_go_in_as_they_are(folder, exposing):
     np.testing.assert_array_equal(seen, np.int16(images["low"][-1:]) - 128)
 
 
-def test_an_answer_for_each_picture_of_a_batch_needs_its_thumbnail(folder, exposing):
+def test_each_image_of_a_batch_needs_its_thumbnail(folder, exposing):
     images, _ = exposing
     with pytest.raises(UsageError, match=r"as many 'thumbnail' as 'low'\. Received: 1 and 2"):
         LiteRTEngine(folder / "exposed.tflite")({**images, "thumbnail": images["thumbnail"][:1]})
@@ -107,7 +107,7 @@ def test_an_answer_for_each_picture_of_a_batch_needs_its_thumbnail(folder, expos
 
 @pytest.mark.parametrize("name", ["float", "bytes"])
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
-def test_the_answer_is_written_where_it_is_wanted(folder, rng, name, dtype):
+def test_the_output_is_written_to_the_out_argument(folder, rng, name, dtype):
     engine = LiteRTEngine(folder / f"{name}.tflite")
     low = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
     low = low if dtype == np.uint8 else low / np.float32(255)
@@ -125,7 +125,7 @@ def test_the_answer_is_written_where_it_is_wanted(folder, rng, name, dtype):
         ({"enhanced": np.empty((1, *SIZE, 6), np.uint8)[..., ::2]}, "contiguous"),
     ],
 )
-def test_an_answer_has_to_fit_where_it_is_wanted(folder, out, reason):
+def test_an_out_argument_that_does_not_fit_is_refused(folder, out, reason):
     low = np.zeros((1, *SIZE, 3), np.uint8)
     with pytest.raises(UsageError, match=reason):
         LiteRTEngine(folder / "float.tflite")({"low": low}, out=out)
@@ -191,14 +191,14 @@ def copied(folder, tmp_path, content=None, **changes):
         lambda net: net[:-100],
     ],
 )
-def test_a_damaged_file_is_refused_even_if_its_card_was_made_for_it(folder, tmp_path, damage):
+def test_a_damaged_file_is_refused_even_if_its_card_matches(folder, tmp_path, damage):
     path = copied(folder, tmp_path, damage((folder / "float.tflite").read_bytes()))
     with pytest.raises(UsageError, match="cannot be run") as refused:
         LiteRTEngine(path)
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_whose_tensors_lost_their_names_is_refused_before_it_ends_the_process(
+def test_a_file_with_unnamed_tensors_is_refused_before_it_crashes_the_process(
     folder, tmp_path
 ):
     from ai_edge_litert.schema_py_generated import TensorT
@@ -222,7 +222,7 @@ def test_a_file_whose_tensors_lost_their_names_is_refused_before_it_ends_the_pro
         ),
     ],
 )
-def test_a_card_that_says_otherwise_is_refused(folder, tmp_path, changes, said):
+def test_a_card_that_contradicts_its_file_is_refused(folder, tmp_path, changes, said):
     with pytest.raises(UsageError, match=said):
         LiteRTEngine(copied(folder, tmp_path, **changes))
 
@@ -232,11 +232,11 @@ def test_a_missing_file_is_refused(tmp_path):
         load_model(tmp_path / "none.tflite")
 
 
-def test_an_unknown_name_offers_the_known_ones():
+def test_an_unknown_name_is_refused_with_the_available_ones():
     with pytest.raises(UsageError, match="No shipped model is called 'drivin_unet'"):
         load_model("drivin_unet")
 
 
-def test_no_threads_are_refused(folder):
+def test_zero_threads_are_refused(folder):
     with pytest.raises(UsageError, match="threads"):
         LiteRTEngine(folder / "float.tflite", threads=0)

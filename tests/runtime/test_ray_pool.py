@@ -27,18 +27,18 @@ def opener(folder):
     return open_worker
 
 
-def test_each_worker_is_opened_once_and_every_item_is_answered(cluster, tmp_path):
+def test_each_worker_is_initialized_once_and_every_item_has_a_result(cluster, tmp_path):
     answers = dict(ray_pool.map_unordered(range(20), opener(tmp_path)))
     assert answers == {item: item * item for item in range(20)}
     assert 1 <= len(list(tmp_path.iterdir())) <= 2
 
 
-def test_workers_that_need_all_processors_are_one(cluster, tmp_path):
+def test_there_is_one_worker_if_it_needs_all_processors(cluster, tmp_path):
     assert len(list(ray_pool.map_unordered(range(4), opener(tmp_path), cpus=5))) == 4
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_an_item_that_fails_or_kills_its_worker_costs_only_itself(cluster, tmp_path):
+def test_an_item_that_fails_or_crashes_its_worker_loses_only_its_own_result(cluster, tmp_path):
     items = [1, "text", 2, "kill", 3, 4, 5]
     answers = dict(ray_pool.map_unordered(items, opener(tmp_path)))
     assert answers.pop("text").reason.startswith("TypeError: can't multiply")
@@ -46,11 +46,11 @@ def test_an_item_that_fails_or_kills_its_worker_costs_only_itself(cluster, tmp_p
     assert answers == {item: item * item for item in range(1, 6)}
 
 
-def test_no_item_needs_no_ray():
+def test_an_empty_list_does_not_need_ray():
     assert not list(ray_pool.map_unordered([], None))
 
 
-def test_a_cluster_that_is_not_there_is_named(monkeypatch):
+def test_an_unreachable_cluster_is_named(monkeypatch):
     ray = pytest.importorskip("ray")
 
     def init(**_):

@@ -35,7 +35,7 @@ def test_overlapping_tiles_of_the_driving_unet_agree(rng):
     assert after < before / 4
 
 
-def test_a_tile_that_agrees_already_is_left_as_it_is(rng):
+def test_a_tile_that_already_agrees_is_unchanged(rng):
     picture = rng.random((100, 130, 3), dtype=np.float32)
     agreement = TileExposureCompensator(
         np.sqrt, lambda rows, columns: picture[np.ix_(rows, columns)], shape=(100, 130), size=(9, 7)
@@ -44,7 +44,7 @@ def test_a_tile_that_agrees_already_is_left_as_it_is(rng):
     np.testing.assert_array_equal(agreement.apply(tile, 30, 50), tile)
 
 
-def test_a_tile_too_small_for_the_glance_is_left_as_it_is():
+def test_a_tile_too_small_for_the_thumbnail_is_unchanged():
     agreement = TileExposureCompensator(
         np.ones_like,
         lambda rows, columns: np.zeros((2, 2, 3), np.float32),

@@ -22,7 +22,7 @@ def rig(rng, tmp_path):
     return tmp_path
 
 
-def test_folders_become_a_rig(rig, capsys):
+def test_folders_are_calibrated_to_a_rig_file(rig, capsys):
     output = rig / "rig.json"
     folders = [str(rig / "visible"), str(rig / "infrared")]
     assert main(["calibrate", *folders, "--output", str(output), "--method", "phase"]) == 0
@@ -35,7 +35,7 @@ def test_folders_become_a_rig(rig, capsys):
     assert "exists. Pass --overwrite" in capsys.readouterr().err
 
 
-def test_what_cannot_be_used_is_said_and_the_rest_is_done(rig, capsys):
+def test_unusable_pairs_are_reported_and_the_rest_is_used(rig, capsys):
     (rig / "visible" / "lone.png").write_bytes((rig / "visible" / "a.png").read_bytes())
     (rig / "infrared" / "b.png").write_bytes(b"no picture")
     folders = [str(rig / "visible"), str(rig / "infrared")]
@@ -47,7 +47,7 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_done(rig, capsys):
     assert "of 1 pairs" in said.out
 
 
-def test_what_does_not_converge_leaves_no_file(rig, capsys):
+def test_a_calibration_that_does_not_converge_writes_no_file(rig, capsys):
     blank = rig / "blank.png"
     cv2.imwrite(str(blank), np.zeros((128, 160), np.uint8))
     line = ["calibrate", str(rig / "visible" / "a.png"), str(blank)]
@@ -66,7 +66,7 @@ def test_what_does_not_converge_leaves_no_file(rig, capsys):
         (["a.png", "b.png", "--output", "rig.json", "--chessboard", "9"], "such as 9x6"),
     ],
 )
-def test_a_wrong_line_is_said(words, said, tmp_path, monkeypatch, capsys):
+def test_invalid_arguments_are_reported(words, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["calibrate", *words]) == 2
     assert said in capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_every_name_is_listed(kind, capsys):
     assert list(tables) == [kind]
 
 
-def test_the_tables_say_what_matters(capsys):
+def test_the_tables_contain_the_main_properties(capsys):
     assert main(["catalog"]) == 0
     said = capsys.readouterr().out
     assert [line.split(":")[0] for line in said.splitlines() if line[0] != " "] == list(NAMES)
@@ -47,7 +47,7 @@ def test_an_unknown_kind_is_refused(capsys):
     assert "models" in capsys.readouterr().err
 
 
-def test_a_net_is_listed_with_its_size_and_its_result(tmp_path, capsys, monkeypatch):
+def test_a_model_is_listed_with_its_size_and_its_metrics(tmp_path, capsys, monkeypatch):
     (tmp_path / "tiny.tflite").write_bytes(b"")
     ModelCard(
         name="tiny",

@@ -31,7 +31,7 @@ def cells(tab, table):
 
 
 @pytest.mark.slow
-def test_page_csv_and_markdown_hold_the_same_numbers(folder, tmp_path, browser, capsys):
+def test_page_csv_and_markdown_contain_the_same_numbers(folder, tmp_path, browser, capsys):
     output = tmp_path / "out" / "night.html"
     output.parent.mkdir()
     words = [str(folder), "--models=input,gamma", "--metrics=psnr,ssim", "--protocol=plain,luma"]
@@ -65,7 +65,7 @@ def test_page_csv_and_markdown_hold_the_same_numbers(folder, tmp_path, browser, 
 
 
 @pytest.mark.slow
-def test_a_picture_that_fails_is_marked_and_said_and_the_rest_stands(folder, tmp_path, capsys):
+def test_a_failed_image_is_marked_and_reported_and_the_others_are_measured(folder, tmp_path, capsys):
     path = folder / "low" / "b.png"
     path.write_bytes(path.read_bytes()[:60])
     output = tmp_path / "page.html"
@@ -79,7 +79,7 @@ def test_a_picture_that_fails_is_marked_and_said_and_the_rest_stands(folder, tmp
 
 
 @pytest.mark.slow
-def test_pictures_without_targets_are_measured_alone(folder, tmp_path, capsys):
+def test_images_without_targets_are_measured_by_no_reference_metrics(folder, tmp_path, capsys):
     words = ["--models=input", f"--output={tmp_path / 'page.html'}"]
     assert main(["compare", str(folder / "low"), *words]) == 0
     assert "NIQE | LOE | BRIGHTNESS |" in capsys.readouterr().out
@@ -87,7 +87,7 @@ def test_pictures_without_targets_are_measured_alone(folder, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_two_cameras_stand_before_what_fuses_them(tmp_path, rng, capsys):
+def test_both_camera_images_precede_the_fused_results(tmp_path, rng, capsys):
     for side in ("visible", "infrared"):
         image = rng.integers(0, 256, (44, 55, 1), dtype=np.uint8).repeat(3, axis=2)
         write(tmp_path / "cameras" / side / "a.png", image, gray=side == "infrared")
@@ -99,7 +99,7 @@ def test_two_cameras_stand_before_what_fuses_them(tmp_path, rng, capsys):
 
 
 @pytest.mark.slow
-def test_curves_of_a_run_are_shown(folder, tmp_path):
+def test_training_curves_of_a_run_are_included(folder, tmp_path):
     pytest.importorskip("matplotlib")
     run = tmp_path / "first run"
     run.mkdir()
@@ -139,7 +139,7 @@ def test_bad_input_is_one_line_and_writes_nothing(change, message, folder, tmp_p
     assert not list(output.iterdir())
 
 
-def test_what_is_no_data_is_said(tmp_path, folder, capsys):
+def test_a_path_without_images_is_reported(tmp_path, folder, capsys):
     shutil.rmtree(folder / "high")
     (folder / "low" / "b.png").write_bytes(b"no picture")
     for data, message in ((tmp_path / "none", "none"), (folder, "b.png")):

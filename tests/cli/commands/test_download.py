@@ -54,7 +54,7 @@ def written(tmp_path, text, *, url="", sha256=""):
     return str(path)
 
 
-def test_fetches_unpacks_and_counts(server, archive, tmp_path, capsys):
+def test_an_archive_is_downloaded_extracted_and_counted(server, archive, tmp_path, capsys):
     own = written(tmp_path, CARD, url=server.url, sha256=hashlib.sha256(archive).hexdigest())
     root = tmp_path / "data"
     server.max_bytes = 100
@@ -75,14 +75,14 @@ def test_fetches_unpacks_and_counts(server, archive, tmp_path, capsys):
     assert len(server.requests) == 2
 
 
-def test_a_wrong_checksum_unpacks_nothing(server, tmp_path, capsys):
+def test_an_archive_with_a_wrong_checksum_is_not_extracted(server, tmp_path, capsys):
     own = written(tmp_path, CARD, url=server.url, sha256="0" * 64)
     assert main(["download", own, "--data-root", str(tmp_path / "data")]) == 2
     assert "is not the expected file" in capsys.readouterr().err
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_says_what_to_fetch_by_hand(tmp_path, capsys):
+def test_manual_downloads_are_explained(tmp_path, capsys):
     assert main(["download", "lol_v1", "--data-root", str(tmp_path)]) == 1
     said = capsys.readouterr()
     assert "daooshee" in said.out
@@ -91,7 +91,7 @@ def test_says_what_to_fetch_by_hand(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unpacks_what_was_fetched_by_hand(archive, tmp_path, capsys):
+def test_manually_downloaded_archives_are_extracted(archive, tmp_path, capsys):
     own = written(tmp_path, CARD, sha256=hashlib.sha256(archive).hexdigest())
     (tmp_path / "pets (1).zip").write_bytes(archive)
     command = ["download", own, "--data-root", str(tmp_path / "data"), "--archive"]
@@ -105,12 +105,12 @@ def test_unpacks_what_was_fetched_by_hand(archive, tmp_path, capsys):
     assert "a file that exists" in capsys.readouterr().err
 
 
-def test_a_dataset_without_archive_says_so(tmp_path, capsys):
+def test_a_dataset_without_archive_is_reported(tmp_path, capsys):
     assert main(["download", "camvid", "--archive", str(tmp_path / "a.zip")]) == 2
     assert "ROOT/camvid/image" in capsys.readouterr().err
 
 
-def test_check_tells_the_cards_pictures_from_others(archive, tmp_path, capsys):
+def test_check_distinguishes_the_images_of_the_card_from_others(archive, tmp_path, capsys):
     from lowlight_tf.datasets import checksums
 
     place = tmp_path / "data" / "pets"
@@ -130,12 +130,12 @@ def test_check_tells_the_cards_pictures_from_others(archive, tmp_path, capsys):
     assert "train/high: 2 pictures, of which the card has no checksum" in said
 
 
-def test_an_unknown_dataset_is_offered_the_nearest(capsys):
+def test_an_unknown_dataset_is_refused_with_the_closest_match(capsys):
     assert main(["download", "lol_v3"]) == 2
     assert "Known: lol_v1" in capsys.readouterr().err
 
 
-def test_raw_exposures_are_unpacked_from_whatever_leads_to_them(tmp_path, capsys):
+def test_raw_exposures_are_extracted_from_any_root_folder(tmp_path, capsys):
     path = tmp_path / "Sony2025.zip"
     names = ("short/00001_00_0.1s.ARW", "short/20001_00_0.1s.ARW", "long/00001_00_10s.ARW")
     with zipfile.ZipFile(path, "w") as file:
@@ -151,14 +151,14 @@ def test_raw_exposures_are_unpacked_from_whatever_leads_to_them(tmp_path, capsys
     assert "train/names: 1 pictures, NOT as on the card, which has 1865" in capsys.readouterr().out
 
 
-def test_see_in_the_dark_is_fetched_by_hand(tmp_path, capsys):
+def test_see_in_the_dark_is_a_manual_download(tmp_path, capsys):
     assert main(["download", "sid_fuji", "--data-root", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     assert "download it once, by hand" in said
     assert "--archive Fuji2025.zip" in said
 
 
-def test_what_shares_scenes_with_another_dataset_is_told(tmp_path, capsys):
+def test_scenes_in_common_with_another_dataset_are_reported(tmp_path, capsys):
     assert main(["download", "lol_v2_real", "--data-root", str(tmp_path)]) == 1
     said = capsys.readouterr()
     assert "shows scenes of lol_v1" in said.out

@@ -42,7 +42,7 @@ def results(folder):
     return {str(path.relative_to(output)): path.stat().st_mtime_ns for path in files}
 
 
-def test_a_broken_file_is_reported_and_a_second_run_does_only_what_is_left(cluster, folder, capsys):
+def test_a_broken_file_is_reported_and_a_second_run_resumes(cluster, folder, capsys):
     names = [*(f"deep/{index}.png" for index in range(4)), "drive.mp4"]
     assert enhance(folder) == 1
     said = capsys.readouterr()
@@ -70,7 +70,7 @@ def test_a_broken_file_is_reported_and_a_second_run_does_only_what_is_left(clust
     assert not set(second.values()) & set(results(folder).values())
 
 
-def test_the_results_are_those_of_one_process(cluster, folder, tmp_path):
+def test_the_results_equal_those_of_one_process(cluster, folder, tmp_path):
     (folder / "broken.png").unlink()
     assert enhance(folder) == 0
     assert main(["enhance", str(folder), "--output", str(tmp_path / "local")]) == 0
@@ -81,7 +81,7 @@ def test_the_results_are_those_of_one_process(cluster, folder, tmp_path):
         np.testing.assert_allclose(np.int16(one), np.int16(other), atol=1)
 
 
-def test_where_nothing_can_be_done_the_status_is_2(cluster, tmp_path, capsys):
+def test_if_every_file_fails_the_status_is_2(cluster, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/broken.png").write_bytes(b"no picture")
     assert enhance(tmp_path / "in") == 2
@@ -101,7 +101,7 @@ def test_the_missing_extra_is_named(folder, monkeypatch, capsys):
     assert "pip install 'lowlight_tf[ray]'" in capsys.readouterr().err
 
 
-def test_an_interrupted_run_leaves_nothing_that_looks_finished_and_is_not(folder):
+def test_an_interrupted_run_leaves_no_partial_results(folder):
     pytest.importorskip("ray", reason="Ray is not installed ([ray] extra)")
     (folder / "broken.png").unlink()
     pictures = [make_frame(step) for step in range(20)]
@@ -143,7 +143,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_what_two_cameras_saw_is_fused_by_many_workers(cluster, tmp_path, capsys):
+def test_images_of_two_cameras_are_fused_by_several_workers(cluster, tmp_path, capsys):
     for side, level in (("visible", 60), ("infrared", 150)):
         (tmp_path / side).mkdir()
         for index in range(3):

@@ -43,7 +43,7 @@ def photographs(tmp_path, rng):
     return folder
 
 
-def test_photographs_become_raw_files_and_the_protocol_is_named(photographs, tmp_path, capsys):
+def test_raw_files_are_synthesized_from_photographs_and_the_protocol_is_named(photographs, tmp_path, capsys):
     words = ["evaluate", "--model", "libraw", "--data", str(photographs)]
     assert main([*words, "--json", str(tmp_path / "one.json")]) == 0
     said = capsys.readouterr().out
@@ -59,7 +59,7 @@ def test_photographs_become_raw_files_and_the_protocol_is_named(photographs, tmp
     assert len(numbers[0]) == len(made)
 
 
-def test_what_ships_develops_photographs_it_never_saw_6_db_better_than_libraw(tmp_path):
+def test_the_shipped_model_develops_unseen_photographs_6_db_better_than_libraw(tmp_path):
     data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
     for name in ("chelsea", "coffee"):
         photograph = np.float32(getattr(data, name)()[20:276, 100:356]) / 255
@@ -73,7 +73,7 @@ def test_what_ships_develops_photographs_it_never_saw_6_db_better_than_libraw(tm
         assert means["ssim"] > libraw["ssim"] + 0.2
 
 
-def test_what_has_no_partner_is_named_and_the_rest_measured(photographs, tmp_path, capsys):
+def test_unpaired_files_are_named_and_the_rest_is_measured(photographs, tmp_path, capsys):
     made = synthesize_raw_pairs(target_only_folder(photographs), tmp_path / "made")
     made[0].target.unlink()
     assert main(["evaluate", "--model", "libraw", "--data", str(tmp_path / "made")]) == 0
@@ -83,7 +83,7 @@ def test_what_has_no_partner_is_named_and_the_rest_measured(photographs, tmp_pat
     assert "| libraw |" in said.out
 
 
-def test_what_has_no_partner_is_named_by_the_verb_that_found_it(photographs, tmp_path, capsys):
+def test_unpaired_files_are_reported_by_the_calling_verb(photographs, tmp_path, capsys):
     made = synthesize_raw_pairs(target_only_folder(photographs), tmp_path / "made")
     made[0].target.unlink()
     args = argparse.Namespace(command="compare", split=None)
@@ -95,7 +95,7 @@ def test_what_has_no_partner_is_named_by_the_verb_that_found_it(photographs, tmp
     assert "a.dng has no partner" in said
 
 
-def test_a_pair_without_a_ratio_is_named_and_the_rest_measured(photographs, tmp_path, capsys):
+def test_a_pair_without_a_ratio_is_named_and_the_rest_is_measured(photographs, tmp_path, capsys):
     synthesize_raw_pairs(target_only_folder(photographs), tmp_path / "made")
     kept = tmp_path / "kept.json"
     words = ["evaluate", "--model", "libraw", "--data", str(tmp_path / "made"), "--json", str(kept)]
@@ -109,12 +109,12 @@ def test_a_pair_without_a_ratio_is_named_and_the_rest_measured(photographs, tmp_
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_models_of_raw_files_stand_in_no_table_with_others(photographs, capsys):
+def test_raw_models_share_no_table_with_others(photographs, capsys):
     assert main(["evaluate", "--model", "libraw", "input", "--data", str(photographs)]) == 2
     assert "Evaluate them apart" in capsys.readouterr().err
 
 
-def test_the_other_size_of_target_is_a_protocol_of_its_own(photographs, capsys):
+def test_the_other_target_size_is_a_separate_protocol(photographs, capsys):
     words = ["evaluate", "--model", "libraw", "--data", str(photographs)]
     assert main([*words, "--protocol", "sid,half_resolution", "--metrics", "psnr"]) == 0
     said = capsys.readouterr().out
@@ -124,7 +124,7 @@ def test_the_other_size_of_target_is_a_protocol_of_its_own(photographs, capsys):
     assert "measured under the protocol sid or half_resolution" in capsys.readouterr().err
 
 
-def test_of_a_dataset_of_photographs_raw_files_are_made_as_training_makes_them(
+def test_raw_files_of_a_photograph_dataset_are_synthesized_as_in_training(
     photographs, tmp_path, capsys
 ):
     """Those of `lowlight-tf train` of seed 1: so its runs stand beside LibRaw in one table."""

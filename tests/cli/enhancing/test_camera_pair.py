@@ -33,7 +33,7 @@ def fuse(tmp_path):
     return lambda *more: main(["enhance", *words, *map(str, more)])
 
 
-def test_one_picture_and_its_partner_become_one(fuse, tmp_path, rng, capsys):
+def test_one_image_is_fused_with_its_partner(fuse, tmp_path, rng, capsys):
     visible = picture(tmp_path / "day.png", rng)
     infrared = picture(tmp_path / "heat.png", rng, gray=True)
     assert fuse(visible, "--infrared", infrared) == 0
@@ -45,7 +45,7 @@ def test_one_picture_and_its_partner_become_one(fuse, tmp_path, rng, capsys):
     assert np.abs(gray(tmp_path / "out/day.png") - expected)[inside].max() <= 1.5
 
 
-def test_in_folders_partners_bear_one_name_whatever_the_suffix(fuse, tmp_path, rng, capsys):
+def test_partners_in_folders_are_matched_by_stem(fuse, tmp_path, rng, capsys):
     for name in ("one.jpg", "deep/two.png", "three.png"):
         picture(tmp_path / "visible" / name, rng)
     for name in ("one.png", "deep/two.tif", "four.png"):
@@ -71,7 +71,7 @@ def test_in_folders_partners_bear_one_name_whatever_the_suffix(fuse, tmp_path, r
         assert sum(words in line for line in lines) == 1
 
 
-def test_sixteen_bits_and_alpha_stay(fuse, tmp_path, rng):
+def test_16_bits_and_alpha_are_kept(fuse, tmp_path, rng):
     deep = picture(tmp_path / "deep.png", rng, dtype=np.uint16)
     clear = rng.integers(0, 255, (*SHAPE, 4), dtype=np.uint8)
     assert cv2.imwrite(str(tmp_path / "clear.png"), clear)
@@ -83,7 +83,7 @@ def test_sixteen_bits_and_alpha_stay(fuse, tmp_path, rng):
     np.testing.assert_array_equal(results[1][..., 3], clear[..., 3])
 
 
-def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_path, rng):
+def test_a_rig_aligns_infrared_images_of_another_size(fuse, tmp_path, rng):
     visible = picture(tmp_path / "a.png", rng, gray=True)
     infrared = picture(tmp_path / "b.png", rng, gray=True, shape=(12, 16))
     matrix = np.float64([[2, 0, 8], [0, 2, 0], [0, 0, 1]])
@@ -107,7 +107,7 @@ def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_pat
         (["--infrared", "two"], "have one name"),
     ],
 )
-def test_what_cannot_be_carried_out_is_one_line(
+def test_invalid_arguments_are_reported_in_one_line(
     fuse, tmp_path, rng, monkeypatch, capsys, words, said
 ):
     monkeypatch.chdir(tmp_path)
@@ -121,7 +121,7 @@ def test_what_cannot_be_carried_out_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_infrared_picture_is_never_replaced(fuse, tmp_path, rng, capsys):
+def test_an_infrared_image_is_never_overwritten(fuse, tmp_path, rng, capsys):
     visible = picture(tmp_path / "a.png", rng)
     infrared = picture(tmp_path / "out" / "a.png", rng, gray=True)
     before = infrared.read_bytes()
@@ -131,7 +131,7 @@ def test_an_infrared_picture_is_never_replaced(fuse, tmp_path, rng, capsys):
     assert infrared.read_bytes() == before
 
 
-def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
+def test_two_videos_are_fused_and_a_lost_camera_is_reported(tmp_path, capsys):
     pytest.importorskip("av")
     from tests.clips import make_frame as shot
     from tests.clips import read_frames, write_video
@@ -162,7 +162,7 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
         (["none.mp4"], "none.mp4 cannot be opened"),
     ],
 )
-def test_what_two_videos_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, rng, words, said):
+def test_invalid_video_pairs_are_reported_in_one_line(tmp_path, monkeypatch, capsys, rng, words, said):
     pytest.importorskip("av")
     from tests.clips import write_video
 
@@ -180,7 +180,7 @@ def test_what_two_videos_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, rn
 
 
 @pytest.mark.slow
-def test_a_run_alone_fuses_the_embedded_pictures(fusing_run, tmp_path, capsys):
+def test_a_run_without_input_fuses_the_embedded_images(fusing_run, tmp_path, capsys):
     pytest.importorskip("skimage")
     run = tmp_path / "run"
     run.mkdir()

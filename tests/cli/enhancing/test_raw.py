@@ -40,7 +40,7 @@ def enhance(tmp_path):
     return run
 
 
-def test_one_file_becomes_one_picture_of_sixteen_bits(enhance, tmp_path, capsys):
+def test_one_raw_file_is_developed_to_one_16_bit_image(enhance, tmp_path, capsys):
     source = take(tmp_path / "IMG.ARW", orientation=6)
     assert enhance(source, "--ratio", 100, output=tmp_path / "IMG.png") == 0
     assert "1 of 1 images developed by libraw" in capsys.readouterr().out
@@ -50,7 +50,7 @@ def test_one_file_becomes_one_picture_of_sixteen_bits(enhance, tmp_path, capsys)
     np.testing.assert_array_equal(result[..., ::-1], expected)
 
 
-def test_without_a_model_the_net_that_ships_develops(tmp_path, capsys):
+def test_without_a_model_the_shipped_raw_model_is_used(tmp_path, capsys):
     source = take(tmp_path / "IMG.ARW", size=(70, 90))
     out = tmp_path / "IMG.png"
     assert main(["enhance", str(source), "--ratio", "200", "--output", str(out)]) == 0
@@ -61,12 +61,12 @@ def test_without_a_model_the_net_that_ships_develops(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("a.jpg", np.uint8), ("a.tif", np.uint16)])
-def test_the_suffix_says_how_many_bits(enhance, tmp_path, name, dtype):
+def test_the_suffix_determines_the_bit_depth(enhance, tmp_path, name, dtype):
     assert enhance(take(tmp_path / "a.dng"), "--ratio", 100, output=tmp_path / name) == 0
     assert pixels(tmp_path / name).dtype == dtype
 
 
-def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp_path, capfd):
+def test_the_raw_files_of_a_folder_are_developed_and_bad_ones_named(enhance, tmp_path, capfd):
     folder = tmp_path / "in"
     take(folder / "deep/good.dng")
     take(folder / "quiet.nef", black_level=())
@@ -90,21 +90,21 @@ def test_of_a_folder_raw_files_are_developed_and_the_bad_ones_named(enhance, tmp
     assert [path.name for path in (tmp_path / "out").rglob("*.*")] == ["good.png"]
 
 
-def test_black_can_be_told(enhance, tmp_path):
+def test_the_black_level_can_be_set(enhance, tmp_path):
     source = take(tmp_path / "quiet.dng", black_level=(), light=0.002)
     assert enhance(source, "--ratio", 100, "--black", 512) == 0
     level = pixels(tmp_path / "out/quiet.png")[16, 24] / 65535
     np.testing.assert_allclose(level, 1.055 * 0.2 ** (1 / 2.4) - 0.055, atol=0.01)
 
 
-def test_without_a_ratio_the_picture_becomes_gray_and_it_is_said(enhance, tmp_path, capsys):
+def test_without_a_ratio_the_mean_becomes_gray_and_the_ratio_is_reported(enhance, tmp_path, capsys):
     assert enhance(take(tmp_path / "a.dng", light=0.004)) == 0
     assert "a.dng: amplified 45" in capsys.readouterr().err
     light = ((pixels(tmp_path / "out/a.png")[16, 24] / 65535 + 0.055) / 1.055) ** 2.4
     np.testing.assert_allclose(light, 0.18, atol=0.01)
 
 
-def test_a_ratio_is_capped_unless_it_must_not_be(enhance, tmp_path, capsys):
+def test_a_ratio_is_capped_unless_disabled(enhance, tmp_path, capsys):
     source = take(tmp_path / "a.dng", light=0.0005)
     assert enhance(source, "--ratio", 600, output=tmp_path / "capped.png") == 0
     assert (
@@ -130,13 +130,13 @@ def test_a_ratio_is_capped_unless_it_must_not_be(enhance, tmp_path, capsys):
         (["--explain"], "libraw has no outputs that explain"),
     ],
 )
-def test_flags_that_mean_nothing_are_refused(enhance, tmp_path, capsys, words, said):
+def test_flags_without_effect_are_refused(enhance, tmp_path, capsys, words, said):
     assert enhance(take(tmp_path / "a.dng"), *words) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_picture_is_no_raw_file(enhance, tmp_path, capsys):
+def test_an_image_is_refused_as_raw_file(enhance, tmp_path, capsys):
     image_io.write_float_rgb(tmp_path / "a.png", np.zeros((*SIZE, 3), np.float32))
     assert enhance(tmp_path / "a.png", take(tmp_path / "b.dng"), "--ratio", 9) == 1
     said = capsys.readouterr()
@@ -144,7 +144,7 @@ def test_a_picture_is_no_raw_file(enhance, tmp_path, capsys):
     assert "1 of 2 images" in said.out
 
 
-def test_a_model_of_pictures_is_shown_what_libraw_develops(enhance, tmp_path):
+def test_an_image_model_gets_what_libraw_develops(enhance, tmp_path):
     source = take(tmp_path / "a.dng", orientation=6)
     assert enhance(source, "--ratio", 50, model="gamma") == 0
     assert enhance(source, model="gamma", output=tmp_path / "dark.png") == 0
@@ -154,7 +154,7 @@ def test_a_model_of_pictures_is_shown_what_libraw_develops(enhance, tmp_path):
     assert bright.mean() > 2 * dark.mean()
 
 
-def test_a_model_of_pictures_passes_over_raw_files_beside_pictures(enhance, tmp_path, capsys):
+def test_an_image_model_skips_raw_files_next_to_images(enhance, tmp_path, capsys):
     take(tmp_path / "both/a.dng")
     image_io.write_float_rgb(tmp_path / "both/a.jpg", np.full((*SIZE, 3), 0.1, np.float32))
     take(tmp_path / "raws/b.dng")
@@ -163,12 +163,12 @@ def test_a_model_of_pictures_passes_over_raw_files_beside_pictures(enhance, tmp_
     assert found == ["a.jpg", "b.png"]
 
 
-def test_black_is_nothing_to_a_model_of_pictures(enhance, tmp_path, capsys):
+def test_the_black_level_is_refused_for_an_image_model(enhance, tmp_path, capsys):
     assert enhance(take(tmp_path / "a.dng"), "--black", 512, model="gamma") == 2
     assert "Leave out --black-level" in capsys.readouterr().err
 
 
-def test_numbered_files_become_a_video_in_their_order(enhance, tmp_path, capsys):
+def test_numbered_files_become_a_video_in_order(enhance, tmp_path, capsys):
     av = pytest.importorskip("av", reason="PyAV is not installed ([video] extra)")
     for number, light in ((9, 0.001), (10, 0.002), (2, 0.0005)):
         take(tmp_path / "burst" / f"IMG_{number}.dng", light=light)
@@ -189,14 +189,14 @@ def test_numbered_files_become_a_video_in_their_order(enhance, tmp_path, capsys)
     assert "2 of 2 RAW files" in capsys.readouterr().out
 
 
-def test_a_burst_is_amplified_alike_so_that_it_does_not_flicker(enhance, tmp_path, capsys):
+def test_a_burst_is_amplified_by_one_ratio_without_flicker(enhance, tmp_path, capsys):
     pytest.importorskip("av", reason="PyAV is not installed ([video] extra)")
     sources = [take(tmp_path / f"{n}.dng", light=light) for n, light in ((1, 0.004), (2, 0.001))]
     assert enhance(*sources, output=tmp_path / "out.mp4") == 0
     assert capsys.readouterr().err.count("amplified") == 1
 
 
-def test_a_frame_of_another_size_is_left_out_of_a_burst(enhance, tmp_path, capsys):
+def test_a_frame_of_another_size_is_skipped_in_a_burst(enhance, tmp_path, capsys):
     pytest.importorskip("av", reason="PyAV is not installed ([video] extra)")
     sources = [take(tmp_path / "1.dng"), take(tmp_path / "2.dng", size=(32, 32))]
     assert enhance(*sources, "--ratio", 9, output=tmp_path / "out.mp4") == 1
@@ -206,7 +206,7 @@ def test_a_frame_of_another_size_is_left_out_of_a_burst(enhance, tmp_path, capsy
     assert [path.name for path in tmp_path.glob("*.mp4")] == ["out.mp4"]
 
 
-def test_a_burst_of_nothing_leaves_nothing(enhance, tmp_path, capsys):
+def test_a_burst_without_readable_frames_writes_no_file(enhance, tmp_path, capsys):
     pytest.importorskip("av", reason="PyAV is not installed ([video] extra)")
     (tmp_path / "1.dng").write_text("no picture " * 1000)
     assert enhance(tmp_path / "1.dng", output=tmp_path / "out.mp4") == 2
@@ -215,7 +215,7 @@ def test_a_burst_of_nothing_leaves_nothing(enhance, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_net_tells_what_it_went_by(enhance, developing_run, tmp_path):
+def test_an_explanation_is_written_for_a_raw_model(enhance, developing_run, tmp_path):
     model, source = str(developing_run), take(tmp_path / "a.dng", size=(40, 56))
     out = tmp_path / "a.png"
     assert enhance(source, "--ratio", 100, "--explain", model=model, output=out) == 0

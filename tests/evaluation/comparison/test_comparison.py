@@ -46,7 +46,7 @@ def pixels(look):
 
 
 @pytest.mark.slow
-def test_numbers_are_those_of_evaluate_and_costs_are_each_models_own(pair_of):
+def test_metrics_equal_those_of_evaluate_and_costs_are_measured_per_model(pair_of):
     pairs = [pair_of("a", 40, 50), pair_of("b", 40, 120, size=(24, 30))]
     shares = []
     found = compared(
@@ -79,7 +79,7 @@ def test_numbers_are_those_of_evaluate_and_costs_are_each_models_own(pair_of):
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_loses_its_picture_and_no_other(pair_of, monkeypatch):
+def test_a_crashed_process_loses_its_current_image_only(pair_of, monkeypatch):
     monkeypatch.setattr(comparison, "_work", dying)
     pairs = [pair_of(name, 40, 50) for name in "abcd"]
     found = compared(pairs, "input")
@@ -93,7 +93,7 @@ def test_a_process_that_dies_loses_its_picture_and_no_other(pair_of, monkeypatch
 
 
 @pytest.mark.slow
-def test_a_picture_that_cannot_be_read_fails_alone_and_nothing_else_is_no_comparison(pair_of):
+def test_an_unreadable_image_fails_alone_and_an_error_is_raised_if_all_fail(pair_of):
     pairs = [pair_of("a", 40, 50), pair_of("b", 40, 50)]
     path = pairs[1].inputs["low"]
     path.write_bytes(path.read_bytes()[:60])  # its head still tells the size
@@ -106,7 +106,7 @@ def test_a_picture_that_cannot_be_read_fails_alone_and_nothing_else_is_no_compar
 
 
 @pytest.mark.slow
-def test_a_difference_map_is_black_where_the_target_is_met_and_bright_where_it_is_far(pair_of):
+def test_a_difference_map_is_black_where_result_equals_target_and_bright_where_it_differs(pair_of):
     near, far = (
         compared([pair_of("a", 90, 90), pair_of("b", 0, 64)], "input").model_results[0].images
     )
@@ -114,7 +114,7 @@ def test_a_difference_map_is_black_where_the_target_is_met_and_bright_where_it_i
     assert pixels(far.difference).min() > 100
 
 
-def test_a_histogram_tells_which_share_of_the_pixels_is_how_bright():
+def test_a_histogram_contains_the_fraction_of_pixels_per_brightness():
     image = np.zeros((8, 8, 3), np.float32)
     image[:2] = 0.51
     shares = make_preview(image, 640).histogram
@@ -122,7 +122,7 @@ def test_a_histogram_tells_which_share_of_the_pixels_is_how_bright():
     assert sum(shares) == 1
 
 
-def test_pictures_are_shrunk_to_the_width_and_never_enlarged():
+def test_previews_are_downscaled_to_the_width_and_never_upscaled():
     image = np.zeros((30, 60, 3), np.float32)
     small, same = (make_preview(image, width) for width in (20, 640))
     assert (small.height, small.width, *pixels(small).shape[:2]) == (10, 20, 10, 20)

@@ -45,7 +45,7 @@ def sources(tab):
     return tab.evaluate("[...document.querySelectorAll('[src]')].map(one => one.src)")
 
 
-def test_nothing_is_loaded_from_outside(tab):
+def test_no_external_resources_are_loaded(tab):
     assert tab.asked == [tab.url]
     assert tab.evaluate("performance.getEntriesByType('resource').length") == 0
     assert {url[:11] for url in sources(tab)} == {"data:image/"}
@@ -53,7 +53,7 @@ def test_nothing_is_loaded_from_outside(tab):
     assert tab.said == []  # nor was anything refused
 
 
-def test_the_page_forbids_to_load_or_run_anything(tab):
+def test_the_content_security_policy_forbids_external_resources_and_scripts(tab):
     refused = tab.evaluate(
         """() => new Promise(resolve => {
             document.addEventListener("securitypolicyviolation", e => resolve(e.blockedURI));
@@ -65,7 +65,7 @@ def test_the_page_forbids_to_load_or_run_anything(tab):
     tab.said.clear()
 
 
-def test_the_tables_are_those_of_the_other_files(tab):
+def test_the_tables_equal_those_of_csv_and_markdown(tab):
     for name, (head, rows) in {
         "means": tables.means(FOUND),
         "each": tables.per_image_table(FOUND),
@@ -78,7 +78,7 @@ def test_the_tables_are_those_of_the_other_files(tab):
         assert shown == rows
 
 
-def test_a_click_on_a_heading_sorts_and_another_turns_it_round(tab):
+def test_a_click_on_a_heading_sorts_and_a_second_click_reverses_the_order(tab):
     button = tab.get_by_role("button", name="PSNR dB (plain)").first
     button.click()
     assert column(tab, "PSNR dB (plain)") == ["inf", "24.50", "17.00", "8.50"]  # the best first
@@ -100,7 +100,7 @@ def shot(stage):
     return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
 
 
-def test_a_slider_moves_by_mouse_and_keys_and_shows_more_of_one_picture(tab):
+def test_a_slider_is_moved_by_mouse_and_keys_and_reveals_more_of_one_image(tab):
     stage = tab.locator(".stage").nth(1)  # black before, white by the model
     slider = stage.get_by_role("slider")
     middle = shot(stage)
@@ -121,7 +121,7 @@ def test_a_slider_moves_by_mouse_and_keys_and_shows_more_of_one_picture(tab):
     assert "tiny" in slider.get_attribute("aria-label")
 
 
-def test_every_picture_has_a_slider_for_each_model_that_did_not_fail(tab):
+def test_every_image_has_a_slider_for_each_model_that_did_not_fail(tab):
     for row in tab.locator("article").all():
         name = row.locator("h3").inner_text()
         failed = row.locator(".failed")
@@ -132,7 +132,7 @@ def test_every_picture_has_a_slider_for_each_model_that_did_not_fail(tab):
     assert "p1: no room & no time" in tab.locator("header li").inner_text()
 
 
-def test_what_lies_left_can_be_chosen(tab):
+def test_the_left_image_can_be_selected(tab):
     tab.get_by_label("Left of the sliders").select_option("target")
     lefts = tab.locator(".left").all()
     assert {one.get_attribute("alt") for one in lefts} == {"p0, target", "p1, target"}
@@ -143,14 +143,14 @@ def test_what_lies_left_can_be_chosen(tab):
     tab.get_by_label("Left of the sliders").select_option("before")
 
 
-def test_a_plot_has_a_dot_for_each_model_but_the_picture_itself(tab):
+def test_a_plot_has_a_dot_for_each_model_except_the_unchanged_input(tab):
     titles = tab.locator(".pareto .dot title").all_text_contents()
     assert titles == ["tiny: 24.5, 9.5 ms", "<i>odd</i>: 17, 100 ms"]  # infinite is nowhere
     assert tab.locator(".pareto .floor").count() == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_letters_stand_out_from_the_paper_in_light_and_dark(tab, scheme):
+def test_text_has_enough_contrast_in_light_and_dark_mode(tab, scheme):
     tab.emulate_media(color_scheme=scheme)
     colors = tab.evaluate(
         """() => ["body", "p", ".wrong", "figcaption", "a", ".key.made"].map(which => {
@@ -174,6 +174,6 @@ def luminance(color):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_every_picture_says_what_it_is(tab):
+def test_every_image_has_an_alternative_text(tab):
     assert tab.evaluate("[...document.images].every(one => one.alt)")
     assert tab.evaluate("[...document.querySelectorAll('svg')].every(one => one.ariaLabel)")

@@ -7,7 +7,7 @@ from lowlight_tf.evaluation.comparison import tables
 from tests.evaluation.comparison.comparisons import comparison, entry
 
 
-def test_a_model_has_a_row_of_what_it_reaches_and_costs():
+def test_each_model_has_a_row_of_metrics_and_costs():
     found = comparison(
         entry("tiny", 20.0, 21.0, ms=4.0, weights=1234, bytes=56789, peak_mb=91.26),
         entry("lime", 10.0, 11.0),
@@ -21,7 +21,7 @@ def test_a_model_has_a_row_of_what_it_reaches_and_costs():
     )
 
 
-def test_what_failed_is_marked_and_left_out_of_the_mean():
+def test_failed_images_are_marked_and_excluded_from_the_mean():
     found = comparison(
         entry("tiny", 20.0, None, 26.0, failed="no memory"),
         entry("none", None, None, None, failed="no file"),
@@ -40,7 +40,7 @@ def test_what_failed_is_marked_and_left_out_of_the_mean():
     assert "- tiny, p1: no memory" in tables.markdown_report(found)
 
 
-def test_csv_holds_the_numbers_of_both_tables():
+def test_csv_contains_the_numbers_of_both_tables():
     found = comparison(entry("tiny", 20.0, None, bytes=56789, failed="no memory, none"))
     rows = list(csv.DictReader(io.StringIO(tables.as_csv(found))))
     mean, first, second = rows
@@ -54,7 +54,7 @@ def test_csv_holds_the_numbers_of_both_tables():
     assert (second["PSNR dB (plain)"], second["failure"]) == ("failed", "no memory, none")
 
 
-def test_markdown_ends_with_the_line_that_makes_it():
+def test_markdown_ends_with_the_command_that_reproduces_it():
     text = tables.markdown_report(comparison(entry("tiny", 20.0)), command="lowlight-tf compare x")
     assert text.startswith("# night\n\n| model | images |")
     assert text.endswith("\n`lowlight-tf compare x`\n")

@@ -66,7 +66,7 @@ LABELS = {
 }
 
 
-def test_both_cameras_and_what_is_fused_of_them(two_cameras):
+def test_both_cameras_and_the_fused_image_are_evaluated(two_cameras):
     rows = detection_metrics.evaluate_detection(
         {"average": load_model("average")},
         fusion_folder(two_cameras),
@@ -86,7 +86,7 @@ def test_both_cameras_and_what_is_fused_of_them(two_cameras):
     } == {("street", "bright", "bright", 1, 1)}
 
 
-def test_a_person_seen_half_as_surely_is_not_lost(two_cameras):
+def test_a_person_detected_with_half_the_confidence_is_not_lost(two_cameras):
     picture(two_cameras / "visible" / "a.png", (5, 10, 15, 30, 200), (40, 10, 50, 30, 50))
     pairs = fusion_folder(two_cameras)
     visible, _ = detection_metrics.evaluate_detection({}, pairs, detector=Bright(), labels={})
@@ -95,7 +95,7 @@ def test_a_person_seen_half_as_surely_is_not_lost(two_cameras):
     assert visible.agreement is None
 
 
-def test_a_person_whom_neither_label_nor_judge_knows_cannot_be_lost(two_cameras):
+def test_a_person_that_neither_annotation_nor_reference_detector_contains_cannot_be_lost(two_cameras):
     pairs = fusion_folder(two_cameras)
     marked = {"a": LABELS["a"][:1]}
     visible, _ = detection_metrics.evaluate_detection({}, pairs, detector=Bright(), labels=marked)
@@ -107,7 +107,7 @@ def test_a_person_whom_neither_label_nor_judge_knows_cannot_be_lost(two_cameras)
     assert (visible.persons, visible.missed) == (1, 1)
 
 
-def test_the_larger_camera_is_brought_to_the_size_that_labels_are_in(two_cameras):
+def test_the_larger_camera_image_is_resized_to_the_size_of_the_annotations(two_cameras):
     picture(two_cameras / "visible" / "a.png", (15, 20, 45, 60, 200), size=(80, 180))
     pairs = fusion_folder(two_cameras)
     visible, infrared = detection_metrics.evaluate_detection(
@@ -117,7 +117,7 @@ def test_the_larger_camera_is_brought_to_the_size_that_labels_are_in(two_cameras
     assert infrared.precisions["person"] == pytest.approx([1] * 10)
 
 
-def test_before_and_after_the_light_goes(tmp_path):
+def test_detection_is_evaluated_before_and_after_darkening(tmp_path):
     picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
     picture(tmp_path / "b.png", (5, 10, 15, 30, 230))
     pairs = input_only_folder(tmp_path)
@@ -140,7 +140,7 @@ def test_before_and_after_the_light_goes(tmp_path):
     assert calls == [0.5, 1]
 
 
-def test_one_camera_has_one_row_of_inputs(tmp_path):
+def test_one_camera_has_one_input_row(tmp_path):
     picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
     rows = detection_metrics.evaluate_detection(
         {"twice": Twice()}, input_only_folder(tmp_path), detector=Bright(), labels=LABELS
@@ -148,7 +148,7 @@ def test_one_camera_has_one_row_of_inputs(tmp_path):
     assert [row.images for row in rows] == ["input", "twice"]
 
 
-def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
+def test_classes_that_the_detector_does_not_support_are_ignored(tmp_path):
     picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
     labels = {"a": [*LABELS["a"][:1], BoxAnnotation("lamp", (0, 0, 4, 4))]}
     (row,) = detection_metrics.evaluate_detection(
@@ -157,7 +157,7 @@ def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
     assert list(row.precisions) == ["person"]
 
 
-def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
+def test_tables_and_json_contain_the_results(two_cameras, tmp_path):
     pairs = fusion_folder(two_cameras)
     rows = detection_metrics.evaluate_detection(
         {}, pairs, detector=Bright(), labels=LABELS, reference_detector=Bright(0.4)
@@ -183,7 +183,7 @@ def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
     ) + "\n`again`\n"
 
 
-def test_what_is_undefined_is_a_dash_and_null(two_cameras, tmp_path):
+def test_undefined_values_are_a_dash_in_tables_and_null_in_json(two_cameras, tmp_path):
     picture(two_cameras / "visible" / "a.png")
     pairs = fusion_folder(two_cameras)
     rows = detection_metrics.evaluate_detection(
@@ -200,7 +200,7 @@ def test_what_is_undefined_is_a_dash_and_null(two_cameras, tmp_path):
     assert first["mAP@.5"] is None
 
 
-def test_labels_outside_of_their_picture_are_refused(two_cameras):
+def test_boxes_outside_of_their_image_are_refused(two_cameras):
     labels = {"a": [BoxAnnotation("person", (100, 0, 120, 20))]}
     with pytest.raises(UsageError, match=r"a is 40x60.*person labelled at row 10, column 110"):
         detection_metrics.evaluate_detection(
@@ -208,7 +208,7 @@ def test_labels_outside_of_their_picture_are_refused(two_cameras):
         )
 
 
-def test_sixteen_bit_infrared_is_seen_as_eight(two_cameras):
+def test_16_bit_infrared_is_converted_to_8_bit(two_cameras):
     counts = np.full((40, 60, 3), 8000, np.uint16)  # as a radiometric camera counts
     counts[10:30, 40:50] = 8400
     path = two_cameras / "infrared" / "a.png"
@@ -219,7 +219,7 @@ def test_sixteen_bit_infrared_is_seen_as_eight(two_cameras):
     assert [row.precisions["person"][0] for row in rows] == [0, 1]
 
 
-def test_what_an_engine_refuses_names_the_picture(two_cameras):
+def test_an_engines_error_names_the_image(two_cameras):
     class Refuses(Twice):
         def __call__(self, images):
             raise UsageError("Too dark.")
@@ -230,7 +230,7 @@ def test_what_an_engine_refuses_names_the_picture(two_cameras):
         )
 
 
-def test_what_cannot_be_is_refused_before_anything_is_looked_at(two_cameras):
+def test_invalid_arguments_are_refused_before_any_detection(two_cameras):
     both, one = fusion_folder(two_cameras), input_only_folder(two_cameras)
     with pytest.raises(UsageError, match="at least one image"):
         detection_metrics.check_detection({}, [])

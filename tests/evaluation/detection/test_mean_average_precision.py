@@ -64,7 +64,7 @@ def cocos(found, marked, names):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_it_is_what_pycocotools_says(seed):
+def test_average_precision_equals_that_of_pycocotools(seed):
     rng = np.random.default_rng(seed)
     marked, found = zip(*(scene(rng, count) for count in (5, 0, 9, 1, 60)), strict=True)
     names = ["person", "car", "bus"]
@@ -77,7 +77,7 @@ def test_it_is_what_pycocotools_says(seed):
     assert 0.05 < whole < half < 0.95
 
 
-def test_by_hand():
+def test_average_precision_equals_a_hand_computed_value():
     """Two cars; the surest guess is wrong, the second right, the third the same car again."""
     marked = [[BoxAnnotation("car", (0, 0, 10, 10)), BoxAnnotation("car", (50, 50, 60, 60))]]
     boxes = ((90, 90, 99, 99), (0, 0, 10, 10), (0, 0, 10, 9))
@@ -86,7 +86,7 @@ def test_by_hand():
     np.testing.assert_allclose(result, 51 / 101 * 0.5)  # precision 1/2 at recalls 0 to 0.5
 
 
-def test_a_class_that_nobody_marked_has_none():
+def test_a_class_without_annotations_has_no_average_precision():
     found = [[Detection("bus", (0, 0, 9, 9), 0.9)]]
     assert (
         mean_average_precision.average_precisions(
@@ -97,7 +97,7 @@ def test_a_class_that_nobody_marked_has_none():
     assert all(map(math.isnan, mean_average_precision.mean_ap({})))
 
 
-def test_what_is_ignored_counts_neither_way():
+def test_ignored_boxes_are_neither_true_nor_false_positives():
     marked = [
         [BoxAnnotation("car", (0, 0, 9, 9)), BoxAnnotation("car", (20, 20, 60, 60), ignored=True)]
     ]
@@ -106,7 +106,7 @@ def test_what_is_ignored_counts_neither_way():
     np.testing.assert_allclose(mean_average_precision.average_precisions(found, marked)["car"], 1)
 
 
-def test_a_marked_class_that_is_never_found_has_zero():
+def test_an_annotated_class_without_detections_has_average_precision_zero():
     np.testing.assert_array_equal(
         mean_average_precision.average_precisions([[]], [[BoxAnnotation("car", (0, 0, 9, 9))]])[
             "car"
@@ -115,7 +115,7 @@ def test_a_marked_class_that_is_never_found_has_zero():
     )
 
 
-def test_agreement_counts_what_both_have_found():
+def test_agreement_counts_boxes_that_both_detectors_found():
     ours = [Detection("car", (0, 0, 9, 9), 0.4), Detection("person", (20, 0, 29, 9), 0.9)]
     theirs = [Detection("car", (0, 0, 9, 8), 0.9), Detection("car", (20, 0, 29, 9), 0.5)]
     agreed = mean_average_precision.detection_agreement([*ours, ours[0]], theirs)
