@@ -1,4 +1,4 @@
-"""A recipe comes back from TOML as it was, and says what does not fit."""
+"""Recipes are saved to TOML and read unchanged; invalid settings are reported."""
 
 import pytest
 

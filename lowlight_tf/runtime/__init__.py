@@ -1,1 +1,1 @@
-"""Inference: engines, tasks, tiling, and what devices need."""
+"""Run models on images, without TensorFlow."""

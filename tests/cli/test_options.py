@@ -1,4 +1,4 @@
-"""Flags that several verbs share: former names, lists, and the line that repeats a run."""
+"""Flags of several verbs: lists, and the recorded command."""
 
 import argparse
 import shlex
@@ -80,11 +80,11 @@ def test_a_missing_run_is_still_an_error(capsys):
     assert "the following arguments are required: run" in capsys.readouterr().err
 
 
-def test_sweep_is_an_alias_of_the_former_verb():
+def test_sweep_is_an_alias_of_ladder():
     assert ALIASES == {"sweep": "ladder"}
     assert "sweep" not in COMMANDS
-    sweep, ladder = (PARSER.parse_args([verb, "RUN", "--size=8x8"]) for verb in ("sweep", "ladder"))
-    assert sweep.run_command == ladder.run_command
+    sweep, former = (PARSER.parse_args([verb, "RUN", "--size=8x8"]) for verb in ("sweep", "ladder"))
+    assert sweep.run_command == former.run_command
 
 
 @pytest.mark.parametrize(

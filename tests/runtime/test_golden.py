@@ -1,4 +1,4 @@
-"""A file does on this machine what it did where it was made."""
+"""A model file reproduces its golden pair on this machine."""
 
 import numpy as np
 import pytest
@@ -10,14 +10,14 @@ from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 
 @pytest.fixture
-def engine(folder):
-    """A file of uint8."""
-    return LiteRTEngine(folder / "bytes.tflite")
+def engine(tiny_models):
+    """An engine with uint8 input and output."""
+    return LiteRTEngine(tiny_models / "bytes.tflite")
 
 
 @pytest.fixture
 def golden(engine, rng, tmp_path):
-    """Return what writes a golden pair of that file, with some of its images replaced."""
+    """Return a function that writes a golden pair, with some of its images replaced."""
 
     def write(**replaced):
         low = rng.integers(0, 256, (1, *engine.size, 3), dtype=np.uint8)
@@ -47,13 +47,13 @@ def test_the_center_of_an_output_is_sufficient(engine, golden):
 
 
 def test_inputs_may_be_read_from_the_golden_pair_of_another_file(engine, golden):
-    whole = golden()
-    with np.load(whole) as arrays:
+    pair = golden()
+    with np.load(pair) as arrays:
         enhanced = arrays["enhanced"]
-    other = whole.with_name("other.npz")
-    np.savez(other, enhanced=enhanced, inputs_of=whole.name)
+    other = pair.with_name("other.npz")
+    np.savez(other, enhanced=enhanced, inputs_of=pair.name)
     assert golden_db(engine, other) == 120
-    whole.unlink()
+    pair.unlink()
     with pytest.raises(UsageError, match=r"No golden pair at .*pair\.npz"):
         golden_db(engine, other)
 

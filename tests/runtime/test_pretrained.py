@@ -1,4 +1,4 @@
-"""What ships is whole, small, and what its names say."""
+"""The shipped models are complete, small, and match their names."""
 
 import pytest
 
@@ -17,12 +17,12 @@ def test_every_model_has_a_card_and_a_golden_pair_and_all_files_are_small():
 
 
 def test_the_default_models_ship():
-    taken = {
+    defaults = {
         pretrained.default_model(),
         pretrained.default_model(raw=True),
         pretrained.default_model(cameras=True),
     }
-    assert taken <= set(pretrained.list_pretrained())
+    assert defaults <= set(pretrained.list_pretrained())
 
 
 def test_did_fuse_ships_resizable_with_an_output_stretch():

@@ -1,4 +1,4 @@
-"""`lowlight-tf evaluate` prints a table, writes JSON, and refuses what it cannot measure."""
+"""`lowlight-tf evaluate` prints a table, writes JSON, and refuses invalid requests."""
 
 import json
 import shlex
@@ -34,7 +34,7 @@ def test_the_unchanged_input_is_measured(folder, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "PSNR dB (plain)" in out
     assert "PSNR dB (luma)" in out
-    assert out.count("| input |") == 3  # each picture, and the mean
+    assert out.count("| input |") == 3  # each image, and the mean
     assert "48.13" in table.read_text()
     fields = json.loads(numbers.read_text())
     assert [one["protocol"] for one in fields["results"]] == ["plain", "luma"]
@@ -61,14 +61,14 @@ def test_the_requested_split_of_a_folder_is_read(folder, tmp_path, capsys):
 
 
 def test_the_test_part_of_a_folder_is_measured_and_named(folder, tmp_path, capsys):
-    whole = tmp_path / "whole"
+    dataset = tmp_path / "dataset"
     for part in ("train_val", "test", "val"):
-        shutil.copytree(folder, whole / part)
-    for path in whole.glob("test/*/b.png"):
+        shutil.copytree(folder, dataset / part)
+    for path in dataset.glob("test/*/b.png"):
         path.unlink()
-    assert main(["evaluate", "--model=input", f"--data={whole}"]) == 0
-    assert f"| {whole} test |      1 |" in capsys.readouterr().out
-    archive = shutil.make_archive(whole, "zip", tmp_path, "whole")
+    assert main(["evaluate", "--model=input", f"--data={dataset}"]) == 0
+    assert f"| {dataset} test |      1 |" in capsys.readouterr().out
+    archive = shutil.make_archive(dataset, "zip", tmp_path, "dataset")
     assert main(["evaluate", "--model=input", f"--data={archive}", "--split=val"]) == 0
     assert f"| {archive} val |      2 |" in capsys.readouterr().out
     Path(archive).write_bytes(b"no archive")
@@ -112,7 +112,9 @@ def test_model_and_data_are_required(folder, capsys):
 
 
 @pytest.mark.parametrize("place", ["", "low", "visible"])
-def test_images_without_targets_are_measured_by_no_reference_metrics(place, folder, tmp_path, capsys):
+def test_images_without_targets_are_measured_by_no_reference_metrics(
+    place, folder, tmp_path, capsys
+):
     night, sheet = tmp_path / "night", tmp_path / "sheet.png"
     (night / place).mkdir(parents=True)
     for path in sorted((folder / "low").iterdir()):
@@ -137,12 +139,14 @@ def test_each_of_several_datasets_has_its_own_row(folder, tmp_path, capsys):
     assert shlex.split(fields["command"])[4:7] == ["--data", str(folder), str(other)]
 
 
-def test_an_enhancement_model_is_measured_on_the_visible_images_of_a_fusion_dataset(folder, tmp_path, capsys):
+def test_an_enhancement_model_is_measured_on_the_visible_images_of_a_fusion_dataset(
+    folder, tmp_path, capsys
+):
     for side in ("visible", "infrared"):
         shutil.copytree(folder / "low", tmp_path / "root" / "tno" / side)
     words = ["--model=input", "--data=tno", f"--data-root={tmp_path / 'root'}"]
     assert main(["evaluate", *words, "--metrics=brightness"]) == 0
-    assert "| tno test |        2 |" in capsys.readouterr().out
+    assert "| tno test |      2 |" in capsys.readouterr().out
     assert main(["evaluate", *words]) == 2
     assert "no target, which psnr, ssim must have" in capsys.readouterr().err
 
@@ -159,7 +163,7 @@ def cameras(tmp_path, rng):
     return tmp_path / "cameras"
 
 
-def test_fusion_and_enhancement_models_share_a_table(cameras, tmp_path, capsys):
+def test_fusion_and_enhancement_models_are_in_one_table(cameras, tmp_path, capsys):
     numbers, sheet = tmp_path / "results.json", tmp_path / "sheet.png"
     words = ["--model", "input", "infrared", "average", f"--data={cameras}"]
     assert main(["evaluate", *words, f"--json={numbers}", f"--sheet={sheet}"]) == 0
@@ -194,7 +198,7 @@ def test_an_error_of_the_last_dataset_is_reported_before_the_first_is_measured(
 
     monkeypatch.setattr(IdentityEngine, "__call__", lambda self, images: pytest.fail("it ran"))
     (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "bad" / "broken.png").write_bytes(b"no image")
     words = ["--model=input", "--metrics=brightness", "--data", str(folder), str(tmp_path / "bad")]
     assert main(["evaluate", *words]) == 2
     assert "broken.png" in capsys.readouterr().err
@@ -230,10 +234,10 @@ def test_a_run_is_evaluated_on_its_validation_pairs(folder, tmp_path, capsys):
     capsys.readouterr()
     assert main(["evaluate", "--model", *both, "--data", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert all(f"| {name} " in out for name in both)  # two of one name are told apart
+    assert all(f"| {name} " in out for name in both)  # two of one name are distinguished
 
 
-def test_a_warning_is_given_for_scenes_that_were_trained_on(folder, tmp_path, capsys):
+def test_a_warning_is_printed_for_scenes_that_were_trained_on(folder, tmp_path, capsys):
     place = tmp_path / "lol_v2_real" / "Real_captured" / "Test"
     shutil.copytree(folder / "low", place / "Low")
     shutil.copytree(folder / "high", place / "Normal")
@@ -241,9 +245,11 @@ def test_a_warning_is_given_for_scenes_that_were_trained_on(folder, tmp_path, ca
     assert main(["evaluate", *words, "--split", "test", "--metrics", "psnr"]) == 0
     captured = capsys.readouterr()
     assert "| lol_v2_real test |" in captured.out
-    told = [line for line in captured.err.splitlines() if line.startswith("lowlight-tf evaluate")]
-    assert len(told) == 1
-    assert "nano_int8 learned from lol_v1, which shows scenes of lol_v2_real" in told[0]
+    warnings = [
+        line for line in captured.err.splitlines() if line.startswith("lowlight-tf evaluate")
+    ]
+    assert len(warnings) == 1
+    assert "nano_int8 was trained on lol_v1, which shows scenes of lol_v2_real" in warnings[0]
 
 
 def test_a_dataset_without_targets_is_measured_by_no_reference_metrics(folder, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Baselines are named on the command line as nets are."""
+"""Baselines are named on the command line like models."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`lowlight-tf evaluate --task detection` prints what is found, and refuses what cannot be."""
+"""`lowlight-tf evaluate --task detection` prints metrics, and refuses invalid requests."""
 
 import json
 import shlex
@@ -12,7 +12,7 @@ from lowlight_tf.imaging import image_io
 
 @pytest.fixture
 def street(tmp_path):
-    """One person, bright to infrared and nearly black to the visible camera, and its box."""
+    """One person, bright in infrared and nearly black in the visible image, and its box."""
     image = pytest.importorskip("skimage.data", reason="scikit-image is not installed").astronaut()
     image = np.ascontiguousarray(image[::2, ::2])
     warm = image[..., 1:2].repeat(3, axis=2)
@@ -95,6 +95,6 @@ def test_annotations_of_other_images_are_ignored_unless_named(street, capsys):
     (street / "boxes.json").write_text(json.dumps(boxes))
     words = ["evaluate", "--task=detection", f"--data={street}"]
     assert main(words) == 0
-    assert "0 of 1" in capsys.readouterr().out  # persons missed are told without labels
+    assert "0 of 1" in capsys.readouterr().out  # persons missed are reported without labels
     assert main([*words, f"--labels={street / 'boxes.json'}"]) == 2
     assert "labels none of the images" in capsys.readouterr().err

@@ -1,11 +1,5 @@
 """`lowlight-tf train` turns flags into a recipe, and reports errors in one line."""
 
-import os
-import runpy
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from lowlight_tf.cli.commands import train
@@ -19,22 +13,24 @@ ORIGINAL_FLAGS = (
 )
 
 
-def recipe(*words):
-    return train.build_recipe(build_parser().parse_args(["train", *words]))
+def parse_recipe(*words):
+    return train.recipe_of(build_parser().parse_args(["train", *words]))
 
 
 def test_the_flags_of_a_protocol_are_set_in_the_recipe():
-    made = recipe("--data=some/pairs.zip", "--split=0.7", "--epochs=50", "--learning-rate=1e-4")
-    assert made.data == ("some/pairs.zip",)
-    assert made.training.split == "0.7"
-    assert (made.training.epochs, made.training.learning_rate) == (50, 1e-4)
+    result = parse_recipe(
+        "--data=some/pairs.zip", "--split=0.7", "--epochs=50", "--learning-rate=1e-4"
+    )
+    assert result.data == ("some/pairs.zip",)
+    assert result.training.validation_split == 0.3
+    assert (result.training.epochs, result.training.learning_rate) == (50, 1e-4)
 
 
 def test_steps_replace_the_epochs_of_a_recipe(tmp_path):
     path = tmp_path / "long.toml"
     path.write_text("[training]\nepochs = 50\n")
-    assert recipe(f"--recipe={path}").training.epochs == 50
-    short = recipe(f"--recipe={path}", "--steps=3").training
+    assert parse_recipe(f"--recipe={path}").training.epochs == 50
+    short = parse_recipe(f"--recipe={path}", "--steps=3").training
     assert (short.steps, short.epochs) == (3, 0)
 
 
@@ -48,16 +44,17 @@ def test_steps_and_epochs_exclude_each_other(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--split=1.7"], "`split` must be the fraction of the pairs to train on, between 0"),
-        (["--validation-split=1.7"], "`validation_split` must be a fraction between 0 and 1"),
+        (["--split=1.7"], "`validation_split` must be a fraction between 0 and 1"),
         (["--split=no/split.json", "--data={folder}"], "no/split.json (no such file)"),
-        (["--split=0.7"], "`validation_split` is for data without validation pairs"),
+        (["--split=0.7"], "`validation_split` is for data without validation pairs of their own"),
         (["--data=no/pairs.zip"], "a .zip of one, or a dataset's name"),
         (["--data={broken}"], "broken.zip is neither a zip nor a tar file"),
         (["--data={empty}"], "must have the subfolders low, high"),
     ],
 )
-def test_invalid_arguments_are_reported_in_one_line_and_leave_no_run(words, message, tmp_path, capsys):
+def test_invalid_arguments_are_reported_in_one_line_and_leave_no_run(
+    words, message, tmp_path, capsys
+):
     places = {name: tmp_path / name for name in ("folder", "empty")}
     for side in ("low", "high"):
         (paths["folder"] / side).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Labels are read as people write them, and refused where they say nothing."""
+"""Annotations are read in all common formats; other files are refused."""
 
 import json
 
@@ -87,13 +87,13 @@ def test_segmentation_maps_are_converted_to_boxes_of_their_regions(tmp_path):
 
 
 def test_annotations_are_found_next_to_images(tmp_path):
-    picture = tmp_path / "test" / "visible" / "a.png"
-    assert annotations.find_annotations(picture) is None
+    image = tmp_path / "test" / "visible" / "a.png"
+    assert annotations.find_annotations(image) is None
     (tmp_path / "Annotations").mkdir()
-    assert annotations.find_annotations(picture) == tmp_path / "Annotations"
+    assert annotations.find_annotations(image) == tmp_path / "Annotations"
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "boxes.json").touch()
-    assert annotations.find_annotations(picture) == tmp_path / "test" / "boxes.json"
+    assert annotations.find_annotations(image) == tmp_path / "test" / "boxes.json"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_files_without_annotations_are_refused(name, content, reason, tmp_path):
 
 
 def test_images_are_not_read_as_segmentation_maps(tmp_path, rng):
-    picture = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    image_io.save_image(tmp_path / "a.png", image_io.LoadedImage(picture))
+    image = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    image_io.save_image(tmp_path / "a.png", image_io.LoadedImage(image))
     with pytest.raises(UsageError, match="12 classes, values 0 to 11"):
         annotations.read_annotations(tmp_path, ["a"])

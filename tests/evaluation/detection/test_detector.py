@@ -1,4 +1,4 @@
-"""Detectors find people in a real picture, in its own pixels, and refuse what is none."""
+"""Detectors find persons in a real image, in its pixel coordinates."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def nanodet():
 
 @pytest.fixture(scope="module")
 def astronaut():
-    """A picture of 512x512 with one person, whose head is at about row 120, column 220."""
+    """An image of 512x512 with one person, whose head is at about row 120, column 220."""
     return pytest.importorskip("skimage.data", reason="scikit-image is not installed").astronaut()
 
 
@@ -47,8 +47,8 @@ def test_a_person_is_detected(nanodet, astronaut):
 
 def test_boxes_are_in_pixels_of_the_image_for_any_image_size(nanodet, astronaut):
     box = np.array(first_person(nanodet(astronaut)).box)
-    beside = np.hstack([astronaut, np.zeros_like(astronaut)[:, :200]])
-    np.testing.assert_allclose(first_person(nanodet(beside)).box, box, atol=30)
+    wider = np.hstack([astronaut, np.zeros_like(astronaut)[:, :200]])
+    np.testing.assert_allclose(first_person(nanodet(wider)).box, box, atol=30)
     larger = cv2.resize(astronaut, (1024, 1024))
     np.testing.assert_allclose(first_person(nanodet(larger)).box, 2 * box, atol=10)
 
@@ -60,7 +60,7 @@ def test_all_pixel_types_give_the_same_boxes(nanodet, astronaut):
 
 
 def test_a_nanodet_distance_is_the_mean_of_its_distribution(nanodet):
-    """Square of 32 pixels: 16 cells of 8, four of 16, one of 32."""
+    """A square of 32 pixels has 16 cells of 8, four of 16 and one of 32."""
     outputs = []
     for count in (16, 4, 1):
         edges = np.full((1, count, 44), -100.0, np.float32)
@@ -103,9 +103,9 @@ def test_there_are_eighty_classes():
     assert len(set(CLASSES)) == 80
 
 
-@pytest.mark.skipif(not YOLOX.exists(), reason="the second judge is not here: ../shared/weights")
+@pytest.mark.skipif(not YOLOX.exists(), reason="YOLOX is not installed: ../shared/weights")
 def test_both_detectors_find_the_same_person(nanodet, astronaut):
-    ours, theirs = (first_person(look(astronaut)) for look in (nanodet, load_detector(YOLOX)))
+    ours, theirs = (first_person(detect(astronaut)) for detect in (nanodet, load_detector(YOLOX)))
     np.testing.assert_allclose(ours.box, theirs.box, atol=60)
 
 
