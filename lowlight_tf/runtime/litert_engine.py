@@ -27,7 +27,7 @@ SIGN_BIT = np.uint8(128)
 class LiteRTEngine(Engine):
     """An `Engine` over a .tflite file and the card next to it.
 
-    Whatever type the file takes, images are passed and returned as float32 in [0, 1] or as uint8. They
+    Images are passed and returned as float32 in [0, 1] or as uint8, for any type of the file. They
     are written directly into the interpreter's input and read directly from its output; on the way
     8-bit values are converted by lookup tables made from the file's scales and zero points, or
     copied where the table is the identity, as in a file of scale 1/255. An integer file is run
@@ -192,8 +192,8 @@ class LiteRTEngine(Engine):
         expected = (1, *port.shape(size))
         if (shape, dtype) != (expected, self.card.dtype):
             raise UsageError(
-                f"{self.path}: {port.name!r} is {dtype} {shape}, its card specifies {self.card.dtype} "
-                f"{expected}. Export again."
+                f"{self.path}: {port.name!r} is {dtype} {shape}, its card specifies "
+                f"{self.card.dtype} {expected}. Export again."
             )
         if dtype == "uint8" and not 0 < details["quantization"][0] < np.inf:
             raise UsageError(f"{self.path}: {port.name!r} has no quantization scale. Export again.")
@@ -239,7 +239,7 @@ def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
         if dtype == "uint8":
             content = strip_io_quantize_ops(content)
         interpreter = Interpreter(model_content=content, num_threads=threads)
-        # LiteRT verifies the structure only. A file that was partly overwritten with zeros passes,
+        # LiteRT verifies the structure only. A file that is partly overwritten with zeros can pass,
         # with empty tensors; on some of these LiteRT crashes the process.
         if not all(details["name"] for details in interpreter.get_tensor_details()):
             raise ValueError("tensors have no names: the file is damaged")

@@ -1,4 +1,4 @@
-"""`lowlight-tf download`: download, verify and extract a dataset, or explain its manual download."""
+"""`lowlight-tf download`: download, verify and extract a dataset, or explain how to."""
 
 import argparse
 import sys

@@ -133,7 +133,7 @@ def _inputs_and_output(args: argparse.Namespace) -> tuple[list[video.Source], Pa
 
 
 def _sample_inputs(run_folder: Path, contract: "Contract") -> tuple[list[Path], list[Path]]:
-    """Write the sample validation images into the run folder; return visible and infrared folders."""
+    """Write sample images into the run folder; return the visible and the infrared folders."""
     from lowlight_tf.datasets import pairing, synthetic, synthetic_raw
 
     infrared = []

@@ -85,7 +85,7 @@ def test_images_without_targets_are_measured_by_no_reference_metrics(folder, tmp
     words = ["--models=input", f"--output={tmp_path / 'page.html'}"]
     assert main(["compare", str(folder / "low"), *words]) == 0
     assert "NIQE | LOE | BRIGHTNESS |" in capsys.readouterr().out
-    assert "difference from what was given" in (tmp_path / "page.html").read_text()
+    assert "difference from the input" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.slow

@@ -154,14 +154,14 @@ def test_a_plot_has_a_dot_for_each_model_except_the_unchanged_input(tab):
         "tiny: 24.5, 9.5 ms",
         "<i>odd</i>: 17, 100 ms",
     ]  # infinite values are not plotted
-    assert tab.locator(".pareto .floor").count() == 1
+    assert tab.locator(".pareto .baseline").count() == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_enough_contrast_in_light_and_dark_mode(tab, scheme):
     tab.emulate_media(color_scheme=scheme)
     colors = tab.evaluate(
-        """() => ["body", "p", ".wrong", "figcaption", "a", ".key.made"].map(which => {
+        """() => ["body", "p", ".wrong", "figcaption", "a", ".key.result"].map(which => {
             let one = document.querySelector(which), paper = one;
             const read = color => color.match(/[\\d.]+/g).slice(0, 4).map(Number);
             while (read(getComputedStyle(paper).backgroundColor)[3] === 0) {

@@ -48,10 +48,10 @@ def test_better_values_are_further_up_and_the_time_axis_is_logarithmic(higher):
 
 
 def test_a_plot_has_a_description_and_escapes_names():
-    svg = pareto_plot([Point("<b>", 2.0, 20.0)], "A & B", higher=True, floor=20.0)
+    svg = pareto_plot([Point("<b>", 2.0, 20.0)], "A & B", higher=True, baseline=20.0)
     assert 'aria-label="A &amp; B against milliseconds. Pareto front: &lt;b&gt; 20 at 2 ms."' in svg
     assert "<b>" not in svg
-    assert 'class="floor"' in svg
+    assert 'class="baseline"' in svg
 
 
 def test_a_histogram_is_as_high_as_its_largest_fraction():
