@@ -26,11 +26,11 @@ def test_folders_are_calibrated_to_a_rig_file(rig, capsys):
     output = rig / "rig.json"
     folders = [str(rig / "visible"), str(rig / "infrared")]
     assert main(["calibrate", *folders, "--output", str(output), "--method", "phase"]) == 0
-    output = capsys.readouterr().out
-    assert "phase of 2 pairs, 128x160 over 128x160, residual " in output
+    report = capsys.readouterr().out
+    assert "phase of 2 pairs, 128x160 over 128x160, residual " in report
     measured = CameraRig.load(output)
     np.testing.assert_allclose(measured.matrix[:2, 2], [-4, 3], atol=0.3)
-    assert f"{measured.residual_px:.2f} pixels" in output
+    assert f"{measured.residual_px:.2f} pixels" in report
     assert main(["calibrate", *folders, "--output", str(output)]) == 2
     assert "exists. Pass --overwrite" in capsys.readouterr().err
 

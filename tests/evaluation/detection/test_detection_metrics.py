@@ -264,7 +264,7 @@ def test_an_engines_error_names_the_image(two_cameras):
 
 def test_invalid_arguments_are_refused_before_any_detection(two_cameras):
     both, one = fusion_folder(two_cameras), input_only_folder(two_cameras)
-    with pytest.raises(UsageError, match="at min_level one image"):
+    with pytest.raises(UsageError, match="at least one image"):
         detection_metrics.check_detection({}, [])
     with pytest.raises(UsageError, match="Received: 1 of 2"):
         detection_metrics.check_detection({}, [*both, *one])
