@@ -1,4 +1,4 @@
-"""Packages import from lower layers only, and the runtime side never imports TensorFlow."""
+"""Imports only go to lower layers, and the runtime side never imports TensorFlow."""
 
 import ast
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "lowlight_tf"
-LAYERS = (  # from the lowest; a module or subpackage imports those of lower layers only
+LAYERS = (  # from the lowest; a package imports only packages of lower lines
     {"__init__", "checks", "constants", "fileio", "legacy_names"},
     {"contract", "registry", "training_config"},
     {"model_card", "imaging", "layers", "tflite_graph"},
@@ -19,8 +19,8 @@ LAYERS = (  # from the lowest; a module or subpackage imports those of lower lay
     {"cli", "api"},
     {"__main__"},
 )
-LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
-WITHIN_LAYER = {  # (importer, imported) of the same layer
+LAYER = {package: layer for layer, packages in enumerate(LAYERS) for package in packages}
+SAME_LAYER = {  # within a layer: (importer, imported)
     ("fileio", "checks"),
     ("catalog", "metric_catalog"),
     ("losses", "models"),
@@ -30,44 +30,42 @@ WITHIN_LAYER = {  # (importer, imported) of the same layer
     ("training", "export"),
     ("tflite_graph", "model_card"),
 }
-NEEDS_KERAS = {"layers", "losses", "models", "pipeline", "export", "training"}
-MODULES = {path.relative_to(PACKAGE): path for path in PACKAGE.rglob("*.py")}
+TRAINING_SIDE = {"layers", "losses", "models", "pipeline", "export", "training"}
+FILES = {file.relative_to(PACKAGE): file for file in PACKAGE.rglob("*.py")}
 
 
-def list_imports(path):
-    """Yield the full names that a module imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(file):
+    for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_modules_import_from_lower_layers_only(module):
-    importer = module.parts[0].removesuffix(".py")
-    for name in list_imports(MODULES[module]):
-        package, _, rest = name.partition(".")
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_go_to_lower_layers(path):
+    importer = path.parts[0].removesuffix(".py")
+    for name in imports(FILES[path]):
+        top, _, rest = name.partition(".")
         imported = rest.split(".")[0]
-        if package != "lowlight_tf" or imported == importer:
+        if top != "lowlight_tf" or imported == importer:
             continue
-        if imported not in LAYER_OF:  # a name of lowlight_tf/__init__.py itself
+        if imported not in LAYER:  # a name of lowlight_tf/__init__.py itself
             imported = "__init__"
-        is_lower = LAYER_OF[imported] < LAYER_OF[importer]
-        assert is_lower or (importer, imported) in WITHIN_LAYER, f"{module} must not import {name}"
+        allowed = LAYER[imported] < LAYER[importer] or (importer, imported) in SAME_LAYER
+        assert allowed, f"{path} must not import {name}, which is in a higher layer"
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.parts[0] == "models"], ids=str)
-def test_serializable_classes_of_saved_models_are_in_layers(module):
-    # To load a saved model, only the layers are imported, and no architecture.
-    assert "register_keras_serializable" not in MODULES[module].read_text()
+@pytest.mark.parametrize("path", [p for p in FILES if p.parts[0] == "models"], ids=str)
+def test_classes_of_saved_models_are_defined_in_layers(path):
+    # Loading a saved model imports the layers, and no architecture.
+    assert "register_keras_serializable" not in FILES[path].read_text()
 
 
-def test_the_runtime_side_is_imported_without_tensorflow():
-    modules = [
-        m for m in MODULES if m.parts[0].removesuffix(".py") not in NEEDS_KERAS | {"__main__"}
-    ]
-    names = [".".join(("lowlight_tf", *module.with_suffix("").parts)) for module in modules]
+def test_the_runtime_side_imports_without_tensorflow():
+    excluded = TRAINING_SIDE | {"__main__"}
+    runtime_side = [path for path in FILES if path.parts[0].removesuffix(".py") not in excluded]
+    names = [".".join(("lowlight_tf", *path.with_suffix("").parts)) for path in runtime_side]
     code = "import importlib, sys; sys.modules.update(keras=None, tensorflow=None)\n"
     code += f"for name in {names}: importlib.import_module(name)"
     subprocess.run([sys.executable, "-c", code], check=True)

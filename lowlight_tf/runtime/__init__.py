@@ -1,1 +1,1 @@
-"""Run models on images, without TensorFlow."""
+"""Inference: engines, tasks, tiling, and what devices need."""

@@ -53,7 +53,7 @@ def test_a_closed_output_pipe_is_not_reported_as_error():
 def test_flags_may_have_hyphens_or_underscores_and_equals_or_space(words, monkeypatch):
     recipes = []
     monkeypatch.setattr(
-        "lowlight_tf.cli.commands.train.run", lambda args: recipes.append(recipe_of(args)) or 0
+        "lowlight_tf.cli.commands.train.run", lambda args: recipes.append(build_recipe(args)) or 0
     )
     assert main(["train", *words]) == 0
     assert recipes[0].pipeline.batch_size == 7
@@ -63,7 +63,7 @@ def test_flags_may_have_hyphens_or_underscores_and_equals_or_space(words, monkey
 def test_the_original_training_command_is_parsed(monkeypatch):
     recipes = []
     monkeypatch.setattr(
-        "lowlight_tf.cli.commands.train.run", lambda args: recipes.append(recipe_of(args)) or 0
+        "lowlight_tf.cli.commands.train.run", lambda args: recipes.append(build_recipe(args)) or 0
     )
     line = "--batch_size=10 --learning_rate=1e-3 --f_log_step=20 --f_summary_step=20"
     assert main(["train", *line.split(), "--f_save_step=2000"]) == 0

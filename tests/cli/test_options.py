@@ -1,4 +1,4 @@
-"""Flags of several verbs: lists, and the recorded command."""
+"""Flags of several verbs: former names, lists, and the recorded command."""
 
 import argparse
 import shlex

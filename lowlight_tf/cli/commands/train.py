@@ -1,4 +1,4 @@
-"""`lowlight-tf train`: train a model by a recipe and write a run folder."""
+"""`lowlight-tf train`: a recipe and image pairs -> a run folder."""
 
 import argparse
 from pathlib import Path
@@ -34,7 +34,7 @@ RECIPE_KEYS = {  # flag -> key of the recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the command."""
+    """Declare what the command takes."""
     add = parser.add_argument
     add("--model", help="model of the catalog (default: the recipe's)")
     add("--recipe", help="a recipe of the package or a .toml file (default: MODEL_embedded)")
@@ -44,40 +44,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders with low/ and high/ or with train_val/{low,high}, a .zip of one, or names of "
         "datasets (default: the recipe's)",
     )
-    add(
-        "--split",
-        help="fraction of the pairs to train on, such as 0.7 (the rest is validation), or the "
-        "split.json of another run",
+    split = parser.add_mutually_exclusive_group()
+    split.add_argument(
+        "--validation-split",
+        type=float,
+        metavar="FRACTION",
+        help="fraction of the pairs held out for validation, where --data has no val/",
     )
-    add("--data-root", help="folder that contains the datasets named by --data")
-    add("--night", action="store_true", help="synthesize dark inputs from the day images in --data")
+    split.add_argument(
+        "--split-file", metavar="FILE", help="split.json of another run, to train on the same pairs"
+    )
+    split.add_argument("--split", help=argparse.SUPPRESS)
+    add("--data-root", help="folder that holds the datasets named by --data")
+    add_flag(
+        parser,
+        "--synthesize-night",
+        former=("--night",),
+        action="store_true",
+        help="--data holds daylight images: synthesize their low-light inputs",
+    )
     add("--output", type=Path, help="run folder to write (default: runs/RECIPE)")
     add("--resume", action="store_true", help="resume from the newest checkpoint in --output")
     add("--batch-size", type=int, help="pairs in a batch")
-    add("--learning-rate", type=float, help="peak learning rate of Adam")
+    add("--learning-rate", type=float, help="highest learning rate of Adam")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, help="number of training steps (batches)")
-    length.add_argument("--epochs", type=int, help="number of training epochs instead")
-    add("--crop", type=int, help="side of the random square crop (pixels); 0: full images")
-    add("--seed", type=int, help="random seed of weights, order and augmentation")
-    add("--f-log-step", type=int, help="steps between two log lines")
-    add("--f-summary-step", type=int, help="steps between two TensorBoard summaries")
-    add("--f-save-step", type=int, help="steps between two checkpoints")
-    add("--f-validate-step", type=int, help="steps between two validations")
-    add("--augmenter", help="native, imgaug, or imgaug:MODULE:OBJECT ([augment] extra)")
+    length.add_argument("--steps", type=int, help="batches to train on")
+    length.add_argument("--epochs", type=int, help="passes over the training pairs instead")
+    add_flag(
+        parser,
+        "--crop-size",
+        former=("--crop",),
+        type=int,
+        help="side of the square cut from each image (pixels); 0: the full image",
+    )
+    add("--seed", type=int, help="of weights, order and augmentation")
+    for flag, former, what in (
+        ("--log-every", "--f-log-step", "lines of progress"),
+        ("--summary-every", "--f-summary-step", "TensorBoard summaries"),
+        ("--save-every", "--f-save-step", "checkpoints"),
+        ("--validate-every", "--f-validate-step", "validations"),
+    ):
+        add_flag(
+            parser,
+            flag,
+            former=(former,),
+            type=int,
+            metavar="STEPS",
+            help=f"steps between two {what}",
+        )
+    add_flag(
+        parser,
+        "--augmentation",
+        former=("--augmenter",),
+        help="native, imgaug, or imgaug:MODULE:OBJECT ([augment] extra)",
+    )
     add("--precision", help="float32, mixed_float16 or mixed_bfloat16")
     add(
         "--strategy",
         choices=("single", "mirrored", "multiworker"),
         default="single",
-        help="devices that a batch is distributed over: one, all of this machine, or those of all "
-        "processes in TF_CONFIG, each of which runs this command",
+        help="which devices a batch is distributed over: one, all of this machine, or those of all "
+        "processes named in TF_CONFIG, each of which runs this command",
     )
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="any other key of the recipe")
 
 
-def recipe_of(args: argparse.Namespace) -> "Recipe":
-    """Return the recipe, with the settings of the flags."""
+def build_recipe(args: argparse.Namespace) -> "Recipe":
+    """Return the recipe with the flags applied to it."""
     from lowlight_tf.config import Recipe
 
     model = args.model or "driving_unet"
@@ -120,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = build_recipe(args)
     output = args.output or Path("runs") / (args.recipe or f"{recipe.model}_embedded")
     if recipe.data == ("embedded",):
-        print("no --data: training on the embedded pairs (darkened photographs of scikit-image)")
+        print("no data named: training on the embedded pairs, darkened photographs of scikit-image")
 
     from lowlight_tf.training.onednn import enable_onednn_bfloat16
 

@@ -1,5 +1,11 @@
 """`lowlight-tf train` turns flags into a recipe, and reports errors in one line."""
 
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from lowlight_tf.cli.commands import train
@@ -13,24 +19,93 @@ ORIGINAL_FLAGS = (
 )
 
 
-def parse_recipe(*words):
-    return train.recipe_of(build_parser().parse_args(["train", *words]))
+def recipe(*words):
+    return train.build_recipe(build_parser().parse_args(["train", *words]))
 
 
-def test_the_flags_of_a_protocol_are_set_in_the_recipe():
-    result = parse_recipe(
-        "--data=some/pairs.zip", "--split=0.7", "--epochs=50", "--learning-rate=1e-4"
+def test_the_flags_of_a_protocol_reach_the_recipe():
+    built = recipe(
+        "--data=some/pairs.zip", "--validation-split=0.3", "--epochs=50", "--learning-rate=1e-4"
     )
-    assert result.data == ("some/pairs.zip",)
-    assert result.training.validation_split == 0.3
-    assert (result.training.epochs, result.training.learning_rate) == (50, 1e-4)
+    assert built.data == ("some/pairs.zip",)
+    assert built.training.validation_split == 0.3
+    assert (built.training.epochs, built.training.learning_rate) == (50, 1e-4)
 
 
-def test_steps_replace_the_epochs_of_a_recipe(tmp_path):
+@pytest.mark.parametrize(
+    ("former", "today"),
+    [
+        ("--crop=64", "--crop-size=64"),
+        ("--augmenter=imgaug", "--augmentation=imgaug"),
+        ("--night", "--synthesize-night"),
+        ("--f-log-step=7", "--log-every=7"),
+        ("--f-summary-step=7", "--summary-every=7"),
+        ("--f-save-step=7", "--save-every=7"),
+        ("--f-validate-step=7", "--validate-every=7"),
+        ("--split=0.7", "--validation-split=0.3"),
+        ("--split=other/split.json", "--split-file=other/split.json"),
+    ],
+)
+def test_former_flags_are_accepted_and_not_documented(former, today, capsys):
+    assert recipe(former) == recipe(today) != recipe()
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "--help"])
+    documented = capsys.readouterr().out.replace("\n", " ").split()
+    assert former.split("=")[0] not in documented
+    assert f"[{former.split('=')[0]}" not in documented
+    assert today.split("=")[0] in documented
+
+
+@pytest.mark.parametrize("flag", ["--split=0.7", "--validation-split=0.3"])
+def test_a_fraction_takes_the_place_of_the_split_file_of_a_recipe(flag, tmp_path):
+    path = tmp_path / "split.toml"
+    path.write_text("[training]\nsplit_file = 'split.json'\n")
+    training = recipe(f"--recipe={path}", flag).training
+    assert (training.validation_split, training.split_file) == (0.3, "")
+
+
+def test_only_one_way_to_split_is_accepted(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        build_parser().parse_args(["train", "--validation-split=0.3", "--split-file=split.json"])
+    assert "not allowed with argument --validation-split" in capsys.readouterr().err
+
+
+def test_the_script_accepts_the_original_flags(monkeypatch):
+    recipes = []
+    monkeypatch.setattr(train, "run", lambda args: recipes.append(train.build_recipe(args)) or 0)
+    script = str(ROOT / "scripts" / "train.py")
+    monkeypatch.setattr(sys, "argv", [script, *ORIGINAL_FLAGS])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_path(script, run_name="__main__")
+    (built,) = recipes
+    training = built.training
+    assert (built.pipeline.batch_size, training.learning_rate) == (10, 1e-3)
+    assert (training.log_every, training.summary_every, training.save_every) == (20, 20, 2000)
+
+
+@pytest.mark.slow
+def test_the_script_trains_with_the_original_flags(tmp_path):
+    small = ["--steps=2", "--set", "options.filters=4", "options.depth=1", "pipeline.crop_size=16"]
+    small += ["pipeline.progressive_start=1.0"]
+    command = [sys.executable, ROOT / "scripts" / "train.py", *ORIGINAL_FLAGS, *small]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, f"--output={tmp_path / 'run'}"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "model.keras").is_file()
+
+
+def test_steps_take_the_place_of_the_epochs_of_a_recipe(tmp_path):
     path = tmp_path / "long.toml"
     path.write_text("[training]\nepochs = 50\n")
-    assert parse_recipe(f"--recipe={path}").training.epochs == 50
-    short = parse_recipe(f"--recipe={path}", "--steps=3").training
+    assert recipe(f"--recipe={path}").training.epochs == 50
+    short = recipe(f"--recipe={path}", "--steps=3").training
     assert (short.steps, short.epochs) == (3, 0)
 
 
@@ -44,18 +119,17 @@ def test_steps_and_epochs_exclude_each_other(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--split=1.7"], "`validation_split` must be a fraction between 0 and 1"),
+        (["--split=1.7"], "`split` must be the fraction of the pairs to train on, between 0"),
+        (["--validation-split=1.7"], "`validation_split` must be a fraction between 0 and 1"),
         (["--split=no/split.json", "--data={folder}"], "no/split.json (no such file)"),
-        (["--split=0.7"], "`validation_split` is for data without validation pairs of their own"),
+        (["--split=0.7"], "`validation_split` is for data without validation pairs"),
         (["--data=no/pairs.zip"], "a .zip of one, or a dataset's name"),
         (["--data={broken}"], "broken.zip is neither a zip nor a tar file"),
         (["--data={empty}"], "must have the subfolders low, high"),
     ],
 )
-def test_invalid_arguments_are_reported_in_one_line_and_leave_no_run(
-    words, message, tmp_path, capsys
-):
-    places = {name: tmp_path / name for name in ("folder", "empty")}
+def test_an_error_is_one_line_and_leaves_no_run(words, message, tmp_path, capsys):
+    paths = {name: tmp_path / name for name in ("folder", "empty")}
     for side in ("low", "high"):
         (paths["folder"] / side).mkdir(parents=True)
         for name in "ab":
