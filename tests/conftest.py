@@ -1,4 +1,4 @@
-"""What every test may use. Python warnings are errors (pyproject.toml)."""
+"""Fixtures of all tests. Python warnings are errors (pyproject.toml)."""
 
 import os
 import warnings
@@ -14,13 +14,13 @@ from tests.browser import browser  # noqa: F401
 
 @pytest.fixture
 def rng():
-    """A random generator that begins the same in every test."""
+    """A random generator with the same seed in every test."""
     return np.random.default_rng(0)
 
 
 @pytest.fixture(scope="session")
 def untrained_run(tmp_path_factory):
-    """A run folder around a tiny net that learned nothing, with eight dark pictures. Read only."""
+    """A run folder around a tiny untrained model, with eight dark images. Read only."""
     import keras
 
     from lowlight_tf.config import Recipe
@@ -37,9 +37,9 @@ def untrained_run(tmp_path_factory):
     (run / "recipe.toml").write_text(Recipe(options=options).dump(), encoding="utf-8")
     write_json(run / "training.json", {"seed": 1, "steps": 0})
     pairs, rng = [], np.random.default_rng(2)
-    (run / "pictures").mkdir()
+    (run / "images").mkdir()
     for index in range(8):
-        path = run / "pictures" / f"{index}.png"
+        path = run / "images" / f"{index}.png"
         coarse = rng.random((6, 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
         image_io.write_float_rgb(
             path, (0.2 * coarse + 0.02 * rng.random(coarse.shape)).astype(np.float32)
@@ -51,7 +51,7 @@ def untrained_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def fusing_run(tmp_path_factory):
-    """A run folder around a tiny net of two cameras that learned nothing. Read only."""
+    """A run folder around a tiny untrained fusion model. Read only."""
     import keras
 
     from lowlight_tf.config import Recipe
@@ -88,7 +88,7 @@ def fusing_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A Ray of this machine with two processors."""
+    """A local Ray cluster with two processors."""
     ray = pytest.importorskip("ray", reason="Ray is not installed ([ray] extra)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's own
@@ -99,7 +99,7 @@ def cluster():
 
 @pytest.fixture(scope="session")
 def developing_run(tmp_path_factory):
-    """A run folder around a tiny net of RAW pictures that learned nothing, and four pairs."""
+    """A run folder around a tiny untrained RAW model, with four pairs. Read only."""
     import keras
 
     from lowlight_tf.config import Recipe
@@ -112,10 +112,10 @@ def developing_run(tmp_path_factory):
     run = tmp_path_factory.mktemp("developing")
     options = {"filters": 2, "depth": 1}
     keras.utils.set_random_seed(1)
-    net = attention_unet(**options)
-    bias = net.get_layer("picture").bias
+    model = attention_unet(**options)
+    bias = model.get_layer("picture").bias
     bias.assign(np.full(bias.shape, 0.4))
-    net.save(run / "model.keras")
+    model.save(run / "model.keras")
     RAW_TO_RGB.save(run / "contract.json")
     recipe = Recipe(model="attention_unet", options=options).replace(
         ["pipeline.crop_size=8", "pipeline.batch_size=2"]
@@ -126,8 +126,10 @@ def developing_run(tmp_path_factory):
         (run / side).mkdir()
     for index in range(4):
         short, high = run / "raw" / f"{index}.dng", run / "high" / f"{index}.png"
-        digits = rng.integers(500, 700, (40, 48), dtype=np.uint16)
-        dng.write(short, digits, "RGGB", bit_depth=14, black_level=(512,), camera_wb=(2, 1, 1.5))
+        raw_values = rng.integers(500, 700, (40, 48), dtype=np.uint16)
+        dng.write(
+            short, raw_values, "RGGB", bit_depth=14, black_level=(512,), camera_wb=(2, 1, 1.5)
+        )
         image_io.write_float_rgb(high, rng.random((40, 48, 3), dtype=np.float32))
         pairs.append({"name": str(index), "inputs": {"raw": str(short)}, "target": str(high)})
     write_json(run / "ratios.json", {str(index): 50 for index in range(4)})

@@ -1,4 +1,4 @@
-"""A recipe comes back from TOML as it was, and says what does not fit."""
+"""Recipes are saved to TOML and read unchanged; invalid settings are reported."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from lowlight_tf.training_config import TrainingConfig
 
 
 @pytest.mark.parametrize("name", [path.stem for path in RECIPE_DIR.glob("*.toml")])
-def test_every_shipped_recipe_comes_back_as_it_was(name, tmp_path):
+def test_every_shipped_recipe_survives_a_round_trip(name, tmp_path):
     recipe = Recipe.load(name)
     (tmp_path / "again.toml").write_text(recipe.dump())
     assert Recipe.load(tmp_path / "again.toml") == recipe
@@ -24,7 +24,7 @@ def test_a_setting_replaces_one_key():
     assert recipe.training.schedule == "step"
 
 
-def test_a_critic_comes_and_goes_by_a_setting():
+def test_a_discriminator_is_added_and_removed_by_a_setting():
     plain = Recipe()
     assert "discriminator" not in plain.dump()
     assert "discriminator" not in plain.fields()
@@ -38,7 +38,7 @@ def test_a_critic_comes_and_goes_by_a_setting():
     assert "discriminator" not in against.replace(["critic.model=''"]).dump()
 
 
-def test_of_two_lengths_of_a_run_the_one_that_is_said_last_counts():
+def test_the_last_of_steps_and_epochs_counts():
     long = Recipe().replace(["training.epochs=50"])
     assert long.training.epochs == 50
     assert long.replace(["training.steps=7"]).training.epochs == 0
@@ -51,7 +51,7 @@ def test_a_split_is_a_fraction_held_out_or_a_file():
     assert Recipe().replace(["training.split='a/split.json'"]).training.split_file == "a/split.json"
 
 
-def test_a_plateau_has_no_warm_up_and_its_floor_is_below_its_rate():
+def test_a_plateau_schedule_has_no_warm_up_and_a_minimum_below_its_learning_rate():
     with pytest.raises(UsageError, match=r"plateau takes no warm-up\. Received: warmup=3"):
         TrainingConfig(schedule="plateau", warmup=3)
     with pytest.raises(UsageError, match=r"`plateau_min_lr` must be .* at most the learning rate"):
@@ -92,13 +92,13 @@ def test_gradients_are_clipped_in_one_way():
         ("training.split='nan'", "`validation_split` must be a fraction between 0 and 1"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(setting, message):
+def test_an_invalid_setting_is_reported_in_one_line(setting, message):
     with pytest.raises(UsageError, match=message) as caught:
         Recipe().replace([setting])
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_recipe_is_answered_with_the_nearest():
+def test_an_unknown_recipe_is_refused_with_the_closest_match():
     with pytest.raises(UsageError, match="Known: driving_unet"):
         Recipe.load("driving_unt")
 

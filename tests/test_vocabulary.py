@@ -1,4 +1,4 @@
-"""Names in the code are the field's: former private words do not come back."""
+"""Names in the code are the standard terms of the field, not the former private words."""
 
 import ast
 import re
@@ -7,10 +7,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+FOLDERS = ("lowlight_tf", "scripts", "benchmarks", "tflite")
+TEST_FOLDERS = (
+    "classical",
+    "cli/enhancing",
+    "demo",
+    "evaluation",
+    "metrics",
+    "notebooks",
+    "runtime",
+    "tflite_graph",
+    "video",
+)
 FILES = sorted(
-    path
-    for folder in ("lowlight_tf", "scripts", "benchmarks", "tflite")
-    for path in (ROOT / folder).rglob("*.py")
+    [
+        *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")),
+        *(path for folder in TEST_FOLDERS for path in (ROOT / "tests" / folder).rglob("*.py")),
+        *(ROOT / "tests").glob("*.py"),
+    ]
 )
 FORMER = {  # word -> the standard term
     "beside": "sidecar, next to",
@@ -47,9 +61,11 @@ FORMER = {  # word -> the standard term
     "twin": "pair, counterpart",
     "whole": "full, complete, untiled",
 }
-ARCHITECTURES = re.compile(r"dashcam_net|dashcamnet|nanodet|ladder$")
-"""Names that are proper: of architectures, and of the verb that users know."""
-NO_VERB = {  # -ed words that begin a function's name and are no past participle
+PROPER_NAMES = re.compile(r"dashcam_net|dashcamnet|nanodet|ladder$|(visible|infrared)_glance")
+"""Names of architectures, of a verb of the command line, and of ports of shipped files."""
+SENTENCE_WORDS = {"given", "share"}
+"""Plain English in the names of tests, which are sentences."""
+NO_PARTICIPLES = {  # -ed words that a function's name may begin with
     "embed",
     "guided",  # of guided_filter, a name in the catalog
     "infrared",
@@ -64,7 +80,7 @@ METRIC_NAMES = {"clipped_fraction", "normalized_mutual_information"}
 
 
 def names_of(tree):
-    """Yield every name that a module defines: (line, name)."""
+    """Yield every name that a module defines, as (line, name)."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.lineno, node.name
@@ -76,6 +92,12 @@ def names_of(tree):
             yield node.lineno, node.attr
 
 
+def decorator_name(node):
+    """Return the last name of a decorator: "fixture" of `@pytest.fixture(scope="module")`."""
+    node = node.func if isinstance(node, ast.Call) else node
+    return getattr(node, "id", getattr(node, "attr", ""))
+
+
 def words_of(name):
     """Split snake_case and CamelCase into lower-case words."""
     return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
@@ -83,12 +105,11 @@ def words_of(name):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_name_is_one_of_the_former_private_words(path):
-    found = [
-        f"{line}: {name}: say {FORMER[word.lower()]}"
-        for line, name in names_of(ast.parse(path.read_text()))
-        for word in words_of(ARCHITECTURES.sub("", name))
-        if word.lower() in FORMER
-    ]
+    found = []
+    for line, name in names_of(ast.parse(path.read_text())):
+        words = {word.lower() for word in words_of(PROPER_NAMES.sub("", name))}
+        former = words & set(FORMER) - (SENTENCE_WORDS if "test" in words else set())
+        found += [f"{line}: {name}: use {FORMER[word]}" for word in former]
     assert not found, "\n".join(sorted(set(found)))
 
 
@@ -98,10 +119,10 @@ def test_functions_are_named_by_verbs_and_not_by_participles(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.FunctionDef):
             continue
-        decorators = {getattr(d, "id", getattr(d, "attr", "")) for d in node.decorator_list}
+        decorators = {decorator_name(decorator) for decorator in node.decorator_list}
         first = (words_of(node.name) or [""])[0].lower()
-        is_property = decorators & {"property", "cached_property"}
+        is_property = decorators & {"property", "cached_property", "fixture"}
         is_noun = is_property or node.name in METRIC_NAMES
-        if first.endswith("ed") and first not in NO_VERB and not is_noun:
+        if first.endswith("ed") and first not in NO_PARTICIPLES and not is_noun:
             found.append(f"{node.lineno}: {node.name}")
     assert not found, "\n".join(found)

@@ -1,4 +1,4 @@
-"""What several verbs share: former names of flags, lists, image sizes, model files, the command."""
+"""Flags of several verbs: former names, lists, image sizes, model files, the command line."""
 
 import argparse
 import re

@@ -4,7 +4,7 @@
   See in the Dark", CVPR 2018, https://arxiv.org/abs/1805.01934.
 - `half_resolution`: targets downscaled to half by means of 2x2 pixels before they are rounded to 8
   bits, results of full size likewise; any ratio. As in the generator of
-  https://github.com/yashthesia/computer-vision-project-fall21, which has that size. Differences:
+  https://github.com/yashthesia/computer-vision-project-fall21, which returns that size. Difference:
   full images are measured, where that project drew random crops.
 
 Numbers of the two are not comparable: downscaling removes noise and sharp errors.

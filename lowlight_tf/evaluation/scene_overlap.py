@@ -11,10 +11,10 @@ from lowlight_tf.runtime.engine import Engine
 def find_shared_scenes(
     models: Sequence[str], engines: Mapping[str, Engine], data: Iterable[str]
 ) -> list[str]:
-    """Return a warning for each model and data set that share scenes.
+    """Return a warning for each model whose training data have scenes in common with a dataset.
 
-    `datasets.leakage` compares the images themselves before training. At an evaluation the
-    training images mostly are elsewhere.
+    `datasets.leakage` compares the images themselves while a model is trained; when it is
+    evaluated, the training images usually are on another machine.
 
     Args:
         models: As they were named: shipped models, files, run folders.

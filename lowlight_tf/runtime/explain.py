@@ -1,4 +1,4 @@
-"""Images of what a model based a result on: its attention, or its estimated illumination."""
+"""Explanation maps as images: a model's attention, or the illumination that it estimated."""
 
 import cv2
 import numpy as np

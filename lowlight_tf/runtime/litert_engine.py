@@ -27,13 +27,13 @@ SIGN_BIT = np.uint8(128)
 class LiteRTEngine(Engine):
     """An `Engine` over a .tflite file and the card next to it.
 
-    Whatever type the file takes, images go in and come out as float32 in [0, 1] or as uint8. They
+    Images are passed and returned as float32 in [0, 1] or as uint8, for any type of the file. They
     are written directly into the interpreter's input and read directly from its output; on the way
     8-bit values are converted by lookup tables made from the file's scales and zero points, or
     copied where the table is the identity, as in a file of scale 1/255. An integer file is run
     without the quantize operations at its uint8 ports: see `tflite_graph.io_quantization`.
 
-    A file whose card says that it is resizable takes images of any size; a change of size
+    A resizable file (see its card) takes images of any size; a change of size
     reallocates its tensors, which takes a few milliseconds.
 
     Args:
@@ -192,8 +192,8 @@ class LiteRTEngine(Engine):
         expected = (1, *port.shape(size))
         if (shape, dtype) != (expected, self.card.dtype):
             raise UsageError(
-                f"{self.path}: {port.name!r} is {dtype} {shape}, its card says {self.card.dtype} "
-                f"{expected}. Export again."
+                f"{self.path}: {port.name!r} is {dtype} {shape}, its card specifies "
+                f"{self.card.dtype} {expected}. Export again."
             )
         if dtype == "uint8" and not 0 < details["quantization"][0] < np.inf:
             raise UsageError(f"{self.path}: {port.name!r} has no quantization scale. Export again.")
@@ -232,14 +232,14 @@ def _read_preprocessing(card: ModelCard, path: Path) -> PairPreprocessing:
 
 
 def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
-    """Open a file; an error says in one line why it cannot be."""
+    """Open a file, or raise an error of one line."""
     try:
         Interpreter(model_path=str(path))  # verifies the structure of the file
         content = path.read_bytes()
         if dtype == "uint8":
             content = strip_io_quantize_ops(content)
         interpreter = Interpreter(model_content=content, num_threads=threads)
-        # LiteRT verifies the structure only. A file that was partly overwritten with zeros passes,
+        # LiteRT verifies the structure only. A file that is partly overwritten with zeros can pass,
         # with empty tensors; on some of these LiteRT crashes the process.
         if not all(details["name"] for details in interpreter.get_tensor_details()):
             raise ValueError("tensors have no names: the file is damaged")

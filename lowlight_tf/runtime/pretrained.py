@@ -1,4 +1,4 @@
-"""The models that come with the package: name -> .tflite file, checked against its card."""
+"""Shipped models: name -> .tflite file, checked against its card."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command line as a whole: flags in any spelling, one-line errors, quick help."""
+"""The command line: spelling of flags, one-line errors, quick help."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def test_help_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_reader_that_went_is_no_error_to_be_told():
+def test_a_closed_output_pipe_is_not_reported_as_error():
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as gone:
@@ -50,25 +50,25 @@ def test_a_reader_that_went_is_no_error_to_be_told():
         ["--batch-size=7", "--learning_rate", "0.001"],
     ],
 )
-def test_flags_are_spelled_with_hyphen_or_underscore_with_equals_or_a_space(words, monkeypatch):
-    seen = []
+def test_flags_may_have_hyphens_or_underscores_and_equals_or_space(words, monkeypatch):
+    recipes = []
     monkeypatch.setattr(
-        "lowlight_tf.cli.commands.train.run", lambda args: seen.append(build_recipe(args)) or 0
+        "lowlight_tf.cli.commands.train.run", lambda args: recipes.append(build_recipe(args)) or 0
     )
     assert main(["train", *words]) == 0
-    assert seen[0].pipeline.batch_size == 7
-    assert seen[0].training.learning_rate == 1e-3
+    assert recipes[0].pipeline.batch_size == 7
+    assert recipes[0].training.learning_rate == 1e-3
 
 
-def test_the_command_of_the_seed_is_understood(monkeypatch):
-    seen = []
+def test_the_original_training_command_is_parsed(monkeypatch):
+    recipes = []
     monkeypatch.setattr(
-        "lowlight_tf.cli.commands.train.run", lambda args: seen.append(build_recipe(args)) or 0
+        "lowlight_tf.cli.commands.train.run", lambda args: recipes.append(build_recipe(args)) or 0
     )
     line = "--batch_size=10 --learning_rate=1e-3 --f_log_step=20 --f_summary_step=20"
     assert main(["train", *line.split(), "--f_save_step=2000"]) == 0
-    assert seen[0].data == ("embedded",)
-    assert (seen[0].training.log_every, seen[0].training.save_every) == (20, 2000)
+    assert recipes[0].data == ("embedded",)
+    assert (recipes[0].training.log_every, recipes[0].training.save_every) == (20, 2000)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_the_command_of_the_seed_is_understood(monkeypatch):
         (["download", "lol_v2"], "lol_v1"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line_with_status_2(words, message, tmp_path):
+def test_errors_are_reported_in_one_line_with_status_2(words, message, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "lowlight_tf", *words],
         capture_output=True,
@@ -98,9 +98,9 @@ def test_what_cannot_be_done_is_said_in_one_line_with_status_2(words, message, t
         cwd=tmp_path,
         env={"PYTHONPATH": str(__import__("lowlight_tf").__path__[0].rsplit("/", 1)[0])},
     )
-    said = [line for line in done.stderr.splitlines() if line.startswith("lowlight-tf")]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("lowlight-tf")]
     assert done.returncode == 2, done.stderr
-    assert len(said) == 1
-    assert message in said[0]
+    assert len(lines) == 1
+    assert message in lines[0]
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []  # nothing was written

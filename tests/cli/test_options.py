@@ -1,4 +1,4 @@
-"""Flags that several verbs share: former names, lists, and the line that repeats a run."""
+"""Flags of several verbs: former names, lists, and the recorded command."""
 
 import argparse
 import shlex
@@ -80,11 +80,11 @@ def test_a_missing_run_is_still_an_error(capsys):
     assert "the following arguments are required: run" in capsys.readouterr().err
 
 
-def test_sweep_is_ladder_and_no_verb_of_its_own():
+def test_sweep_is_an_alias_of_ladder():
     assert ALIASES == {"sweep": "ladder"}
     assert "sweep" not in COMMANDS
-    sweep, ladder = (PARSER.parse_args([verb, "RUN", "--size=8x8"]) for verb in ("sweep", "ladder"))
-    assert sweep.run_command == ladder.run_command
+    sweep, former = (PARSER.parse_args([verb, "RUN", "--size=8x8"]) for verb in ("sweep", "ladder"))
+    assert sweep.run_command == former.run_command
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_sweep_is_ladder_and_no_verb_of_its_own():
         "sweep 'a run' --size 8x8 --data 'a folder' --name=x",
     ],
 )
-def test_the_line_of_a_run_repeats_it(line):
+def test_the_recorded_command_reproduces_the_run(line):
     args = PARSER.parse_args(shlex.split(line))
     repeated = command_line(args, positional=["run"])
     assert PARSER.parse_args(shlex.split(repeated)[1:]) == args
     assert repeated.startswith(f"lowlight-tf {line.split()[0]} ")
 
 
-def test_flags_of_output_files_are_left_out_of_the_line():
+def test_flags_of_output_files_are_omitted_from_the_recorded_command():
     args = PARSER.parse_args(["ladder", "RUN", "--size=8x8", "--output=x", "--split=val"])
     line = command_line(args, positional=["run"], omit=["output"])
     assert "--output" not in line

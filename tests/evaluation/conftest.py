@@ -1,4 +1,4 @@
-"""Pairs of pictures whose numbers can be worked out by hand."""
+"""Pairs of images whose metrics can be computed by hand."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from lowlight_tf.imaging import image_io
 
 @pytest.fixture
 def pair_of(tmp_path):
-    """Return what writes a pair of flat pictures of two levels."""
+    """Return a function that writes a pair of flat images of two levels."""
 
     def pair(name, low, target, *, size=(12, 15), target_size=None, dtype=np.uint8):
         paths = {}
@@ -27,15 +27,15 @@ def pair_of(tmp_path):
 
 @pytest.fixture
 def scene_of(tmp_path):
-    """Return what writes the pictures of two cameras: (H, W, 3) and (H, W) uint8."""
+    """Return a function that writes images of two cameras: (H, W, 3) and (H, W) uint8."""
 
     def scene(name, visible, infrared):
         paths = {}
         for side, image in (("visible", visible), ("infrared", infrared)):
             paths[side] = tmp_path / side / f"{name}.png"
             paths[side].parent.mkdir(exist_ok=True)
-            deep = image if image.ndim == 3 else image[..., None].repeat(3, axis=2)
-            image_io.save_image(paths[side], image_io.LoadedImage(deep, gray=image.ndim == 2))
+            rgb = image if image.ndim == 3 else image[..., None].repeat(3, axis=2)
+            image_io.save_image(paths[side], image_io.LoadedImage(rgb, gray=image.ndim == 2))
         return Pair(name, paths, None)
 
     return scene

@@ -1,4 +1,4 @@
-"""Numbers of engines on pairs: worked out by hand, kept in strict JSON."""
+"""Metrics of engines on pairs equal hand-computed values and are saved as strict JSON."""
 
 import json
 import math
@@ -27,8 +27,8 @@ from lowlight_tf.runtime.loading import load_model
 ONE, TWO = 20 * math.log10(255), 20 * math.log10(255 / 2)  # dB, of errors of one and two levels
 
 
-class Lift(Engine):
-    """An engine of one size that adds ten levels; its first picture takes a while."""
+class LevelShiftEngine(Engine):
+    """An engine of one size that adds ten levels; its first image takes 50 ms."""
 
     name = "lift"
     contract = ENHANCE
@@ -39,21 +39,21 @@ class Lift(Engine):
         self.calls = 0
 
     def __call__(self, images):
-        """Lift every picture of the batch."""
+        """Add ten levels to each image of the batch."""
         self.calls += 1
         time.sleep(0.05 if self.calls == 1 else 0)
         ten = 10 if images["low"].dtype == np.uint8 else 10 / 255
         return {"enhanced": (images["low"] + ten).astype(images["low"].dtype)}
 
 
-def strict(path):
+def read_strict_json(path):
     def refuse(word):
         raise ValueError(f"{word} is no JSON")
 
     return json.loads(path.read_text(), parse_constant=refuse)
 
 
-def test_the_mean_is_the_mean_of_the_pictures(pair_of):
+def test_the_mean_is_taken_over_the_images(pair_of):
     results = evaluate(
         IdentityEngine(), [pair_of("a", 30, 31), pair_of("b", 50, 48)], metrics=("psnr", "mae")
     )
@@ -64,96 +64,96 @@ def test_the_mean_is_the_mean_of_the_pictures(pair_of):
     assert (results.model, results.protocol) == ("input", "plain")
 
 
-def test_psnr_and_ssim_are_measured_where_nothing_is_named(pair_of):
+def test_psnr_and_ssim_are_the_default_metrics(pair_of):
     assert evaluate(IdentityEngine(), [pair_of("a", 30, 31)]).metrics == ("psnr", "ssim")
 
 
 @pytest.mark.parametrize("size", [(12, 15), (16, 16), (23, 41)])
-def test_pictures_of_any_size_go_through_the_engine(size, pair_of):
-    results = evaluate(Lift(), [pair_of("a", 20, 31, size=size)], metrics=("psnr",))
+def test_images_of_any_size_are_evaluated(size, pair_of):
+    results = evaluate(LevelShiftEngine(), [pair_of("a", 20, 31, size=size)], metrics=("psnr",))
     assert results.means["psnr"] == pytest.approx(ONE)
     assert results.sha256 == "abc"
 
 
-def test_the_time_is_the_engines_own_and_the_median(pair_of):
-    results = evaluate(Lift(), [pair_of("a", 20, 31), pair_of("b", 20, 31)])
+def test_the_time_is_the_median_inside_the_engine(pair_of):
+    results = evaluate(LevelShiftEngine(), [pair_of("a", 20, 31), pair_of("b", 20, 31)])
     assert results.scores[1].ms < 50 <= results.scores[0].ms
     scores = tuple(Score("a", {"psnr": 1.0}, ms) for ms in (900.0, 2.0, 3.0))
     assert Results("m", "plain", scores).ms == 3
 
 
-def test_what_a_picture_costs_is_that_of_all_its_tiles(pair_of, tmp_path):
-    class Counted(Lift):
+def test_the_multiply_adds_of_an_image_are_summed_over_its_tiles(pair_of, tmp_path):
+    class CountingEngine(LevelShiftEngine):
         weights = 7
 
         def count_macs(self, size):
             return 3 * size[0] * size[1]
 
-    engine = Counted()
+    engine = CountingEngine()
     results = evaluate(engine, [pair_of("a", 20, 31, size=(23, 41))])
     assert results.multiply_adds == engine.calls * 3 * 16 * 16
     assert engine.calls > 1
     save(tmp_path / "results.json", [results])
     (again,) = load(tmp_path / "results.json")
     assert (again.weights, again.multiply_adds) == (7, results.multiply_adds)
-    assert evaluate(Lift(), [pair_of("b", 20, 31)]).multiply_adds is None
+    assert evaluate(LevelShiftEngine(), [pair_of("b", 20, 31)]).multiply_adds is None
 
 
-def test_protocols_share_one_run_of_the_engine(pair_of):
-    pairs, engine = [pair_of("a", 20, 60), pair_of("b", 20, 31)], Lift()
+def test_one_run_of_the_engine_is_used_by_all_protocols(pair_of):
+    pairs, engine = [pair_of("a", 20, 60), pair_of("b", 20, 31)], LevelShiftEngine()
     protocols = ("plain", "gt_mean", "luma")
     together = evaluate_pairs(engine, pairs, metrics=("psnr",), protocols=protocols)
     assert engine.calls == 2
     for protocol, results in zip(protocols, together, strict=True):
-        alone = evaluate(Lift(), pairs, metrics=("psnr",), protocol=protocol)
+        alone = evaluate(LevelShiftEngine(), pairs, metrics=("psnr",), protocol=protocol)
         assert (results.protocol, results.means) == (protocol, alone.means)
-    assert together[1].means["psnr"] == math.inf  # a flat picture is exposed wrong, no more
+    assert together[1].means["psnr"] == math.inf  # a flat image differs in exposure only
 
 
-def test_16_bit_pictures_are_measured_at_8_bits(pair_of):
+def test_16_bit_images_are_measured_at_8_bits(pair_of):
     pair = pair_of("deep", 30 * 257 + 100, 31 * 257 - 100, dtype=np.uint16)
     assert evaluate(IdentityEngine(), [pair]).means["psnr"] == pytest.approx(ONE)
 
 
-def test_metrics_that_need_no_target_know_no_protocol(pair_of):
+def test_no_reference_metrics_have_no_protocol(pair_of):
     pair = pair_of("a", 51, 60)
     plain, luma = evaluate_pairs(
-        Lift(), [pair], metrics=("brightness", "psnr"), protocols=("plain", "luma")
+        LevelShiftEngine(), [pair], metrics=("brightness", "psnr"), protocols=("plain", "luma")
     )
     assert plain.means == pytest.approx({"brightness": 61 / 255, "psnr": ONE})
     assert luma.metrics == ("psnr",)
     (alone,) = evaluate_pairs(
-        Lift(), [pair], metrics=("brightness",), protocols=("gt_mean", "luma")
+        LevelShiftEngine(), [pair], metrics=("brightness",), protocols=("gt_mean", "luma")
     )
     assert alone.means == pytest.approx({"brightness": 61 / 255})
 
 
-def test_a_metric_gets_what_it_takes(pair_of, tmp_path):
+def test_a_metric_is_called_with_its_declared_inputs(pair_of, tmp_path):
     ramp = np.arange(20, 80, dtype=np.uint8).reshape(5, 12, 1).repeat(3, -1)
     image_io.save_image(tmp_path / "ramp.png", image_io.LoadedImage(ramp))
 
-    class Negative(Lift):
+    class NegativeEngine(LevelShiftEngine):
         def __call__(self, images):
             return {"enhanced": 255 - images["low"]}
 
     pair = Pair("ramp", {"low": tmp_path / "ramp.png"}, None)
-    assert evaluate(Lift(), [pair], metrics=("loe",)).means["loe"] == 0
-    assert evaluate(Negative(), [pair], metrics=("loe",)).means["loe"] == 59
+    assert evaluate(LevelShiftEngine(), [pair], metrics=("loe",)).means["loe"] == 0
+    assert evaluate(NegativeEngine(), [pair], metrics=("loe",)).means["loe"] == 59
 
 
-def test_an_enhancer_is_shown_what_the_visible_camera_saw(pair_of):
+def test_an_enhancement_model_gets_the_visible_image(pair_of):
     dark, other = pair_of("a", 51, 0), pair_of("b", 0, 0, size=(3, 4))
     pair = Pair("a", {"visible": dark.inputs["low"], "infrared": other.inputs["low"]}, None)
     means = evaluate(IdentityEngine(), [pair], metrics=("brightness",)).means
     assert means == pytest.approx({"brightness": 0.2})
 
 
-def noise(rng, *shape):
+def random_image(rng, *shape):
     return rng.integers(0, 256, shape, dtype=np.uint8)
 
 
-def test_what_fuses_is_shown_both_cameras_and_measured_by_both(scene_of, rng):
-    pair = scene_of("a", noise(rng, 44, 55, 3), noise(rng, 44, 55))
+def test_a_fusion_model_gets_both_cameras_and_is_compared_with_both(scene_of, rng):
+    pair = scene_of("a", random_image(rng, 44, 55, 3), random_image(rng, 44, 55))
     visible, infrared = (image_io.load_image(path).pixels for path in pair.inputs.values())
     metrics = ("entropy", "mutual_information", "source_mse", "brightness", "loe")
     engine = load_model("average")
@@ -167,23 +167,27 @@ def test_what_fuses_is_shown_both_cameras_and_measured_by_both(scene_of, rng):
     assert tuple(evaluate(engine, [pair], metrics=FUSION_METRICS).metrics) == FUSION_METRICS
 
 
-def test_an_enhancer_is_measured_as_if_it_fused(scene_of, rng):
-    pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 30))
+def test_an_enhancement_model_is_measured_by_fusion_metrics(scene_of, rng):
+    pair = scene_of("a", random_image(rng, 20, 30, 3), random_image(rng, 20, 30))
     metrics = ("entropy", "scd", "source_psnr")
-    beside, alone = (evaluate(e, [pair], metrics=metrics) for e in (IdentityEngine(), Lift()))
+    unchanged, shifted = (
+        evaluate(e, [pair], metrics=metrics) for e in (IdentityEngine(), LevelShiftEngine())
+    )
     same = evaluate(load_model("visible"), [pair], metrics=metrics)
-    assert beside.means == same.means
-    assert alone.means != same.means
+    assert unchanged.means == same.means
+    assert shifted.means != same.means
 
 
-def test_a_metric_with_protocols_of_its_own_goes_by_those_that_are_asked(scene_of, rng):
-    pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 30))
+def test_a_metric_with_its_own_protocols_is_measured_under_the_requested_ones(scene_of, rng):
+    pair = scene_of("a", random_image(rng, 20, 30, 3), random_image(rng, 20, 30))
     names = ("source_psnr", "entropy")
     engine = load_model("average")
-    seed, plain = evaluate_pairs(engine, [pair], metrics=names, protocols=("unit_range", "plain"))
-    assert (seed.protocol, seed.metrics) == ("unit_range", names)
+    unit_range, plain = evaluate_pairs(
+        engine, [pair], metrics=names, protocols=("unit_range", "plain")
+    )
+    assert (unit_range.protocol, unit_range.metrics) == ("unit_range", names)
     assert (plain.protocol, plain.metrics) == ("plain", ("source_psnr",))
-    difference = seed.means["source_psnr"] - plain.means["source_psnr"]
+    difference = unit_range.means["source_psnr"] - plain.means["source_psnr"]
     assert difference == pytest.approx(20 * math.log10(255))
     with pytest.raises(
         UsageError, match="source_psnr is measured under the protocol plain or unit_range"
@@ -191,8 +195,8 @@ def test_a_metric_with_protocols_of_its_own_goes_by_those_that_are_asked(scene_o
         evaluate(engine, [pair], metrics=names, protocol="luma")
 
 
-def test_pictures_of_two_cameras_must_be_of_one_size_and_both_there(scene_of, rng):
-    pair = scene_of("a", noise(rng, 20, 30, 3), noise(rng, 20, 31))
+def test_both_camera_images_must_exist_and_have_the_same_size(scene_of, rng):
+    pair = scene_of("a", random_image(rng, 20, 30, 3), random_image(rng, 20, 31))
     with pytest.raises(UsageError, match="pair a must have one size"):
         evaluate(load_model("average"), [pair], metrics=("entropy",))
     alone = Pair("a", {"visible": pair.inputs["visible"]}, None)
@@ -200,7 +204,7 @@ def test_pictures_of_two_cameras_must_be_of_one_size_and_both_there(scene_of, rn
         evaluate(IdentityEngine(), [alone], metrics=("scd",))
 
 
-def test_a_mean_is_over_the_pictures_that_have_the_number(tmp_path):
+def test_a_mean_is_taken_over_the_images_with_a_value(tmp_path):
     values = (math.nan, 2.0, 4.0)
     scores = tuple(
         Score("a", {"highlight_growth": value, "niqe": math.nan}, 1.0) for value in values
@@ -211,39 +215,39 @@ def test_a_mean_is_over_the_pictures_that_have_the_number(tmp_path):
     assert math.isnan(results.means["niqe"])
     assert math.isnan(results.standard_deviations["niqe"])
     save(tmp_path / "results.json", [results])
-    fields = strict(tmp_path / "results.json")["results"][0]
+    fields = read_strict_json(tmp_path / "results.json")["results"][0]
     assert [each["highlight_growth"] for each in fields["each"]] == [None, 2, 4]
     assert load(tmp_path / "results.json")[0].means["highlight_growth"] == 3
 
 
 def test_progress_ends_at_one(pair_of):
-    shares = []
-    evaluate(IdentityEngine(), [pair_of("a", 1, 2), pair_of("b", 1, 2)], progress=shares.append)
-    assert shares == [0.5, 1.0]
+    fractions = []
+    evaluate(IdentityEngine(), [pair_of("a", 1, 2), pair_of("b", 1, 2)], progress=fractions.append)
+    assert fractions == [0.5, 1.0]
 
 
 def test_an_infinite_psnr_is_kept_in_strict_json(pair_of, tmp_path):
     results = evaluate(IdentityEngine(), [pair_of("a", 30, 30), pair_of("b", 30, 31)])
     save(tmp_path / "results.json", [results])
-    (fields,) = strict(tmp_path / "results.json")["results"]
+    (fields,) = read_strict_json(tmp_path / "results.json")["results"]
     assert fields["metrics"]["psnr"] == {"unit": "dB", "mean": "inf", "std": None}
     assert [each["psnr"] for each in fields["each"]] == ["inf", pytest.approx(ONE)]
     (again,) = load(tmp_path / "results.json")
     assert again.means == results.means
 
 
-def test_results_come_back_as_they_were_saved(pair_of, tmp_path):
+def test_saved_results_are_loaded_unchanged(pair_of, tmp_path):
     path = tmp_path / "results.json"
     path.write_text("older")
     results = evaluate_pairs(
-        Lift(),
+        LevelShiftEngine(),
         [pair_of("a", 20, 31), pair_of("b", 20, 40)],
         metrics=("psnr", "ssim"),
         protocols=("plain", "luma"),
         data="flats",
     )
     save(path, results, command="lowlight-tf evaluate")
-    fields = strict(path)
+    fields = read_strict_json(path)
     assert fields["command"] == "lowlight-tf evaluate"
     assert fields["versions"]["numpy"] == np.__version__
     assert [one["images"] for one in fields["results"]] == [2, 2]
@@ -258,7 +262,7 @@ def test_results_come_back_as_they_were_saved(pair_of, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "not json", '{"results": [{"model": "m"}]}'])
-def test_other_files_are_no_results(text, tmp_path):
+def test_files_without_results_are_refused(text, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"results\.json"):
@@ -272,12 +276,12 @@ def test_other_files_are_no_results(text, tmp_path):
         ({"protocol": "plane"}, "No protocol is called 'plane'. Known: plain"),
     ],
 )
-def test_unknown_names_are_offered_the_nearest(options, message, pair_of):
+def test_an_unknown_name_is_refused_with_the_closest_match(options, message, pair_of):
     with pytest.raises(UsageError, match=message):
         evaluate(IdentityEngine(), [pair_of("a", 1, 2)], **options)
 
 
-def test_pairs_that_cannot_be_judged_are_refused(pair_of):
+def test_pairs_that_cannot_be_evaluated_are_refused(pair_of):
     pair = pair_of("a", 1, 2)
     with pytest.raises(UsageError, match="at least one pair"):
         evaluate(IdentityEngine(), [])
@@ -287,14 +291,14 @@ def test_pairs_that_cannot_be_judged_are_refused(pair_of):
         evaluate(IdentityEngine(), [Pair("a", {}, pair.target)])
 
 
-def test_a_target_of_another_size_is_refused_before_anything_runs(pair_of):
-    engine = Lift()
+def test_a_target_of_another_size_is_refused_before_the_engine_runs(pair_of):
+    engine = LevelShiftEngine()
     wrong = pair_of("b", 1, 2, size=(12, 15), target_size=(15, 12))
     with pytest.raises(UsageError, match=r"pair b .*12x15.*15x12"):
         evaluate(engine, [pair_of("a", 1, 2), wrong])
     assert engine.calls == 0
 
 
-def test_a_picture_too_small_for_a_metric_is_named(pair_of):
+def test_an_image_too_small_for_a_metric_is_named(pair_of):
     with pytest.raises(UsageError, match=r"Pair tiny: SSIM .*Received: 9x9"):
         evaluate(IdentityEngine(), [pair_of("tiny", 1, 2, size=(9, 9))])

@@ -1,19 +1,19 @@
-"""Tables name the protocol of every number."""
+"""Tables contain the protocol of every number."""
 
 from lowlight_tf.evaluation import results_table
 from lowlight_tf.evaluation.results import Results, Score
 
 
-def results(model, protocol, *values, data="lol"):
+def make_results(model, protocol, *values, data="lol"):
     scores = (Score(f"p{i}", {"psnr": v, "ssim": v / 100}, 4.0) for i, v in enumerate(values))
     return Results(model, protocol, tuple(scores), data)
 
 
-def test_a_model_has_one_row_and_a_protocol_its_own_columns():
+def test_a_model_has_one_row_and_each_protocol_its_own_columns():
     found = [
-        results("net", "plain", 20.0, 21.0),
-        results("net", "luma", 22.0, 23.5),
-        results("in|put", "plain", 8.0, float("inf")),
+        make_results("net", "plain", 20.0, 21.0),
+        make_results("net", "luma", 22.0, 23.5),
+        make_results("in|put", "plain", 8.0, float("inf")),
     ]
     assert results_table.results_table(found).splitlines() == [
         "| model   | data | images | PSNR dB (plain) | SSIM (plain) | PSNR dB (luma) "
@@ -27,10 +27,12 @@ def test_a_model_has_one_row_and_a_protocol_its_own_columns():
     ]
 
 
-def test_what_a_net_costs_stands_beside_what_it_reaches():
+def test_costs_are_columns_next_to_the_metrics():
     scores = tuple(Score("p", {"psnr": 20.0}, 4.0, work) for work in (50_000_000, 10**9, 2 * 10**9))
-    net = Results("net", "plain", scores, "lol", None, 1_234_567)
-    head, _, *rows = results_table.results_table([results("input", "plain", 8.0), net]).splitlines()
+    model = Results("net", "plain", scores, "lol", None, 1_234_567)
+    head, _, *rows = results_table.results_table(
+        [make_results("input", "plain", 8.0), model]
+    ).splitlines()
     assert head.split(" | ")[-3:] == [
         "  weights",
         "G multiply-adds per image",
@@ -40,16 +42,16 @@ def test_what_a_net_costs_stands_beside_what_it_reaches():
     assert rows[1].split()[-6:-1:2] == ["1,234,567", "1.000", "4.0"]
 
 
-def test_other_data_have_a_row_of_their_own():
+def test_each_dataset_has_its_own_row():
     lines = results_table.results_table(
-        [results("net", "plain", 20.0), results("net", "plain", 9.0, data="sice")]
+        [make_results("net", "plain", 20.0), make_results("net", "plain", 9.0, data="sice")]
     )
     assert [line.split()[3] for line in lines.splitlines()[2:]] == ["lol", "sice"]
 
 
-def test_every_picture_has_a_row_where_each_is_asked_for():
+def test_the_per_image_table_has_a_row_for_every_image():
     lines = results_table.per_image_table(
-        [results("net", "plain", 20.0, 21.0), results("net", "luma", 22.0, 23.0)]
+        [make_results("net", "plain", 20.0, 21.0), make_results("net", "luma", 22.0, 23.0)]
     )
     assert [line.split()[1::2] for line in lines.splitlines()[2:]] == [
         ["net", "p0", "20.00", "0.2000", "22.00", "0.2200"],
@@ -57,7 +59,7 @@ def test_every_picture_has_a_row_where_each_is_asked_for():
     ]
 
 
-def test_what_needs_no_target_has_one_column_and_what_is_none_a_dash():
+def test_no_reference_metrics_have_one_column_and_missing_values_are_dashes():
     alone = [
         Results("net", protocol, (Score("p0", {"niqe": 5.0, "glare": float("nan")}, 4.0),), "night")
         for protocol in ("plain", "luma")
@@ -68,13 +70,13 @@ def test_what_needs_no_target_has_one_column_and_what_is_none_a_dash():
     assert results_table.caption(alone[0].scores[0]) == "niqe 5.00  glare -"
 
 
-def test_pictures_of_one_name_in_two_sets_have_two_rows():
-    both = [results("net", "plain", 20.0), results("net", "plain", 9.0, data="sice")]
+def test_images_of_the_same_name_in_two_datasets_have_two_rows():
+    both = [make_results("net", "plain", 20.0), make_results("net", "plain", 9.0, data="sice")]
     assert len(results_table.per_image_table(both).splitlines()) == 4
 
 
-def test_the_saved_table_says_what_made_it(tmp_path):
-    found = [results("net", "plain", 20.0)]
+def test_the_saved_table_contains_its_command(tmp_path):
+    found = [make_results("net", "plain", 20.0)]
     results_table.save(tmp_path / "table.md", found, command="lowlight-tf evaluate --model net")
     text = (tmp_path / "table.md").read_text()
     assert text == results_table.results_table(found) + "\n`lowlight-tf evaluate --model net`\n"

@@ -64,7 +64,7 @@ def test_parity_samples_are_evenly_spaced_and_uint8():
 
 def test_images_come_from_the_training_pairs_of_the_run(untrained_run):
     images = calibration_images(ENHANCE, run=untrained_run, max_images=3)
-    first = image_io.read_float_rgb(untrained_run / "pictures" / "0.png")
+    first = image_io.read_float_rgb(untrained_run / "images" / "0.png")
     assert len(images) == 3
     np.testing.assert_array_equal(images[0]["low"], first)
 

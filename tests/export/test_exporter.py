@@ -58,7 +58,7 @@ def test_every_quantization_has_a_correct_card_and_sufficient_parity(untrained_r
 def test_a_given_name_replaces_the_models(untrained_run, tmp_path):
     (path,) = export_run(
         untrained_run, size=SIZE, quantize=["float32"], output=tmp_path, name="night", golden=True,
-        calibration_folder=untrained_run / "pictures",
+        calibration_folder=untrained_run / "images",
     )  # fmt: skip
     assert path.name == "night_16x24_float32.tflite"
     assert ModelCard.load(path.with_suffix(".json")).name == "night"

@@ -1,4 +1,4 @@
-"""Small .tflite files."""
+"""Tiny .tflite models."""
 
 import tempfile
 import warnings
@@ -15,58 +15,62 @@ THUMBNAIL = (4, 6)
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    """Write small nets of float32 and of uint8, each with its card.
+def tiny_models(tmp_path_factory):
+    """Write tiny models of float32 and of uint8, each with its card; return their folder.
 
     "float" and "bytes" are 1 - (1 - x)**2; "exposed" and "exposed_bytes" add the mean of a
-    thumbnail to the picture and take away a half, which may leave [0, 1]. "fused_bytes" is the mean
-    of the pictures of two cameras and of the means of a thumbnail of each.
+    thumbnail to the image and subtract 0.5, which may leave [0, 1]. "fused_bytes" is the mean of
+    the images of two cameras and of the means of a thumbnail of each.
     """
     tf = pytest.importorskip("tensorflow")
-    folder = tmp_path_factory.mktemp("nets")
+    folder = tmp_path_factory.mktemp("models")
     low = tf.TensorSpec((1, *SIZE, 3), tf.float32, name="low")
     thumbnail = tf.TensorSpec((1, *THUMBNAIL, 3), tf.float32, name="thumbnail")
     curve = tf.function(lambda low: {"enhanced": low + low - low * low}, [low])
 
     @tf.function(input_signature=[low, thumbnail])
-    def exposed(low, thumbnail):
+    def add_thumbnail_mean(low, thumbnail):
         mean = tf.reduce_mean(thumbnail, (1, 2, 3), keepdims=True)
         return {"enhanced": low + mean - 0.5}
 
     cameras = [tf.TensorSpec((1, *SIZE, 1), tf.float32, name=port.name) for port in FUSE.inputs]
-    smalls = tuple(
+    thumbnails = tuple(
         Port(f"{port.name}_glance", 1, port.color_space, size=THUMBNAIL, thumbnail_of=port.name)
         for port in FUSE.inputs
     )
-    glances = [tf.TensorSpec((1, *THUMBNAIL, 1), tf.float32, name=port.name) for port in smalls]
+    thumbnail_specs = [
+        tf.TensorSpec((1, *THUMBNAIL, 1), tf.float32, name=port.name) for port in thumbnails
+    ]
 
-    @tf.function(input_signature=[*cameras, *glances])
-    def fused(visible, infrared, visible_glance, infrared_glance):
-        seen, felt = (
-            tf.reduce_mean(glance, (1, 2, 3), keepdims=True)
-            for glance in (visible_glance, infrared_glance)
+    @tf.function(input_signature=[*cameras, *thumbnail_specs])
+    def average(visible, infrared, visible_glance, infrared_glance):
+        visible_mean, infrared_mean = (
+            tf.reduce_mean(thumbnail, (1, 2, 3), keepdims=True)
+            for thumbnail in (visible_glance, infrared_glance)
         )
-        return {"fused": (visible + infrared + seen + felt) / 4}
+        return {"fused": (visible + infrared + visible_mean + infrared_mean) / 4}
 
-    expose = Contract((Port("low", 3), Port("thumbnail", 3, size=THUMBNAIL)), ENHANCE.outputs)
+    with_thumbnail = Contract(
+        (Port("low", 3), Port("thumbnail", 3, size=THUMBNAIL)), ENHANCE.outputs
+    )
     _write(tf, folder / "float.tflite", curve, ENHANCE)
-    _write(tf, folder / "bytes.tflite", curve, ENHANCE, whole=True)
-    _write(tf, folder / "exposed.tflite", exposed, expose)
-    _write(tf, folder / "exposed_bytes.tflite", exposed, expose, whole=True)
-    guided = Contract((*FUSE.inputs, *smalls), FUSE.outputs)
-    _write(tf, folder / "fused_bytes.tflite", fused, guided, whole=True)
+    _write(tf, folder / "bytes.tflite", curve, ENHANCE, quantize=True)
+    _write(tf, folder / "exposed.tflite", add_thumbnail_mean, with_thumbnail)
+    _write(tf, folder / "exposed_bytes.tflite", add_thumbnail_mean, with_thumbnail, quantize=True)
+    with_thumbnails = Contract((*FUSE.inputs, *thumbnails), FUSE.outputs)
+    _write(tf, folder / "fused_bytes.tflite", average, with_thumbnails, quantize=True)
     return folder
 
 
-def _write(tf, path, net, contract, *, whole=False):
+def _write(tf, path, model, contract, *, quantize=False):
     module = tf.Module()
-    module.serve = net
-    function = net.get_concrete_function()
+    module.serve = model
+    function = model.get_concrete_function()
     with tempfile.TemporaryDirectory() as saved, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the converter's own
         tf.saved_model.save(module, saved, function)
         converter = tf.lite.TFLiteConverter.from_saved_model(saved)
-        if whole:
+        if quantize:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = lambda: _samples(contract)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -78,9 +82,9 @@ def _write(tf, path, net, contract, *, whole=False):
         contract=contract,
         height=SIZE[0],
         width=SIZE[1],
-        quantization="int8" if whole else "float32",
-        dtype="uint8" if whole else "float32",
-        value_range=(0, 255) if whole else (0, 1),
+        quantization="int8" if quantize else "float32",
+        dtype="uint8" if quantize else "float32",
+        value_range=(0, 255) if quantize else (0, 1),
         sha256=sha256(path),
         size_bytes=path.stat().st_size,
         weights=0,
@@ -88,7 +92,7 @@ def _write(tf, path, net, contract, *, whole=False):
 
 
 def _samples(contract):
-    """Yield pictures; those beside a thumbnail reach 0 and 1, so that a step is 1/255."""
+    """Yield calibration images; those with a thumbnail contain 0 and 1: the scale is 1/255."""
     rng = np.random.default_rng(0)
     for brightness in (0, 0.4, 0.7, 1):
         sample = {
@@ -97,6 +101,6 @@ def _samples(contract):
         }
         for port in contract.thumbnail_inputs:
             sample[port.name] = np.full((1, *port.shape(SIZE)), brightness, np.float32)
-            whole = sample[contract.source_of(port)]
-            whole[0, 0, 0], whole[0, 0, 1] = 0, 1
+            image = sample[contract.source_of(port)]
+            image[0, 0, 0], image[0, 0, 1] = 0, 1
         yield "serving_default", sample

@@ -14,7 +14,7 @@ PACKED = [name for name in BASELINES if BASELINES.find(name).contract.is_raw]
 
 
 @pytest.mark.parametrize("name", [name for name in BASELINES if name not in PACKED])
-def test_a_batch_is_run_picture_by_picture_in_the_type_that_it_came(name, rng):
+def test_a_batch_is_run_image_by_image_in_its_own_dtype(name, rng):
     engine = load_model(name)
     ports = [port.name for port in engine.contract.image_inputs]
     (wanted,) = engine.contract.outputs
@@ -24,22 +24,22 @@ def test_a_batch_is_run_picture_by_picture_in_the_type_that_it_came(name, rng):
     alone = engine({port: image[1:] for port, image in batch.items()})[wanted.name]
     assert (floats.shape, floats.dtype) == ((2, 12, 15, wanted.channels), np.float32)
     np.testing.assert_array_equal(alone, floats[1:])
-    whole = {port: np.rint(image * 255).astype(np.uint8) for port, image in batch.items()}
-    eight = engine(whole)[wanted.name]
+    as_uint8 = {port: np.rint(image * 255).astype(np.uint8) for port, image in batch.items()}
+    eight = engine(as_uint8)[wanted.name]
     assert eight.dtype == np.uint8
     assert abs(eight / 255 - floats).mean() < 0.01
 
 
-def test_a_name_that_is_nearly_right_is_helped():
+def test_a_misspelled_name_is_refused_with_the_closest_match():
     with pytest.raises(UsageError, match="laplacian_pyramid"):
         load_model("laplacian")
 
 
-def test_what_enhances_sees_the_whole_of_a_picture_that_others_see_by_tiles(rng):
+def test_a_baseline_gets_the_full_image_where_other_engines_get_tiles(rng):
     sides = (1024, input_geometry.MAX_UNTILED_PIXELS // 1024 + 1)
-    picture = np.broadcast_to(rng.integers(0, 60, (1, sides[1], 3), dtype=np.uint8), (*sides, 3))
-    picture = np.ascontiguousarray(picture)
-    picture[:, :500] //= 4  # a tile that is darker than the rest would be equalized differently
-    whole = histogram_equalization(np.float32(picture) / 255)
-    found = enhance(load_model("histogram_equalization"), picture)
-    assert np.abs(found - whole * 255).max() < 0.51
+    image = np.broadcast_to(rng.integers(0, 60, (1, sides[1], 3), dtype=np.uint8), (*sides, 3))
+    image = np.ascontiguousarray(image)
+    image[:, :500] //= 4  # a tile that is darker than the rest would be equalized differently
+    expected = histogram_equalization(np.float32(image) / 255)
+    found = enhance(load_model("histogram_equalization"), image)
+    assert np.abs(found - expected * 255).max() < 0.51

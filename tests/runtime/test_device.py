@@ -38,11 +38,11 @@ def run_script(script, *words, cwd):
 
 
 @pytest.mark.slow
-def test_the_script_enhances_without_tensorflow(folder, tmp_path, rng):
+def test_the_script_enhances_without_tensorflow(tiny_models, tmp_path, rng):
     low = rng.integers(0, 60, (20, 30, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "dark.png"), low)
     result = run_script(
-        "enhance.py", folder / "float.tflite", "dark.png", "bright.png", cwd=tmp_path
+        "enhance.py", tiny_models / "float.tflite", "dark.png", "bright.png", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
     assert "30x20" in result.stdout
@@ -70,9 +70,9 @@ def video(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_camera_loop_processes_a_video_and_saves_the_last_frame(folder, video, tmp_path):
+def test_the_camera_loop_processes_a_video_and_saves_the_last_frame(tiny_models, video, tmp_path):
     result = run_script(
-        "camera.py", folder / "bytes.tflite", video, "--output=last.png", cwd=tmp_path
+        "camera.py", tiny_models / "bytes.tflite", video, "--output=last.png", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
     first, last = result.stdout.splitlines()
@@ -83,13 +83,17 @@ def test_the_camera_loop_processes_a_video_and_saves_the_last_frame(folder, vide
 
 
 @pytest.mark.slow
-def test_the_camera_loop_reads_numbered_images_and_averages_their_thumbnails(folder, tmp_path):
+def test_the_camera_loop_reads_numbered_images_and_averages_their_thumbnails(tiny_models, tmp_path):
     for index, grey in enumerate((100, 100, 100, 100, 120)):  # less than a cut
         frame = np.full((8, 12, 3), grey, np.uint8)
         frame[..., 2] += 50  # red: OpenCV writes it last
         cv2.imwrite(str(tmp_path / f"night_{index}.png"), frame)
     result = run_script(
-        "camera.py", folder / "exposed.tflite", "night_%d.png", "--output=last.png", cwd=tmp_path
+        "camera.py",
+        tiny_models / "exposed.tflite",
+        "night_%d.png",
+        "--output=last.png",
+        cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
     last = cv2.imread(str(tmp_path / "last.png")).astype(float)
@@ -100,13 +104,13 @@ def test_the_camera_loop_reads_numbered_images_and_averages_their_thumbnails(fol
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_camera_loop_ends_cleanly_on_a_signal(folder, tmp_path, number):
+def test_the_camera_loop_ends_cleanly_on_a_signal(tiny_models, tmp_path, number):
     video = tmp_path / "long.avi"
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"MJPG"), 10, (600, 400))
     for _ in range(100):  # in tiles of 8x12, each takes a tenth of a second
         writer.write(np.zeros((400, 600, 3), np.uint8))
     writer.release()
-    words = command("camera.py", folder / "bytes.tflite", video, "--output", "last.png")
+    words = command("camera.py", tiny_models / "bytes.tflite", video, "--output", "last.png")
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
         env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
@@ -121,12 +125,14 @@ def test_the_camera_loop_ends_cleanly_on_a_signal(folder, tmp_path, number):
 
 
 @pytest.mark.slow
-def test_the_camera_loop_ends_after_its_duration_and_notifies_the_watchdog(folder, video, tmp_path):
+def test_the_camera_loop_ends_after_its_duration_and_notifies_the_watchdog(
+    tiny_models, video, tmp_path
+):
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(address)
         result = subprocess.run(
-            command("camera.py", folder / "bytes.tflite", video, "--seconds=0"),
+            command("camera.py", tiny_models / "bytes.tflite", video, "--seconds=0"),
             capture_output=True, text=True, env={**ENVIRONMENT, "NOTIFY_SOCKET": address},
         )  # fmt: skip
         assert result.returncode == 0, result.stderr
@@ -145,8 +151,8 @@ def test_the_camera_loop_ends_after_its_duration_and_notifies_the_watchdog(folde
         (["MODEL", "night.avi", "--threads", "0"], "`threads` must be at least 1"),
     ],
 )
-def test_the_camera_loop_reports_errors_in_one_line(folder, video, tmp_path, words, reason):
-    words = [folder / "bytes.tflite" if word == "MODEL" else word for word in words]
+def test_the_camera_loop_reports_errors_in_one_line(tiny_models, video, tmp_path, words, reason):
+    words = [tiny_models / "bytes.tflite" if word == "MODEL" else word for word in words]
     result = run_script("camera.py", *words, cwd=tmp_path)
     assert result.returncode == 1
     lines = [line for line in result.stderr.splitlines() if not line.startswith("INFO:")]

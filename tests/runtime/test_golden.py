@@ -1,4 +1,4 @@
-"""A file does on this machine what it did where it was made."""
+"""A model file reproduces its golden pair on this machine."""
 
 import numpy as np
 import pytest
@@ -10,14 +10,14 @@ from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 
 @pytest.fixture
-def engine(folder):
-    """A file of uint8."""
-    return LiteRTEngine(folder / "bytes.tflite")
+def engine(tiny_models):
+    """An engine with uint8 input and output."""
+    return LiteRTEngine(tiny_models / "bytes.tflite")
 
 
 @pytest.fixture
 def golden(engine, rng, tmp_path):
-    """Return what writes a golden pair of that file, with some of its images replaced."""
+    """Return a function that writes a golden pair, with some of its images replaced."""
 
     def write(**replaced):
         low = rng.integers(0, 256, (1, *engine.size, 3), dtype=np.uint8)
@@ -29,16 +29,16 @@ def golden(engine, rng, tmp_path):
     return write
 
 
-def test_a_thousandth_squared_is_30_decibels_and_nothing_ends_the_scale():
+def test_an_mse_of_a_thousandth_is_30_db_and_identical_outputs_are_capped():
     assert psnr_db(0.001) == pytest.approx(30)
     assert psnr_db(0) == 120
 
 
-def test_what_the_file_made_is_reproduced(engine, golden):
+def test_the_golden_output_is_reproduced(engine, golden):
     assert golden_db(engine, golden()) == 120
 
 
-def test_the_middle_of_an_output_will_do(engine, golden):
+def test_the_center_of_an_output_is_sufficient(engine, golden):
     with np.load(golden()) as arrays:
         low, enhanced = arrays["low"], arrays["enhanced"]
     window = enhanced[2:-2, 4:-4]
@@ -46,19 +46,19 @@ def test_the_middle_of_an_output_will_do(engine, golden):
     assert golden_db(engine, golden(low=low, enhanced=window ^ 16)) < MIN_GOLDEN_DB
 
 
-def test_inputs_may_lie_in_the_pair_beside_it(engine, golden):
-    whole = golden()
-    with np.load(whole) as arrays:
+def test_inputs_may_be_read_from_the_golden_pair_of_another_file(engine, golden):
+    pair = golden()
+    with np.load(pair) as arrays:
         enhanced = arrays["enhanced"]
-    other = whole.with_name("other.npz")
-    np.savez(other, enhanced=enhanced, inputs_of=whole.name)
+    other = pair.with_name("other.npz")
+    np.savez(other, enhanced=enhanced, inputs_of=pair.name)
     assert golden_db(engine, other) == 120
-    whole.unlink()
+    pair.unlink()
     with pytest.raises(UsageError, match=r"No golden pair at .*pair\.npz"):
         golden_db(engine, other)
 
 
-def test_another_output_is_noticed(engine, golden):
+def test_a_different_output_is_detected(engine, golden):
     with np.load(golden()) as arrays:
         enhanced = arrays["enhanced"]
     assert golden_db(engine, golden(enhanced=enhanced ^ 16)) < MIN_GOLDEN_DB
@@ -66,7 +66,7 @@ def test_another_output_is_noticed(engine, golden):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", pretrained.list_pretrained())
-def test_every_net_that_ships_reproduces_its_pair(name):
+def test_every_shipped_model_reproduces_its_golden_pair(name):
     path = pretrained.find_pretrained(name)
     assert golden_db(LiteRTEngine(path), path.with_suffix(".npz")) >= MIN_GOLDEN_DB
 
@@ -80,18 +80,18 @@ def test_every_net_that_ships_reproduces_its_pair(name):
         ({"enhanced": np.zeros((1, 1, 1), np.uint8)}, r"'enhanced' is \(1, 1, 1\), bytes returns"),
     ],
 )
-def test_a_pair_of_another_net_is_refused(engine, golden, replaced, reason):
+def test_a_golden_pair_of_another_model_is_refused(engine, golden, replaced, reason):
     with pytest.raises(UsageError, match=reason):
         golden_db(engine, golden(**replaced))
 
 
-def test_a_missing_pair_is_refused(engine, tmp_path):
+def test_a_missing_golden_pair_is_refused(engine, tmp_path):
     with pytest.raises(UsageError, match="No golden pair at"):
         golden_db(engine, tmp_path / "none.npz")
 
 
 @pytest.mark.parametrize("part", [0.0, 0.5, 0.95])
-def test_a_damaged_pair_is_refused(engine, golden, part):
+def test_a_damaged_golden_pair_is_refused(engine, golden, part):
     path = golden()
     content = path.read_bytes()
     path.write_bytes(content[: int(part * len(content))])

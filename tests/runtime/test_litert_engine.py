@@ -1,4 +1,4 @@
-"""Files of every precision answer alike, in the kind that they are asked in."""
+"""Files of every precision give the same results, in the dtype of their input."""
 
 import dataclasses
 import tracemalloc
@@ -18,14 +18,14 @@ SIZE = (8, 12)
 
 
 def brighten(x):
-    """Return what the net of these files does: a curve from [0, 1] to [0, 1]."""
+    """Return the curve that these models compute, from [0, 1] to [0, 1]."""
     return 1 - (1 - x) ** 2
 
 
 @pytest.mark.parametrize("name", ["float", "bytes"])
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
-def test_the_answer_is_of_the_kind_of_the_question(folder, rng, name, dtype):
-    engine = load_model(folder / f"{name}.tflite")
+def test_the_output_has_the_dtype_of_the_input(tiny_models, rng, name, dtype):
+    engine = load_model(tiny_models / f"{name}.tflite")
     assert engine.size == SIZE
     pixels = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
     images = pixels if dtype == np.uint8 else pixels / np.float32(255)
@@ -37,16 +37,16 @@ def test_the_answer_is_of_the_kind_of_the_question(folder, rng, name, dtype):
     np.testing.assert_allclose(result.astype(np.float64), expected, atol=tolerance)
 
 
-def test_a_quantized_file_is_served_by_its_own_scales(folder, rng):
-    engine = LiteRTEngine(folder / "bytes.tflite")
+def test_a_quantized_file_uses_its_own_scales(tiny_models, rng):
+    engine = LiteRTEngine(tiny_models / "bytes.tflite")
     pixels = rng.integers(0, 256, (1, *SIZE, 3), dtype=np.uint8)
     as_bytes = engine({"low": pixels})["enhanced"]
     as_floats = engine({"low": pixels / np.float32(255)})["enhanced"]
     np.testing.assert_array_equal(as_bytes, np.rint(as_floats * 255).astype(np.uint8))
 
 
-def test_what_goes_in_is_not_changed(folder, rng):
-    engine = LiteRTEngine(folder / "float.tflite")
+def test_inputs_and_earlier_outputs_are_not_modified(tiny_models, rng):
+    engine = LiteRTEngine(tiny_models / "float.tflite")
     image = rng.random((1, *SIZE, 3), dtype=np.float32)
     before = image.copy()
     first = engine({"low": image})["enhanced"]
@@ -57,58 +57,60 @@ def test_what_goes_in_is_not_changed(folder, rng):
 
 
 @pytest.fixture
-def exposing(rng):
-    """Return a picture and a thumbnail, uint8, and what the exposing nets make of them."""
+def thumbnail_example(rng):
+    """Return an image and a thumbnail, uint8, and the expected result of the thumbnail models."""
     low = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
     thumbnail = rng.integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
-    thumbnail[0] //= 4  # the first is made darker, the second brighter, both beyond their ends
+    thumbnail[0] //= 4  # the first gets darker, the second brighter, both beyond [0, 1]
     thumbnail[1] |= 192
     enhanced = low / 255 + thumbnail.mean((1, 2, 3), keepdims=True) / 255 - 0.5
     return {"low": low, "thumbnail": thumbnail}, enhanced
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("exposed", 0.51), ("exposed_bytes", 3)])
-def test_a_thumbnail_is_shown_at_its_port_and_results_are_cut_to_a_byte(
-    folder, exposing, name, tolerance
+def test_a_thumbnail_is_fed_to_its_port_and_results_are_clipped_to_uint8(
+    tiny_models, thumbnail_example, name, tolerance
 ):
-    images, expected = exposing
+    images, expected = thumbnail_example
     assert expected.min() < -0.2
     assert expected.max() > 1.2
-    result = LiteRTEngine(folder / f"{name}.tflite")(images)["enhanced"]
+    result = LiteRTEngine(tiny_models / f"{name}.tflite")(images)["enhanced"]
     assert result.dtype == np.uint8
     np.testing.assert_allclose(result, 255 * expected.clip(0, 1), atol=tolerance)
 
 
 @pytest.mark.parametrize("name", ["exposed", "exposed_bytes"])
-def test_a_thumbnail_may_be_finer_than_bytes(folder, exposing, name):
-    images, _ = exposing
-    engine = LiteRTEngine(folder / f"{name}.tflite")
+def test_a_thumbnail_may_be_float32_while_the_image_is_uint8(tiny_models, thumbnail_example, name):
+    images, _ = thumbnail_example
+    engine = LiteRTEngine(tiny_models / f"{name}.tflite")
     expected = engine(images)["enhanced"]
     fine = images["thumbnail"] / np.float32(255)
     result = engine({"low": images["low"], "thumbnail": fine})["enhanced"]
     np.testing.assert_array_equal(result, expected)
 
 
-def test_bytes_worth_a_255th_go_in_as_they_are(folder, exposing):
-    images, _ = exposing
-    engine = LiteRTEngine(folder / "exposed_bytes.tflite")
+def test_uint8_inputs_of_scale_one_255th_are_passed_unchanged(tiny_models, thumbnail_example):
+    images, _ = thumbnail_example
+    engine = LiteRTEngine(tiny_models / "exposed_bytes.tflite")
     scale, zero = engine._interpreter.get_input_details()[0]["quantization"]
     assert (scale, zero) == (pytest.approx(1 / 255, rel=1e-4), -128)
     engine(images)
-    seen = engine._interpreter.get_tensor(engine._interpreter.get_input_details()[0]["index"])
-    np.testing.assert_array_equal(seen, np.int16(images["low"][-1:]) - 128)
+    fed = engine._interpreter.get_tensor(engine._interpreter.get_input_details()[0]["index"])
+    np.testing.assert_array_equal(fed, np.int16(images["low"][-1:]) - 128)
 
 
-def test_an_answer_for_each_picture_of_a_batch_needs_its_thumbnail(folder, exposing):
-    images, _ = exposing
+def test_each_image_of_a_batch_needs_its_thumbnail(tiny_models, thumbnail_example):
+    images, _ = thumbnail_example
     with pytest.raises(UsageError, match=r"as many 'thumbnail' as 'low'\. Received: 1 and 2"):
-        LiteRTEngine(folder / "exposed.tflite")({**images, "thumbnail": images["thumbnail"][:1]})
+        LiteRTEngine(tiny_models / "exposed.tflite")(
+            {**images, "thumbnail": images["thumbnail"][:1]}
+        )
 
 
 @pytest.mark.parametrize("name", ["float", "bytes"])
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
-def test_the_answer_is_written_where_it_is_wanted(folder, rng, name, dtype):
-    engine = LiteRTEngine(folder / f"{name}.tflite")
+def test_the_output_is_written_to_the_out_argument(tiny_models, rng, name, dtype):
+    engine = LiteRTEngine(tiny_models / f"{name}.tflite")
     low = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
     low = low if dtype == np.uint8 else low / np.float32(255)
     out = {"enhanced": np.empty((2, *SIZE, 3), dtype)}
@@ -125,10 +127,10 @@ def test_the_answer_is_written_where_it_is_wanted(folder, rng, name, dtype):
         ({"enhanced": np.empty((1, *SIZE, 6), np.uint8)[..., ::2]}, "contiguous"),
     ],
 )
-def test_an_answer_has_to_fit_where_it_is_wanted(folder, out, reason):
+def test_an_out_argument_that_does_not_fit_is_refused(tiny_models, out, reason):
     low = np.zeros((1, *SIZE, 3), np.uint8)
     with pytest.raises(UsageError, match=reason):
-        LiteRTEngine(folder / "float.tflite")({"low": low}, out=out)
+        LiteRTEngine(tiny_models / "float.tflite")({"low": low}, out=out)
 
 
 @pytest.mark.parametrize("name", ["driving_unet", "driving_unet_int8"])
@@ -153,29 +155,29 @@ def test_a_loop_over_frames_allocates_no_frame(name):
         ({"low": np.zeros((1, 8, 12, 3), np.float64)}, "float64"),
     ],
 )
-def test_an_image_that_does_not_fit_is_refused(folder, images, reason):
+def test_an_image_that_does_not_fit_is_refused(tiny_models, images, reason):
     with pytest.raises(UsageError, match=reason):
-        LiteRTEngine(folder / "float.tflite")(images)
+        LiteRTEngine(tiny_models / "float.tflite")(images)
 
 
-def test_a_file_without_its_card_is_refused(folder, tmp_path):
-    (tmp_path / "x.tflite").write_bytes((folder / "float.tflite").read_bytes())
+def test_a_file_without_its_card_is_refused(tiny_models, tmp_path):
+    (tmp_path / "x.tflite").write_bytes((tiny_models / "float.tflite").read_bytes())
     with pytest.raises(UsageError, match="No card"):
         LiteRTEngine(tmp_path / "x.tflite")
 
 
-def test_a_card_of_another_file_is_refused(folder, tmp_path):
-    (tmp_path / "x.tflite").write_bytes((folder / "float.tflite").read_bytes())
-    (tmp_path / "x.json").write_bytes((folder / "bytes.json").read_bytes())
+def test_a_card_of_another_file_is_refused(tiny_models, tmp_path):
+    (tmp_path / "x.tflite").write_bytes((tiny_models / "float.tflite").read_bytes())
+    (tmp_path / "x.json").write_bytes((tiny_models / "bytes.json").read_bytes())
     with pytest.raises(UsageError, match="checksums differ"):
         LiteRTEngine(tmp_path / "x.tflite")
 
 
-def copied(folder, tmp_path, content=None, **changes):
-    """Copy a file with other contents or a changed card, whose checksum holds."""
+def copy_model(tiny_models, tmp_path, content=None, **changes):
+    """Copy a model with other content or a changed card of the right checksum."""
     path = tmp_path / "x.tflite"
-    path.write_bytes((folder / "float.tflite").read_bytes() if content is None else content)
-    card = ModelCard.load(folder / "float.json")
+    path.write_bytes((tiny_models / "float.tflite").read_bytes() if content is None else content)
+    card = ModelCard.load(tiny_models / "float.json")
     dataclasses.replace(card, sha256=sha256(path), **changes).save(tmp_path / "x.json")
     return path
 
@@ -183,38 +185,38 @@ def copied(folder, tmp_path, content=None, **changes):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda net: b"",
-        lambda net: b"not a net at all",
-        lambda net: bytes(4) + b"TFL3",
-        lambda net: net[:4] + b"TFL3" + bytes(len(net) - 8),
-        lambda net: net[: len(net) // 2],
-        lambda net: net[:-100],
+        lambda content: b"",
+        lambda content: b"not a model at all",
+        lambda content: bytes(4) + b"TFL3",
+        lambda content: content[:4] + b"TFL3" + bytes(len(content) - 8),
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-100],
     ],
 )
-def test_a_damaged_file_is_refused_even_if_its_card_was_made_for_it(folder, tmp_path, damage):
-    path = copied(folder, tmp_path, damage((folder / "float.tflite").read_bytes()))
+def test_a_damaged_file_is_refused_even_if_its_card_matches(tiny_models, tmp_path, damage):
+    path = copy_model(tiny_models, tmp_path, damage((tiny_models / "float.tflite").read_bytes()))
     with pytest.raises(UsageError, match="cannot be run") as refused:
         LiteRTEngine(path)
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_whose_tensors_lost_their_names_is_refused_before_it_ends_the_process(
-    folder, tmp_path
+def test_a_file_with_unnamed_tensors_is_refused_before_it_crashes_the_process(
+    tiny_models, tmp_path
 ):
     from ai_edge_litert.schema_py_generated import TensorT
 
-    model = read_model((folder / "float.tflite").read_bytes())
+    model = read_model((tiny_models / "float.tflite").read_bytes())
     model.subgraphs[0].tensors[-1] = TensorT()
     with pytest.raises(UsageError, match="cannot be run: tensors have no names"):
-        LiteRTEngine(copied(folder, tmp_path, write_model(model)))
+        LiteRTEngine(copy_model(tiny_models, tmp_path, write_model(model)))
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"dtype": "uint8"}, r"'low' is float32 \(1, 8, 12, 3\), its card says uint8"),
+        ({"dtype": "uint8"}, r"'low' is float32 \(1, 8, 12, 3\), its card specifies uint8"),
         ({"dtype": "int8"}, "`dtype of the card` must be one of"),
-        ({"height": 32}, r"its card says float32 \(1, 32, 12, 3\)"),
+        ({"height": 32}, r"its card specifies float32 \(1, 32, 12, 3\)"),
         ({"contract": Contract(ENHANCE.inputs, ENHANCE.outputs, scale=2)}, "'enhanced' is float32"),
         (
             {"contract": Contract((*ENHANCE.inputs, Port("dark", 3)), ENHANCE.outputs)},
@@ -222,9 +224,9 @@ def test_a_file_whose_tensors_lost_their_names_is_refused_before_it_ends_the_pro
         ),
     ],
 )
-def test_a_card_that_says_otherwise_is_refused(folder, tmp_path, changes, said):
-    with pytest.raises(UsageError, match=said):
-        LiteRTEngine(copied(folder, tmp_path, **changes))
+def test_a_card_that_contradicts_its_file_is_refused(tiny_models, tmp_path, changes, message):
+    with pytest.raises(UsageError, match=message):
+        LiteRTEngine(copy_model(tiny_models, tmp_path, **changes))
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -232,11 +234,11 @@ def test_a_missing_file_is_refused(tmp_path):
         load_model(tmp_path / "none.tflite")
 
 
-def test_an_unknown_name_offers_the_known_ones():
+def test_an_unknown_name_is_refused_with_the_available_ones():
     with pytest.raises(UsageError, match="No shipped model is called 'drivin_unet'"):
         load_model("drivin_unet")
 
 
-def test_no_threads_are_refused(folder):
+def test_zero_threads_are_refused(tiny_models):
     with pytest.raises(UsageError, match="threads"):
-        LiteRTEngine(folder / "float.tflite", threads=0)
+        LiteRTEngine(tiny_models / "float.tflite", threads=0)

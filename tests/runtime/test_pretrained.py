@@ -1,4 +1,4 @@
-"""What ships is whole, small, and what its names say."""
+"""The shipped models are complete, small, and match their names."""
 
 import pytest
 
@@ -9,23 +9,23 @@ from lowlight_tf.runtime import pretrained
 SIZES = ("nano", "tiny", "base")
 
 
-def test_every_net_has_a_card_and_a_golden_pair_and_all_are_small():
+def test_every_model_has_a_card_and_a_golden_pair_and_all_files_are_small():
     files = list(pretrained.MODEL_DIR.iterdir())
     for name in pretrained.list_pretrained():
         assert pretrained.find_pretrained(name).with_suffix(".npz") in files
     assert sum(file.stat().st_size for file in files) < 14e6  # of the wheel's 20 MB
 
 
-def test_the_net_that_is_taken_where_none_is_named_ships():
-    taken = {
+def test_the_default_models_ship():
+    defaults = {
         pretrained.default_model(),
         pretrained.default_model(raw=True),
         pretrained.default_model(cameras=True),
     }
-    assert taken <= set(pretrained.list_pretrained())
+    assert defaults <= set(pretrained.list_pretrained())
 
 
-def test_what_fuses_ships_for_any_frame_with_its_finish():
+def test_did_fuse_ships_resizable_with_an_output_stretch():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
         card = ModelCard.load(pretrained.find_pretrained(f"did_fuse{end}").with_suffix(".json"))
         assert (card.model, card.quantization) == ("did_fuse", quantization)
@@ -34,7 +34,7 @@ def test_what_fuses_ships_for_any_frame_with_its_finish():
         assert card.preprocessing["output_stretch"] == 1
 
 
-def test_what_is_guided_by_illumination_ships_for_frames_of_one_size_as_it_left_the_net():
+def test_am_fusion_ships_for_one_frame_size_without_output_stretch():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
         card = ModelCard.load(pretrained.find_pretrained(f"am_fusion{end}").with_suffix(".json"))
         assert (card.model, card.quantization) == ("am_fusion", quantization)
@@ -43,7 +43,7 @@ def test_what_is_guided_by_illumination_ships_for_frames_of_one_size_as_it_left_
         assert not card.preprocessing.get("finish")
 
 
-def test_what_develops_ships_for_any_frame():
+def test_the_raw_model_ships_resizable():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
         card = ModelCard.load(
             pretrained.find_pretrained(f"attention_unet{end}").with_suffix(".json")
@@ -55,7 +55,7 @@ def test_what_develops_ships_for_any_frame():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_each_size_ships_in_three_kinds_for_any_frame(size):
+def test_each_size_ships_resizable_in_three_precisions(size):
     for end, quantization, dtype in (
         ("", "float16", "float32"),
         ("_float32", "float32", "float32"),
@@ -67,6 +67,6 @@ def test_each_size_ships_in_three_kinds_for_any_frame(size):
         assert card.resizable
 
 
-def test_a_name_that_is_none_is_told_the_nearest():
+def test_an_unknown_shipped_name_is_refused():
     with pytest.raises(UsageError, match="No shipped model is called 'tiney'"):
         pretrained.find_pretrained("tiney")

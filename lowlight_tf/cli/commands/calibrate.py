@@ -8,13 +8,13 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.console import warn
 
-MAX_PAIRS = 32  # that are used, spread evenly over all
+MAX_PAIRS = 32  # sampled evenly from all
 
 HELP = "calibrate a rig of a visible and an infrared camera, so that their images can be aligned"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the flags of the command."""
     add = parser.add_argument
     add(
         "images",
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--chessboard",
         metavar="9x6",
-        help="inner corners of a chessboard that all images show, used instead of --method; an "
-        "infrared camera sees it if it is heated or cut out",
+        help="inner corners of a chessboard that all images show, used instead of --method; "
+        "it must be heated or cut out to be visible in infrared",
     )
     add("--overwrite", action="store_true", help="replace an existing RIG.json")
 

@@ -11,7 +11,7 @@ FORMER_KINDS = {"nets": "pretrained"}  # of version 0.1.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the flags of the command."""
     parser.add_argument("kind", nargs="?", metavar="KIND", help=f"one of {', '.join(KINDS)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -22,7 +22,7 @@ METRICS_WITHOUT_TARGETS = ("niqe", "loe", "brightness")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the flags of the command."""
     add = functools.partial(add_flag, parser)
     parser.add_argument(
         "data",

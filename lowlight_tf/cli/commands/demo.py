@@ -12,7 +12,7 @@ HELP = "try the models in the browser, on an image or the camera; nothing leaves
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the flags of the command."""
     add = functools.partial(add_flag, parser)
     add(
         "--model",

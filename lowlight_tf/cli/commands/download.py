@@ -1,4 +1,4 @@
-"""`lowlight-tf download`: fetch, verify and unpack a data set, or say what to fetch by hand."""
+"""`lowlight-tf download`: download, verify and extract a dataset, or explain how to."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ HELP = "fetch, verify and unpack a data set, or check an existing one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the flags of the command."""
     add = parser.add_argument
     add("name", help="a data set of `lowlight-tf catalog datasets`, or a card of your own (.toml)")
     add("--data-root", type=Path, default=Path("."), help="folder that holds the data set's folder")

@@ -33,7 +33,7 @@ COMPLETE, PARTIAL = "complete", "partial"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the flags of the command."""
     add = parser.add_argument
     add(
         "inputs",
@@ -133,10 +133,7 @@ def _inputs_and_output(args: argparse.Namespace) -> tuple[list[video.Source], Pa
 
 
 def _sample_inputs(run_folder: Path, contract: "Contract") -> tuple[list[Path], list[Path]]:
-    """Return the folder of the validation images that come with the package, and the infrared one.
-
-    They are written into the run folder.
-    """
+    """Write sample images into the run folder; return the visible and the infrared folders."""
     from lowlight_tf.datasets import pairing, synthetic, synthetic_raw
 
     infrared = []

@@ -24,7 +24,7 @@ HELP = "measure enhanced images, against their targets or without"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
+    """Add the flags of the command."""
     add = functools.partial(add_flag, parser)
     add(
         "--task",
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     models = [*args.model, *([str(args.checkpoint_dir)] if args.checkpoint_dir else [])]
     models = list(dict.fromkeys(models))
     if not models:
-        raise UsageError("Pass --model or --checkpoint-dir to say what to evaluate.")
+        raise UsageError("No model is named. Pass --model or --checkpoint-dir.")
     with tempfile.TemporaryDirectory(prefix="lowlight-tf-") as workdir:
         return _run(args, models, Path(workdir))
 

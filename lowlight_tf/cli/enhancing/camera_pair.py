@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         help="align the infrared images with the visible ones: the .json of the rig that "
         "`lowlight-tf calibrate` wrote, or phase, ecc or features to align each pair by its "
-        "content (default: as the model's card says, usually none)",
+        "content (default: that of the model's card, usually none)",
     )
     add(
         "--sync-tolerance",

@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that loads nothing: a table, plots, sliders over every picture."""
+"""A comparison as one self-contained HTML file: tables, plots, and a slider for each image."""
 
 import base64
 import hashlib
@@ -31,19 +31,19 @@ def html_report(
 ) -> str:
     """Return a page that opens from disk, without a network.
 
-    Its rule (Content-Security-Policy) forbids to load anything, and to run or wear anything but its
-    own script and style. Without scripts it still shows all numbers and pictures.
+    Its Content-Security-Policy forbids external resources and all scripts and styles but its own.
+    Without scripts it still contains all numbers and images.
 
     Args:
-        comparison: What it shows.
-        command: The line that makes it.
-        facts: On what machine the times were taken.
-        curves: What is drawn of training runs: caption -> SVG.
-        number_files: What the same numbers are called as CSV and Markdown.
+        comparison: The results.
+        command: The command that reproduces them.
+        facts: The machine that the times were measured on.
+        curves: Plots of training runs: caption -> SVG.
+        number_files: Names of the CSV and Markdown files of the same numbers.
     """
     style, script = ((TEMPLATE_DIR / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
     higher = _columns_where_higher_is_better(comparison)
-    filled = {
+    fields = {
         "title": html.escape(comparison.data),
         "summary": html.escape(_summary_section(comparison)),
         "failures": _failures_section(comparison),
@@ -58,19 +58,19 @@ def html_report(
         "definitions": _definitions_section(comparison),
         "plots": _plots_section(comparison),
         "curves": _curves_section(curves or {}),
-        "pictures": _images_section(comparison),
+        "images": _images_section(comparison),
         "command": html.escape(command),
-        "made_by": html.escape(facts),
+        "machine": html.escape(facts),
     }
     template = (TEMPLATE_DIR / "page.html").read_text("utf-8")
-    return re.sub(r"\{\{([\w-]+)\}\}", lambda field: filled[field[1]], template)
+    return re.sub(r"\{\{([\w-]+)\}\}", lambda match: fields[match[1]], template)
 
 
 def _summary_section(comparison: Comparison) -> str:
-    models, pictures = len(comparison.model_results), len(comparison.image_names)
-    shown = len(comparison.input_previews)
-    told = f"{models} models, {pictures} pictures"
-    return told if shown == pictures else f"{told}, {shown} of them shown below"
+    models, images = len(comparison.model_results), len(comparison.image_names)
+    previews = len(comparison.input_previews)
+    counts = f"{models} models, {images} images"
+    return counts if previews == images else f"{counts}, {previews} of them displayed below"
 
 
 def _failures_section(comparison: Comparison) -> str:
@@ -78,7 +78,7 @@ def _failures_section(comparison: Comparison) -> str:
         f"<li>{html.escape(f'{model}, {name}: {reason}')}</li>"
         for model, name, reason in comparison.failures
     )
-    return lines and f'<p class="wrong">Failed, and left out of the means:</p><ul>{lines}</ul>'
+    return lines and f'<p class="wrong">Failed, and excluded from the means:</p><ul>{lines}</ul>'
 
 
 def _columns_where_higher_is_better(comparison: Comparison) -> set[str]:
@@ -104,7 +104,7 @@ def _hash(text: str) -> str:
 def _table(
     head: list[str], rows: list[list[str]], *, words: int, higher: set[str], name: str
 ) -> str:
-    """Return a table whose headings are buttons; its first columns hold words."""
+    """Return a table whose headings are buttons; its first `words` columns contain text."""
     heads, lines = [], []
     for index, cell in enumerate(head):
         kind = "word" if index < words else "higher" if cell in higher else ""
@@ -124,25 +124,25 @@ def _table(
 
 
 def _definitions_section(comparison: Comparison) -> str:
-    told = {
+    definitions = {
         metric.upper(): METRICS.find(metric).describe()
         for metric in dict.fromkeys(metric for metric, _ in _columns(comparison))
     }
-    told["ms per picture"] = "time inside the model for one picture, all tiles together; the median"
-    told["bytes"] = "of the model's file"
-    told["peak MB"] = (
-        "the most memory that a process of the model alone held when it had enhanced the largest "
-        "picture, Python and its libraries included"
+    definitions["ms per image"] = "median time inside the model per image, summed over its tiles"
+    definitions["bytes"] = "size of the model's file"
+    definitions["peak MB"] = (
+        "peak memory of a process that runs only this model, after the largest image, with Python "
+        "and its libraries"
     )
-    terms = (f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>" for a, b in told.items())
+    terms = (f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>" for a, b in definitions.items())
     return f"<dl>{''.join(terms)}</dl>"
 
 
 def _plots_section(comparison: Comparison) -> str:
-    """Return a plot of each metric that knows a better; none where there is nothing to draw."""
+    """Return a plot for each metric with a direction; "" if there is no point to draw."""
     figures = []
     for metric, protocol in _columns(comparison):
-        direction, points, floor = METRICS.find(metric).direction, [], None
+        direction, points, baseline = METRICS.find(metric).direction, [], None
         if not direction:
             continue
         for entry in comparison.model_results:
@@ -154,127 +154,129 @@ def _plots_section(comparison: Comparison) -> str:
                 ) or not math.isfinite(mean):
                     continue
                 if entry.model == "input":
-                    floor = mean
+                    baseline = mean
                 elif one.ms > 0:
                     points.append(svg_plots.Point(entry.model, one.ms, mean))
         if points:
             head = results_table.metric_header(metric, protocol)
-            drawn = svg_plots.pareto_plot(points, head, higher=direction == "higher", floor=floor)
-            told = f"<b>{html.escape(head)}</b>, {direction} is better: further up"
-            figures.append(f"<figure>{drawn}<figcaption>{told}</figcaption></figure>")
+            drawn = svg_plots.pareto_plot(
+                points, head, higher=direction == "higher", baseline=baseline
+            )
+            caption = f"<b>{html.escape(head)}</b>, {direction} is better: further up"
+            figures.append(f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>")
     if not figures:
         return ""
     return (
-        "<section><h2>Quality against time</h2><p>No model is both quicker and better than "
+        "<section><h2>Quality against time</h2><p>No model is both faster and better than "
         f'one on the line.</p><div class="plots">{"".join(figures)}</div></section>'
     )
 
 
 def _curves_section(curves: Mapping[str, bytes]) -> str:
     figures = "".join(
-        f'<figure class="curves"><img alt="{html.escape(told)}" src="'
-        f'{_data_uri("svg+xml", drawn)}">'
-        f"<figcaption>{html.escape(told)}</figcaption></figure>"
-        for told, drawn in curves.items()
+        f'<figure class="curves"><img alt="{html.escape(caption)}" '
+        f'src="{_data_uri("svg+xml", drawn)}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        for caption, drawn in curves.items()
     )
-    return figures and f"<section><h2>How they were trained</h2>{figures}</section>"
+    return figures and f"<section><h2>Training curves</h2>{figures}</section>"
 
 
 def _images_section(comparison: Comparison) -> str:
-    """Return a row for each picture that is shown: what is given, then a slider for each model."""
+    """Return a row for each image with previews: its inputs, then a slider for each model."""
     if not comparison.input_previews:
-        return "<p>None are shown.</p>"
+        return "<p>No images are displayed.</p>"
     head, rows = tables.per_image_table(comparison)
-    numbers = iter(rows)
-    told = {
-        (place, index): next(numbers)
-        for place, _ in enumerate(comparison.model_results)
+    remaining = iter(rows)
+    numbers = {
+        (model, index): next(remaining)
+        for model, _ in enumerate(comparison.model_results)
         for index, _ in enumerate(comparison.image_names)
     }
     parts = [_toolbar(comparison)]
-    for index, given in comparison.input_previews.items():
+    for index, inputs in comparison.input_previews.items():
         name = comparison.image_names[index]
-        cells = [_preview_figure(one, name, look) for one, look in given.items()]
-        for place, entry in enumerate(comparison.model_results):
-            line = zip(head[2:], told[place, index][2:], strict=True)
-            caption = " · ".join(f"{number} {what}" for what, number in line)
-            cells.append(_figure(entry.model, name, entry.images[index], given, caption))
+        cells = [_preview_figure(one, name, preview) for one, preview in inputs.items()]
+        for model, entry in enumerate(comparison.model_results):
+            line = zip(head[2:], numbers[model, index][2:], strict=True)
+            caption = " · ".join(f"{value} {heading}" for heading, value in line)
+            cells.append(_figure(entry.model, name, entry.images[index], inputs, caption))
         row = f'<div class="row">{"".join(cells)}</div>'
         parts.append(f"<article><h3>{html.escape(name)}</h3>{row}</article>")
     return "".join(parts)
 
 
 def _toolbar(comparison: Comparison) -> str:
-    """Return what chooses the left side, and what the outlines of the histograms are."""
-    given = dict.fromkeys(name for looks in comparison.input_previews.values() for name in looks)
+    """Return the selection of the left image, and the legend of the histograms."""
+    inputs = dict.fromkeys(name for each in comparison.input_previews.values() for name in each)
     names = [
-        *given,
-        *(entry.model for entry in comparison.model_results if entry.model not in given),
+        *inputs,
+        *(entry.model for entry in comparison.model_results if entry.model not in inputs),
     ]
     options = "".join(f"<option>{html.escape(name)}</option>" for name in names)
-    far = round(255 * MAX_DIFFERENCE["target" in given])
-    what = "the target" if "target" in given else "what was given"
-    keys = {"given": next(iter(given), "before"), "made": "model", "target": "target"}
+    brightest = round(255 * MAX_DIFFERENCE["target" in inputs])
+    reference = "the target" if "target" in inputs else "the input"
+    keys = {"input": next(iter(inputs), "before"), "result": "model", "target": "target"}
     legend = "".join(
         f'<span class="key {kind}">{html.escape(name)}</span>'
         for kind, name in keys.items()
-        if kind != "target" or kind in given
+        if kind != "target" or kind in inputs
     )
     return (
-        f"<p>Below each slider the histograms of luma, and the difference from {what}: black where "
-        f"there is none, bright yellow from {far} of 255 levels on.</p>"
+        f"<p>Below each slider the histograms of luma, and the difference from {reference}: black "
+        f"where it is zero, bright yellow from {brightest} of 255 levels.</p>"
         f'<div class="tools"><label>Left of the sliders: <select id="left">{options}</select>'
         f"</label>{legend}</div>"
     )
 
 
-def _preview_figure(heading: str, name: str, look: Preview) -> str:
+def _preview_figure(heading: str, name: str, preview: Preview) -> str:
     alt = f"{name}, {heading}"
     caption = f"<figcaption><b>{html.escape(heading)}</b></figcaption>"
-    return f"<figure>{_image_tag(alt, look, of=heading)}{caption}</figure>"
+    return f"<figure>{_image_tag(alt, preview, of=heading)}{caption}</figure>"
 
 
 def _figure(
-    model: str, name: str, cell: ImageResult, given: Mapping[str, Preview], caption: str
+    model: str, name: str, result: ImageResult, inputs: Mapping[str, Preview], caption: str
 ) -> str:
     title = f"<b>{html.escape(model)}</b>"
-    if cell.failed:
-        why = f'<span class="wrong">failed</span>: {html.escape(cell.failed)}'
+    if result.failed:
+        why = f'<span class="wrong">failed</span>: {html.escape(result.failed)}'
         return f'<figure class="failed"><figcaption>{title} {why}</figcaption></figure>'
-    label = html.escape(f"{name}: how much of the left picture is seen before that of {model}")
+    label = html.escape(f"{name}: fraction of the left image displayed over that of {model}")
     stage = (
-        f'<div class="stage">{_image_tag(f"{name}, {model}", cell.preview, of=model)}'
-        f'<img class="left" alt="" width="{cell.preview.width}" height="{cell.preview.height}">'
+        f'<div class="stage">{_image_tag(f"{name}, {model}", result.preview, of=model)}'
+        f'<img class="left" alt="" width="{result.preview.width}" height="{result.preview.height}">'
         f'<input type="range" min="0" max="100" value="50" aria-label="{label}"></div>'
     )
     refused = "".join(
-        f"<br>{html.escape(f'{metric}: {why}')}" for metric, why in cell.refused.items()
+        f"<br>{html.escape(f'{metric}: {why}')}" for metric, why in result.refused.items()
     )
     parts = [stage, f"<figcaption>{title} {html.escape(caption)}{refused}</figcaption>"]
-    parts.append(_histogram(model, name, cell.preview, given))
-    if cell.difference:
+    parts.append(_histogram(model, name, result.preview, inputs))
+    if result.difference:
         alt = f"{name}, difference of {model}"
-        parts.append(_image_tag(alt, cell.difference, kind="difference"))
+        parts.append(_image_tag(alt, result.difference, kind="difference"))
     return f'<figure class="slider">{"".join(parts)}</figure>'
 
 
-def _histogram(model: str, name: str, made: Preview, given: Mapping[str, Preview]) -> str:
-    first = next((look for heading, look in given.items() if heading != "target"), None)
-    looks = {"given": first, "made": made, "target": given.get("target")}
-    curves = {kind: look.histogram for kind, look in looks.items() if look}
-    means = ", ".join(f"{kind} {_mean(shares):.2f}" for kind, shares in curves.items())
+def _histogram(model: str, name: str, result: Preview, inputs: Mapping[str, Preview]) -> str:
+    first = next((preview for heading, preview in inputs.items() if heading != "target"), None)
+    previews = {"input": first, "result": result, "target": inputs.get("target")}
+    curves = {kind: preview.histogram for kind, preview in previews.items() if preview}
+    means = ", ".join(f"{kind} {_mean(fractions):.2f}" for kind, fractions in curves.items())
     return svg_plots.histogram_plot(curves, f"Histogram of luma, {name} by {model}. Means: {means}")
 
 
-def _mean(shares: tuple[float, ...]) -> float:
-    return sum((step + 0.5) / len(shares) * share for step, share in enumerate(shares))
+def _mean(fractions: tuple[float, ...]) -> float:
+    return sum((step + 0.5) / len(fractions) * fraction for step, fraction in enumerate(fractions))
 
 
-def _image_tag(alt: str, look: Preview, *, of: str = "", kind: str = "") -> str:
+def _image_tag(alt: str, preview: Preview, *, of: str = "", kind: str = "") -> str:
     marks = (f' data-of="{html.escape(of)}"' if of else "") + (f' class="{kind}"' if kind else "")
     return (
-        f'<img{marks} alt="{html.escape(alt)}" width="{look.width}" height="{look.height}" '
-        f'decoding="async" src="{_data_uri("webp", look.webp)}">'
+        f'<img{marks} alt="{html.escape(alt)}" width="{preview.width}" height="{preview.height}" '
+        f'decoding="async" src="{_data_uri("webp", preview.webp)}">'
     )
 
 

@@ -1,6 +1,6 @@
 "use strict";
 
-// Tables: a heading sorts its column, and again the other way round. What is no number comes last.
+// Tables: a click on a heading sorts by its column, a second click reverses. Missing numbers are last.
 const number = (text) => parseFloat(text.replaceAll(",", "").replace(/^inf$/, "Infinity"));
 
 function sort(table, column, down) {
@@ -32,19 +32,19 @@ for (const table of document.querySelectorAll("table")) {
   }
 }
 
-// Sliders: how much is seen of what lies left, over what the model made.
+// Sliders: the left image is displayed over the model's result up to the position of the slider.
 for (const slider of document.querySelectorAll(".stage input")) {
   const move = () => slider.parentElement.style.setProperty("--cut", slider.value + "%");
   slider.addEventListener("input", move);
-  move(); // browsers keep a slider where it was
+  move(); // browsers restore slider positions on reload
 }
 
-// What lies left is a picture that stands in the same row already.
+// The left image is one that its row already contains.
 const choice = document.getElementById("left");
-function lay() {
+function updateLeft() {
   for (const row of document.querySelectorAll(".row")) {
-    const shown = [...row.querySelectorAll("img[data-of]")];
-    const left = shown.find((img) => img.dataset.of === choice.value) || shown[0];
+    const images = [...row.querySelectorAll("img[data-of]")];
+    const left = images.find((img) => img.dataset.of === choice.value) || images[0];
     for (const img of left ? row.querySelectorAll(".left") : []) {
       img.src = left.src;
       img.alt = left.alt;
@@ -52,6 +52,6 @@ function lay() {
   }
 }
 if (choice) {
-  choice.addEventListener("change", lay);
-  lay();
+  choice.addEventListener("change", updateLeft);
+  updateLeft();
 }

@@ -30,7 +30,7 @@ def pareto_front(points: Sequence[Point], *, higher: bool) -> list[Point]:
 
 
 def pareto_plot(
-    points: Sequence[Point], label: str, *, higher: bool, floor: float | None = None
+    points: Sequence[Point], label: str, *, higher: bool, baseline: float | None = None
 ) -> str:
     """Draw quality against milliseconds on a logarithmic scale: better is further up.
 
@@ -38,10 +38,10 @@ def pareto_plot(
         points: All finite; milliseconds above zero.
         label: Of the quality.
         higher: Whether higher is better; else the axis is inverted.
-        floor: Of the unchanged input, drawn as a dashed line.
+        baseline: Quality of the unchanged input, drawn as a dashed line.
     """
     times = [math.log10(point.ms) for point in points]
-    values = [point.value for point in points] + ([] if floor is None else [floor])
+    values = [point.value for point in points] + ([] if baseline is None else [baseline])
     low, high = _pad_range(min(times), max(times), 0.15), _pad_range(min(values), max(values), 0.06)
 
     def x(ms: float) -> float:
@@ -60,9 +60,9 @@ def pareto_plot(
         parts += [_text(x(ms), HEIGHT - BOTTOM + 16, f"{ms:g}", "middle")]
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts += [_text(middle, HEIGHT - 6, "ms per image", "middle")]
-    if floor is not None:
-        parts += [_line(LEFT, y(floor), WIDTH - RIGHT, y(floor), "floor")]
-        parts += [_text(LEFT + 4, y(floor) - 4, "input", "start")]
+    if baseline is not None:
+        parts += [_line(LEFT, y(baseline), WIDTH - RIGHT, y(baseline), "baseline")]
+        parts += [_text(LEFT + 4, y(baseline) - 4, "input", "start")]
     best = pareto_front(points, higher=higher)
     path = " ".join(f"{x(one.ms):.1f},{y(one.value):.1f}" for one in best)
     parts += [f'<polyline class="front" points="{path}"/>']

@@ -230,7 +230,7 @@ def _image_variants(
     exposure: float | None,
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name and pixels of each kind of image of a scene, the undarkened visible one first."""
+    """Yield name and pixels of each kind of image of a scene; the undarkened visible one first."""
     visible = image_io.load_image(pair.path_of("low") or pair.target).pixels
     thermal = None
     if "infrared" in pair.inputs:

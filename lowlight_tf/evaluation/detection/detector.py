@@ -14,7 +14,7 @@ from lowlight_tf.imaging import dtypes
 from lowlight_tf.runtime import input_checks
 
 DETECTOR_FILES = {"nanodet_g": Path(__file__).parents[2] / "weights" / "nanodet_g.tflite"}
-"""Detectors that come with the package."""
+"""Detectors of the package."""
 
 LETTERBOX_VALUE = 114  # gray level of the padding of an image that is not square
 MIN_SCORE = 0.01  # below which detections are dropped

@@ -1,4 +1,4 @@
-"""`lowlight-tf calibrate` measures a rig, says how well, and keeps it."""
+"""`lowlight-tf calibrate` calibrates a camera rig, reports the residual and writes a file."""
 
 import cv2
 import numpy as np
@@ -22,32 +22,32 @@ def rig(rng, tmp_path):
     return tmp_path
 
 
-def test_folders_become_a_rig(rig, capsys):
+def test_folders_are_calibrated_to_a_rig_file(rig, capsys):
     output = rig / "rig.json"
     folders = [str(rig / "visible"), str(rig / "infrared")]
     assert main(["calibrate", *folders, "--output", str(output), "--method", "phase"]) == 0
-    said = capsys.readouterr().out
-    assert "phase of 2 pairs, 128x160 over 128x160, residual " in said
+    report = capsys.readouterr().out
+    assert "phase of 2 pairs, 128x160 over 128x160, residual " in report
     measured = CameraRig.load(output)
     np.testing.assert_allclose(measured.matrix[:2, 2], [-4, 3], atol=0.3)
-    assert f"{measured.residual_px:.2f} pixels" in said
+    assert f"{measured.residual_px:.2f} pixels" in report
     assert main(["calibrate", *folders, "--output", str(output)]) == 2
     assert "exists. Pass --overwrite" in capsys.readouterr().err
 
 
-def test_what_cannot_be_used_is_said_and_the_rest_is_done(rig, capsys):
-    (rig / "visible" / "lone.png").write_bytes((rig / "visible" / "a.png").read_bytes())
-    (rig / "infrared" / "b.png").write_bytes(b"no picture")
+def test_unusable_pairs_are_reported_and_the_rest_is_used(rig, capsys):
+    (rig / "visible" / "unpaired.png").write_bytes((rig / "visible" / "a.png").read_bytes())
+    (rig / "infrared" / "b.png").write_bytes(b"no image")
     folders = [str(rig / "visible"), str(rig / "infrared")]
     line = ["calibrate", *folders, "--output", str(rig / "rig.json"), "--method", "phase"]
     assert main(line) == 1
-    said = capsys.readouterr()
-    assert "lone.png has no partner of that name" in said.err
-    assert "b.png" in said.err
-    assert "of 1 pairs" in said.out
+    output = capsys.readouterr()
+    assert "unpaired.png has no partner of that name" in output.err
+    assert "b.png" in output.err
+    assert "of 1 pairs" in output.out
 
 
-def test_what_does_not_converge_leaves_no_file(rig, capsys):
+def test_a_calibration_that_does_not_converge_writes_no_file(rig, capsys):
     blank = rig / "blank.png"
     cv2.imwrite(str(blank), np.zeros((128, 160), np.uint8))
     line = ["calibrate", str(rig / "visible" / "a.png"), str(blank)]
@@ -57,7 +57,7 @@ def test_what_does_not_converge_leaves_no_file(rig, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["a.png", "--output", "rig.json"], "or two folders. Received: 1 paths"),
         (["a.png", "b.png", "--output", "rig.txt"], "--output must end in .json"),
@@ -66,7 +66,7 @@ def test_what_does_not_converge_leaves_no_file(rig, capsys):
         (["a.png", "b.png", "--output", "rig.json", "--chessboard", "9"], "such as 9x6"),
     ],
 )
-def test_a_wrong_line_is_said(words, said, tmp_path, monkeypatch, capsys):
+def test_invalid_arguments_are_reported(words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["calibrate", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

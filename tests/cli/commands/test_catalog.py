@@ -1,4 +1,4 @@
-"""`lowlight-tf catalog` names everything that can be asked for."""
+"""`lowlight-tf catalog` lists all names."""
 
 import json
 
@@ -18,7 +18,7 @@ NAMES = {
     "losses": set(LOSSES),
     "metrics": set(METRICS),
     "datasets": {"embedded", *dataset_card.list_datasets()},
-    "nets": set(pretrained.list_pretrained()),
+    "pretrained": set(pretrained.list_pretrained()),
     "recipes": {path.stem for path in RECIPE_DIR.glob("*.toml")},
 }
 
@@ -31,15 +31,15 @@ def test_every_name_is_listed(kind, capsys):
     assert list(tables) == [kind]
 
 
-def test_the_tables_say_what_matters(capsys):
+def test_the_tables_contain_the_main_properties(capsys):
     assert main(["catalog"]) == 0
-    said = capsys.readouterr().out
-    assert [line.split(":")[0] for line in said.splitlines() if line[0] != " "] == list(NAMES)
-    assert "low (3, srgb)" in said
-    assert "train 401, val 30, test 15" in said
-    assert "CC BY-NC 4.0" in said
-    assert "target, enhanced" in said
-    assert "low, enhanced" in said
+    output = capsys.readouterr().out
+    assert [line.split(":")[0] for line in output.splitlines() if line[0] != " "] == list(NAMES)
+    assert "low (3, srgb)" in output
+    assert "train 401, val 30, test 15" in output
+    assert "CC BY-NC 4.0" in output
+    assert "target, enhanced" in output
+    assert "low, enhanced" in output
 
 
 def test_an_unknown_kind_is_refused(capsys):
@@ -47,7 +47,7 @@ def test_an_unknown_kind_is_refused(capsys):
     assert "models" in capsys.readouterr().err
 
 
-def test_a_net_is_listed_with_its_size_and_its_result(tmp_path, capsys, monkeypatch):
+def test_a_model_is_listed_with_its_size_and_its_metrics(tmp_path, capsys, monkeypatch):
     (tmp_path / "tiny.tflite").write_bytes(b"")
     ModelCard(
         name="tiny",

@@ -1,4 +1,4 @@
-"""`lowlight-tf compare` writes one page, and its numbers as CSV and Markdown."""
+"""`lowlight-tf compare` writes an HTML report, and its numbers as CSV and Markdown."""
 
 import csv
 import shutil
@@ -10,7 +10,7 @@ from lowlight_tf.cli.main import main
 from lowlight_tf.imaging import image_io
 
 
-def write(path, pixels, *, gray=False):
+def write_image(path, pixels, *, gray=False):
     path.parent.mkdir(parents=True, exist_ok=True)
     image_io.save_image(path, image_io.LoadedImage(pixels, gray=gray))
 
@@ -20,18 +20,18 @@ def folder(tmp_path, rng):
     """Two pairs of 24x30 pixels."""
     for name in ("a", "b"):
         low = rng.integers(0, 60, (24, 30, 3), dtype=np.uint8)
-        write(tmp_path / "pairs" / "low" / f"{name}.png", low)
-        write(tmp_path / "pairs" / "high" / f"{name}.png", 3 * low)
+        write_image(tmp_path / "pairs" / "low" / f"{name}.png", low)
+        write_image(tmp_path / "pairs" / "high" / f"{name}.png", 3 * low)
     return tmp_path / "pairs"
 
 
-def cells(tab, table):
+def table_cells(tab, table):
     rows = tab.locator(f"#{table} tbody tr").all()
     return [row.locator("td, th").all_text_contents() for row in rows]
 
 
 @pytest.mark.slow
-def test_page_csv_and_markdown_hold_the_same_numbers(folder, tmp_path, browser, capsys):
+def test_page_csv_and_markdown_contain_the_same_numbers(folder, tmp_path, browser, capsys):
     output = tmp_path / "out" / "night.html"
     output.parent.mkdir()
     words = [str(folder), "--models=input,gamma", "--metrics=psnr,ssim", "--protocol=plain,luma"]
@@ -44,11 +44,11 @@ def test_page_csv_and_markdown_hold_the_same_numbers(folder, tmp_path, browser, 
     tab.goto(output.as_uri())
     heads = tab.locator("#means thead button").all_text_contents()
     assert heads[2:6] == ["PSNR dB (plain)", "SSIM (plain)", "PSNR dB (luma)", "SSIM (luma)"]
-    means, each = cells(tab, "means"), cells(tab, "each")
+    means, each = table_cells(tab, "means"), table_cells(tab, "each")
     assert [row[0] for row in means] == ["input", "gamma"]
     assert [row[:2] for row in each] == [[m, p] for m in ("input", "gamma") for p in "ab"]
-    told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
-    assert all(row in told for row in [heads, *means, *each])
+    table_rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert all(row in table_rows for row in [heads, *means, *each])
     with output.with_suffix(".csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     wanted = [dict(zip(heads, row, strict=True)) for row in means]
@@ -65,7 +65,9 @@ def test_page_csv_and_markdown_hold_the_same_numbers(folder, tmp_path, browser, 
 
 
 @pytest.mark.slow
-def test_a_picture_that_fails_is_marked_and_said_and_the_rest_stands(folder, tmp_path, capsys):
+def test_a_failed_image_is_marked_and_reported_and_the_others_are_measured(
+    folder, tmp_path, capsys
+):
     path = folder / "low" / "b.png"
     path.write_bytes(path.read_bytes()[:60])
     output = tmp_path / "page.html"
@@ -79,18 +81,18 @@ def test_a_picture_that_fails_is_marked_and_said_and_the_rest_stands(folder, tmp
 
 
 @pytest.mark.slow
-def test_pictures_without_targets_are_measured_alone(folder, tmp_path, capsys):
+def test_images_without_targets_are_measured_by_no_reference_metrics(folder, tmp_path, capsys):
     words = ["--models=input", f"--output={tmp_path / 'page.html'}"]
     assert main(["compare", str(folder / "low"), *words]) == 0
     assert "NIQE | LOE | BRIGHTNESS |" in capsys.readouterr().out
-    assert "difference from what was given" in (tmp_path / "page.html").read_text()
+    assert "difference from the input" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.slow
-def test_two_cameras_stand_before_what_fuses_them(tmp_path, rng, capsys):
+def test_both_camera_images_precede_the_fused_results(tmp_path, rng, capsys):
     for side in ("visible", "infrared"):
         image = rng.integers(0, 256, (44, 55, 1), dtype=np.uint8).repeat(3, axis=2)
-        write(tmp_path / "cameras" / side / "a.png", image, gray=side == "infrared")
+        write_image(tmp_path / "cameras" / side / "a.png", image, gray=side == "infrared")
     words = [str(tmp_path / "cameras"), "--models=average,visible", "--pictures=1"]
     assert main(["compare", *words, f"--output={tmp_path / 'page.html'}"]) == 0
     assert "ENTROPY bits | MUTUAL_INFORMATION bits |" in capsys.readouterr().out
@@ -99,7 +101,7 @@ def test_two_cameras_stand_before_what_fuses_them(tmp_path, rng, capsys):
 
 
 @pytest.mark.slow
-def test_curves_of_a_run_are_shown(folder, tmp_path):
+def test_training_curves_of_a_run_are_included(folder, tmp_path):
     pytest.importorskip("matplotlib")
     run = tmp_path / "first run"
     run.mkdir()
@@ -111,7 +113,7 @@ def test_curves_of_a_run_are_shown(folder, tmp_path):
     text = output.read_text()
     assert "first run: best validation PSNR 18.50 dB" in text
     assert "data:image/svg+xml;base64," in text
-    assert "data:image/webp" not in text  # none were to be shown
+    assert "data:image/webp" not in text  # --pictures=0
 
 
 @pytest.mark.parametrize(
@@ -139,9 +141,9 @@ def test_bad_input_is_one_line_and_writes_nothing(change, message, folder, tmp_p
     assert not list(output.iterdir())
 
 
-def test_what_is_no_data_is_said(tmp_path, folder, capsys):
+def test_a_path_without_images_is_reported(tmp_path, folder, capsys):
     shutil.rmtree(folder / "high")
-    (folder / "low" / "b.png").write_bytes(b"no picture")
+    (folder / "low" / "b.png").write_bytes(b"no image")
     for data, message in ((tmp_path / "none", "none"), (folder, "b.png")):
         words = [str(data), "--models=input", f"--output={tmp_path / 'page.html'}"]
         assert main(["compare", *words]) == 2

@@ -1,4 +1,4 @@
-"""`lowlight-tf demo` serves a page to this machine until Ctrl-C."""
+"""`lowlight-tf demo` serves a page on localhost until Ctrl-C."""
 
 import contextlib
 import json

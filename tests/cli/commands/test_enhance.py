@@ -14,11 +14,11 @@ from lowlight_tf.cli.enhancing.jobs import Job, plan_jobs
 from lowlight_tf.cli.main import main
 
 ROOT = Path(__file__).parents[3]
-SHAPE = (48, 64)  # of the pictures of the run, so that the net is traced once
+SHAPE = (48, 64)  # of the images of the run, so that the model is traced once
 
 
-def picture(path, rng, dtype=np.uint8, channels=3):
-    """Write a dark picture."""
+def write_image(path, rng, dtype=np.uint8, channels=3):
+    """Write a dark image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     most = np.iinfo(dtype).max // 5
     pixels = rng.integers(0, most, (*SHAPE, channels)[: 3 if channels > 1 else 2], dtype=dtype)
@@ -28,17 +28,17 @@ def picture(path, rng, dtype=np.uint8, channels=3):
 
 @pytest.fixture
 def enhance(untrained_run, tmp_path):
-    """Run the command with the untrained net into tmp_path/out."""
+    """Run the command with the untrained model into tmp_path/out."""
     out = tmp_path / "out"
     return lambda *words: main(
         ["enhance", *map(str, words), "--model", str(untrained_run), "--output", str(out)]
     )
 
 
-def test_each_result_lies_under_its_inputs_name(enhance, tmp_path, rng, capsys):
-    single = picture(tmp_path / "one.jpg", rng)
-    picture(tmp_path / "many/deep/two.png", rng)
-    picture(tmp_path / "many/three.webp", rng)
+def test_each_result_has_the_name_of_its_input(enhance, tmp_path, rng, capsys):
+    single = write_image(tmp_path / "one.jpg", rng)
+    write_image(tmp_path / "many/deep/two.png", rng)
+    write_image(tmp_path / "many/three.webp", rng)
     (tmp_path / "many/notes.txt").write_text("not asked for")
     assert enhance(single, tmp_path / "many") == 0
     out = tmp_path / "out"
@@ -51,8 +51,8 @@ def test_each_result_lies_under_its_inputs_name(enhance, tmp_path, rng, capsys):
 
 
 @pytest.mark.parametrize(("dtype", "channels"), [(np.uint8, 1), (np.uint16, 3), (np.uint8, 4)])
-def test_the_kind_of_picture_stays(enhance, tmp_path, rng, dtype, channels):
-    source = picture(tmp_path / "in.png", rng, dtype, channels)
+def test_bit_depth_and_channels_are_kept(enhance, tmp_path, rng, dtype, channels):
+    source = write_image(tmp_path / "in.png", rng, dtype, channels)
     assert enhance(source) == 0
     before, after = (
         cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (source, tmp_path / "out/in.png")
@@ -64,30 +64,32 @@ def test_the_kind_of_picture_stays(enhance, tmp_path, rng, dtype, channels):
         assert len(np.unique(after)) > 256
 
 
-def test_bad_pictures_get_a_line_each_and_the_others_are_done(enhance, tmp_path, rng, capsys):
+def test_bad_images_are_reported_in_one_line_each_and_the_others_are_enhanced(
+    enhance, tmp_path, rng, capsys
+):
     folder = tmp_path / "in"
-    good = picture(folder / "good.jpg", rng)
+    good = write_image(folder / "good.jpg", rng)
     (folder / "cut.jpg").write_bytes(good.read_bytes()[:-40])
     (folder / "empty.png").touch()
     (folder / "text.png").write_text("hello")
     assert enhance(folder, tmp_path / "none.png") == 1
-    said = capsys.readouterr()
-    lines = [line for line in said.err.splitlines() if line.startswith("lowlight-tf enhance: ")]
+    output = capsys.readouterr()
+    lines = [line for line in output.err.splitlines() if line.startswith("lowlight-tf enhance: ")]
     for name in ("cut.jpg is truncated", "empty.png is empty", "text.png is not", "none.png"):
         assert sum(name in line for line in lines) == 1
     assert len(lines) == 4
-    assert "Traceback" not in said.err
+    assert "Traceback" not in output.err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.jpg"]
 
 
-def test_where_nothing_can_be_done_the_status_is_2_and_nothing_is_written(enhance, tmp_path):
+def test_if_every_image_fails_the_status_is_2_and_nothing_is_written(enhance, tmp_path):
     (tmp_path / "empty.png").touch()
     assert enhance(tmp_path / "empty.png") == 2
     assert not (tmp_path / "out").exists()
 
 
-def test_nothing_is_overwritten_unasked(enhance, tmp_path, rng, capsys):
-    one, two = picture(tmp_path / "one.png", rng), picture(tmp_path / "two.png", rng)
+def test_existing_files_are_overwritten_only_on_request(enhance, tmp_path, rng, capsys):
+    one, two = write_image(tmp_path / "one.png", rng), write_image(tmp_path / "two.png", rng)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/one.png").write_bytes(b"precious")
     assert enhance(one, two) == 1
@@ -97,32 +99,32 @@ def test_nothing_is_overwritten_unasked(enhance, tmp_path, rng, capsys):
     assert cv2.imread(str(tmp_path / "out/one.png")).shape == (*SHAPE, 3)
 
 
-def test_two_results_of_one_name_are_refused_before_anything_is_done(tmp_path, rng):
-    pictures = [picture(tmp_path / folder / "a.png", rng) for folder in "xy"]
+def test_two_results_of_the_same_name_are_refused_first(tmp_path, rng):
+    images = [write_image(tmp_path / folder / "a.png", rng) for folder in "xy"]
     with pytest.raises(UsageError, match="would both be written"):
-        plan_jobs(pictures, tmp_path / "out")
+        plan_jobs(images, tmp_path / "out")
 
 
-def test_a_picture_named_twice_is_done_once(tmp_path, rng):
-    path = picture(tmp_path / "x/a.png", rng)
+def test_an_image_named_twice_is_enhanced_once(tmp_path, rng):
+    path = write_image(tmp_path / "x/a.png", rng)
     assert plan_jobs([path, path.parent, tmp_path / "x/../x/a.png"], tmp_path / "out") == [
         Job(path, tmp_path / "out/a.png")
     ]
 
 
 def test_an_input_is_never_replaced(tmp_path, rng):
-    path = picture(tmp_path / "a.png", rng)
+    path = write_image(tmp_path / "a.png", rng)
     with pytest.raises(UsageError, match="is an input itself"):
         plan_jobs([path], tmp_path)
 
 
-def test_earlier_results_inside_the_input_folder_are_passed_over(tmp_path, rng):
-    path = picture(tmp_path / "a.png", rng)
-    picture(tmp_path / "out/a.png", rng)
+def test_earlier_results_in_the_input_folder_are_skipped(tmp_path, rng):
+    path = write_image(tmp_path / "a.png", rng)
+    write_image(tmp_path / "out/a.png", rng)
     assert plan_jobs([tmp_path], tmp_path / "out") == [Job(path, tmp_path / "out/a.png")]
 
 
-def test_a_folder_without_pictures_is_refused(tmp_path):
+def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(UsageError, match="No image in"):
         plan_jobs([tmp_path], tmp_path / "out")
 
@@ -134,24 +136,24 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
         (["a.png"], "Pass --output"),
         (["a.png", "--output", "o", "--model", "m", "--checkpoint-dir", "r"], "not both"),
         (["a.png", "--output", "o", "--checkpoint-dir", "r"], "No folder r"),
-        (["a.png", "--output", "o", "--model", "drivin_unet"], "No shipped net"),
+        (["a.png", "--output", "o", "--model", "drivin_unet"], "No shipped model"),
         (["a.png", "--output", "o", "--model", "x.tflite"], "No file x.tflite"),
         (["a.png", "--output", "file"], "must be a folder"),
     ],
 )
-def test_what_cannot_be_carried_out_is_one_line(tmp_path, monkeypatch, capsys, words, reason):
+def test_invalid_arguments_are_reported_in_one_line(tmp_path, monkeypatch, capsys, words, reason):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     assert main(["enhance", *words]) == 2
-    said = capsys.readouterr().err
-    assert reason in said
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert reason in output
+    assert output.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.slow
-def test_predict_loads_a_run_in_a_process_that_knows_nothing(untrained_run, tmp_path, rng):
-    source = picture(tmp_path / "in.png", rng)
+def test_predict_loads_a_run_in_a_fresh_process(untrained_run, tmp_path, rng):
+    source = write_image(tmp_path / "in.png", rng)
     command = [sys.executable, ROOT / "scripts/predict.py", f"--checkpoint_dir={untrained_run}"]
     command += [f"--input={source}", "--output", tmp_path / "out"]
     done = subprocess.run(
@@ -166,7 +168,7 @@ def test_predict_loads_a_run_in_a_process_that_knows_nothing(untrained_run, tmp_
 
 
 @pytest.mark.slow
-def test_a_run_alone_enhances_the_embedded_pictures(untrained_run, tmp_path, capsys):
+def test_a_run_without_input_enhances_the_embedded_images(untrained_run, tmp_path, capsys):
     run = tmp_path / "run"
     run.mkdir()
     for name in ("model.keras", "contract.json"):

@@ -1,4 +1,4 @@
-"""`lowlight-tf enhance --runner ray`: many files, done once, whatever happens to some."""
+"""`lowlight-tf enhance --runner ray`: many files are enhanced once, whatever fails."""
 
 import os
 import signal
@@ -20,14 +20,14 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def folder(tmp_path):
-    """Four pictures, a video, a broken picture."""
-    place = tmp_path / "in"
-    (place / "deep").mkdir(parents=True)
+    """Four images, a video, a broken image."""
+    root = tmp_path / "in"
+    (root / "deep").mkdir(parents=True)
     for index in range(4):
-        cv2.imwrite(str(place / "deep" / f"{index}.png"), make_frame(index))
-    write_video(place / "drive.mp4", [make_frame(step) for step in range(3)])
-    (place / "broken.png").write_bytes(b"no picture")
-    return place
+        cv2.imwrite(str(root / "deep" / f"{index}.png"), make_frame(index))
+    write_video(root / "drive.mp4", [make_frame(step) for step in range(3)])
+    (root / "broken.png").write_bytes(b"no image")
+    return root
 
 
 def enhance(folder, *words):
@@ -42,13 +42,13 @@ def results(folder):
     return {str(path.relative_to(output)): path.stat().st_mtime_ns for path in files}
 
 
-def test_a_broken_file_is_reported_and_a_second_run_does_only_what_is_left(cluster, folder, capsys):
+def test_a_broken_file_is_reported_and_a_second_run_resumes(cluster, folder, capsys):
     names = [*(f"deep/{index}.png" for index in range(4)), "drive.mp4"]
     assert enhance(folder) == 1
-    said = capsys.readouterr()
-    assert "5 of 6 files enhanced" in said.out
-    assert said.err.count("\n") == 1
-    assert "broken.png is not" in said.err
+    output = capsys.readouterr()
+    assert "5 of 6 files enhanced" in output.out
+    assert output.err.count("\n") == 1
+    assert "broken.png is not" in output.err
     first = results(folder)
     assert sorted(first) == names
     assert len(read_frames(folder.parent / "out/drive.mp4")[0]) == 3
@@ -70,20 +70,20 @@ def test_a_broken_file_is_reported_and_a_second_run_does_only_what_is_left(clust
     assert not set(second.values()) & set(results(folder).values())
 
 
-def test_the_results_are_those_of_one_process(cluster, folder, tmp_path):
+def test_the_results_equal_those_of_one_process(cluster, folder, tmp_path):
     (folder / "broken.png").unlink()
     assert enhance(folder) == 0
     assert main(["enhance", str(folder), "--output", str(tmp_path / "local")]) == 0
     for index in range(4):
         one, other = (
-            cv2.imread(str(tmp_path / place / f"deep/{index}.png")) for place in ("out", "local")
+            cv2.imread(str(tmp_path / root / f"deep/{index}.png")) for root in ("out", "local")
         )
         np.testing.assert_allclose(np.int16(one), np.int16(other), atol=1)
 
 
-def test_where_nothing_can_be_done_the_status_is_2(cluster, tmp_path, capsys):
+def test_if_every_file_fails_the_status_is_2(cluster, tmp_path, capsys):
     (tmp_path / "in").mkdir()
-    (tmp_path / "in/broken.png").write_bytes(b"no picture")
+    (tmp_path / "in/broken.png").write_bytes(b"no image")
     assert enhance(tmp_path / "in") == 2
     assert "0 of 1 images" in capsys.readouterr().out
     assert not results(tmp_path / "in")
@@ -101,11 +101,11 @@ def test_the_missing_extra_is_named(folder, monkeypatch, capsys):
     assert "pip install 'lowlight_tf[ray]'" in capsys.readouterr().err
 
 
-def test_an_interrupted_run_leaves_nothing_that_looks_finished_and_is_not(folder):
+def test_an_interrupted_run_leaves_no_partial_results(folder):
     pytest.importorskip("ray", reason="Ray is not installed ([ray] extra)")
     (folder / "broken.png").unlink()
-    pictures = [make_frame(step) for step in range(20)]
-    write_video(folder / "drive.mp4", pictures * 400)  # too long for the grace of an interruption
+    images = [make_frame(step) for step in range(20)]
+    write_video(folder / "drive.mp4", images * 400)  # too long for the grace of an interruption
     output = folder.parent / "out"
     words = ("enhance", folder, "--output", output, "--runner", "ray", "--threads", "1")
     words += ("--model", "driving_unet")  # the slowest
@@ -124,10 +124,10 @@ def test_an_interrupted_run_leaves_nothing_that_looks_finished_and_is_not(folder
             break
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 130, said
-    assert said.endswith("lowlight-tf enhance: interrupted\n")
-    assert "Traceback" not in said
+    _, output = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert output.endswith("lowlight-tf enhance: interrupted\n")
+    assert "Traceback" not in output
     assert sorted(results(folder)) == [*(f"deep/{i}.png" for i in range(4)), "drive.part.mp4"]
 
 
@@ -143,7 +143,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_what_two_cameras_saw_is_fused_by_many_workers(cluster, tmp_path, capsys):
+def test_images_of_two_cameras_are_fused_by_several_workers(cluster, tmp_path, capsys):
     for side, level in (("visible", 60), ("infrared", 150)):
         (tmp_path / side).mkdir()
         for index in range(3):
@@ -152,7 +152,7 @@ def test_what_two_cameras_saw_is_fused_by_many_workers(cluster, tmp_path, capsys
     (tmp_path / "infrared/2.png").unlink()
     words = ("--infrared", tmp_path / "infrared", "--model", "average")
     assert enhance(tmp_path / "visible", *words) == 1
-    said = capsys.readouterr()
-    assert "2 of 3 images fused by average" in said.out
-    assert "2.png has no infrared partner" in said.err
+    output = capsys.readouterr()
+    assert "2 of 3 images fused by average" in output.out
+    assert "2.png has no infrared partner" in output.err
     assert cv2.imread(str(tmp_path / "out/1.png")).mean() == pytest.approx(105, abs=2)

@@ -1,4 +1,4 @@
-"""`lowlight-tf evaluate` prints a table, writes JSON, and refuses what it cannot measure."""
+"""`lowlight-tf evaluate` prints a table, writes JSON, and refuses invalid requests."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ def folder(tmp_path, rng):
     return tmp_path / "pairs"
 
 
-def test_the_dark_picture_itself_is_measured(folder, tmp_path, capsys):
+def test_the_unchanged_input_is_measured(folder, tmp_path, capsys):
     table, numbers = tmp_path / "table.md", tmp_path / "results.json"
     words = ["--model", "input", "--data", str(folder), "--metrics=psnr,mae", "--each"]
     words += ["--protocol", "plain,luma", "--json", str(numbers), "--markdown", str(table)]
@@ -34,14 +34,14 @@ def test_the_dark_picture_itself_is_measured(folder, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "PSNR dB (plain)" in out
     assert "PSNR dB (luma)" in out
-    assert out.count("| input |") == 3  # each picture, and the mean
+    assert out.count("| input |") == 3  # each image, and the mean
     assert "48.13" in table.read_text()
     fields = json.loads(numbers.read_text())
     assert [one["protocol"] for one in fields["results"]] == ["plain", "luma"]
     assert [each["name"] for each in fields["results"][0]["each"]] == ["a", "b"]
 
 
-def test_the_command_in_the_json_makes_the_same_numbers(folder, tmp_path):
+def test_the_command_in_the_json_reproduces_the_numbers(folder, tmp_path):
     first, second = tmp_path / "1.json", tmp_path / "2.json"
     main(["evaluate", "--model=input", f"--data={folder}", "--metrics=mae", f"--json={first}"])
     command = shlex.split(json.loads(first.read_text())["command"])
@@ -51,7 +51,7 @@ def test_the_command_in_the_json_makes_the_same_numbers(folder, tmp_path):
     assert metrics[0] == metrics[1]
 
 
-def test_a_folder_with_splits_is_read_at_the_split(folder, tmp_path, capsys):
+def test_the_requested_split_of_a_folder_is_read(folder, tmp_path, capsys):
     split = tmp_path / "data" / "val"
     shutil.copytree(folder, split)
     (split / "low" / "b.png").unlink()
@@ -60,15 +60,15 @@ def test_a_folder_with_splits_is_read_at_the_split(folder, tmp_path, capsys):
     assert " 1 |" in capsys.readouterr().out
 
 
-def test_of_a_folder_with_a_test_part_that_is_measured_and_named(folder, tmp_path, capsys):
-    whole = tmp_path / "whole"
+def test_the_test_part_of_a_folder_is_measured_and_named(folder, tmp_path, capsys):
+    dataset = tmp_path / "dataset"
     for part in ("train_val", "test", "val"):
-        shutil.copytree(folder, whole / part)
-    for path in whole.glob("test/*/b.png"):
+        shutil.copytree(folder, dataset / part)
+    for path in dataset.glob("test/*/b.png"):
         path.unlink()
-    assert main(["evaluate", "--model=input", f"--data={whole}"]) == 0
-    assert f"| {whole} test |      1 |" in capsys.readouterr().out
-    archive = shutil.make_archive(whole, "zip", tmp_path, "whole")
+    assert main(["evaluate", "--model=input", f"--data={dataset}"]) == 0
+    assert f"| {dataset} test |      1 |" in capsys.readouterr().out
+    archive = shutil.make_archive(dataset, "zip", tmp_path, "dataset")
     assert main(["evaluate", "--model=input", f"--data={archive}", "--split=val"]) == 0
     assert f"| {archive} val |      2 |" in capsys.readouterr().out
     Path(archive).write_bytes(b"no archive")
@@ -103,7 +103,7 @@ def test_bad_input_is_one_line_and_writes_nothing(change, message, folder, tmp_p
     assert not numbers.exists()
 
 
-def test_what_to_evaluate_and_on_what_must_be_said(folder, capsys):
+def test_model_and_data_are_required(folder, capsys):
     assert main(["evaluate", "--data", str(folder)]) == 2
     assert main(["evaluate", "--model", "input"]) == 2
     errors = capsys.readouterr().err.splitlines()
@@ -112,7 +112,9 @@ def test_what_to_evaluate_and_on_what_must_be_said(folder, capsys):
 
 
 @pytest.mark.parametrize("place", ["", "low", "visible"])
-def test_pictures_without_targets_are_measured_alone(place, folder, tmp_path, capsys):
+def test_images_without_targets_are_measured_by_no_reference_metrics(
+    place, folder, tmp_path, capsys
+):
     night, sheet = tmp_path / "night", tmp_path / "sheet.png"
     (night / place).mkdir(parents=True)
     for path in sorted((folder / "low").iterdir()):
@@ -127,7 +129,7 @@ def test_pictures_without_targets_are_measured_alone(place, folder, tmp_path, ca
     assert "must have the subfolders low, high" in capsys.readouterr().err
 
 
-def test_several_sets_have_rows_of_their_own(folder, tmp_path, capsys):
+def test_each_of_several_datasets_has_its_own_row(folder, tmp_path, capsys):
     other = shutil.copytree(folder / "low", tmp_path / "other")
     words = ["--model", "input", "--data", str(folder), str(other), "--metrics=brightness"]
     numbers = tmp_path / "results.json"
@@ -137,12 +139,14 @@ def test_several_sets_have_rows_of_their_own(folder, tmp_path, capsys):
     assert shlex.split(fields["command"])[4:7] == ["--data", str(folder), str(other)]
 
 
-def test_a_dataset_of_two_cameras_is_measured_by_its_visible_pictures(folder, tmp_path, capsys):
+def test_an_enhancement_model_is_measured_on_the_visible_images_of_a_fusion_dataset(
+    folder, tmp_path, capsys
+):
     for side in ("visible", "infrared"):
         shutil.copytree(folder / "low", tmp_path / "root" / "tno" / side)
     words = ["--model=input", "--data=tno", f"--data-root={tmp_path / 'root'}"]
     assert main(["evaluate", *words, "--metrics=brightness"]) == 0
-    assert "| tno test |        2 |" in capsys.readouterr().out
+    assert "| tno test |      2 |" in capsys.readouterr().out
     assert main(["evaluate", *words]) == 2
     assert "no target, which psnr, ssim must have" in capsys.readouterr().err
 
@@ -159,7 +163,7 @@ def cameras(tmp_path, rng):
     return tmp_path / "cameras"
 
 
-def test_what_fuses_and_what_does_not_stand_in_one_table(cameras, tmp_path, capsys):
+def test_fusion_and_enhancement_models_are_in_one_table(cameras, tmp_path, capsys):
     numbers, sheet = tmp_path / "results.json", tmp_path / "sheet.png"
     words = ["--model", "input", "infrared", "average", f"--data={cameras}"]
     assert main(["evaluate", *words, f"--json={numbers}", f"--sheet={sheet}"]) == 0
@@ -178,7 +182,7 @@ def test_what_fuses_and_what_does_not_stand_in_one_table(cameras, tmp_path, caps
     assert float(seed) - float(plain) == pytest.approx(48.13, abs=0.011)
 
 
-def test_one_camera_is_not_enough_for_what_fuses(cameras, folder, capsys):
+def test_one_camera_is_not_enough_for_a_fusion_model(cameras, folder, capsys):
     assert main(["evaluate", "--model=average", f"--data={folder}"]) == 2
     assert "must have the subfolders visible, infrared" in capsys.readouterr().err
     (cameras / "infrared" / "b.png").unlink()
@@ -187,27 +191,27 @@ def test_one_camera_is_not_enough_for_what_fuses(cameras, folder, capsys):
     assert main(["evaluate", "--model=input", "--metrics=brightness", f"--data={cameras}"]) == 0
 
 
-def test_what_is_wrong_with_the_last_set_is_said_before_the_first_is_measured(
+def test_an_error_of_the_last_dataset_is_reported_before_the_first_is_measured(
     folder, tmp_path, capsys, monkeypatch
 ):
     from lowlight_tf.evaluation.evaluator import IdentityEngine
 
     monkeypatch.setattr(IdentityEngine, "__call__", lambda self, images: pytest.fail("it ran"))
     (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "bad" / "broken.png").write_bytes(b"no image")
     words = ["--model=input", "--metrics=brightness", "--data", str(folder), str(tmp_path / "bad")]
     assert main(["evaluate", *words]) == 2
     assert "broken.png" in capsys.readouterr().err
 
 
-def test_unpaired_names_are_said(folder, capsys):
+def test_unpaired_names_are_reported(folder, capsys):
     (folder / "high" / "b.png").unlink()
     assert main(["evaluate", "--model", "input", "--data", str(folder)]) == 2
     assert "no partner in high/: b" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_a_run_is_measured_on_what_it_was_validated_with(folder, tmp_path, capsys):
+def test_a_run_is_evaluated_on_its_validation_pairs(folder, tmp_path, capsys):
     pytest.importorskip("keras")
     from lowlight_tf.models.driving_unet import driving_unet
     from lowlight_tf.training.data import TrainingData
@@ -230,10 +234,10 @@ def test_a_run_is_measured_on_what_it_was_validated_with(folder, tmp_path, capsy
     capsys.readouterr()
     assert main(["evaluate", "--model", *both, "--data", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert all(f"| {name} " in out for name in both)  # two of one name are told apart
+    assert all(f"| {name} " in out for name in both)  # two of one name are distinguished
 
 
-def test_numbers_of_scenes_that_were_learned_from_say_nothing(folder, tmp_path, capsys):
+def test_a_warning_is_printed_for_scenes_that_were_trained_on(folder, tmp_path, capsys):
     place = tmp_path / "lol_v2_real" / "Real_captured" / "Test"
     shutil.copytree(folder / "low", place / "Low")
     shutil.copytree(folder / "high", place / "Normal")
@@ -241,12 +245,14 @@ def test_numbers_of_scenes_that_were_learned_from_say_nothing(folder, tmp_path, 
     assert main(["evaluate", *words, "--split", "test", "--metrics", "psnr"]) == 0
     captured = capsys.readouterr()
     assert "| lol_v2_real test |" in captured.out
-    told = [line for line in captured.err.splitlines() if line.startswith("lowlight-tf evaluate")]
-    assert len(told) == 1
-    assert "nano_int8 learned from lol_v1, which shows scenes of lol_v2_real" in told[0]
+    warnings = [
+        line for line in captured.err.splitlines() if line.startswith("lowlight-tf evaluate")
+    ]
+    assert len(warnings) == 1
+    assert "nano_int8 was trained on lol_v1, which shows scenes of lol_v2_real" in warnings[0]
 
 
-def test_a_dataset_without_targets_is_measured_by_what_needs_none(folder, tmp_path, capsys):
+def test_a_dataset_without_targets_is_measured_by_no_reference_metrics(folder, tmp_path, capsys):
     shutil.copytree(folder / "low", tmp_path / "vv" / "low")
     words = ["evaluate", "--model", "input", "--data", "vv", "--data-root", str(tmp_path)]
     assert main([*words, "--metrics", "brightness,clipped"]) == 0

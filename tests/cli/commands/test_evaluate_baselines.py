@@ -1,4 +1,4 @@
-"""Baselines are named on the command line as nets are."""
+"""Baselines are named on the command line like models."""
 
 import json
 
@@ -28,7 +28,7 @@ def test_a_folder_is_enhanced_by_a_baseline(folder, tmp_path):
     assert np.abs(found - expected).max() < 0.51 / 255
 
 
-def test_a_baseline_is_measured_beside_the_dark_picture(folder, tmp_path):
+def test_a_baseline_is_measured_next_to_the_unchanged_input(folder, tmp_path):
     table = tmp_path / "results.json"
     words = ["--data", str(folder), "--metrics=psnr", "--json", str(table)]
     assert main(["evaluate", "--model", "input", "lime", *words]) == 0
@@ -38,6 +38,6 @@ def test_a_baseline_is_measured_beside_the_dark_picture(folder, tmp_path):
     assert lime > dark
 
 
-def test_a_baseline_that_is_misspelt_is_guessed(folder, tmp_path, capsys):
+def test_a_misspelled_baseline_is_refused_with_the_closest_match(folder, tmp_path, capsys):
     assert main(["enhance", str(folder), "--model=bimf", f"--output={tmp_path / 'out'}"]) == 2
     assert "Known: bimef" in capsys.readouterr().err

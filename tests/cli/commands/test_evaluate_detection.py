@@ -1,4 +1,4 @@
-"""`lowlight-tf evaluate --task detection` prints what is found, and refuses what cannot be."""
+"""`lowlight-tf evaluate --task detection` prints metrics, and refuses invalid requests."""
 
 import json
 import shlex
@@ -12,7 +12,7 @@ from lowlight_tf.imaging import image_io
 
 @pytest.fixture
 def street(tmp_path):
-    """One person, bright to infrared and nearly black to the visible camera, and its box."""
+    """One person, bright in infrared and nearly black in the visible image, and its box."""
     image = pytest.importorskip("skimage.data", reason="scikit-image is not installed").astronaut()
     image = np.ascontiguousarray(image[::2, ::2])
     warm = image[..., 1:2].repeat(3, axis=2)
@@ -25,7 +25,7 @@ def street(tmp_path):
     return tmp_path / "street"
 
 
-def test_rows_stand_for_both_cameras_and_the_model(street, tmp_path, capsys):
+def test_there_is_a_row_for_each_camera_and_the_model(street, tmp_path, capsys):
     table, numbers = tmp_path / "table.md", tmp_path / "rows.json"
     words = ["evaluate", "--task=detection", "--model", "average", f"--data={street}"]
     assert main([*words, "--json", str(numbers), "--markdown", str(table)]) == 0
@@ -51,7 +51,7 @@ def test_one_camera_is_darkened_and_enhanced(street, capsys):
     ]  # fmt: skip
 
 
-def test_classes_that_nobody_knows_are_named(street, capsys):
+def test_unknown_classes_are_named(street, capsys):
     boxes = {"a": [{"cls": "lamp", "xyxy": [15, 0, 220, 256]}]}
     (street / "boxes.json").write_text(json.dumps(boxes))
     assert main(["evaluate", "--task=detection", f"--data={street}"]) == 0
@@ -72,7 +72,7 @@ def test_classes_that_nobody_knows_are_named(street, capsys):
         (["--data={0}", "--json=no/where.json"], "an existing folder"),
     ],
 )
-def test_what_cannot_be_is_one_line(words, reason, street, capsys):
+def test_invalid_requests_are_reported_in_one_line(words, reason, street, capsys):
     words = [word.format(street) for word in words]
     assert main(["evaluate", "--task=detection", *words]) == 2
     error = capsys.readouterr().err
@@ -80,7 +80,7 @@ def test_what_cannot_be_is_one_line(words, reason, street, capsys):
     assert error.count("\n") == 1
 
 
-def test_pictures_without_labels_need_a_judge(street, capsys):
+def test_images_without_annotations_need_a_reference_detector(street, capsys):
     (street / "boxes.json").unlink()
     assert (
         main(["evaluate", "--task=detection", f"--data={street}"]) == 0
@@ -90,11 +90,11 @@ def test_pictures_without_labels_need_a_judge(street, capsys):
     assert "Pass --labels, or --reference-detector" in capsys.readouterr().err
 
 
-def test_labels_of_other_pictures_are_no_labels_unless_they_were_named(street, capsys):
+def test_annotations_of_other_images_are_ignored_unless_named(street, capsys):
     boxes = {"z": [{"cls": "person", "xyxy": [15, 0, 220, 256]}]}
     (street / "boxes.json").write_text(json.dumps(boxes))
     words = ["evaluate", "--task=detection", f"--data={street}"]
     assert main(words) == 0
-    assert "0 of 1" in capsys.readouterr().out  # persons missed are told without labels
+    assert "0 of 1" in capsys.readouterr().out  # persons missed are reported without labels
     assert main([*words, f"--labels={street / 'boxes.json'}"]) == 2
     assert "labels none of the images" in capsys.readouterr().err

@@ -13,7 +13,7 @@ def test_files_table_and_results_are_written(untrained_run, tmp_path, capsys):
     for side in ("low", "high"):
         (tmp_path / side).mkdir()
         for pair in pairs:
-            content = (untrained_run / "pictures" / f"{pair['name']}.png").read_bytes()
+            content = (untrained_run / "images" / f"{pair['name']}.png").read_bytes()
             (tmp_path / side / f"{pair['name']}.png").write_bytes(content)
     words = ["ladder", str(untrained_run), "--size=48x64", "--quantize", "float16,int8"]
     words += ["--data", str(tmp_path), "--metrics=mae", "--runs=2", "--no-delegate"]

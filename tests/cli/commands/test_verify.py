@@ -59,7 +59,7 @@ def test_a_missing_driver_is_a_failure_only_if_it_is_required(exported, without_
     file = exported / "driving_unet_16x24_float32.tflite"
     status, output = verify(capsys, file)
     assert status == 0
-    assert "open   GPU delegate: not run. No Vulkan driver was driver. On Debian run: apt" in output
+    assert "open   GPU delegate: not run. No Vulkan driver was found. On Debian run: apt" in output
     assert "open   Keras: not compared; name the run folder with --run" in output
     status, output = verify(capsys, file, "--require-delegate")
     assert status == 1

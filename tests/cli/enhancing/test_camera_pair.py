@@ -13,8 +13,8 @@ from lowlight_tf.imaging.registration.camera_rig import CameraRig
 SHAPE = (24, 32)
 
 
-def picture(path, rng, *, gray=False, shape=SHAPE, dtype=np.uint8):
-    """Write a picture of little squares."""
+def write_image(path, rng, *, gray=False, shape=SHAPE, dtype=np.uint8):
+    """Write an image of little squares."""
     path.parent.mkdir(parents=True, exist_ok=True)
     small = rng.integers(0, np.iinfo(dtype).max, (shape[0] // 4, shape[1] // 4, 3), dtype=dtype)
     pixels = small.repeat(4, axis=0).repeat(4, axis=1)
@@ -22,7 +22,7 @@ def picture(path, rng, *, gray=False, shape=SHAPE, dtype=np.uint8):
     return path
 
 
-def gray(path):
+def read_gray(path):
     return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(int)
 
 
@@ -33,34 +33,34 @@ def fuse(tmp_path):
     return lambda *more: main(["enhance", *words, *map(str, more)])
 
 
-def test_one_picture_and_its_partner_become_one(fuse, tmp_path, rng, capsys):
-    visible = picture(tmp_path / "day.png", rng)
-    infrared = picture(tmp_path / "heat.png", rng, gray=True)
+def test_one_image_is_fused_with_its_partner(fuse, tmp_path, rng, capsys):
+    visible = write_image(tmp_path / "day.png", rng)
+    infrared = write_image(tmp_path / "heat.png", rng, gray=True)
     assert fuse(visible, "--infrared", infrared) == 0
     assert "1 of 1 images fused by average" in capsys.readouterr().out
     result = cv2.imread(str(tmp_path / "out/day.png")).astype(int)
     inside = (result > 0).all(axis=2) & (result < 255).all(axis=2)  # nothing was cut
-    expected = (gray(visible) + gray(infrared)) / 2
+    expected = (read_gray(visible) + read_gray(infrared)) / 2
     assert inside.mean() > 0.2
-    assert np.abs(gray(tmp_path / "out/day.png") - expected)[inside].max() <= 1.5
+    assert np.abs(read_gray(tmp_path / "out/day.png") - expected)[inside].max() <= 1.5
 
 
-def test_in_folders_partners_bear_one_name_whatever_the_suffix(fuse, tmp_path, rng, capsys):
+def test_partners_in_folders_are_matched_by_stem(fuse, tmp_path, rng, capsys):
     for name in ("one.jpg", "deep/two.png", "three.png"):
-        picture(tmp_path / "visible" / name, rng)
+        write_image(tmp_path / "visible" / name, rng)
     for name in ("one.png", "deep/two.tif", "four.png"):
-        picture(tmp_path / "infrared" / name, rng, gray=True)
-    picture(tmp_path / "visible/wide.png", rng, shape=(24, 40))
-    picture(tmp_path / "infrared/wide.png", rng, gray=True)
-    picture(tmp_path / "visible/red.png", rng)
-    picture(tmp_path / "infrared/red.png", rng)
+        write_image(tmp_path / "infrared" / name, rng, gray=True)
+    write_image(tmp_path / "visible/wide.png", rng, shape=(24, 40))
+    write_image(tmp_path / "infrared/wide.png", rng, gray=True)
+    write_image(tmp_path / "visible/red.png", rng)
+    write_image(tmp_path / "infrared/red.png", rng)
     assert fuse(tmp_path / "visible", "--infrared", tmp_path / "infrared") == 1
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     out = tmp_path / "out"
     found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     assert found == ["deep/two.png", "one.jpg"]
-    assert "2 of 5 images fused" in said.out
-    lines = [line for line in said.err.splitlines() if line.startswith("lowlight-tf enhance: ")]
+    assert "2 of 5 images fused" in output.out
+    lines = [line for line in output.err.splitlines() if line.startswith("lowlight-tf enhance: ")]
     assert len(lines) == 4
     for words in (
         "visible/three.png has no infrared partner",
@@ -71,33 +71,33 @@ def test_in_folders_partners_bear_one_name_whatever_the_suffix(fuse, tmp_path, r
         assert sum(words in line for line in lines) == 1
 
 
-def test_sixteen_bits_and_alpha_stay(fuse, tmp_path, rng):
-    deep = picture(tmp_path / "deep.png", rng, dtype=np.uint16)
+def test_16_bits_and_alpha_are_kept(fuse, tmp_path, rng):
+    deep = write_image(tmp_path / "deep.png", rng, dtype=np.uint16)
     clear = rng.integers(0, 255, (*SHAPE, 4), dtype=np.uint8)
     assert cv2.imwrite(str(tmp_path / "clear.png"), clear)
     for name in ("deep", "clear"):
-        picture(tmp_path / "infrared" / f"{name}.png", rng, gray=True)
+        write_image(tmp_path / "infrared" / f"{name}.png", rng, gray=True)
     assert fuse(deep, tmp_path / "clear.png", "--infrared", tmp_path / "infrared") == 0
     results = [cv2.imread(str(tmp_path / f"out/{n}.png"), -1) for n in ("deep", "clear")]
     assert results[0].dtype == np.uint16
     np.testing.assert_array_equal(results[1][..., 3], clear[..., 3])
 
 
-def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_path, rng):
-    visible = picture(tmp_path / "a.png", rng, gray=True)
-    infrared = picture(tmp_path / "b.png", rng, gray=True, shape=(12, 16))
+def test_a_rig_aligns_infrared_images_of_another_size(fuse, tmp_path, rng):
+    visible = write_image(tmp_path / "a.png", rng, gray=True)
+    infrared = write_image(tmp_path / "b.png", rng, gray=True, shape=(12, 16))
     matrix = np.float64([[2, 0, 8], [0, 2, 0], [0, 0, 1]])
     CameraRig(matrix, SHAPE, (12, 16), 0.1, 0.5, "ecc", 3).save(tmp_path / "rig.json")
     words = ("--infrared", infrared, "--align", tmp_path / "rig.json", "--model", "infrared")
     assert fuse(visible, *words) == 0
-    expected = warp(np.uint8(gray(infrared))[..., None], matrix, SHAPE)[..., 0]
-    result = gray(tmp_path / "out/a.png")
+    expected = warp(np.uint8(read_gray(infrared))[..., None], matrix, SHAPE)[..., 0]
+    result = read_gray(tmp_path / "out/a.png")
     assert np.abs(result - expected).max() <= 1
     assert result[:, :7].max() == 0  # there the infrared camera shows nothing
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ([], "average fuses the images of two cameras. Pass --infrared"),
         (["--model", "dashcam_net_nano", "--infrared", "b.png"], "the images of one camera"),
@@ -107,23 +107,23 @@ def test_a_rig_lays_pictures_of_another_size_over_the_visible_ones(fuse, tmp_pat
         (["--infrared", "two"], "have one name"),
     ],
 )
-def test_what_cannot_be_carried_out_is_one_line(
-    fuse, tmp_path, rng, monkeypatch, capsys, words, said
+def test_invalid_arguments_are_reported_in_one_line(
+    fuse, tmp_path, rng, monkeypatch, capsys, words, message
 ):
     monkeypatch.chdir(tmp_path)
     for name in ("a.png", "b.png", "two/a.png", "two/a.jpg"):
-        picture(tmp_path / name, rng, gray=True)
+        write_image(tmp_path / name, rng, gray=True)
     (tmp_path / "empty").mkdir()
     assert fuse("a.png", *words) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_an_infrared_picture_is_never_replaced(fuse, tmp_path, rng, capsys):
-    visible = picture(tmp_path / "a.png", rng)
-    infrared = picture(tmp_path / "out" / "a.png", rng, gray=True)
+def test_an_infrared_image_is_never_overwritten(fuse, tmp_path, rng, capsys):
+    visible = write_image(tmp_path / "a.png", rng)
+    infrared = write_image(tmp_path / "out" / "a.png", rng, gray=True)
     before = infrared.read_bytes()
     assert fuse(visible, "--infrared", tmp_path / "out", "--overwrite") == 2
     assert "is an input itself" in capsys.readouterr().err
@@ -131,28 +131,27 @@ def test_an_infrared_picture_is_never_replaced(fuse, tmp_path, rng, capsys):
     assert infrared.read_bytes() == before
 
 
-def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
+def test_two_videos_are_fused_and_a_lost_camera_is_reported(tmp_path, capsys):
     pytest.importorskip("av")
-    from tests.clips import make_frame as shot
-    from tests.clips import read_frames, write_video
+    from tests.clips import make_frame, read_frames, write_video
 
-    visible = write_video(tmp_path / "v.mp4", [shot(step) for step in range(12)])
-    infrared = write_video(tmp_path / "i.mp4", [shot(step, level=150) for step in range(6)])
+    visible = write_video(tmp_path / "v.mp4", [make_frame(step) for step in range(12)])
+    infrared = write_video(tmp_path / "i.mp4", [make_frame(step, level=150) for step in range(6)])
     out = tmp_path / "out.mp4"
     words = ["enhance", str(visible), "--infrared", str(infrared), "--model=average"]
     assert main([*words, "--output", str(out), "--smoothing=0", "--tolerance=0.05"]) == 0
-    said = capsys.readouterr()
-    assert "1 of 1 files fused by average" in said.out
-    assert "i.mp4 has no frame within 0.05 s at 0.3 s" in said.err
-    assert "of 12 frames, only one camera had: 5 visible, 0 infrared" in said.err
-    pictures, _ = read_frames(out)
-    assert len(pictures) == 12
-    assert pictures[2].mean() == pytest.approx(105, abs=4)
-    assert pictures[9][8:].mean() == pytest.approx(60, abs=4)
+    output = capsys.readouterr()
+    assert "1 of 1 files fused by average" in output.out
+    assert "i.mp4 has no frame within 0.05 s at 0.3 s" in output.err
+    assert "of 12 frames, only one camera had: 5 visible, 0 infrared" in output.err
+    frames, _ = read_frames(out)
+    assert len(frames) == 12
+    assert frames[2].mean() == pytest.approx(105, abs=4)
+    assert frames[9][8:].mean() == pytest.approx(60, abs=4)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--sync-tolerance", "-1"], "`tolerance_s` must be at least 0"),
         (["--auto-night"], "--auto-night is for one camera"),
@@ -162,30 +161,32 @@ def test_two_videos_become_one_and_who_is_lost_is_said(tmp_path, capsys):
         (["none.mp4"], "none.mp4 cannot be opened"),
     ],
 )
-def test_what_two_videos_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, rng, words, said):
+def test_invalid_video_pairs_are_reported_in_one_line(
+    tmp_path, monkeypatch, capsys, rng, words, message
+):
     pytest.importorskip("av")
     from tests.clips import write_video
 
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "v.mp4")
-    picture(tmp_path / "b.png", rng, gray=True)
+    write_image(tmp_path / "b.png", rng, gray=True)
     flags = words if words[0].startswith("--") else []
     infrared = words if not flags else ["v.mp4"]
     begin = ["enhance", "v.mp4", "--model=average", "--output=o.mp4"]
     assert main([*begin, *flags, "--infrared", *infrared]) == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.png", "v.mp4"]
 
 
 @pytest.mark.slow
-def test_a_run_alone_fuses_the_embedded_pictures(fusing_run, tmp_path, capsys):
+def test_a_run_without_input_fuses_the_embedded_images(fusing_run, tmp_path, capsys):
     pytest.importorskip("skimage")
     run = tmp_path / "run"
     run.mkdir()
     for name in ("model.keras", "contract.json"):
         shutil.copy(fusing_run / name, run)
     assert main(["enhance", "--checkpoint_dir", str(run)]) == 0
-    assert "embedded validation pictures" in capsys.readouterr().out
+    assert "sample images of the package" in capsys.readouterr().out
     assert len(list((run / "predictions").iterdir())) == 8

@@ -1,4 +1,4 @@
-"""A comparison that nobody measured, for whoever shows one."""
+"""Comparisons of made-up numbers, for tests of their reports."""
 
 import math
 
@@ -13,29 +13,36 @@ from lowlight_tf.evaluation.comparison.comparison import (
 from lowlight_tf.evaluation.results import Results, Score
 
 
-def look(level):
-    """Return a flat picture of 32x48 pixels."""
+def make_flat_preview(level):
+    """Return the preview of a flat image of 32x48 pixels."""
     return make_preview(np.full((32, 48, 3), level, np.float32), 640)
 
 
-def entry(model, *values, ms=4.0, level=1.0, failed="", **costs):
-    """Return a model's numbers: PSNR of pictures p0, p1, ...; where that is None it failed."""
-    cells = []
+def make_model_result(model, *values, ms=4.0, level=1.0, failed="", **costs):
+    """Return the results of a model: PSNR of images p0, p1, ...; None: it failed there."""
+    images = []
     for index, value in enumerate(values):
         if value is None:
-            cells.append(ImageResult(failed=failed))
+            images.append(ImageResult(failed=failed))
             continue
         score = Score(f"p{index}", {"psnr": value, "niqe": math.nan}, ms + index)
         refused = {"niqe": "NIQE needs more"}
-        cells.append(ImageResult({"plain": score}, "", refused, look(level), look(0.0)))
-    scores = tuple(cell.scores["plain"] for cell in cells if cell.scores)
+        images.append(
+            ImageResult(
+                {"plain": score}, "", refused, make_flat_preview(level), make_flat_preview(0.0)
+            )
+        )
+    scores = tuple(image.scores["plain"] for image in images if image.scores)
     results = (Results(model, "plain", scores, "night"),) if scores else ()
     costs = {"weights": None, "bytes": None, "peak_mb": 80.0, **costs}
-    return ModelResult(model, tuple(cells), results, **costs)
+    return ModelResult(model, tuple(images), results, **costs)
 
 
-def comparison(*entries):
-    """Return a comparison of pictures that are black before, and gray where they should end."""
-    names = tuple(f"p{index}" for index in range(len(entries[0].images)))
-    given = {index: {"before": look(0.0), "target": look(0.5)} for index in range(len(names))}
-    return Comparison("night", names, entries, given)
+def make_comparison(*results_of_models):
+    """Return a comparison of images whose input is black and whose target is gray."""
+    names = tuple(f"p{index}" for index in range(len(results_of_models[0].images)))
+    inputs = {
+        index: {"before": make_flat_preview(0.0), "target": make_flat_preview(0.5)}
+        for index in range(len(names))
+    }
+    return Comparison("night", names, results_of_models, inputs)

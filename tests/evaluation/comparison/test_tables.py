@@ -4,13 +4,13 @@ import csv
 import io
 
 from lowlight_tf.evaluation.comparison import tables
-from tests.evaluation.comparison.comparisons import comparison, entry
+from tests.evaluation.comparison.comparisons import make_comparison, make_model_result
 
 
-def test_a_model_has_a_row_of_what_it_reaches_and_costs():
-    found = comparison(
-        entry("tiny", 20.0, 21.0, ms=4.0, weights=1234, bytes=56789, peak_mb=91.26),
-        entry("lime", 10.0, 11.0),
+def test_each_model_has_a_row_of_metrics_and_costs():
+    found = make_comparison(
+        make_model_result("tiny", 20.0, 21.0, ms=4.0, weights=1234, bytes=56789, peak_mb=91.26),
+        make_model_result("lime", 10.0, 11.0),
     )
     assert tables.means(found) == (
         ["model", "images", "PSNR dB (plain)", "NIQE", "ms per image", "bytes", "peak MB"],
@@ -21,10 +21,10 @@ def test_a_model_has_a_row_of_what_it_reaches_and_costs():
     )
 
 
-def test_what_failed_is_marked_and_left_out_of_the_mean():
-    found = comparison(
-        entry("tiny", 20.0, None, 26.0, failed="no memory"),
-        entry("none", None, None, None, failed="no file"),
+def test_failed_images_are_marked_and_excluded_from_the_mean():
+    found = make_comparison(
+        make_model_result("tiny", 20.0, None, 26.0, failed="no memory"),
+        make_model_result("none", None, None, None, failed="no file"),
     )
     assert [row[:3] for row in tables.means(found)[1]] == [
         ["tiny", "2 of 3", "23.00"],
@@ -40,8 +40,10 @@ def test_what_failed_is_marked_and_left_out_of_the_mean():
     assert "- tiny, p1: no memory" in tables.markdown_report(found)
 
 
-def test_csv_holds_the_numbers_of_both_tables():
-    found = comparison(entry("tiny", 20.0, None, bytes=56789, failed="no memory, none"))
+def test_csv_contains_the_numbers_of_both_tables():
+    found = make_comparison(
+        make_model_result("tiny", 20.0, None, bytes=56789, failed="no memory, none")
+    )
     rows = list(csv.DictReader(io.StringIO(tables.as_csv(found))))
     mean, first, second = rows
     assert (mean["image"], mean["PSNR dB (plain)"], mean["bytes"]) == ("(mean)", "20.00", "56789")
@@ -54,8 +56,10 @@ def test_csv_holds_the_numbers_of_both_tables():
     assert (second["PSNR dB (plain)"], second["failure"]) == ("failed", "no memory, none")
 
 
-def test_markdown_ends_with_the_line_that_makes_it():
-    text = tables.markdown_report(comparison(entry("tiny", 20.0)), command="lowlight-tf compare x")
+def test_markdown_ends_with_the_command_that_reproduces_it():
+    text = tables.markdown_report(
+        make_comparison(make_model_result("tiny", 20.0)), command="lowlight-tf compare x"
+    )
     assert text.startswith("# night\n\n| model | images |")
     assert text.endswith("\n`lowlight-tf compare x`\n")
     assert "## Failed" not in text

@@ -1,4 +1,4 @@
-"""Labels are read as people write them, and refused where they say nothing."""
+"""Annotations are read in all common formats; other files are refused."""
 
 import json
 
@@ -14,7 +14,7 @@ VOC = """<annotation><object><name>People</name><difficult>{}</difficult><bndbox
 <xmin>1</xmin><ymin>2</ymin><xmax>30.5</xmax><ymax>40</ymax></bndbox></object></annotation>"""
 
 
-def test_voc_folders(tmp_path):
+def test_pascal_voc_folders_are_read(tmp_path):
     (tmp_path / "a.xml").write_text(VOC.format(0))
     (tmp_path / "b.xml").write_text(VOC.format(1))
     assert annotations.read_annotations(tmp_path, ["a", "b", "c"]) == {
@@ -23,7 +23,7 @@ def test_voc_folders(tmp_path):
     }
 
 
-def test_coco_files(tmp_path):
+def test_coco_files_are_read(tmp_path):
     path = tmp_path / "labels.json"
     fields = {
         "images": [{"id": 7, "file_name": "night/a.jpg"}, {"id": 8, "file_name": "b.jpg"}],
@@ -43,7 +43,7 @@ def test_coco_files(tmp_path):
     }
 
 
-def test_plain_files(tmp_path):
+def test_plain_text_files_are_read(tmp_path):
     path = tmp_path / "boxes.json"
     path.write_text(json.dumps({"a": [{"cls": "motorbike", "xyxy": [0, 0, 4, 5]}], "z": []}))
     assert annotations.read_annotations(path, ["a", "b"]) == {
@@ -51,7 +51,7 @@ def test_plain_files(tmp_path):
     }
 
 
-def test_exdark_folders(tmp_path):
+def test_exdark_folders_are_read(tmp_path):
     lines = "% bbGt version=3\nPeople 204 28 271 193 0 0 0 0 0 0 0\nTable 1 2 3.5 4 0 0 0 0 0 0 0\n"
     (tmp_path / "2015_00001.png.txt").write_text(lines)
     (tmp_path / "2015_00002.jpg.txt").write_text("% bbGt version=3\n")
@@ -67,7 +67,7 @@ def test_exdark_folders(tmp_path):
         annotations.read_annotations(tmp_path, ["2015_00002"])
 
 
-def test_maps_become_boxes_of_their_regions(tmp_path):
+def test_segmentation_maps_are_converted_to_boxes_of_their_regions(tmp_path):
     marked = np.full((100, 120), 3, np.uint8)
     marked[10:40, 5:25] = 8
     marked[50:52, 50:60] = 8  # 20 pixels: whether it is found does not count
@@ -86,14 +86,14 @@ def test_maps_become_boxes_of_their_regions(tmp_path):
     }
 
 
-def test_labels_are_found_beside_pictures(tmp_path):
-    picture = tmp_path / "test" / "visible" / "a.png"
-    assert annotations.find_annotations(picture) is None
+def test_annotations_are_found_next_to_images(tmp_path):
+    image = tmp_path / "test" / "visible" / "a.png"
+    assert annotations.find_annotations(image) is None
     (tmp_path / "Annotations").mkdir()
-    assert annotations.find_annotations(picture) == tmp_path / "Annotations"
+    assert annotations.find_annotations(image) == tmp_path / "Annotations"
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "boxes.json").touch()
-    assert annotations.find_annotations(picture) == tmp_path / "test" / "boxes.json"
+    assert annotations.find_annotations(image) == tmp_path / "test" / "boxes.json"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_labels_are_found_beside_pictures(tmp_path):
         ("folder/a.xml", "<a><object><name>car</name></object></a>", "holds no VOC boxes"),
     ],
 )
-def test_what_are_no_labels_is_refused(name, content, reason, tmp_path):
+def test_files_without_annotations_are_refused(name, content, reason, tmp_path):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(content)
@@ -118,8 +118,8 @@ def test_what_are_no_labels_is_refused(name, content, reason, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_pictures_are_no_maps(tmp_path, rng):
-    picture = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    image_io.save_image(tmp_path / "a.png", image_io.LoadedImage(picture))
+def test_images_are_not_read_as_segmentation_maps(tmp_path, rng):
+    image = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    image_io.save_image(tmp_path / "a.png", image_io.LoadedImage(image))
     with pytest.raises(UsageError, match="12 classes, values 0 to 11"):
         annotations.read_annotations(tmp_path, ["a"])

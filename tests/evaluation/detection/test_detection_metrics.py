@@ -1,4 +1,4 @@
-"""What is found before and after: rows, labels, agreement, and persons missed."""
+"""Detection before and after enhancement: average precision, agreement, missed persons."""
 
 import json
 import math
@@ -18,25 +18,25 @@ from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
 
 
-class Bright:
-    """A detector to which every bright region is a person, surer the brighter it is."""
+class BrightnessDetector:
+    """A detector that takes each bright region for a person; its score is the brightness."""
 
     name, classes = "bright", ("person", "car")
 
-    def __init__(self, least=0.08):
-        self.least = least
+    def __init__(self, min_level=0.08):
+        self.min_level = min_level
 
     def __call__(self, image):
         gray = dtypes.img_as_float32(image)[..., 0]
-        regions = cv2.connectedComponentsWithStats(np.uint8(gray >= self.least))[2][1:]
+        regions = cv2.connectedComponentsWithStats(np.uint8(gray >= self.min_level))[2][1:]
         return [
             Detection("person", (x, y, x + w, y + h), float(gray[y : y + h, x : x + w].max()))
             for x, y, w, h, _ in regions.tolist()
         ]
 
 
-class Twice(Engine):
-    """An engine that makes pictures twice as bright."""
+class DoublingEngine(Engine):
+    """An engine that doubles the brightness of images."""
 
     name, contract, size = "twice", ENHANCE, None
 
@@ -44,8 +44,8 @@ class Twice(Engine):
         return {"enhanced": np.minimum(images["low"], 127) * 2}
 
 
-def picture(path, *regions, size=(40, 60)):
-    """Write a picture that is black but for regions of (left, top, right, bottom, level)."""
+def write_image(path, *regions, size=(40, 60)):
+    """Write an image that is black except for regions of (left, top, right, bottom, level)."""
     image = np.zeros((*size, 3), np.uint8)
     for left, top, right, bottom, level in regions:
         image[top:bottom, left:right] = level
@@ -55,9 +55,9 @@ def picture(path, *regions, size=(40, 60)):
 
 @pytest.fixture
 def two_cameras(tmp_path):
-    """A person that both cameras show, and one that only infrared does, at (40, 10, 50, 30)."""
-    picture(tmp_path / "visible" / "a.png", (5, 10, 15, 30, 200))
-    picture(tmp_path / "infrared" / "a.png", (5, 10, 15, 30, 180), (40, 10, 50, 30, 220))
+    """A person in both cameras, and one in infrared only, at (40, 10, 50, 30)."""
+    write_image(tmp_path / "visible" / "a.png", (5, 10, 15, 30, 200))
+    write_image(tmp_path / "infrared" / "a.png", (5, 10, 15, 30, 180), (40, 10, 50, 30, 220))
     return tmp_path
 
 
@@ -66,18 +66,19 @@ LABELS = {
 }
 
 
-def test_both_cameras_and_what_is_fused_of_them(two_cameras):
+def test_both_cameras_and_the_fused_image_are_evaluated(two_cameras):
     rows = detection_metrics.evaluate_detection(
         {"average": load_model("average")},
         fusion_folder(two_cameras),
-        detector=Bright(),
+        detector=BrightnessDetector(),
         labels=LABELS,
-        reference_detector=Bright(0.4),
+        reference_detector=BrightnessDetector(0.4),
         data="street",
     )
     assert [row.images for row in rows] == ["visible", "infrared", "average"]
     assert [(row.persons, row.missed) for row in rows] == [(2, 1), (2, 0), (2, 0)]
-    # The judge finds two people in either camera together; each row is held against both.
+    # The reference detector finds two persons in both cameras together; each row is compared
+    # with both.
     assert [row.agreement for row in rows] == [(1, 1, 2), (2, 2, 2), (2, 2, 2)]
     found = [row.precisions["person"][0] for row in rows]
     assert found == pytest.approx([51 / 101, 1, 1])
@@ -86,81 +87,102 @@ def test_both_cameras_and_what_is_fused_of_them(two_cameras):
     } == {("street", "bright", "bright", 1, 1)}
 
 
-def test_a_person_seen_half_as_surely_is_not_lost(two_cameras):
-    picture(two_cameras / "visible" / "a.png", (5, 10, 15, 30, 200), (40, 10, 50, 30, 50))
+def test_a_person_detected_with_half_the_confidence_is_not_lost(two_cameras):
+    write_image(two_cameras / "visible" / "a.png", (5, 10, 15, 30, 200), (40, 10, 50, 30, 50))
     pairs = fusion_folder(two_cameras)
-    visible, _ = detection_metrics.evaluate_detection({}, pairs, detector=Bright(), labels={})
+    visible, _ = detection_metrics.evaluate_detection(
+        {}, pairs, detector=BrightnessDetector(), labels={}
+    )
     assert (visible.persons, visible.missed) == (2, 0)
     assert visible.precisions == {}
     assert visible.agreement is None
 
 
-def test_a_person_whom_neither_label_nor_judge_knows_cannot_be_lost(two_cameras):
+def test_a_person_that_neither_annotation_nor_reference_detector_contains_cannot_be_lost(
+    two_cameras,
+):
     pairs = fusion_folder(two_cameras)
     marked = {"a": LABELS["a"][:1]}
-    visible, _ = detection_metrics.evaluate_detection({}, pairs, detector=Bright(), labels=marked)
-    assert (visible.persons, visible.missed) == (1, 0)
-    # The judge takes only what is brighter than 0.8 for a person: the one in infrared.
     visible, _ = detection_metrics.evaluate_detection(
-        {}, pairs, detector=Bright(), labels={}, reference_detector=Bright(0.8)
+        {}, pairs, detector=BrightnessDetector(), labels=marked
+    )
+    assert (visible.persons, visible.missed) == (1, 0)
+    # The reference detector finds only what is brighter than 0.8: the person in infrared.
+    visible, _ = detection_metrics.evaluate_detection(
+        {},
+        pairs,
+        detector=BrightnessDetector(),
+        labels={},
+        reference_detector=BrightnessDetector(0.8),
     )
     assert (visible.persons, visible.missed) == (1, 1)
 
 
-def test_the_larger_camera_is_brought_to_the_size_that_labels_are_in(two_cameras):
-    picture(two_cameras / "visible" / "a.png", (15, 20, 45, 60, 200), size=(80, 180))
+def test_the_larger_camera_image_is_resized_to_the_size_of_the_annotations(two_cameras):
+    write_image(two_cameras / "visible" / "a.png", (15, 20, 45, 60, 200), size=(80, 180))
     pairs = fusion_folder(two_cameras)
     visible, infrared = detection_metrics.evaluate_detection(
-        {}, pairs, detector=Bright(), labels=LABELS
+        {}, pairs, detector=BrightnessDetector(), labels=LABELS
     )
     assert visible.precisions["person"] == pytest.approx([51 / 101] * 10)
     assert infrared.precisions["person"] == pytest.approx([1] * 10)
 
 
-def test_before_and_after_the_light_goes(tmp_path):
-    picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
-    picture(tmp_path / "b.png", (5, 10, 15, 30, 230))
+def test_detection_is_evaluated_before_and_after_darkening(tmp_path):
+    write_image(tmp_path / "a.png", (5, 10, 15, 30, 230))
+    write_image(tmp_path / "b.png", (5, 10, 15, 30, 230))
     pairs = input_only_folder(tmp_path)
     labels = {"a": LABELS["a"][:1]}
     calls = []
     rows = detection_metrics.evaluate_detection(
-        {"twice": Twice()},
+        {"twice": DoublingEngine()},
         pairs,
-        detector=Bright(0.16),
+        detector=BrightnessDetector(0.16),
         labels=labels,
-        reference_detector=Bright(0.4),
+        reference_detector=BrightnessDetector(0.4),
         exposure=0.01,
         progress=calls.append,
     )
     assert [row.images for row in rows] == ["day", "dark", "twice"]
     assert [row.precisions["person"][0] for row in rows] == pytest.approx([1, 0, 1])
     assert [(row.count, row.labelled) for row in rows] == [(2, 1)] * 3
-    assert [row.agreement[2] for row in rows] == [2, 2, 2]  # what the judge found by day
+    assert [row.agreement[2] for row in rows] == [
+        2,
+        2,
+        2,
+    ]  # found by the reference detector in the day images
     assert rows[0].persons is None
     assert calls == [0.5, 1]
 
 
-def test_one_camera_has_one_row_of_inputs(tmp_path):
-    picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
+def test_one_camera_has_one_input_row(tmp_path):
+    write_image(tmp_path / "a.png", (5, 10, 15, 30, 230))
     rows = detection_metrics.evaluate_detection(
-        {"twice": Twice()}, input_only_folder(tmp_path), detector=Bright(), labels=LABELS
+        {"twice": DoublingEngine()},
+        input_only_folder(tmp_path),
+        detector=BrightnessDetector(),
+        labels=LABELS,
     )
     assert [row.images for row in rows] == ["input", "twice"]
 
 
-def test_classes_that_the_detector_does_not_know_are_passed_over(tmp_path):
-    picture(tmp_path / "a.png", (5, 10, 15, 30, 230))
+def test_classes_that_the_detector_does_not_support_are_ignored(tmp_path):
+    write_image(tmp_path / "a.png", (5, 10, 15, 30, 230))
     labels = {"a": [*LABELS["a"][:1], BoxAnnotation("lamp", (0, 0, 4, 4))]}
     (row,) = detection_metrics.evaluate_detection(
-        {}, input_only_folder(tmp_path), detector=Bright(), labels=labels
+        {}, input_only_folder(tmp_path), detector=BrightnessDetector(), labels=labels
     )
     assert list(row.precisions) == ["person"]
 
 
-def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
+def test_tables_and_json_contain_the_results(two_cameras, tmp_path):
     pairs = fusion_folder(two_cameras)
     rows = detection_metrics.evaluate_detection(
-        {}, pairs, detector=Bright(), labels=LABELS, reference_detector=Bright(0.4)
+        {},
+        pairs,
+        detector=BrightnessDetector(),
+        labels=LABELS,
+        reference_detector=BrightnessDetector(0.4),
     )
     lines = detection_metrics.detection_table(rows).splitlines()
     head = [cell.strip() for cell in lines[0].split("|")[1:-1]]
@@ -183,11 +205,15 @@ def test_tables_and_json_say_what_is_known(two_cameras, tmp_path):
     ) + "\n`again`\n"
 
 
-def test_what_is_undefined_is_a_dash_and_null(two_cameras, tmp_path):
-    picture(two_cameras / "visible" / "a.png")
+def test_undefined_values_are_a_dash_in_tables_and_null_in_json(two_cameras, tmp_path):
+    write_image(two_cameras / "visible" / "a.png")
     pairs = fusion_folder(two_cameras)
     rows = detection_metrics.evaluate_detection(
-        {}, pairs, detector=Bright(), labels={}, reference_detector=Bright(0.4)
+        {},
+        pairs,
+        detector=BrightnessDetector(),
+        labels={},
+        reference_detector=BrightnessDetector(0.4),
     )
     assert math.isnan(rows[0].agreement.precision)
     assert "mAP" not in detection_metrics.detection_table(rows)
@@ -200,37 +226,43 @@ def test_what_is_undefined_is_a_dash_and_null(two_cameras, tmp_path):
     assert first["mAP@.5"] is None
 
 
-def test_labels_outside_of_their_picture_are_refused(two_cameras):
+def test_boxes_outside_of_their_image_are_refused(two_cameras):
     labels = {"a": [BoxAnnotation("person", (100, 0, 120, 20))]}
     with pytest.raises(UsageError, match=r"a is 40x60.*person labelled at row 10, column 110"):
         detection_metrics.evaluate_detection(
-            {}, fusion_folder(two_cameras), detector=Bright(), labels=labels
+            {}, fusion_folder(two_cameras), detector=BrightnessDetector(), labels=labels
         )
 
 
-def test_sixteen_bit_infrared_is_seen_as_eight(two_cameras):
-    counts = np.full((40, 60, 3), 8000, np.uint16)  # as a radiometric camera counts
+def test_16_bit_infrared_is_converted_to_8_bit(two_cameras):
+    counts = np.full((40, 60, 3), 8000, np.uint16)  # as of a radiometric camera
     counts[10:30, 40:50] = 8400
     path = two_cameras / "infrared" / "a.png"
     image_io.save_image(path, image_io.LoadedImage(counts, gray=True), overwrite=True)
     rows = detection_metrics.evaluate_detection(
-        {}, fusion_folder(two_cameras), detector=Bright(0.5), labels={"a": LABELS["a"][1:]}
+        {},
+        fusion_folder(two_cameras),
+        detector=BrightnessDetector(0.5),
+        labels={"a": LABELS["a"][1:]},
     )
     assert [row.precisions["person"][0] for row in rows] == [0, 1]
 
 
-def test_what_an_engine_refuses_names_the_picture(two_cameras):
-    class Refuses(Twice):
+def test_an_engines_error_names_the_image(two_cameras):
+    class RefusingEngine(DoublingEngine):
         def __call__(self, images):
             raise UsageError("Too dark.")
 
     with pytest.raises(UsageError, match="Image a: Too dark"):
         detection_metrics.evaluate_detection(
-            {"refuses": Refuses()}, fusion_folder(two_cameras), detector=Bright(), labels={}
+            {"refuses": RefusingEngine()},
+            fusion_folder(two_cameras),
+            detector=BrightnessDetector(),
+            labels={},
         )
 
 
-def test_what_cannot_be_is_refused_before_anything_is_looked_at(two_cameras):
+def test_invalid_arguments_are_refused_before_any_detection(two_cameras):
     both, one = fusion_folder(two_cameras), input_only_folder(two_cameras)
     with pytest.raises(UsageError, match="at least one image"):
         detection_metrics.check_detection({}, [])

@@ -1,4 +1,4 @@
-"""Average precision is COCO's; agreement counts what two looks share."""
+"""Average precision equals COCO's; agreement counts boxes that two detectors have in common."""
 
 import contextlib
 import io
@@ -26,12 +26,12 @@ def scene(rng, count):
     return labels, found
 
 
-def cocos(found, marked, names):
+def pycocotools_precisions(found, marked, names):
     """Return class -> average precision at each overlap, by pycocotools."""
     api = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
     from pycocotools.cocoeval import COCOeval
 
-    def as_coco(one):
+    def to_coco(one):
         left, top, right, bottom = one.box
         return {
             "category_id": names.index(one.name) + 1,
@@ -50,35 +50,35 @@ def cocos(found, marked, names):
         for label in labels:
             number = len(truth.dataset["annotations"]) + 1
             more = {"id": number, "image_id": index, "iscrowd": int(label.ignored)}
-            truth.dataset["annotations"].append(as_coco(label) | more)
-        guesses += [as_coco(one) | {"image_id": index, "score": one.score} for one in detections]
+            truth.dataset["annotations"].append(to_coco(label) | more)
+        guesses += [to_coco(one) | {"image_id": index, "score": one.score} for one in detections]
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
-        judge = COCOeval(truth, truth.loadRes(guesses), "bbox")
-        judge.evaluate()
-        judge.accumulate()
-        judge.summarize()
-    at = judge.eval["precision"][:, :, :, 0, 2]  # overlaps, recalls, classes
+        coco_eval = COCOeval(truth, truth.loadRes(guesses), "bbox")
+        coco_eval.evaluate()
+        coco_eval.accumulate()
+        coco_eval.summarize()
+    at = coco_eval.eval["precision"][:, :, :, 0, 2]  # overlaps, recalls, classes
     each = {name: at[:, :, index].mean(axis=1) for index, name in enumerate(names)}
-    return each, judge.stats[1], judge.stats[0]
+    return each, coco_eval.stats[1], coco_eval.stats[0]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_it_is_what_pycocotools_says(seed):
+def test_average_precision_equals_that_of_pycocotools(seed):
     rng = np.random.default_rng(seed)
     marked, found = zip(*(scene(rng, count) for count in (5, 0, 9, 1, 60)), strict=True)
     names = ["person", "car", "bus"]
-    expected, half, whole = cocos(found, marked, names)
+    expected, half, mean = pycocotools_precisions(found, marked, names)
     actual = mean_average_precision.average_precisions(found, marked)
     assert set(actual) == set(names)
     for name in names:
         np.testing.assert_allclose(actual[name], expected[name], rtol=0, atol=1e-9)
-    assert mean_average_precision.mean_ap(actual) == pytest.approx((half, whole), abs=1e-9)
-    assert 0.05 < whole < half < 0.95
+    assert mean_average_precision.mean_ap(actual) == pytest.approx((half, mean), abs=1e-9)
+    assert 0.05 < mean < half < 0.95
 
 
-def test_by_hand():
-    """Two cars; the surest guess is wrong, the second right, the third the same car again."""
+def test_average_precision_equals_a_hand_computed_value():
+    """Two cars: the best detection is wrong, the second right, the third a duplicate."""
     marked = [[BoxAnnotation("car", (0, 0, 10, 10)), BoxAnnotation("car", (50, 50, 60, 60))]]
     boxes = ((90, 90, 99, 99), (0, 0, 10, 10), (0, 0, 10, 9))
     found = [[Detection("car", box, s) for box, s in zip(boxes, (0.9, 0.8, 0.7), strict=True)]]
@@ -86,7 +86,7 @@ def test_by_hand():
     np.testing.assert_allclose(result, 51 / 101 * 0.5)  # precision 1/2 at recalls 0 to 0.5
 
 
-def test_a_class_that_nobody_marked_has_none():
+def test_a_class_without_annotations_has_no_average_precision():
     found = [[Detection("bus", (0, 0, 9, 9), 0.9)]]
     assert (
         mean_average_precision.average_precisions(
@@ -97,16 +97,18 @@ def test_a_class_that_nobody_marked_has_none():
     assert all(map(math.isnan, mean_average_precision.mean_ap({})))
 
 
-def test_what_is_ignored_counts_neither_way():
+def test_ignored_boxes_are_neither_true_nor_false_positives():
     marked = [
         [BoxAnnotation("car", (0, 0, 9, 9)), BoxAnnotation("car", (20, 20, 60, 60), ignored=True)]
     ]
-    sure = [Detection("car", (x, 25, x + 9, 40), 0.9) for x in (25, 40)]  # both in the crowd
+    sure = [
+        Detection("car", (x, 25, x + 9, 40), 0.9) for x in (25, 40)
+    ]  # both in the ignored region
     found = [[*sure, Detection("car", (0, 0, 9, 9), 0.5)]]
     np.testing.assert_allclose(mean_average_precision.average_precisions(found, marked)["car"], 1)
 
 
-def test_a_marked_class_that_is_never_found_has_zero():
+def test_an_annotated_class_without_detections_has_average_precision_zero():
     np.testing.assert_array_equal(
         mean_average_precision.average_precisions([[]], [[BoxAnnotation("car", (0, 0, 9, 9))]])[
             "car"
@@ -115,11 +117,11 @@ def test_a_marked_class_that_is_never_found_has_zero():
     )
 
 
-def test_agreement_counts_what_both_have_found():
+def test_agreement_counts_boxes_that_both_detectors_found():
     ours = [Detection("car", (0, 0, 9, 9), 0.4), Detection("person", (20, 0, 29, 9), 0.9)]
     theirs = [Detection("car", (0, 0, 9, 8), 0.9), Detection("car", (20, 0, 29, 9), 0.5)]
     agreed = mean_average_precision.detection_agreement([*ours, ours[0]], theirs)
-    assert agreed == (1, 3, 2)  # a car is given once, a person is no car
+    assert agreed == (1, 3, 2)  # a car is matched once, and a person is no car
     assert agreed.precision == pytest.approx(1 / 3)
     assert agreed.recall == 1 / 2
     assert agreed.f1 == pytest.approx(2 / 5)
