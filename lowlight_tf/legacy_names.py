@@ -8,6 +8,8 @@ are the business of `layers.legacy_classes`, words of the command line that of `
 from collections.abc import Mapping
 from typing import Any
 
+from lowlight_tf.checks import UsageError
+
 RECIPE_TABLES = {"objective": "losses", "critic": "discriminator", "preparation": "preprocessing"}
 
 PIPELINE_KEYS = {
@@ -171,4 +173,9 @@ def _rename_training_values(training: dict[str, Any]) -> None:
     except (TypeError, ValueError):
         training["split_file"] = split
     else:
+        if not 0 < fraction < 1:
+            raise UsageError(
+                "`split` must be a fraction between 0 and 1, such as 0.7, or the split.json of a "
+                f"run. Received: {split}."
+            )
         training["validation_split"] = round(1 - fraction, 9)

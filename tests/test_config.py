@@ -88,8 +88,8 @@ def test_gradients_are_clipped_in_one_way():
         ("critic.weight=0", "`discriminator.weight` must be a positive number"),
         ("critic.learning_rate=0", "`discriminator.learning_rate` must be a positive number"),
         ("critic.losss=bce", "no key is called 'losss'. Known: loss"),
-        ("training.split=1.5", "`validation_split` must be a fraction between 0 and 1"),
-        ("training.split='nan'", "`validation_split` must be a fraction between 0 and 1"),
+        ("training.split=1.5", "`split` must be a fraction between 0 and 1"),
+        ("training.split='nan'", "`split` must be a fraction between 0 and 1"),
     ],
 )
 def test_an_invalid_setting_is_reported_in_one_line(setting, message):

@@ -22,6 +22,7 @@ LAYERS = (  # from the lowest; a package imports only packages of lower lines
 LAYER = {package: layer for layer, packages in enumerate(LAYERS) for package in packages}
 SAME_LAYER = {  # within a layer: (importer, imported)
     ("fileio", "checks"),
+    ("legacy_names", "checks"),
     ("catalog", "metric_catalog"),
     ("losses", "models"),
     ("export", "evaluation"),
