@@ -13,7 +13,7 @@ demo: venv
 	$(BIN)/lowlight-tf export demo/run --size 288x384 --quantize float16,int8 --output demo/device
 	$(BIN)/lowlight-tf verify demo/device/*.tflite --run demo/run
 	$(BIN)/lowlight-tf evaluate --data demo/run/embedded --json demo/results.json \
-	    --markdown demo/table.md --sheet demo/before_after.png \
+	    --markdown demo/table.md --contact-sheet demo/before_after.png \
 	    --model input demo/run demo/device/*.tflite tiny
 	$(BIN)/lowlight-tf enhance demo/run/embedded/val/low/coffee_0.png --output demo/enhanced
 	cp demo/run/curves.png demo/
