@@ -26,7 +26,7 @@ def main() -> None:
     bare = Interpreter(path, num_threads=THREADS)
     bare.allocate_tensors()
     input_details, output_details = bare.get_input_details()[0], bare.get_output_details()[0]
-    height, width = engine.size
+    height, width = map(int, input_details["shape"][1:3])
     coarse = np.random.default_rng(0).integers(0, 60, (40, 60, 3), dtype=np.uint8)
 
     def run(tile: np.ndarray) -> np.ndarray:
