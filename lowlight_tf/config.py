@@ -109,24 +109,21 @@ class Recipe:
             key, equals, text = setting.partition("=")
             if not equals:
                 raise UsageError(f"A setting must be key=value. Received: {setting!r}.")
-            change: Any = _parse_value(text.strip())
-            for name in reversed(key.strip().replace("-", "_").split(".")):
-                change = {name: change}
-            _merge(fields, rename_recipe(change), setting)
-            if "steps" in change.get("training", ()):
-                fields["training"]["epochs"] = 0  # of two lengths the one that is said last counts
+            *tables, last = key.strip().replace("-", "_").split(".")
+            change: Any = {last: _parse_value(text.strip())}
+            for table in reversed(tables):
+                change = {table: change}
+            change = rename_recipe(change)
+            parent = fields
+            for _ in tables:
+                ((table, change),) = change.items()
+                parent = parent.get(table)
+                if not isinstance(parent, dict):
+                    raise UsageError(f"A recipe has no table {table!r}. Received: {setting!r}.")
+            parent.update(change)  # a value that is a table takes the place of the table
+            if parent is fields["training"] and "steps" in change:
+                parent["epochs"] = 0  # of two lengths the one that is said last counts
         return _from_dict(Recipe, fields, "the settings")
-
-
-def _merge(fields: dict[str, Any], change: Mapping[str, Any], setting: str) -> None:
-    """Put the one value inside nested tables `change` into `fields`."""
-    for name, value in change.items():
-        if not isinstance(value, Mapping):
-            fields[name] = value
-        elif isinstance(fields.get(name), dict):
-            _merge(fields[name], value, setting)
-        else:
-            raise UsageError(f"A recipe has no table {name!r}. Received: {setting!r}.")
 
 
 def _from_dict(kind: type, fields: Mapping[str, Any], source: str) -> Any:

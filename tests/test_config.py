@@ -24,6 +24,14 @@ def test_a_setting_replaces_one_key():
     assert recipe.training.schedule == "step"
 
 
+def test_a_setting_that_is_a_table_replaces_the_table():
+    assert Recipe().replace(["losses={l1 = 2.0, lpips = 0.5}"]).losses == {"l1": 2, "lpips": 0.5}
+    former = Recipe().replace(["losses={half_lpips = 0.5}"])
+    assert former.losses == {"lpips_half_res": 0.5}
+    with pytest.raises(UsageError, match="no table 'pipelin'"):
+        Recipe().replace(["pipelin.crop_size=16"])
+
+
 def test_a_discriminator_is_added_and_removed_by_a_setting():
     plain = Recipe()
     assert "discriminator" not in plain.dump()

@@ -71,7 +71,7 @@ def test_an_archive_is_downloaded_extracted_and_counted(server, archive, tmp_pat
     assert [path.name for path in root.iterdir()] == ["pets"]
     assert len(dataset_card.get_dataset(own).pairs(root, "train")) == 2
     assert main(["download", own, "--data-root", str(root)]) == 0
-    assert "is there already" in capsys.readouterr().out
+    assert "exists already" in capsys.readouterr().out
     assert len(server.requests) == 2
 
 
