@@ -1,0 +1,1 @@
+"""Low-light camera simulation: light, sensor, processing and compression, in NumPy."""
