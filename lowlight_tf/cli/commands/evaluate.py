@@ -10,7 +10,7 @@ from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.commands import evaluate_detection
+from lowlight_tf.cli.commands import evaluate_detection, evaluate_road
 from lowlight_tf.cli.console import ProgressBar
 from lowlight_tf.cli.options import add_flag, command_line, split_names
 from lowlight_tf.cli.selection import select_pairs
@@ -84,12 +84,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--threads", type=int, default=2, help="processor threads of a .tflite file")
     evaluate_detection.add_arguments(parser)
+    evaluate_road.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the table, write what is asked for; return 0."""
     if args.task == "detection":
         return evaluate_detection.run(args)
+    if args.suite:
+        return evaluate_road.run(args)
     models = [*args.model, *([str(args.checkpoint_dir)] if args.checkpoint_dir else [])]
     models = list(dict.fromkeys(models))
     if not models:

@@ -1,0 +1,241 @@
+r"""Write the training mixture of `dashcam_net_v2`: simulated captures, exposure stacks, real pairs.
+
+Each part becomes OUTPUT/PART/{train,val}/{low,high}/NAME.png, a folder that a recipe can name.
+Every image depends on the seed and on its file name alone. Held out for validation: whole sources
+of the exposure stacks, one sequence of CamVid, the last images of BSDS500's test folder, and
+LOL-v1's validation pairs; of LOL-v1 no image of a scene of the official test pairs is used.
+
+    python scripts/make_lowlight_mixture.py --bsds500 DIR --camvid DIR --exposures DIR \\
+        --lol our485 --lol-lists DIR --sice DIR --output OUTPUT
+"""
+
+import argparse
+import dataclasses
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lowlight_tf.evaluation.road.road_data import HELD_OUT_CAMVID, HELD_OUT_STACKS
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.camera.compression import h264
+from lowlight_tf.imaging.camera.simulation import (
+    Capture,
+    sample_capture,
+    simulate_capture,
+    visibility_floor,
+)
+
+HELD_OUT_BSDS = 40
+TWILIGHT_CAMVID = "0001TP"  # filmed at dusk: no example of a well-lit image
+WELL_EXPOSED_MEAN = (
+    70,
+    200,
+)  # code values of photographs that are used
+FLAT_SIZE = (288, 432)  # pixels
+MIN_SIDE = 268  # pixels: the largest crop, and what motion cuts off
+STACK_EV = (-6.5, -0.65)  # EV below the reference of the frames that are used
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One pair to write.
+
+    Attributes:
+        part: Folder below the output, such as "simulated/train".
+        name: Stem of the files; it seeds all random values.
+        image: What the input is made of; "" for an image without content.
+        reference: What the target is made of; "" for `image`.
+        kind: "simulate", "degrade" (noise and compression only), "well_exposed", "copy", or,
+            without an image, "flat" or "noise".
+    """
+
+    part: str
+    name: str
+    image: str
+    reference: str = ""
+    kind: str = "copy"
+
+
+def simulations(args: argparse.Namespace) -> Iterator[Job]:
+    """Yield simulated captures of photographs."""
+    bsds = [
+        p for half in ("train", "val", "test") for p in sorted((args.bsds500 / half).glob("*.jpg"))
+    ]
+    for index, path in enumerate(bsds):
+        if not WELL_EXPOSED_MEAN[0] <= cv2.imread(str(path)).mean() <= WELL_EXPOSED_MEAN[1]:
+            continue
+        half = "val" if index >= len(bsds) - HELD_OUT_BSDS else "train"
+        for turn in range(1 if half == "val" else args.variants):
+            yield Job(f"simulated/{half}", f"bsds_{path.stem}_{turn}", str(path), kind="simulate")
+    for path in image_io.find_images(args.camvid / "image"):
+        if path.stem.startswith(TWILIGHT_CAMVID):
+            continue
+        half = "val" if path.stem.startswith(HELD_OUT_CAMVID) else "train"
+        for turn in range(1 if half == "val" else args.variants + 1):
+            yield Job(f"simulated/{half}", f"camvid_{path.stem}_{turn}", str(path), kind="simulate")
+        if half == "val":
+            yield Job("well_exposed/val", f"camvid_{path.stem}", str(path))
+        else:
+            yield Job("well_exposed/train", f"camvid_{path.stem}", str(path), kind="well_exposed")
+
+
+def stacks(args: argparse.Namespace) -> Iterator[Job]:
+    """Yield darker frames with their reference: a single exposure or a fusion."""
+    for scene in json.loads((args.exposures / "index.json").read_text()):
+        half = "val" if scene["source"] in HELD_OUT_STACKS else "train"
+        single = scene["reference_kind"] == "frame"
+        part = "stacks_single" if single else "stacks_fused"
+        reference = args.exposures / scene["reference"]
+        stem = f"{scene['source']}_{scene['scene']}".replace("/", "_")
+        frames = [f for f in scene["frames"] if STACK_EV[0] <= f["ev"] <= STACK_EV[1]]
+        if half == "val":
+            frames = frames[-3:] if single else frames[-4:]
+        for frame in frames:
+            path = args.exposures / frame["file"]
+            for turn in range(1 if half == "val" or single else 2):
+                name = f"{stem}_{path.stem}_{turn}"
+                kind = "copy" if half == "val" else "degrade"
+                yield Job(f"{part}/{half}", name, str(path), str(reference), kind)
+        if single:
+            kind = "copy" if half == "val" else "well_exposed"
+            yield Job(f"well_exposed/{half}", stem, str(reference), kind=kind)
+            for turn in range(args.variants if half == "train" else 0):
+                yield Job("simulated/train", f"{stem}_{turn}", str(reference), kind="simulate")
+
+
+def real_pairs(args: argparse.Namespace) -> Iterator[Job]:
+    """Yield LOL-v1, without scenes of its test and its validation pairs, and SICE."""
+    lists = json.loads((args.lol_lists / "scenes.json").read_text())
+    held = set((args.lol_lists / "val.txt").read_text().split())
+    scene_of = {name: number for number, s in enumerate(lists["scenes"]) for name in s}
+    refused = {scene_of.get(name, name) for name in (*held, *lists["test_twins"])}
+    for path in image_io.find_images(args.lol / "low"):
+        half = "val" if path.stem in held else "train"
+        scene = scene_of.get(path.stem, path.stem)
+        if half == "train" and (scene in refused or path.stem in lists["misaligned"]):
+            continue
+        high = next((args.lol / "high").glob(f"{path.stem}.*"))
+        yield Job(f"lol/{half}", f"lol_{path.stem}", str(path), str(high))
+    for path in image_io.find_images(args.sice / "low"):
+        high = next((args.sice / "high").glob(f"{path.stem}.*"))
+        yield Job("sice/train", f"sice_{path.stem}", str(path), str(high), "degrade")
+
+
+def degenerate(args: argparse.Namespace) -> Iterator[Job]:
+    """Yield images without content: one color, or noise around one."""
+    for number in range(args.degenerate):
+        kind = "noise" if number % 3 == 2 else "flat"
+        yield Job("degenerate/train", f"{kind}_{number}", "", kind=kind)
+
+
+def flat_pair(rng: np.random.Generator, *, noise: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return (input, target) of one color: it is left alone, noise on it is removed.
+
+    Half are gray, many are dark: what a lens cap or a wall leaves, in which nothing is to appear.
+    """
+    level = 255 * rng.uniform() ** 2 if rng.uniform() < 0.7 else rng.uniform(0, 8)
+    tint = np.ones(3) if rng.uniform() < 0.5 else rng.uniform(0.3, 1, 3)
+    target = np.broadcast_to(np.uint8(np.rint(level * tint)), (*FLAT_SIZE, 3)).copy()
+    if not noise:
+        return target, target
+    sigma = rng.uniform(0.5, 4)
+    low = np.uint8(np.clip(np.rint(target + rng.normal(0, sigma, target.shape)), 0, 255))
+    if rng.uniform() < 0.5:
+        low = h264([low, low], crf=int(rng.uniform(20, 34)))[-1]
+    # Nothing was seen in noise around black: its mean is that of what was cut off at 0.
+    return low, np.minimum(target, np.uint8(np.rint(low.mean(axis=(0, 1)))))
+
+
+def capture_of(kind: str, rng: np.random.Generator) -> Capture:
+    """Return the settings of a capture."""
+    capture = sample_capture(rng)
+    if kind == "simulate":
+        return capture
+    cast = tuple(float(c) for c in np.exp(0.05 * rng.standard_normal(3)))
+    well_exposed = kind == "well_exposed"
+    capture = dataclasses.replace(
+        capture,
+        exposure_ev=0.0,
+        uneven_ev=0.0,
+        lamps=(),
+        cast=(1.0, 1.0, 1.0) if well_exposed else cast,
+        shot=capture.shot / (30 if well_exposed else 4),
+        read=capture.read / (30 if well_exposed else 4),
+        black_level=0.0,
+        contrast=0.0,
+        denoise=0.0 if well_exposed else capture.denoise / 2,
+        quality=max(capture.quality, 75) if capture.codec == "jpeg"
+        else min(capture.quality, 26 if well_exposed else 30),
+        frames=2,
+    )  # fmt: skip
+    floor = 0.0 if well_exposed else visibility_floor(capture)
+    return dataclasses.replace(capture, visibility_floor=floor)
+
+
+def write(job: Job, output: Path, seed: int) -> None:
+    """Make one pair and write it, unless it is there."""
+    paths = [output / job.part / side / f"{job.name}.png" for side in ("low", "high")]
+    if all(path.exists() for path in paths):
+        return
+    rng = np.random.default_rng([seed, zlib.crc32(f"{job.part}/{job.name}".encode())])
+    image = _read(job.image) if job.image else None
+    reference = _read(job.reference) if job.reference else None
+    if image is None:
+        pair = flat_pair(rng, noise=job.kind == "noise")
+    elif job.kind == "copy":
+        pair = image, image if reference is None else reference
+    else:
+        pair = simulate_capture(image, capture_of(job.kind, rng), rng, reference=reference)
+    for path, content in zip(paths, pair, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.png")
+        cv2.imwrite(
+            str(part), cv2.cvtColor(content, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3]
+        )
+        part.replace(path)
+
+
+def _read(path: str) -> np.ndarray:
+    image = cv2.cvtColor(cv2.imread(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    enlarged = MIN_SIDE / min(image.shape[:2])
+    if enlarged > 1:
+        size = [-(-round(enlarged * side) // 2) * 2 for side in image.shape[1::-1]]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    return image
+
+
+def _work(task: tuple[list[Job], Path, int]) -> int:
+    cv2.setNumThreads(1)
+    jobs, output, seed = task
+    for job in jobs:
+        write(job, output, seed)
+    return len(jobs)
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    """Write all parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("bsds500", "camvid", "exposures", "lol", "lol-lists", "sice", "output"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--variants", type=int, default=3, help="simulated captures of an image")
+    parser.add_argument("--degenerate", type=int, default=90, help="images without content")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
+    args = parser.parse_args(arguments)
+    jobs = [*stacks(args), *real_pairs(args), *simulations(args), *degenerate(args)]
+    chunks = [jobs[begin : begin + 40] for begin in range(0, len(jobs), 40)]
+    done = 0
+    with ProcessPoolExecutor(args.processes) as pool:
+        tasks = [(chunk, args.output, args.seed) for chunk in chunks]
+        for count in pool.map(_work, tasks):
+            done += count
+            print(f"{done}/{len(jobs)} pairs", flush=True)
+
+
+if __name__ == "__main__":
+    main()
