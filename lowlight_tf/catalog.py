@@ -8,6 +8,7 @@ import dataclasses
 from lowlight_tf import legacy_names
 from lowlight_tf.contract import (
     ENHANCE,
+    ENHANCE_WITH_BRIGHTNESS,
     ENHANCE_WITH_THUMBNAIL,
     FUSE,
     FUSE_WITH_THUMBNAILS,
@@ -64,6 +65,9 @@ MODELS = Registry(
     ),
     can24=Model("lowlight_tf.models.can24:can24", ENHANCE),
     dashcam_net=Model("lowlight_tf.models.dashcam_net:dashcam_net", ENHANCE_WITH_THUMBNAIL),
+    dashcam_net_v2=Model(
+        "lowlight_tf.models.dashcam_net_v2:dashcam_net_v2", ENHANCE_WITH_BRIGHTNESS
+    ),
     did_fuse=Model("lowlight_tf.models.did_fuse:did_fuse", FUSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
     mirnet=Model("lowlight_tf.models.mirnet:mirnet", ENHANCE),

@@ -13,6 +13,13 @@ EXPLANATION_SUFFIX = "_map"
 """Suffix of outputs that explain a result, such as attention: (B, h, w, 1) or (B, h, w, 3) in
 [0, 1]. No contract names them, and they go into exported files."""
 
+CONTROL = "control"
+"""Color space of ports that are no images but settings, in [0, 1]; an application that does not
+know them leaves zeros there."""
+
+MAX_BRIGHTNESS_EV = 2.0
+"""Largest brightening and darkening that a port called `brightness` stands for (EV)."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Port:
@@ -21,7 +28,7 @@ class Port:
     Attributes:
         name: Key of the image in every batch, every signature and every card.
         channels: 3 for color, 1 for infrared or luma, 4 for packed Bayer.
-        color_space: "srgb", "linear", "bayer" or "thermal".
+        color_space: "srgb", "linear", "bayer", "thermal" or "control".
         size: Height and width (pixels) of a thumbnail: a port that always gets the full image,
             resized to this, however large the image and whatever part of it the other ports get.
             None for a port that gets the pixels themselves.
@@ -63,7 +70,12 @@ class Contract:
     @property
     def thumbnail_inputs(self) -> tuple[Port, ...]:
         """The inputs that get a full image, resized."""
-        return tuple(port for port in self.inputs if port.size)
+        return tuple(port for port in self.inputs if port.size and port.color_space != CONTROL)
+
+    @property
+    def controls(self) -> tuple[Port, ...]:
+        """The inputs that are settings of the user, not images; all zeros is automatic."""
+        return tuple(port for port in self.inputs if port.color_space == CONTROL)
 
     @property
     def task(self) -> str:
@@ -114,6 +126,14 @@ ENHANCE = Contract((Port("low", 3),), (Port("enhanced", 3),))
 ENHANCE_WITH_THUMBNAIL = Contract(
     (Port("low", 3), Port("thumbnail", 3, size=(128, 192))), (Port("enhanced", 3),), multiple_of=8
 )
+
+ENHANCE_WITH_BRIGHTNESS = Contract(
+    (*ENHANCE_WITH_THUMBNAIL.inputs, Port("brightness", 2, CONTROL, size=(1, 1))),
+    ENHANCE_WITH_THUMBNAIL.outputs,
+    multiple_of=8,
+)
+"""`brightness` is (EV, 0) / MAX_BRIGHTNESS_EV to brighten, (0, -EV) / MAX_BRIGHTNESS_EV to darken:
+zero bytes mean automatic in every number format."""
 
 DETECTOR_INPUT_SIZE = (320, 416)
 """Height and width (pixels) of the thumbnails that a detector inside a model gets."""

@@ -35,6 +35,8 @@ class PipelineConfig:
         blur_prob: Fraction of the inputs that are blurred by a Gaussian.
         blur_sigma: Range of its standard deviation (pixels).
         noise_sigma_max: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
+        random_brightness_prob: Fraction of the samples with a random setting of the brightness
+            control and a target to match, for models that have one.
         synthesize_night: Make the input from the target even where a pair has one; images without
             an input are always made so.
         night_gamma: Range of the exponent that darkens an image.
@@ -63,6 +65,7 @@ class PipelineConfig:
     blur_prob: float = 0.0
     blur_sigma: tuple[float, float] = (0.0, 0.5)
     noise_sigma_max: float = 0.0
+    random_brightness_prob: float = 0.0
     synthesize_night: bool = False
     night_gamma: tuple[float, float] = (2.0, 6.0)
     night_gain: tuple[float, float] = (0.1, 0.5)
@@ -82,6 +85,7 @@ class PipelineConfig:
             "progressive_start",
             "mixup_prob",
             "blur_prob",
+            "random_brightness_prob",
             "night_histogram_prob",
             "night_pools_prob",
             "night_headlights_prob",

@@ -109,12 +109,15 @@ def representative_dataset(
         for index, image in enumerate(images):
             gain = gains[(index + repeat) % len(gains)]
             batch = _crop_with_thumbnails(image, contract, size)
-            samples.append(
-                {
-                    name: np.clip(array * gain, 0, 1) if name in exposed else array.copy()
-                    for name, array in batch.items()
-                }
-            )
+            sample = {
+                name: np.clip(array * gain, 0, 1) if name in exposed else array.copy()
+                for name, array in batch.items()
+            }
+            for control in contract.controls:  # automatic, highest and lowest in turn
+                setting = len(samples) % (control.channels + 1)
+                if setting:
+                    sample[control.name][..., setting - 1] = 1
+            samples.append(sample)
     for array in samples[0].values():
         array[0, 0, 0], array[0, -1, -1] = 0, 1
     return samples

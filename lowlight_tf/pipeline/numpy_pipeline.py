@@ -54,6 +54,7 @@ class NumpyPairDataset(keras.utils.PyDataset):
             or options.mixup_prob
             or options.target_blend_prob
             or options.thumbnail_crop_min
+            or contract.controls
             or options.synthesize_night
             or options.augmentation != "native"
             or any(self._cache.is_target_only(index) for index in range(len(pairs)))
@@ -62,8 +63,8 @@ class NumpyPairDataset(keras.utils.PyDataset):
             raise UsageError(
                 "Without TensorFlow only crops, flips, exposure, gamma and noise are supported. "
                 "Received a recipe or pairs that need blur_prob, mixup_prob, target_blend_prob, "
-                "thumbnail_crop_min, imgaug or synthesize_night; set these to 0 or install "
-                "TensorFlow."
+                "thumbnail_crop_min, imgaug or synthesize_night, or a model with a brightness "
+                "control; set these to 0 or install TensorFlow."
             )
         self._factors = exposure_normalization_factors(
             self._cache, options.normalize_target_exposure

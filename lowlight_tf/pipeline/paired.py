@@ -11,6 +11,11 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.pipeline import augmentations
+from lowlight_tf.pipeline.brightness_target import (
+    adjust_brightness,
+    brightness_port,
+    random_brightness,
+)
 from lowlight_tf.pipeline.image_cache import (
     PairCache,
     dark_quantiles,
@@ -134,6 +139,12 @@ def pair_dataset(
         if augment:
             image = _apply_augmenter(image, augment, seeds["imgaug"])
         image, target = (tf.ensure_shape(one, target.shape) for one in (image, target))
+        if contract.controls:
+            # A seed of its own, not one more draw: the draws of older recipes stay as they were.
+            seed = tf.random.fold_in(seeds["target_blend"], 8)
+            ev = random_brightness(options.random_brightness_prob, seed)
+            target = adjust_brightness(target, ev)
+            inputs |= {control.name: brightness_port(ev) for control in contract.controls}
         return {**inputs, port.name: image}, {"target": target}
 
     def add_night(

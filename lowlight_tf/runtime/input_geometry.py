@@ -47,12 +47,16 @@ def make_thumbnails(contract: Contract, *images: np.ndarray) -> dict[str, np.nda
         *images: The full image of each port of `contract.image_inputs`, (H, W, C).
 
     Returns:
-        Port name -> (1, h, w, C) in its image's type, resized by area. Empty if the model has no
-        such port.
+        Port name -> (1, h, w, C) in its image's type, resized by area; zeros, which are
+        automatic, for its controls. Empty if the model has no such port.
     """
     names = (port.name for port in contract.image_inputs)
     sources = dict(zip(names, images, strict=True))
-    return {
+    controls = {
+        port.name: np.zeros((1, *port.shape(port.size)), images[0].dtype)
+        for port in contract.controls
+    }
+    return controls | {
         port.name: resize_area_fast(sources[contract.source_of(port)], port.size)[None]
         for port in contract.thumbnail_inputs
     }

@@ -117,4 +117,8 @@ def ema_weights(learner: Learner) -> list[np.ndarray]:
         ids = map(id, model.trainable_variables)
         # Keras has no public name for the averages that it keeps.
         values |= dict(zip(ids, optimizer._model_variables_moving_average, strict=True))
+        # Keras averages before it constrains: a weight held at 0 would average below it.
+        for variable in model.trainable_variables:
+            if variable.constraint:
+                values[id(variable)] = variable.constraint(values[id(variable)])
     return [keras.ops.convert_to_numpy(values[id(variable)]) for variable in model.weights]

@@ -1,0 +1,47 @@
+"""The brightness control of models that have one."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import MAX_BRIGHTNESS_EV, Contract
+
+
+def with_brightness(
+    contract: Contract, inputs: Mapping[str, np.ndarray], ev: float
+) -> dict[str, np.ndarray]:
+    """Return inputs with the control set.
+
+    Args:
+        contract: The model's ports.
+        inputs: Port -> image.
+        ev: In [-MAX_BRIGHTNESS_EV, MAX_BRIGHTNESS_EV]; 0 keeps a control that is among the inputs,
+            and else makes it automatic.
+
+    Returns:
+        Port -> image; the control as (1, 1, 1, 2) float32.
+
+    Raises:
+        UsageError: If the model has no control and `ev` is not 0, or `ev` is out of range.
+    """
+    if not -MAX_BRIGHTNESS_EV <= ev <= MAX_BRIGHTNESS_EV:
+        raise UsageError(
+            f"`brightness` must be from {-MAX_BRIGHTNESS_EV:g} to {MAX_BRIGHTNESS_EV:g} EV. "
+            f"Received: {ev}."
+        )
+    automatic = {
+        control.name: np.zeros((1, *control.shape(control.size)), np.float32)
+        for control in contract.controls
+    }
+    if not ev:
+        return {**automatic, **inputs}
+    if not contract.controls:
+        raise UsageError(
+            "`brightness` is for models with a brightness control, such as dashcam_net_v2. "
+            f"Received: {ev} for a model that takes "
+            f"{', '.join(port.name for port in contract.inputs)}. Leave it out."
+        )
+    level = np.float32(ev / MAX_BRIGHTNESS_EV)
+    setting = np.float32([max(level, 0), max(-level, 0)]).reshape(1, 1, 1, 2)
+    return {**inputs, **{control.name: setting for control in contract.controls}}
