@@ -7,25 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("lowlight_tf", "scripts", "benchmarks", "tflite")
-TEST_FOLDERS = (
-    "classical",
-    "cli/enhancing",
-    "demo",
-    "evaluation",
-    "metrics",
-    "notebooks",
-    "runtime",
-    "tflite_graph",
-    "video",
-)
-FILES = sorted(
-    [
-        *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")),
-        *(path for folder in TEST_FOLDERS for path in (ROOT / "tests" / folder).rglob("*.py")),
-        *(ROOT / "tests").glob("*.py"),
-    ]
-)
+FOLDERS = ("lowlight_tf", "scripts", "benchmarks", "tflite", "tests")
+FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 FORMER = {  # word -> the standard term
     "beside": "sidecar, next to",
     "belt": "queue",

@@ -9,7 +9,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.layers.normalization import AdaptiveNormalization, GroupNormalization
 
 
-def paired_layers(groups, channels, rng):
+def make_layer_pair(groups, channels, rng):
     """Return our and Keras's layer with the same random scale and shift."""
     ours, theirs = GroupNormalization(groups), keras.layers.GroupNormalization(groups, epsilon=1e-5)
     for layer in (ours, theirs):
@@ -22,7 +22,7 @@ def paired_layers(groups, channels, rng):
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 12])
 def test_group_normalization_equals_that_of_keras_in_value_and_gradient(groups, rng):
-    ours, theirs = paired_layers(groups, 12, rng)
+    ours, theirs = make_layer_pair(groups, 12, rng)
     x = tf.constant(rng.normal(3, 2, (2, 7, 5, 12)).astype(np.float32))
     weight = rng.normal(size=x.shape).astype(np.float32)
     results = []
@@ -66,7 +66,7 @@ def test_group_normalization_is_rebuilt_from_its_config():
     assert (rebuilt.groups, rebuilt.epsilon) == (3, 1e-3)
 
 
-def trained_adaptive_layer(rng):
+def make_trained_adaptive_layer(rng):
     """Return an adaptive normalization with other than the initial weights, and its weights."""
     layer = AdaptiveNormalization(momentum=0.5)
     layer.build((None, None, None, 4))
@@ -84,7 +84,7 @@ def test_an_adaptive_normalization_is_the_identity_at_first(rng):
 
 
 def test_an_adaptive_normalization_blends_input_and_batch_normalization(rng):
-    layer, beta, mean, variance = trained_adaptive_layer(rng)
+    layer, beta, mean, variance = make_trained_adaptive_layer(rng)
     x = rng.normal(3, 2, (2, 5, 6, 4)).astype(np.float32)
     expected = 0.7 * x - 0.4 * ((x - mean) / np.sqrt(variance + 1e-3) + beta)
     np.testing.assert_allclose(layer(x), expected, atol=1e-5)

@@ -41,7 +41,7 @@ def test_black_stays_black_and_white_white_whatever_the_weights(model, ev):
         np.testing.assert_allclose(run(model, image, ev), value, atol=2e-4)
 
 
-def test_black_blocks_beside_lamps_stay_black(model, rng):
+def test_black_blocks_near_lamps_stay_black(model, rng):
     image = np.zeros((32, 48, 3), np.float32)
     image[:, 24:] = rng.uniform(0, 1, (32, 24, 3))
     np.testing.assert_allclose(run(model, image)[:, :24], 0, atol=1e-6)

@@ -53,9 +53,9 @@ def test_pools_of_light_are_no_brighter_than_the_day(day):
 def test_headlights_are_bright_in_the_input_and_in_the_target():
     gray = tf.fill([96, 128, 3], 0.4)
     dark, target = synthesize_night(gray, None, make_config(night_headlights_prob=1.0), SEED)
-    is_lit = target[..., 0] > 0.95
-    assert 4 < int(tf.reduce_sum(tf.cast(is_lit, tf.int32))) < 2000
-    assert float(tf.reduce_min(dark[..., 0][is_lit])) > 0.9
+    is_bright = target[..., 0] > 0.95
+    assert 4 < int(tf.reduce_sum(tf.cast(is_bright, tf.int32))) < 2000
+    assert float(tf.reduce_min(dark[..., 0][is_bright])) > 0.9
     assert float(tf.reduce_mean(dark)) < 0.3
 
 

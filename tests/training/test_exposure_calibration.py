@@ -42,10 +42,10 @@ def constant_brightness_model():
     thumbnail = keras.Input((128, 192, 3), name="thumbnail")
     mean = keras.ops.mean(thumbnail, (1, 2, 3), keepdims=True)
     stripes = keras.ops.abs(thumbnail[:, :, 2:, :1] - thumbnail[:, :, :-2, :1]) / mean
-    lit = keras.layers.GlobalAveragePooling2D(keepdims=True, name="lit_mean")(stripes)
+    bright = keras.layers.GlobalAveragePooling2D(keepdims=True, name="lit_mean")(stripes)
     dark = keras.layers.Activation("relu", name="dark_d_act")(mean)
     shade = keras.layers.GlobalAveragePooling2D(keepdims=True, name="glance_mean")(thumbnail)
-    features = {"lift_shade": shade, "lift_lit": lit, "lift_dark": dark}
+    features = {"lift_shade": shade, "lift_lit": bright, "lift_dark": dark}
     lift = sum(keras.layers.Conv2D(1, 1, name=name)(x) for name, x in features.items())
     enhanced = keras.ops.minimum(low / mean * 0.88 * keras.ops.sigmoid(lift), 1)
     return keras.Model({"low": low, "thumbnail": thumbnail}, {"enhanced": enhanced})

@@ -8,7 +8,7 @@ from lowlight_tf.export.quantization.cross_layer_equalization import equalize_mo
 from lowlight_tf.layers.clip import UnitClip
 
 
-def enhanced(model, sample):
+def enhance_sample(model, sample):
     return np.asarray(model(sample)["enhanced"])
 
 
@@ -41,9 +41,9 @@ def test_an_equalized_model_computes_the_same(thumbnail_model, dark_samples):
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     for sample in dark_samples:
-        expected = enhanced(model, sample)
+        expected = enhance_sample(model, sample)
         assert expected.std() > 0.05
-        np.testing.assert_allclose(enhanced(copy, sample), expected, atol=1e-5)
+        np.testing.assert_allclose(enhance_sample(copy, sample), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["block0_a_act", "thumbnail_a_act"])
@@ -64,7 +64,7 @@ def test_maps_that_are_added_to_an_image_keep_their_scale(rng):
     assert equalize_model(model, [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]) is model
 
 
-def joined_model(join):
+def make_joined_model(join):
     """Return two convolutions with unequal ranges, joined, and one that reads the result."""
     low = keras.Input((None, None, 3), name="low")
     both = [keras.layers.Conv2D(4, 3, padding="same", name=name)(low) for name in ("a", "b")]
@@ -78,12 +78,14 @@ def joined_model(join):
 
 @pytest.mark.parametrize("kind", ["Concatenate", "Subtract"])
 def test_maps_that_are_joined_are_equalized(rng, kind):
-    model = joined_model(getattr(keras.layers, kind)(name="joined"))
+    model = make_joined_model(getattr(keras.layers, kind)(name="joined"))
     samples = [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]
     copy = equalize_model(model, samples)
     before, after = (max_abs(one, "joined", samples) for one in (model, copy))
     assert np.ptp(np.log(after)) < 0.5 * np.ptp(np.log(before))
-    np.testing.assert_allclose(enhanced(copy, samples[0]), enhanced(model, samples[0]), atol=1e-5)
+    np.testing.assert_allclose(
+        enhance_sample(copy, samples[0]), enhance_sample(model, samples[0]), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,5 +98,5 @@ def test_maps_that_are_joined_are_equalized(rng, kind):
     ],
 )
 def test_maps_that_are_joined_with_fixed_maps_are_not_scaled(rng, join):
-    model = joined_model(join)
+    model = make_joined_model(join)
     assert equalize_model(model, [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]) is model

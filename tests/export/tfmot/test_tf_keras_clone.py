@@ -26,22 +26,22 @@ def tfk():
     return tf_keras_clone
 
 
-def enhanced(model, sample):
+def enhance_sample(model, sample):
     return np.asarray(model(sample)["enhanced"])
 
 
 def test_a_clone_computes_what_its_model_computes(tfk, thumbnail_model, dark_samples):
     clone = tfk.clone_to_tf_keras(thumbnail_model).model
-    expected = enhanced(thumbnail_model, dark_samples[0])
+    expected = enhance_sample(thumbnail_model, dark_samples[0])
     assert expected.std() > 0.05
-    np.testing.assert_allclose(enhanced(clone, dark_samples[0]), expected, atol=1e-6)
+    np.testing.assert_allclose(enhance_sample(clone, dark_samples[0]), expected, atol=1e-6)
 
 
 def test_a_clone_accepts_other_sizes(tfk, thumbnail_model, dark_samples):
     clone = tfk.clone_to_tf_keras(thumbnail_model).model
     sample = {**dark_samples[0], "low": dark_samples[0]["low"][:, :9, :14]}
     np.testing.assert_allclose(
-        enhanced(clone, sample), enhanced(thumbnail_model, sample), atol=1e-6
+        enhance_sample(clone, sample), enhance_sample(thumbnail_model, sample), atol=1e-6
     )
 
 
@@ -50,9 +50,9 @@ def test_a_dashcam_net_can_be_cloned(tfk, dark_samples):
         dashcam_net(filters=4, blocks=0, deep_filters=4, deep_blocks=0, context=4)
     )
     clone = tfk.clone_to_tf_keras(model).model
-    expected = enhanced(model, dark_samples[0])
+    expected = enhance_sample(model, dark_samples[0])
     assert expected.std() > 0.05
-    np.testing.assert_allclose(enhanced(clone, dark_samples[0]), expected, atol=1e-6)
+    np.testing.assert_allclose(enhance_sample(clone, dark_samples[0]), expected, atol=1e-6)
 
 
 @pytest.fixture
@@ -100,7 +100,9 @@ def test_activations_inside_convolutions_are_kept(tfk, rng):
     model = keras.Model({"low": low}, {"enhanced": keras.layers.PReLU(shared_axes=[1, 2])(x)})
     sample = {"low": rng.random((1, 6, 6, 3), dtype=np.float32)}
     clone = tfk.clone_to_tf_keras(model).model
-    np.testing.assert_allclose(enhanced(clone, sample), enhanced(model, sample), atol=1e-6)
+    np.testing.assert_allclose(
+        enhance_sample(clone, sample), enhance_sample(model, sample), atol=1e-6
+    )
 
 
 def test_trained_weights_are_copied_back(tfk, thumbnail_model, dark_samples):
@@ -121,7 +123,9 @@ def test_trained_weights_are_copied_back(tfk, thumbnail_model, dark_samples):
     assert untouched == before
     assert after < 0.9 * before
     np.testing.assert_allclose(
-        enhanced(clone.model, dark_samples[0]), enhanced(model, dark_samples[0]), atol=1e-6
+        enhance_sample(clone.model, dark_samples[0]),
+        enhance_sample(model, dark_samples[0]),
+        atol=1e-6,
     )
 
 

@@ -115,7 +115,7 @@ def test_a_lamp_is_white_in_the_camera_image_and_in_the_target(day, rng):
     assert target[32, 20].min() >= 253
 
 
-def test_what_was_not_seen_is_black_in_the_target():
+def test_targets_are_black_where_nothing_was_visible():
     target = np.full((32, 32, 3), 0.5, np.float32)
 
     def level(code):

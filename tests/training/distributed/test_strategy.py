@@ -143,7 +143,7 @@ def shared(recipe, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_two_workers_make_the_steps_of_one_with_the_whole_batch(shared):
+def test_two_workers_make_the_steps_of_one_with_the_full_batch(shared):
     folder, single, _, ended = shared
     assert [status for status, *_ in ended] == [0, 0], ended
     rows, expected = (History.load(run / "history.csv").rows for run in (folder / "run_0", single))
