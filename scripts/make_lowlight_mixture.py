@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.evaluation.road.road_data import HELD_OUT_CAMVID, HELD_OUT_STACKS
+from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.camera.compression import h264
 from lowlight_tf.imaging.camera.simulation import (
@@ -32,10 +33,7 @@ from lowlight_tf.imaging.camera.simulation import (
 
 HELD_OUT_BSDS = 40
 TWILIGHT_CAMVID = "0001TP"  # filmed at dusk: no example of a well-lit image
-WELL_EXPOSED_MEAN = (
-    70,
-    200,
-)  # code values of photographs that are used
+WELL_EXPOSED_MEAN = (70, 200)  # code values of photographs that are used
 FLAT_SIZE = (288, 432)  # pixels
 MIN_SIDE = 268  # pixels: the largest crop, and what motion cuts off
 STACK_EV = (-6.5, -0.65)  # EV below the reference of the frames that are used
@@ -193,11 +191,9 @@ def write(job: Job, output: Path, seed: int) -> None:
         pair = simulate_capture(image, capture_of(job.kind, rng), rng, reference=reference)
     for path, content in zip(paths, pair, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.png")
-        cv2.imwrite(
-            str(part), cv2.cvtColor(content, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 3]
-        )
-        part.replace(path)
+        pixels = cv2.cvtColor(content, cv2.COLOR_RGB2BGR)
+        with atomic_write(path, keep_suffix=True) as part:
+            cv2.imwrite(str(part), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
 
 
 def _read(path: str) -> np.ndarray:

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_enhancer(name: str, engine: Any) -> None:
-    if engine.contract.is_fusion or engine.contract.is_raw:
+    if engine.contract.task != "enhance":
         raise UsageError(
             f"The suite measures models that enhance one color image. Received: {name}, which "
             f"takes {', '.join(port.name for port in engine.contract.inputs)}."

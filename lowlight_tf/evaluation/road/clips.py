@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lowlight_tf.imaging import color
+from lowlight_tf.imaging import color, dtypes
 from lowlight_tf.imaging.camera.compression import h264
-from lowlight_tf.imaging.camera.illumination import Lamp, render_lamps
+from lowlight_tf.imaging.camera.illumination import Lamp, ellipse_distance, render_lamps
 from lowlight_tf.imaging.camera.simulation import Capture, process
 
 NIGHT = Capture(
@@ -50,7 +50,7 @@ def night_clip(
     clean = Capture(black_level=capture.black_level, contrast=capture.contrast)
     stored, noiseless = [], []
     for frame in day:
-        light = color.to_linear(np.divide(frame, 255, dtype=np.float32))
+        light = color.to_linear(dtypes.img_as_float32(frame))
         light = light * np.float32(2.0**capture.exposure_ev) * illumination + glow
         stored.append(process(light, capture, rng))
         noiseless.append(process(light, clean, rng))
@@ -59,10 +59,8 @@ def night_clip(
 
 def _illumination(size: tuple[int, int]) -> np.ndarray:
     """Return the factor of light at each pixel, (H, W, 1) float32."""
-    rows = np.arange(size[0], dtype=np.float32)[:, None] / size[0]
-    columns = np.arange(size[1], dtype=np.float32)[None] / size[1]
-    distance = ((rows - BEAM_CENTER[0]) / BEAM_RADII[0]) ** 2
-    distance = distance + ((columns - BEAM_CENTER[1]) / BEAM_RADII[1]) ** 2
+    distance = ellipse_distance(size, BEAM_CENTER, BEAM_RADII)
     beam = np.exp2(np.float32(BEAM_EV) * np.exp(-distance))
+    rows = np.arange(size[0], dtype=np.float32)[:, None] / size[0]
     sky = 1 / (1 + (np.float32(SKY_DIMMING) - 1) * np.clip((0.45 - rows) / 0.2, 0, 1))
     return (beam * sky)[..., None].astype(np.float32)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.color import luma
 
 BURNED_LUMA = 250
@@ -109,7 +110,7 @@ def black_blocks(low: np.ndarray, enhanced: np.ndarray) -> dict[str, float]:
 
 
 def _chroma(image: np.ndarray) -> float:
-    lab = cv2.cvtColor(np.divide(image, 255, dtype=np.float32), cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(dtypes.img_as_float32(image), cv2.COLOR_RGB2LAB)
     return float(np.hypot(lab[..., 1], lab[..., 2]).mean())
 
 

@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from lowlight_tf import checks
-from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging import dtypes, image_io
 
 HELD_OUT_STACKS = ("kim9878", "susan31213", "ericpgz858", "ssarcandy", "pmef4")
 """Sources of the exposure stacks that no shipped model is trained on."""
@@ -98,7 +98,7 @@ def find_road_data(root: Path, *, sources: Iterable[str] = HELD_OUT_STACKS) -> R
 
 def read_8_bit(path: Path) -> np.ndarray:
     """Return an image as (H, W, 3) uint8 sRGB."""
-    return np.uint8(np.rint(255 * image_io.read_float_rgb(path)))
+    return dtypes.img_as_uint8(image_io.read_float_rgb(path))
 
 
 def read_frames(path: Path, *, count: int, every: int = 1) -> list[np.ndarray]:

@@ -55,15 +55,31 @@ def smooth_field(size: tuple[int, int], depth_ev: float, rng: np.random.Generato
     coarse = rng.uniform(0, 1, grid).astype(np.float32)
     field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     if rng.uniform() < 0.5:
-        rows = np.arange(height, dtype=np.float32)[:, None] / height
-        columns = np.arange(width, dtype=np.float32)[None] / width
         center = rng.uniform(0.3, 1.0), rng.uniform(0.1, 0.9)
         radii = rng.uniform(0.1, 0.5), rng.uniform(0.15, 0.6)
-        distance = ((rows - center[0]) / radii[0]) ** 2 + ((columns - center[1]) / radii[1]) ** 2
+        distance = ellipse_distance(size, center, radii)
         # Fades over one radius: the edge of a beam is soft.
         field = np.maximum(field, 0.5) * (1 - np.exp(-distance))
     field -= field.min()
     return np.float32(depth_ev) * field / max(float(field.max()), 1e-6)
+
+
+def ellipse_distance(
+    size: tuple[int, int], center: tuple[float, float], radii: tuple[float, float]
+) -> np.ndarray:
+    """Return the squared distance of each pixel from an ellipse's center, 1 on its edge.
+
+    Args:
+        size: Height and width (pixels).
+        center: Row and column, as fractions of height and width.
+        radii: Along rows and columns, as the same fractions.
+
+    Returns:
+        (H, W) float32.
+    """
+    rows = np.arange(size[0], dtype=np.float32)[:, None] / size[0]
+    columns = np.arange(size[1], dtype=np.float32)[None] / size[1]
+    return ((rows - center[0]) / radii[0]) ** 2 + ((columns - center[1]) / radii[1]) ** 2
 
 
 def random_lamps(count: int, rng: np.random.Generator) -> list[Lamp]:

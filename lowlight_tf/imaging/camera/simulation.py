@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf import checks
-from lowlight_tf.imaging import color
+from lowlight_tf.imaging import color, dtypes
 from lowlight_tf.imaging.camera.compression import h264, jpeg
 from lowlight_tf.imaging.camera.illumination import Lamp, random_lamps, render_lamps, smooth_field
 
@@ -177,7 +177,7 @@ def simulate_capture(
         No color matrix; exposure, uneven light, lamps and compression are added; the result is what
         the camera stores, not what its sensor reads.
     """
-    light = color.to_linear(np.divide(image, 255, dtype=np.float32))
+    light = color.to_linear(dtypes.img_as_float32(image))
     size = image.shape[:2]
     missing_ev = (
         smooth_field(size, capture.uneven_ev, rng)[..., None]
@@ -187,7 +187,7 @@ def simulate_capture(
     cast = np.float32(capture.cast)
     exposed = light * np.exp2(np.float32(capture.exposure_ev) - missing_ev) * cast
     if reference is not None:
-        light = color.to_linear(np.divide(reference, 255, dtype=np.float32))
+        light = color.to_linear(dtypes.img_as_float32(reference))
     target = light * np.exp2(-np.float32(capture.kept_unevenness) * missing_ev)
     target = target * cast ** np.float32(capture.kept_cast)
     if capture.lamps:
@@ -206,7 +206,7 @@ def simulate_capture(
     clean = develop(exposed[windows[-1]], capture)
     target = color.to_srgb(np.clip(target[windows[-1]], 0, 1))
     target = fade_unseen(target, clean, floor=capture.visibility_floor)
-    return low, np.uint8(np.rint(255 * target))
+    return low, dtypes.img_as_uint8(target)
 
 
 def process(light: np.ndarray, capture: Capture, rng: np.random.Generator) -> np.ndarray:
@@ -225,7 +225,7 @@ def process(light: np.ndarray, capture: Capture, rng: np.random.Generator) -> np
     image = develop(light, capture)
     if capture.denoise:
         image = cv2.bilateralFilter(image, 5, capture.denoise, 1.5)
-    return np.uint8(np.rint(255 * np.clip(image, 0, 1)))
+    return dtypes.img_as_uint8(image)
 
 
 def develop(light: np.ndarray, capture: Capture) -> np.ndarray:
