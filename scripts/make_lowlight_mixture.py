@@ -24,6 +24,7 @@ from lowlight_tf.evaluation.road.road_data import HELD_OUT_CAMVID, HELD_OUT_STAC
 from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.camera.compression import h264
+from lowlight_tf.imaging.camera.illumination import random_lamps
 from lowlight_tf.imaging.camera.simulation import (
     Capture,
     sample_capture,
@@ -48,8 +49,8 @@ class Job:
         name: Stem of the files; it seeds all random values.
         image: What the input is made of; "" for an image without content.
         reference: What the target is made of; "" for `image`.
-        kind: "simulate", "degrade" (noise and compression only), "well_exposed", "copy", or,
-            without an image, "flat" or "noise".
+        kind: "simulate", "night_drive" (black but for lamps and what they light), "degrade" (noise
+            and compression only), "well_exposed", "copy", or, without an image, "flat" or "noise".
     """
 
     part: str
@@ -70,12 +71,16 @@ def simulations(args: argparse.Namespace) -> Iterator[Job]:
         half = "val" if index >= len(bsds) - HELD_OUT_BSDS else "train"
         for turn in range(1 if half == "val" else args.variants):
             yield Job(f"simulated/{half}", f"bsds_{path.stem}_{turn}", str(path), kind="simulate")
+        yield Job(f"night_drive/{half}", f"bsds_{path.stem}", str(path), kind="night_drive")
     for path in image_io.find_images(args.camvid / "image"):
         if path.stem.startswith(TWILIGHT_CAMVID):
             continue
         half = "val" if path.stem.startswith(HELD_OUT_CAMVID) else "train"
         for turn in range(1 if half == "val" else args.variants + 1):
             yield Job(f"simulated/{half}", f"camvid_{path.stem}_{turn}", str(path), kind="simulate")
+        for turn in range(1 if half == "val" else 2):
+            name = f"camvid_{path.stem}_{turn}"
+            yield Job(f"night_drive/{half}", name, str(path), kind="night_drive")
         if half == "val":
             yield Job("well_exposed/val", f"camvid_{path.stem}", str(path))
         else:
@@ -154,6 +159,18 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
     capture = sample_capture(rng)
     if kind == "simulate":
         return capture
+    if kind == "night_drive":
+        capture = dataclasses.replace(
+            capture,
+            exposure_ev=-float(rng.uniform(0.5, 3)),
+            uneven_ev=float(rng.uniform(6, 11)),
+            lamps=tuple(random_lamps(int(rng.integers(2, 12)), rng)),
+            black_level=float(rng.uniform(0, 0.002)),
+            codec="h264",
+            quality=int(rng.uniform(22, 38)),
+            frames=4,
+        )
+        return dataclasses.replace(capture, visibility_floor=visibility_floor(capture))
     cast = tuple(float(c) for c in np.exp(0.05 * rng.standard_normal(3)))
     well_exposed = kind == "well_exposed"
     capture = dataclasses.replace(

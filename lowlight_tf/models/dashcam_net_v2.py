@@ -4,7 +4,6 @@ import keras
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
-from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS
 from lowlight_tf.layers.clip import UnitClip
 from lowlight_tf.layers.controls import BrightnessStart, FirstChannel, SignConstraint
@@ -20,19 +19,13 @@ LEAKY_SLOPE = 0.1
 FEATURE_CENTER = 0.8
 """Mean of the trunk's input, the sum of both tone curves, over typical training images."""
 
-SOFT, STEEP = 5.0, 24.0
-"""Slopes at black of the two tone curves, tanh(slope x). tanh(5) is white to 0.03 of a code value
-(of 255)."""
+SLOPE = 16.0
+"""Slope at black of the tone curve 1 - exp(-16 x), which is white to 1e-7."""
 
-SINGLE = 12.0
-"""Slope at black of the curve where there is only one."""
-
-GATE_BIAS = -0.002
-"""Closes the gate in white blocks, where the two curves differ by 9e-5."""
-
-RESIDUAL_GAIN = 8.0
-"""Factor on the mean difference of the curves in a block, at which its residual is let through:
-none where the block is black, all where it is between 1 and 80 code values, none from 150."""
+RESIDUAL_GAIN = 40.0
+"""Factor on a block's mean change by the full curve, at which its residual is let through: none
+where the block is black or white, all where its mean is above half a code value. With less the
+noise of dark surfaces decides block by block, and its pattern shows."""
 
 
 def dashcam_net_v2(
@@ -42,7 +35,7 @@ def dashcam_net_v2(
     deep_filters: int = 28,
     deep_blocks: int = 1,
     context: int = 16,
-    curves: int = 2,
+    residual: bool = True,
     expansion: int = 2,
     name: str = "dashcam_net_v2",
 ) -> keras.Model:
@@ -50,21 +43,20 @@ def dashcam_net_v2(
 
     The image x is folded into blocks of 4 x 4 pixels and unfolded at the end; nothing is computed
     at full size. A trunk of convolutions at a quarter, an eighth and a sixteenth of the size
-    predicts two curve parameters a and b in [0, 1] and a residual r for each value:
+    predicts a strength b in [0, 1] and a residual r for each value:
 
-        soft, steep = tanh(5 x), tanh(24 x)
-        curve       = soft + a (steep - soft)
-        enhanced    = clip(x + b (curve - x) + r)
+        curve    = 1 - exp(-16 x)
+        enhanced = clip(x + b (curve - x) + r)
 
     Without r, black and white stay what they are and the curve of each value rises everywhere,
-    whatever the weights are; its slope at black is between 1 and 24. r is computed from features
-    that are multiplied by the block's mean of 8 (steep - soft), at most 1: it is 0 in blocks that
-    are black or well lit. Nothing is clipped before the trunk: it sees soft + steep.
+    whatever the weights are; its slope at black is between 1 and 16. r is computed from features
+    that are multiplied by the block's mean of 40 (curve - x), at most 1: it is 0 in blocks that are
+    black or white. Nothing is clipped before the trunk: it sees x + curve.
 
     A thumbnail of the full image adds a bias to the features at an eighth of the size and to those
-    that a, b and r are computed from (exposure and color balance), so that tiles agree and a video
-    can be smoothed. The brightness control shifts the logits of a and b by weights of one sign: the
-    result is monotone in it.
+    that b and r are computed from (exposure and color balance), so that tiles agree and a video can
+    be smoothed. The brightness control shifts the logits of b by weights of one sign: the result is
+    monotone in it.
 
     Args:
         filters: Feature maps at a quarter of the size.
@@ -72,8 +64,8 @@ def dashcam_net_v2(
         deep_filters: Feature maps at an eighth and a sixteenth of the size.
         deep_blocks: Residual blocks at a sixteenth of the size.
         context: Feature maps of the thumbnail branch.
-        curves: 2, or 1 for tanh(12 x) instead of the mixture: a third less time in the smallest
-            model, whose time goes into operations on each value.
+        residual: Whether r is computed. Without it the smallest model takes a sixth less time,
+            which goes into operations on each value.
         expansion: Of the collapsible convolutions in training; without meaning on the device.
         name: Name of the Keras model.
 
@@ -92,15 +84,13 @@ def dashcam_net_v2(
         2022.
 
     Differences from the reference:
-        Two fixed curves are mixed instead of iterating one; the parameters are predicted for blocks
-        of pixels; a gated residual is added.
+        One fixed curve is mixed with the image instead of iterating a weak one; the strengths are
+        predicted for blocks of pixels; a gated residual is added.
     """
     for option, value in {
         "filters": filters, "deep_filters": deep_filters, "context": context,
     }.items():  # fmt: skip
         checks.check_min(option, value, 1)
-    if curves not in (1, 2):
-        raise UsageError(f"`curves` must be 1 or 2. Received: curves={curves}.")
     for option, value in {
         "blocks": blocks, "deep_blocks": deep_blocks, "expansion": expansion,
     }.items():  # fmt: skip
@@ -119,11 +109,9 @@ def dashcam_net_v2(
         y = conv(y, channels, f"{place}_b")
         return activate(layers.Add(name=place)([x, y]), f"{place}_b")
 
-    def multiply(x: KerasTensor, y: KerasTensor, place: str) -> KerasTensor:
-        return layers.Multiply(name=place)([x, y])
-
-    def curve(x: KerasTensor, slope: float, place: str) -> KerasTensor:
-        return layers.Activation("tanh", name=place)(x * slope)
+    def falling_curve(x: KerasTensor, place: str) -> KerasTensor:
+        """Return -curve = exp(-16 x) - 1, an operation that int8 files keep to all 256 codes."""
+        return layers.ELU(name=place)(x * -SLOPE)
 
     image, small, control = ENHANCE_WITH_BRIGHTNESS.inputs
     low = keras.Input((None, None, image.channels), name=image.name)
@@ -133,9 +121,7 @@ def dashcam_net_v2(
 
     # Thumbnail branch: one vector for the full image.
     x = SpaceToDepth(BLOCK, name="thumbnail_fold")(thumbnail)
-    x = layers.Add(name="thumbnail_curves")(
-        [curve(x, SOFT, "thumbnail_soft"), curve(x, STEEP, "thumbnail_steep")]
-    )
+    x = layers.Subtract(name="thumbnail_shade")([x, falling_curve(x, "thumbnail_curve")])
     x = activate(conv(x, context, "global_a", center=FEATURE_CENTER), "global_a")
     x = activate(conv(x, context, "global_b", strides=2), "global_b")
     x = activate(conv(x, 2 * context, "global_c", strides=2), "global_c")
@@ -144,11 +130,8 @@ def dashcam_net_v2(
 
     # Trunk.
     folded = SpaceToDepth(BLOCK, name="fold")(low)
-    if curves == 2:
-        first, second = curve(folded, SOFT, "soft"), curve(folded, STEEP, "steep")
-    else:
-        first, second = folded, curve(folded, SINGLE, "single")
-    shade = layers.Add(name="curves")([first, second])
+    falling = falling_curve(folded, "curve")
+    shade = layers.Subtract(name="shade")([folded, falling])
     quarter = activate(conv(shade, filters, "enter", center=FEATURE_CENTER), "enter")
     eighth = conv(quarter, deep_filters, "down", strides=2)
     offset = layers.Conv2D(deep_filters, 1, use_bias=False, name="context")(context_vector)
@@ -163,7 +146,7 @@ def dashcam_net_v2(
     for number in range(blocks):
         x = residual_block(x, filters, f"block{number}")
 
-    # Brightness control: channel 0 raises the logits of both curve parameters, and nothing else.
+    # Brightness control: channel 0 raises the logits of the strengths, and nothing else.
     shift = layers.Conv2D(
         1, 1, use_bias=False, name="brightness_shift",
         kernel_initializer=BrightnessStart(),
@@ -182,28 +165,25 @@ def dashcam_net_v2(
     def head(x: KerasTensor, place: str, **options) -> KerasTensor:
         return layers.Conv2D(colors, 1, name=place, **options)(x)
 
-    between = layers.Subtract(name="between")([second, first])
-    gate = layers.Conv2D(
-        filters, 1, trainable=False, name="gate_mean",
-        kernel_initializer=keras.initializers.Constant(RESIDUAL_GAIN / colors),
-        bias_initializer=keras.initializers.Constant(GATE_BIAS),
-    )(between)  # fmt: skip
-    gate = UnitClip(straight_through=False, name="gate")(gate)
-    residual = head(
-        multiply(x, gate, "gated"), "residual", use_bias=False,
-        kernel_constraint=SignConstraint(zero=(0,)),
-        kernel_initializer=keras.initializers.RandomNormal(0, 0.1 / filters),
-    )  # fmt: skip
-    rising = SignConstraint(at_least_0=(0,))
-    lift = between
-    if curves == 2:
-        a = head(x, "steepness", activation="sigmoid", kernel_constraint=rising)
-        mixed = layers.Add(name="curve")([first, multiply(a, between, "steepened")])
-        lift = layers.Subtract(name="lift")([mixed, folded])
-    b = head(x, "strength", activation="sigmoid", kernel_constraint=rising)
-    change = multiply(b, lift, "strengthened")
-    result = layers.Add(name="lifted")([folded, change])
-    result = UnitClip(name="limited")(layers.Add(name="enhanced_raw")([result, residual]))
+    strength = head(
+        x, "strength", activation="sigmoid", kernel_constraint=SignConstraint(at_least_0=(0,))
+    )
+    lowering = layers.Add(name="lowering")([folded, falling])  # x - curve
+    change = layers.Multiply(name="change")([strength, lowering])
+    result = layers.Subtract(name="lifted")([folded, change])
+    if residual:
+        gate = layers.Conv2D(
+            filters, 1, use_bias=False, trainable=False, name="gate_mean",
+            kernel_initializer=keras.initializers.Constant(-RESIDUAL_GAIN / colors),
+        )(lowering)  # fmt: skip
+        gate = UnitClip(straight_through=False, name="gate")(gate)
+        change = head(
+            layers.Multiply(name="gated")([x, gate]), "residual", use_bias=False,
+            kernel_constraint=SignConstraint(zero=(0,)),
+            kernel_initializer=keras.initializers.RandomNormal(0, 0.1 / filters),
+        )  # fmt: skip
+        result = layers.Add(name="enhanced_raw")([result, change])
+        result = UnitClip(name="limited")(result)
     enhanced = DepthToSpace(BLOCK, name="unfold")([result, low])
     model = keras.Model(
         {image.name: low, small.name: thumbnail, control.name: brightness},
