@@ -20,6 +20,7 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime import input_checks, input_geometry
+from lowlight_tf.runtime.brightness import check_brightness
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.video.temporal_smoothing import ThumbnailSmoother
@@ -35,6 +36,9 @@ def main() -> int:
     parser.add_argument("source", nargs="?", default="0", help="camera, address, video or images")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="maximum duration")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
+    parser.add_argument(
+        "--brightness", type=float, default=0.0, help="brightness control, -2 to 2 EV"
+    )
     parser.add_argument("--output", type=Path, help="image file for the last frame")
     args = parser.parse_args()
     if args.output and (
@@ -45,6 +49,7 @@ def main() -> int:
         )
     engine = LiteRTEngine(args.model, threads=args.threads)
     input_checks.check_enhancement_model(engine.contract)
+    check_brightness(engine.contract, args.brightness)
     capture = open_source(args.source, (engine.card.height, engine.card.width))
 
     signals: list[int] = []
@@ -61,7 +66,7 @@ def main() -> int:
             notify_systemd("READY=1")
         now = time.monotonic()
         thumbnails = smooth_thumbnails(input_geometry.make_thumbnails(engine.contract, low), now)
-        enhance(engine, low, out=bright, thumbnails=thumbnails)
+        enhance(engine, low, out=bright, thumbnails=thumbnails, brightness_ev=args.brightness)
         # `bright` is the result, RGB: display, store or forward it here.
         count, busy = count + 1, busy + time.monotonic() - now
         notify_systemd("WATCHDOG=1")

@@ -104,6 +104,7 @@ class DemoModel:
             return {
                 "name": port.name,
                 "size": port.size,
+                "is_control": port in contract.controls,
                 "scale": float(scale),
                 "zero_point": int(zero_point),
             }

@@ -8,6 +8,29 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import MAX_BRIGHTNESS_EV, Contract
 
 
+def check_brightness(contract: Contract, ev: float) -> None:
+    """Refuse a setting of the brightness control that a model cannot follow.
+
+    Args:
+        contract: The model's ports.
+        ev: In [-MAX_BRIGHTNESS_EV, MAX_BRIGHTNESS_EV].
+
+    Raises:
+        UsageError: If the model has no control and `ev` is not 0, or `ev` is out of range.
+    """
+    if not -MAX_BRIGHTNESS_EV <= ev <= MAX_BRIGHTNESS_EV:
+        raise UsageError(
+            f"`brightness` must be from {-MAX_BRIGHTNESS_EV:g} to {MAX_BRIGHTNESS_EV:g} EV. "
+            f"Received: {ev}."
+        )
+    if ev and not contract.controls:
+        raise UsageError(
+            "`brightness` is for models with a brightness control, such as dashcam_net_v2. "
+            f"Received: {ev} for a model that takes "
+            f"{', '.join(port.name for port in contract.inputs)}. Leave it out."
+        )
+
+
 def with_brightness(
     contract: Contract, inputs: Mapping[str, np.ndarray], ev: float
 ) -> dict[str, np.ndarray]:
@@ -23,25 +46,15 @@ def with_brightness(
         Port -> image; the control as (1, 1, 1, 2) float32.
 
     Raises:
-        UsageError: If the model has no control and `ev` is not 0, or `ev` is out of range.
+        UsageError: See `check_brightness`.
     """
-    if not -MAX_BRIGHTNESS_EV <= ev <= MAX_BRIGHTNESS_EV:
-        raise UsageError(
-            f"`brightness` must be from {-MAX_BRIGHTNESS_EV:g} to {MAX_BRIGHTNESS_EV:g} EV. "
-            f"Received: {ev}."
-        )
+    check_brightness(contract, ev)
     automatic = {
         control.name: np.zeros((1, *control.shape(control.size)), np.float32)
         for control in contract.controls
     }
     if not ev:
         return {**automatic, **inputs}
-    if not contract.controls:
-        raise UsageError(
-            "`brightness` is for models with a brightness control, such as dashcam_net_v2. "
-            f"Received: {ev} for a model that takes "
-            f"{', '.join(port.name for port in contract.inputs)}. Leave it out."
-        )
     level = np.float32(ev / MAX_BRIGHTNESS_EV)
     setting = np.float32([max(level, 0), max(-level, 0)]).reshape(1, 1, 1, 2)
     return {**inputs, **{control.name: setting for control in contract.controls}}

@@ -54,6 +54,7 @@ class VideoPipeline:
         smoothing_s: Time constant of the averages (seconds); 0 enhances each frame independently.
         day_night_switch: Selects the frames that are enhanced; others are written unchanged,
             without a conversion to RGB. None enhances all frames.
+        brightness_ev: Setting of the brightness control (EV), see `runtime.enhance`.
         stop_event: Once set, reading stops; frames that were read are finished.
 
     Raises:
@@ -68,6 +69,7 @@ class VideoPipeline:
         *,
         smoothing_s: float = DEFAULT_SMOOTHING_S,
         day_night_switch: temporal_smoothing.DayNightSwitch | None = None,
+        brightness_ev: float = 0.0,
         stop_event: threading.Event | None = None,
     ) -> None:
         engines = list(engine) if isinstance(engine, Sequence) else [engine]
@@ -77,7 +79,7 @@ class VideoPipeline:
         self._engine_count, self._idle_engines = len(engines), queue.SimpleQueue()
         for idle_engine in engines:
             self._idle_engines.put(idle_engine)
-        self._day_night_switch = day_night_switch
+        self._day_night_switch, self._brightness_ev = day_night_switch, brightness_ev
         self._stop_event = stop_event or threading.Event()
         self._thumbnail_smoother = temporal_smoothing.ThumbnailSmoother(smoothing_s)
         self._luma_stabilizer = (
@@ -191,7 +193,13 @@ class VideoPipeline:
             item.original = image.copy() if item.blend_weight < 1 else None
             engine = self._idle_engines.get()
             try:
-                enhance(engine, image, out=image, thumbnails=item.thumbnails)
+                enhance(
+                    engine,
+                    image,
+                    out=image,
+                    thumbnails=item.thumbnails,
+                    brightness_ev=self._brightness_ev,
+                )
             finally:
                 self._idle_engines.put(engine)
         return item

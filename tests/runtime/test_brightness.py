@@ -5,7 +5,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, ENHANCE_WITH_BRIGHTNESS
-from lowlight_tf.runtime.brightness import with_brightness
+from lowlight_tf.runtime.brightness import check_brightness, with_brightness
 
 
 def test_half_of_the_port_is_for_each_direction():
@@ -21,7 +21,9 @@ def test_automatic_changes_nothing_for_any_model():
 
 
 def test_a_model_without_a_control_and_too_much_are_refused():
-    with pytest.raises(UsageError, match="brightness control"):
-        with_brightness(ENHANCE, {}, 1.0)
-    with pytest.raises(UsageError, match="from -2 to 2"):
-        with_brightness(ENHANCE_WITH_BRIGHTNESS, {}, 2.5)
+    for call in (check_brightness, lambda contract, ev: with_brightness(contract, {}, ev)):
+        with pytest.raises(UsageError, match="brightness control"):
+            call(ENHANCE, 1.0)
+        for ev in (2.5, float("nan")):
+            with pytest.raises(UsageError, match="from -2 to 2"):
+                call(ENHANCE_WITH_BRIGHTNESS, ev)

@@ -54,6 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--model", help="shipped name, .tflite file or run folder (default: the best that ships)")
     add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN")
+    add(
+        "--brightness",
+        type=float,
+        default=0.0,
+        metavar="EV",
+        help="brighter or darker results, -2 to 2, of a model with a brightness control (default: "
+        "0, automatic); black and white stay",
+    )
     add("--overwrite", action="store_true", help="replace existing results")
     add("--threads", type=int, default=2, help="processor threads of a .tflite file")
     add(
@@ -78,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if output.exists() and not output.is_dir() and not to_file and frames is None:
         raise UsageError(f"--output must be a folder. Received: {output} (a file).")
 
+    from lowlight_tf.runtime.brightness import check_brightness
     from lowlight_tf.runtime.explain import check_explanation
     from lowlight_tf.runtime.loading import load_model
     from lowlight_tf.runtime.pretrained import default_model
@@ -88,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
     engine = load_model(model, threads=args.threads)
     task = task_of(engine.contract)
     raw.check(engine, args)
+    check_brightness(engine.contract, args.brightness)
     if frames is not None:
         return raw.enhance_burst(engine, frames, output, args)
     if not inputs:

@@ -69,7 +69,13 @@ def _enhance(
     image = _read(job, args)
     if args.explain:
         _write_maps(engine, job.target, args, image.pixels)
-    enhance(engine, image.pixels, out=image.pixels, progress=report_progress)
+    enhance(
+        engine,
+        image.pixels,
+        out=image.pixels,
+        brightness_ev=args.brightness,
+        progress=report_progress,
+    )
     return image
 
 

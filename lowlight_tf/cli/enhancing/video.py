@@ -177,6 +177,7 @@ def enhance_video(
                 writer,
                 smoothing_s=args.smoothing,
                 day_night_switch=day_night_switch,
+                brightness_ev=args.brightness,
                 stop_event=stop_event,
             )
         start = time.monotonic()

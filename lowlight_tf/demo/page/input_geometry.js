@@ -68,6 +68,12 @@ export function makeThumbnail(image, height, width) {
   return resample(image, weights(image.height, height), weights(image.width, width));
 }
 
+/** Return the input of a brightness control, like runtime/brightness.py: brighten, darken. */
+export function makeBrightness(ev) {
+  const data = Uint8Array.of(...[ev, -ev].map((side) => Math.round(127.5 * Math.max(side, 0))));
+  return {data, width: 1, height: 1};
+}
+
 /** Return for each of `outputLength` pixels the [index, weight] of each input pixel it covers. */
 function areaWeights(inputLength, outputLength) {
   const scale = inputLength / outputLength;

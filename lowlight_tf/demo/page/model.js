@@ -2,7 +2,7 @@
 
 import {getWebGpuDevice, loadAndCompile, loadLiteRt, supportsFeature, Tensor} from '@litertjs/core';
 import {
-  makeThumbnail, needsTranspose, padToSize, toRgba, toTensorValues, transpose,
+  makeBrightness, makeThumbnail, needsTranspose, padToSize, toRgba, toTensorValues, transpose,
 } from './input_geometry.js';
 
 /** Load LiteRT.js; return whether there is WebGPU. WebAssembly is always there. */
@@ -33,13 +33,13 @@ async function compileModel(model, height, width, accelerator) {
 }
 
 /**
- * Enhance an RGB image.
+ * Enhance an RGB image; a model with a brightness control is set to `brightness` (EV).
  *
  * Returns the canvas pixels of the result, the milliseconds of inference, whether this was the
  * first run at this size (which takes longer), and the accelerator: integer models, and models
  * that WebGPU does not support completely, run on WebAssembly.
  */
-export async function enhance(model, image, accelerator) {
+export async function enhance(model, image, accelerator, brightness) {
   const step = model.multiple_of;
   const [height, width] = model.size ??
       [image.height, image.width].map((side) => Math.ceil(side / step) * step);
@@ -49,11 +49,14 @@ export async function enhance(model, image, accelerator) {
   const oriented = transposes ? transpose(image) : image;
   const tensors = {};
   for (const port of model.inputs) {
-    const input = port.size
-      ? makeThumbnail(image, ...port.size)
-      : padToSize(oriented, height, width);
+    const input = port.is_control
+      ? makeBrightness(brightness)
+      : port.size
+        ? makeThumbnail(image, ...port.size)
+        : padToSize(oriented, height, width);
+    const channels = input.data.length / (input.height * input.width);
     tensors[port.name] = new Tensor(
-        toTensorValues(input, port, model.is_integer), [1, input.height, input.width, 3]);
+        toTensorValues(input, port, model.is_integer), [1, input.height, input.width, channels]);
   }
   const [port] = model.outputs;
   const start = performance.now();

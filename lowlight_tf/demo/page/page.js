@@ -34,6 +34,7 @@ function setOptions(list, values) {
 function listQuantizations() {
   const models = site.models.filter((model) => model.base_name === element('model').value);
   setOptions(element('quantization'), models.map((model) => model.quantization));
+  element('brightness_control').hidden = !models[0].inputs.some((port) => port.is_control);
 }
 
 /** Return the largest height and width, of an image's aspect ratio, that the page runs a model at. */
@@ -89,7 +90,7 @@ async function run(model, backend) {
   beforeContext.drawImage(source, 0, 0, size[1], size[0]);
   const image = toRgb(beforeContext.getImageData(0, 0, size[1], size[0]));
   const {pixels, milliseconds, isFirstRun, usedAccelerator} =
-      await inference.enhance(model, image, backend);
+      await inference.enhance(model, image, backend, Number(element('brightness').value));
   [after.height, after.width] = size;
   afterContext.putImageData(pixels, 0, 0);
   element('figure').hidden = false;
@@ -173,6 +174,10 @@ function addListeners() {
   element('model').addEventListener('change', () => { listQuantizations(); update(); });
   element('quantization').addEventListener('change', update);
   element('backend').addEventListener('change', update);
+  element('brightness').addEventListener('input', () => {
+    element('ev').textContent = element('brightness').value;
+    update();
+  });
   element('file').addEventListener('change', () => {
     if (element('file').files.length) openFile(element('file').files[0]);
     element('file').value = '';
