@@ -6,7 +6,7 @@ from keras import KerasTensor, layers
 from lowlight_tf import checks
 from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS
 from lowlight_tf.layers.clip import UnitClip
-from lowlight_tf.layers.controls import BrightnessStart, FirstChannel, SignConstraint
+from lowlight_tf.layers.controls import BrightnessConstraint, BrightnessStart, SignConstraint
 from lowlight_tf.layers.reparameterization import CollapsibleConv2D
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 
@@ -135,7 +135,8 @@ def dashcam_net_v2(
     quarter = activate(conv(shade, filters, "enter", center=FEATURE_CENTER), "enter")
     eighth = conv(quarter, deep_filters, "down", strides=2)
     offset = layers.Conv2D(deep_filters, 1, use_bias=False, name="context")(context_vector)
-    eighth = activate(layers.Add(name="down_context")([eighth, offset]), "down")
+    # The smaller operand comes first: the GPU delegate adds it wrongly to int8 features otherwise.
+    eighth = activate(layers.Add(name="down_context")([offset, eighth]), "down")
     deep = activate(conv(eighth, deep_filters, "deep", strides=2), "deep")
     for number in range(deep_blocks):
         deep = residual_block(deep, deep_filters, f"deep{number}")
@@ -148,19 +149,10 @@ def dashcam_net_v2(
 
     # Brightness control: channel 0 raises the logits of the strengths, and nothing else.
     shift = layers.Conv2D(
-        1, 1, use_bias=False, name="brightness_shift",
-        kernel_initializer=BrightnessStart(),
-        kernel_constraint=SignConstraint(at_least_0=(0,), at_most_0=(1,)),
-    )(brightness)  # fmt: skip
-    shift = layers.Conv2D(
-        filters, 1, use_bias=False, kernel_initializer=FirstChannel(), trainable=False,
-        name="brightness_channel",
-    )(shift)  # fmt: skip
-    context_shift = layers.Conv2D(
-        filters, 1, use_bias=False, kernel_initializer="zeros", name="context_shift"
-    )(context_vector)
-    shift = layers.Add(name="shift")([shift, context_shift])
-    x = layers.Add(name="shifted")([x, shift])
+        filters, 1, use_bias=False, name="shift",
+        kernel_initializer=BrightnessStart(), kernel_constraint=BrightnessConstraint(),
+    )(layers.Concatenate(name="shift_inputs")([context_vector, brightness]))  # fmt: skip
+    x = layers.Add(name="shifted")([shift, x])
 
     def head(x: KerasTensor, place: str, **options) -> KerasTensor:
         return layers.Conv2D(colors, 1, name=place, **options)(x)

@@ -2,15 +2,23 @@
 
 import numpy as np
 
-from lowlight_tf.layers.controls import BrightnessStart, FirstChannel, SignConstraint
+from lowlight_tf.layers.controls import BrightnessConstraint, BrightnessStart, SignConstraint
 
 
 def test_sign_constraint_by_hand():
     kernel = np.float32([[-1, 2], [-3, 4], [5, -6]])[None, None]
-    held = SignConstraint(at_least_0=(0,), at_most_0=(1,), zero=(2,))(kernel)
-    np.testing.assert_array_equal(np.asarray(held)[0, 0], [[0, 2], [-3, 0], [0, 0]])
+    held = SignConstraint(at_least_0=(0,), zero=(2,))(kernel)
+    np.testing.assert_array_equal(np.asarray(held)[0, 0], [[0, 2], [-3, 4], [0, 0]])
 
 
-def test_initializers_by_hand():
-    np.testing.assert_array_equal(np.asarray(BrightnessStart()((1, 1, 2, 1))).ravel(), [1, -1])
-    np.testing.assert_array_equal(np.asarray(FirstChannel()((1, 1, 1, 3))).ravel(), [1, 0, 0])
+def test_brightness_constraint_by_hand():
+    kernel = np.float32([[-1, 2], [3, 4], [-5, 6]])[None, None]
+    held = BrightnessConstraint()(kernel)
+    np.testing.assert_array_equal(np.asarray(held)[0, 0], [[-1, 2], [3, 0], [-5, 0]])
+    held = BrightnessConstraint()(-kernel)
+    np.testing.assert_array_equal(np.asarray(held)[0, 0], [[1, -2], [0, 0], [0, 0]])
+
+
+def test_the_start_by_hand():
+    kernel = np.asarray(BrightnessStart()((1, 1, 3, 2)))
+    np.testing.assert_array_equal(kernel[0, 0], [[0, 0], [1, 0], [-1, 0]])

@@ -50,7 +50,10 @@ def test_black_blocks_near_lamps_stay_black(model, rng):
 def test_the_result_rises_with_the_brightness_control_everywhere(model, rng):
     residual = model.get_layer("residual").kernel
     residual.assign(residual * 0.01)  # random ones drive everything to black or white
-    model.get_layer("brightness_shift").kernel.assign(np.reshape([2.0, -2.0], (1, 1, 2, 1)))
+    shift = model.get_layer("shift").kernel
+    strong = np.array(shift)
+    strong[0, 0, -2:, 0] = 2, -2
+    shift.assign(strong)
     image = np.float32(rng.uniform(0, 0.4, (32, 48, 3)))
     results = [run(model, image, ev) for ev in (-2, -1, 0, 0.5, 2)]
     for darker, brighter in itertools.pairwise(results):
@@ -113,8 +116,10 @@ def test_training_keeps_the_signs(rng):
     model.fit(inputs, {"enhanced": image * 0}, epochs=2, verbose=0)
     assert np.asarray(model.get_layer("strength").kernel)[:, :, 0].min() >= 0
     assert not np.asarray(model.get_layer("residual").kernel)[:, :, 0].any()
-    up, down = np.asarray(model.get_layer("brightness_shift").kernel).ravel()
-    assert up >= 0 >= down
+    up, down = np.asarray(model.get_layer("shift").kernel)[0, 0, -2:]
+    assert up[0] >= 0 >= down[0]
+    assert not up[1:].any()
+    assert not down[1:].any()
 
 
 @pytest.mark.parametrize("options", [{"filters": 0}, {"blocks": -1}, {"context": 0}])
