@@ -22,6 +22,10 @@ FEATURE_CENTER = 0.8
 SLOPE = 16.0
 """Slope at black of the tone curve 1 - exp(-16 x), which is white to 1e-7."""
 
+STRENGTH_BIAS = -2.0
+"""Starts the strengths at 0.1. Curves amplify noise; from 0.5 a model learns to denoise half as fast,
+for it has to undo them before its residual helps."""
+
 RESIDUAL_GAIN = 40.0
 """Factor on a block's mean change by the full curve, at which its residual is let through: none
 where the block is black or white, all where its mean is above half a code value. With less the
@@ -158,8 +162,9 @@ def dashcam_net_v2(
         return layers.Conv2D(colors, 1, name=place, **options)(x)
 
     strength = head(
-        x, "strength", activation="sigmoid", kernel_constraint=SignConstraint(at_least_0=(0,))
-    )
+        x, "strength", activation="sigmoid", kernel_constraint=SignConstraint(at_least_0=(0,)),
+        bias_initializer=keras.initializers.Constant(STRENGTH_BIAS if residual else 0),
+    )  # fmt: skip
     lowering = layers.Add(name="lowering")([folded, falling])  # x - curve
     change = layers.Multiply(name="change")([strength, lowering])
     result = layers.Subtract(name="lifted")([folded, change])
@@ -172,7 +177,7 @@ def dashcam_net_v2(
         change = head(
             layers.Multiply(name="gated")([x, gate]), "residual", use_bias=False,
             kernel_constraint=SignConstraint(zero=(0,)),
-            kernel_initializer=keras.initializers.RandomNormal(0, 0.1 / filters),
+            kernel_initializer=keras.initializers.RandomNormal(0, 0.3 / filters),
         )  # fmt: skip
         result = layers.Add(name="enhanced_raw")([result, change])
         result = UnitClip(name="limited")(result)
