@@ -39,7 +39,7 @@ def dashcam_net_v2(
     deep_filters: int = 28,
     deep_blocks: int = 1,
     context: int = 16,
-    residual: bool = True,
+    enter_size: int = 3,
     expansion: int = 2,
     name: str = "dashcam_net_v2",
 ) -> keras.Model:
@@ -68,8 +68,8 @@ def dashcam_net_v2(
         deep_filters: Feature maps at an eighth and a sixteenth of the size.
         deep_blocks: Residual blocks at a sixteenth of the size.
         context: Feature maps of the thumbnail branch.
-        residual: Whether r is computed. Without it the smallest model takes a sixth less time,
-            which goes into operations on each value.
+        enter_size: Size of the first convolution's kernel, 1 or 3: most of the smallest model's
+            time.
         expansion: Of the collapsible convolutions in training; without meaning on the device.
         name: Name of the Keras model.
 
@@ -93,6 +93,7 @@ def dashcam_net_v2(
     """
     for option, value in {
         "filters": filters, "deep_filters": deep_filters, "context": context,
+        "enter_size": enter_size,
     }.items():  # fmt: skip
         checks.check_min(option, value, 1)
     for option, value in {
@@ -136,7 +137,7 @@ def dashcam_net_v2(
     folded = SpaceToDepth(BLOCK, name="fold")(low)
     falling = falling_curve(folded, "curve")
     shade = layers.Subtract(name="shade")([folded, falling])
-    quarter = activate(conv(shade, filters, "enter", center=FEATURE_CENTER), "enter")
+    quarter = activate(conv(shade, filters, "enter", enter_size, center=FEATURE_CENTER), "enter")
     eighth = conv(quarter, deep_filters, "down", strides=2)
     offset = layers.Conv2D(deep_filters, 1, use_bias=False, name="context")(context_vector)
     # The smaller operand comes first: the GPU delegate adds it wrongly to int8 features otherwise.
@@ -163,24 +164,23 @@ def dashcam_net_v2(
 
     strength = head(
         x, "strength", activation="sigmoid", kernel_constraint=SignConstraint(at_least_0=(0,)),
-        bias_initializer=keras.initializers.Constant(STRENGTH_BIAS if residual else 0),
+        bias_initializer=keras.initializers.Constant(STRENGTH_BIAS),
     )  # fmt: skip
     lowering = layers.Add(name="lowering")([folded, falling])  # x - curve
     change = layers.Multiply(name="change")([strength, lowering])
     result = layers.Subtract(name="lifted")([folded, change])
-    if residual:
-        gate = layers.Conv2D(
-            filters, 1, use_bias=False, trainable=False, name="gate_mean",
-            kernel_initializer=keras.initializers.Constant(-RESIDUAL_GAIN / colors),
-        )(lowering)  # fmt: skip
-        gate = UnitClip(straight_through=False, name="gate")(gate)
-        change = head(
-            layers.Multiply(name="gated")([x, gate]), "residual", use_bias=False,
-            kernel_constraint=SignConstraint(zero=(0,)),
-            kernel_initializer=keras.initializers.RandomNormal(0, 0.3 / filters),
-        )  # fmt: skip
-        result = layers.Add(name="enhanced_raw")([result, change])
-        result = UnitClip(name="limited")(result)
+    gate = layers.Conv2D(
+        filters, 1, use_bias=False, trainable=False, name="gate_mean",
+        kernel_initializer=keras.initializers.Constant(-RESIDUAL_GAIN / colors),
+    )(lowering)  # fmt: skip
+    gate = UnitClip(straight_through=False, name="gate")(gate)
+    change = head(
+        layers.Multiply(name="gated")([x, gate]), "residual", use_bias=False,
+        kernel_constraint=SignConstraint(zero=(0,)),
+        kernel_initializer=keras.initializers.RandomNormal(0, 0.3 / filters),
+    )  # fmt: skip
+    result = layers.Add(name="enhanced_raw")([result, change])
+    result = UnitClip(name="limited")(result)
     enhanced = DepthToSpace(BLOCK, name="unfold")([result, low])
     model = keras.Model(
         {image.name: low, small.name: thumbnail, control.name: brightness},

@@ -61,11 +61,8 @@ def test_the_result_rises_with_the_brightness_control_everywhere(model, rng):
     assert results[-1].mean() > results[0].mean() + 0.01
 
 
-def test_without_residual_nothing_is_darkened_and_nothing_burns(rng):
-    model = dashcam_net_v2(**SMALL, residual=False)
-    for weight in model.trainable_variables:
-        value = rng.normal(0, 0.2, weight.shape)
-        weight.assign(weight.constraint(value) if weight.constraint else value)
+def test_without_residual_nothing_is_darkened_and_nothing_burns(model, rng):
+    model.get_layer("residual").kernel.assign(np.zeros(model.get_layer("residual").kernel.shape))
     image = np.float32(rng.uniform(0, 1, (32, 48, 3)))
     result = run(model, image)
     assert (result - image).min() > -1e-6
