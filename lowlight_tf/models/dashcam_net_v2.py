@@ -23,8 +23,8 @@ SLOPE = 16.0
 """Slope at black of the tone curve 1 - exp(-16 x), which is white to 1e-7."""
 
 STRENGTH_BIAS = -2.0
-"""Starts the strengths at 0.1. Curves amplify noise; from 0.5 a model learns to denoise half as fast,
-for it has to undo them before its residual helps."""
+"""Starts the strengths at 0.1. Curves amplify noise; from 0.5 a model learns to denoise half as
+fast, for it has to undo them before its residual helps."""
 
 RESIDUAL_GAIN = 40.0
 """Factor on a block's mean change by the full curve, at which its residual is let through: none
