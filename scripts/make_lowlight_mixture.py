@@ -173,6 +173,8 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
         return dataclasses.replace(capture, visibility_floor=visibility_floor(capture))
     cast = tuple(float(c) for c in np.exp(0.05 * rng.standard_normal(3)))
     well_exposed = kind == "well_exposed"
+    if not well_exposed and rng.uniform() < 0.5:  # as the camera stored it
+        return Capture(cast=cast, visibility_floor=0.0)
     capture = dataclasses.replace(
         capture,
         exposure_ev=0.0,
@@ -188,7 +190,8 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
         else min(capture.quality, 26 if well_exposed else 30),
         frames=2,
     )  # fmt: skip
-    floor = 0.0 if well_exposed else visibility_floor(capture)
+    # The references show what such cameras see in the dark: little fades.
+    floor = 0.0 if well_exposed else visibility_floor(capture) / 4
     return dataclasses.replace(capture, visibility_floor=floor)
 
 

@@ -247,6 +247,21 @@ def test_a_portrait_image_is_transposed_for_a_landscape_model(visit, tmp_path):
     assert max_difference(page, "driving_unet") <= 2
 
 
+def test_the_brightness_is_set_by_a_slider_that_only_models_with_the_control_have(visit, tmp_path):
+    page = visit()
+    open_image(page, save_png(tmp_path / "night.png", make_dark_image(208, 336)))
+    for name in ("dashcam_net_v2_tiny", "dashcam_net_v2_tiny_int8"):
+        select(page, model=name, backend="wasm")
+        page.fill("#brightness", "1.5")
+        page.wait_for_selector(DONE)
+        expected = enhance(load_model(name), read_canvas(page, "before"), brightness_ev=1.5)
+        difference = np.abs(read_canvas(page, "after").astype(int) - expected)
+        assert difference.max() <= 2, name
+        assert page.is_visible("#brightness")
+    select(page, model="driving_unet")
+    assert not page.is_visible("#brightness")
+
+
 def test_thumbnails_equal_those_of_python(visit):
     page = visit()
     for size in (1, 1), (90, 250), (200, 100), (128, 192), (301, 507), (520, 800):
