@@ -130,7 +130,7 @@ ENHANCE_WITH_THUMBNAIL = Contract(
 ENHANCE_WITH_BRIGHTNESS = Contract(
     (*ENHANCE_WITH_THUMBNAIL.inputs, Port("brightness", 2, CONTROL, size=(1, 1))),
     ENHANCE_WITH_THUMBNAIL.outputs,
-    multiple_of=8,
+    multiple_of=16,
 )
 """`brightness` is (EV, 0) / MAX_BRIGHTNESS_EV to brighten, (0, -EV) / MAX_BRIGHTNESS_EV to darken:
 zero bytes mean automatic in every number format."""
