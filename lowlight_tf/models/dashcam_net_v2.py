@@ -17,7 +17,7 @@ LEAKY_SLOPE = 0.1
 """Negative slope of the activations. Under plain ReLU two thirds of the units of version 1 died."""
 
 FEATURE_CENTER = 0.8
-"""Mean of the trunk's input, the sum of both tone curves, over typical training images."""
+"""Mean of the trunk's input, the sum of image and curve, over typical training images."""
 
 SLOPE = 16.0
 """Slope at black of the tone curve 1 - exp(-16 x), which is white to 1e-7."""
