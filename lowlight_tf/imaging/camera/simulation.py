@@ -19,6 +19,9 @@ from lowlight_tf.imaging.camera.illumination import Lamp, random_lamps, render_l
 VISIBILITY_POWER = 4
 """Steepness with which targets fade below the visibility floor."""
 
+MAX_VISIBILITY_FLOOR = 5.0
+"""Highest code value (of 255) at which a target is halved."""
+
 DEMOSAIC_SIGMA_SQUARED = {"green": 0.625, "red_blue": 0.5625}
 """Variance of white mosaic noise after bilinear demosaicing, averaged over the four positions."""
 
@@ -134,8 +137,9 @@ def visibility_floor(capture: Capture) -> float:
 
     1.5 for rounding, and the standard deviation of the read noise near black (at most 4; half of it
     if the camera denoises), and what compression takes away: a code value for every 4 of H.264's
-    rate factor above 16 and for every 14 of JPEG's quality below 70. So a model can learn from the
-    grain and the blocks around it whether a dark pixel means anything.
+    rate factor above 16 and for every 14 of JPEG's quality below 70; at most 5 in all, for from
+    there real cameras show something. So a model can learn from the grain and the blocks around it
+    whether a dark pixel means anything.
 
     Args:
         capture: Its noise and compression are read.
@@ -146,7 +150,7 @@ def visibility_floor(capture: Capture) -> float:
         floor += max(capture.quality - 16, 0) / 4
     elif capture.codec == "jpeg":
         floor += max(70 - capture.quality, 0) / 14
-    return floor
+    return min(floor, MAX_VISIBILITY_FLOOR)
 
 
 def simulate_capture(

@@ -137,7 +137,8 @@ def test_color_fades_before_brightness():
 
 def test_the_floor_of_visibility_rises_with_noise_and_compression():
     assert visibility_floor(Capture()) == 1.5
-    assert visibility_floor(Capture(codec="h264", quality=32)) == 5.5
+    assert visibility_floor(Capture(codec="h264", quality=28)) == 4.5
+    assert visibility_floor(Capture(codec="h264", quality=36)) == 5.0
     assert visibility_floor(Capture(codec="jpeg", quality=42)) == 3.5
     assert visibility_floor(Capture(codec="jpeg", quality=90)) == 1.5
     noisy = Capture(read=1e-3)  # 12.92 * 255 * 0.001 * sqrt(0.625) = 2.605
