@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.evaluation.road.road_data import HELD_OUT_CAMVID, HELD_OUT_STACKS
-from lowlight_tf.fileio import atomic_write
+from lowlight_tf.fileio import atomic_write, write_text
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.camera.compression import h264
 from lowlight_tf.imaging.camera.illumination import random_lamps
@@ -31,6 +31,25 @@ from lowlight_tf.imaging.camera.simulation import (
     simulate_capture,
     visibility_floor,
 )
+
+PHOTOGRAPHS = (
+    "BSDS500 and CamVid: research use; references of exposure stacks: the terms of their sources, "
+    "of which most state none, SICE's CC BY-NC 4.0"
+)
+STACKS = (
+    "exposure stacks: the terms of their sources, of which most state none, SICE's CC BY-NC 4.0"
+)
+TERMS = {
+    "simulated": PHOTOGRAPHS,
+    "night_drive": "BSDS500 and CamVid: research use",
+    "well_exposed": f"CamVid: research use; {STACKS}",
+    "stacks_single": STACKS,
+    "stacks_fused": STACKS,
+    "lol": "LOL-v1: research use",
+    "sice": "SICE: CC BY-NC 4.0, not for commercial use",
+    "degenerate": "made by this script",
+}
+"""Part -> origin and terms of use, which model cards quote."""
 
 HELD_OUT_BSDS = 40
 TWILIGHT_CAMVID = "0001TP"  # filmed at dusk: no example of a well-lit image
@@ -243,6 +262,9 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args(arguments)
+    for part, terms in TERMS.items():
+        (args.output / part).mkdir(parents=True, exist_ok=True)
+        write_text(args.output / part / "terms.txt", f"{terms}\n")
     jobs = [*stacks(args), *real_pairs(args), *simulations(args), *degenerate(args)]
     chunks = [jobs[begin : begin + 40] for begin in range(0, len(jobs), 40)]
     done = 0

@@ -114,8 +114,8 @@ def _load_source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], li
     if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
         folder = extract_if_archive(path)
         if (folder / "train").is_dir() and (folder / "val").is_dir():
-            return read_pairs(folder / "train"), read_pairs(folder / "val"), "the user's own"
-        return read_pairs(split_dir(folder, TRAIN_DIRS)), [], "the user's own"
+            return read_pairs(folder / "train"), read_pairs(folder / "val"), _read_terms(folder)
+        return read_pairs(split_dir(folder, TRAIN_DIRS)), [], _read_terms(folder)
     if path.suffix != ".toml" and (len(path.parts) > 1 or path.suffix == ".zip"):
         raise UsageError(
             "`data` must be a folder with low/ and high/, or with train_val/{low,high}, a .zip of "
@@ -130,6 +130,12 @@ def _load_source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], li
     root = Path(recipe.data_root or ".")
     val = dataset.pairs(root, "val") if "val" in dataset.splits else []
     return dataset.pairs(root, "train"), val, dataset.terms
+
+
+def _read_terms(folder: Path) -> str:
+    """Return what a folder's terms.txt says about origin and terms of use, for the model card."""
+    path = folder / "terms.txt"
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else "the user's own"
 
 
 def read_split_pairs(path: Path) -> list[Pair]:

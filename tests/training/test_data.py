@@ -60,6 +60,16 @@ def test_a_zip_of_it_gives_the_same_pairs_and_its_split_is_read_back(user_data, 
     assert names(loaded.val) == names(expected.val)
 
 
+def test_the_terms_of_a_folder_are_those_of_its_terms_file(user_data, tmp_path):
+    assert load_training_data(recipe(user_data), tmp_path).licenses[str(user_data)] == (
+        "the user's own"
+    )
+    (user_data / "terms.txt").write_text("research use\n")
+    assert load_training_data(recipe(user_data), tmp_path).licenses[str(user_data)] == (
+        "research use"
+    )
+
+
 def test_data_with_validation_pairs_of_their_own_take_no_split(folder, tmp_path):
     half = tmp_path / "halves"
     for part, kept in (("train", "012"), ("val", "345")):
