@@ -56,4 +56,4 @@ def test_a_depth_of_0_is_rejected():
 
 @pytest.mark.slow
 def test_the_gpu_delegate_runs_every_operation(gpu_report):
-    assert gpu_report(can24(filters=8, depth=3)).refused == ()
+    assert gpu_report(can24(filters=8, depth=3)).unsupported_ops == ()

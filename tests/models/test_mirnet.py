@@ -266,7 +266,7 @@ def test_every_operation_runs_on_the_gpu_delegate(quantization, patch, check_on_
         assert schema.TensorType.FLOAT32 not in kinds
         low = np.rint(255 * low).astype(np.uint8)
     report = check_on_gpu(path, {"low": low})
-    assert report.refused == ()
+    assert report.unsupported_ops == ()
     if quantization == "int8":
         assert report.agreement_db > 40
     else:
