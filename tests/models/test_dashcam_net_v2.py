@@ -8,6 +8,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS
+from lowlight_tf.export.convert import convert
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.models.dashcam_net_v2 import dashcam_net_v2
 from lowlight_tf.runtime.input_geometry import make_thumbnails
@@ -123,3 +124,26 @@ def test_training_keeps_the_signs(rng):
 def test_impossible_sizes_are_refused(options):
     with pytest.raises(UsageError, match="at least"):
         dashcam_net_v2(**options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantization", ["float32", "int8"])
+def test_the_gpu_delegate_agrees_with_the_processor(quantization, check_on_gpu, rng, tmp_path):
+    keras.utils.set_random_seed(1)
+    model = dashcam_net_v2(**SMALL)
+
+    def sample():
+        image = np.uint8(rng.integers(0, 90, (32, 48, 3)))
+        thumbnails = make_thumbnails(ENHANCE_WITH_BRIGHTNESS, image)
+        return {"low": image[None], **thumbnails}
+
+    floats = [{port: np.float32(x) / 255 for port, x in sample().items()} for _ in range(3)]
+    floats[0]["brightness"] = np.ones((1, 1, 1, 2), np.float32)
+    path = convert(
+        model, ENHANCE_WITH_BRIGHTNESS, tmp_path / "m.tflite", size=(32, 48),
+        quantization=quantization, samples=floats,
+    )  # fmt: skip
+    inputs = sample() if quantization == "int8" else floats[0]
+    report = check_on_gpu(path, inputs)
+    assert report.unsupported_ops == ()
+    assert report.psnr_db > (40 if quantization == "int8" else 100)
