@@ -49,12 +49,7 @@ def with_brightness(
         UsageError: See `check_brightness`.
     """
     check_brightness(contract, ev)
-    automatic = {
-        control.name: np.zeros((1, *control.shape(control.size)), np.float32)
-        for control in contract.controls
-    }
-    if not ev:
-        return {**automatic, **inputs}
     level = np.float32(ev / MAX_BRIGHTNESS_EV)
-    setting = np.float32([max(level, 0), max(-level, 0)]).reshape(1, 1, 1, 2)
-    return {**inputs, **{control.name: setting for control in contract.controls}}
+    setting = np.float32([max(0, level), max(0, -level)]).reshape(1, 1, 1, 2)
+    settings = {control.name: setting for control in contract.controls}
+    return {**inputs, **settings} if ev else {**settings, **inputs}
