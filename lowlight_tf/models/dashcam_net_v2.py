@@ -5,10 +5,10 @@ from keras import KerasTensor, layers
 
 from lowlight_tf import checks
 from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS
-from lowlight_tf.layers.clip import UnitClip
 from lowlight_tf.layers.controls import BrightnessConstraint, BrightnessStart, SignConstraint
 from lowlight_tf.layers.reparameterization import CollapsibleConv2D
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
+from lowlight_tf.models._curve_head import falling_curve, predict_curve
 
 BLOCK = 4
 """Side of the pixel blocks that are folded into channels (pixels)."""
@@ -18,18 +18,6 @@ LEAKY_SLOPE = 0.1
 
 FEATURE_CENTER = 0.8
 """Mean of the trunk's input, the sum of image and curve, over typical training images."""
-
-SLOPE = 16.0
-"""Slope at black of the tone curve 1 - exp(-16 x), which is white to 1e-7."""
-
-STRENGTH_BIAS = -2.0
-"""Starts the strengths at 0.1. Curves amplify noise; from 0.5 a model learns to denoise half as
-fast, for it has to undo them before its residual helps."""
-
-RESIDUAL_GAIN = 40.0
-"""Factor on a block's mean change by the full curve, at which its residual is let through: none
-where the block is black or white, all where its mean is above half a code value. With less the
-noise of dark surfaces decides block by block, and its pattern shows."""
 
 
 def dashcam_net_v2(
@@ -45,17 +33,11 @@ def dashcam_net_v2(
 ) -> keras.Model:
     """Build a model that brightens a camera's frames by bounded tone curves.
 
-    The image x is folded into blocks of 4 x 4 pixels and unfolded at the end; nothing is computed
-    at full size. A trunk of convolutions at a quarter, an eighth and a sixteenth of the size
-    predicts a strength b in [0, 1] and a residual r for each value:
-
-        curve    = 1 - exp(-16 x)
-        enhanced = clip(x + b (curve - x) + r)
-
-    Without r, black and white stay what they are and the curve of each value rises everywhere,
-    whatever the weights are; its slope at black is between 1 and 16. r is computed from features
-    that are multiplied by the block's mean of 40 (curve - x), at most 1: it is 0 in blocks that are
-    black or white. Nothing is clipped before the trunk: it sees x + curve.
+    The image is folded into blocks of 4 x 4 pixels and unfolded at the end; nothing is computed at
+    full size. A trunk of convolutions at a quarter, an eighth and a sixteenth of the size predicts,
+    for each value, a strength of the tone curve 1 - exp(-16 x) and a residual, which is off in
+    blocks that are black or white: see `models._curve_head`. Nothing is clipped before the trunk:
+    it sees the sum of image and curve.
 
     A thumbnail of the full image adds a bias to the features at an eighth of the size and to those
     that b and r are computed from (exposure and color balance), so that tiles agree and a video can
@@ -83,13 +65,8 @@ def dashcam_net_v2(
         UsageError: If a number is too small.
 
     Reference:
-        Ours. Curves that keep 0 and 1 are from Guo et al., "Zero-Reference Deep Curve Estimation
-        for Low-Light Image Enhancement", CVPR 2020; the convolutions from Bhardwaj et al., MLSys
-        2022.
-
-    Differences from the reference:
-        One fixed curve is mixed with the image instead of iterating a weak one; the strengths are
-        predicted for blocks of pixels; a gated residual is added.
+        Ours. The convolutions are those of Bhardwaj et al., "Collapsible Linear Blocks for
+        Super-Efficient Super Resolution", MLSys 2022.
     """
     for option, value in {
         "filters": filters, "deep_filters": deep_filters, "context": context,
@@ -114,15 +91,10 @@ def dashcam_net_v2(
         y = conv(y, channels, f"{place}_b")
         return activate(layers.Add(name=place)([x, y]), f"{place}_b")
 
-    def falling_curve(x: KerasTensor, place: str) -> KerasTensor:
-        """Return -curve = exp(-16 x) - 1, an operation that int8 files keep to all 256 codes."""
-        return layers.ELU(name=place)(x * -SLOPE)
-
     image, small, control = ENHANCE_WITH_BRIGHTNESS.inputs
     low = keras.Input((None, None, image.channels), name=image.name)
     thumbnail = keras.Input(small.shape(small.size), name=small.name)
     brightness = keras.Input(control.shape(control.size), name=control.name)
-    colors = image.channels * BLOCK**2
 
     # Thumbnail branch: one vector for the full image.
     x = SpaceToDepth(BLOCK, name="thumbnail_fold")(thumbnail)
@@ -135,7 +107,7 @@ def dashcam_net_v2(
 
     # Trunk.
     folded = SpaceToDepth(BLOCK, name="fold")(low)
-    falling = falling_curve(folded, "curve")
+    falling = falling_curve(folded)
     shade = layers.Subtract(name="shade")([folded, falling])
     quarter = activate(conv(shade, filters, "enter", enter_size, center=FEATURE_CENTER), "enter")
     eighth = conv(quarter, deep_filters, "down", strides=2)
@@ -159,28 +131,11 @@ def dashcam_net_v2(
     )(layers.Concatenate(name="shift_inputs")([context_vector, brightness]))  # fmt: skip
     x = layers.Add(name="shifted")([shift, x])
 
-    def head(x: KerasTensor, place: str, **options) -> KerasTensor:
-        return layers.Conv2D(colors, 1, name=place, **options)(x)
-
-    strength = head(
-        x, "strength", activation="sigmoid", kernel_constraint=SignConstraint(at_least_0=(0,)),
-        bias_initializer=keras.initializers.Constant(STRENGTH_BIAS),
+    result = predict_curve(
+        x, folded, falling,
+        strength_constraint=SignConstraint(at_least_0=(0,)),
+        residual_constraint=SignConstraint(zero=(0,)),
     )  # fmt: skip
-    lowering = layers.Add(name="lowering")([folded, falling])  # x - curve
-    change = layers.Multiply(name="change")([strength, lowering])
-    result = layers.Subtract(name="lifted")([folded, change])
-    gate = layers.Conv2D(
-        filters, 1, use_bias=False, trainable=False, name="gate_mean",
-        kernel_initializer=keras.initializers.Constant(-RESIDUAL_GAIN / colors),
-    )(lowering)  # fmt: skip
-    gate = UnitClip(straight_through=False, name="gate")(gate)
-    change = head(
-        layers.Multiply(name="gated")([x, gate]), "residual", use_bias=False,
-        kernel_constraint=SignConstraint(zero=(0,)),
-        kernel_initializer=keras.initializers.RandomNormal(0, 0.3 / filters),
-    )  # fmt: skip
-    result = layers.Add(name="enhanced_raw")([result, change])
-    result = UnitClip(name="limited")(result)
     enhanced = DepthToSpace(BLOCK, name="unfold")([result, low])
     model = keras.Model(
         {image.name: low, small.name: thumbnail, control.name: brightness},

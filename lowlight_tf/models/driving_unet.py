@@ -6,6 +6,7 @@ from keras import KerasTensor, layers
 from lowlight_tf import checks
 from lowlight_tf.layers.normalization import GroupNormalization
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
+from lowlight_tf.models._curve_head import falling_curve, predict_curve
 
 
 def driving_unet(
@@ -16,6 +17,7 @@ def driving_unet(
     patch: int = 1,
     output_normalized: bool = True,
     predict_gain: bool = False,
+    curve_head: bool = False,
     name: str = "driving_unet",
 ) -> keras.Model:
     """Build the U-Net that enhances night-driving images.
@@ -38,6 +40,10 @@ def driving_unet(
         predict_gain: Let the tail predict a gain and an offset for the normalized input, under the
             same sigmoid, instead of the image: detail need not pass through the model, and light
             sources saturate softly. Use it with `output_normalized=False`.
+        curve_head: Predict a strength of a tone curve that keeps black and white, and a residual,
+            instead of the image: see `models._curve_head`. The model sees the sum of image and
+            curve; a convolution without normalization, over features and input, tells the head how
+            dark the image is. In place of the tail's last block; not with the two options above.
         name: Name of the Keras model.
 
     Returns:
@@ -45,7 +51,7 @@ def driving_unet(
         H and W.
 
     Raises:
-        UsageError: If a number is less than 1, or `groups` does not divide the filters.
+        UsageError: If a number is too small, or `curve_head` meets another option of the tail.
 
     Reference:
         "Low light enhance for driving scene", May 2019, the U-Net of
@@ -54,15 +60,21 @@ def driving_unet(
     Differences from the reference:
         Images are in [0, 1], not [-1, 1]; its tanh is therefore written as the sigmoid of twice the
         argument, the same curve. Transposed convolutions are written as a 1x1 convolution and
-        depth-to-space, the same sums. `patch` and `predict_gain` are our own; with `patch` the tail
-        keeps all filters of the first level, half of which would be too few for a folded image. The
-        reference code applies the activation of its second convolution twice; here once.
+        depth-to-space, the same sums. `patch`, `predict_gain` and `curve_head` are our own; with
+        `patch` the tail keeps all filters of the first level, half of which would be too few for a
+        folded image. The reference code applies the activation of its second convolution twice;
+        here once.
     """
     for option, value in {
         "filters": filters, "depth": depth, "groups": groups, "patch": patch,
     }.items():  # fmt: skip
         checks.check_min(option, value, 1)
     checks.check_min("filters", filters, 2)
+    if curve_head and (output_normalized or predict_gain):
+        raise checks.UsageError(
+            "`curve_head` needs `output_normalized = false` and `predict_gain = false`. "
+            f"Received: {output_normalized}, {predict_gain}."
+        )
 
     def block(x: KerasTensor, channels: int, size: int, name: str) -> KerasTensor:
         x = layers.Conv2D(channels, size, padding="same", name=f"{name}_conv")(x)
@@ -73,6 +85,9 @@ def driving_unet(
     colors = 3 * patch**2
     folded = SpaceToDepth(patch, name="fold")(low) if patch > 1 else low
     x = folded
+    if curve_head:
+        falling = falling_curve(folded)
+        x = shade = layers.Subtract(name="shade")([folded, falling])
 
     skips = []
     for level in range(depth + 1):
@@ -93,14 +108,19 @@ def driving_unet(
     tail = max(filters // 2, min(filters, colors))
     x = block(x, tail, 1, "tail_a")
     x = block(x, tail, 3, "tail_b")
-    x = block(x, colors, 1, "tail_c")
-    color = layers.Conv2D(colors, 3, padding="same", name="color")(x)
-    if output_normalized:
-        color = GroupNormalization(_num_groups(colors, groups), name="color_norm")(color)
-    if predict_gain:
-        gain = layers.Conv2D(colors, 3, padding="same", bias_initializer="ones", name="gain")(x)
-        color += gain * GroupNormalization(1, name="low_norm")(folded)
-    enhanced = layers.Activation("sigmoid", name="range")(2.0 * color)
+    if curve_head:
+        x = layers.Concatenate(name="head_inputs")([x, shade])
+        x = layers.Conv2D(tail, 3, padding="same", name="head_conv")(x)
+        enhanced = predict_curve(layers.LeakyReLU(0.2, name="head_act")(x), folded, falling)
+    else:
+        x = block(x, colors, 1, "tail_c")
+        color = layers.Conv2D(colors, 3, padding="same", name="color")(x)
+        if output_normalized:
+            color = GroupNormalization(_num_groups(colors, groups), name="color_norm")(color)
+        if predict_gain:
+            gain = layers.Conv2D(colors, 3, padding="same", bias_initializer="ones", name="gain")(x)
+            color += gain * GroupNormalization(1, name="low_norm")(folded)
+        enhanced = layers.Activation("sigmoid", name="range")(2.0 * color)
     if patch > 1:
         enhanced = DepthToSpace(patch, name="unfold")([enhanced, low])
     return keras.Model({"low": low}, {"enhanced": enhanced}, name=name)

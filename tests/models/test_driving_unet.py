@@ -87,6 +87,39 @@ def test_without_output_normalization_the_mean_of_the_output_is_free(rng):
     assert means[1] > 0.7
 
 
+@pytest.fixture
+def curved():
+    """Return a model with a curve head whose weights are random, biases included."""
+    keras.utils.set_random_seed(0)
+    model = driving_unet(
+        filters=8, depth=2, groups=2, patch=4, output_normalized=False, curve_head=True
+    )
+    for weight in model.trainable_variables:
+        if weight.name == "bias":
+            weight.assign(keras.random.normal(weight.shape))
+    return model
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_a_curve_head_keeps_black_and_white_whatever_the_weights(curved, level):
+    image = np.full((1, 20, 28, 3), level, np.float32)
+    np.testing.assert_allclose(curved({"low": image})["enhanced"], image, atol=1e-5)
+
+
+def test_a_curve_head_lifts_by_the_absolute_level(curved, rng):
+    """The U-Net's features are normalized; the head also sees how dark the image is."""
+    low = rng.random((1, 16, 16, 3), dtype=np.float32)
+    strengths = keras.Model(curved.input, curved.get_layer("strength").output)
+    dark, bright = (np.asarray(strengths({"low": low * scale})) for scale in (0.01, 1))
+    assert np.abs(dark - bright).mean() > 0.01
+
+
+@pytest.mark.parametrize("option", ["output_normalized", "predict_gain"])
+def test_a_curve_head_replaces_the_other_tails(option):
+    with pytest.raises(UsageError, match="curve_head"):
+        driving_unet(curve_head=True, **{"output_normalized": False, option: True})
+
+
 @pytest.mark.parametrize("option", ["filters", "depth", "groups", "patch"])
 def test_options_below_one_are_rejected(option):
     with pytest.raises(UsageError, match=option):
