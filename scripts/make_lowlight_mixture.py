@@ -1,7 +1,8 @@
 r"""Write the training mixture of `dashcam_net_v2`: simulated captures, exposure stacks, real pairs.
 
 Each part becomes OUTPUT/PART/{train,val}/{low,high}/NAME.png, a folder that a recipe can name.
-Every image depends on the seed and on its file name alone. Held out for validation: whole sources
+Every image depends on the seed and on its file name alone. Training targets are brought to one mean
+brightness by a curve that keeps black and white. Held out for validation: whole sources
 of the exposure stacks, one sequence of CamVid, the last images of BSDS500's test folder, and
 LOL-v1's validation pairs; of LOL-v1 no image of a scene of the official test pairs is used.
 
@@ -54,6 +55,7 @@ TERMS = {
 HELD_OUT_BSDS = 40
 TWILIGHT_CAMVID = "0001TP"  # filmed at dusk: no example of a well-lit image
 WELL_EXPOSED_MEAN = (70, 200)  # code values of photographs that are used
+TARGET_MEAN = 103  # code value, typical of the references of stacks and of LOL-v1
 FLAT_SIZE = (288, 432)  # pixels
 MIN_SIDE = 268  # pixels: the largest crop, and what motion cuts off
 STACK_EV = (-6.5, -0.65)  # EV below the reference of the frames that are used
@@ -155,6 +157,22 @@ def degenerate(args: argparse.Namespace) -> Iterator[Job]:
         yield Job("degenerate/train", f"{kind}_{number}", "", kind=kind)
 
 
+def even_exposure(image: np.ndarray) -> np.ndarray:
+    """Return a uint8 image brought to TARGET_MEAN by 1 - (1 - x)^g, g in [1/2, 2].
+
+    How bright a photographer wanted an image cannot be seen in a dark input. Models that learn it
+    all the same guess: their exposure varies as much as the targets', without following them.
+    """
+    counts = np.bincount(image.ravel(), minlength=256) / image.size
+    dark = 1 - np.arange(256) / 255
+    lowest, highest = -1.0, 1.0  # log2 g; the mean rises with it
+    for _ in range(12):
+        middle = (lowest + highest) / 2
+        is_bright = 255 * (counts @ (1 - dark ** (2**middle))) > TARGET_MEAN
+        lowest, highest = (lowest, middle) if is_bright else (middle, highest)
+    return np.uint8(np.rint(255 * (1 - dark ** (2**middle))))[image]
+
+
 def flat_pair(rng: np.random.Generator, *, noise: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return (input, target) of one color: it is left alone, noise on it is removed.
 
@@ -226,7 +244,13 @@ def write(job: Job, output: Path, seed: int) -> None:
         pair = flat_pair(rng, noise=job.kind == "noise")
     elif job.kind == "copy":
         pair = image, image if reference is None else reference
+        if reference is not None and job.part.endswith("/train"):
+            pair = image, even_exposure(reference)
     else:
+        if job.kind in ("simulate", "night_drive"):
+            image = even_exposure(image)
+        elif reference is not None:
+            reference = even_exposure(reference)
         pair = simulate_capture(image, capture_of(job.kind, rng), rng, reference=reference)
     for path, content in zip(paths, pair, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
