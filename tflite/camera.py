@@ -135,4 +135,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except UsageError as error:
-        sys.exit(f"camera.py: {error}")
+        print(f"camera.py: {error}", file=sys.stderr)
+        sys.exit(2)

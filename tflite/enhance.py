@@ -10,9 +10,11 @@ from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 if len(sys.argv) != 4:
-    sys.exit(
-        "Expected: python enhance.py NAME.tflite DARK BRIGHT, with NAME.json next to the file."
+    print(
+        "Expected: python enhance.py NAME.tflite DARK BRIGHT, with NAME.json next to the file.",
+        file=sys.stderr,
     )
+    sys.exit(2)
 model_path, input_path, output_path = map(Path, sys.argv[1:])
 try:
     engine = LiteRTEngine(model_path, threads=4)
@@ -22,6 +24,7 @@ try:
     elapsed = time.perf_counter() - started
     image_io.save_image(output_path, image)
 except UsageError as error:
-    sys.exit(f"enhance.py: {error}")
+    print(f"enhance.py: {error}", file=sys.stderr)
+    sys.exit(2)
 height, width = image.pixels.shape[:2]
 print(f"{output_path}: {width}x{height} in {1000 * elapsed:.0f} ms with {engine.name}")

@@ -52,7 +52,7 @@ def test_the_script_enhances_without_tensorflow(tiny_models, tmp_path, rng):
 
 def test_the_script_reports_errors_in_one_line(tmp_path):
     result = run_script("enhance.py", "none.tflite", "dark.png", "bright.png", cwd=tmp_path)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert "No file none.tflite" in result.stderr
     assert "Expected:" in run_script("enhance.py", cwd=tmp_path).stderr
@@ -154,7 +154,7 @@ def test_the_camera_loop_ends_after_its_duration_and_notifies_the_watchdog(
 def test_the_camera_loop_reports_errors_in_one_line(tiny_models, video, tmp_path, words, reason):
     words = [tiny_models / "bytes.tflite" if word == "MODEL" else word for word in words]
     result = run_script("camera.py", *words, cwd=tmp_path)
-    assert result.returncode == 1
+    assert result.returncode == 2
     lines = [line for line in result.stderr.splitlines() if not line.startswith("INFO:")]
     assert len(lines) == 1, result.stderr
     assert reason in lines[0]
