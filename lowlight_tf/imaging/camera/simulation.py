@@ -207,9 +207,10 @@ def simulate_capture(
         low = jpeg(captured[-1], capture.quality)
     else:
         low = captured[-1]
-    clean = develop(exposed[windows[-1]], capture)
+    exposed = exposed[windows[-1]]
+    signal = develop(exposed, capture) - develop(np.zeros_like(exposed[:1, :1]), capture)
     target = color.to_srgb(np.clip(target[windows[-1]], 0, 1))
-    target = fade_unseen(target, clean, floor=capture.visibility_floor)
+    target = fade_unseen(target, signal, floor=capture.visibility_floor)
     return low, dtypes.img_as_uint8(target)
 
 
@@ -290,16 +291,17 @@ def sensor_noise(
     return noise
 
 
-def fade_unseen(target: np.ndarray, clean: np.ndarray, *, floor: float) -> np.ndarray:
+def fade_unseen(target: np.ndarray, signal: np.ndarray, *, floor: float) -> np.ndarray:
     """Darken a target where the camera image contains no signal.
 
     The target is multiplied by w = s^4 / (s^4 + floor^4), s the luma (of 255) of the camera
-    image before noise, averaged over a neighbourhood of a few pixels; its color fades at 1.5 times
-    the floor. Without it the best answer to noise is gray fog.
+    image before noise and above its black, averaged over a neighbourhood of a few pixels; its color
+    fades at 1.5 times the floor. Without it the best answer to noise is gray fog.
 
     Args:
         target: (H, W, 3) sRGB float32 in [0, 1].
-        clean: (H, W, 3) sRGB float32 in [0, 1]: the camera image without noise.
+        signal: (H, W, 3) float32 in [0, 1]: the sRGB camera image without noise, less the level at
+            which it stores black.
         floor: Code value at which the target is halved; 0 changes nothing.
 
     Returns:
@@ -307,7 +309,7 @@ def fade_unseen(target: np.ndarray, clean: np.ndarray, *, floor: float) -> np.nd
     """
     if not floor:
         return target
-    codes = cv2.GaussianBlur(255 * color.luma(np.float32(clean)), (0, 0), 2)[..., None]
+    codes = cv2.GaussianBlur(255 * color.luma(np.float32(signal)), (0, 0), 2)[..., None]
 
     def visibility(half: float) -> np.ndarray:
         ratio = (codes / np.float32(half)) ** VISIBILITY_POWER

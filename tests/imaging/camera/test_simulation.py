@@ -128,6 +128,13 @@ def test_targets_are_black_where_nothing_was_visible():
     assert level(60) == pytest.approx(0.5, abs=1e-3)
 
 
+def test_black_that_a_camera_stores_as_a_few_codes_is_no_signal(day, rng):
+    capture = Capture(exposure_ev=-16.0, black_level=-0.001, visibility_floor=1.5)
+    low, target = simulate_capture(day, capture, rng)
+    assert low.min() >= 3  # 0.001 is 3.3 codes
+    assert target.max() <= 1
+
+
 def test_color_fades_before_brightness():
     target = np.broadcast_to(np.float32([0.6, 0.4, 0.2]), (32, 32, 3))
     faded = fade_unseen(target, np.full((32, 32, 3), 6 / 255, "f4"), floor=6.0)[16, 16]
