@@ -27,7 +27,7 @@ def flat(*color):
     return np.broadcast_to(np.uint8(color), SHAPE).copy()
 
 
-def test_files_of_three_number_formats_ship():
+def test_a_float16_and_an_int8_file_ship():
     assert {"dashcam_net_v2_tiny", "dashcam_net_v2_tiny_int8"} <= set(NAMES)
 
 
