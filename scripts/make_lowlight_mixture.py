@@ -56,9 +56,10 @@ HELD_OUT_BSDS = 40
 TWILIGHT_CAMVID = "0001TP"  # filmed at dusk: no example of a well-lit image
 WELL_EXPOSED_MEAN = (70, 200)  # code values of photographs that are used
 TARGET_MEAN = 103  # code value, typical of the references of stacks and of LOL-v1
+ROUNDING_FLOOR = 1.5  # code values: below, even a camera without noise stores nothing but 0 and 1
 FLAT_SIZE = (288, 432)  # pixels
 MIN_SIDE = 268  # pixels: the largest crop, and what motion cuts off
-STACK_EV = (-6.5, -0.65)  # EV below the reference of the frames that are used
+STACK_EV = (-5.5, -0.65)  # EV below the reference of the frames that are used
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +213,7 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
     cast = tuple(float(c) for c in np.exp(0.05 * rng.standard_normal(3)))
     well_exposed = kind == "well_exposed"
     if not well_exposed and rng.uniform() < 0.5:  # as the camera stored it
-        return Capture(cast=cast, visibility_floor=0.0)
+        return Capture(cast=cast, visibility_floor=ROUNDING_FLOOR)
     capture = dataclasses.replace(
         capture,
         exposure_ev=0.0,
@@ -229,7 +230,7 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
         frames=2,
     )  # fmt: skip
     # The references show what such cameras see in the dark: little fades.
-    floor = 0.0 if well_exposed else visibility_floor(capture) / 4
+    floor = 0.0 if well_exposed else max(visibility_floor(capture) / 4, ROUNDING_FLOOR)
     return dataclasses.replace(capture, visibility_floor=floor)
 
 
