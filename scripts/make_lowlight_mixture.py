@@ -72,7 +72,8 @@ class Job:
         image: What the input is made of; "" for an image without content.
         reference: What the target is made of; "" for `image`.
         kind: "simulate", "night_drive" (black but for lamps and what they light), "degrade" (noise
-            and compression only), "well_exposed", "copy", or, without an image, "flat" or "noise".
+            and compression only), "degrade_fused" (likewise, and shadows of the reference stay),
+            "well_exposed", "copy", or, without an image, "flat" or "noise".
     """
 
     part: str
@@ -124,7 +125,7 @@ def stacks(args: argparse.Namespace) -> Iterator[Job]:
             path = args.exposures / frame["file"]
             for turn in range(1 if half == "val" or single else 2):
                 name = f"{stem}_{path.stem}_{turn}"
-                kind = "copy" if half == "val" else "degrade"
+                kind = "copy" if half == "val" else "degrade" if single else "degrade_fused"
                 yield Job(f"{part}/{half}", name, str(path), str(reference), kind)
         if single:
             kind = "copy" if half == "val" else "well_exposed"
@@ -148,7 +149,7 @@ def real_pairs(args: argparse.Namespace) -> Iterator[Job]:
         yield Job(f"lol/{half}", f"lol_{path.stem}", str(path), str(high))
     for path in image_io.find_images(args.sice / "low"):
         high = next((args.sice / "high").glob(f"{path.stem}.*"))
-        yield Job("sice/train", f"sice_{path.stem}", str(path), str(high), "degrade")
+        yield Job("sice/train", f"sice_{path.stem}", str(path), str(high), "degrade_fused")
 
 
 def degenerate(args: argparse.Namespace) -> Iterator[Job]:
@@ -212,8 +213,11 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
         return dataclasses.replace(capture, visibility_floor=visibility_floor(capture))
     cast = tuple(float(c) for c in np.exp(0.05 * rng.standard_normal(3)))
     well_exposed = kind == "well_exposed"
+    # A fusion shows in shadows what its darkest frames do not: a hint of what is there. A single
+    # exposure would teach to paint it as bright as the rest.
+    min_floor = ROUNDING_FLOOR if kind == "degrade" else 0.0
     if not well_exposed and rng.uniform() < 0.5:  # as the camera stored it
-        return Capture(cast=cast, visibility_floor=ROUNDING_FLOOR)
+        return Capture(cast=cast, visibility_floor=min_floor)
     capture = dataclasses.replace(
         capture,
         exposure_ev=0.0,
@@ -230,7 +234,7 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
         frames=2,
     )  # fmt: skip
     # The references show what such cameras see in the dark: little fades.
-    floor = 0.0 if well_exposed else max(visibility_floor(capture) / 4, ROUNDING_FLOOR)
+    floor = 0.0 if well_exposed else max(visibility_floor(capture) / 4, min_floor)
     return dataclasses.replace(capture, visibility_floor=floor)
 
 
