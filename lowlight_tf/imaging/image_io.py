@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import mmap
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -177,10 +178,19 @@ def _decode(path: Path, header: headers.Header) -> np.ndarray | None:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
             tiff.clear_orientation(data)
             return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if not _is_utf8(path):  # OpenCV crashes on such a name
+        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if header.shape is not None:  # decode into an array of ours: OpenCV would allocate two
         buffer = np.empty(header.shape, header.dtype)
+        buffer[-1] = np.frombuffer(os.urandom(buffer[-1].nbytes), header.dtype).reshape(
+            buffer[-1].shape
+        )
+        unwritten = buffer[-1].copy()
         with contextlib.suppress(cv2.error):  # shape or type differs from the header's
-            return cv2.imread(str(path), buffer, cv2.IMREAD_UNCHANGED)
+            image = cv2.imread(str(path), buffer, cv2.IMREAD_UNCHANGED)
+            if image is None or not np.array_equal(image[-1], unwritten):
+                return image
+            # OpenCV returns the array as it was if it cannot read the header.
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
@@ -189,15 +199,32 @@ def _encode(path: Path, image: LoadedImage) -> bool:
         color_space = b"GRAY" if pixels.ndim == 2 else b"RGB "
         icc = image.icc if image.icc and image.icc[16:20] == color_space else None
         if path.suffix.lower() in (".tif", ".tiff"):
-            written = cv2.imwrite(str(path), pixels)
+            written = _write(path, pixels, {})
             if written and (image.exif or icc):
                 tiff.add_tags(path, exif=image.exif, icc=icc)
             return written
         metadata = {EXIF: image.exif, ICC: icc} if path.suffix.lower() != ".bmp" else {}
-        kinds = [kind for kind, chunk in metadata.items() if chunk]
-        chunks = [np.frombuffer(metadata[kind], np.uint8) for kind in kinds]
-        params = JPEG_PARAMS if path.suffix.lower() in (".jpg", ".jpeg") else []
+        return _write(path, pixels, metadata)
+
+
+def _write(path: Path, pixels: np.ndarray, metadata: dict[int, bytes | None]) -> bool:
+    kinds = [kind for kind, chunk in metadata.items() if chunk]
+    chunks = [np.frombuffer(metadata[kind], np.uint8) for kind in kinds]
+    params = JPEG_PARAMS if path.suffix.lower() in (".jpg", ".jpeg") else []
+    if _is_utf8(path):
         return cv2.imwriteWithMetadata(str(path), pixels, kinds, chunks, params)
+    written, content = cv2.imencodeWithMetadata(path.suffix, pixels, kinds, chunks, params)
+    content.tofile(path)
+    return written
+
+
+def _is_utf8(path: Path) -> bool:
+    """Return whether a path is UTF-8 text; names of older systems need not be."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

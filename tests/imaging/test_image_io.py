@@ -207,7 +207,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_types_other_than_8_and_16_bit_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / "f.tif"), np.zeros((4, 4, 3), np.float32))
-    with pytest.raises(UsageError, match="float32"):
+    with pytest.raises(UsageError, match="holds floats of 32 bits"):
         image_io.load_image(tmp_path / "f.tif")
 
 
@@ -310,3 +310,46 @@ def test_a_gray_icc_profile_is_written_for_gray_images_only(tmp_path):
     assert image_io.load_image(tmp_path / "gray.jpg").icc == gray
     image_io.save_image(tmp_path / "color.jpg", LoadedImage(pixels, icc=gray))
     assert image_io.load_image(tmp_path / "color.jpg").icc is None
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="the file system keeps UTF-8 names only")
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp", "webp"])
+def test_a_name_that_is_not_utf8_is_read_and_written(scene, tmp_path, suffix):
+    path = tmp_path / os.fsdecode(b"caf\xe9." + suffix.encode())
+    image_io.save_image(path, scene)
+    plain = tmp_path / f"plain.{suffix}"
+    image_io.save_image(plain, scene)
+    np.testing.assert_array_equal(
+        image_io.load_image(path).pixels, image_io.load_image(plain).pixels
+    )
+
+
+def test_nothing_is_returned_that_the_decoder_did_not_write(scene, tmp_path, monkeypatch):
+    """OpenCV returns the array that it was given as it is if it cannot read a file's header."""
+    image_io.save_image(tmp_path / "scene.png", scene)
+    monkeypatch.setattr(cv2, "imread", lambda path, *args: args[0] if len(args) == 2 else None)
+    with pytest.raises(UsageError, match="cannot be decoded"):
+        image_io.load_image(tmp_path / "scene.png")
+
+
+@pytest.mark.parametrize(("value", "name"), [(50000, "ZSTD"), (60000, "method 60000")])
+def test_the_compression_of_a_tiff_that_is_not_read_is_named(scene, tmp_path, value, name):
+    """OpenCV returns black for some of them."""
+    path = tmp_path / "compressed.tif"
+    Image.fromarray(scene).save(path)
+    content = bytearray(path.read_bytes())
+    entry = content.index(struct.pack("<HHI", 259, 3, 1))
+    content[entry + 8 : entry + 10] = struct.pack("<H", value)
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=f"compressed by {name}, which is not read"):
+        image_io.load_image(path)
+
+
+@pytest.mark.parametrize(
+    ("sample_format", "reason"), [(2, "signed integers"), (3, "floats"), (6, "complex floats")]
+)
+def test_tiff_samples_that_are_not_read_are_named(scene, tmp_path, sample_format, reason):
+    path = tmp_path / "samples.tif"
+    Image.fromarray(scene).save(path, tiffinfo={339: (sample_format,) * 3})
+    with pytest.raises(UsageError, match=f"holds {reason} of 8 bits"):
+        image_io.load_image(path)

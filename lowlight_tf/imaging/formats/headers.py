@@ -23,6 +23,18 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # neither data nor a restart
 JPEG_END, JPEG_SCAN = 0xD9, 0xDA
 JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the others are tables
+SAMPLE_FORMATS = {2: "signed integers", 3: "floats", 5: "complex integers", 6: "complex floats"}
+"""Values of the TIFF tag SampleFormat, and what they stand for, that are not read."""
+
+COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
+"""Values of the TIFF tag Compression that OpenCV decodes: none, CCITT, LZW, JPEG, Deflate, PackBits.
+Of others it returns black images or an error."""
+
+COMPRESSION_NAMES = {
+    6: "old-style JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "ZSTD",
+    50001: "WebP", 50002: "JPEG XL",
+}  # fmt: skip
+
 MAX_ICC_BYTES = 2**24
 CHUNK_BYTES = 2**24  # read from a PNG before its memory pages are released
 HEAD_BYTES = 2**16  # enough for most of the metadata before the size of a JPEG
@@ -239,15 +251,27 @@ def _tiff(data: mmap.mmap) -> Header:
         raise ValueError("is damaged: a TIFF without width, height or color model")
     if tags[tiff.PHOTOMETRIC].value == tiff.CMYK:
         raise ValueError("is CMYK. Convert it to RGB first")
+    compression = tags[tiff.COMPRESSION].value if tiff.COMPRESSION in tags else 1
+    if compression not in COMPRESSIONS:
+        name = COMPRESSION_NAMES.get(compression, f"method {compression}")
+        raise ValueError(f"is a TIFF compressed by {name}, which is not read. Save it by Deflate")
     channels = tags[tiff.SAMPLES].value if tiff.SAMPLES in tags else 1
     if channels == 2:
         raise ValueError("is a gray TIFF with alpha, which decoders drop. Convert it to PNG")
+    if channels > 4:
+        raise ValueError(f"has {channels} channels. Expected 1, 3 or 4")
+    bits = tags[tiff.BITS].value if tiff.BITS in tags else 1
+    sample_format = tags[tiff.SAMPLE_FORMAT].value if tiff.SAMPLE_FORMAT in tags else 1
+    if sample_format in SAMPLE_FORMATS:
+        raise ValueError(
+            f"holds {SAMPLE_FORMATS[sample_format]} of {bits} bits. Convert it to integers of 8 or "
+            "16 bits first"
+        )
     gray = tags[tiff.PHOTOMETRIC].value in (0, 1)
-    is_16bit = tiff.BITS in tags and tags[tiff.BITS].value == 16
     return Header(
         "tiff",
         (tags[tiff.HEIGHT].value, tags[tiff.WIDTH].value, *(() if gray else (channels,))),
-        np.uint16 if is_16bit else np.uint8,
+        np.uint16 if bits == 16 else np.uint8,
         gray,
         tiff.extract_exif(data),
         tags[tiff.PROFILE].payload if tiff.PROFILE in tags else None,
