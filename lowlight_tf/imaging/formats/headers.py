@@ -27,8 +27,8 @@ SAMPLE_FORMATS = {2: "signed integers", 3: "floats", 5: "complex integers", 6: "
 """Values of the TIFF tag SampleFormat, and what they stand for, that are not read."""
 
 COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
-"""Values of the TIFF tag Compression that OpenCV decodes: none, CCITT, LZW, JPEG, Deflate, PackBits.
-Of others it returns black images or an error."""
+"""Values of the TIFF tag Compression that OpenCV decodes: none, CCITT, LZW, JPEG, Deflate and
+PackBits. Of others it returns black images or an error."""
 
 COMPRESSION_NAMES = {
     6: "old-style JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "ZSTD",
