@@ -22,6 +22,9 @@ VISIBILITY_POWER = 4
 MAX_VISIBILITY_FLOOR = 5.0
 """Highest code value (of 255) at which a target is halved."""
 
+VEIL_EV, VEIL_TINT = 3.0, 0.2
+"""Unevenness of stray light (stops), and the standard deviation of the logarithm of its color."""
+
 DEMOSAIC_SIGMA_SQUARED = {"green": 0.625, "red_blue": 0.5625}
 """Variance of white mosaic noise after bilinear demosaicing, averaged over the four positions."""
 
@@ -38,6 +41,8 @@ class Capture:
         uneven_ev: Depth of the smooth unevenness (stops); 0 for even light.
         kept_unevenness: Fraction of the unevenness that the target keeps.
         lamps: Light sources, saturated in camera image and target alike.
+        veil: Stray light of lens and air, smoothly uneven, where it is strongest (linear, 1 is
+            white); the target has none.
         cast: Linear gains of red, green and blue.
         kept_cast: Fraction of the cast (of its logarithm) that the target keeps.
         shot: Variance of the shot noise for each unit of linear light.
@@ -56,6 +61,7 @@ class Capture:
     uneven_ev: float = 0.0
     kept_unevenness: float = 0.1
     lamps: tuple[Lamp, ...] = ()
+    veil: float = 0.0
     cast: tuple[float, float, float] = (1.0, 1.0, 1.0)
     kept_cast: float = 0.15
     shot: float = 0.0
@@ -72,6 +78,7 @@ class Capture:
     def __post_init__(self) -> None:
         """Refuse what no camera does."""
         checks.check_min("uneven_ev", self.uneven_ev, 0)
+        checks.check_min("veil", self.veil, 0)
         checks.check_min("shot", self.shot, 0)
         checks.check_min("read", self.read, 0)
         checks.check_min("frames", self.frames, 1)
@@ -197,10 +204,14 @@ def simulate_capture(
     if capture.lamps:
         glow = render_lamps(size, list(capture.lamps))
         exposed, target = exposed + glow, target + glow
+    veiled = exposed
+    if capture.veil:
+        tint = np.float32(np.exp(VEIL_TINT * rng.standard_normal(3)) * capture.veil)
+        veiled = exposed + tint * np.exp2(-smooth_field(size, VEIL_EV, rng))[..., None]
     step = np.array(capture.motion) if capture.codec == "h264" else np.zeros(2, int)
     count = capture.frames if capture.codec == "h264" else 1
     windows = _moving_windows(size, step, count, even=capture.codec == "h264")
-    captured = [process(exposed[window], capture, rng) for window in windows]
+    captured = [process(veiled[window], capture, rng) for window in windows]
     if capture.codec == "h264":
         low = h264(captured, crf=capture.quality)[-1]
     elif capture.codec == "jpeg":

@@ -135,6 +135,14 @@ def test_black_that_a_camera_stores_as_a_few_codes_is_no_signal(day, rng):
     assert target.max() <= 1
 
 
+def test_stray_light_is_stored_and_not_shown(day, rng):
+    capture = Capture(exposure_ev=-16.0, veil=0.0016, visibility_floor=1.5)
+    low, target = simulate_capture(day, capture, rng)
+    assert 2 <= low.max() <= 12  # 0.0016 is 5.3 codes, times its color
+    assert low.min() <= low.max() / 3
+    assert target.max() <= 1
+
+
 def test_color_fades_before_brightness():
     target = np.broadcast_to(np.float32([0.6, 0.4, 0.2]), (32, 32, 3))
     faded = fade_unseen(target, np.full((32, 32, 3), 6 / 255, "f4"), floor=6.0)[16, 16]
