@@ -201,14 +201,14 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
     if kind == "night_drive":
         capture = dataclasses.replace(
             capture,
-            exposure_ev=-float(rng.uniform(0.5, 3)),
-            uneven_ev=float(rng.uniform(6, 11)),
+            exposure_ev=-float(rng.uniform(1, 4.5)),
+            uneven_ev=float(rng.uniform(8, 15)),
             lamps=tuple(random_lamps(int(rng.integers(2, 12)), rng)),
             # Dashcams store black as 0 or as a few codes (0.0012 is 4 of them), and skies glow.
             black_level=float(rng.choice([rng.uniform(0, 0.002), rng.uniform(-0.0012, 0)])),
             veil=float(rng.uniform(0, 0.0016)) if rng.uniform() < 0.6 else 0.0,
             codec="h264",
-            quality=int(rng.uniform(22, 44)),
+            quality=int(rng.uniform(22, 42)),
             frames=4,
         )
         return dataclasses.replace(capture, visibility_floor=visibility_floor(capture))

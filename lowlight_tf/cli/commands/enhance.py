@@ -188,9 +188,16 @@ def _run_job(
         preprocessing = camera_pair.preprocessing_for(engine, args)
         complete = video.enhance_video(engine, job, args, bar, index, preprocessing=preprocessing)
         return COMPLETE if complete else PARTIAL
-    except (UsageError, OSError, MemoryError) as error:
+    except ModuleNotFoundError:
+        raise  # would fail every job of this kind; `main` names what to install
+    except Exception as error:  # of many libraries: one file never ends a folder
         bar.clear()
-        reason = str(error) or "not enough memory"
+        if isinstance(error, UsageError | OSError):
+            reason = str(error)
+        elif isinstance(error, MemoryError):
+            reason = str(error) or "not enough memory"
+        else:
+            reason = f"cannot be enhanced: {type(error).__name__}: {error}".replace("\n", " ")
         is_named = any(str(path) in reason for path in filter(None, job))
         print(
             f"lowlight-tf enhance: {'' if is_named else f'{job.source}: '}{reason}", file=sys.stderr

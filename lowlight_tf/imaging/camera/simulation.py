@@ -22,6 +22,9 @@ VISIBILITY_POWER = 4
 MAX_VISIBILITY_FLOOR = 5.0
 """Highest code value (of 255) at which a target is halved."""
 
+STORED_SIGMA = 3.0
+"""Width of the window (pixels) over which noise is averaged to find what a camera image shows."""
+
 VEIL_EV, VEIL_TINT = 3.0, 0.2
 """Unevenness of stray light (stops), and the standard deviation of the logarithm of its color."""
 
@@ -204,22 +207,25 @@ def simulate_capture(
     if capture.lamps:
         glow = render_lamps(size, list(capture.lamps))
         exposed, target = exposed + glow, target + glow
-    veiled = exposed
+    veil = np.zeros_like(exposed)
     if capture.veil:
         tint = np.float32(np.exp(VEIL_TINT * rng.standard_normal(3)) * capture.veil)
-        veiled = exposed + tint * np.exp2(-smooth_field(size, VEIL_EV, rng))[..., None]
+        veil = tint * np.exp2(-smooth_field(size, VEIL_EV, rng))[..., None]
     step = np.array(capture.motion) if capture.codec == "h264" else np.zeros(2, int)
     count = capture.frames if capture.codec == "h264" else 1
     windows = _moving_windows(size, step, count, even=capture.codec == "h264")
-    captured = [process(veiled[window], capture, rng) for window in windows]
+    captured = [process((exposed + veil)[window], capture, rng) for window in windows]
     if capture.codec == "h264":
         low = h264(captured, crf=capture.quality)[-1]
     elif capture.codec == "jpeg":
         low = jpeg(captured[-1], capture.quality)
     else:
         low = captured[-1]
-    exposed = exposed[windows[-1]]
+    exposed, veil = exposed[windows[-1]], veil[windows[-1]]
     signal = develop(exposed, capture) - develop(np.zeros_like(exposed[:1, :1]), capture)
+    # What denoising and compression took away is not seen either: flat blocks where light was.
+    stored = dtypes.img_as_float32(low) - develop(veil, capture)
+    signal = np.minimum(signal, cv2.GaussianBlur(stored, (0, 0), STORED_SIGMA))
     target = color.to_srgb(np.clip(target[windows[-1]], 0, 1))
     target = fade_unseen(target, signal, floor=capture.visibility_floor)
     return low, dtypes.img_as_uint8(target)
@@ -306,12 +312,12 @@ def fade_unseen(target: np.ndarray, signal: np.ndarray, *, floor: float) -> np.n
     """Darken a target where the camera image contains no signal.
 
     The target is multiplied by w = s^4 / (s^4 + floor^4), s the luma (of 255) of the camera
-    image before noise and above its black, averaged over a neighbourhood of a few pixels; its color
+    image above its black, averaged over a neighbourhood of a few pixels; its color
     fades at 1.5 times the floor. Without it the best answer to noise is gray fog.
 
     Args:
         target: (H, W, 3) sRGB float32 in [0, 1].
-        signal: (H, W, 3) float32 in [0, 1]: the sRGB camera image without noise, less the level at
+        signal: (H, W, 3) float32, at most 1: the sRGB camera image without noise, less the level at
             which it stores black.
         floor: Code value at which the target is halved; 0 changes nothing.
 
@@ -321,6 +327,7 @@ def fade_unseen(target: np.ndarray, signal: np.ndarray, *, floor: float) -> np.n
     if not floor:
         return target
     codes = cv2.GaussianBlur(255 * color.luma(np.float32(signal)), (0, 0), 2)[..., None]
+    codes = np.maximum(codes, 0)
 
     def visibility(half: float) -> np.ndarray:
         ratio = (codes / np.float32(half)) ** VISIBILITY_POWER

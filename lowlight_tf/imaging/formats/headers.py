@@ -88,6 +88,9 @@ def read_header(path: Path) -> Header:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{path} {error}.") from None
+    except (ArithmeticError, LookupError, RecursionError, TypeError, zlib.error) as error:
+        # Fields that contradict each other fail somewhere in the parsers.
+        raise UsageError(f"{path} has a damaged header ({type(error).__name__}).") from None
     if header.format != "tiff" and header.exif:
         exif, header.exif = header.exif, None
         with contextlib.suppress(ValueError):  # damaged EXIF is dropped, the image is kept

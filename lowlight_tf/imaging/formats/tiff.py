@@ -13,8 +13,10 @@ CMYK = 5
 IFD_POINTER_TAGS = {34665, 34853, 40965}  # EXIF, GPS and interoperability directories
 DESCRIPTIVE_TAGS = {270, 271, 272, 305, 306, 315, 33432}
 """Title, camera maker and model, software, time, artist, copyright."""
-BYTES_PER_UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8}
-"""Field type -> size of a unit in bytes."""
+BYTES_PER_UNIT = {
+    1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4,
+}  # fmt: skip
+"""Field type -> size of a unit in bytes. 13, a pointer to a directory, is what FLIR writes."""
 RATIONAL_TYPES = {5, 10}  # two units per value
 
 Data = bytes | bytearray | mmap.mmap
@@ -24,7 +26,7 @@ class Tag(NamedTuple):
     """Entry of a TIFF directory (IFD).
 
     Attributes:
-        field_type: 1 to 12, see `BYTES_PER_UNIT`.
+        field_type: 1 to 13, see `BYTES_PER_UNIT`.
         payload: Its values, little-endian.
         offset: Position of the values in the data (bytes).
     """
@@ -36,7 +38,7 @@ class Tag(NamedTuple):
     @property
     def value(self) -> int:
         """The first value of an integer tag."""
-        return int.from_bytes(self.payload[: BYTES_PER_UNIT[self.field_type]], "little")
+        return int.from_bytes(self.payload[: BYTES_PER_UNIT.get(self.field_type, 1)], "little")
 
 
 def is_tiff(data: Data) -> bool:

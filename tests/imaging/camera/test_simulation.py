@@ -7,6 +7,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
+from lowlight_tf.imaging.camera import simulation
 from lowlight_tf.imaging.camera.simulation import (
     DEMOSAIC_SIGMA_SQUARED,
     Capture,
@@ -133,6 +134,20 @@ def test_black_that_a_camera_stores_as_a_few_codes_is_no_signal(day, rng):
     low, target = simulate_capture(day, capture, rng)
     assert low.min() >= 3  # 0.001 is 3.3 codes
     assert target.max() <= 1
+
+
+def test_what_compression_took_away_is_not_shown(day, rng, monkeypatch):
+    capture = Capture(exposure_ev=-3.0, visibility_floor=1.5, codec="jpeg")
+    _, seen = simulate_capture(day, capture, rng)
+    assert np.median(seen) > 60
+
+    def keep_left_half(image, quality):
+        return np.where(np.arange(image.shape[1])[:, None] < 40, image, np.uint8(0))
+
+    monkeypatch.setattr(simulation, "jpeg", keep_left_half)
+    _, target = simulate_capture(day, capture, rng)
+    np.testing.assert_allclose(target[:, :30], seen[:, :30], atol=12)
+    assert target[:, 60:].max() <= 1
 
 
 def test_stray_light_is_stored_and_not_shown(day, rng):
