@@ -353,3 +353,34 @@ def test_tiff_samples_that_are_not_read_are_named(scene, tmp_path, sample_format
     Image.fromarray(scene).save(path, tiffinfo={339: (sample_format,) * 3})
     with pytest.raises(UsageError, match=f"holds {reason} of 8 bits"):
         image_io.load_image(path)
+
+
+@pytest.fixture
+def tiff_with_exif(scene, tmp_path):
+    """Write a TIFF with EXIF; return its path, its bytes and the place of its EXIF pointer."""
+    save_with_exif(tmp_path / "source.jpg", scene, 1)
+    path = tmp_path / "exif.tif"
+    image_io.save_image(path, image_io.load_image(tmp_path / "source.jpg"))
+    content = bytearray(path.read_bytes())
+    return path, content, content.rindex(struct.pack("<HHI", 34665, 4, 1))
+
+
+def test_a_tiff_whose_exif_pointer_has_type_13_keeps_its_exif(tiff_with_exif, tmp_path):
+    """FLIR's cameras write pointers to directories as type 13 instead of 4."""
+    path, content, entry = tiff_with_exif
+    struct.pack_into("<H", content, entry + 2, 13)
+    path.write_bytes(content)
+    image_io.save_image(tmp_path / "copy.png", image_io.load_image(path))
+    with Image.open(tmp_path / "copy.png") as image:
+        exif = image.getexif()
+    assert exif[271] == "Maker"
+    assert exif.get_ifd(34665)[33434] == IFDRational(1, 50)
+
+
+def test_directories_that_point_at_themselves_are_refused(tiff_with_exif):
+    path, content, entry = tiff_with_exif
+    (first,) = struct.unpack_from("<I", content, 4)
+    struct.pack_into("<I", content, entry + 8, first)
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="damaged header"):
+        image_io.load_image(path)

@@ -12,6 +12,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.enhancing.jobs import Job, plan_jobs
 from lowlight_tf.cli.main import main
+from lowlight_tf.imaging import image_io
 
 ROOT = Path(__file__).parents[3]
 SHAPE = (48, 64)  # of the images of the run, so that the model is traced once
@@ -80,6 +81,26 @@ def test_bad_images_are_reported_in_one_line_each_and_the_others_are_enhanced(
     assert len(lines) == 4
     assert "Traceback" not in output.err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.jpg"]
+
+
+def test_an_unforeseen_error_of_one_file_never_ends_a_folder(
+    enhance, tmp_path, rng, capsys, monkeypatch
+):
+    for name in ("a.png", "b.png", "c.png"):
+        write_image(tmp_path / "in" / name, rng)
+    load_image = image_io.load_image
+
+    def load_or_fail(path):
+        if path.name == "b.png":
+            raise KeyError(13)
+        return load_image(path)
+
+    monkeypatch.setattr(image_io, "load_image", load_or_fail)
+    assert enhance(tmp_path / "in") == 1
+    output = capsys.readouterr()
+    assert "b.png: cannot be enhanced: KeyError: 13" in output.err
+    assert "Traceback" not in output.err
+    assert "2 of 3 images" in output.out
 
 
 def test_if_every_image_fails_the_status_is_2_and_nothing_is_written(enhance, tmp_path):
