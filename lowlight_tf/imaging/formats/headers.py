@@ -270,13 +270,16 @@ def _tiff(data: mmap.mmap) -> Header:
             f"holds {SAMPLE_FORMATS[sample_format]} of {bits} bits. Convert it to integers of 8 or "
             "16 bits first"
         )
+    exif = None
+    with contextlib.suppress(ValueError, RecursionError):  # damaged EXIF is dropped
+        exif = tiff.extract_exif(data)
     gray = tags[tiff.PHOTOMETRIC].value in (0, 1)
     return Header(
         "tiff",
         (tags[tiff.HEIGHT].value, tags[tiff.WIDTH].value, *(() if gray else (channels,))),
         np.uint16 if bits == 16 else np.uint8,
         gray,
-        tiff.extract_exif(data),
+        exif,
         tags[tiff.PROFILE].payload if tiff.PROFILE in tags else None,
         tiff.read_orientation(data),
     )
