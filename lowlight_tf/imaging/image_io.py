@@ -15,7 +15,9 @@ from lowlight_tf.fileio import atomic_write
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.formats import headers, tiff
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES = (".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES_JPEG = (".jfif", ".jpeg", ".jpg")
+SUFFIXES_UNREAD = (".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl")  # refused by name
 SUFFIXES_16BIT = (".png", ".tif", ".tiff")  # formats that support 16 bits per channel
 SUFFIXES_ALPHA = (*SUFFIXES_16BIT, ".webp")  # formats that support an alpha channel
 JPEG_PARAMS = [
@@ -112,13 +114,10 @@ def save_image(
     path = Path(path)
     if isinstance(image, np.ndarray):
         image = _wrap_pixels(image, like)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path} must end in one of: {', '.join(SUFFIXES)}.")
-    if image.pixels.dtype == np.uint16 and suffix not in SUFFIXES_16BIT:
-        raise UsageError(f"{path} cannot hold 16 bits. Name it .png or .tif.")
-    if image.alpha is not None and suffix not in SUFFIXES_ALPHA:
-        raise UsageError(f"{path} cannot hold alpha. Name it .png, .tif or .webp.")
+    if obstacle := find_obstacle(path, image):
+        raise UsageError(f"{path} cannot hold {obstacle}.")
     check_overwrite(path, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,6 +128,16 @@ def save_image(
     except (OSError, cv2.error) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "err", None) or error
         raise UsageError(f"{path} cannot be written: {reason}.") from None
+
+
+def find_obstacle(path: Path, image: LoadedImage) -> str:
+    """Return what of an image the format of a file cannot hold, and what could; else ""."""
+    suffix = path.suffix.lower()
+    if image.pixels.dtype == np.uint16 and suffix not in SUFFIXES_16BIT:
+        return "16 bits. Name it .png or .tif"
+    if image.alpha is not None and suffix not in SUFFIXES_ALPHA:
+        return "alpha. Name it .png, .tif or .webp"
+    return ""
 
 
 def _wrap_pixels(pixels: np.ndarray, like: LoadedImage | None) -> LoadedImage:
@@ -210,10 +219,12 @@ def _encode(path: Path, image: LoadedImage) -> bool:
 def _write(path: Path, pixels: np.ndarray, metadata: dict[int, bytes | None]) -> bool:
     kinds = [kind for kind, chunk in metadata.items() if chunk]
     chunks = [np.frombuffer(metadata[kind], np.uint8) for kind in kinds]
-    params = JPEG_PARAMS if path.suffix.lower() in (".jpg", ".jpeg") else []
-    if _is_utf8(path):
+    suffix = path.suffix.lower()
+    params = JPEG_PARAMS if suffix in SUFFIXES_JPEG else []
+    if suffix != ".jfif" and _is_utf8(path):  # names that OpenCV can take
         return cv2.imwriteWithMetadata(str(path), pixels, kinds, chunks, params)
-    written, content = cv2.imencodeWithMetadata(path.suffix, pixels, kinds, chunks, params)
+    suffix = ".jpg" if suffix == ".jfif" else suffix
+    written, content = cv2.imencodeWithMetadata(suffix, pixels, kinds, chunks, params)
     content.tofile(path)
     return written
 

@@ -192,7 +192,7 @@ def test_a_png_with_a_changed_byte_is_refused(tmp_path, scene):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "is empty"), (b"hello, this is text", "is not a JPEG"), (b"GIF89a....", "is not a")],
+    [(b"", "is empty"), (b"hello, this is text", "is not a JPEG")],
 )
 def test_a_file_that_is_no_image_is_refused(tmp_path, content, reason):
     (tmp_path / "x.png").write_bytes(content)
@@ -385,3 +385,25 @@ def test_exif_whose_directories_point_at_themselves_is_dropped(tiff_with_exif, s
     loaded = image_io.load_image(path)
     assert loaded.exif is None
     assert loaded.pixels.shape == scene.shape
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC image"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0", "an AVIF image"),
+        (b"GIF89a", "a GIF"),
+        (b"\xff\x0a\0\0", "a JPEG XL image"),
+        (b"II+\0\x08\0\0\0", "a BigTIFF"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(tmp_path, content, name):
+    (tmp_path / "file.png").write_bytes(content)
+    with pytest.raises(UsageError, match=f"is {name}, which is not read"):
+        image_io.load_image(tmp_path / "file.png")
+
+
+def test_jfif_is_another_suffix_of_jpeg(scene, tmp_path):
+    image_io.save_image(tmp_path / "a.jfif", scene)
+    image_io.save_image(tmp_path / "a.jpg", scene)
+    assert (tmp_path / "a.jfif").read_bytes() == (tmp_path / "a.jpg").read_bytes()

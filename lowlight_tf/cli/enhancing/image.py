@@ -54,7 +54,13 @@ def enhance_image(
         bar.show(index + fraction, name)
 
     result = RUN[engine.contract.task](engine, job, args, bar, report_progress)
-    image_io.save_image(job.target, result, overwrite=args.overwrite)
+    target = job.target
+    obstacle = image_io.find_obstacle(target, result)
+    if obstacle and target.name == name:  # the name is the input's: its suffix is not its kind
+        target = target.with_name(f"{name}.png")
+        bar.clear()
+        print(f"{target}: {target.stem} could not hold {obstacle.split('.')[0]}")
+    image_io.save_image(target, result, overwrite=args.overwrite)
 
 
 def _enhance(

@@ -143,7 +143,10 @@ def _find_inputs(folder: Path, output: Path, *, raw_only: bool) -> list[Path]:
     from lowlight_tf.imaging.raw import raw_image
 
     raw_files = image_io.find_images(folder, suffixes=raw_image.SUFFIXES)
-    others = [] if raw_only else sorted([*image_io.find_images(folder), *video.find_videos(folder)])
+    # Images that are not read are jobs too: each is refused by name, and the count tells.
+    suffixes = (*image_io.SUFFIXES, *image_io.SUFFIXES_UNREAD)
+    images = image_io.find_images(folder, suffixes=suffixes)
+    others = [] if raw_only else sorted([*images, *video.find_videos(folder)])
     results = output.resolve()
     found = [
         path

@@ -23,6 +23,15 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # neither data nor a restart
 JPEG_END, JPEG_SCAN = 0xD9, 0xDA
 JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the others are tables
+UNREAD_SIGNATURES = {
+    (4, b"ftyphei"): "a HEIC image", (4, b"ftyphev"): "a HEIC image",
+    (4, b"ftypmif1"): "a HEIC image", (4, b"ftypavi"): "an AVIF image",
+    (0, b"GIF8"): "a GIF", (0, b"\xff\x0a"): "a JPEG XL image",
+    (4, b"JXL "): "a JPEG XL image", (4, b"jP  "): "a JPEG 2000 image",
+    (0, b"II+\0"): "a BigTIFF", (0, b"MM\0+"): "a BigTIFF",
+}  # fmt: skip
+"""(offset, bytes at it) -> what the file is."""
+
 SAMPLE_FORMATS = {2: "signed integers", 3: "floats", 5: "complex integers", 6: "complex floats"}
 """Values of the TIFF tag SampleFormat, and what they stand for, that are not read."""
 
@@ -141,6 +150,9 @@ def _parse(data: mmap.mmap) -> Header:
         return Header("bmp")
     if tiff.is_tiff(data):
         return _tiff(data)
+    for (offset, signature), name in UNREAD_SIGNATURES.items():
+        if data[offset : offset + len(signature)] == signature:
+            raise ValueError(f"is {name}, which is not read. Convert it to PNG or JPEG first")
     raise ValueError("is not a JPEG, PNG, WebP, TIFF or BMP image")
 
 

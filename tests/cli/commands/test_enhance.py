@@ -103,6 +103,26 @@ def test_an_unforeseen_error_of_one_file_never_ends_a_folder(
     assert "2 of 3 images" in output.out
 
 
+def test_images_of_formats_that_are_not_read_are_counted(enhance, tmp_path, rng, capsys):
+    write_image(tmp_path / "in/a.jpg", rng)
+    (tmp_path / "in/b.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
+    assert enhance(tmp_path / "in") == 1
+    output = capsys.readouterr()
+    assert "b.heic is a HEIC image" in output.err
+    assert "1 of 2 images" in output.out
+
+
+def test_a_file_of_another_kind_than_its_suffix_gets_one_that_can_hold_it(
+    enhance, tmp_path, rng, capsys
+):
+    write_image(tmp_path / "deep.png", rng, np.uint16).rename(tmp_path / "deep.jpg")
+    assert enhance(tmp_path / "deep.jpg") == 0
+    assert "deep.jpg could not hold 16 bits" in capsys.readouterr().out
+    (result,) = (tmp_path / "out").iterdir()
+    assert result.name == "deep.jpg.png"
+    assert cv2.imread(str(result), cv2.IMREAD_UNCHANGED).dtype == np.uint16
+
+
 def test_if_every_image_fails_the_status_is_2_and_nothing_is_written(enhance, tmp_path):
     (tmp_path / "empty.png").touch()
     assert enhance(tmp_path / "empty.png") == 2
