@@ -104,7 +104,7 @@ def test_lol_leaves_out_scenes_of_validation_and_test_and_misaligned_pairs(mixtu
     assert names(mixture, "lol/train") == {"lol_5", "lol_7"}
 
 
-def test_sources_and_sequences_are_held_out_whole(mixture):
+def test_all_images_of_a_held_out_source_are_held_out(mixture):
     assert {n.split("_")[0] for n in names(mixture, "stacks_single/val")} == {"kim9878"}
     assert {n.split("_")[0] for n in names(mixture, "stacks_single/train")} == {"sice"}
     assert {n.split("_")[0] for n in names(mixture, "stacks_fused/train")} == {"pmef1"}

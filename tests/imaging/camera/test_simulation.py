@@ -136,21 +136,21 @@ def test_black_that_a_camera_stores_as_a_few_codes_is_no_signal(day, rng):
     assert target.max() <= 1
 
 
-def test_what_compression_took_away_is_not_shown(day, rng, monkeypatch):
+def test_targets_lack_what_compression_removed(day, rng, monkeypatch):
     capture = Capture(exposure_ev=-3.0, visibility_floor=1.5, codec="jpeg")
-    _, seen = simulate_capture(day, capture, rng)
-    assert np.median(seen) > 60
+    _, expected = simulate_capture(day, capture, rng)
+    assert np.median(expected) > 60
 
     def keep_left_half(image, quality):
         return np.where(np.arange(image.shape[1])[:, None] < 40, image, np.uint8(0))
 
     monkeypatch.setattr(simulation, "jpeg", keep_left_half)
     _, target = simulate_capture(day, capture, rng)
-    np.testing.assert_allclose(target[:, :30], seen[:, :30], atol=12)
+    np.testing.assert_allclose(target[:, :30], expected[:, :30], atol=12)
     assert target[:, 60:].max() <= 1
 
 
-def test_stray_light_is_stored_and_not_shown(day, rng):
+def test_stray_light_is_stored_and_removed_from_targets(day, rng):
     capture = Capture(exposure_ev=-16.0, veil=0.0016, visibility_floor=1.5)
     low, target = simulate_capture(day, capture, rng)
     assert 2 <= low.max() <= 12  # 0.0016 is 5.3 codes, times its color
