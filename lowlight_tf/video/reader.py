@@ -1,11 +1,12 @@
 """Video input: frames and audio packets from a file, a camera, a network stream or a pipe."""
 
+import collections
 import dataclasses
 import stat
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -79,6 +80,7 @@ class VideoReader:
         sample_aspect_ratio: Of the pixels; None if not stated.
         metadata: Title and so on, name -> text.
         audio_tracks: The audio streams.
+        left_out: What else the file holds, such as "1 subtitle track, 2 chapters"; "" for nothing.
         corrupt_packets: Packets so far that could not be decoded; they are skipped.
         reconnects: How often a lost stream was opened again.
         first_frame_time: When the first frame arrived (seconds, of `time.monotonic`).
@@ -137,10 +139,11 @@ class VideoReader:
                 timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S) if is_url else None,
             )
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise UsageError(f"{self.name} cannot be opened: {error_text(error)}.") from None
+            reason = _reason_of_file(self.name) or f"cannot be opened: {error_text(error)}"
+            raise UsageError(f"{self.name} {reason}.") from None
         if not self._container.streams.video:
             raise UsageError(f"{self.name} has no video. Pass a file or a URL with video.")
-        self._video = self._container.streams.video[0]
+        self._video = _select_video(self._container.streams.video)
         if self._video.codec_context is None:
             raise UsageError(
                 f"{self.name}: its video has a codec that this FFmpeg cannot decode. "
@@ -152,6 +155,7 @@ class VideoReader:
         self.audio_tracks: list[AudioStream] = [
             track for track in self._container.streams.audio if track.codec_context
         ]
+        self.left_out = _describe_rest(self._container, self._video, self.audio_tracks)
         if self._last_pts is None:
             duration = self._duration() or 0
             frame_count = self._video.frames or round(duration * (self._video.average_rate or 0))
@@ -336,3 +340,56 @@ def _has_file_type(name: str, is_type: Callable[[int], bool]) -> bool:
         return is_type(Path(name).stat().st_mode)
     except OSError:
         return False
+
+
+def _select_video(streams: Sequence[av.VideoStream]) -> av.VideoStream:
+    """Return the video among the video streams of a file: cover pictures are such streams, too."""
+    moving = [
+        stream
+        for stream in streams
+        if not stream.disposition & av.stream.Disposition.attached_pic and stream.frames != 1
+    ]
+    return (moving or streams)[0]
+
+
+def _describe_rest(
+    container: av.container.InputContainer, video: av.VideoStream, audio: Sequence[AudioStream]
+) -> str:
+    """Return how much of each kind a container holds beside a video and its sound."""
+    counts: collections.Counter[str] = collections.Counter()
+    for stream in container.streams:
+        if stream.index == video.index or any(stream.index == each.index for each in audio):
+            continue
+        if stream.disposition & av.stream.Disposition.attached_pic:
+            counts["cover picture"] += 1
+        else:
+            counts["attachment" if stream.type == "attachment" else f"{stream.type} track"] += 1
+    counts["chapter"] = len(container.chapters())
+    return ", ".join(
+        f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count
+    )
+
+
+def _reason_of_file(name: str) -> str | None:
+    """Return why a file that FFmpeg does not open is no video, if its structure tells."""
+    path = Path(name)
+    if not path.is_file():
+        return None
+    if not path.stat().st_size:
+        return "is empty (0 bytes). Copy it again"
+    with path.open("rb") as file:
+        boxes, position = [], 0
+        while len(header := file.read(8)) == 8 and header[4:].isalnum():
+            boxes.append(header[4:])
+            size = int.from_bytes(header[:4], "big")
+            size = int.from_bytes(file.read(8), "big") if size == 1 else size
+            if size < 8:  # 0: up to the end of the file
+                break
+            position += size
+            file.seek(position)
+    if boxes[:1] == [b"ftyp"] and b"moov" not in boxes:
+        return (
+            "has no index (moov): the recording was cut off. Repair it with the camera, or with "
+            "a tool such as untrunc"
+        )
+    return None

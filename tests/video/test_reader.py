@@ -224,12 +224,48 @@ def write_unknown_codec(path):
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
 
 
+def write_without_index(path):
+    """Write what is left of a recording that was cut off: the index comes last."""
+    content = write_video(path).read_bytes()
+    path.write_bytes(content[: content.index(b"moov") - 4])
+
+
+def write_two_videos(path, first, *, codec):
+    """Write a file of two video tracks: images, and ten frames."""
+    with av.open(str(path), "w") as container:
+        tracks = [(container.add_stream(codec, 25), first)]
+        tracks.append((container.add_stream("libx264", 25), [make_frame(n) for n in range(10)]))
+        for track, images in tracks:
+            track.height, track.width = images[0].shape[:2]
+            track.pix_fmt = "yuvj420p" if track.codec.name == "mjpeg" else "yuv420p"
+        for track, images in tracks:
+            for image in images:
+                container.mux(track.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+            container.mux(track.encode())
+    return path
+
+
+def test_a_still_image_before_the_video_is_not_read(tmp_path):
+    path = write_two_videos(tmp_path / "in.mp4", [make_frame(0, (32, 32))], codec="mjpeg")
+    reader = VideoReader(path)
+    assert reader.size == make_frame(0).shape[:2]
+    assert reader.left_out == "1 video track"
+    assert sum(isinstance(item, av.VideoFrame) for item in reader) == 10
+
+
+def test_a_second_camera_is_counted_as_left_out(tmp_path):
+    frames = [make_frame(n, (32, 32)) for n in range(10)]
+    reader = VideoReader(write_two_videos(tmp_path / "in.mp4", frames, codec="libx264"))
+    assert (reader.size, reader.left_out) == ((32, 32), "1 video track")
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [
         (lambda path: None, "cannot be opened: No such file"),
         (lambda path: path.write_text("no video"), "cannot be opened: Invalid data"),
-        (lambda path: path.touch(), "cannot be opened"),
+        (lambda path: path.touch(), "is empty"),
+        (write_without_index, "has no index"),
         (write_unknown_codec, "codec that this FFmpeg cannot decode"),
     ],
 )

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from lowlight_tf.video.reader import VideoReader
 
 SUFFIXES = (
-    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
-    *(".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv"),
+    *(".264", ".265", ".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v"),
+    *(".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ts", ".vob"),
+    *(".webm", ".wmv"),
 )
 POLL_INTERVAL_S = 0.1
 """Interval at which a stop is checked for while a source is opened (seconds)."""
@@ -110,7 +111,8 @@ def enhance_video(
 ) -> bool:
     """Enhance one video, or fuse the videos of two cameras.
 
-    Read errors, dropped frames and frames of only one camera are reported on stderr.
+    Read errors, dropped frames, frames of only one camera and what is not copied (other tracks,
+    chapters) are reported on stderr.
 
     Args:
         engine: The model.
@@ -209,7 +211,9 @@ def enhance_video(
 def _report_losses(
     reader: "VideoReader", frames: int, dropped: int, target: Path, *, stopped: bool
 ) -> bool:
-    """Report on stderr what could not be read; return whether the video was read completely."""
+    """Report on stderr what was lost or left out; return whether the video was read completely."""
+    if reader.left_out:
+        warn("enhance", f"{target}: left out of {reader.name}: {reader.left_out}")
     problems = []
     if reader.corrupt_packets:
         problems.append(f"{reader.name}: {reader.corrupt_packets} corrupt packets were skipped")
