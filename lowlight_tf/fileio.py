@@ -61,6 +61,23 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and its subfolders, linked folders included.
+
+    Each folder is entered once, so that links that lead back to it end.
+    """
+    visited = {os.path.realpath(folder)}
+    for parent, names, files in os.walk(folder, followlinks=True):
+        unvisited = []
+        for name in sorted(names):
+            real = os.path.realpath(os.path.join(parent, name))
+            if real not in visited:
+                visited.add(real)
+                unvisited.append(name)
+        names[:] = unvisited
+        yield from (Path(parent, name) for name in sorted(files))
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lowlight_tf.fileio import atomic_directory, atomic_write
+from lowlight_tf.fileio import atomic_directory, atomic_write, walk_files
 
 
 @pytest.mark.parametrize(("keep_suffix", "suffix"), [(False, ".part"), (True, ".json")])
@@ -58,3 +58,13 @@ def test_an_interrupted_directory_changes_nothing(tmp_path):
         write_half()
     assert [file.name for file in path.iterdir()] == ["a"]
     assert [*tmp_path.iterdir()] == [path]
+
+
+def test_walk_files_follows_linked_folders_once(tmp_path):
+    for name in ("album/a.txt", "elsewhere/b.txt", "elsewhere/deep/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "album/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/deep/back").symlink_to(tmp_path / "album")
+    found = [str(path.relative_to(tmp_path)) for path in walk_files(tmp_path / "album")]
+    assert found == ["album/a.txt", "album/linked/b.txt", "album/linked/deep/c.txt"]

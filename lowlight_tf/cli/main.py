@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -108,6 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Flags may be written with hyphens or underscores. Status 0 is success, 1 a check that failed or
     an input that failed among others, 2 a command that could not be carried out.
     """
+    for stream in (sys.stdout, sys.stderr):  # names that the terminal cannot show are no error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     words = [_with_hyphens(word) for word in (sys.argv[1:] if argv is None else argv)]
     verbs = (*COMMANDS, *ALIASES)
     if words and not words[0].startswith("-") and words[0] not in verbs:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.fileio import atomic_write
+from lowlight_tf.fileio import atomic_write, walk_files
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.formats import headers, tiff
 
@@ -173,7 +173,7 @@ def find_images(
     folder: Path, *, recursive: bool = True, suffixes: Collection[str] = SUFFIXES
 ) -> list[Path]:
     """Return the image files of a folder, sorted; hidden files and other formats are skipped."""
-    paths = folder.rglob("*") if recursive else folder.iterdir()
+    paths = walk_files(folder) if recursive else folder.iterdir()
     return sorted(
         path
         for path in paths

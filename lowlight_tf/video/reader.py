@@ -131,9 +131,12 @@ class VideoReader:
         is_camera = _has_file_type(self.name, stat.S_ISCHR)
         options = {"rtsp_transport": "tcp"} if self.name.startswith("rtsp") else {}
         is_url = "://" in self.name
+        address = "pipe:0" if self.name == STDIN else self.name
+        if Path(address).is_file():  # FFmpeg takes "12:30.mp4" for the protocol 12
+            address = str(Path(address).absolute())
         try:
             self._container = av.open(
-                "pipe:0" if self.name == STDIN else self.name,
+                address,
                 format="v4l2" if is_camera else None,
                 options=options,
                 timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S) if is_url else None,

@@ -123,7 +123,7 @@ class VideoWriter:
         self._converter = YuvConverter(like.yuv_format)
         self._last_audio_dts: dict[int, int] = {}
         try:
-            self._container = av.open(str(self._part), "w")
+            self._container = av.open(str(self._part.absolute()), "w")
             self._video = self._add_video(codec)
             self._audio_tracks = [self._add_audio(track) for track in like.audio_tracks]
             self._container.container_options.update(self._container_options())

@@ -123,6 +123,16 @@ def test_a_file_of_another_kind_than_its_suffix_gets_one_that_can_hold_it(
     assert cv2.imread(str(result), cv2.IMREAD_UNCHANGED).dtype == np.uint16
 
 
+def test_a_terminal_that_is_not_utf8_gets_escapes(untrained_run, tmp_path, rng):
+    source = write_image(tmp_path / "a.png", rng)
+    words = ["enhance", source, "--model", untrained_run, "--output", tmp_path / "out_夜"]
+    result = subprocess.run(
+        [sys.executable, "-m", "lowlight_tf", *map(str, words)],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert rb"out_\u591c" in result.stdout
+
+
 def test_if_every_image_fails_the_status_is_2_and_nothing_is_written(enhance, tmp_path):
     (tmp_path / "empty.png").touch()
     assert enhance(tmp_path / "empty.png") == 2

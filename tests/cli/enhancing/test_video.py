@@ -42,6 +42,13 @@ def test_the_result_of_a_video_is_the_file_that_is_named(enhance, tmp_path, caps
         assert next(container.decode(video=0)).rotation == 90
 
 
+def test_a_name_with_a_colon_is_a_file(enhance, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "rec-12:30:05.mp4")
+    assert enhance("rec-12:30:05.mp4", "--output", "out-12:30.mp4") == 0
+    assert len(read_frames(tmp_path / "out-12:30.mp4")[0]) == 10
+
+
 def test_results_of_a_folder_have_the_names_of_their_inputs(enhance, tmp_path):
     write_video(tmp_path / "in/deep/drive.mkv")
     cv2.imwrite(str(tmp_path / "in/still.png"), make_frame(0))
