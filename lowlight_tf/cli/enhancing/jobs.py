@@ -143,14 +143,16 @@ def _find_inputs(folder: Path, output: Path, *, raw_only: bool) -> list[Path]:
     from lowlight_tf.imaging.raw import raw_image
 
     raw_files = image_io.find_images(folder, suffixes=raw_image.SUFFIXES)
-    # Images that are not read are jobs too: each is refused by name, and the count tells.
-    suffixes = (*image_io.SUFFIXES, *image_io.SUFFIXES_UNREAD)
-    images = image_io.find_images(folder, suffixes=suffixes)
-    others = [] if raw_only else sorted([*images, *video.find_videos(folder)])
+    files = raw_files
+    if not raw_only:
+        readable = [*image_io.find_images(folder), *video.find_videos(folder)]
+        # Images that are not read are jobs too: each is refused by name, and the count tells.
+        unread = image_io.find_images(folder, suffixes=image_io.SUFFIXES_UNREAD)
+        files = sorted([*(readable or raw_files), *unread])
     results = output.resolve()
     found = [
         path
-        for path in others or raw_files
+        for path in files
         if results == folder.resolve() or not path.resolve().is_relative_to(results)
     ]
     if not found:
