@@ -247,17 +247,15 @@ def write(job: Job, output: Path, seed: int) -> None:
     rng = np.random.default_rng([seed, zlib.crc32(f"{job.part}/{job.name}".encode())])
     image = _read(job.image) if job.image else None
     reference = _read(job.reference) if job.reference else None
+    if job.kind in ("simulate", "night_drive"):
+        image = even_exposure(image)
+    if reference is not None and job.part.endswith("/train"):
+        reference = even_exposure(reference)
     if image is None:
         pair = flat_pair(rng, noise=job.kind == "noise")
     elif job.kind == "copy":
         pair = image, image if reference is None else reference
-        if reference is not None and job.part.endswith("/train"):
-            pair = image, even_exposure(reference)
     else:
-        if job.kind in ("simulate", "night_drive"):
-            image = even_exposure(image)
-        elif reference is not None:
-            reference = even_exposure(reference)
         pair = simulate_capture(image, capture_of(job.kind, rng), rng, reference=reference)
     for path, content in zip(paths, pair, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)

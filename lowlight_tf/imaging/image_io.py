@@ -16,6 +16,7 @@ from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.formats import headers, tiff
 
 SUFFIXES = (".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+HOLDERS = {"16 bits": ".png or .tif", "alpha": ".png, .tif or .webp"}
 SUFFIXES_JPEG = (".jfif", ".jpeg", ".jpg")
 SUFFIXES_UNREAD = (".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl")  # refused by name
 SUFFIXES_16BIT = (".png", ".tif", ".tiff")  # formats that support 16 bits per channel
@@ -117,7 +118,7 @@ def save_image(
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path} must end in one of: {', '.join(SUFFIXES)}.")
     if obstacle := find_obstacle(path, image):
-        raise UsageError(f"{path} cannot hold {obstacle}.")
+        raise UsageError(f"{path} cannot hold {obstacle}. Name it {HOLDERS[obstacle]}.")
     check_overwrite(path, overwrite=overwrite)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,14 +131,14 @@ def save_image(
         raise UsageError(f"{path} cannot be written: {reason}.") from None
 
 
-def find_obstacle(path: Path, image: LoadedImage) -> str:
-    """Return what of an image the format of a file cannot hold, and what could; else ""."""
+def find_obstacle(path: Path, image: LoadedImage) -> str | None:
+    """Return what of an image the format of a file cannot hold, a key of `HOLDERS`; else None."""
     suffix = path.suffix.lower()
     if image.pixels.dtype == np.uint16 and suffix not in SUFFIXES_16BIT:
-        return "16 bits. Name it .png or .tif"
+        return "16 bits"
     if image.alpha is not None and suffix not in SUFFIXES_ALPHA:
-        return "alpha. Name it .png, .tif or .webp"
-    return ""
+        return "alpha"
+    return None
 
 
 def _wrap_pixels(pixels: np.ndarray, like: LoadedImage | None) -> LoadedImage:

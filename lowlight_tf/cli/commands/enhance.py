@@ -192,11 +192,8 @@ def _run_job(
         raise  # would fail every job of this kind; `main` names what to install
     except Exception as error:  # of many libraries: one file never ends a folder
         bar.clear()
-        if isinstance(error, UsageError | OSError):
-            reason = str(error)
-        elif isinstance(error, MemoryError):
-            reason = str(error) or "not enough memory"
-        else:
+        reason = str(error) or "not enough memory"
+        if not isinstance(error, UsageError | OSError | MemoryError):
             reason = f"cannot be enhanced: {type(error).__name__}: {error}".replace("\n", " ")
         is_named = any(str(path) in reason for path in filter(None, job))
         print(

@@ -59,7 +59,7 @@ def enhance_image(
     if obstacle and target.name == name:  # the name is the input's: its suffix is not its kind
         target = target.with_name(f"{name}.png")
         bar.clear()
-        print(f"{target}: {target.stem} could not hold {obstacle.split('.')[0]}")
+        print(f"{target}: {target.stem} could not hold {obstacle}")
     image_io.save_image(target, result, overwrite=args.overwrite)
 
 

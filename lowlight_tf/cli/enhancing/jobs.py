@@ -142,17 +142,21 @@ def _find_inputs(folder: Path, output: Path, *, raw_only: bool) -> list[Path]:
     from lowlight_tf.imaging import image_io
     from lowlight_tf.imaging.raw import raw_image
 
-    raw_files = image_io.find_images(folder, suffixes=raw_image.SUFFIXES)
-    files = raw_files
-    if not raw_only:
-        readable = [*image_io.find_images(folder), *video.find_videos(folder)]
-        # Images that are not read are jobs too: each is refused by name, and the count tells.
-        unread = image_io.find_images(folder, suffixes=image_io.SUFFIXES_UNREAD)
-        files = sorted([*(readable or raw_files), *unread])
+    suffixes = (*image_io.SUFFIXES, *video.SUFFIXES)
+    # Images that are not read are jobs too: each is refused by name, and the count tells.
+    unread, raws = image_io.SUFFIXES_UNREAD, raw_image.SUFFIXES
+    files = image_io.find_images(folder, suffixes=(*suffixes, *unread, *raws))
+    if raw_only:
+        wanted = raws
+    elif any(path.suffix.lower() in suffixes for path in files):
+        wanted = (*suffixes, *unread)
+    else:
+        wanted = (*raws, *unread)
     results = output.resolve()
     found = [
         path
         for path in files
+        if path.suffix.lower() in wanted
         if results == folder.resolve() or not path.resolve().is_relative_to(results)
     ]
     if not found:

@@ -13,7 +13,6 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.options import add_flag
 from lowlight_tf.cli.signals import on_stop_signals
-from lowlight_tf.fileio import walk_files
 
 if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
@@ -90,15 +89,6 @@ def is_video(source: Source) -> bool:
     if isinstance(source, str) or source.suffix.lower() in SUFFIXES:
         return True
     return source.is_fifo() or source.is_char_device()
-
-
-def find_videos(folder: Path) -> list[Path]:
-    """Return the video files of a folder and its subfolders, sorted, without hidden ones."""
-    return sorted(
-        path
-        for path in walk_files(folder)
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
 
 
 def enhance_video(

@@ -264,19 +264,19 @@ def _tiff(data: mmap.mmap) -> Header:
     tags = tiff.read_tags(data)
     if not {tiff.WIDTH, tiff.HEIGHT, tiff.PHOTOMETRIC} <= set(tags):
         raise ValueError("is damaged: a TIFF without width, height or color model")
+    compression, channels, bits, sample_format = (
+        tags[number].value if number in tags else 1
+        for number in (tiff.COMPRESSION, tiff.SAMPLES, tiff.BITS, tiff.SAMPLE_FORMAT)
+    )
     if tags[tiff.PHOTOMETRIC].value == tiff.CMYK:
         raise ValueError("is CMYK. Convert it to RGB first")
-    compression = tags[tiff.COMPRESSION].value if tiff.COMPRESSION in tags else 1
     if compression not in COMPRESSIONS:
         name = COMPRESSION_NAMES.get(compression, f"method {compression}")
         raise ValueError(f"is a TIFF compressed by {name}, which is not read. Save it by Deflate")
-    channels = tags[tiff.SAMPLES].value if tiff.SAMPLES in tags else 1
     if channels == 2:
         raise ValueError("is a gray TIFF with alpha, which decoders drop. Convert it to PNG")
     if channels > 4:
         raise ValueError(f"has {channels} channels. Expected 1, 3 or 4")
-    bits = tags[tiff.BITS].value if tiff.BITS in tags else 1
-    sample_format = tags[tiff.SAMPLE_FORMAT].value if tiff.SAMPLE_FORMAT in tags else 1
     if sample_format in SAMPLE_FORMATS:
         raise ValueError(
             f"holds {SAMPLE_FORMATS[sample_format]} of {bits} bits. Convert it to integers of 8 or "
