@@ -103,7 +103,7 @@ def test_every_model_gives_the_same_result_on_webassembly_as_in_python(visit, tm
     page, image = visit(), make_dark_image(203, 333)
     open_image(page, save_png(tmp_path / "night.png", image))
     names = [model["name"] for model in list_models()]
-    assert {"dashcam_net_tiny_int8", "dashcam_net_base_float32", "driving_unet"} <= set(names)
+    assert {"dashcam_net_tiny_int8", "dashcam_net_base_int8", "driving_unet"} <= set(names)
     for name in names:
         select(page, model=name, backend="wasm")
         assert np.array_equal(read_canvas(page, "before"), image)
@@ -112,7 +112,7 @@ def test_every_model_gives_the_same_result_on_webassembly_as_in_python(visit, tm
         assert "on WebAssembly" in page.inner_text("#times")
 
 
-@pytest.mark.parametrize("model", ["dashcam_net_nano", "dashcam_net_tiny_float32"])
+@pytest.mark.parametrize("model", ["dashcam_net_nano", "dashcam_net_tiny"])
 def test_a_model_gives_the_same_result_on_webgpu_as_in_python(model, visit, tmp_path):
     page = visit(webgpu=True)
     open_image(page, save_png(tmp_path / "night.png", make_dark_image(50, 67)))
