@@ -14,7 +14,7 @@ demo: venv
 	$(BIN)/lowlight-tf verify demo/device/*.tflite --run demo/run
 	$(BIN)/lowlight-tf evaluate --data demo/run/embedded --json demo/results.json \
 	    --markdown demo/table.md --contact-sheet demo/before_after.png \
-	    --model input demo/run demo/device/*.tflite tiny
+	    --model input demo/run demo/device/*.tflite v2_tiny
 	$(BIN)/lowlight-tf enhance demo/run/embedded/val/low/coffee_0.png --output demo/enhanced
 	cp demo/run/curves.png demo/
 	@echo 'demo/: before_after.png, curves.png, table.md, results.json, enhanced/, device/, run/'

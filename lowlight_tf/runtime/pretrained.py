@@ -14,7 +14,7 @@ MODEL_DIR = Path(__file__).parent / "models"
 FAMILY_PREFIX = "dashcam_net_"
 """Prefix that may be left out of a name."""
 
-DEFAULT_MODEL = "dashcam_net_tiny"
+DEFAULT_MODEL = "dashcam_net_v2_tiny"
 """Taken where no model is named: good, and fast enough for a camera board."""
 
 DEFAULT_RAW_MODEL, DEFAULT_FUSION_MODEL = "attention_unet", "did_fuse"
