@@ -7,7 +7,7 @@ from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.options import add_flag, command_line
 
 INPUT_MODELS = "input", "visible", "infrared"  # no models here: their rows are always there
@@ -135,13 +135,22 @@ def _add_labels(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[l
                 "--labels, or --reference-detector to compare with another detector."
             )
         return pairs, {}
-    labels = annotations.read_annotations(path, [pair.name for pair in pairs])
+    # Labels of two cameras are in pixels of the infrared image.
+    images = {
+        pair.name: pair.inputs.get("infrared") or pair.path_of("low") or pair.target
+        for pair in pairs
+    }
+    labels = annotations.read_annotations(
+        path, images, report=functools.partial(warn, args.command)
+    )
     if not labels and (args.labels or not labels_optional):
         raise UsageError(f"{path} labels none of the images. Pass the labels of this data.")
     classes = {label.name for several in labels.values() for label in several}
     unknown = sorted(classes - set(detector.classes))
     if unknown:
         print(f"{path}: classes that {detector.name} does not have: {', '.join(unknown)}")
-    if not labels_optional:
+    if not labels_optional and len(labels) < len(pairs):
+        count = len(pairs) - len(labels)
+        warn(args.command, f"{count} of {len(pairs)} images have no labels and are left out")
         pairs = [pair for pair in pairs if pair.name in labels]
     return pairs, labels

@@ -1,35 +1,27 @@
 """Reading box annotations: VOC, COCO, ExDark, plain JSON, and class maps."""
 
+import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.datasets.image_size import image_size
 from lowlight_tf.datasets.pairing import match_by_stem
+from lowlight_tf.evaluation.detection.box_annotation import (
+    BoxAnnotation,
+    InvalidBoxError,
+    LabelCount,
+    make_annotation,
+)
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import image_io
 
 SIDECAR_NAMES = ("boxes.json", "annotations.json", "Annotations", "Annotation", "label", "labels")
 """Names of labels, next to the images or up to two folders above."""
-
-CLASS_ALIASES = {
-    "people": "person",
-    "pedestrian": "person",
-    "motor": "motorcycle",
-    "motorbike": "motorcycle",
-    "bike": "bicycle",
-    "light": "traffic light",
-    "aeroplane": "airplane",
-    "sofa": "couch",
-    "tvmonitor": "tv",
-    "pottedplant": "potted plant",
-    "diningtable": "dining table",
-    "table": "dining table",
-}
-"""Class names of other data sets -> those of COCO."""
 
 SEGMENTATION_TO_CLASS = {8: ("car", False), 9: ("person", False), 10: ("person", True)}
 """Value in CamVid's 12-class maps -> class, and whether its boxes are ignored: car, pedestrian,
@@ -38,127 +30,191 @@ bicyclist. A bicyclist is labelled together with the bicycle, so that its box fi
 MIN_REGION_AREA_PX = 200  # of a region in a class map; boxes of smaller ones are ignored
 
 
-class BoxAnnotation(NamedTuple):
-    """One labelled object.
-
-    Attributes:
-        name: Its class, as COCO calls it where COCO has it.
-        box: Left, top, right, bottom, in pixels from the upper left corner of the image.
-        ignored: It counts neither as found nor as missed: a crowd, or too difficult.
-    """
-
-    name: str
-    box: tuple[float, float, float, float]
-    ignored: bool = False
-
-
 def find_annotations(image: Path) -> Path | None:
     """Return the labels of an image, if they have one of the names of `SIDECAR_NAMES`."""
     paths = (folder / name for folder in image.absolute().parents[:3] for name in SIDECAR_NAMES)
     return next((path for path in paths if path.exists()), None)
 
 
-def read_annotations(labels: Path, names: Iterable[str]) -> dict[str, list[BoxAnnotation]]:
+def read_annotations(
+    labels: Path, images: Mapping[str, Path], *, report: Callable[[str], None]
+) -> dict[str, list[BoxAnnotation]]:
     """Read the annotations of some images.
+
+    What is no box (without area, outside its image, of an image that is not listed) is passed over
+    and counted, as is a damaged file among others. Boxes that reach beyond their image stay as they
+    are, as in COCO's own evaluation.
 
     Args:
         labels: A folder of VOC .xml files, of ExDark's .txt files (bbGt, named as the image
             with its suffix), or of maps of CamVid's 12 classes, whose regions become boxes (cars
             that touch in the map are one); a .json file of COCO, or one that maps the name of a
             image to a list of {"cls": name, "xyxy": [left, top, right, bottom]}.
-        names: Of the images, without suffix.
+        images: Name of the image, without suffix -> its file, in whose pixels the labels are.
+        report: Called with one line on what is passed over, and one for each damaged file.
 
     Returns:
-        Name of the image -> its annotations, for those of `names` that have any.
+        Name of the image -> its annotations, for those of `images` that have any.
 
     Raises:
-        UsageError: If there are no labels of these kinds, or they are damaged.
+        UsageError: If there are no labels of these kinds, all are damaged, or most are outside
+            their images.
     """
+    count = LabelCount()
     if labels.is_dir():
-        voc = {path.stem: path for path in sorted(labels.glob("*.xml"))}
-        bbgt = {Path(path.stem).stem: path for path in sorted(labels.glob("*.*.txt"))}
-        if voc:
-            paths, read = voc, _read_voc
-        elif bbgt:
-            paths, read = bbgt, _read_bbgt
-        else:
-            paths, read = match_by_stem(labels), _read_class_map
-        found = {name: read(paths[name]) for name in names if name in paths}
+        found = _read_folder(labels, images, count, report)
     elif labels.suffix.lower() == ".json":
         fields = read_json(labels)
         try:
-            labelled = _read_coco(fields) if "annotations" in fields else _read_plain(fields)
+            read = _read_coco if "annotations" in fields else _read_plain
+            labelled = read(fields, count)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(
                 f"{labels} holds no boxes: {error!r}. Expected COCO's images, annotations and "
                 'categories, or {"IMAGE": [{"cls": "person", "xyxy": [0, 0, 9, 9]}]}.'
             ) from None
-        found = {name: labelled[name] for name in names if name in labelled}
+        found = {name: labelled[name] for name in images if name in labelled}
     else:
         reason = "a file" if labels.is_file() else "nothing there"
         raise UsageError(
             "`labels` must be a folder of VOC .xml files, ExDark's .txt files or class maps, or a "
             f".json file. Received: {labels} ({reason})."
         )
+    found = _remove_outside(labels, found, images, count)
+    summary = count.summary(labels)
+    if summary:
+        report(summary)
     return found
 
 
-def _make_annotation(name: str, box: Iterable[Any], ignored: bool = False) -> BoxAnnotation:
-    name, corners = name.strip().lower(), tuple(map(float, box))
-    left, top, right, bottom = corners
-    if not (right > left and bottom > top):
-        raise ValueError(f"no box: {corners}")
-    return BoxAnnotation(CLASS_ALIASES.get(name, name), corners, ignored)
+def _read_folder(
+    labels: Path, images: Mapping[str, Path], count: LabelCount, report: Callable[[str], None]
+) -> dict[str, list[BoxAnnotation]]:
+    voc = {path.stem: path for path in sorted(labels.glob("*.xml"))}
+    bbgt = {Path(path.stem).stem: path for path in sorted(labels.glob("*.*.txt"))}
+    if voc:
+        paths, read = voc, _read_voc
+    elif bbgt:
+        paths, read = bbgt, _read_bbgt
+    else:
+        paths, read = match_by_stem(labels), _read_class_map
+    found, problems = {}, []
+    for name in images:
+        if name in paths:
+            try:
+                found[name] = read(paths[name], count)
+            except UsageError as error:
+                problems.append(str(error))
+    if problems and not found:
+        raise UsageError(problems[0])
+    for problem in problems:
+        report(f"{problem} Its image counts as not labelled.")
+    return found
 
 
-def _read_voc(path: Path) -> list[BoxAnnotation]:
+def _remove_outside(
+    labels: Path,
+    found: Mapping[str, list[BoxAnnotation]],
+    images: Mapping[str, Path],
+    count: LabelCount,
+) -> dict[str, list[BoxAnnotation]]:
+    """Return the labels whose centers are inside their images; refuse those of another size."""
+    inside: dict[str, list[BoxAnnotation]] = {}
+    outside, total = [], 0
+    for name, boxes in found.items():
+        try:
+            height, width = image_size(images[name]) if boxes else (0, 0)
+        except UsageError:  # whoever reads the image reports it
+            height, width = math.inf, math.inf
+        inside[name] = []
+        total += len(boxes)
+        for label in boxes:
+            left, top, right, bottom = label.box
+            row, column = (top + bottom) / 2, (left + right) / 2
+            if 0 <= column <= width and 0 <= row <= height:
+                inside[name].append(label)
+            else:
+                outside.append(
+                    f"image {name} is {height}x{width} (height x width), and a {label.name} is "
+                    f"labelled at row {row:.0f}, column {column:.0f}"
+                )
+    if 2 * len(outside) > total:
+        raise UsageError(
+            f"{len(outside)} of {total} boxes in {labels} are outside their images: {outside[0]}. "
+            "Pass labels of these images, in their pixels (YOLO: in fractions of their size)."
+        )
+    for place in outside:
+        count.boxes -= 1
+        count.pass_over("outside its image", place)
+    return inside
+
+
+def _read_voc(path: Path, count: LabelCount) -> list[BoxAnnotation]:
     try:
-        return [
-            _make_annotation(
-                item.findtext("name", ""),
-                [item.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")],
-                item.findtext("difficult", "0").strip() == "1",
-            )
-            for item in ElementTree.parse(path).iter("object")
-        ]
-    except (ElementTree.ParseError, OSError, TypeError, ValueError) as error:
+        items = list(ElementTree.parse(path).iter("object"))
+    except (ElementTree.ParseError, OSError, ValueError) as error:
         raise UsageError(f"{path} holds no VOC boxes: {error}.") from None
-
-
-def _read_bbgt(path: Path) -> list[BoxAnnotation]:
-    """Read lines of NAME LEFT TOP WIDTH HEIGHT ..., below one that begins with %."""
     found = []
+    for number, item in enumerate(items, 1):
+        with count.label(f"object {number} of {path.name}"):
+            if item.find("bndbox") is None:
+                raise InvalidBoxError("without a box")
+            box = [item.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
+            difficult = item.findtext("difficult", "0").strip() == "1"
+            found.append(make_annotation(item.findtext("name", ""), box, difficult))
+    return found
+
+
+def _read_bbgt(path: Path, count: LabelCount) -> list[BoxAnnotation]:
+    """Read lines of NAME LEFT TOP WIDTH HEIGHT ..., below one that begins with %."""
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.strip() and not line.startswith("%"):
-                name, *numbers = line.split()
-                left, top, width, height = map(float, numbers[:4])
-                found.append(_make_annotation(name, (left, top, left + width, top + height)))
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} holds no boxes of ExDark: {error}.") from None
+    found = []
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.startswith("%"):
+            with count.label(f"line {number} of {path.name}"):
+                name, *numbers = line.split()
+                left, top, width, height = map(float, numbers[:4])
+                box = (left, top, left + width, top + height)
+                found.append(make_annotation(name, box))
     return found
 
 
-def _read_coco(fields: Mapping[str, Any]) -> dict[str, list[BoxAnnotation]]:
+def _read_coco(fields: Mapping[str, Any], count: LabelCount) -> dict[str, list[BoxAnnotation]]:
     classes = {entry["id"]: entry["name"] for entry in fields["categories"]}
     names = {entry["id"]: Path(entry["file_name"]).stem for entry in fields["images"]}
     found: dict[str, list[BoxAnnotation]] = {name: [] for name in names.values()}
-    for entry in fields["annotations"]:
-        left, top, width, height = entry["bbox"]
-        box = (left, top, left + width, top + height)
-        label = _make_annotation(classes[entry["category_id"]], box, bool(entry.get("iscrowd", 0)))
-        found[names[entry["image_id"]]].append(label)
+    for number, entry in enumerate(fields["annotations"], 1):
+        with count.label(f"annotation {number}"):
+            if entry.get("image_id") not in names:
+                raise InvalidBoxError("of an image that is not listed")
+            if entry.get("category_id") not in classes:
+                raise InvalidBoxError("of a category that is not listed")
+            if not entry.get("bbox"):
+                raise InvalidBoxError("without a box")
+            left, top, width, height = map(float, entry["bbox"])
+            box = (left, top, left + width, top + height)
+            is_crowd = bool(entry.get("iscrowd", 0))
+            found[names[entry["image_id"]]].append(
+                make_annotation(classes[entry["category_id"]], box, is_crowd)
+            )
     return found
 
 
-def _read_plain(fields: Mapping[str, Any]) -> dict[str, list[BoxAnnotation]]:
-    return {
-        name: [_make_annotation(entry["cls"], entry["xyxy"]) for entry in entries]
-        for name, entries in fields.items()
-    }
+def _read_plain(fields: Mapping[str, Any], count: LabelCount) -> dict[str, list[BoxAnnotation]]:
+    found: dict[str, list[BoxAnnotation]] = {name: [] for name in fields}
+    for name, entries in fields.items():
+        for number, entry in enumerate(entries, 1):
+            with count.label(f"box {number} of {name}"):
+                if not entry.get("xyxy"):
+                    raise InvalidBoxError("without a box")
+                found[name].append(make_annotation(entry["cls"], entry["xyxy"]))
+    return found
 
 
-def _read_class_map(path: Path) -> list[BoxAnnotation]:
+def _read_class_map(path: Path, count: LabelCount) -> list[BoxAnnotation]:
     class_map = image_io.load_image(path).pixels[..., 0]
     if class_map.max() > 11:
         raise UsageError(
@@ -170,5 +226,6 @@ def _read_class_map(path: Path) -> list[BoxAnnotation]:
         regions = cv2.connectedComponentsWithStats((class_map == value).astype("uint8"))[2][1:]
         for left, top, width, height, area in regions.tolist():
             box = (left, top, left + width, top + height)
-            found.append(_make_annotation(name, box, ignored or area < MIN_REGION_AREA_PX))
+            count.boxes += 1
+            found.append(make_annotation(name, box, ignored or area < MIN_REGION_AREA_PX))
     return found

@@ -12,7 +12,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.evaluation import results, results_table
 from lowlight_tf.evaluation.detection import mean_average_precision
-from lowlight_tf.evaluation.detection.annotations import BoxAnnotation
+from lowlight_tf.evaluation.detection.box_annotation import BoxAnnotation
 from lowlight_tf.evaluation.detection.detector import Detection, Detector
 from lowlight_tf.evaluation.detection.mean_average_precision import DetectionAgreement
 from lowlight_tf.fileio import write_json, write_text
@@ -98,7 +98,7 @@ def evaluate_detection(
 
     Raises:
         UsageError: If there are no pairs, a file cannot be read, only some pairs have an infrared
-            image, an engine needs one that is missing, or a label lies outside its image.
+            image, or an engine needs one that is missing.
     """
     check_detection(engines, pairs)
     detections: dict[str, list[list[Detection]]] = {}
@@ -106,7 +106,6 @@ def evaluate_detection(
     for done, pair in enumerate(pairs, 1):
         rng = np.random.default_rng([SEED, done])
         for kind, image in _image_variants(pair, engines, exposure, rng):
-            _check_labels(pair, labels.get(pair.name, ()), image.shape)
             detections.setdefault(kind, []).append(detector(image))
             if reference_detector is None:
                 continue
@@ -296,18 +295,6 @@ def _is_among(one: Detection, others: Sequence[BoxAnnotation | Detection]) -> bo
         and mean_average_precision.box_iou(np.array([one.box]), np.array(boxes)).max()
         >= SAME_BOX_IOU
     )
-
-
-def _check_labels(pair: Pair, labels: Sequence[BoxAnnotation], shape: tuple[int, ...]) -> None:
-    for label in labels:
-        left, top, right, bottom = label.box
-        across, down = (left + right) / 2, (top + bottom) / 2
-        if not (0 <= across <= shape[1] and 0 <= down <= shape[0]):
-            raise UsageError(
-                f"Image {pair.name} is {shape[0]}x{shape[1]} (height x width). Received a "
-                f"{label.name} labelled at row {down:.0f}, column {across:.0f}. Pass labels in "
-                "pixels of these images."
-            )
 
 
 def _percent(value: float) -> str:

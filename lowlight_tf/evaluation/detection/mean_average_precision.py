@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowlight_tf.evaluation.detection.annotations import BoxAnnotation
+from lowlight_tf.evaluation.detection.box_annotation import BoxAnnotation
 from lowlight_tf.evaluation.detection.detector import Detection
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.evaluation.detection import mean_average_precision
-from lowlight_tf.evaluation.detection.annotations import BoxAnnotation
+from lowlight_tf.evaluation.detection.box_annotation import BoxAnnotation
 from lowlight_tf.evaluation.detection.detector import Detection
 
 
