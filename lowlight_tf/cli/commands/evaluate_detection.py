@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--labels",
         type=Path,
-        help="VOC folder, COCO .json, boxes.json, or folder of ExDark's .txt files or of CamVid's "
-        "class maps (default: Annotations/, boxes.json or label/ next to the images)",
+        help="VOC folder, COCO .json, boxes.json, or folder of .txt files of YOLO or ExDark or of "
+        "CamVid's class maps (default: Annotations/, boxes.json or labels/ next to the images)",
     )
     add("--detector", default="nanodet_g", help="a shipped name, or a .tflite file")
     add(
@@ -116,8 +116,9 @@ def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
         name = data if part == folder else f"{data} {part.name}"
         if (part / "infrared").is_dir():
             return name, pairing.fusion_folder(part)
-        if (part / "image").is_dir():
-            return name, pairing.input_only_folder(part / "image")
+        for images in (part / "image", part / "images"):
+            if images.is_dir():
+                return name, pairing.input_only_folder(split_dir(images, EVAL_DIRS))
     return read_named_pairs(data, args, evaluation_of(), with_targets=False, workdir=Path())
 
 
@@ -148,7 +149,12 @@ def _add_labels(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[l
     classes = {label.name for several in labels.values() for label in several}
     unknown = sorted(classes - set(detector.classes))
     if unknown:
-        print(f"{path}: classes that {detector.name} does not have: {', '.join(unknown)}")
+        numbers = any(name.isdecimal() for name in unknown)
+        hint = "; name the classes in classes.txt, one a line, next to the labels"
+        print(
+            f"{path}: classes that {detector.name} does not have: {', '.join(unknown)}"
+            + hint * numbers
+        )
     if not labels_optional and len(labels) < len(pairs):
         count = len(pairs) - len(labels)
         warn(args.command, f"{count} of {len(pairs)} images have no labels and are left out")

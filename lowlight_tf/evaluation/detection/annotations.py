@@ -1,8 +1,9 @@
-"""Reading box annotations: VOC, COCO, ExDark, plain JSON, and class maps."""
+"""Reading box annotations: VOC, COCO, YOLO, ExDark, plain JSON, and class maps."""
 
+import functools
 import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import cv2
 from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.image_size import image_size
 from lowlight_tf.datasets.pairing import match_by_stem
+from lowlight_tf.evaluation.detection import yolo_labels
 from lowlight_tf.evaluation.detection.box_annotation import (
     BoxAnnotation,
     InvalidBoxError,
@@ -20,7 +22,15 @@ from lowlight_tf.evaluation.detection.box_annotation import (
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import image_io
 
-SIDECAR_NAMES = ("boxes.json", "annotations.json", "Annotations", "Annotation", "label", "labels")
+SIDECAR_NAMES = (
+    "boxes.json",
+    "annotations.json",
+    "_annotations.coco.json",
+    "Annotations",
+    "Annotation",
+    "label",
+    "labels",
+)
 """Names of labels, next to the images or up to two folders above."""
 
 SEGMENTATION_TO_CLASS = {8: ("car", False), 9: ("person", False), 10: ("person", True)}
@@ -31,9 +41,18 @@ MIN_REGION_AREA_PX = 200  # of a region in a class map; boxes of smaller ones ar
 
 
 def find_annotations(image: Path) -> Path | None:
-    """Return the labels of an image, if they have one of the names of `SIDECAR_NAMES`."""
-    paths = (folder / name for folder in image.absolute().parents[:3] for name in SIDECAR_NAMES)
-    return next((path for path in paths if path.exists()), None)
+    """Return the labels of an image, if they have one of the names of `SIDECAR_NAMES`.
+
+    The labels of images/val/a.jpg may be in a subfolder, labels/val; a .txt file may be next to its
+    image.
+    """
+    image = image.absolute()
+    for folder in image.parents[:3]:
+        for path in (folder / name for name in SIDECAR_NAMES):
+            mirrored = path.joinpath(*image.parent.relative_to(folder).parts[1:])
+            if path.exists():
+                return mirrored if mirrored.is_dir() else path
+    return image.parent if image.with_suffix(".txt").is_file() else None
 
 
 def read_annotations(
@@ -46,10 +65,11 @@ def read_annotations(
     are, as in COCO's own evaluation.
 
     Args:
-        labels: A folder of VOC .xml files, of ExDark's .txt files (bbGt, named as the image
-            with its suffix), or of maps of CamVid's 12 classes, whose regions become boxes (cars
-            that touch in the map are one); a .json file of COCO, or one that maps the name of a
-            image to a list of {"cls": name, "xyxy": [left, top, right, bottom]}.
+        labels: A folder of VOC .xml files, of YOLO's .txt files (see `yolo_labels`), of ExDark's
+            .txt files (bbGt, named as the image with its suffix), or of maps of CamVid's 12
+            classes, whose regions become boxes (cars that touch in the map are one); a .json file
+            of COCO, or one that maps the name of a image to a list of {"cls": name, "xyxy":
+            [left, top, right, bottom]}.
         images: Name of the image, without suffix -> its file, in whose pixels the labels are.
         report: Called with one line on what is passed over, and one for each damaged file.
 
@@ -77,8 +97,8 @@ def read_annotations(
     else:
         reason = "a file" if labels.is_file() else "nothing there"
         raise UsageError(
-            "`labels` must be a folder of VOC .xml files, ExDark's .txt files or class maps, or a "
-            f".json file. Received: {labels} ({reason})."
+            "`labels` must be a folder of VOC .xml files, .txt files of YOLO or ExDark or class "
+            f"maps, or a .json file. Received: {labels} ({reason})."
         )
     found = _remove_outside(labels, found, images, count)
     summary = count.summary(labels)
@@ -91,12 +111,16 @@ def _read_folder(
     labels: Path, images: Mapping[str, Path], count: LabelCount, report: Callable[[str], None]
 ) -> dict[str, list[BoxAnnotation]]:
     voc = {path.stem: path for path in sorted(labels.glob("*.xml"))}
-    bbgt = {Path(path.stem).stem: path for path in sorted(labels.glob("*.*.txt"))}
+    texts = {path.stem: path for path in sorted(labels.glob("*.txt")) if path.name != "classes.txt"}
+    for stem, path in list(texts.items()):  # a.png.txt is of a.png
+        if Path(stem).suffix.lower() in image_io.SUFFIXES:
+            texts.setdefault(Path(stem).stem, path)
     if voc:
         paths, read = voc, _read_voc
-    elif bbgt:
-        paths, read = bbgt, _read_bbgt
+    elif texts:
+        paths, read = texts, functools.partial(_read_text, images, yolo_labels.read_classes(labels))
     else:
+        _check_no_json(labels)
         paths, read = match_by_stem(labels), _read_class_map
     found, problems = {}, []
     for name in images:
@@ -165,12 +189,31 @@ def _read_voc(path: Path, count: LabelCount) -> list[BoxAnnotation]:
     return found
 
 
-def _read_bbgt(path: Path, count: LabelCount) -> list[BoxAnnotation]:
-    """Read lines of NAME LEFT TOP WIDTH HEIGHT ..., below one that begins with %."""
+def _check_no_json(labels: Path) -> None:
+    paths = sorted(labels.glob("*.json"))
+    if paths:
+        raise UsageError(
+            f"{labels} is a folder of .json files, of which one has the labels. Pass it: --labels "
+            f"{paths[0]}."
+        )
+
+
+def _read_text(
+    images: Mapping[str, Path], classes: yolo_labels.YoloClasses, path: Path, count: LabelCount
+) -> list[BoxAnnotation]:
+    """Read a file of YOLO or of ExDark, whose lines begin with a name."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} holds no boxes of ExDark: {error}.") from None
+        raise UsageError(f"{path} holds no boxes: {error}.") from None
+    if yolo_labels.is_yolo(lines):
+        name = path.stem if path.stem in images else Path(path.stem).stem
+        return yolo_labels.read_yolo(path, lines, image_size(images[name]), classes, count)
+    return _read_bbgt(path, lines, count)
+
+
+def _read_bbgt(path: Path, lines: Sequence[str], count: LabelCount) -> list[BoxAnnotation]:
+    """Read lines of NAME LEFT TOP WIDTH HEIGHT ..., below one that begins with %."""
     found = []
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.startswith("%"):

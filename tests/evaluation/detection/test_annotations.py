@@ -119,6 +119,23 @@ def test_annotations_are_found_next_to_images(tmp_path):
     assert annotations.find_annotations(image) == tmp_path / "test" / "boxes.json"
 
 
+def test_yolo_labels_are_found_where_its_trainers_look(tmp_path):
+    image = tmp_path / "set" / "images" / "val" / "a.png"
+    image.parent.mkdir(parents=True)
+    image.with_suffix(".txt").touch()
+    assert annotations.find_annotations(image) == image.parent
+    (tmp_path / "set" / "labels").mkdir()
+    assert annotations.find_annotations(image) == tmp_path / "set" / "labels"
+    (tmp_path / "set" / "labels" / "val").mkdir()
+    assert annotations.find_annotations(image) == tmp_path / "set" / "labels" / "val"
+
+
+def test_of_a_folder_of_json_files_one_is_asked_for(labels):
+    (labels / "instances_val2017.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"Pass it: --labels .*instances_val2017\.json"):
+        read(labels, "a")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -134,7 +151,7 @@ def test_annotations_are_found_next_to_images(tmp_path):
             "1 without area; the first is box 1 of a",
         ),
         ("a.json", '{"annotations": []}', "holds no boxes"),
-        ("a.txt", "", "VOC .xml files, ExDark's .txt files or class maps, or a .json file"),
+        ("a.txt", "", ".txt files of YOLO or ExDark or class maps, or a .json file"),
         ("folder/a.xml", "<annotation>", "holds no VOC boxes"),
         ("folder/a.xml", "<a><object><name>car</name></object></a>", "1 without a box"),
     ],
