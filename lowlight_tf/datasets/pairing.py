@@ -160,7 +160,9 @@ def match_by_stem(
     return images
 
 
-def check_sizes(pairs: Sequence[Pair], *, crop_size: int | None = None) -> None:
+def check_sizes(
+    pairs: Sequence[Pair], *, crop_size: int | None = None, crop_name: str = "crop_size"
+) -> None:
     """Check that the images of each pair have one size, and that a crop fits into them.
 
     For most formats only file headers are read: thousands of pairs take about a second.
@@ -168,6 +170,7 @@ def check_sizes(pairs: Sequence[Pair], *, crop_size: int | None = None) -> None:
     Args:
         pairs: Pairs to check.
         crop_size: Side (pixels) of the square crop of each image.
+        crop_name: What that setting is called.
 
     Raises:
         UsageError: For the first such pair, with both sizes.
@@ -187,8 +190,8 @@ def check_sizes(pairs: Sequence[Pair], *, crop_size: int | None = None) -> None:
                     )
             if crop_size and crop_size > min(height, width):
                 raise UsageError(
-                    f"`crop_size` must fit into every image. Received: crop_size={crop_size}, but "
-                    f"{first} is {height}x{width} (height x width). Pass at most "
+                    f"`{crop_name}` must fit into every image. Received: {crop_name}={crop_size}, "
+                    f"but {first} is {height}x{width} (height x width). Pass at most "
                     f"{min(height, width)}, or remove the small images."
                 )
 

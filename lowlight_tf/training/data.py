@@ -92,9 +92,11 @@ def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
     elif not val:
         train, val = group_split(train, training.validation_split, recipe.seed)
     pipeline = recipe.pipeline
-    late_crop = pipeline.progressive_crop_size if pipeline.progressive_start < 1 else 0
-    crop = max(pipeline.crop_size, late_crop)
-    pairing.check_sizes(train, crop_size=task.min_image_size(crop))
+    crops = {"crop_size": pipeline.crop_size}
+    if pipeline.progressive_start < 1:
+        crops["progressive_crop_size"] = pipeline.progressive_crop_size
+    largest = max(crops, key=crops.__getitem__)
+    pairing.check_sizes(train, crop_size=task.min_image_size(crops[largest]), crop_name=largest)
     pairing.check_sizes(val)
     check_leakage(train, val)
     return TrainingData(train, val, licenses)

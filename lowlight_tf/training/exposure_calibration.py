@@ -66,6 +66,19 @@ class ExposureFit:
     after: float
 
 
+def check_calibration(model: keras.Model) -> None:
+    """Refuse a model without an exposure layer to fit.
+
+    Raises:
+        UsageError: If the model has no such layers.
+    """
+    if not {*LIFT_LAYERS, *LIFT_LAYERS.values()} <= {layer.name for layer in model.layers}:
+        raise UsageError(
+            "`training.calibrate_exposure` needs a model with the layers "
+            f"{', '.join(LIFT_LAYERS)}. Received: {model.name}."
+        )
+
+
 def fit_exposure(
     model: keras.Model,
     contract: Contract,
@@ -96,11 +109,7 @@ def fit_exposure(
     Reference:
         Hoerl and Kennard, "Ridge Regression", Technometrics 12, 1970.
     """
-    if not {*LIFT_LAYERS, *LIFT_LAYERS.values()} <= {layer.name for layer in model.layers}:
-        raise UsageError(
-            "`training.calibrate_exposure` needs a model with the layers "
-            f"{', '.join(LIFT_LAYERS)}. Received: {model.name}."
-        )
+    check_calibration(model)
     factors = exposure_normalization_factors(PairCache(pairs), normalize_target_exposure)
     gain_of_target = {pair.target: (pair, 1 / f) for pair, f in zip(pairs, factors, strict=True)}
     samples = [(pair, gain) for pair, gain in gain_of_target.values() if pair.inputs]

@@ -130,6 +130,8 @@ def test_a_crop_larger_than_an_image_is_rejected(write_image, tmp_path):
     check_sizes(pair_folder(tmp_path), crop_size=12)
     with pytest.raises(UsageError, match=r"crop_size=13.*12x20.*at most 12"):
         check_sizes(pair_folder(tmp_path), crop_size=13)
+    with pytest.raises(UsageError, match=r"`late` must fit.*late=13"):
+        check_sizes(pair_folder(tmp_path), crop_size=13, crop_name="late")
 
 
 def test_images_that_are_resized_may_have_different_sizes(write_image, tmp_path):

@@ -87,6 +87,18 @@ def test_a_run_ends_with_the_fit_and_reports_it(streets, tmp_path, capsys):
     assert '"ridge"' in (run / "training.json").read_text()
 
 
+def test_a_run_of_too_few_pairs_is_trained_without_the_fit_and_says_so(streets, tmp_path, capsys):
+    for side in ("low", "high"):
+        (tmp_path / "few" / side).mkdir(parents=True)
+        for path in sorted((streets / side).iterdir())[:4]:
+            (tmp_path / "few" / side / path.name).write_bytes(path.read_bytes())
+    small = [f"options.{option}={value}" for option, value in SMALL.items()]
+    small += ["pipeline.crop_size=16", "pipeline.progressive_start=1.0", "training.steps=1"]
+    recipe = Recipe.load("dashcam_net_nano").replace([*small, f"data=['{tmp_path / 'few'}']"])
+    assert (train(recipe, tmp_path / "run") / "model.keras").is_file()
+    assert "exposure is not calibrated: that needs 10 pairs" in capsys.readouterr().out
+
+
 def test_a_model_or_data_that_cannot_be_fitted_are_refused(streets):
     pairs = pair_folder(streets)
     with pytest.raises(UsageError, match="at least 10 pairs"):

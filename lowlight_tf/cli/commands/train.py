@@ -32,6 +32,9 @@ RECIPE_KEYS = {  # flag -> key of the recipe
     "data_root": "data_root",
 }
 
+BOUNDED_KEYS = {"crop_size": "progressive_crop_size", "batch_size": "progressive_batch_size"}
+"""Flag -> key of the recipe's pipeline for the later steps, which the flag bounds, too."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
@@ -65,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--output", type=Path, help="run folder to write (default: runs/RECIPE)")
     add("--resume", action="store_true", help="resume from the newest checkpoint in --output")
-    add("--batch-size", type=int, help="pairs in a batch")
+    add("--batch-size", type=int, help="pairs in a batch; progressive learning takes no more")
     add("--learning-rate", type=float, help="highest learning rate of Adam")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, help="batches to train on")
@@ -75,7 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--crop-size",
         former=("--crop",),
         type=int,
-        help="side of the square cut from each image (pixels); 0: the full image",
+        help="side of the square cut from each image (pixels), which progressive learning does not "
+        "exceed; 0: the full image",
     )
     add("--seed", type=int, help="of weights, order and augmentation")
     for flag, former, what in (
@@ -132,7 +136,20 @@ def build_recipe(args: argparse.Namespace) -> "Recipe":
         settings.append(f"data={args.data!r}")
     if args.synthesize_night:
         settings.append("pipeline.synthesize_night=true")
+    settings += _bound_later_steps(args, recipe)
     return recipe.replace([*settings, *args.set])
+
+
+def _bound_later_steps(args: argparse.Namespace, recipe: "Recipe") -> list[str]:
+    """Return the settings of progressive learning that a flag bounds."""
+    settings = []
+    for flag, key in BOUNDED_KEYS.items():
+        bound, later = getattr(args, flag), getattr(recipe.pipeline, key)
+        if bound is not None and later > bound and recipe.pipeline.progressive_start < 1:
+            settings.append(f"pipeline.{key}={bound}")
+            if not any(key in setting for setting in args.set):
+                print(f"{key}={bound}: --{flag.replace('_', '-')} bounds the recipe's {later} too")
+    return settings
 
 
 def _check_split(split: str) -> None:

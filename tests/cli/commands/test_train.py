@@ -56,6 +56,19 @@ def test_former_flags_are_accepted_and_not_documented(former, today, capsys):
     assert today.split("=")[0] in documented
 
 
+def test_flags_bound_the_later_steps_of_progressive_learning(capsys):
+    nano = "--recipe=dashcam_net_nano"
+    built = recipe(nano, "--crop=64", "--batch-size=2").pipeline
+    assert (built.crop_size, built.progressive_crop_size) == (64, 64)
+    assert (built.batch_size, built.progressive_batch_size) == (2, 2)
+    assert "--crop-size bounds the recipe's 256 too" in capsys.readouterr().out
+    built = recipe(nano, "--crop-size=512", "--batch-size=8").pipeline
+    assert (built.progressive_crop_size, built.progressive_batch_size) == (256, 4)
+    assert recipe(nano, "--crop-size=0").pipeline.progressive_crop_size == 0
+    wanted = recipe(nano, "--crop-size=64", "--set", "pipeline.progressive_crop_size=96").pipeline
+    assert wanted.progressive_crop_size == 96
+
+
 @pytest.mark.parametrize("flag", ["--split=0.7", "--validation-split=0.3"])
 def test_a_fraction_takes_the_place_of_the_split_file_of_a_recipe(flag, tmp_path):
     path = tmp_path / "split.toml"
