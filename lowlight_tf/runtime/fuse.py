@@ -10,6 +10,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.registration.infrared import to_single_channel
 from lowlight_tf.imaging.registration.pair_preprocessing import (
+    SIZE_HINT,
     PairPreprocessing,
     preprocess_pair,
     stretch_contrast,
@@ -71,7 +72,7 @@ def fuse(
         (height, width), (rows, columns) = visible.shape[:2], infrared.shape[:2]
         raise UsageError(
             f"The cameras' images must be of one size. Received: visible {height}x{width}, "
-            f"infrared {rows}x{columns} (height x width). Align them."
+            f"infrared {rows}x{columns} (height x width). {SIZE_HINT}"
         )
     luma = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)[..., None]
     # A stretched 8-bit result would have gaps between its gray levels.

@@ -13,7 +13,11 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.dtypes import img_as_float32, img_as_uint8
-from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
+from lowlight_tf.imaging.registration.pair_preprocessing import (
+    SIZE_HINT,
+    PairPreprocessing,
+    preprocess_pair,
+)
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
@@ -335,7 +339,6 @@ def _check_video_preprocessing(
         (height, width), (rows, columns) = visible.size, infrared.size
         raise UsageError(
             f"The two videos must be of one size. Received: {visible.name} {height}x{width}, "
-            f"{infrared.name} {rows}x{columns} (height x width). Pass --align with the rig that "
-            "`lowlight-tf calibrate` wrote."
+            f"{infrared.name} {rows}x{columns} (height x width). {SIZE_HINT}"
         )
     return dataclasses.replace(preprocessing, size="visible") if resizes else preprocessing

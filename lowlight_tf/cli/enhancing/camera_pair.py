@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "content (default: that of the model's card, usually none)",
     )
     add(
+        "--resize-infrared",
+        action="store_true",
+        help="resize infrared images to the size of the visible ones: both cameras have the same "
+        "field of view",
+    )
+    add(
         "--sync-tolerance",
         former=("--tolerance",),
         type=float,
@@ -68,10 +74,10 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
 
     task_of(engine.contract).check_model(engine.contract)
     if engine.contract.task != "fuse":
-        if args.infrared or args.align:
+        if args.infrared or args.align or args.resize_infrared:
             raise UsageError(
-                f"{engine.name} takes the images of one camera. Leave out --infrared and "
-                "--align, or pass a fusion --model."
+                f"{engine.name} takes the images of one camera. Leave out --infrared, --align and "
+                "--resize-infrared, or pass a fusion --model."
             )
         return
     if not args.infrared:
@@ -85,20 +91,21 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
 
 
 def preprocessing_for(engine: "Engine", args: argparse.Namespace) -> "PairPreprocessing | None":
-    """Return the preprocessing of two images: the engine's own, with the alignment of --align.
+    """Return the preprocessing of two images: the engine's own, with --align and --resize-infrared.
 
     Raises:
         UsageError: If there is no such alignment method, or the rig cannot be read.
     """
-    if not args.align:
+    if not args.align and not args.resize_infrared:
         return engine.preprocessing
     from lowlight_tf.imaging.registration.camera_rig import CameraRig
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 
-    if _is_rig(args.align):
-        CameraRig.load(Path(args.align))
     own = engine.preprocessing or PairPreprocessing()
-    return dataclasses.replace(own, align=args.align, size="visible")
+    align = args.align or own.align
+    if _is_rig(align):
+        CameraRig.load(Path(align))
+    return dataclasses.replace(own, align=align, size="visible")
 
 
 def _is_rig(align: str) -> bool:

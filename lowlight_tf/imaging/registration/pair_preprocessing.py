@@ -14,6 +14,13 @@ from lowlight_tf.imaging.registration.alignment import METHODS, register_pair, w
 from lowlight_tf.imaging.registration.camera_rig import CameraRig
 from lowlight_tf.imaging.resize import resize_image
 
+SIZE_HINT = (
+    "If they have the same field of view, pass --resize-infrared (in Python "
+    'PairPreprocessing(size="visible")); else pass --align with the rig that `lowlight-tf '
+    "calibrate` wrote."
+)
+"""What to do about two cameras of different sizes."""
+
 MAX_CONTRAST_GAIN = 4.0
 """Upper limit of the contrast gain of `stretch_contrast`: nearly flat images are mostly noise."""
 
@@ -151,8 +158,7 @@ def _register(
     if preprocessing.size == "same" and not has_rig and visible.shape[:2] != infrared.shape[:2]:
         raise UsageError(
             "The visible and the infrared image must have one size. Received: "
-            f"{_size_text(visible)} and {_size_text(infrared)} (height x width). If they have the "
-            "same field of view, set `size` to visible or infrared; else calibrate the rig."
+            f"{_size_text(visible)} and {_size_text(infrared)} (height x width). {SIZE_HINT}"
         )
     if preprocessing.size == "infrared":
         visible = resize_image(visible, infrared.shape[:2])

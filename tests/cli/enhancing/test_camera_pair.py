@@ -96,11 +96,27 @@ def test_a_rig_aligns_infrared_images_of_another_size(fuse, tmp_path, rng):
     assert result[:, :7].max() == 0  # there the infrared camera shows nothing
 
 
+def test_infrared_images_of_the_same_field_and_another_size_are_resized(
+    fuse, tmp_path, rng, capsys
+):
+    visible = write_image(tmp_path / "a.png", rng, gray=True)
+    infrared = write_image(tmp_path / "b.png", rng, gray=True, shape=(12, 16))
+    words = (visible, "--infrared", infrared, "--model", "infrared")
+    assert fuse(*words) == 2
+    assert "pass --resize-infrared" in capsys.readouterr().err
+    assert fuse(*words, "--resize-infrared") == 0
+    result = read_gray(tmp_path / "out/a.png")
+    assert result.shape == SHAPE
+    expected = cv2.resize(np.uint8(read_gray(infrared)), SHAPE[::-1]).astype(int)
+    assert np.abs(result - expected).mean() < 8
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "average fuses the images of two cameras. Pass --infrared"),
         (["--model", "dashcam_net_nano", "--infrared", "b.png"], "the images of one camera"),
+        (["--model", "dashcam_net_nano", "--resize-infrared"], "the images of one camera"),
         (["--infrared", "b.png", "--align", "rig"], "`align` must be none, phase"),
         (["--infrared", "b.png", "--align", "rig.json"], "rig.json cannot be read"),
         (["--infrared", "empty"], "No image in empty"),
@@ -148,6 +164,23 @@ def test_two_videos_are_fused_and_a_lost_camera_is_reported(tmp_path, capsys):
     assert len(frames) == 12
     assert frames[2].mean() == pytest.approx(105, abs=4)
     assert frames[9][8:].mean() == pytest.approx(60, abs=4)
+
+
+def test_an_infrared_video_of_the_same_field_and_another_size_is_resized(tmp_path, capsys):
+    pytest.importorskip("av")
+    from tests.clips import make_frame, read_frames, write_video
+
+    frames = [make_frame(step) for step in range(4)]
+    visible = write_video(tmp_path / "v.mp4", frames)
+    infrared = write_video(tmp_path / "i.mp4", [frame[: len(frame) // 4 * 2] for frame in frames])
+    words = ["enhance", str(visible), "--infrared", str(infrared), "--model=average"]
+    words += ["--output", str(tmp_path / "out.mp4")]
+    assert main(words) == 2
+    assert "pass --resize-infrared" in capsys.readouterr().err
+    assert main([*words, "--resize-infrared"]) == 0
+    results, _ = read_frames(tmp_path / "out.mp4")
+    assert len(results) == 4
+    assert results[0].shape == frames[0].shape
 
 
 @pytest.mark.parametrize(
