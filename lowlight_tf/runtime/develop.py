@@ -91,10 +91,32 @@ def auto_exposure_ratio(
     """
     step = int(np.ceil((image.raw_values[..., 0].size / MEAN_SAMPLES) ** 0.5))
     light = image.metadata.normalize(image.raw_values[::step, ::step])
+    return _ratio_to_mid_gray(
+        lambda ratio: raw_image.amplify(light, image.metadata, ratio).mean(), cap
+    )
+
+
+def auto_linear_ratio(
+    light: np.ndarray, *, cap: float | None = raw_image.MAX_EXPOSURE_RATIO
+) -> float:
+    """Return the ratio that brings the mean of white-balanced light to `MID_GRAY`.
+
+    Args:
+        light: As `linear_raw.sample_linear_light` returns it.
+        cap: As of `auto_exposure_ratio`.
+
+    Returns:
+        At least 1.
+    """
+    return _ratio_to_mid_gray(lambda ratio: np.minimum(light * ratio, 1).mean(), cap)
+
+
+def _ratio_to_mid_gray(mean_at: Callable[[float], float], cap: float | None) -> float:
+    """Return the ratio with this mean, given the mean at a ratio, which rises with it."""
     low, high = 1.0, MAX_RATIO if cap is None else cap
-    while high / low > 1.005:  # bisection: the mean rises with the ratio
+    while high / low > 1.005:  # bisection
         middle = (low * high) ** 0.5
-        if raw_image.amplify(light, image.metadata, middle).mean() < MID_GRAY:
+        if mean_at(middle) < MID_GRAY:
             low = middle
         else:
             high = middle

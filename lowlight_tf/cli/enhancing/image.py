@@ -113,14 +113,20 @@ def _develop(
     bar: ProgressBar,
     report_progress: ReportProgress,
 ) -> "LoadedImage":
+    from lowlight_tf.imaging import dtypes
     from lowlight_tf.imaging.image_io import LoadedImage
+    from lowlight_tf.imaging.raw.raw_image import NoMosaicError
     from lowlight_tf.runtime.develop import develop
 
-    image = raw.read(job.source, args)
+    dtype = _dtype_of_file(job.target)
+    try:
+        image = raw.read(job.source, args)
+    except NoMosaicError:
+        developed, _ = raw.develop_linear(engine, job.source, args, bar)
+        return LoadedImage(dtypes.convert_dtype(developed, dtype))
     ratio = raw.ratio_for(image, job.source.name, args, bar)
     if args.explain:
         _write_maps(engine, job.target, args, image, ratio=ratio)
-    dtype = _dtype_of_file(job.target)
     return LoadedImage(develop(engine, image, ratio=ratio, dtype=dtype, progress=report_progress))
 
 

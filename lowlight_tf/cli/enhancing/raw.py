@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lowlight_tf.imaging.raw.raw_image import RawImage
     from lowlight_tf.runtime.engine import Engine
 
+LIBRAW_CURVES = {"libraw": "srgb", "libraw_bt709": "bt709"}
+"""Baseline -> its tone curve."""
+
 DEFAULT_FPS = 25.0  # of a video that is made of RAW files
 
 
@@ -110,13 +113,64 @@ def ratio_for(image: "RawImage", name: str, args: argparse.Namespace, bar: Progr
     from lowlight_tf.runtime.develop import auto_exposure_ratio
 
     ratio = ratio_from_flags(args)
-    if ratio is not None:
-        return ratio
-    cap = None if args.no_ratio_cap else raw_image.MAX_EXPOSURE_RATIO
-    ratio = auto_exposure_ratio(image, cap=cap)
+    if ratio is None:
+        cap = None if args.no_ratio_cap else raw_image.MAX_EXPOSURE_RATIO
+        ratio = auto_exposure_ratio(image, cap=cap)
+        _report_ratio(ratio, name, bar)
+    return ratio
+
+
+def _report_ratio(ratio: float, name: str, bar: ProgressBar) -> None:
     bar.clear()
     warn("enhance", f"{name}: amplified {ratio:.4g} times, to middle gray. See --exposure-ratio.")
-    return ratio
+
+
+def develop_linear(
+    engine: "Engine",
+    source: Path,
+    args: argparse.Namespace,
+    bar: ProgressBar,
+    *,
+    ratio: float | None = None,
+) -> "tuple[np.ndarray, float]":
+    """Develop a file without a mosaic by LibRaw: linear DNG, or of a monochrome sensor.
+
+    LibRaw takes the place of the default model, which needs a mosaic.
+
+    Args:
+        engine: The model of RAW files.
+        source: The file.
+        args: The flags of the command.
+        bar: Where progress is shown.
+        ratio: Exposure ratio; None for that of the flags, or the automatic one.
+
+    Returns:
+        (H, W, 3) uint16 sRGB, upright, and the ratio.
+
+    Raises:
+        UsageError: If another model of mosaics is named, or the file cannot be read.
+    """
+    from lowlight_tf.imaging.raw import linear_raw, raw_image
+    from lowlight_tf.runtime.develop import auto_linear_ratio
+
+    if args.black_level is not None:
+        raise UsageError(f"{source} has no mosaic of color filters. Leave out --black-level.")
+    if engine.name not in LIBRAW_CURVES:
+        if args.model or args.checkpoint_dir:
+            raise UsageError(
+                f"{source} has no mosaic of color filters (linear DNG, monochrome); {engine.name} "
+                "needs one. Pass --model libraw, or a model of images, such as tiny."
+            )
+        bar.clear()
+        warn("enhance", f"{source.name}: no mosaic: developed by LibRaw, not {engine.name}")
+    ratio = ratio or ratio_from_flags(args)
+    if ratio is None:
+        cap = None if args.no_ratio_cap else raw_image.MAX_EXPOSURE_RATIO
+        ratio = auto_linear_ratio(linear_raw.sample_linear_light(source), cap=cap)
+        _report_ratio(ratio, source.name, bar)
+    curve = LIBRAW_CURVES.get(engine.name, "srgb")
+    developed = raw_image.develop_with_libraw(source, ratio=ratio, curve=curve, upright=True)
+    return developed, ratio
 
 
 def develop_with_libraw(source: Path, args: argparse.Namespace) -> "np.ndarray":
@@ -207,15 +261,22 @@ def _develop_frames(
     """Yield the index and the image of each file that can be developed; warn of the others."""
     import numpy as np
 
+    from lowlight_tf.imaging import dtypes
+    from lowlight_tf.imaging.raw import raw_image
     from lowlight_tf.runtime.develop import develop
 
     ratio = size = None
     for index, source in enumerate(sources):
         bar.show(index, source.name)
         try:
-            raw_image = read(source, args)
-            ratio = ratio or ratio_for(raw_image, source.name, args, bar)
-            image = develop(engine, raw_image, ratio=ratio, dtype=np.uint8)
+            try:
+                mosaic = read(source, args)
+            except raw_image.NoMosaicError:
+                image, ratio = develop_linear(engine, source, args, bar, ratio=ratio)
+                image = dtypes.img_as_uint8(image)
+            else:
+                ratio = ratio or ratio_for(mosaic, source.name, args, bar)
+                image = develop(engine, mosaic, ratio=ratio, dtype=np.uint8)
             size = size or image.shape[:2]
             if image.shape[:2] != size:
                 raise _size_error(source, image.shape[:2], size)

@@ -1,11 +1,7 @@
 """RAW files: packed raw values, (h, w, 4) or (h, w, 9), and the metadata of the camera."""
 
-import contextlib
 import dataclasses
-import io
-import os
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +11,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import cfa
+from lowlight_tf.imaging.raw.libraw import open_raw
 from lowlight_tf.legacy_names import RAW_METADATA_FIELDS, rename_keys
 
 SUFFIXES = (
@@ -39,7 +36,9 @@ SRGB_TO_XYZ = np.array(  # IEC 61966-2-1: linear sRGB to XYZ (D65)
     ]
 )
 
-_STDERR_LOCK = threading.Lock()  # standard error is shared by all threads
+
+class NoMosaicError(UsageError):
+    """Every pixel of a RAW file has all colors, or none: `develop_with_libraw` takes it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,11 +168,12 @@ def read_raw(path: Path, *, black_level: float | None = None) -> RawImage:
         black_level: Raw value of black, in place of the file's. 0 for cameras that subtract it.
 
     Raises:
+        NoMosaicError: If every pixel of the file has all colors (linear DNG), or none.
         UsageError: If rawpy is missing; if the file is missing, truncated or no RAW file, its color
             filters are neither Bayer's nor X-Trans's, or it contains no black level and none is
             given.
     """
-    with _open_raw(path) as file:
+    with open_raw(path) as file:
         pattern, indices = _read_cfa_pattern(file, path)
         blacks = file.black_level_per_channel if black_level is None else [black_level] * 4
         if black_level is None and not any(blacks):
@@ -192,7 +192,7 @@ def read_raw(path: Path, *, black_level: float | None = None) -> RawImage:
             size=tuple(file.raw_image_visible.shape),
             black_level=tuple(float(blacks[index]) for index in channels),
             white_level=tuple(float(whites[index]) for index in channels),
-            camera_wb=_read_white_balance(file),
+            camera_wb=read_white_balance(file),
             color_matrix=tuple(map(tuple, _read_color_matrix(file).tolist())),
             exposure_time=float(file.other.shutter_speed) or None,
             iso=float(file.other.iso_speed) or None,
@@ -209,7 +209,7 @@ def read_raw_size(path: Path) -> tuple[int, int]:
     Raises:
         UsageError: If rawpy is missing, or the file is missing or no RAW file.
     """
-    with _open_raw(path, unpack=False) as file:
+    with open_raw(path, unpack=False) as file:
         size = file.sizes.height, file.sizes.width
         return size[::-1] if EXIF_ORIENTATIONS[file.sizes.flip] >= 5 else size
 
@@ -233,8 +233,8 @@ def develop_with_libraw(
     """
     checks.check_positive("ratio", ratio)
     checks.check_choice("curve", curve, TONE_CURVES)
-    with _open_raw(source) as file:
-        return file.postprocess(
+    with open_raw(source) as file:
+        developed = file.postprocess(
             use_camera_wb=True,
             no_auto_bright=True,
             output_bps=16,
@@ -242,6 +242,7 @@ def develop_with_libraw(
             gamma=TONE_CURVES[curve],
             user_flip=None if upright else 0,
         )
+    return developed if developed.shape[2] == 3 else developed.repeat(3, axis=2)  # monochrome
 
 
 def exposure_ratio(
@@ -307,6 +308,22 @@ def channel_white_levels(per_channel: Sequence[float] | None, default: float) ->
     return [level or default for level in per_channel or (0,) * 4]
 
 
+def read_white_balance(file: Any) -> tuple[float, float, float]:
+    """Return the camera's white balance, or that of daylight if the file contains none.
+
+    Args:
+        file: An open `rawpy.RawPy`.
+
+    Returns:
+        Gains of red, green and blue; that of green is 1.
+    """
+    for gains in (file.camera_whitebalance, file.daylight_whitebalance):
+        red, green, blue = gains[:3]
+        if min(red, green, blue) > 0:
+            return red / green, 1.0, blue / green
+    return 1.0, 1.0, 1.0
+
+
 def compute_color_matrix(xyz_to_camera: np.ndarray) -> np.ndarray:
     """Compute the matrix from white-balanced camera colors to linear sRGB, (3, 3) -> (3, 3).
 
@@ -321,63 +338,15 @@ def compute_color_matrix(xyz_to_camera: np.ndarray) -> np.ndarray:
     return np.linalg.inv(srgb_to_camera / srgb_to_camera.sum(axis=1, keepdims=True))
 
 
-@contextlib.contextmanager
-def _open_raw(source: Path | bytes, *, unpack: bool = True) -> Iterator[Any]:
-    """Yield the open `rawpy.RawPy` of a file or of its content."""
-    try:
-        import rawpy
-    except ImportError:
-        raise UsageError(
-            "RAW files need rawpy, which is not installed. Run: pip install 'lowlight_tf[raw]'."
-        ) from None
-    in_memory = isinstance(source, bytes)
-    name = "The RAW file" if in_memory else source
-    if not in_memory and not source.is_file():
-        raise UsageError(f"{source} is no file. Name a RAW file that exists.")
-    try:
-        with contextlib.ExitStack() as stack:
-            with _STDERR_LOCK, _silence_stderr():
-                file = rawpy.imread(io.BytesIO(source) if in_memory else str(source))
-                stack.enter_context(file)
-                if unpack:
-                    _ = file.raw_image_visible  # unpacks, and so fails if truncated
-            yield file
-    except (rawpy.LibRawFileUnsupportedError, rawpy.NotSupportedError):
-        raise UsageError(
-            f"{name} is not a RAW file that LibRaw supports. Use a model of images, without a "
-            "ratio, for JPEG, PNG or TIFF; convert the RAW file of a new camera to DNG."
-        ) from None
-    except rawpy.LibRawError as error:
-        raise UsageError(
-            f"{name} is truncated or damaged: {_error_text(error)}. Copy it again."
-        ) from None
-
-
-@contextlib.contextmanager
-def _silence_stderr() -> Iterator[None]:
-    """Redirect standard error: LibRaw prints errors that are raised as exceptions as well."""
-    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
-
-
-def _error_text(error: Exception) -> str:
-    (reason,) = error.args or ("unreadable",)
-    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-
-
 def _read_cfa_pattern(file: Any, path: Path) -> tuple[str, np.ndarray]:
     """Return the filter colors at the top left corner, and LibRaw's indices of them."""
     names, pattern = file.color_desc.decode("ascii", "replace"), file.raw_pattern
     if pattern is None or file.num_colors != 3 or pattern.shape not in ((2, 2), (6, 6)):
-        raise UsageError(
-            f"{path} has color filters that are neither Bayer's nor X-Trans's "
-            f"({file.num_colors} colors, {names!r}). Develop it with the camera's own program."
+        kind = NoMosaicError if pattern is None or file.num_colors == 1 else UsageError
+        raise kind(
+            f"{path} has {_describe_colors(file, pattern, names)}, not a mosaic of Bayer's or "
+            "X-Trans's color filters. Use `enhance` with a --model of images, such as tiny, for "
+            "which LibRaw develops the file."
         )
     top, left = file.sizes.top_margin, file.sizes.left_margin
     rows, columns = pattern.shape
@@ -392,13 +361,12 @@ def _read_cfa_pattern(file: Any, path: Path) -> tuple[str, np.ndarray]:
     return colors, indices
 
 
-def _read_white_balance(file: Any) -> tuple[float, float, float]:
-    """Return the camera's white balance, or that of daylight if the file contains none."""
-    for gains in (file.camera_whitebalance, file.daylight_whitebalance):
-        red, green, blue = gains[:3]
-        if min(red, green, blue) > 0:
-            return red / green, 1.0, blue / green
-    return 1.0, 1.0, 1.0
+def _describe_colors(file: Any, pattern: np.ndarray | None, names: str) -> str:
+    if file.num_colors == 1:
+        return "no color filters"
+    if pattern is None:
+        return f"{file.num_colors} colors in each pixel (linear DNG)"
+    return f"color filters of {file.num_colors} colors, {names!r}"
 
 
 def _read_color_matrix(file: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ from lowlight_tf.imaging.formats import dng
 from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.loading import load_model
+from tests.imaging.raw.linear_dng import write_linear_dng
 
 pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
 
@@ -163,6 +164,59 @@ def test_an_image_model_skips_raw_files_next_to_images(enhance, tmp_path, capsys
     assert enhance(tmp_path / "both", tmp_path / "raws", model="gamma") == 0
     found = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert found == ["a.jpg", "b.png"]
+
+
+@pytest.fixture
+def linear(tmp_path):
+    """A linear DNG: dark, red growing to the right and blue downwards."""
+    rows, columns = np.mgrid[0:32, 0:48]
+    pixels = np.stack([columns * 20, np.full((32, 48), 500), rows * 25], axis=2)
+    return write_linear_dng(tmp_path / "linear.dng", pixels.astype(np.uint16), orientation=6)
+
+
+def test_linear_dng_is_developed_by_libraw(enhance, linear, tmp_path, capsys):
+    assert enhance(linear, "--ratio", 30, output=tmp_path / "a.png") == 0
+    expected = raw_image.develop_with_libraw(linear, ratio=30, curve="srgb", upright=True)
+    assert expected.shape == (48, 32, 3)
+    np.testing.assert_array_equal(read_pixels(tmp_path / "a.png")[..., ::-1], expected)
+    assert capsys.readouterr().err == ""
+    assert enhance(linear, output=tmp_path / "b.png") == 0
+    assert "to middle gray" in capsys.readouterr().err
+    light = (read_pixels(tmp_path / "b.png") / 65535 + 0.055) / 1.055
+    assert (light**2.4).mean() == pytest.approx(0.18, rel=0.15)
+
+
+def test_linear_dng_takes_libraw_where_no_model_is_named(linear, tmp_path, capsys):
+    out = tmp_path / "a.png"
+    assert main(["enhance", str(linear), "--output", str(out)]) == 0
+    assert "no mosaic: developed by LibRaw, not attention_unet" in capsys.readouterr().err
+    assert read_pixels(out).dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    ("words", "model", "reason"),
+    [
+        ([], "attention_unet", "Pass --model libraw, or a model of images, such as tiny."),
+        (["--black", 512], "libraw", "no mosaic of color filters. Leave out --black-level"),
+    ],
+)
+def test_what_linear_dng_cannot_do_is_said_in_one_line(
+    words, model, reason, enhance, linear, capsys
+):
+    assert enhance(linear, *words, model=model) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("lowlight-tf enhance: ") == 1
+
+
+def test_linear_dng_files_become_a_video(enhance, linear, tmp_path, capsys):
+    pytest.importorskip("av", reason="PyAV is not installed ([video] extra)")
+    second = tmp_path / "second.dng"
+    second.write_bytes(linear.read_bytes())
+    assert enhance(linear, second, output=tmp_path / "out.mp4") == 0
+    output = capsys.readouterr()
+    assert output.err.count("amplified") == 1
+    assert "2 of 2 RAW files developed by libraw" in output.out
 
 
 def test_the_black_level_is_refused_for_an_image_model(enhance, tmp_path, capsys):
