@@ -72,7 +72,7 @@ def _enhance(
 ) -> "LoadedImage":
     from lowlight_tf.runtime.enhance import enhance
 
-    image = _read(job, args)
+    image = _read(job, args, bar)
     if args.explain:
         _write_maps(engine, job.target, args, image.pixels)
     enhance(
@@ -95,7 +95,7 @@ def _fuse(
     from lowlight_tf.imaging.registration.infrared import read_thermal
     from lowlight_tf.runtime.fuse import fuse
 
-    image, infrared = _read(job, args), read_thermal(job.infrared)
+    image, infrared = _read(job, args, bar), read_thermal(job.infrared)
     preprocessing = camera_pair.preprocessing_for(engine, args)
     if args.explain:
         _write_maps(engine, job.target, args, image.pixels, infrared, preprocessing=preprocessing)
@@ -123,25 +123,28 @@ def _develop(
         image = raw.read(job.source, args)
     except NoMosaicError:
         developed, _ = raw.develop_linear(engine, job.source, args, bar)
-        return LoadedImage(dtypes.convert_dtype(developed, dtype))
+        pixels = dtypes.convert_dtype(developed, dtype)
+        return LoadedImage(pixels, exif=raw.read_exif(job.source, bar))
     ratio = raw.ratio_for(image, job.source.name, args, bar)
     if args.explain:
         _write_maps(engine, job.target, args, image, ratio=ratio)
-    return LoadedImage(develop(engine, image, ratio=ratio, dtype=dtype, progress=report_progress))
+    pixels = develop(engine, image, ratio=ratio, dtype=dtype, progress=report_progress)
+    return LoadedImage(pixels, exif=raw.read_exif(job.source, bar))
 
 
 RUN = {"enhance": _enhance, "fuse": _fuse, "raw_to_rgb": _develop}
 """Task of a model -> what is done with an image."""
 
 
-def _read(job: Job, args: argparse.Namespace) -> "LoadedImage":
+def _read(job: Job, args: argparse.Namespace, bar: ProgressBar) -> "LoadedImage":
     """Return an image; a RAW file as LibRaw develops it."""
     from lowlight_tf.imaging import dtypes, image_io
 
     if not raw.is_raw(job.source):
         return image_io.load_image(job.source)
     developed = raw.develop_with_libraw(job.source, args)
-    return image_io.LoadedImage(dtypes.convert_dtype(developed, _dtype_of_file(job.target)))
+    pixels = dtypes.convert_dtype(developed, _dtype_of_file(job.target))
+    return image_io.LoadedImage(pixels, exif=raw.read_exif(job.source, bar))
 
 
 def _dtype_of_file(target: Path) -> "np.dtype":

@@ -107,6 +107,18 @@ def read(source: Path, args: argparse.Namespace) -> "RawImage":
     return raw_image.read_raw(source, black_level=args.black_level)
 
 
+def read_exif(source: Path, bar: ProgressBar) -> bytes | None:
+    """Return the EXIF data of a RAW file, if there are any; say so where they are damaged."""
+    from lowlight_tf.imaging.raw.raw_exif import read_raw_exif
+
+    try:
+        return read_raw_exif(source)
+    except ValueError as error:
+        bar.clear()
+        warn("enhance", f"{source.name}: its EXIF data are not kept: {error}")
+        return None
+
+
 def ratio_for(image: "RawImage", name: str, args: argparse.Namespace, bar: ProgressBar) -> float:
     """Return the exposure ratio for an image, and print it where no flag has set it."""
     from lowlight_tf.imaging.raw import raw_image

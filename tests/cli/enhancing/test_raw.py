@@ -6,7 +6,7 @@ import pytest
 
 from lowlight_tf.cli.main import main
 from lowlight_tf.imaging import image_io
-from lowlight_tf.imaging.formats import dng
+from lowlight_tf.imaging.formats import dng, tiff
 from lowlight_tf.imaging.raw import raw_image
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.loading import load_model
@@ -164,6 +164,20 @@ def test_an_image_model_skips_raw_files_next_to_images(enhance, tmp_path, capsys
     assert enhance(tmp_path / "both", tmp_path / "raws", model="gamma") == 0
     found = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert found == ["a.jpg", "b.png"]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+@pytest.mark.parametrize("model", ["libraw", "gamma"])
+def test_exposure_and_camera_are_kept(enhance, tmp_path, name, model):
+    source = write_raw(tmp_path / "IMG.ARW", orientation=6, exposure_time=0.1, iso=800, model="X1")
+    assert enhance(source, "--ratio", 100, model=model, output=tmp_path / name) == 0
+    image = image_io.load_image(tmp_path / name)
+    assert image.pixels.shape[:2] == SIZE[::-1]
+    tags = tiff.read_tags(image.exif)
+    assert tags[272].payload == b"X1\0"
+    assert tags[34665].value
+    exif = tiff.read_tags(image.exif, tags[34665].value)
+    assert exif[34855].value == 800
 
 
 @pytest.fixture
