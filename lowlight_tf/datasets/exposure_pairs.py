@@ -88,7 +88,7 @@ def exposure_ratio(pair: Pair, *, cap: float | None = raw_image.MAX_EXPOSURE_RAT
         UsageError: If the ratio is in none of these, or is not positive.
     """
     short, long = pair.inputs[RAW_PORT], pair.target
-    ratios = short.parent.parent / RATIOS_FILE
+    ratios = short.parents[1 + pair.name.count("/")] / RATIOS_FILE
     if ratios.is_file():
         ratio = read_json(ratios).get(pair.name)
         if not isinstance(ratio, int | float) or not 0 < ratio < float("inf"):

@@ -26,7 +26,7 @@ class Pair:
     """Images of one scene.
 
     Attributes:
-        name: Stem of the files.
+        name: Stem of the files, below the folders that they are in: "1", or "scene1/1".
         inputs: Port -> image file. Empty if there is only a target, from which the pipeline
             synthesizes the input.
         target: Reference image; None if there is none.
@@ -54,6 +54,9 @@ def pair_folder(
     prefixes: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Pair]:
     """Pair the images of a folder's subfolders by the stems of their names.
+
+    Images may be in folders of their own, as low/scene1/1.png and high/scene1/1.png: those of the
+    same place are a pair.
 
     The input "raw" holds RAW files; its targets may be RAW files too.
 
@@ -119,8 +122,8 @@ def target_only_folder(folder: Path) -> list[Pair]:
         UsageError: If there are none, or two of them share a stem.
     """
     checks.check_dir("data", folder)
-    images = folder / "high" if (folder / "high").is_dir() else folder
-    return [Pair(name, {}, path) for name, path in sorted(match_by_stem(images).items())]
+    images = _images_of(folder, "high")
+    return [Pair(name, {}, path) for name, path in sorted(images.items())]
 
 
 def input_only_folder(folder: Path) -> list[Pair]:
@@ -130,27 +133,39 @@ def input_only_folder(folder: Path) -> list[Pair]:
         UsageError: If there are none, or two of them share a stem.
     """
     checks.check_dir("data", folder)
-    subfolders = [path for path in (folder / "low", folder / "visible") if path.is_dir()]
-    images = match_by_stem(subfolders[0] if subfolders else folder)
+    images = _images_of(folder, "low", "visible")
     return [Pair(name, {"low": path}, None) for name, path in sorted(images.items())]
 
 
 def match_by_stem(
-    folder: Path, suffixes: Collection[str] = image_io.SUFFIXES, *, prefix: str = ""
+    folder: Path,
+    suffixes: Collection[str] = image_io.SUFFIXES,
+    *,
+    prefix: str = "",
+    recursive: bool = False,
 ) -> dict[str, Path]:
-    """Return stem, without the prefix if it has it -> image, for those directly inside `folder`.
+    """Return the images of a folder by their stems.
+
+    Args:
+        folder: The folder.
+        suffixes: Of the images.
+        prefix: What is removed from the names that begin with it.
+        recursive: Whether images in its folders count, too; they are called "scene1/1". Hidden
+            folders are skipped.
 
     Raises:
         UsageError: If there are none, or two of them share a stem.
     """
-    paths = image_io.find_images(folder, recursive=False, suffixes=suffixes)
+    paths = image_io.find_images(folder, recursive=recursive, suffixes=suffixes)
+    names = {path: path.relative_to(folder) for path in paths}
+    paths = [path for path in paths if not any(p.startswith(".") for p in names[path].parts)]
     if not paths:
         raise UsageError(
             f"{folder} holds no images. Expected files that end in {', '.join(suffixes)}."
         )
     images: dict[str, Path] = {}
     for path in paths:
-        stem = path.stem.removeprefix(prefix)
+        stem = (names[path].parent / path.stem.removeprefix(prefix)).as_posix()
         if stem in images:
             raise UsageError(
                 f"{folder} holds two images called {stem}: {images[stem].name} and "
@@ -264,9 +279,20 @@ def _list_images(
         suffixes[RAW.name] = raw_image.SUFFIXES
         suffixes[target] = (*image_io.SUFFIXES, *raw_image.SUFFIXES)
     return {
-        key: match_by_stem(path, suffixes[key], prefix=prefixes.get(key, ""))
+        key: match_by_stem(path, suffixes[key], prefix=prefixes.get(key, ""), recursive=True)
         for key, path in subfolders.items()
     }
+
+
+def _images_of(folder: Path, *subfolders: str) -> dict[str, Path]:
+    """Return the images below the first subfolder that exists; else those of the folder.
+
+    Folders in it are searched only if no image is next to them: they may hold anything.
+    """
+    existing = [folder / name for name in subfolders if (folder / name).is_dir()]
+    if existing:
+        return match_by_stem(existing[0], recursive=True)
+    return match_by_stem(folder, recursive=not image_io.find_images(folder, recursive=False))
 
 
 def _make_pairs(

@@ -66,6 +66,8 @@ def synthesize_raw_pairs(
             sources[name] = checksum
         short, high = folder / RAW_PORT / f"{name}.dng", folder / TARGET_DIR / f"{name}.png"
         if name not in ratios or not short.is_file() or not high.is_file():
+            for path in (short, high):
+                path.parent.mkdir(parents=True, exist_ok=True)
             rng = np.random.default_rng([seed, int(checksum, 16)])
             photograph = image_io.read_float_rgb(pair.target)
             ratios[name] = _write_pair(photograph, short, high, rng, ratio_range)

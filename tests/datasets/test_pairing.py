@@ -28,6 +28,31 @@ def test_names_pair_with_any_suffix(write_image, tmp_path):
     assert pairs[1] == Pair("b", {"low": low}, high)
 
 
+def test_images_in_folders_of_scenes_pair_with_those_of_the_same_scene(write_image, tmp_path):
+    paths = {
+        (side, scene): write_image(f"{side}/{scene}/1.png")
+        for side in ("low", "high")
+        for scene in ("scene1", "scene2/night")
+    }
+    write_image("low/.thumbnails/1.png")
+    assert pair_folder(tmp_path) == [
+        Pair(f"{scene}/1", {"low": paths["low", scene]}, paths["high", scene])
+        for scene in ("scene1", "scene2/night")
+    ]
+    assert [pair.name for pair in input_only_folder(tmp_path / "low" / "scene1")] == ["1"]
+    assert [pair.name for pair in input_only_folder(tmp_path)] == ["scene1/1", "scene2/night/1"]
+    assert [pair.name for pair in target_only_folder(tmp_path)] == ["scene1/1", "scene2/night/1"]
+    write_image("low/scene3/1.png")
+    with pytest.raises(UsageError, match=r"no partner in high/: scene3/1"):
+        pair_folder(tmp_path)
+
+
+def test_folders_next_to_images_may_hold_anything(write_image, tmp_path):
+    write_image("a.png")
+    write_image("results/a.png")
+    assert [pair.name for pair in input_only_folder(tmp_path)] == ["a"]
+
+
 def test_inputs_are_named_like_their_folders(write_image, tmp_path):
     visible, infrared = write_image("visible/1.png"), write_image("infrared/1.png")
     (pair,) = pair_folder(tmp_path, inputs=("visible", "infrared"), target=None)

@@ -3,7 +3,7 @@
 import functools
 import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,8 @@ def read_annotations(
                 f"{labels} holds no boxes: {error!r}. Expected COCO's images, annotations and "
                 'categories, or {"IMAGE": [{"cls": "person", "xyxy": [0, 0, 9, 9]}]}.'
             ) from None
-        found = {name: labelled[name] for name in images if name in labelled}
+        keys = _keys_of(images, labelled)
+        found = {name: labelled[key] for name, key in keys.items()}
     else:
         reason = "a file" if labels.is_file() else "nothing there"
         raise UsageError(
@@ -110,29 +111,57 @@ def read_annotations(
 def _read_folder(
     labels: Path, images: Mapping[str, Path], count: LabelCount, report: Callable[[str], None]
 ) -> dict[str, list[BoxAnnotation]]:
-    voc = {path.stem: path for path in sorted(labels.glob("*.xml"))}
-    texts = {path.stem: path for path in sorted(labels.glob("*.txt")) if path.name != "classes.txt"}
+    voc, texts = (
+        {_stem(path.relative_to(labels)): path for path in sorted(labels.rglob(f"*.{suffix}"))}
+        for suffix in ("xml", "txt")
+    )
+    texts = {stem: path for stem, path in texts.items() if path.name != "classes.txt"}
     for stem, path in list(texts.items()):  # a.png.txt is of a.png
         if Path(stem).suffix.lower() in image_io.SUFFIXES:
-            texts.setdefault(Path(stem).stem, path)
+            texts.setdefault(_stem(Path(stem)), path)
     if voc:
         paths, read = voc, _read_voc
     elif texts:
-        paths, read = texts, functools.partial(_read_text, images, yolo_labels.read_classes(labels))
+        paths, read = texts, functools.partial(_read_text, yolo_labels.read_classes(labels))
     else:
         _check_no_json(labels)
-        paths, read = match_by_stem(labels), _read_class_map
+        paths, read = match_by_stem(labels, recursive=True), _read_class_map
     found, problems = {}, []
-    for name in images:
-        if name in paths:
-            try:
-                found[name] = read(paths[name], count)
-            except UsageError as error:
-                problems.append(str(error))
+    for name, key in _keys_of(images, paths).items():
+        try:
+            found[name] = read(paths[key], images[name], count)
+        except UsageError as error:
+            problems.append(str(error))
     if problems and not found:
         raise UsageError(problems[0])
     for problem in problems:
         report(f"{problem} Its image counts as not labelled.")
+    return found
+
+
+def _stem(path: Path) -> str:
+    return path.with_suffix("").as_posix()
+
+
+def _keys_of(images: Mapping[str, Path], keys: Collection[str]) -> dict[str, str]:
+    """Return the name of each image that has labels -> their key: a name, or "folder/name".
+
+    Of keys with the name of an image, the one that most of its folders agree with is taken; if no
+    folder agrees, only the single one.
+    """
+    by_stem: dict[str, list[str]] = {}
+    for key in keys:
+        by_stem.setdefault(Path(key).name, []).append(key)
+    found = {}
+    for name, image in images.items():
+        stem = image.stem if Path(name).name not in by_stem else Path(name).name
+        candidates = by_stem.get(stem, [])
+        places = [(image.parent / stem).parts[-len(Path(key).parts) :] for key in candidates]
+        agreeing = [
+            key for key, place in zip(candidates, places, strict=True) if Path(key).parts == place
+        ]
+        if agreeing or len(candidates) == 1:
+            found[name] = max(agreeing or candidates, key=len)
     return found
 
 
@@ -173,7 +202,7 @@ def _remove_outside(
     return inside
 
 
-def _read_voc(path: Path, count: LabelCount) -> list[BoxAnnotation]:
+def _read_voc(path: Path, image: Path, count: LabelCount) -> list[BoxAnnotation]:
     try:
         items = list(ElementTree.parse(path).iter("object"))
     except (ElementTree.ParseError, OSError, ValueError) as error:
@@ -199,7 +228,7 @@ def _check_no_json(labels: Path) -> None:
 
 
 def _read_text(
-    images: Mapping[str, Path], classes: yolo_labels.YoloClasses, path: Path, count: LabelCount
+    classes: yolo_labels.YoloClasses, path: Path, image: Path, count: LabelCount
 ) -> list[BoxAnnotation]:
     """Read a file of YOLO or of ExDark, whose lines begin with a name."""
     try:
@@ -207,8 +236,7 @@ def _read_text(
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} holds no boxes: {error}.") from None
     if yolo_labels.is_yolo(lines):
-        name = path.stem if path.stem in images else Path(path.stem).stem
-        return yolo_labels.read_yolo(path, lines, image_size(images[name]), classes, count)
+        return yolo_labels.read_yolo(path, lines, image_size(image), classes, count)
     return _read_bbgt(path, lines, count)
 
 
@@ -227,7 +255,7 @@ def _read_bbgt(path: Path, lines: Sequence[str], count: LabelCount) -> list[BoxA
 
 def _read_coco(fields: Mapping[str, Any], count: LabelCount) -> dict[str, list[BoxAnnotation]]:
     classes = {entry["id"]: entry["name"] for entry in fields["categories"]}
-    names = {entry["id"]: Path(entry["file_name"]).stem for entry in fields["images"]}
+    names = {entry["id"]: _stem(Path(entry["file_name"])) for entry in fields["images"]}
     found: dict[str, list[BoxAnnotation]] = {name: [] for name in names.values()}
     for number, entry in enumerate(fields["annotations"], 1):
         with count.label(f"annotation {number}"):
@@ -257,7 +285,7 @@ def _read_plain(fields: Mapping[str, Any], count: LabelCount) -> dict[str, list[
     return found
 
 
-def _read_class_map(path: Path, count: LabelCount) -> list[BoxAnnotation]:
+def _read_class_map(path: Path, image: Path, count: LabelCount) -> list[BoxAnnotation]:
     class_map = image_io.load_image(path).pixels[..., 0]
     if class_map.max() > 11:
         raise UsageError(

@@ -211,6 +211,29 @@ def test_a_damaged_label_file_leaves_the_others_alone(labels):
     assert "1 of 2 labels are passed over: 1 without area (the first: object 1 of c.xml" in lines[1]
 
 
+def test_labels_of_one_name_in_several_folders_are_kept_apart(tmp_path):
+    images = {}
+    for scene in ("s1", "s2"):
+        images[f"{scene}/a"] = tmp_path / "images" / scene / "a.png"
+        images[f"{scene}/a"].parent.mkdir(parents=True)
+        image = image_io.LoadedImage(np.zeros((*SIZE, 3), np.uint8))
+        image_io.save_image(images[f"{scene}/a"], image)
+    entries = [{"id": n, "file_name": f"{scene}/a.png"} for n, scene in enumerate(("s1", "s2"))]
+    boxes = [{"image_id": n, "category_id": 1, "bbox": [n, 0, 9, 9]} for n in range(2)]
+    fields = {"images": entries, "categories": [{"id": 1, "name": "car"}], "annotations": boxes}
+    (tmp_path / "coco.json").write_text(json.dumps(fields))
+    for scene, number in (("s1", 0), ("s2", 1)):
+        path = tmp_path / "labels" / scene / "a.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"% bbGt\ncar {number} 0 9 9\n")
+    expected = {f"s{n + 1}/a": [BoxAnnotation("car", (n, 0, n + 9, 9))] for n in range(2)}
+    for labels in ("coco.json", "labels"):
+        found = annotations.read_annotations(tmp_path / labels, images, report=print)
+        assert found == expected
+    flat = {"a": tmp_path / "images" / "a.png"}  # of neither folder
+    assert annotations.read_annotations(tmp_path / "coco.json", flat, report=print) == {}
+
+
 def test_labels_of_images_of_another_size_are_refused(tmp_path):
     path = tmp_path / "boxes.json"
     boxes = [[10, 10, 20, 20], [600, 0, 620, 20], [600, 320, 620, 340]]
