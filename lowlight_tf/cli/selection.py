@@ -1,11 +1,13 @@
 """Which pairs a command works on: those of folders, of data sets, or of a run's validation."""
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.console import warn
 from lowlight_tf.registry import closest_match
 
 if TYPE_CHECKING:
@@ -92,6 +94,17 @@ def read_named_pairs(
         )
     prepared = task.prepare_pairs(pairs, workdir)
     return (name if prepared is pairs else f"{name} as RAW"), prepared
+
+
+def leave_out_damaged(pairs: list["Pair"], command: str) -> list["Pair"]:
+    """Return the pairs whose files can be read, and print a line for each of the others.
+
+    Raises:
+        UsageError: If none can be read.
+    """
+    from lowlight_tf.datasets.readable import keep_readable
+
+    return keep_readable(pairs, functools.partial(warn, command))
 
 
 def validation_pairs(run: Path) -> list["Pair"]:

@@ -107,10 +107,21 @@ def evaluate_pairs(
     protocols: Sequence[str],
     data: str = "",
     progress: Callable[[float], None] | None = None,
+    failed: dict[str, str] | None = None,
 ) -> list[Results]:
     """Do as `evaluate` under several protocols, running the engine once for each image.
 
     Metrics without protocols are in the first of the results.
+
+    Args:
+        engine: As of `evaluate`, as are the next four.
+        pairs: See there.
+        metrics: See there.
+        protocols: One or more.
+        data: See there.
+        progress: See there.
+        failed: Filled with the name of each pair on which something fails, and why; there is no
+            score of it. None raises instead.
     """
     metrics = [METRICS.canonical(name) for name in metrics]
     protocols = [legacy_names.PROTOCOLS.get(name, name) for name in protocols]
@@ -118,8 +129,14 @@ def evaluate_pairs(
     evaluator = Evaluator(engine, metrics=metrics, protocols=protocols)
     scores: dict[str, list[Score]] = {protocol: [] for protocol in evaluator.protocols}
     for done, pair in enumerate(pairs, 1):
-        for protocol, score in evaluator.score(evaluator.predict(pair)).items():
-            scores[protocol].append(score)
+        try:
+            for protocol, score in evaluator.score(evaluator.predict(pair)).items():
+                scores[protocol].append(score)
+        except Exception as error:  # of many libraries: one image never ends a folder
+            if failed is None or isinstance(error, ModuleNotFoundError):
+                raise
+            kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
+            failed[pair.name] = f"{kind}{error}".replace("\n", " ")
         if progress:
             progress(done / len(pairs))
     return build_results(engine, scores, data=data)

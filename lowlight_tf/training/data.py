@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from lowlight_tf.catalog import MODELS
@@ -11,6 +12,7 @@ from lowlight_tf.datasets import dataset_card, pairing, synthetic
 from lowlight_tf.datasets.folder import TRAIN_DIRS, extract_if_archive, split_dir
 from lowlight_tf.datasets.leakage import check_leakage, group_split
 from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.datasets.readable import keep_readable
 from lowlight_tf.datasets.split import read_split, save_split
 from lowlight_tf.fileio import write_json
 from lowlight_tf.training.tasks import training_of
@@ -54,13 +56,16 @@ class TrainingData:
             )
 
 
-def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
+def load_training_data(
+    recipe: Recipe, run: Path, *, report: Callable[[str], None] = print
+) -> TrainingData:
     """Collect all pairs of a recipe's data sources, and refuse those that cannot be trained on.
 
     Args:
         recipe: Its `data`, `data_root`, `seed`, `pipeline`, `training.validation_split` and
             `training.split_file` are read.
         run: Run folder; the embedded pairs are written into it.
+        report: Called with one line for each damaged file, whose pair is left out.
 
     Raises:
         UsageError: If a source is missing, unpaired, of unequal size, or smaller than the crop; if
@@ -74,6 +79,10 @@ def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
         source_train, source_val, licenses[source] = _load_source(source, recipe, run)
         train += source_train
         val += [pair for pair in source_val if pair not in val]
+    # RAW files are checked when they are decoded into the cache.
+    everything, train = train, keep_readable(train, report, raw=False)
+    val = keep_readable(val, report, raw=False)
+    damaged = [pair for pair in everything if pair not in train]
     task = training_of(MODELS.find(recipe.model).contract)
     train, val = (
         task.prepare_pairs(pairs, run / "synthetic", recipe.seed) for pairs in (train, val)
@@ -88,7 +97,8 @@ def load_training_data(recipe: Recipe, run: Path) -> TrainingData:
                 "out."
             )
     if training.split_file:
-        train, val = read_split(Path(training.split_file), train)
+        subsets = read_split(Path(training.split_file), [*train, *damaged])
+        train, val = ([pair for pair in pairs if pair not in damaged] for pairs in subsets)
     elif not val:
         train, val = group_split(train, training.validation_split, recipe.seed)
     pipeline = recipe.pipeline

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import importlib.util
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,12 @@ class RunContext:
 
 
 def train(
-    recipe: Recipe, run: Path, *, resume: bool = False, strategy: str = "single"
+    recipe: Recipe,
+    run: Path,
+    *,
+    resume: bool = False,
+    strategy: str = "single",
+    report: Callable[[str], None] = print,
 ) -> Path | None:
     """Train a model with a recipe and write a self-contained run folder.
 
@@ -102,6 +107,7 @@ def train(
         strategy: "single", "mirrored" or "multiworker", see `training.distributed.strategy`; all
             but the first need TensorFlow, and the last must be entered before TensorFlow is used in
             this process.
+        report: Called with one line for each damaged file, whose pair is left out.
 
     Returns:
         The run folder; None in a worker that is not the chief, which writes none.
@@ -123,7 +129,7 @@ def train(
         teacher = _load_teacher(recipe, contract)
 
         _prepare_run_dir(run_dir, recipe, resume)
-        data = load_training_data(recipe, run_dir)
+        data = load_training_data(recipe, run_dir, report=report)
         steps_recipe = resolve_epochs(recipe, len(data.train))
         steps_recipe = _check_calibration(steps_recipe, validation_model, data.train)
         learner = _create_learner(steps_recipe, contract, loss_fn, teacher, devices)

@@ -12,7 +12,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands import report
 from lowlight_tf.cli.console import ProgressBar
 from lowlight_tf.cli.options import add_flag, command_line, split_names
-from lowlight_tf.cli.selection import read_named_pairs
+from lowlight_tf.cli.selection import leave_out_damaged, read_named_pairs
 from lowlight_tf.fileio import atomic_write
 
 HELP = "compare models on images and write an HTML report with numbers, plots and sliders"
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, write the report; return 0, or 1 if a model failed on an image."""
+    """Measure, write the report; return 0, or 1 if an image is damaged or a model failed on it."""
     checks.check_min("width", args.width, 16)
     checks.check_min("max_images", args.max_images, 0)
     if args.output.suffix.lower() not in (".html", ".htm"):
@@ -108,6 +108,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
         with_targets="target" in inputs,
         workdir=workdir / "raw",
     )
+    everything, pairs = pairs, leave_out_damaged(pairs, args.command)
     task = evaluation_of(*contracts)
     if not metrics:
         has_targets = all(pair.target for pair in pairs)
@@ -155,7 +156,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
     print(f"{output}: the report; {csv.name}, {markdown.name}: its numbers")
     for model, name, reason in comparison.failures:
         print(f"lowlight-tf compare: {model}, {name}: {reason}", file=sys.stderr)
-    return 1 if comparison.failures else 0
+    return 1 if comparison.failures or len(pairs) < len(everything) else 0
 
 
 def _draw_curves(models: list[Path], named: list[Path], drawing: Path) -> dict[str, bytes]:

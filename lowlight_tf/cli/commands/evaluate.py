@@ -6,15 +6,18 @@ import functools
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands import evaluate_detection, evaluate_road
-from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.options import add_flag, command_line, split_names
-from lowlight_tf.cli.selection import select_pairs
+from lowlight_tf.cli.selection import leave_out_damaged, select_pairs
 from lowlight_tf.legacy_names import PROTOCOLS
+
+if TYPE_CHECKING:
+    from lowlight_tf.evaluation.results import Results
 
 CONTACT_SHEET_ROWS = 8
 CONTACT_SHEET_HEIGHT_PX = {True: 160, False: 270}  # with a column of targets, or without
@@ -88,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate, print the table, write what is asked for; return 0."""
+    """Evaluate, print the table, write what is asked for; return 0, or 1 if an image failed."""
     if args.task == "detection":
         return evaluate_detection.run(args)
     if args.suite:
@@ -130,6 +133,8 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
         with_targets="target" in inputs,
         workdir=workdir,
     )
+    counts = {data: len(pairs) for data, pairs in sets.items()}
+    sets = {data: leave_out_damaged(pairs, args.command) for data, pairs in sets.items()}
     for pairs in sets.values():
         for engine in engines.values():
             evaluator.check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
@@ -143,20 +148,12 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
     for line in scene_overlap.find_shared_scenes(models, engines, args.data):
         print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
 
-    found = []
-    for name, engine in engines.items():
-        for data, pairs in sets.items():
-            with ProgressBar(len(pairs)) as bar:
-                measured = evaluator.evaluate_pairs(
-                    engine,
-                    pairs,
-                    metrics=metrics,
-                    protocols=protocols,
-                    data=data,
-                    progress=functools.partial(_show_progress, bar, len(pairs), name),
-                )
-            found += [dataclasses.replace(result, model=name) for result in measured]
-
+    found = _measure(engines, sets, args)
+    measured = {(result.data, score.name) for result in found for score in result.scores}
+    sets = {
+        data: [pair for pair in pairs if (data, pair.name) in measured]
+        for data, pairs in sets.items()
+    }
     if args.per_image:
         print(results_table.per_image_table(found))
     print(results_table.results_table(found), end="")
@@ -172,7 +169,45 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
         sheet = _draw_contact_sheet(engines, sets, found)
         image_io.write_float_rgb(args.contact_sheet, sheet)
         print(f"{args.contact_sheet}: some of the images")
-    return 0
+    return 1 if any(len(pairs) < counts[data] for data, pairs in sets.items()) else 0
+
+
+def _measure(
+    engines: dict[str, Any], sets: dict[str, list], args: argparse.Namespace
+) -> "list[Results]":
+    """Return the results of each model on each set, of the images that none of them fails on."""
+    from lowlight_tf.evaluation import evaluator
+
+    found, failed = [], {data: {} for data in sets}
+    for name, engine in engines.items():
+        for data, pairs in sets.items():
+            reasons: dict[str, str] = {}
+            with ProgressBar(len(pairs)) as bar:
+                results = evaluator.evaluate_pairs(
+                    engine,
+                    pairs,
+                    metrics=args.metrics,
+                    protocols=args.protocol,
+                    data=data,
+                    progress=functools.partial(_show_progress, bar, len(pairs), name),
+                    failed=reasons,
+                )
+            if len(reasons) == len(pairs):
+                raise UsageError(next(iter(reasons.values())))
+            for pair, reason in reasons.items():
+                warn(args.command, f"{name}, {pair} is left out: {reason}")
+            failed[data] |= reasons
+            found += [dataclasses.replace(result, model=name) for result in results]
+    for data, pairs in sets.items():
+        if len(failed[data]) == len(pairs):
+            raise UsageError(f"No image of {data} could be measured with all models.")
+    return [
+        dataclasses.replace(
+            result,
+            scores=tuple(one for one in result.scores if one.name not in failed[result.data]),
+        )
+        for result in found
+    ]
 
 
 def _show_progress(bar: ProgressBar, count: int, name: str, fraction: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli import selection
 from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.options import add_flag, command_line
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Detect in the inputs and in each model's results, print the table; return 0."""
+    """Detect in inputs and in each model's results; return 0, or 1 if an image is damaged."""
     from lowlight_tf.evaluation.detection import detection_metrics
     from lowlight_tf.evaluation.detection.detector import load_detector
 
@@ -56,9 +57,11 @@ def run(args: argparse.Namespace) -> int:
         reference = load_detector(args.reference_detector, threads=args.threads)
     if args.labels and len(args.data) > 1:
         raise UsageError("--labels belong to one --data. Pass one, or put labels next to each.")
-    sets = {}
+    sets, damaged = {}, 0
     for data in args.data:
-        name, pairs = _read_pairs(data, args)
+        name, everything = _read_pairs(data, args)
+        pairs = selection.leave_out_damaged(everything, args.command)
+        damaged += len(everything) - len(pairs)
         detection_metrics.check_detection(engines, pairs)
         sets[name] = _add_labels(pairs, args, detector)
     if not sets:
@@ -88,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.json}: every number, and how it was made")
     if args.markdown:
         detection_metrics.save_table(args.markdown, rows, command=command)
-    return 0
+    return 1 if damaged else 0
 
 
 def _show_progress(bar: ProgressBar, count: int, name: str, fraction: float) -> None:
@@ -104,7 +107,6 @@ def _load_engines(models: list[str], threads: int) -> dict[str, Any]:
 
 def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
     """Return the name of the images of a folder or data set, and the pairs."""
-    from lowlight_tf.cli.selection import read_named_pairs
     from lowlight_tf.datasets import pairing
     from lowlight_tf.datasets.folder import EVAL_DIRS, extract_if_archive, split_dir
     from lowlight_tf.evaluation.tasks import evaluation_of
@@ -119,7 +121,9 @@ def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
         for images in (part / "image", part / "images"):
             if images.is_dir():
                 return name, pairing.input_only_folder(split_dir(images, EVAL_DIRS))
-    return read_named_pairs(data, args, evaluation_of(), with_targets=False, workdir=Path())
+    return selection.read_named_pairs(
+        data, args, evaluation_of(), with_targets=False, workdir=Path()
+    )
 
 
 def _add_labels(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[list, dict]:

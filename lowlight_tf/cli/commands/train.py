@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.console import warn
 from lowlight_tf.cli.options import add_flag
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _check_split(split: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; return 0."""
+    """Train; return 0, or 1 if damaged images were left out."""
     recipe = build_recipe(args)
     output = args.output or Path("runs") / (args.recipe or f"{recipe.model}_embedded")
     if recipe.data == ("embedded",):
@@ -178,6 +179,12 @@ def run(args: argparse.Namespace) -> int:
 
     from lowlight_tf.training.trainer import train
 
-    if train(recipe, output, resume=args.resume, strategy=args.strategy):
+    problems: list[str] = []
+
+    def report(line: str) -> None:
+        problems.append(line)
+        warn(args.command, line)
+
+    if train(recipe, output, resume=args.resume, strategy=args.strategy, report=report):
         print(f"{output}: model.keras, curves.png, history.csv, split.json, samples/")
-    return 0
+    return 1 if problems else 0

@@ -143,8 +143,9 @@ def test_bad_input_is_one_line_and_writes_nothing(change, message, folder, tmp_p
 
 def test_a_path_without_images_is_reported(tmp_path, folder, capsys):
     shutil.rmtree(folder / "high")
-    (folder / "low" / "b.png").write_bytes(b"no image")
-    for data, message in ((tmp_path / "none", "none"), (folder, "b.png")):
+    for path in (folder / "low").iterdir():
+        path.write_bytes(b"no image")
+    for data, message in ((tmp_path / "none", "none"), (folder, "a.png")):
         words = [str(data), "--models=input", f"--output={tmp_path / 'page.html'}"]
         assert main(["compare", *words]) == 2
         assert message in capsys.readouterr().err

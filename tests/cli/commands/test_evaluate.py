@@ -41,6 +41,43 @@ def test_the_unchanged_input_is_measured(folder, tmp_path, capsys):
     assert [each["name"] for each in fields["results"][0]["each"]] == ["a", "b"]
 
 
+def test_a_damaged_image_is_left_out_and_named(folder, tmp_path, capsys):
+    path = folder / "low" / "a.png"
+    path.write_bytes(path.read_bytes()[:-20])
+    words = ["evaluate", "--model", "input", "clahe", "--data", str(folder), "--metrics=psnr"]
+    assert main([*words, f"--contact-sheet={tmp_path / 'sheet.png'}"]) == 1
+    output = capsys.readouterr()
+    assert output.out.count("|      1 |") == 2
+    assert output.err.splitlines() == [
+        f"lowlight-tf evaluate: {path} is truncated. Copy it again.",
+        "lowlight-tf evaluate: 1 of 2 pairs cannot be read and are left out",
+    ]
+
+
+def test_an_image_that_a_model_fails_on_is_left_out_of_the_table(
+    folder, tmp_path, monkeypatch, capsys
+):
+    from lowlight_tf.evaluation.evaluator import IdentityEngine
+
+    calls = []
+
+    def fail_once(self, images):
+        calls.append(images)
+        if len(calls) == 1:
+            raise RuntimeError("no\nmemory")
+        return {"enhanced": images["low"]}
+
+    monkeypatch.setattr(IdentityEngine, "__call__", fail_once)
+    words = ["evaluate", "--model", "input", "clahe", "--data", str(folder), "--metrics=psnr"]
+    assert main([*words, f"--json={tmp_path / 'n.json'}"]) == 1
+    assert "input, a is left out: RuntimeError: no memory" in capsys.readouterr().err
+    results = json.loads((tmp_path / "n.json").read_text())["results"]
+    assert [[each["name"] for each in one["each"]] for one in results] == [["b"], ["b"]]
+    monkeypatch.setattr(IdentityEngine, "__call__", lambda self, images: calls[9999])
+    assert main(words) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_the_command_in_the_json_reproduces_the_numbers(folder, tmp_path):
     first, second = tmp_path / "1.json", tmp_path / "2.json"
     main(["evaluate", "--model=input", f"--data={folder}", "--metrics=mae", f"--json={first}"])

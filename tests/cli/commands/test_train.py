@@ -1,11 +1,14 @@
 """`lowlight-tf train` turns flags into a recipe, and reports errors in one line."""
 
+import json
 import os
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from lowlight_tf.cli.commands import train
@@ -156,3 +159,34 @@ def test_an_error_is_one_line_and_leaves_no_run(words, message, tmp_path, capsys
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run" / "recipe.toml").exists()
+
+
+@pytest.mark.slow
+def test_damaged_images_are_named_and_the_others_are_trained_on(tmp_path, rng, capsys):
+    for number in range(4):
+        small = rng.integers(0, 256, (8, 12, 3), dtype=np.uint8)
+        bright = cv2.resize(small, (96, 64), interpolation=cv2.INTER_CUBIC)
+        for side, image in (("low", bright // 6), ("high", bright)):
+            (tmp_path / "pairs" / side).mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(tmp_path / "pairs" / side / f"{number}.jpg"), image)
+    path = tmp_path / "pairs" / "low" / "1.jpg"
+    path.write_bytes(path.read_bytes()[:-200])
+    words = ["train", f"--data={tmp_path / 'pairs'}", f"--output={tmp_path / 'run'}"]
+    words += ["--steps=1", "--batch-size=1", "--crop-size=32"]
+    assert main([*words, "--set", "options.filters=4", "options.depth=1"]) == 1
+    output = capsys.readouterr()
+    assert "2 training pairs, 1 validation pairs" in output.out
+    lines = [line for line in output.err.splitlines() if line.startswith("lowlight-tf train")]
+    assert lines == [
+        f"lowlight-tf train: {path} is truncated. Copy it again.",
+        "lowlight-tf train: 1 of 4 pairs cannot be read and are left out",
+    ]
+    split = json.loads((tmp_path / "run" / "split.json").read_text())
+    assert sorted(split["training"] + split["validation"]) == ["0", "2", "3"]
+    words[2] = f"--output={tmp_path / 'again'}"
+    split_file = tmp_path / "split.json"
+    split["training"].append("1")
+    split_file.write_text(json.dumps(split))
+    words += ["--set", "options.filters=4", "options.depth=1"]
+    assert main([*words, f"--split-file={split_file}"]) == 1
+    assert "2 training pairs, 1 validation pairs" in capsys.readouterr().out
