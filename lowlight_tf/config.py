@@ -74,10 +74,11 @@ class Recipe:
         if path.suffix != ".toml":
             return cls.from_name(str(source))
         try:
-            fields = tomllib.loads(path.read_text(encoding="utf-8"))
+            # Paths that are not UTF-8 keep their bytes, see `fileio.write_text`.
+            fields = tomllib.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
         except FileNotFoundError:
             raise UsageError(f"No recipe at {path}. Name a .toml file that exists.") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{path} is not TOML: {error}.") from None
         return _from_dict(cls, rename_recipe(fields), path.name)
 

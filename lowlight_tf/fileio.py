@@ -5,11 +5,14 @@ import hashlib
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lowlight_tf.checks import UsageError
+
+MAX_NAME_BYTES = 255  # of a file, in all common file systems
 
 
 @contextlib.contextmanager
@@ -26,7 +29,8 @@ def atomic_write(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
             process is killed out of listings of images or checkpoints.
 
     Yields:
-        A hidden path in the same folder, .NAME.part or .NAME.part.SUFFIX.
+        A hidden path in the same folder, .NAME.part or .NAME.part.SUFFIX; of a name that is too
+        long for that, the beginning and a checksum.
     """
     part = _part_path(path, path.suffix if keep_suffix else "")
     try:
@@ -99,9 +103,9 @@ def write_json(path: Path, fields: dict[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file atomically."""
+    """Write a UTF-8 text file atomically; file names in it that are not UTF-8 keep their bytes."""
     with atomic_write(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def sha256(path: Path) -> str:
@@ -111,4 +115,7 @@ def sha256(path: Path) -> str:
 
 
 def _part_path(path: Path, suffix: str = "") -> Path:
-    return path.with_name(f".{path.name}.part{suffix}")
+    name, checksum = path.name, ""
+    while len(os.fsencode(f".{name}{checksum}.part{suffix}")) > MAX_NAME_BYTES:
+        name, checksum = name[:-1], f"~{zlib.crc32(os.fsencode(path.name)):08x}"
+    return path.with_name(f".{name}{checksum}.part{suffix}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lowlight_tf.fileio import atomic_directory, atomic_write, walk_files
+from lowlight_tf.fileio import atomic_directory, atomic_write, walk_files, write_text
 
 
 @pytest.mark.parametrize(("keep_suffix", "suffix"), [(False, ".part"), (True, ".json")])
@@ -68,3 +68,26 @@ def test_walk_files_follows_linked_folders_once(tmp_path):
     (tmp_path / "elsewhere/deep/back").symlink_to(tmp_path / "album")
     found = [str(path.relative_to(tmp_path)) for path in walk_files(tmp_path / "album")]
     assert found == ["album/a.txt", "album/linked/b.txt", "album/linked/deep/c.txt"]
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".png", "ü" * 125 + ".webp"])
+@pytest.mark.parametrize("keep_suffix", [False, True])
+def test_the_longest_names_are_written(tmp_path, name, keep_suffix):
+    path = tmp_path / name
+    with atomic_write(path, keep_suffix=keep_suffix) as part:
+        assert part.suffix == (path.suffix if keep_suffix else ".part")
+        part.write_text("new")
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+
+
+def test_long_names_with_one_beginning_have_temporary_files_of_their_own(tmp_path):
+    paths = [tmp_path / ("x" * 250 + end) for end in ("a.png", "b.png")]
+    with atomic_write(paths[0]) as first, atomic_write(paths[1]) as second:
+        first.touch()
+        second.touch()
+        assert first != second
+
+
+def test_names_that_are_not_utf_8_are_written_as_their_bytes(tmp_path):
+    write_text(tmp_path / "a.md", "l\udce4rm")
+    assert (tmp_path / "a.md").read_bytes() == b"l\xe4rm"

@@ -5,8 +5,8 @@ from types import TracebackType
 
 
 def warn(command: str, message: str) -> None:
-    """Print one line on stderr, after the name of the verb."""
-    print(f"lowlight-tf {command}: {message}", file=sys.stderr)
+    """Print one line on stderr, after the name of the verb; names of files may have line breaks."""
+    print(f"lowlight-tf {command}: {message}".replace("\n", "\\n"), file=sys.stderr)
 
 
 class ProgressBar:

@@ -100,7 +100,8 @@ def metric_header(metric: str, protocol: str) -> str:
 
 def markdown_table(head: list[str], rows: list[list[str]], *, words: int) -> str:
     """Return a table whose first `words` columns are aligned left, and all others right."""
-    lines = [head, *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    escapes = str.maketrans({"|": "\\|", "\n": "\\n"})
+    lines = [head, *([cell.translate(escapes) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = [
         "-" * width if index < words else "-" * (width - 1) + ":"

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.export.keras_engine import KerasEngine
@@ -66,17 +67,21 @@ class ExposureFit:
     after: float
 
 
-def check_calibration(model: keras.Model) -> None:
-    """Refuse a model without an exposure layer to fit.
+def plan_calibration(recipe: Recipe, model: keras.Model, pairs: Sequence[Pair]) -> Recipe:
+    """Return a recipe without the calibration if there are too few pairs for it, and say so.
 
     Raises:
-        UsageError: If the model has no such layers.
+        UsageError: If it is asked for and the model has no exposure layer to fit.
     """
-    if not {*LIFT_LAYERS, *LIFT_LAYERS.values()} <= {layer.name for layer in model.layers}:
-        raise UsageError(
-            "`training.calibrate_exposure` needs a model with the layers "
-            f"{', '.join(LIFT_LAYERS)}. Received: {model.name}."
-        )
+    if not recipe.training.calibrate_exposure:
+        return recipe
+    _check_layers(model)
+    count = len({pair.target for pair in pairs if pair.inputs})
+    if count >= MIN_PAIRS:
+        return recipe
+    print(f"exposure is not calibrated: that needs {MIN_PAIRS} pairs with inputs, not {count}")
+    training = dataclasses.replace(recipe.training, calibrate_exposure=False)
+    return dataclasses.replace(recipe, training=training)
 
 
 def fit_exposure(
@@ -109,7 +114,7 @@ def fit_exposure(
     Reference:
         Hoerl and Kennard, "Ridge Regression", Technometrics 12, 1970.
     """
-    check_calibration(model)
+    _check_layers(model)
     factors = exposure_normalization_factors(PairCache(pairs), normalize_target_exposure)
     gain_of_target = {pair.target: (pair, 1 / f) for pair, f in zip(pairs, factors, strict=True)}
     samples = [(pair, gain) for pair, gain in gain_of_target.values() if pair.inputs]
@@ -246,3 +251,11 @@ def _scale_brightness(pixels: np.ndarray, gain: float) -> np.ndarray:
     """Return integer pixels times a gain, clipped."""
     top = np.iinfo(pixels.dtype).max
     return np.rint(np.minimum(pixels * np.float32(gain), top)).astype(pixels.dtype)
+
+
+def _check_layers(model: keras.Model) -> None:
+    if not {*LIFT_LAYERS, *LIFT_LAYERS.values()} <= {layer.name for layer in model.layers}:
+        raise UsageError(
+            "`training.calibrate_exposure` needs a model with the layers "
+            f"{', '.join(LIFT_LAYERS)}. Received: {model.name}."
+        )

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import importlib.util
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,9 @@ from lowlight_tf.training.data import (
 )
 from lowlight_tf.training.distributed.strategy import ResetMetrics, SingleDevice, create_strategy
 from lowlight_tf.training.exposure_calibration import (
-    MIN_PAIRS,
     ExposureFit,
-    check_calibration,
     fit_exposure,
+    plan_calibration,
 )
 from lowlight_tf.training.history import draw_curves
 from lowlight_tf.training.learner import Learner
@@ -131,7 +130,7 @@ def train(
         _prepare_run_dir(run_dir, recipe, resume)
         data = load_training_data(recipe, run_dir, report=report)
         steps_recipe = resolve_epochs(recipe, len(data.train))
-        steps_recipe = _check_calibration(steps_recipe, validation_model, data.train)
+        steps_recipe = plan_calibration(steps_recipe, validation_model, data.train)
         learner = _create_learner(steps_recipe, contract, loss_fn, teacher, devices)
         state = _restore_state(run_dir, learner) if resume else TrainingState()
         devices.broadcast_state(learner, state, recipe, data.train)
@@ -170,23 +169,17 @@ def _load_teacher(recipe: Recipe, contract: Contract) -> keras.Model | None:
     return reparameterize_model(engine.model)
 
 
-def _check_calibration(recipe: Recipe, model: keras.Model, pairs: Sequence[Pair]) -> Recipe:
-    """Return the recipe, without the calibration of exposure where there are too few pairs."""
-    if not recipe.training.calibrate_exposure:
-        return recipe
-    check_calibration(model)
-    count = len({pair.target for pair in pairs if pair.inputs})
-    if count >= MIN_PAIRS:
-        return recipe
-    print(f"exposure is not calibrated: that needs {MIN_PAIRS} pairs with inputs, not {count}")
-    training = dataclasses.replace(recipe.training, calibrate_exposure=False)
-    return dataclasses.replace(recipe, training=training)
-
-
 def _prepare_run_dir(run_dir: Path, recipe: Recipe, resume: bool) -> None:
     """Refuse a folder that holds another run, or the same one that is not to be resumed."""
     if run_dir.is_file():
         raise UsageError(f"`output` must be a folder. Received: {run_dir} (a file).")
+    try:
+        str(run_dir.absolute()).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"`output` must have a name in UTF-8, for TensorFlow. Received: {run_dir}. Name "
+            "another folder."
+        ) from None
     path = run_dir / "recipe.toml"
     if not path.exists():
         return

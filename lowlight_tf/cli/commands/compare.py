@@ -199,6 +199,7 @@ def _write_all(texts: dict[Path, str]) -> None:
     try:
         with contextlib.ExitStack() as parts:
             for path, text in texts.items():
-                parts.enter_context(atomic_write(path)).write_text(text, encoding="utf-8")
+                part = parts.enter_context(atomic_write(path))
+                part.write_text(text, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}.") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.enhancing import camera_pair, image, raw, video
 from lowlight_tf.cli.enhancing.jobs import (
     Job,
@@ -196,9 +196,7 @@ def _run_job(
         if not isinstance(error, UsageError | OSError | MemoryError):
             reason = f"cannot be enhanced: {type(error).__name__}: {error}".replace("\n", " ")
         is_named = any(str(path) in reason for path in filter(None, job))
-        print(
-            f"lowlight-tf enhance: {'' if is_named else f'{job.source}: '}{reason}", file=sys.stderr
-        )
+        warn("enhance", f"{'' if is_named else f'{job.source}: '}{reason}")
         return None
 
 

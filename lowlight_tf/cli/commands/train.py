@@ -1,8 +1,9 @@
 """`lowlight-tf train`: a recipe and image pairs -> a run folder."""
 
 import argparse
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
@@ -127,14 +128,14 @@ def build_recipe(args: argparse.Namespace) -> "Recipe":
     if args.split is not None or args.validation_split is not None:
         settings.append("training.split_file=''")  # a fraction replaces the file of a recipe
     settings += [
-        f"{key}={getattr(args, flag)!r}"
+        f"{key}={_to_toml(getattr(args, flag))}"
         for flag, key in RECIPE_KEYS.items()
         if getattr(args, flag) is not None
     ]
     if args.model:
-        settings.append(f"model={args.model!r}")
+        settings.append(f"model={_to_toml(args.model)}")
     if args.data:
-        settings.append(f"data={args.data!r}")
+        settings.append(f"data={_to_toml(args.data)}")
     if args.synthesize_night:
         settings.append("pipeline.synthesize_night=true")
     settings += _bound_later_steps(args, recipe)
@@ -151,6 +152,10 @@ def _bound_later_steps(args: argparse.Namespace, recipe: "Recipe") -> list[str]:
             if not any(key in setting for setting in args.set):
                 print(f"{key}={bound}: --{flag.replace('_', '-')} bounds the recipe's {later} too")
     return settings
+
+
+def _to_toml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)  # JSON's values are TOML's too
 
 
 def _check_split(split: str) -> None:

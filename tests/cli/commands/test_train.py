@@ -13,6 +13,8 @@ import pytest
 
 from lowlight_tf.cli.commands import train
 from lowlight_tf.cli.main import build_parser, main
+from lowlight_tf.config import Recipe
+from lowlight_tf.fileio import write_text
 
 ROOT = Path(__file__).parents[3]
 
@@ -57,6 +59,19 @@ def test_former_flags_are_accepted_and_not_documented(former, today, capsys):
     assert former.split("=")[0] not in documented
     assert f"[{former.split('=')[0]}" not in documented
     assert today.split("=")[0] in documented
+
+
+@pytest.mark.parametrize("name", ["l\udce4rm", 'it\'s "x"', "back\\slash", "a b%d[1]"])
+def test_data_of_any_name_reach_the_recipe_and_its_file(name, tmp_path):
+    built = recipe(f"--data={name}")
+    assert built.data == (name,)
+    write_text(tmp_path / "recipe.toml", built.dump())
+    assert Recipe.load(tmp_path / "recipe.toml").data == (name,)
+
+
+def test_an_output_that_tensorflow_cannot_write_is_refused(tmp_path, capsys):
+    assert main(["train", f"--output={tmp_path}/l\udce4rm", "--steps=1"]) == 2
+    assert "must have a name in UTF-8" in capsys.readouterr().err
 
 
 def test_flags_bound_the_later_steps_of_progressive_learning(capsys):
