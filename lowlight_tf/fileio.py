@@ -23,7 +23,7 @@ def atomic_write(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
     unchanged and the temporary file is removed.
 
     Args:
-        path: File to write, in a folder that exists.
+        path: File to write, in a folder that exists; a device or a pipe is written to directly.
         keep_suffix: Whether the temporary name ends like `path`, for libraries that choose the
             format by the suffix. The default, .part, keeps a file that is left over when the
             process is killed out of listings of images or checkpoints.
@@ -32,6 +32,9 @@ def atomic_write(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
         A hidden path in the same folder, .NAME.part or .NAME.part.SUFFIX; of a name that is too
         long for that, the beginning and a checksum.
     """
+    if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
+        yield path
+        return
     part = _part_path(path, path.suffix if keep_suffix else "")
     try:
         yield part
@@ -98,14 +101,21 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, fields: dict[str, Any]) -> None:
-    """Write a JSON object atomically, indented by two."""
+    """Write a JSON object atomically, indented by two; errors as of `write_text`."""
     write_text(path, json.dumps(fields, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file atomically; file names in it that are not UTF-8 keep their bytes."""
-    with atomic_write(path) as part:
-        part.write_text(text, encoding="utf-8", errors="surrogateescape")
+    """Write a UTF-8 text file atomically; file names in it that are not UTF-8 keep their bytes.
+
+    Raises:
+        UsageError: If it cannot be written.
+    """
+    try:
+        with atomic_write(path) as part:
+            part.write_text(text, encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def sha256(path: Path) -> str:

@@ -1,7 +1,10 @@
 """A file or a directory is replaced completely or not at all."""
 
+import os
+
 import pytest
 
+from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import atomic_directory, atomic_write, walk_files, write_text
 
 
@@ -91,3 +94,18 @@ def test_long_names_with_one_beginning_have_temporary_files_of_their_own(tmp_pat
 def test_names_that_are_not_utf_8_are_written_as_their_bytes(tmp_path):
     write_text(tmp_path / "a.md", "l\udce4rm")
     assert (tmp_path / "a.md").read_bytes() == b"l\xe4rm"
+
+
+def test_a_device_or_pipe_is_written_to_and_not_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(path, "text")
+    assert os.read(reader, 10) == b"text"
+    os.close(reader)
+    assert path.is_fifo()
+
+
+def test_a_text_that_cannot_be_written_is_reported_in_one_line(tmp_path):
+    with pytest.raises(UsageError, match=r"gone/a\.md cannot be written: No such file"):
+        write_text(tmp_path / "gone" / "a.md", "text")

@@ -142,6 +142,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit
         return 128 + signal.SIGPIPE
+    except OSError as error:  # no space left, no permission, a disk that is gone
+        reason = error.strerror or error
+        warn(args.command, f"{error.filename}: {reason}." if error.filename else f"{reason}.")
+        return 2
 
 
 def _with_hyphens(word: str) -> str:

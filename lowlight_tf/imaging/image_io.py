@@ -124,6 +124,7 @@ def save_image(
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path, keep_suffix=True) as part, _silence_opencv():
             if not _encode(part, image):
+                part.write_bytes(bytes(2**20))  # of a full disk, OpenCV does not give the reason
                 raise UsageError(f"{path} cannot be written: the encoder rejected the image.")
             headers.read_header(part)
     except (OSError, cv2.error) as error:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +105,17 @@ def test_errors_are_reported_in_one_line_with_status_2(words, message, tmp_path)
     assert message in lines[0]
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []  # nothing was written
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no such device")
+def test_a_full_disk_is_reported_in_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lowlight_tf", "catalog"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "lowlight-tf catalog: No space left on device.\n"

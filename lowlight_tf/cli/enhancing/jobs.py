@@ -1,5 +1,6 @@
 """What `lowlight-tf enhance` reads and where each result goes."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -53,7 +54,7 @@ def plan_one_job(source: video.Source, target: Path) -> list[Job]:
     Raises:
         UsageError: If the result would replace the input.
     """
-    if isinstance(source, Path) and source.resolve() == target.resolve():
+    if isinstance(source, Path) and _real_path(source) == _real_path(target):
         raise UsageError(f"{target} is the input itself. Pass another --output.")
     return [Job(source, target)]
 
@@ -152,12 +153,12 @@ def _find_inputs(folder: Path, output: Path, *, raw_only: bool) -> list[Path]:
         wanted = (*suffixes, *unread)
     else:
         wanted = (*raws, *unread)
-    results = output.resolve()
+    results = _real_path(output)
     found = [
         path
         for path in files
         if path.suffix.lower() in wanted
-        if results == folder.resolve() or not path.resolve().is_relative_to(results)
+        if results == _real_path(folder) or not _real_path(path).is_relative_to(results)
     ]
     if not found:
         suffixes = raw_image.SUFFIXES if raw_only else image_io.SUFFIXES
@@ -166,19 +167,23 @@ def _find_inputs(folder: Path, output: Path, *, raw_only: bool) -> list[Path]:
     return found
 
 
+def _real_path(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # `Path.resolve` raises an error for a link to itself
+
+
 def _result_name(name: Path) -> Path:
     return name.with_suffix(".png") if raw.is_raw(name) else name
 
 
 def _check_targets(jobs: list[Job]) -> list[Job]:
     """Return the jobs, each once; refuse two of one result, and a result that is an input."""
-    sources = {job.source.resolve() for job in jobs}
+    sources = {_real_path(job.source) for job in jobs}
     by_target: dict[Path, Job] = {}
     for job in jobs:
-        if job.target.resolve() in sources:
+        if _real_path(job.target) in sources:
             raise UsageError(f"{job.target} is an input itself. Pass another --output folder.")
-        other = by_target.setdefault(job.target.resolve(), job).source
-        if other.resolve() != job.source.resolve():
+        other = by_target.setdefault(_real_path(job.target), job).source
+        if _real_path(other) != _real_path(job.source):
             raise UsageError(
                 f"{other} and {job.source} would both be written to {job.target}. "
                 "Enhance them into different folders."

@@ -229,3 +229,15 @@ def test_a_run_without_input_enhances_the_embedded_images(untrained_run, tmp_pat
     sources = sorted(path.name for path in (run / "embedded/val/low").iterdir())
     assert sources
     assert sorted(path.name for path in (run / "predictions").iterdir()) == sources
+
+
+def test_a_link_to_itself_is_named_and_the_others_are_done(tmp_path, rng, capsys):
+    good, loop = tmp_path / "a.png", tmp_path / "b.png"
+    assert cv2.imwrite(str(good), rng.integers(0, 256, (16, 24, 3), dtype=np.uint8))
+    loop.symlink_to(loop)
+    words = ["enhance", str(good), str(loop), "--model=gamma", f"--output={tmp_path / 'out'}"]
+    assert main(words) == 1
+    assert capsys.readouterr().err == (
+        f"lowlight-tf enhance: {loop} cannot be read: Too many levels of symbolic links.\n"
+    )
+    assert (tmp_path / "out" / "a.png").is_file()
