@@ -1,8 +1,10 @@
 """Resolve the data sources of a recipe to the training and validation pairs of a run."""
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lowlight_tf.catalog import MODELS
@@ -110,6 +112,27 @@ def load_training_data(
     pairing.check_sizes(val)
     check_leakage(train, val)
     return TrainingData(train, val, licenses)
+
+
+@contextlib.contextmanager
+def unwrap_data_errors() -> Iterator[None]:
+    """Raise errors of data that tf.data wraps into its own, with all their frames, as they were.
+
+    Raises:
+        UsageError: Such as that a file, which could be read before the first step, no longer can.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:
+        name = f"{UsageError.__module__}.{UsageError.__name__}"
+        found = re.search(rf"^{re.escape(name)}: (.+)$", str(error), re.MULTILINE)
+        if not found:
+            raise
+        raise UsageError(
+            f"{found[1]} Mend that file, and continue from the last checkpoint with --resume."
+        ) from None
 
 
 def _load_source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pair], str]:

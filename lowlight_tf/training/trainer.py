@@ -33,6 +33,7 @@ from lowlight_tf.training.data import (
     SYNTHETIC_VALIDATION_DIR,
     TrainingData,
     load_training_data,
+    unwrap_data_errors,
 )
 from lowlight_tf.training.distributed.strategy import ResetMetrics, SingleDevice, create_strategy
 from lowlight_tf.training.exposure_calibration import (
@@ -257,14 +258,15 @@ def _fit(context: RunContext, learner: Learner) -> None:
         learner.train_function = None  # traced again, because each stage has its own crop size
         if recipe.discriminator.model:
             learner.discriminator_active = stage.discriminator_active
-        learner.fit(
-            _make_dataset(context, stage),
-            epochs=1,
-            steps_per_epoch=stage.end - state.step,
-            shuffle=False,
-            verbose=0,
-            callbacks=run_callbacks,
-        )
+        with unwrap_data_errors():
+            learner.fit(
+                _make_dataset(context, stage),
+                epochs=1,
+                steps_per_epoch=stage.end - state.step,
+                shuffle=False,
+                verbose=0,
+                callbacks=run_callbacks,
+            )
 
 
 def _make_dataset(context: RunContext, stage: TrainingStage) -> Any:

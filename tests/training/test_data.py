@@ -8,7 +8,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import ENHANCE, FUSE, RAW_TO_RGB
 from lowlight_tf.datasets.dataset_card import get_dataset
-from lowlight_tf.training.data import load_training_data
+from lowlight_tf.training.data import load_training_data, unwrap_data_errors
 from lowlight_tf.training.tasks import training_of
 
 
@@ -111,3 +111,17 @@ def test_images_without_targets_are_refused(tmp_path):
 )
 def test_a_task_accepts_data_sets_with_its_images(contract, dataset, accepted):
     assert training_of(contract).accepts(get_dataset(dataset)) is accepted
+
+
+def test_an_error_of_data_is_raised_as_it_was_before_tf_data_wrapped_it():
+    tf = pytest.importorskip("tensorflow")
+
+    def fail(_):
+        raise UsageError("a.png is gone.")
+
+    dataset = tf.data.Dataset.range(1).map(lambda x: tf.numpy_function(fail, [x], tf.int64))
+    message = r"^a\.png is gone\. Mend that file.*--resume\.$"
+    with pytest.raises(UsageError, match=message), unwrap_data_errors():
+        list(dataset)
+    with pytest.raises(ZeroDivisionError), unwrap_data_errors():
+        _ = 1 / 0
