@@ -10,6 +10,7 @@ from pathlib import Path
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
+from lowlight_tf.contract import RAW
 from lowlight_tf.datasets import dataset_card, pairing, synthetic
 from lowlight_tf.datasets.folder import TRAIN_DIRS, extract_if_archive, split_dir
 from lowlight_tf.datasets.leakage import check_leakage, group_split
@@ -81,7 +82,7 @@ def load_training_data(
         source_train, source_val, licenses[source] = _load_source(source, recipe, run)
         train += source_train
         val += [pair for pair in source_val if pair not in val]
-    # RAW files are checked when they are decoded into the cache.
+    # RAW files to train on are checked when they are decoded into the cache, which takes long.
     everything, train = train, keep_readable(train, report, raw=False)
     val = keep_readable(val, report, raw=False)
     damaged = [pair for pair in everything if pair not in train]
@@ -103,6 +104,8 @@ def load_training_data(
         train, val = ([pair for pair in pairs if pair not in damaged] for pairs in subsets)
     elif not val:
         train, val = group_split(train, training.validation_split, recipe.seed)
+    if any(RAW.name in pair.inputs for pair in val):
+        val = keep_readable(val, report)
     pipeline = recipe.pipeline
     crops = {"crop_size": pipeline.crop_size}
     if pipeline.progressive_start < 1:
