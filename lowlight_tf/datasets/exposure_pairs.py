@@ -88,13 +88,11 @@ def exposure_ratio(pair: Pair, *, cap: float | None = raw_image.MAX_EXPOSURE_RAT
         UsageError: If the ratio is in none of these, or is not positive.
     """
     short, long = pair.inputs[RAW_PORT], pair.target
-    ratios = short.parents[1 + pair.name.count("/")] / RATIOS_FILE
+    ratios, name = _find_ratios(short)
     if ratios.is_file():
-        ratio = read_json(ratios).get(pair.name)
+        ratio = read_json(ratios).get(name)
         if not isinstance(ratio, int | float) or not 0 < ratio < float("inf"):
-            raise UsageError(
-                f"{ratios} must give {pair.name} a ratio above zero. Received: {ratio}."
-            )
+            raise UsageError(f"{ratios} must give {name} a ratio above zero. Received: {ratio}.")
         return raw_image.cap_ratio(ratio, cap)
     if SID_FILENAME.fullmatch(short.stem) and SID_FILENAME.fullmatch(long.stem):
         short_s, long_s = (float(_parse_name(path)["seconds"]) for path in (short, long))
@@ -105,9 +103,20 @@ def exposure_ratio(pair: Pair, *, cap: float | None = raw_image.MAX_EXPOSURE_RAT
         metadata = (raw_image.read_raw(path, black_level=0).metadata for path in (short, long))
         return raw_image.exposure_ratio(*metadata, max_ratio=cap)
     raise UsageError(
-        f"The exposure ratio of {short} is not known. Write it into {ratios}, as "
-        f'{{"{pair.name}": 100}}.'
+        f'The exposure ratio of {short} is not known. Write it into {ratios}, as {{"{name}": 100}}.'
     )
+
+
+def _find_ratios(short: Path) -> tuple[Path, str]:
+    """Return the ratios.json above a short exposure's folder, and the name of the pair in it.
+
+    The exposure may be in a folder of its scene, as raw/scene1/1.dng: the pair is "scene1/1".
+    """
+    folders = [folder for folder in short.parents[1:4] if (folder / RATIOS_FILE).is_file()]
+    folder = folders[0] if folders else short.parent.parent
+    parts = short.relative_to(folder).parts
+    name = Path(*(parts[1:] or parts)).with_suffix("").as_posix()
+    return folder / RATIOS_FILE, name
 
 
 def is_raw(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Short exposures pair with the long one of their scene; the names give the ratio."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -140,3 +141,14 @@ def test_ratios_are_read_from_exif_if_names_have_none(tmp_path):
     (pair,), unpaired = exposure_pairs.pair_raw_folder(tmp_path)
     assert unpaired == []
     assert exposure_pairs.exposure_ratio(pair) == pytest.approx(50)
+
+
+def test_ratios_of_files_in_folders_of_scenes_are_found(tmp_path):
+    for path in ("raw/s1/1.dng", "raw/s2/1.dng", "raw/3.dng", "high/s1/1.png", "high/s2/1.png"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    (tmp_path / "high" / "3.png").touch()
+    ratios = {"s1/1": 10, "s2/1": 20, "3": 30}
+    (tmp_path / "ratios.json").write_text(json.dumps(ratios))
+    pairs, _ = exposure_pairs.pair_raw_folder(tmp_path)
+    assert {pair.name: exposure_pairs.exposure_ratio(pair) for pair in pairs} == ratios
