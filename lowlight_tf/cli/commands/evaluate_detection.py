@@ -114,13 +114,14 @@ def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
     path = Path(data)
     if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
         folder = extract_if_archive(path)
-        part = split_dir(folder, (args.split,) if args.split else EVAL_DIRS)
+        splits = (args.split,) if args.split else EVAL_DIRS
+        part = split_dir(folder, splits)
         name = data if part == folder else f"{data} {part.name}"
         if (part / "infrared").is_dir():
             return name, pairing.fusion_folder(part)
         for images in (part / "image", part / "images"):
             if images.is_dir():
-                return name, pairing.input_only_folder(split_dir(images, EVAL_DIRS))
+                return name, pairing.input_only_folder(split_dir(images, splits))
     return selection.read_named_pairs(
         data, args, evaluation_of(), with_targets=False, workdir=Path()
     )

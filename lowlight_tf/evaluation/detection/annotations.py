@@ -124,7 +124,7 @@ def _read_folder(
     elif texts:
         paths, read = texts, functools.partial(_read_text, yolo_labels.read_classes(labels))
     else:
-        _check_no_json(labels)
+        _check_class_maps(labels)
         paths, read = match_by_stem(labels, recursive=True), _read_class_map
     found, problems = {}, []
     for name, key in _keys_of(images, paths).items():
@@ -218,12 +218,18 @@ def _read_voc(path: Path, image: Path, count: LabelCount) -> list[BoxAnnotation]
     return found
 
 
-def _check_no_json(labels: Path) -> None:
+def _check_class_maps(labels: Path) -> None:
+    """Refuse a folder that has no images either, which class maps are."""
     paths = sorted(labels.glob("*.json"))
     if paths:
         raise UsageError(
             f"{labels} is a folder of .json files, of which one has the labels. Pass it: --labels "
             f"{paths[0]}."
+        )
+    if not image_io.find_images(labels):
+        raise UsageError(
+            f"{labels} holds no labels. Expected VOC .xml files, .txt files of YOLO or ExDark, or "
+            "class maps."
         )
 
 

@@ -98,3 +98,23 @@ def test_annotations_of_other_images_are_ignored_unless_named(street, capsys):
     assert "0 of 1" in capsys.readouterr().out  # persons missed are reported without labels
     assert main([*words, f"--labels={street / 'boxes.json'}"]) == 2
     assert "labels none of the images" in capsys.readouterr().err
+
+
+def test_a_folder_laid_out_for_yolo_is_read(street, tmp_path, capsys):
+    folder = tmp_path / "yolo"
+    for split in ("train", "val"):
+        (folder / "images" / split).mkdir(parents=True)
+        (folder / "labels" / split).mkdir(parents=True)
+        for name in "ab":
+            image = folder / "images" / split / f"{name}.png"
+            image.write_bytes((street / "infrared" / "a.png").read_bytes())
+    (folder / "labels" / "val" / "a.txt").write_text("0 0.459 0.5 0.801 1\n0 0.5 0.5 0 0.1\n")
+    (folder / "data.yaml").write_text("names:\n  0: person\n")
+    assert main(["evaluate", "--task=detection", f"--data={folder}"]) == 0
+    output = capsys.readouterr()
+    assert "|      1 |        1 |  100.0 |" in output.out
+    lines = output.err.splitlines()
+    assert "1 of 2 labels are passed over: 1 without area (the first: line 2 of a.txt)" in lines[-2]
+    assert lines[-1].endswith("1 of 2 images have no labels and are left out")
+    assert main(["evaluate", "--task=detection", f"--data={folder}", "--split=train"]) == 2
+    assert "labels/train holds no labels. Expected VOC" in capsys.readouterr().err
