@@ -85,7 +85,8 @@ def load_training_data(
     # RAW files to train on are checked when they are decoded into the cache, which takes long.
     everything, train = train, keep_readable(train, report, raw=False)
     val = keep_readable(val, report, raw=False)
-    damaged = [pair for pair in everything if pair not in train]
+    kept = {id(pair) for pair in train}
+    damaged = [pair for pair in everything if id(pair) not in kept]
     task = training_of(MODELS.find(recipe.model).contract)
     train, val = (
         task.prepare_pairs(pairs, run / "synthetic", recipe.seed) for pairs in (train, val)
