@@ -13,6 +13,8 @@ from lowlight_tf.runtime.engine import Engine
 SIZE = (48, 64)
 TIME_BASE = Fraction(1, 12800)
 AUDIO_RATE = 8000
+AAC_DELAY = 1024
+"""Samples by which the encoder puts the first packet before the sound."""
 
 
 def make_frame(step, size=SIZE, level=60):
@@ -82,7 +84,8 @@ def encode_video(
         seconds = float((timestamps[-1] - timestamps[0]) * time_base) + 0.04
         tone = np.sin(np.arange(int(AUDIO_RATE * seconds)) / 3).astype(np.float32)[None]
         frame = av.AudioFrame.from_ndarray(0.5 * tone, "fltp", "mono")
-        frame.sample_rate = AUDIO_RATE
+        frame.sample_rate, frame.time_base = AUDIO_RATE, Fraction(1, AUDIO_RATE)
+        frame.pts = round(timestamps[0] * time_base * AUDIO_RATE) + AAC_DELAY
         container.mux(audio.encode(frame))
         container.mux(audio.encode())
 

@@ -22,6 +22,7 @@ from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.video import temporal_smoothing
+from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
     FrameItem,
@@ -30,7 +31,7 @@ from lowlight_tf.video.frame_queue import (
     WriterThread,
 )
 from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
-from lowlight_tf.video.reader import DEFAULT_FPS, AudioPacket, VideoReader, yuv_planes
+from lowlight_tf.video.reader import DEFAULT_FPS, AudioPacket, VideoReader
 from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync
 from lowlight_tf.video.writer import VideoWriter
 from lowlight_tf.video.yuv import YuvConverter

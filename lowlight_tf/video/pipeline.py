@@ -14,6 +14,7 @@ from lowlight_tf.runtime import input_checks, input_geometry
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.video import temporal_smoothing
+from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
     FrameItem,
@@ -21,7 +22,7 @@ from lowlight_tf.video.frame_queue import (
     WorkerThread,
     WriterThread,
 )
-from lowlight_tf.video.reader import AudioPacket, VideoReader, yuv_planes
+from lowlight_tf.video.reader import AudioPacket, VideoReader
 from lowlight_tf.video.writer import VideoWriter
 from lowlight_tf.video.yuv import YuvConverter
 

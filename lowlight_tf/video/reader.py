@@ -2,34 +2,36 @@
 
 import collections
 import dataclasses
-import stat
-import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 from av.audio.stream import AudioStream
-from av.sidedata.sidedata import Type
-from av.video.reformatter import ColorRange
+from av.format import Flags
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.video.yuv import Planes, YuvFormat
-
-STDIN = "-"
-"""Source name of the standard input."""
-
-OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 5.0
-"""Time in which a network stream must answer, and deliver further data (seconds)."""
+from lowlight_tf.video.container import (
+    count_rest,
+    error_text,
+    is_camera,
+    is_url,
+    open_container,
+    select_video,
+)
+from lowlight_tf.video.frame_conversion import FrameConverter
+from lowlight_tf.video.timestamps import TimestampContinuity
 
 BACKOFF_S, MAX_BACKOFF_S = 0.5, 8.0
 """Wait before a lost stream is opened again (seconds): doubled after each attempt."""
 
 DURATION_TOLERANCE_S = 0.5
 """A file that ends more than this before its stated duration is reported as cut (seconds)."""
+
+SEAM_PACKETS = 3
+"""Packets before a jump of the clock that are marked corrupt only because others follow."""
 
 DEFAULT_FPS = 25
 """Frame rate of a video that does not state one."""
@@ -55,9 +57,10 @@ class VideoReader:
     """Reads one video: iterate for its frames and audio packets in the order of the file.
 
     Frames are 8-bit planar YUV of one size and one pixel format; others (bit depth, packing or
-    size) are converted. Time stamps of a file are kept. Those of a live stream start at 0; if the
-    stream is lost, it is opened again after 0.5 s, 1 s and so on up to 8 s, until there was no
-    frame for `reconnect_timeout_s`, and the time stamps continue by the clock.
+    size) are converted. Time stamps of a file are kept, except that they run on where its clock
+    jumps (see `TimestampContinuity`). Those of a live stream start at 0; if the stream is lost, it
+    is opened again after 0.5 s, 1 s and so on up to 8 s, until there was no frame for
+    `reconnect_timeout_s`, and the time stamps continue by the clock.
 
     Args:
         source: A file, a named pipe, a camera (/dev/video0), a URL (rtsp://, udp://, tcp://,
@@ -69,18 +72,16 @@ class VideoReader:
         name: The source as text.
         is_live: A camera, or a URL without a duration: frames that are not read in time are lost.
             A pipe is not live.
-        size: Height and width of the frames as stored (pixels); see `display_matrix`.
-        pixel_format: "yuv420p", or "yuv444p" if a side is odd.
-        yuv_format: How luma and chroma are coded.
-        color_tags: The video's color range, matrix, primaries and transfer.
+        size, pixel_format, yuv_format, color_tags, display_matrix: See `FrameConverter`.
+        formats: FFmpeg's names of the container, such as {"matroska", "webm"}.
         fps: Average frame rate, or None.
         time_base: Unit of the frames' time stamps (seconds).
+        start_time: Where the file states that its earliest track begins (seconds); 0 if live.
         frame_count: Approximate number of frames that the file states, or None.
-        display_matrix: Nine numbers that rotate or mirror the frames for display, or None.
         sample_aspect_ratio: Of the pixels; None if not stated.
         metadata: Title and so on, name -> text.
         audio_tracks: The audio streams.
-        left_out: What else the file holds, such as "1 subtitle track, 2 chapters"; "" for nothing.
+        left_out: What else the file holds: kind -> number.
         corrupt_packets: Packets so far that could not be decoded; they are skipped.
         reconnects: How often a lost stream was opened again.
         first_frame_time: When the first frame arrived (seconds, of `time.monotonic`).
@@ -104,10 +105,23 @@ class VideoReader:
         self.error: str | None = None
         self.first_frame_time = self._last_frame_time = time.monotonic()
         self._last_pts: int | None = None
+        self._jumps = 0
+        self._corrupt_flags: collections.deque[bool] = collections.deque(maxlen=SEAM_PACKETS)
         self._end_times: dict[int, Fraction] = {}  # stream index -> end of its last packet (s)
+        self._converter: FrameConverter | None = None
         self._open()
+        self.formats = set(self._container.format.name.split(","))
+        start_time = 0 if self.is_live else self._container.start_time
+        self.start_time = Fraction(start_time or 0, av.time_base)
         self.time_base = self._video.time_base
         self.fps = self._video.average_rate or None
+        duration = self._duration() or 0
+        self.frame_count = self._video.frames or round(duration * (self.fps or 0)) or None
+        self.metadata = {
+            key: value
+            for key, value in self._container.metadata.items()
+            if key.lower() not in CONTAINER_METADATA
+        }
         self._first_items: list[AudioPacket | av.VideoFrame] = []
         self._items = self._decode()
         for item in self._items:
@@ -118,6 +132,11 @@ class VideoReader:
             raise UsageError(
                 f"{self.name} has no frame that can be decoded. Pass a complete video."
             )
+        converter = self._converter
+        self.size, self.pixel_format = converter.size, converter.pixel_format
+        self.yuv_format, self.color_tags = converter.yuv_format, converter.color_tags
+        self.display_matrix = converter.display_matrix
+        self.sample_aspect_ratio = self._video.sample_aspect_ratio
 
     def __iter__(self) -> Iterator[av.VideoFrame | AudioPacket]:
         yield from self._first_items
@@ -126,48 +145,28 @@ class VideoReader:
             yield from self._decode()
         self._container.close()
 
+    @property
+    def notes(self) -> list[str]:
+        """What was changed so far so that the video can be enhanced, as parts of a sentence."""
+        jumps = self._jumps + self._continuity.jumps
+        times = "once" if jumps == 1 else f"{jumps} times"
+        return [f"its clock jumps {times}, and time runs on instead"] if jumps else []
+
     def _open(self) -> None:
-        """Open the source and read what its container states."""
-        is_camera = _has_file_type(self.name, stat.S_ISCHR)
-        options = {"rtsp_transport": "tcp"} if self.name.startswith("rtsp") else {}
-        is_url = "://" in self.name
-        address = "pipe:0" if self.name == STDIN else self.name
-        if Path(address).is_file():  # FFmpeg takes "12:30.mp4" for the protocol 12
-            address = str(Path(address).absolute())
-        try:
-            self._container = av.open(
-                address,
-                format="v4l2" if is_camera else None,
-                options=options,
-                timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S) if is_url else None,
-            )
-        except (av.FFmpegError, OSError, ValueError) as error:
-            reason = _reason_of_file(self.name) or f"cannot be opened: {error_text(error)}"
-            raise UsageError(f"{self.name} {reason}.") from None
-        if not self._container.streams.video:
-            raise UsageError(f"{self.name} has no video. Pass a file or a URL with video.")
-        self._video = _select_video(self._container.streams.video)
-        if self._video.codec_context is None:
-            raise UsageError(
-                f"{self.name}: its video has a codec that this FFmpeg cannot decode. "
-                "Convert it to H.264."
-            )
-        self.is_live = is_camera or (is_url and self._container.duration is None)
+        """Open the source and select its tracks."""
+        self._container = open_container(self.name)
+        self._video = select_video(self.name, self._container.streams.video)
+        self.is_live = is_camera(self.name) or (
+            is_url(self.name) and self._container.duration is None
+        )
         # Frame threads would delay live frames.
         self._video.thread_type = "SLICE" if self.is_live else "AUTO"
         self.audio_tracks: list[AudioStream] = [
             track for track in self._container.streams.audio if track.codec_context
         ]
-        self.left_out = _describe_rest(self._container, self._video, self.audio_tracks)
-        if self._last_pts is None:
-            duration = self._duration() or 0
-            frame_count = self._video.frames or round(duration * (self._video.average_rate or 0))
-            self.frame_count = frame_count or None
-            self.metadata = {
-                key: value
-                for key, value in self._container.metadata.items()
-                if key not in CONTAINER_METADATA
-            }
+        self.left_out = count_rest(self._container, [self._video, *self.audio_tracks])
+        self._has_jumping_clock = bool(self._container.format.flags & Flags.ts_discont.value)
+        self._continuity = TimestampContinuity(has_jumping_clock=self._has_jumping_clock)
         self._time_shift: Fraction | None = None if self.is_live else Fraction(0)
 
     def _reconnect(self) -> bool:
@@ -176,11 +175,13 @@ class VideoReader:
         while time.monotonic() - self._last_frame_time < self._reconnect_timeout_s:
             if self._stop_event.wait(wait):
                 return False
+            jumps = self._continuity.jumps
             try:
                 self._open()
             except UsageError:
                 wait = min(2 * wait, MAX_BACKOFF_S)
                 continue
+            self._jumps += jumps
             self.reconnects += 1
             return True
         self.error = f"{self.name} was lost: no frame for {self._reconnect_timeout_s:g} s"
@@ -190,20 +191,14 @@ class VideoReader:
         """Yield frames and audio packets until the source ends or fails; then set `error`."""
         try:
             for packet in self._container.demux(self._video, *self.audio_tracks):
+                is_jump = self._continuity.shift(packet)
                 if packet.pts is not None and packet.duration:
                     end = (packet.pts + packet.duration) * packet.time_base
                     self._end_times[packet.stream.index] = end
                 if packet.stream.index != self._video.index:
                     yield from self._shift_audio(packet)
                     continue
-                self.corrupt_packets += packet.is_corrupt
-                try:
-                    frames = packet.decode()
-                except av.InvalidDataError:
-                    self.corrupt_packets += not packet.is_corrupt
-                    continue
-                for frame in frames:
-                    yield self._normalize_frame(frame)
+                yield from self._decode_video(packet, is_jump=is_jump)
         except (av.FFmpegError, OSError) as error:
             self.error = f"{self.name} cannot be read any further: {error_text(error)}"
         else:
@@ -211,9 +206,26 @@ class VideoReader:
         if self.is_live:
             self.error = None
 
+    def _decode_video(self, packet: av.Packet, *, is_jump: bool) -> Iterator[av.VideoFrame]:
+        """Yield the frames that a packet completes; count it if it is corrupt."""
+        if is_jump:
+            self.corrupt_packets -= sum(self._corrupt_flags)
+            self._corrupt_flags.clear()
+        self._corrupt_flags.append(packet.is_corrupt)
+        self.corrupt_packets += packet.is_corrupt
+        if packet.is_discard and self._continuity.jumps:
+            packet = _without_flags(packet)
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            self.corrupt_packets += not packet.is_corrupt
+            return
+        for frame in frames:
+            yield self._normalize_frame(frame)
+
     def _shift_audio(self, packet: av.Packet) -> Iterator[AudioPacket]:
         """Yield the packet with its time stamps shifted like the frames, if it has any."""
-        if packet.dts is None or packet.pts is None or self._time_shift is None:
+        if packet.dts is None or self._time_shift is None:
             return
         if self._time_shift:
             ticks = round(self._time_shift / packet.time_base)
@@ -226,8 +238,8 @@ class VideoReader:
         """Return a frame in the reader's pixel format, with an increasing time stamp."""
         self._last_frame_time = time.monotonic()
         is_first = self._last_pts is None
-        if is_first:
-            self._read_format(frame)
+        if self._converter is None:
+            self._converter = FrameConverter(frame)
         pts = frame.pts if frame.pts is not None else frame.dts
         frame_ticks = max(1, round(1 / ((self.fps or DEFAULT_FPS) * self.time_base)))
         if pts is None:
@@ -245,56 +257,9 @@ class VideoReader:
         if not is_first:
             pts = max(pts, self._last_pts + 1)  # encoders need increasing time stamps
         self._last_pts = pts
-        result = self._convert_format(frame)
+        result = self._converter.convert(frame)
         result.pts, result.time_base, result.duration = pts, self.time_base, frame.duration
         return result
-
-    def _read_format(self, frame: av.VideoFrame) -> None:
-        """Set the attributes that the first frame determines for all frames."""
-        self.size = frame.height, frame.width
-        self.pixel_format = yuv_pixel_format(self.size)
-        full_range = frame.color_range == ColorRange.JPEG or (
-            frame.color_range == ColorRange.UNSPECIFIED
-            and frame.format.name.startswith(("yuvj", "gray"))
-        )
-        self.yuv_format = YuvFormat.from_tags(
-            frame.colorspace, full_range=full_range, height=frame.height
-        )
-        self.color_tags = (
-            ColorRange.JPEG if full_range else frame.color_range,
-            frame.colorspace,
-            frame.color_primaries,
-            frame.color_trc,
-        )
-        if frame.format.is_rgb:
-            matrix = self.yuv_format.matrix
-            self.color_tags = (ColorRange.MPEG, matrix, *self.color_tags[2:])
-            self.yuv_format = YuvFormat(matrix, full_range=False)
-        self.display_matrix = next(
-            (
-                struct.unpack("9i", bytes(data)[:36])
-                for data in frame.side_data
-                if data.type == Type.DISPLAYMATRIX
-            ),
-            None,
-        )
-        self.sample_aspect_ratio = self._video.sample_aspect_ratio
-
-    def _convert_format(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Return the frame in the reader's size and pixel format."""
-        formats = (self.pixel_format, self.pixel_format.replace("yuv", "yuvj"))
-        if frame.format.name in formats and (frame.height, frame.width) == self.size:
-            return frame
-        color_range = ColorRange.JPEG if self.yuv_format.full_range else ColorRange.MPEG
-        return frame.reformat(
-            self.size[1],
-            self.size[0],
-            self.pixel_format,
-            src_colorspace=None if frame.format.is_rgb else self.yuv_format.matrix,
-            dst_colorspace=self.yuv_format.matrix,
-            src_color_range=ColorRange.JPEG if frame.format.is_rgb else color_range,
-            dst_color_range=color_range,
-        )
 
     def _duration(self) -> Fraction | None:
         """Return the duration that the file states (seconds), or None."""
@@ -305,94 +270,23 @@ class VideoReader:
     def _early_end_error(self) -> str | None:
         """Return a message if the file ended before its stated duration, or None."""
         duration = self._duration()
-        if self.is_live or not duration or not self._end_times:
+        # Where the clock may jump, the end is only guessed from the last time stamp.
+        jumps = self._has_jumping_clock or self._continuity.jumps
+        if jumps or not duration or not self._end_times:
             return None
         if self._video.duration:
             start = (self._video.start_time or 0) * self._video.time_base
             end = self._end_times.get(self._video.index, start) - start
         else:
-            end = max(self._end_times.values()) - Fraction(
-                self._container.start_time or 0, av.time_base
-            )
+            end = max(self._end_times.values())  # .mkv files state when they end
         if duration - end <= DURATION_TOLERANCE_S:
             return None
         return f"{self.name} ends early: after {float(end):.1f} s of {float(duration):.1f} s"
 
 
-def yuv_pixel_format(size: tuple[int, int]) -> str:
-    """Return "yuv420p", or "yuv444p" if a side of (height, width) is odd."""
-    return "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
-
-
-def yuv_planes(frame: av.VideoFrame) -> Planes:
-    """Return views, (h, w) uint8, of the three planes of a planar frame."""
-    return [
-        np.ndarray((plane.height, plane.width), np.uint8, plane, strides=(plane.line_size, 1))
-        for plane in frame.planes
-    ]
-
-
-def error_text(error: Exception) -> str:
-    """Return FFmpeg's message without error number and file name."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _has_file_type(name: str, is_type: Callable[[int], bool]) -> bool:
-    """Return whether there is a file of that name and type, such as `stat.S_ISCHR`."""
-    try:
-        return is_type(Path(name).stat().st_mode)
-    except OSError:
-        return False
-
-
-def _select_video(streams: Sequence[av.VideoStream]) -> av.VideoStream:
-    """Return the video among the video streams of a file: cover pictures are such streams, too."""
-    moving = [
-        stream
-        for stream in streams
-        if not stream.disposition & av.stream.Disposition.attached_pic and stream.frames != 1
-    ]
-    return (moving or streams)[0]
-
-
-def _describe_rest(
-    container: av.container.InputContainer, video: av.VideoStream, audio: Sequence[AudioStream]
-) -> str:
-    """Return how much of each kind a container holds beside a video and its sound."""
-    counts: collections.Counter[str] = collections.Counter()
-    for stream in container.streams:
-        if stream.index == video.index or any(stream.index == each.index for each in audio):
-            continue
-        if stream.disposition & av.stream.Disposition.attached_pic:
-            counts["cover picture"] += 1
-        else:
-            counts["attachment" if stream.type == "attachment" else f"{stream.type} track"] += 1
-    counts["chapter"] = len(container.chapters())
-    return ", ".join(
-        f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count
-    )
-
-
-def _reason_of_file(name: str) -> str | None:
-    """Return why a file that FFmpeg does not open is no video, if its structure tells."""
-    path = Path(name)
-    if not path.is_file():
-        return None
-    if not path.stat().st_size:
-        return "is empty (0 bytes). Copy it again"
-    with path.open("rb") as file:
-        boxes, position = [], 0
-        while len(header := file.read(8)) == 8 and header[4:].isalnum():
-            boxes.append(header[4:])
-            size = int.from_bytes(header[:4], "big")
-            size = int.from_bytes(file.read(8), "big") if size == 1 else size
-            if size < 8:  # 0: up to the end of the file
-                break
-            position += size
-            file.seek(position)
-    if boxes[:1] == [b"ftyp"] and b"moov" not in boxes:
-        return (
-            "has no index (moov): the recording was cut off. Repair it with the camera, or with "
-            "a tool such as untrunc"
-        )
-    return None
+def _without_flags(packet: av.Packet) -> av.Packet:
+    """Return a copy that is displayed: FFmpeg hides what the edit list of another clip would."""
+    copy = av.Packet(bytes(packet))
+    copy.stream, copy.time_base = packet.stream, packet.time_base
+    copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+    return copy

@@ -15,14 +15,9 @@ from av.video.reformatter import ColorRange
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
-from lowlight_tf.video.reader import (
-    DEFAULT_FPS,
-    AudioPacket,
-    VideoReader,
-    error_text,
-    yuv_pixel_format,
-    yuv_planes,
-)
+from lowlight_tf.video.container import error_text
+from lowlight_tf.video.frame_conversion import yuv_pixel_format, yuv_planes
+from lowlight_tf.video.reader import DEFAULT_FPS, AudioPacket, VideoReader
 from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 
 DEFAULT_ENCODER = "libx264"
@@ -38,6 +33,9 @@ KEYFRAME_INTERVAL_S = 2
 
 MOV_FAMILY = ("mp4", "mov", "ipod", "3gp")
 """FFmpeg's names of the containers with an index at the end, which are written in fragments."""
+
+MAX_START_S = 10
+"""Start of a file up to which it is kept in the same container (seconds)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +59,8 @@ class VideoFormat:
     metadata: ClassVar = {}
     sample_aspect_ratio = display_matrix = None
     is_live = False
+    formats = frozenset()
+    start_time = Fraction(0)
 
     @classmethod
     def from_fps(cls, size: tuple[int, int], fps: float) -> "VideoFormat":
@@ -88,9 +88,11 @@ class VideoWriter:
     """Writes the frames of one video to NAME.part.SUFFIX, which `close` renames to `path`.
 
     Time stamps, time base, rotation, color tags, aspect ratio and metadata are those of the input;
-    audio is copied. There are no B-frames, so the time stamps need no shift in any container. A
-    live recording in an .mp4 or .mov is written in fragments of two seconds: it can be played after
-    a power failure, and is an ordinary file after `close`.
+    audio is copied. In another container than that of the input time begins at 0, as it does after
+    a start beyond `MAX_START_S` in all but MPEG-TS, whose clock has no beginning. There are no
+    B-frames, so the time stamps need no further shift. A live recording in an .mp4 or .mov is
+    written in fragments of two seconds: it can be played after a power failure, and is an ordinary
+    file after `close`.
 
     Args:
         path: The file; its suffix selects the container.
@@ -121,9 +123,10 @@ class VideoWriter:
             image_io.check_overwrite(file, overwrite=overwrite)
         self.frame_count = 0
         self._converter = YuvConverter(like.yuv_format)
-        self._last_audio_dts: dict[int, int] = {}
+        self._last_dts: dict[int, int] = {}  # stream index -> of its last packet
         try:
             self._container = av.open(str(self._part.absolute()), "w")
+            self._start_time = self._find_start_time()
             self._video = self._add_video(codec)
             self._audio_tracks = [self._add_audio(track) for track in like.audio_tracks]
             self._container.container_options.update(self._container_options())
@@ -158,10 +161,8 @@ class VideoWriter:
             UsageError: If the file cannot be written any further.
         """
         packet, track = audio.packet, audio.track
-        is_late = packet.dts <= self._last_audio_dts.get(track, packet.dts - 1)
-        if track >= len(self._audio_tracks) or is_late:  # only after a live stream was reopened
+        if track >= len(self._audio_tracks):  # only after a live stream was reopened
             return
-        self._last_audio_dts[track] = packet.dts
         packet.stream = self._audio_tracks[track]
         self._mux(lambda: [packet])
 
@@ -197,9 +198,40 @@ class VideoWriter:
     def _mux(self, encode: Callable[[], Iterable[av.Packet]]) -> None:
         try:
             for packet in encode():
-                self._container.mux(packet)
+                self._container.start_encoding()  # determines the time bases
+                if self._set_time(packet):
+                    self._container.mux(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise UsageError(f"{self._path} cannot be written: {error_text(error)}.") from None
+
+    def _set_time(self, packet: av.Packet) -> bool:
+        """Set the time stamps of the file; return whether the packet is in time.
+
+        Where joined clips overlap, sound is put right behind the sound before. After a live stream
+        was reopened it is late.
+        """
+        old, new = packet.time_base, packet.stream.time_base
+        start = round(self._start_time / old)
+        packet.dts = round((packet.dts - start) * old / new)
+        packet.pts = round((packet.pts - start) * old / new)
+        packet.duration, packet.time_base = round((packet.duration or 0) * old / new), new
+        last_dts = self._last_dts.get(packet.stream_index)
+        is_late = last_dts is not None and packet.dts <= last_dts
+        if is_late:
+            packet.dts = last_dts + 1
+            packet.pts = max(packet.pts, packet.dts)
+        if is_late and self._like.is_live and packet.stream is not self._video:
+            return False
+        self._last_dts[packet.stream_index] = packet.dts
+        return True
+
+    def _find_start_time(self) -> Fraction:
+        """Return the time of the input that is 0 in the file (seconds)."""
+        like, name = self._like, self._container.format.name
+        is_same = name in like.formats or (name in MOV_FAMILY and "mp4" in like.formats)
+        if is_same and (name == "mpegts" or like.start_time <= MAX_START_S):
+            return Fraction(0)
+        return like.start_time
 
     def _add_video(self, codec: str | None) -> av.VideoStream:
         like, fps = self._like, self._like.fps or DEFAULT_FPS

@@ -13,7 +13,9 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.video import reader as reader_module
 from lowlight_tf.video import writer as writer_module
-from lowlight_tf.video.reader import AudioPacket, VideoReader, yuv_planes
+from lowlight_tf.video.container import describe_counts
+from lowlight_tf.video.frame_conversion import yuv_planes
+from lowlight_tf.video.reader import AudioPacket, VideoReader
 from lowlight_tf.video.writer import VideoWriter
 from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 from tests.clips import SIZE, encode_video, make_frame, psnr, read_frames, write_video
@@ -249,14 +251,15 @@ def test_a_still_image_before_the_video_is_not_read(tmp_path):
     path = write_two_videos(tmp_path / "in.mp4", [make_frame(0, (32, 32))], codec="mjpeg")
     reader = VideoReader(path)
     assert reader.size == make_frame(0).shape[:2]
-    assert reader.left_out == "1 video track"
+    assert describe_counts(reader.left_out) == "1 video track"
     assert sum(isinstance(item, av.VideoFrame) for item in reader) == 10
 
 
 def test_a_second_camera_is_counted_as_left_out(tmp_path):
     frames = [make_frame(n, (32, 32)) for n in range(10)]
     reader = VideoReader(write_two_videos(tmp_path / "in.mp4", frames, codec="libx264"))
-    assert (reader.size, reader.left_out) == ((32, 32), "1 video track")
+    assert reader.size == (32, 32)
+    assert describe_counts(reader.left_out) == "1 video track"
 
 
 @pytest.mark.parametrize(

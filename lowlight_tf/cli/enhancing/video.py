@@ -203,8 +203,13 @@ def _report_losses(
     reader: "VideoReader", frames: int, dropped: int, target: Path, *, stopped: bool
 ) -> bool:
     """Report on stderr what was lost or left out; return whether the video was read completely."""
-    if reader.left_out:
-        warn("enhance", f"{target}: left out of {reader.name}: {reader.left_out}")
+    from lowlight_tf.video.container import describe_counts
+
+    if reader.left_out.total():
+        counts = describe_counts(reader.left_out)
+        warn("enhance", f"{target}: left out of {reader.name}: {counts}")
+    if reader.notes:
+        warn("enhance", f"{target}, from {reader.name}: {'; '.join(reader.notes)}")
     problems = []
     if reader.corrupt_packets:
         problems.append(f"{reader.name}: {reader.corrupt_packets} corrupt packets were skipped")

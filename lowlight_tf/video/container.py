@@ -1,0 +1,151 @@
+"""What a video file or stream holds: how it is opened, its tracks, and why it cannot be read."""
+
+import collections
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import av
+from av.stream import Discard, Disposition
+
+from lowlight_tf.checks import UsageError
+
+STDIN = "-"
+"""Source name of the standard input."""
+
+OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 5.0
+"""Time in which a network stream must answer, and deliver further data (seconds)."""
+
+VIDEO_TRACK = "video track"
+"""How a track of video that is left out is counted."""
+
+
+def open_container(name: str) -> av.container.InputContainer:
+    """Open a file, a camera, a URL, or the standard input, by its name.
+
+    Raises:
+        UsageError: If it cannot be opened or has no video.
+    """
+    options = {"rtsp_transport": "tcp"} if name.startswith("rtsp") else {}
+    address = "pipe:0" if name == STDIN else name
+    if Path(address).is_file():  # FFmpeg takes "12:30.mp4" for the protocol 12
+        address = str(Path(address).absolute())
+    try:
+        container = av.open(
+            address,
+            format="v4l2" if is_camera(name) else None,
+            options=options,
+            timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S) if is_url(name) else None,
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = _reason_of_file(name) or f"cannot be opened: {error_text(error)}"
+        raise UsageError(f"{name} {reason}.") from None
+    if not container.streams.video:
+        raise UsageError(f"{name} has no video. Pass a file or a URL with video.")
+    return container
+
+
+def is_camera(name: str) -> bool:
+    """Return whether a source is a camera, such as /dev/video0."""
+    return _has_file_type(name, stat.S_ISCHR)
+
+
+def is_url(name: str) -> bool:
+    """Return whether a source is an address, such as rtsp://camera/stream."""
+    return "://" in name
+
+
+def select_video(name: str, streams: Sequence[av.VideoStream]) -> av.VideoStream:
+    """Return the video among the video streams of a file: cover pictures are such streams, too.
+
+    Raises:
+        UsageError: If this FFmpeg has no decoder for it.
+    """
+    moving = [
+        stream
+        for stream in streams
+        if not stream.disposition & Disposition.attached_pic and stream.frames != 1
+    ]
+    video = (moving or streams)[0]
+    if video.codec_context is None:
+        raise UsageError(
+            f"{name}: its video has a codec that this FFmpeg cannot decode. Convert it to H.264."
+        )
+    return video
+
+
+def count_rest(
+    container: av.container.InputContainer, copied: Sequence[av.stream.Stream]
+) -> collections.Counter[str]:
+    """Return how much of each kind a container holds beside the tracks that are read."""
+    counts: collections.Counter[str] = collections.Counter()
+    indices = {stream.index for stream in copied}
+    for stream in container.streams:
+        if stream.index not in indices and not is_chapter_track(container, stream):
+            counts[kind_of(stream)] += 1
+    counts["chapter"] = len(container.chapters())
+    return counts
+
+
+def is_chapter_track(container: av.container.InputContainer, stream: av.stream.Stream) -> bool:
+    """Return whether a data track holds the titles of the chapters, as in .mp4 files."""
+    return bool(stream.type == "data" and stream.discard == Discard.all and container.chapters())
+
+
+def kind_of(stream: av.stream.Stream) -> str:
+    """Return what a stream is called where it is left out, such as "subtitle track"."""
+    if stream.disposition & Disposition.attached_pic:
+        return "cover picture"
+    return "attachment" if stream.type == "attachment" else f"{stream.type} track"
+
+
+def describe_counts(counts: collections.Counter[str]) -> str:
+    """Return counts as text, such as "1 subtitle track, 2 chapters"; "" for nothing."""
+    return ", ".join(
+        f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count
+    )
+
+
+def error_text(error: Exception) -> str:
+    """Return FFmpeg's message without error number and file name."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _has_file_type(name: str, is_type: Callable[[int], bool]) -> bool:
+    """Return whether there is a file of that name and type, such as `stat.S_ISCHR`."""
+    try:
+        return is_type(Path(name).stat().st_mode)
+    except OSError:
+        return False
+
+
+def _reason_of_file(name: str) -> str | None:
+    """Return why a file that FFmpeg does not open is no video, if its structure tells."""
+    path = Path(name)
+    if not path.is_file():
+        return None
+    if not path.stat().st_size:
+        return "is empty (0 bytes). Copy it again"
+    boxes = list_boxes(path)
+    if boxes[:1] == [b"ftyp"] and b"moov" not in boxes:
+        return (
+            "has no index (moov): the recording was cut off. Repair it with the camera, or with "
+            "a tool such as untrunc"
+        )
+    return None
+
+
+def list_boxes(path: Path) -> list[bytes]:
+    """Return the types of the top-level boxes of an .mp4 or .mov file; of others, mostly none."""
+    boxes, position = [], 0
+    with path.open("rb") as file:
+        while len(header := file.read(8)) == 8 and header[4:].isalnum():
+            boxes.append(header[4:])
+            size = int.from_bytes(header[:4], "big")
+            size = int.from_bytes(file.read(8), "big") if size == 1 else size
+            if size < 8:  # 0: up to the end of the file
+                break
+            position += size
+            file.seek(position)
+    return boxes

@@ -1,0 +1,83 @@
+"""Conversion of decoded frames to 8-bit planar YUV of one size and one pixel format."""
+
+import struct
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.reformatter import ColorRange
+
+from lowlight_tf.video.yuv import Planes, YuvFormat
+
+
+class FrameConverter:
+    """Converts the frames of one video to the size, pixel format and colors of its first frame.
+
+    Args:
+        first: The first frame.
+
+    Attributes:
+        size: Height and width of the frames as stored (pixels); see `display_matrix`.
+        pixel_format: "yuv420p", or "yuv444p" if a side is odd.
+        yuv_format: How luma and chroma are coded.
+        color_tags: The video's color range, matrix, primaries and transfer.
+        display_matrix: Nine numbers that rotate or mirror the frames for display, or None.
+    """
+
+    def __init__(self, first: av.VideoFrame) -> None:
+        self.size = first.height, first.width
+        self.pixel_format = yuv_pixel_format(self.size)
+        full_range = first.color_range == ColorRange.JPEG or (
+            first.color_range == ColorRange.UNSPECIFIED
+            and first.format.name.startswith(("yuvj", "gray"))
+        )
+        self.yuv_format = YuvFormat.from_tags(
+            first.colorspace, full_range=full_range, height=first.height
+        )
+        self.color_tags = (
+            ColorRange.JPEG if full_range else first.color_range,
+            first.colorspace,
+            first.color_primaries,
+            first.color_trc,
+        )
+        if first.format.is_rgb:
+            matrix = self.yuv_format.matrix
+            self.color_tags = (ColorRange.MPEG, matrix, *self.color_tags[2:])
+            self.yuv_format = YuvFormat(matrix, full_range=False)
+        self.display_matrix = next(
+            (
+                struct.unpack("9i", bytes(data)[:36])
+                for data in first.side_data
+                if data.type == Type.DISPLAYMATRIX
+            ),
+            None,
+        )
+
+    def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Return the frame in the size and pixel format of the first one."""
+        formats = (self.pixel_format, self.pixel_format.replace("yuv", "yuvj"))
+        if frame.format.name in formats and (frame.height, frame.width) == self.size:
+            return frame
+        color_range = ColorRange.JPEG if self.yuv_format.full_range else ColorRange.MPEG
+        return frame.reformat(
+            self.size[1],
+            self.size[0],
+            self.pixel_format,
+            src_colorspace=None if frame.format.is_rgb else self.yuv_format.matrix,
+            dst_colorspace=self.yuv_format.matrix,
+            src_color_range=ColorRange.JPEG if frame.format.is_rgb else color_range,
+            dst_color_range=color_range,
+        )
+
+
+def yuv_pixel_format(size: tuple[int, int]) -> str:
+    """Return "yuv420p", or "yuv444p" if a side of (height, width) is odd."""
+    return "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
+
+
+def yuv_planes(frame: av.VideoFrame) -> Planes:
+    """Return views, (h, w) uint8, of the three planes of a planar frame."""
+    return [
+        np.ndarray((plane.height, plane.width), np.uint8, plane, strides=(plane.line_size, 1))
+        for plane in frame.planes
+    ]
