@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "lowlight_tf/__init__.py").read_text())[1]
 
 EXTRAS = {
-    "video": ["av>=17"],  # contains FFmpeg
+    "video": ["av>=18"],  # contains FFmpeg
     "raw": ["rawpy>=0.28"],  # contains LibRaw
     "train": [
         "tensorflow>=2.19,<3",

@@ -2,7 +2,7 @@
 
 import collections
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -15,9 +15,6 @@ STDIN = "-"
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 5.0
 """Time in which a network stream must answer, and deliver further data (seconds)."""
-
-VIDEO_TRACK = "video track"
-"""How a track of video that is left out is counted."""
 
 
 def open_container(name: str) -> av.container.InputContainer:
@@ -56,41 +53,70 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
-def select_video(name: str, streams: Sequence[av.VideoStream]) -> av.VideoStream:
-    """Return the video among the video streams of a file: cover pictures are such streams, too.
+class ContainerTracks:
+    """Sorts the streams of a container by what becomes of them.
+
+    Args:
+        name: The source as text.
+        container: The source.
+        number: Which of several video tracks is enhanced, counted from 1; None for the first that
+            is not a still image.
+
+    Attributes:
+        video: The stream that is enhanced.
+        other_videos: Numbers of the other video tracks.
+        copied: The streams of sound, subtitles and data that can be copied.
+        covers: The streams that are cover pictures.
+        attachments: The streams that are attached files.
+        left_out: Kind -> number of the others.
 
     Raises:
-        UsageError: If this FFmpeg has no decoder for it.
+        UsageError: If there is no such video track, or this FFmpeg has no decoder for it.
     """
-    moving = [
-        stream
-        for stream in streams
-        if not stream.disposition & Disposition.attached_pic and stream.frames != 1
-    ]
-    video = (moving or streams)[0]
-    if video.codec_context is None:
-        raise UsageError(
-            f"{name}: its video has a codec that this FFmpeg cannot decode. Convert it to H.264."
-        )
-    return video
+
+    def __init__(
+        self, name: str, container: av.container.InputContainer, number: int | None
+    ) -> None:
+        streams = container.streams.video
+        self.covers = [each for each in streams if each.disposition & Disposition.attached_pic]
+        videos = [each for each in streams if each not in self.covers] or list(streams)
+        if number is None:
+            self.video = ([each for each in videos if each.frames != 1] or videos)[0]
+        elif not 1 <= number <= len(videos):
+            raise UsageError(
+                f"--track must be 1 to {len(videos)}, the video tracks of {name}. "
+                f"Received: {number}."
+            )
+        else:
+            self.video = videos[number - 1]
+        if self.video.codec_context is None:
+            raise UsageError(
+                f"{name}: its video has a codec that this FFmpeg cannot decode. "
+                "Convert it to H.264."
+            )
+        self.covers = [each for each in self.covers if each is not self.video]
+        self.other_videos = [
+            index for index, each in enumerate(videos, start=1) if each is not self.video
+        ]
+        self.copied, self.attachments = [], []
+        self.left_out: collections.Counter[str] = collections.Counter()
+        for stream in container.streams:
+            if stream.type == "attachment":
+                self.attachments.append(stream)
+            elif stream.type == "video" and stream not in (self.video, *self.covers):
+                self.left_out[kind_of(stream)] += 1
+            elif stream.type in ("audio", "subtitle", "data"):
+                if stream.codec_context or stream.type == "data":
+                    self.copied.append(stream)
+                else:  # of an unknown codec
+                    self.left_out[kind_of(stream)] += 1
+        if container.chapters():
+            self.copied = [each for each in self.copied if not is_chapter_track(each)]
 
 
-def count_rest(
-    container: av.container.InputContainer, copied: Sequence[av.stream.Stream]
-) -> collections.Counter[str]:
-    """Return how much of each kind a container holds beside the tracks that are read."""
-    counts: collections.Counter[str] = collections.Counter()
-    indices = {stream.index for stream in copied}
-    for stream in container.streams:
-        if stream.index not in indices and not is_chapter_track(container, stream):
-            counts[kind_of(stream)] += 1
-    counts["chapter"] = len(container.chapters())
-    return counts
-
-
-def is_chapter_track(container: av.container.InputContainer, stream: av.stream.Stream) -> bool:
-    """Return whether a data track holds the titles of the chapters, as in .mp4 files."""
-    return bool(stream.type == "data" and stream.discard == Discard.all and container.chapters())
+def is_chapter_track(stream: av.stream.Stream) -> bool:
+    """Return whether a track holds the titles of chapters, which FFmpeg has read already."""
+    return stream.type == "data" and stream.discard == Discard.all
 
 
 def kind_of(stream: av.stream.Stream) -> str:
@@ -134,6 +160,15 @@ def _reason_of_file(name: str) -> str | None:
             "a tool such as untrunc"
         )
     return None
+
+
+def is_joined(name: str) -> bool:
+    """Return whether a file is several .mp4 or .mov files joined as `cat` does, not in fragments.
+
+    FFmpeg reads the first one only.
+    """
+    boxes = list_boxes(Path(name)) if Path(name).is_file() else []
+    return boxes.count(b"moov") > 1 and b"moof" not in boxes
 
 
 def list_boxes(path: Path) -> list[bytes]:

@@ -14,7 +14,7 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
-from lowlight_tf.video.reader import AudioPacket
+from lowlight_tf.video.reader import CopiedPacket
 from lowlight_tf.video.writer import VideoWriter
 
 POLL_INTERVAL_S = 0.1
@@ -67,12 +67,12 @@ class FrameQueue:
     ) -> None:
         self._size, self._drop_oldest, self._on_drop = size, drop_oldest, on_drop
         self._stop_event = stop_event or threading.Event()
-        self._items: collections.deque[FrameItem | AudioPacket] = collections.deque()
+        self._items: collections.deque[FrameItem | CopiedPacket] = collections.deque()
         self._changed = threading.Condition()
         self._closed = False
         self.dropped_frames = 0
 
-    def put(self, item: FrameItem | AudioPacket) -> bool:
+    def put(self, item: FrameItem | CopiedPacket) -> bool:
         """Add an item as soon as there is space; return False if the queue is closed."""
         with self._changed:
             while not self._closed and isinstance(item, FrameItem) and self._is_full():
@@ -103,7 +103,7 @@ class FrameQueue:
         with self._changed:
             return not self._items
 
-    def get(self, timeout_s: float = math.inf) -> FrameItem | AudioPacket | None:
+    def get(self, timeout_s: float = math.inf) -> FrameItem | CopiedPacket | None:
         """Remove and return the next item; None if finished, or none arrived in `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -116,7 +116,7 @@ class FrameQueue:
             self._changed.notify_all()
             return item
 
-    def __iter__(self) -> Iterator[FrameItem | AudioPacket]:
+    def __iter__(self) -> Iterator[FrameItem | CopiedPacket]:
         while (item := self.get()) is not None:
             yield item
 
@@ -197,8 +197,8 @@ class WriterThread(WorkerThread):
     def _write_all(self) -> None:
         try:
             for item in self._queue:
-                if isinstance(item, AudioPacket):
-                    self._writer.write_audio(item)
+                if isinstance(item, CopiedPacket):
+                    self._writer.write_packet(item)
                 else:
                     self._writer.write(item.frame, item.image)
                     self._on_written(item)

@@ -31,7 +31,7 @@ from lowlight_tf.video.frame_queue import (
     WriterThread,
 )
 from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
-from lowlight_tf.video.reader import DEFAULT_FPS, AudioPacket, VideoReader
+from lowlight_tf.video.reader import DEFAULT_FPS, CopiedPacket, VideoReader
 from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync
 from lowlight_tf.video.writer import VideoWriter
 from lowlight_tf.video.yuv import YuvConverter
@@ -242,7 +242,7 @@ class _CameraStream:
         convert: Callable[[np.ndarray], np.ndarray],
         stop_event: threading.Event,
         *,
-        on_audio: Callable[[AudioPacket], object] | None = None,
+        on_audio: Callable[[CopiedPacket], object] | None = None,
         time_base: Fraction | None = None,
         delay_s: float = 0.0,
     ) -> None:
@@ -269,7 +269,7 @@ class _CameraStream:
             self._is_stalled = item is None
             if item is None:
                 return None
-            if isinstance(item, AudioPacket):
+            if isinstance(item, CopiedPacket):
                 self._on_audio(item)
             else:
                 self._next = item
@@ -282,7 +282,7 @@ class _CameraStream:
     def _read_all(self) -> None:
         try:
             for item in self._reader:
-                if isinstance(item, AudioPacket):
+                if isinstance(item, CopiedPacket):
                     is_needed = self._on_audio is not None
                 else:
                     is_needed, item = True, self._make_item(item)

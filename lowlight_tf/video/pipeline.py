@@ -22,7 +22,7 @@ from lowlight_tf.video.frame_queue import (
     WorkerThread,
     WriterThread,
 )
-from lowlight_tf.video.reader import AudioPacket, VideoReader
+from lowlight_tf.video.reader import CopiedPacket, VideoReader
 from lowlight_tf.video.writer import VideoWriter
 from lowlight_tf.video.yuv import YuvConverter
 
@@ -119,7 +119,7 @@ class VideoPipeline:
         reading.start()
         writing.start()
         frames = 0
-        pending: collections.deque[Future[FrameItem] | AudioPacket] = collections.deque()
+        pending: collections.deque[Future[FrameItem] | CopiedPacket] = collections.deque()
 
         def emit(max_pending: int) -> bool:
             """Pass on the oldest items until at most `max_pending` remain; False if closed."""

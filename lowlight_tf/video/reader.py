@@ -1,4 +1,4 @@
-"""Video input: frames and audio packets from a file, a camera, a network stream or a pipe."""
+"""Video input: frames and other tracks' packets of a file, a camera, a network stream or a pipe."""
 
 import collections
 import dataclasses
@@ -9,17 +9,16 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.audio.stream import AudioStream
 from av.format import Flags
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.video.container import (
-    count_rest,
+    ContainerTracks,
     error_text,
     is_camera,
+    is_joined,
     is_url,
     open_container,
-    select_video,
 )
 from lowlight_tf.video.frame_conversion import FrameConverter
 from lowlight_tf.video.timestamps import TimestampContinuity
@@ -39,13 +38,16 @@ DEFAULT_FPS = 25
 CONTAINER_METADATA = ("encoder", "major_brand", "minor_version", "compatible_brands")
 """Metadata that describes the input container, and is not copied to the output."""
 
+TRACK_METADATA = ("language", "title", "handler_name", "timecode", "creation_time")
+"""Metadata of the video track that is copied; other describes how it was encoded."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AudioPacket:
-    """An encoded audio packet, copied without decoding.
+class CopiedPacket:
+    """An encoded packet of sound, subtitles or data, copied without decoding.
 
     Attributes:
-        track: Index among the audio tracks.
+        track: Index among the `copied_tracks` of the reader.
         packet: The packet.
     """
 
@@ -54,7 +56,7 @@ class AudioPacket:
 
 
 class VideoReader:
-    """Reads one video: iterate for its frames and audio packets in the order of the file.
+    """Reads one video: iterate for its frames and copied packets in the order of the file.
 
     Frames are 8-bit planar YUV of one size and one pixel format; others (bit depth, packing or
     size) are converted. Time stamps of a file are kept, except that they run on where its clock
@@ -65,6 +67,8 @@ class VideoReader:
     Args:
         source: A file, a named pipe, a camera (/dev/video0), a URL (rtsp://, udp://, tcp://,
             http://), or "-" for the standard input.
+        track: Which of several video tracks is read, counted from 1; None for the first that is
+            not a still image.
         reconnect_timeout_s: How long to try to reopen a lost live stream (seconds).
         stop_event: Once set, a lost stream is not opened again.
 
@@ -80,8 +84,13 @@ class VideoReader:
         frame_count: Approximate number of frames that the file states, or None.
         sample_aspect_ratio: Of the pixels; None if not stated.
         metadata: Title and so on, name -> text.
-        audio_tracks: The audio streams.
-        left_out: What else the file holds: kind -> number.
+        track_metadata: The same of the video track.
+        copied_tracks: The streams of sound, subtitles and data.
+        cover_images: Their packets, of the streams that are no videos.
+        attachments: The streams of attached files, such as fonts.
+        chapters: As PyAV returns them.
+        other_tracks: Numbers of the video tracks that are not read.
+        left_out: Kind -> number of what else the file holds.
         corrupt_packets: Packets so far that could not be decoded; they are skipped.
         reconnects: How often a lost stream was opened again.
         first_frame_time: When the first frame arrived (seconds, of `time.monotonic`).
@@ -95,11 +104,12 @@ class VideoReader:
         self,
         source: str | Path,
         *,
+        track: int | None = None,
         reconnect_timeout_s: float = 60.0,
         stop_event: threading.Event | None = None,
     ) -> None:
         self.name = str(source)
-        self._reconnect_timeout_s = reconnect_timeout_s
+        self._track, self._reconnect_timeout_s = track, reconnect_timeout_s
         self._stop_event = stop_event or threading.Event()
         self.corrupt_packets = self.reconnects = 0
         self.error: str | None = None
@@ -122,7 +132,12 @@ class VideoReader:
             for key, value in self._container.metadata.items()
             if key.lower() not in CONTAINER_METADATA
         }
-        self._first_items: list[AudioPacket | av.VideoFrame] = []
+        self.track_metadata = {
+            key: value for key, value in self._video.metadata.items() if key in TRACK_METADATA
+        }
+        self.chapters = self._container.chapters()
+        self.cover_images: list[av.Packet] = []
+        self._first_items: list[CopiedPacket | av.VideoFrame] = []
         self._items = self._decode()
         for item in self._items:
             self._first_items.append(item)
@@ -138,7 +153,7 @@ class VideoReader:
         self.display_matrix = converter.display_matrix
         self.sample_aspect_ratio = self._video.sample_aspect_ratio
 
-    def __iter__(self) -> Iterator[av.VideoFrame | AudioPacket]:
+    def __iter__(self) -> Iterator[av.VideoFrame | CopiedPacket]:
         yield from self._first_items
         yield from self._items
         while self.is_live and self._reconnect():
@@ -155,16 +170,15 @@ class VideoReader:
     def _open(self) -> None:
         """Open the source and select its tracks."""
         self._container = open_container(self.name)
-        self._video = select_video(self.name, self._container.streams.video)
+        tracks = ContainerTracks(self.name, self._container, self._track)
+        self._video, self._cover_tracks = tracks.video, tracks.covers
+        self.copied_tracks, self.attachments = tracks.copied, tracks.attachments
+        self.other_tracks, self.left_out = tracks.other_videos, tracks.left_out
         self.is_live = is_camera(self.name) or (
             is_url(self.name) and self._container.duration is None
         )
         # Frame threads would delay live frames.
         self._video.thread_type = "SLICE" if self.is_live else "AUTO"
-        self.audio_tracks: list[AudioStream] = [
-            track for track in self._container.streams.audio if track.codec_context
-        ]
-        self.left_out = count_rest(self._container, [self._video, *self.audio_tracks])
         self._has_jumping_clock = bool(self._container.format.flags & Flags.ts_discont.value)
         self._continuity = TimestampContinuity(has_jumping_clock=self._has_jumping_clock)
         self._time_shift: Fraction | None = None if self.is_live else Fraction(0)
@@ -187,16 +201,21 @@ class VideoReader:
         self.error = f"{self.name} was lost: no frame for {self._reconnect_timeout_s:g} s"
         return False
 
-    def _decode(self) -> Iterator[av.VideoFrame | AudioPacket]:
+    def _decode(self) -> Iterator[av.VideoFrame | CopiedPacket]:
         """Yield frames and audio packets until the source ends or fails; then set `error`."""
         try:
-            for packet in self._container.demux(self._video, *self.audio_tracks):
+            streams = [self._video, *self.copied_tracks, *self._cover_tracks]
+            for packet in self._container.demux(streams):
+                if packet.stream in self._cover_tracks:
+                    if packet.size:
+                        self.cover_images.append(packet)
+                    continue
                 is_jump = self._continuity.shift(packet)
                 if packet.pts is not None and packet.duration:
                     end = (packet.pts + packet.duration) * packet.time_base
                     self._end_times[packet.stream.index] = end
                 if packet.stream.index != self._video.index:
-                    yield from self._shift_audio(packet)
+                    yield from self._shift_packet(packet)
                     continue
                 yield from self._decode_video(packet, is_jump=is_jump)
         except (av.FFmpegError, OSError) as error:
@@ -223,7 +242,7 @@ class VideoReader:
         for frame in frames:
             yield self._normalize_frame(frame)
 
-    def _shift_audio(self, packet: av.Packet) -> Iterator[AudioPacket]:
+    def _shift_packet(self, packet: av.Packet) -> Iterator[CopiedPacket]:
         """Yield the packet with its time stamps shifted like the frames, if it has any."""
         if packet.dts is None or self._time_shift is None:
             return
@@ -231,8 +250,7 @@ class VideoReader:
             ticks = round(self._time_shift / packet.time_base)
             packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks
         if not self.is_live or packet.dts >= 0:
-            track = [track.index for track in self.audio_tracks].index(packet.stream.index)
-            yield AudioPacket(track, packet)
+            yield CopiedPacket(self.copied_tracks.index(packet.stream), packet)
 
     def _normalize_frame(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Return a frame in the reader's pixel format, with an increasing time stamp."""
@@ -269,6 +287,8 @@ class VideoReader:
 
     def _early_end_error(self) -> str | None:
         """Return a message if the file ended before its stated duration, or None."""
+        if is_joined(self.name):
+            return f"{self.name} holds another recording behind the first, which is not read"
         duration = self._duration()
         # Where the clock may jump, the end is only guessed from the last time stamp.
         jumps = self._has_jumping_clock or self._continuity.jumps

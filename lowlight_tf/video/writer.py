@@ -1,5 +1,6 @@
 """Video output: a file that can be played even if recording is interrupted."""
 
+import collections
 import dataclasses
 import os
 from collections.abc import Callable, Iterable
@@ -9,7 +10,6 @@ from typing import ClassVar
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange
 
@@ -17,7 +17,8 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
 from lowlight_tf.video.container import error_text
 from lowlight_tf.video.frame_conversion import yuv_pixel_format, yuv_planes
-from lowlight_tf.video.reader import DEFAULT_FPS, AudioPacket, VideoReader
+from lowlight_tf.video.reader import DEFAULT_FPS, CopiedPacket, VideoReader
+from lowlight_tf.video.track_copies import MOV_FAMILY, TrackCopies
 from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 
 DEFAULT_ENCODER = "libx264"
@@ -31,8 +32,8 @@ ENCODER_OPTIONS = {
 KEYFRAME_INTERVAL_S = 2
 """Time between two frames that are decoded without others (seconds)."""
 
-MOV_FAMILY = ("mp4", "mov", "ipod", "3gp")
-"""FFmpeg's names of the containers with an index at the end, which are written in fragments."""
+OTHER_METADATA = ("com.", "make", "model", "description")
+"""How names begin that .mp4 and .mov files hold as Apple's metadata keys only."""
 
 MAX_START_S = 10
 """Start of a file up to which it is kept in the same container (seconds)."""
@@ -55,8 +56,10 @@ class VideoFormat:
     name = "images"
     yuv_format = YuvFormat(matrix=1, full_range=False)
     color_tags = (ColorRange.MPEG, 1, 1, 1)
-    audio_tracks: ClassVar = ()
+    copied_tracks = cover_images = attachments = chapters = ()
     metadata: ClassVar = {}
+    track_metadata: ClassVar = {}
+    left_out: ClassVar = {}
     sample_aspect_ratio = display_matrix = None
     is_live = False
     formats = frozenset()
@@ -88,11 +91,11 @@ class VideoWriter:
     """Writes the frames of one video to NAME.part.SUFFIX, which `close` renames to `path`.
 
     Time stamps, time base, rotation, color tags, aspect ratio and metadata are those of the input;
-    audio is copied. In another container than that of the input time begins at 0, as it does after
-    a start beyond `MAX_START_S` in all but MPEG-TS, whose clock has no beginning. There are no
-    B-frames, so the time stamps need no further shift. A live recording in an .mp4 or .mov is
-    written in fragments of two seconds: it can be played after a power failure, and is an ordinary
-    file after `close`.
+    sound and more is copied, see `TrackCopies`. In another container than that of the input time
+    begins at 0, as it does after a start beyond `MAX_START_S` in all but MPEG-TS, whose clock has
+    no beginning. There are no B-frames, so the time stamps need no further shift. A live recording
+    in an .mp4 or .mov is written in fragments of two seconds: it can be played after a power
+    failure, and is an ordinary file after `close`.
 
     Args:
         path: The file; its suffix selects the container.
@@ -128,7 +131,7 @@ class VideoWriter:
             self._container = av.open(str(self._part.absolute()), "w")
             self._start_time = self._find_start_time()
             self._video = self._add_video(codec)
-            self._audio_tracks = [self._add_audio(track) for track in like.audio_tracks]
+            self._copies = TrackCopies(self._container, like, str(path), self._start_time)
             self._container.container_options.update(self._container_options())
             self._container.metadata.update(like.metadata)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,17 +157,23 @@ class VideoWriter:
         self._mux(lambda: self._video.encode(frame))
         self.frame_count += 1
 
-    def write_audio(self, audio: AudioPacket) -> None:
-        """Write an encoded audio packet as it is.
+    @property
+    def left_out(self) -> collections.Counter[str]:
+        """Kind -> number of what the input holds and the file does not."""
+        return self._copies.left_out
+
+    def write_packet(self, copied: CopiedPacket) -> None:
+        """Write an encoded packet as it is, if the file has its track.
 
         Raises:
             UsageError: If the file cannot be written any further.
         """
-        packet, track = audio.packet, audio.track
-        if track >= len(self._audio_tracks):  # only after a live stream was reopened
+        streams = self._copies.streams
+        if copied.track >= len(streams):  # only after a live stream was reopened
             return
-        packet.stream = self._audio_tracks[track]
-        self._mux(lambda: [packet])
+        if stream := streams[copied.track]:
+            copied.packet.stream = stream
+            self._mux(lambda: [copied.packet])
 
     def close(self) -> None:
         """Finish the file and rename it to `path`. Without a frame, no file is left.
@@ -199,6 +208,8 @@ class VideoWriter:
         try:
             for packet in encode():
                 self._container.start_encoding()  # determines the time bases
+                while self._copies.first_packets:
+                    self._container.mux(self._copies.first_packets.pop())
                 if self._set_time(packet):
                     self._container.mux(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -248,6 +259,7 @@ class VideoWriter:
             context.color_primaries,
             context.color_trc,
         ) = like.color_tags
+        stream.metadata.update(like.track_metadata)
         if like.sample_aspect_ratio:
             context.sample_aspect_ratio = like.sample_aspect_ratio
         if like.display_matrix:
@@ -270,23 +282,19 @@ class VideoWriter:
         name = av.Codec(self._container.default_video_codec, "w").name
         return self._container.add_stream(name, fps, ENCODER_OPTIONS.get(name))
 
-    def _add_audio(self, track: AudioStream) -> AudioStream:
-        try:
-            copy = self._container.add_stream_from_template(track)
-        except ValueError:
-            raise UsageError(
-                f"{self._path} cannot hold the audio of {self._like.name} "
-                f"({track.codec_context.name}) without encoding it again. Name the output .mkv."
-            ) from None
-        copy.metadata.update(track.metadata)
-        return copy
-
     def _container_options(self) -> dict[str, str]:
         if self._container.format.name not in MOV_FAMILY:
             return {}
-        options = {}
+        options, flags = {}, []
+        if any(key.startswith(OTHER_METADATA) for key in self._like.metadata):
+            flags.append("use_metadata_tags")
         if self._like.time_base.numerator == 1:
             options["video_track_timescale"] = str(self._like.time_base.denominator)
         if self._like.is_live:
-            options.update(movflags="hybrid_fragmented", flush_packets="1")
+            flags.append("hybrid_fragmented")
+            options["flush_packets"] = "1"
+            # FFmpeg waits for packets of tracks that have few, which a power failure would cost.
+            options["max_interleave_delta"] = str(KEYFRAME_INTERVAL_S * av.time_base)
+        if flags:
+            options["movflags"] = "+".join(flags)
         return options

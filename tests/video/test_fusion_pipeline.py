@@ -139,7 +139,7 @@ def test_frames_of_equal_time_are_fused_and_audio_is_kept(fuse_videos, tmp_path)
     for step, result in enumerate(images):
         expected = (make_frame(step).mean() + make_infrared(step).mean()) / 2
         assert result.mean() == pytest.approx(expected, abs=2)
-    assert len(VideoReader(tmp_path / "out.mp4").audio_tracks) == 1
+    assert len(VideoReader(tmp_path / "out.mp4").copied_tracks) == 1
 
 
 def test_after_the_end_of_the_infrared_video_the_visible_one_continues_with_a_banner(fuse_videos):

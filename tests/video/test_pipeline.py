@@ -12,7 +12,7 @@ from lowlight_tf.metrics.temporal import luma_flicker
 from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.video.frame_queue import FrameItem, FrameQueue, split_threads
 from lowlight_tf.video.pipeline import VideoPipeline
-from lowlight_tf.video.reader import AudioPacket, VideoReader
+from lowlight_tf.video.reader import CopiedPacket, VideoReader
 from lowlight_tf.video.temporal_smoothing import DayNightSwitch
 from lowlight_tf.video.writer import VideoWriter
 from tests.clips import LookupTableEngine, make_frame, psnr, read_frames, write_video
@@ -152,7 +152,7 @@ def test_a_live_queue_drops_the_oldest_frames_and_no_audio():
     dropped = []
     queue = FrameQueue(2, drop_oldest=True, on_drop=dropped.append)
     first, second, third, fourth = (make_item() for _ in range(4))
-    audio = AudioPacket(0, None)
+    audio = CopiedPacket(0, None)
     for item in (first, audio, second, third, fourth):
         assert queue.put(item)
     queue.close()

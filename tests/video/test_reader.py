@@ -15,7 +15,7 @@ from lowlight_tf.video import reader as reader_module
 from lowlight_tf.video import writer as writer_module
 from lowlight_tf.video.container import describe_counts
 from lowlight_tf.video.frame_conversion import yuv_planes
-from lowlight_tf.video.reader import AudioPacket, VideoReader
+from lowlight_tf.video.reader import CopiedPacket, VideoReader
 from lowlight_tf.video.writer import VideoWriter
 from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 from tests.clips import SIZE, encode_video, make_frame, psnr, read_frames, write_video
@@ -28,8 +28,8 @@ def copy_video(source, target, **options):
     reader = VideoReader(source)
     writer = VideoWriter(target, reader, **options)
     for item in reader:
-        if isinstance(item, AudioPacket):
-            writer.write_audio(item)
+        if isinstance(item, CopiedPacket):
+            writer.write_packet(item)
         else:
             writer.write(item)
     writer.close()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
     from lowlight_tf.runtime.engine import Engine
     from lowlight_tf.video.reader import VideoReader
+    from lowlight_tf.video.writer import VideoWriter
 
 SUFFIXES = (
     *(".264", ".265", ".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v"),
@@ -68,6 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--codec",
         help="encoder and its options, such as libx264:preset=medium:crf=18 (default: "
         "libx264:preset=ultrafast:crf=20, or the default encoder of the container)",
+    )
+    add(
+        "--track",
+        type=int,
+        metavar="N",
+        help="which of several video tracks is enhanced, counted from 1 (default: the first that "
+        "is not a still image)",
     )
     add(
         "--reconnect-timeout",
@@ -149,7 +157,11 @@ def enhance_video(
 
     with _stop_on_signal() as stop_event:
         sources = filter(None, (source, infrared))
-        readers = [_open_reader(each, stop_event, args.reconnect_timeout) for each in sources]
+        tracks = (args.track, None)  # of the visible camera
+        readers = [
+            _open_reader(each, track, stop_event, args.reconnect_timeout)
+            for each, track in zip(sources, tracks, strict=False)
+        ]
         reader = readers[0]
         writer = VideoWriter(target, reader, codec=args.codec, overwrite=args.overwrite)
         if infrared:
@@ -188,6 +200,7 @@ def enhance_video(
     if infrared and any(pipeline.unpaired.values()):
         counts = ", ".join(f"{count} {camera}" for camera, count in pipeline.unpaired.items())
         warn("enhance", f"{target}: of {writer.frame_count} frames, only one camera had: {counts}")
+    _report_left_out(reader, writer, target)
     complete = [
         _report_losses(each, writer.frame_count, dropped, target, stopped=stop_event.is_set())
         for each, dropped in zip(readers, (pipeline.dropped_frames, 0), strict=False)
@@ -199,15 +212,22 @@ def enhance_video(
     return all(complete)
 
 
+def _report_left_out(reader: "VideoReader", writer: "VideoWriter", target: Path) -> None:
+    """Report on stderr what the result does not hold of a video, and how to choose it."""
+    from lowlight_tf.video.container import describe_counts
+
+    if writer.left_out.total():
+        line = f"{target}: left out of {reader.name}: {describe_counts(writer.left_out)}"
+        if reader.other_tracks:
+            numbers = " or ".join(map(str, reader.other_tracks))
+            line += f". --track {numbers} enhances another video track"
+        warn("enhance", line)
+
+
 def _report_losses(
     reader: "VideoReader", frames: int, dropped: int, target: Path, *, stopped: bool
 ) -> bool:
-    """Report on stderr what was lost or left out; return whether the video was read completely."""
-    from lowlight_tf.video.container import describe_counts
-
-    if reader.left_out.total():
-        counts = describe_counts(reader.left_out)
-        warn("enhance", f"{target}: left out of {reader.name}: {counts}")
+    """Report on stderr what was lost or changed; return whether the video was read completely."""
     if reader.notes:
         warn("enhance", f"{target}, from {reader.name}: {'; '.join(reader.notes)}")
     problems = []
@@ -226,7 +246,7 @@ def _report_losses(
 
 
 def _open_reader(
-    source: Source, stop_event: threading.Event, reconnect_timeout_s: float
+    source: Source, track: int | None, stop_event: threading.Event, reconnect_timeout_s: float
 ) -> "VideoReader":
     """Open a source on another thread, so that this one can be interrupted meanwhile."""
     from lowlight_tf.video.reader import VideoReader
@@ -236,7 +256,12 @@ def _open_reader(
     def work() -> None:
         try:
             results.append(
-                VideoReader(source, reconnect_timeout_s=reconnect_timeout_s, stop_event=stop_event)
+                VideoReader(
+                    source,
+                    track=track,
+                    reconnect_timeout_s=reconnect_timeout_s,
+                    stop_event=stop_event,
+                )
             )
         except BaseException as error:  # raised by the thread that waits
             results.append(error)

@@ -18,7 +18,7 @@ from lowlight_tf.cli.main import main
 from lowlight_tf.runtime import loading
 from lowlight_tf.video import reader
 from tests.clips import LookupTableEngine, make_frame, psnr, read_frames, write_video
-from tests.video.test_reader import CameraServer
+from tests.video.test_reader import CameraServer, write_two_videos
 
 ROOT = Path(__file__).parents[3]
 
@@ -80,6 +80,20 @@ def test_a_truncated_video_is_enhanced_up_to_its_end_and_the_others_too(enhance,
     assert len(read_frames(tmp_path / "out/truncated.mkv")[0]) > 10
     assert len(read_frames(tmp_path / "out/good.mp4")[0]) == 40
     assert good.exists()
+
+
+def test_a_second_video_track_is_named_and_can_be_chosen(enhance, tmp_path, capsys):
+    frames = [make_frame(step, (32, 32)) for step in range(10)]
+    source = write_two_videos(tmp_path / "in.mp4", frames, codec="libx264")
+    assert enhance(source, "--output", tmp_path / "out.mp4") == 0
+    line = f"left out of {source}: 1 video track. --track 2 enhances another video track\n"
+    assert capsys.readouterr().err.endswith(line)
+    flags = ("--track", "2", "--overwrite")
+    assert enhance(source, "--output", tmp_path / "out.mp4", *flags) == 0
+    assert "--track 1 enhances" in capsys.readouterr().err
+    assert read_frames(tmp_path / "out.mp4")[0][0].shape == (48, 64, 3)
+    assert enhance(source, "--output", tmp_path / "none.mp4", "--track", "3") == 2
+    assert "--track must be 1 to 2" in capsys.readouterr().err
 
 
 def test_former_names_of_flags_are_accepted(enhance, tmp_path):
