@@ -7,11 +7,19 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange
 
-from lowlight_tf.video.yuv import Planes, YuvFormat
+from lowlight_tf.video.deinterlacing import Deinterlacer
+from lowlight_tf.video.tone_mapping import BT709, BT2020, HLG, PQ, ToneMapper
+from lowlight_tf.video.yuv import LUMA_WEIGHTS, Planes, YuvConverter, YuvFormat
+
+HDR_NAMES = {PQ: "PQ", HLG: "HLG"}
+"""Transfer characteristics of a high dynamic range -> what they are called."""
 
 
 class FrameConverter:
     """Converts the frames of one video to the size, pixel format and colors of its first frame.
+
+    Interlaced frames are made progressive (see `Deinterlacer`), and those of a high dynamic range
+    are converted to BT.709 (see `ToneMapper`).
 
     Args:
         first: The first frame.
@@ -44,6 +52,19 @@ class FrameConverter:
             matrix = self.yuv_format.matrix
             self.color_tags = (ColorRange.MPEG, matrix, *self.color_tags[2:])
             self.yuv_format = YuvFormat(matrix, full_range=False)
+        self._deinterlacer, self._tone_mapper = Deinterlacer(), None
+        self._bits = max(component.bits for component in first.format.components)
+        self._has_alpha = any(component.is_alpha for component in first.format.components)
+        self._was_scaled = False
+        if first.color_trc in HDR_NAMES:
+            matrix = first.colorspace if first.colorspace in LUMA_WEIGHTS else BT2020
+            self._tone_mapper = ToneMapper(
+                first.color_trc, matrix=matrix, primaries=first.color_primaries
+            )
+            self._hdr_name = HDR_NAMES[first.color_trc]
+            self.color_tags = (ColorRange.MPEG, BT709, BT709, BT709)
+            self.yuv_format = YuvFormat(BT709, full_range=False)
+            self._to_yuv = YuvConverter(self.yuv_format).to_yuv
         self.display_matrix = next(
             (
                 struct.unpack("9i", bytes(data)[:36])
@@ -53,8 +74,40 @@ class FrameConverter:
             None,
         )
 
-    def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Return the frame in the size and pixel format of the first one."""
+    @property
+    def notes(self) -> list[str]:
+        """What was changed so far, as parts of a sentence."""
+        notes = []
+        if self._deinterlacer.frame_count:
+            notes.append(f"{self._deinterlacer.frame_count} interlaced frames were deinterlaced")
+        if self._tone_mapper:
+            notes.append(f"its high dynamic range ({self._hdr_name}) was tone-mapped to BT.709")
+        if self._bits > 8:
+            notes.append(f"its {self._bits} bits a sample became 8")
+        if self._has_alpha:
+            notes.append("its transparency was left out")
+        if self._was_scaled:
+            height, width = self.size
+            notes.append(f"frames of another size were scaled to {width}x{height}")
+        return notes
+
+    def convert(self, frame: av.VideoFrame) -> list[av.VideoFrame]:
+        """Return the frames that are complete, in the size and pixel format of the first one."""
+        return [self._convert(each) for each in self._deinterlacer.push(frame)]
+
+    def flush(self) -> list[av.VideoFrame]:
+        """Return the frames that `convert` has kept."""
+        return [self._convert(each) for each in self._deinterlacer.flush()]
+
+    def _convert(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self._was_scaled |= (frame.height, frame.width) != self.size
+        if self._tone_mapper:
+            image = self._tone_mapper.to_rgb(frame, self.size)
+            result = av.VideoFrame(self.size[1], self.size[0], self.pixel_format)
+            self._to_yuv(image, yuv_planes(result))
+            result.pts, result.dts = frame.pts, frame.dts
+            result.time_base, result.duration = frame.time_base, frame.duration
+            return result
         formats = (self.pixel_format, self.pixel_format.replace("yuv", "yuvj"))
         if frame.format.name in formats and (frame.height, frame.width) == self.size:
             return frame

@@ -165,7 +165,8 @@ class VideoReader:
         """What was changed so far so that the video can be enhanced, as parts of a sentence."""
         jumps = self._jumps + self._continuity.jumps
         times = "once" if jumps == 1 else f"{jumps} times"
-        return [f"its clock jumps {times}, and time runs on instead"] if jumps else []
+        notes = [f"its clock jumps {times}, and time runs on instead"] if jumps else []
+        return notes + self._converter.notes
 
     def _open(self) -> None:
         """Open the source and select its tracks."""
@@ -222,6 +223,8 @@ class VideoReader:
             self.error = f"{self.name} cannot be read any further: {error_text(error)}"
         else:
             self.error = self._early_end_error()
+        if self._converter:
+            yield from map(self._set_time, self._converter.flush())
         if self.is_live:
             self.error = None
 
@@ -240,7 +243,10 @@ class VideoReader:
             self.corrupt_packets += not packet.is_corrupt
             return
         for frame in frames:
-            yield self._normalize_frame(frame)
+            self._last_frame_time = time.monotonic()
+            if self._converter is None:
+                self._converter = FrameConverter(frame)
+            yield from map(self._set_time, self._converter.convert(frame))
 
     def _shift_packet(self, packet: av.Packet) -> Iterator[CopiedPacket]:
         """Yield the packet with its time stamps shifted like the frames, if it has any."""
@@ -252,12 +258,9 @@ class VideoReader:
         if not self.is_live or packet.dts >= 0:
             yield CopiedPacket(self.copied_tracks.index(packet.stream), packet)
 
-    def _normalize_frame(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Return a frame in the reader's pixel format, with an increasing time stamp."""
-        self._last_frame_time = time.monotonic()
+    def _set_time(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Return the frame with an increasing time stamp in the reader's time base."""
         is_first = self._last_pts is None
-        if self._converter is None:
-            self._converter = FrameConverter(frame)
         pts = frame.pts if frame.pts is not None else frame.dts
         frame_ticks = max(1, round(1 / ((self.fps or DEFAULT_FPS) * self.time_base)))
         if pts is None:
@@ -275,9 +278,9 @@ class VideoReader:
         if not is_first:
             pts = max(pts, self._last_pts + 1)  # encoders need increasing time stamps
         self._last_pts = pts
-        result = self._converter.convert(frame)
-        result.pts, result.time_base, result.duration = pts, self.time_base, frame.duration
-        return result
+        duration = round((frame.duration or 0) * frame.time_base / self.time_base)
+        frame.pts, frame.time_base, frame.duration = pts, self.time_base, duration
+        return frame
 
     def _duration(self) -> Fraction | None:
         """Return the duration that the file states (seconds), or None."""
