@@ -18,7 +18,7 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.video.container import error_text
 from lowlight_tf.video.frame_conversion import yuv_pixel_format, yuv_planes
 from lowlight_tf.video.reader import DEFAULT_FPS, CopiedPacket, VideoReader
-from lowlight_tf.video.track_copies import MOV_FAMILY, TrackCopies
+from lowlight_tf.video.track_copies import MOV_FAMILY, TrackCopies, uses_metadata_keys
 from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 
 DEFAULT_ENCODER = "libx264"
@@ -31,9 +31,6 @@ ENCODER_OPTIONS = {
 
 KEYFRAME_INTERVAL_S = 2
 """Time between two frames that are decoded without others (seconds)."""
-
-OTHER_METADATA = ("com.", "make", "model", "description")
-"""How names begin that .mp4 and .mov files hold as Apple's metadata keys only."""
 
 MAX_START_S = 10
 """Start of a file up to which it is kept in the same container (seconds)."""
@@ -181,15 +178,19 @@ class VideoWriter:
         Raises:
             UsageError: If the end cannot be written.
         """
-        if self.frame_count:
-            self._mux(self._video.encode)
         try:
+            if self.frame_count:
+                self._mux(self._video.encode)
             self._container.close()
             if self.frame_count:
                 os.replace(self._part, self._path)
             else:
                 self._part.unlink(missing_ok=True)
-        except (av.FFmpegError, OSError) as error:
+        except (av.FFmpegError, OSError, UsageError) as error:
+            if not self._like.is_live:  # which can be played up to here
+                self._part.unlink(missing_ok=True)
+            if isinstance(error, UsageError):
+                raise
             raise UsageError(f"{self._path} cannot be finished: {error_text(error)}.") from None
 
     def _fill_buffer(self, frame: av.VideoFrame, image: np.ndarray | None) -> av.VideoFrame:
@@ -286,7 +287,7 @@ class VideoWriter:
         if self._container.format.name not in MOV_FAMILY:
             return {}
         options, flags = {}, []
-        if any(key.startswith(OTHER_METADATA) for key in self._like.metadata):
+        if uses_metadata_keys(self._like.metadata):
             flags.append("use_metadata_tags")
         if self._like.time_base.numerator == 1:
             options["video_track_timescale"] = str(self._like.time_base.denominator)

@@ -188,6 +188,22 @@ def test_sound_that_nothing_would_play_in_a_transport_stream_is_refused(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 
 
+@pytest.mark.parametrize("suffix", [".m4v", ".webm", ".avi", ".mov"])
+def test_each_container_gets_what_it_can_hold_and_the_rest_is_counted(tmp_path, suffix):
+    source = write_rich_video(tmp_path / "in.mkv")
+    left_out = left_out_of(source, tmp_path / f"none{suffix}")
+    copy_video(source, tmp_path / f"out{suffix}")
+    reader = VideoReader(tmp_path / f"out{suffix}")
+    kept = {
+        "subtitle": any(track.type == "subtitle" for track in reader.copied_tracks),
+        "cover": bool(reader.cover_images),
+        "attachment": bool(reader.attachments),
+        "chapter": bool(reader.chapters),
+        "metadata": reader.metadata.get("title") == "Night drive",
+    }
+    assert [kind for kind, is_kept in kept.items() if is_kept == (kind in left_out)] == []
+
+
 def test_the_track_that_is_read_can_be_chosen(tmp_path):
     frames = [make_frame(step, (32, 32)) for step in range(10)]
     source = write_two_videos(tmp_path / "in.mp4", frames, codec="libx264")
