@@ -106,12 +106,17 @@ class ContainerTracks:
             elif stream.type == "video" and stream not in (self.video, *self.covers):
                 self.left_out[kind_of(stream)] += 1
             elif stream.type in ("audio", "subtitle", "data"):
-                if stream.codec_context or stream.type == "data":
+                if stream.type == "data" or _is_readable(stream):
                     self.copied.append(stream)
-                else:  # of an unknown codec
+                else:
                     self.left_out[kind_of(stream)] += 1
         if container.chapters():
             self.copied = [each for each in self.copied if not is_chapter_track(each)]
+
+
+def _is_readable(stream: av.stream.Stream) -> bool:
+    """Return whether a track has a known codec and, if it is sound, a sample rate."""
+    return bool(stream.codec_context and (stream.type != "audio" or stream.sample_rate))
 
 
 def is_chapter_track(stream: av.stream.Stream) -> bool:

@@ -33,7 +33,10 @@ SEAM_PACKETS = 3
 """Packets before a jump of the clock that are marked corrupt only because others follow."""
 
 DEFAULT_FPS = 25
-"""Frame rate of a video that does not state one."""
+"""Frame rate of a video that does not state one, or states an impossible one."""
+
+MAX_FPS = 10000
+"""Frame rate above which it is impossible."""
 
 CONTAINER_METADATA = ("encoder", "major_brand", "minor_version", "compatible_brands")
 """Metadata that describes the input container, and is not copied to the output."""
@@ -124,7 +127,8 @@ class VideoReader:
         start_time = 0 if self.is_live else self._container.start_time
         self.start_time = Fraction(start_time or 0, av.time_base)
         self.time_base = self._video.time_base
-        self.fps = self._video.average_rate or None
+        fps = self._video.average_rate or 0
+        self.fps = fps if 0 < fps <= MAX_FPS else None
         duration = self._duration() or 0
         self.frame_count = self._video.frames or round(duration * (self.fps or 0)) or None
         self.metadata = {
