@@ -136,6 +136,14 @@ def test_what_begins_at_ten_hours_begins_at_0_in_another_container(tmp_path, suf
         assert times["audio"][0] == pytest.approx(0, abs=0.01)
 
 
+@pytest.mark.parametrize(("suffix", "start"), [(".mp4", 0), (".mkv", 0), (".ts", 36000)])
+def test_in_the_same_container_only_a_transport_stream_keeps_ten_hours(tmp_path, suffix, start):
+    source = write_joined(tmp_path / f"in{suffix}", [36000], tmp_path)
+    copy_video(source, tmp_path / f"out{suffix}")
+    times = read_times(tmp_path / f"out{suffix}")["video"]
+    np.testing.assert_allclose(times, start + np.arange(25) / 25, atol=0.01)
+
+
 def test_sound_keeps_its_distance_from_the_video_in_another_container(tmp_path):
     def delay_video(packet, index):
         if packet.stream.type == "video":
