@@ -44,6 +44,7 @@ EXTRAS["dev"] = [
     "pytest-xdist>=3.6",
     "ruff>=0.9",
     "Pillow>=10",
+    "tifffile>=2024.8",  # reference for TIFF files
 ]
 
 setup(

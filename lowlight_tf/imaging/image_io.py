@@ -13,7 +13,7 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import atomic_write, walk_files
 from lowlight_tf.imaging import dtypes
-from lowlight_tf.imaging.formats import headers, tiff
+from lowlight_tf.imaging.formats import headers, tiff, tiff_layout, tiff_samples
 
 SUFFIXES = (".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 HOLDERS = {"16 bits": ".png or .tif", "alpha": ".png, .tif or .webp"}
@@ -67,16 +67,7 @@ def load_image(path: str | Path) -> LoadedImage:
     """
     path = Path(path)
     header = headers.read_header(path)
-    try:
-        with _silence_opencv():
-            image = _decode(path, header)
-    except cv2.error as error:
-        raise UsageError(f"{path} cannot be decoded: {error.err}.") from None
-    if image is None or image.dtype not in (np.uint8, np.uint16):
-        reason = (
-            "truncated or damaged" if image is None else f"of type {image.dtype}, not 8 or 16 bit"
-        )
-        raise UsageError(f"{path} cannot be decoded: it is {reason}.")
+    image = _decode_file(path, header)
     if header.orientation in EXIF_TRANSFORMS:
         image = EXIF_TRANSFORMS[header.orientation](image)
     if image.ndim == 2:
@@ -86,6 +77,29 @@ def load_image(path: str | Path) -> LoadedImage:
     if image.shape[2] == 3:
         return LoadedImage(image, None, False, header.exif, header.icc)
     return LoadedImage(image[..., :3], image[..., 3], header.gray, header.exif, header.icc)
+
+
+def load_measurements(path: str | Path) -> np.ndarray | None:
+    """Read a gray TIFF of floats, signed integers or 32 bits, as cameras write temperatures.
+
+    Returns:
+        (H, W, 1) float32, upright, as stored; None for files of any other kind.
+
+    Raises:
+        UsageError: If the file is missing, damaged or of an unknown format.
+    """
+    path = Path(path)
+    header = headers.read_header(path)
+    if header.layout is None or not tiff_layout.is_measurement(header.layout):
+        return None
+    try:
+        with _map_file(path) as data, _silence_opencv():
+            values = tiff_samples.decode_samples(data, header.layout)[..., 0].astype(np.float32)
+    except ValueError as error:
+        raise UsageError(f"{path} {error}.") from None
+    if header.orientation in EXIF_TRANSFORMS:
+        values = EXIF_TRANSFORMS[header.orientation](values)
+    return values[..., np.newaxis]
 
 
 def save_image(
@@ -183,12 +197,36 @@ def find_images(
     )
 
 
+def _decode_file(path: Path, header: headers.Header) -> np.ndarray:
+    """Return the stored pixels: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16."""
+    try:
+        with _silence_opencv():
+            image = _decode(path, header)
+    except cv2.error as error:
+        raise UsageError(f"{path} cannot be decoded: {error.err}.") from None
+    except ValueError as error:
+        raise UsageError(f"{path} {error}.") from None
+    if image is None and header.coding:
+        raise UsageError(f"{path} is {header.coding}, which is not read. Convert it to PNG first.")
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        reason = (
+            "truncated or damaged" if image is None else f"of type {image.dtype}, not 8 or 16 bit"
+        )
+        raise UsageError(f"{path} cannot be decoded: it is {reason}.")
+    return image
+
+
 def _decode(path: Path, header: headers.Header) -> np.ndarray | None:
-    if header.format == "tiff" and header.orientation != 1:
-        # OpenCV rotates TIFF by itself, and fails for orientations 5 to 8: clear the tag first.
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
-            tiff.clear_orientation(data)
-            return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if header.layout:
+        tiff_layout.check_image(header.layout)
+        if not tiff_layout.is_left_to_opencv(header.layout):
+            with _map_file(path) as data:
+                return tiff_samples.decode_pixels(data, header.layout)
+        if header.orientation != 1 or not header.page.is_first:
+            # OpenCV rotates TIFF by itself, and fails for orientations 5 to 8.
+            with _map_file(path) as data:
+                tiff.select_page(data, header.page)
+                return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if not _is_utf8(path):  # OpenCV crashes on such a name
         return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if header.shape is not None:  # decode into an array of ours: OpenCV would allocate two
@@ -205,14 +243,22 @@ def _decode(path: Path, header: headers.Header) -> np.ndarray | None:
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
+@contextlib.contextmanager
+def _map_file(path: Path) -> Iterator[mmap.mmap]:
+    """Yield a file in memory; what is changed there is not written."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
+        yield data
+
+
 def _encode(path: Path, image: LoadedImage) -> bool:
     with _as_bgr(image) as pixels:
         color_space = b"GRAY" if pixels.ndim == 2 else b"RGB "
         icc = image.icc if image.icc and image.icc[16:20] == color_space else None
         if path.suffix.lower() in (".tif", ".tiff"):
             written = _write(path, pixels, {})
-            if written and (image.exif or icc):
-                tiff.add_tags(path, exif=image.exif, icc=icc)
+            has_alpha = pixels.ndim == 3 and pixels.shape[2] == 4
+            if written and (image.exif or icc or has_alpha):
+                tiff.add_tags(path, exif=image.exif, icc=icc, has_alpha=has_alpha)
             return written
         metadata = {EXIF: image.exif, ICC: icc} if path.suffix.lower() != ".bmp" else {}
         return _write(path, pixels, metadata)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.formats import tiff
+from lowlight_tf.imaging.formats import tiff, tiff_layout
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -28,21 +28,15 @@ UNREAD_SIGNATURES = {
     (4, b"ftypmif1"): "a HEIC image", (4, b"ftypavi"): "an AVIF image",
     (0, b"GIF8"): "a GIF", (0, b"\xff\x0a"): "a JPEG XL image",
     (4, b"JXL "): "a JPEG XL image", (4, b"jP  "): "a JPEG 2000 image",
-    (0, b"II+\0"): "a BigTIFF", (0, b"MM\0+"): "a BigTIFF",
 }  # fmt: skip
 """(offset, bytes at it) -> what the file is."""
 
-SAMPLE_FORMATS = {2: "signed integers", 3: "floats", 5: "complex integers", 6: "complex floats"}
-"""Values of the TIFF tag SampleFormat, and what they stand for, that are not read."""
-
-COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
-"""Values of the TIFF tag Compression that OpenCV decodes: none, CCITT, LZW, JPEG, Deflate and
-PackBits. Of others it returns black images or an error."""
-
-COMPRESSION_NAMES = {
-    6: "old-style JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "ZSTD",
-    50001: "WebP", 50002: "JPEG XL",
-}  # fmt: skip
+JPEG_CODINGS = {
+    **dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "a lossless JPEG"),
+    **dict.fromkeys((0xC5, 0xC6), "a hierarchical JPEG"),
+    **dict.fromkeys((0xC9, 0xCA, 0xCD, 0xCE), "a JPEG of arithmetic coding"),
+}
+"""Markers of frames that few decoders read, and what they stand for."""
 
 MAX_ICC_BYTES = 2**24
 CHUNK_BYTES = 2**24  # read from a PNG before its memory pages are released
@@ -63,6 +57,9 @@ class Header:
         exif: EXIF data without its "Exif" prefix, with orientation 1 (upright); or None.
         icc: ICC color profile, or None.
         orientation: EXIF orientation of the file, 1 to 8.
+        coding: What kind of JPEG it is, if decoders may not read that; or None.
+        layout: How a TIFF stores its samples; or None.
+        page: Which image of a TIFF this is; or None.
     """
 
     format: str
@@ -72,6 +69,9 @@ class Header:
     exif: bytes | None = None
     icc: bytes | None = None
     orientation: int = 1
+    coding: str | None = None
+    layout: tiff_layout.Layout | None = None
+    page: tiff.Page | None = None
 
 
 def read_header(path: Path) -> Header:
@@ -103,7 +103,7 @@ def read_header(path: Path) -> Header:
     if header.format != "tiff" and header.exif:
         exif, header.exif = header.exif, None
         with contextlib.suppress(ValueError):  # damaged EXIF is dropped, the image is kept
-            orientation = tiff.read_orientation(exif)
+            orientation = tiff.read_orientation(tiff.read_tags(exif))
             header.orientation, header.exif = orientation, tiff.without_orientation(exif)
     return header
 
@@ -162,6 +162,9 @@ def _jpeg(data: mmap.mmap) -> Header:
         if marker in JPEG_FRAMES:
             header.shape = _frame_shape(body)
             header.gray = len(header.shape) == 2
+            header.coding = JPEG_CODINGS.get(marker)
+            if body[0] != 8:
+                header.coding = f"a JPEG of {body[0]} bits per channel"
         elif marker == 0xE1 and body.startswith(b"Exif\0\0"):
             header.exif = header.exif or body[6:]
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0"):
@@ -261,39 +264,22 @@ def _webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
 
 
 def _tiff(data: mmap.mmap) -> Header:
-    tags = tiff.read_tags(data)
-    if not {tiff.WIDTH, tiff.HEIGHT, tiff.PHOTOMETRIC} <= set(tags):
-        raise ValueError("is damaged: a TIFF without width, height or color model")
-    compression, channels, bits, sample_format = (
-        tags[number].value if number in tags else 1
-        for number in (tiff.COMPRESSION, tiff.SAMPLES, tiff.BITS, tiff.SAMPLE_FORMAT)
-    )
-    if tags[tiff.PHOTOMETRIC].value == tiff.CMYK:
-        raise ValueError("is CMYK. Convert it to RGB first")
-    if compression not in COMPRESSIONS:
-        name = COMPRESSION_NAMES.get(compression, f"method {compression}")
-        raise ValueError(f"is a TIFF compressed by {name}, which is not read. Save it by Deflate")
-    if channels == 2:
-        raise ValueError("is a gray TIFF with alpha, which decoders drop. Convert it to PNG")
-    if channels > 4:
-        raise ValueError(f"has {channels} channels. Expected 1, 3 or 4")
-    if sample_format in SAMPLE_FORMATS:
-        raise ValueError(
-            f"holds {SAMPLE_FORMATS[sample_format]} of {bits} bits. Convert it to integers of 8 or "
-            "16 bits first"
-        )
+    page = tiff.find_page(data)
+    tags = tiff.read_tags(data, page.offset)
+    layout = tiff_layout.read_layout(data, tags)
     exif = None
     with contextlib.suppress(ValueError, RecursionError):  # damaged EXIF is dropped
         exif = tiff.extract_exif(data)
-    gray = tags[tiff.PHOTOMETRIC].value in (0, 1)
     return Header(
         "tiff",
-        (tags[tiff.HEIGHT].value, tags[tiff.WIDTH].value, *(() if gray else (channels,))),
-        np.uint16 if bits == 16 else np.uint8,
-        gray,
+        (layout.height, layout.width, *(() if layout.is_gray else (layout.samples,))),
+        np.uint16 if layout.bits > 8 else np.uint8,
+        layout.is_gray,
         exif,
         tags[tiff.PROFILE].payload if tiff.PROFILE in tags else None,
-        tiff.read_orientation(data),
+        tiff.read_orientation(tags),
+        layout=layout,
+        page=page,
     )
 
 

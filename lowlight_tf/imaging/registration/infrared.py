@@ -17,9 +17,15 @@ MAX_CHROMA = 0.03
 def read_thermal(path: Path) -> np.ndarray:
     """Read an infrared image as (H, W, 1) float32 in [0, 1], see `to_single_channel`.
 
+    Measurements, such as a TIFF of floats in degrees, are stretched as counts are; what is missing
+    (NaN, infinity) becomes black.
+
     Raises:
-        UsageError: If the file cannot be read, or its colors are not gray.
+        UsageError: If the file cannot be read, its colors are not gray, or all values are missing.
     """
+    values = image_io.load_measurements(path)
+    if values is not None:
+        return _stretch_measurements(values, path)
     try:
         return to_single_channel(image_io.load_image(path).pixels)
     except UsageError as error:
@@ -60,14 +66,25 @@ def to_single_channel(pixels: np.ndarray) -> np.ndarray:
     return percentile_stretch(image) if pixels.dtype == np.uint16 else image
 
 
+def _stretch_measurements(values: np.ndarray, path: Path) -> np.ndarray:
+    measured = np.isfinite(values)
+    if not measured.any():
+        raise UsageError(
+            f"{path} holds no measured value: all are NaN or infinite. Record it again."
+        )
+    stretched = np.zeros_like(values)
+    stretched[measured] = percentile_stretch(values[measured])
+    return stretched
+
+
 def percentile_stretch(image: np.ndarray) -> np.ndarray:
-    """Stretch an image, (H, W, 1), so that `PERCENTILES` become 0 and 1; the rest is clipped.
+    """Stretch an image so that `PERCENTILES` become 0 and 1; the rest is clipped.
 
     Args:
-        image: (H, W, 1) float32, of any range.
+        image: Of any shape, float32, of any range.
 
     Returns:
-        (H, W, 1) float32 in [0, 1]; 0 if all pixels are equal.
+        The same shape, float32 in [0, 1]; 0 if all pixels are equal.
     """
     low, high = np.percentile(image, PERCENTILES)
     if not high > low:

@@ -10,6 +10,7 @@ from lowlight_tf.imaging.registration.infrared import (
     read_thermal,
     to_single_channel,
 )
+from tests.tiffs import encode_tiff
 
 
 def test_three_equal_channels_become_one(rng):
@@ -42,6 +43,33 @@ def test_counts_of_a_radiometric_camera_are_stretched_by_their_percentiles(tmp_p
     assert image.shape == (7, 143, 1)
     # Percentiles 0.5 and 99.5 are the counts 20005 and 20995.
     np.testing.assert_allclose(image[..., 0], (counts - 20005.0).clip(0, 990) / 990, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "shift"),
+    [(np.float32, 0.02, -40), (np.float16, 0.1, 0), (np.int16, 10, -3000)],
+)
+def test_temperatures_are_stretched_by_their_percentiles(tmp_path, dtype, scale, shift):
+    values = (np.arange(1001) * scale + shift).astype(dtype).reshape(7, 143, 1)
+    (tmp_path / "celsius.tif").write_bytes(encode_tiff(values))
+    image = read_thermal(tmp_path / "celsius.tif")
+    expected = (np.arange(1001).reshape(7, 143) - 5.0).clip(0, 990) / 990
+    np.testing.assert_allclose(image[..., 0], expected, atol=2e-2 if dtype == np.float16 else 1e-3)
+
+
+def test_what_was_not_measured_is_black_and_does_not_count(tmp_path):
+    values = np.linspace(20, 30, 1001, dtype=np.float32).reshape(7, 143, 1)
+    broken = values.copy()
+    broken[3, :9] = np.nan
+    broken[3, 9:12] = np.inf
+    for name, each in (("full", values), ("broken", broken)):
+        (tmp_path / f"{name}.tif").write_bytes(encode_tiff(each))
+    full, image = (read_thermal(tmp_path / f"{name}.tif") for name in ("full", "broken"))
+    assert not image[3, :12].any()
+    np.testing.assert_allclose(np.delete(image, 3, 0), np.delete(full, 3, 0), atol=1e-3)
+    (tmp_path / "none.tif").write_bytes(encode_tiff(np.full_like(values, np.nan)))
+    with pytest.raises(UsageError, match="holds no measured value"):
+        read_thermal(tmp_path / "none.tif")
 
 
 def test_floats_keep_their_values(rng):
