@@ -13,7 +13,16 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import atomic_write, walk_files
 from lowlight_tf.imaging import dtypes
-from lowlight_tf.imaging.formats import headers, tiff, tiff_layout, tiff_samples
+from lowlight_tf.imaging.formats import (
+    headers,
+    jpeg,
+    png,
+    tiff,
+    tiff_layout,
+    tiff_metadata,
+    tiff_samples,
+)
+from lowlight_tf.imaging.formats.image_header import Header, Metadata
 
 SUFFIXES = (".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 HOLDERS = {"16 bits": ".png or .tif", "alpha": ".png, .tif or .webp"}
@@ -26,7 +35,7 @@ JPEG_PARAMS = [
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 ]
 ROWS_PER_STRIP = 256  # rows whose channels are swapped at once
-EXIF, ICC = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP
+EXIF, ICC, XMP = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METADATA_XMP
 EXIF_TRANSFORMS = {  # EXIF orientation -> function that returns the image upright
     2: lambda image: cv2.flip(image, 1),
     3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
@@ -39,22 +48,18 @@ EXIF_TRANSFORMS = {  # EXIF orientation -> function that returns the image uprig
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LoadedImage:
-    """An image, (H, W, 3), and the metadata of its file.
+class LoadedImage(Metadata):
+    """An image, (H, W, 3), and the metadata of its file, which are written with it.
 
     Attributes:
         pixels: (H, W, 3) sRGB, uint8 or uint16; upright, whatever the EXIF orientation was.
         alpha: (H, W) of the same type, or None.
         gray: Whether the file is grayscale: the three channels are equal, and one is written.
-        exif: EXIF data without its "Exif" prefix, with orientation 1 (upright); or None.
-        icc: ICC color profile of the pixels; or None.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     gray: bool = False
-    exif: bytes | None = None
-    icc: bytes | None = None
 
 
 def load_image(path: str | Path) -> LoadedImage:
@@ -70,13 +75,13 @@ def load_image(path: str | Path) -> LoadedImage:
     image = _decode_file(path, header)
     if header.orientation in EXIF_TRANSFORMS:
         image = EXIF_TRANSFORMS[header.orientation](image)
+    metadata = vars(header.metadata)
     if image.ndim == 2:
-        image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-        return LoadedImage(image, None, True, header.exif, header.icc)
+        return LoadedImage(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), None, True, **metadata)
     _swap_red_and_blue(image)
     if image.shape[2] == 3:
-        return LoadedImage(image, None, False, header.exif, header.icc)
-    return LoadedImage(image[..., :3], image[..., 3], header.gray, header.exif, header.icc)
+        return LoadedImage(image, None, False, **metadata)
+    return LoadedImage(image[..., :3], image[..., 3], header.gray, **metadata)
 
 
 def load_measurements(path: str | Path) -> np.ndarray | None:
@@ -116,10 +121,10 @@ def save_image(
 
     Args:
         path: File to write.
-        image: A loaded image, written with its EXIF and ICC profile, or (H, W, 3) sRGB: uint8,
-            uint16, or float in [0, 1], which is written with 8 bits.
-        like: For an array, the loaded image whose EXIF, ICC profile and, if the size is the same,
-            alpha are written with it.
+        image: A loaded image, written with its metadata, or (H, W, 3) sRGB: uint8, uint16, or float
+            in [0, 1], which is written with 8 bits.
+        like: For an array, the loaded image whose metadata and, if the size is the same, alpha are
+            written with it.
         overwrite: Whether an existing file is replaced.
 
     Raises:
@@ -156,6 +161,21 @@ def find_obstacle(path: Path, image: LoadedImage) -> str | None:
     return None
 
 
+def find_losses(path: Path, image: LoadedImage) -> list[str]:
+    """Return what of an image's metadata the format of a file cannot hold."""
+    suffix = path.suffix.lower()
+    losses = [] if suffix == ".png" else png.describe_chunks(image.png_chunks)
+    if image.iptc and suffix in (".webp", ".bmp"):
+        losses.append("IPTC data")
+    if image.xmp and suffix in SUFFIXES_JPEG and not jpeg.fits_xmp(image.xmp):
+        losses.append("XMP")
+    if suffix == ".bmp":
+        held = {"EXIF": image.exif, "XMP": image.xmp, "a color profile": image.icc}
+        held["its resolution"] = image.dpi
+        losses += [name for name, content in held.items() if content]
+    return losses
+
+
 def _wrap_pixels(pixels: np.ndarray, like: LoadedImage | None) -> LoadedImage:
     """Return pixels as an image of 8 or 16 bits with the metadata of another one."""
     if pixels.dtype not in (np.uint8, np.uint16):
@@ -166,7 +186,7 @@ def _wrap_pixels(pixels: np.ndarray, like: LoadedImage | None) -> LoadedImage:
     if alpha is not None:
         same_size = alpha.shape == pixels.shape[:2]
         alpha = dtypes.convert_dtype(alpha, pixels.dtype) if same_size else None
-    return LoadedImage(pixels, alpha, False, like.exif, like.icc)
+    return dataclasses.replace(like, pixels=pixels, alpha=alpha, gray=False)
 
 
 def check_overwrite(path: Path, *, overwrite: bool) -> None:
@@ -197,7 +217,7 @@ def find_images(
     )
 
 
-def _decode_file(path: Path, header: headers.Header) -> np.ndarray:
+def _decode_file(path: Path, header: Header) -> np.ndarray:
     """Return the stored pixels: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16."""
     try:
         with _silence_opencv():
@@ -216,7 +236,7 @@ def _decode_file(path: Path, header: headers.Header) -> np.ndarray:
     return image
 
 
-def _decode(path: Path, header: headers.Header) -> np.ndarray | None:
+def _decode(path: Path, header: Header) -> np.ndarray | None:
     if header.layout:
         tiff_layout.check_image(header.layout)
         if not tiff_layout.is_left_to_opencv(header.layout):
@@ -254,14 +274,19 @@ def _encode(path: Path, image: LoadedImage) -> bool:
     with _as_bgr(image) as pixels:
         color_space = b"GRAY" if pixels.ndim == 2 else b"RGB "
         icc = image.icc if image.icc and image.icc[16:20] == color_space else None
-        if path.suffix.lower() in (".tif", ".tiff"):
+        suffix, has_alpha = path.suffix.lower(), pixels.ndim == 3 and pixels.shape[2] == 4
+        if suffix in (".tif", ".tiff"):
             written = _write(path, pixels, {})
-            has_alpha = pixels.ndim == 3 and pixels.shape[2] == 4
-            if written and (image.exif or icc or has_alpha):
-                tiff.add_tags(path, exif=image.exif, icc=icc, has_alpha=has_alpha)
-            return written
-        metadata = {EXIF: image.exif, ICC: icc} if path.suffix.lower() != ".bmp" else {}
-        return _write(path, pixels, metadata)
+            tiff_metadata.add(path, image, icc=icc, has_alpha=has_alpha)
+        elif suffix == ".bmp":
+            written = _write(path, pixels, {})
+        elif suffix == ".webp":
+            exif = image.exif or (image.dpi and tiff_metadata.encode_dpi(image.dpi))
+            written = _write(path, pixels, {EXIF: exif, ICC: icc, XMP: image.xmp})
+        else:
+            written = _write(path, pixels, {EXIF: image.exif, ICC: icc})
+            (png if suffix == ".png" else jpeg).add_metadata(path, image)
+        return written
 
 
 def _write(path: Path, pixels: np.ndarray, metadata: dict[int, bytes | None]) -> bool:

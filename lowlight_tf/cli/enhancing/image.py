@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.enhancing import camera_pair, raw
 from lowlight_tf.cli.enhancing.jobs import Job
 
@@ -61,6 +61,10 @@ def enhance_image(
         bar.clear()
         print(f"{target}: {target.stem} could not hold {obstacle}")
     image_io.save_image(target, result, overwrite=args.overwrite)
+    left_out = ", ".join(filter(None, [result.left_out, *image_io.find_losses(target, result)]))
+    if left_out:
+        bar.clear()
+        warn("enhance", f"{target}: left out of {name}: {left_out}")
 
 
 def _enhance(

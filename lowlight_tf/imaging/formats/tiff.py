@@ -3,7 +3,6 @@
 import mmap
 import struct
 from collections.abc import Collection
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ ORIENTATION, SAMPLE_FORMAT, PROFILE = 274, 339, 34675
 SUBFILE_TYPE, OLD_SUBFILE_TYPE, SUB_IFDS = 254, 255, 330
 REDUCED, MASK = 1, 4  # bits of SUBFILE_TYPE
 OLD_REDUCED = 2  # value of OLD_SUBFILE_TYPE
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, XMP, IPTC, PHOTOSHOP = 282, 283, 296, 700, 33723, 34377
 EXTRA_SAMPLES = 338
 PREMULTIPLIED, STRAIGHT = 1, 2  # values of EXTRA_SAMPLES; 0: not stated
 MAX_PAGES = MAX_TAGS = 2**16
@@ -164,32 +164,6 @@ def extract_exif(data: Data) -> bytes | None:
     wanted = DESCRIPTIVE_TAGS | IFD_POINTER_TAGS
     tags = {number: tag for number, tag in read_tags(data).items() if number in wanted}
     return b"II*\0" + struct.pack("<I", 8) + build_ifd(data, tags, 8) if tags else None
-
-
-def add_tags(path: Path, *, exif: bytes | None, icc: bytes | None, has_alpha: bool = False) -> None:
-    """Write EXIF data, an ICC profile and that alpha is straight into a little-endian TIFF file."""
-    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        tags = read_tags(data)
-        if icc:
-            tags[PROFILE] = Tag(7, icc, 0)
-        if has_alpha:
-            tags[EXTRA_SAMPLES] = Tag(3, struct.pack("<H", STRAIGHT), 0)
-        end = len(data) + len(data) % 2
-        appended = b""
-        for number, tag in sorted(read_tags(exif).items()) if exif else ():
-            if number in IFD_POINTER_TAGS:
-                sub_ifd = build_ifd(exif, read_tags(exif, tag.value), end + len(appended))
-                tags[number] = Tag(4, struct.pack("<I", end + len(appended)), 0)
-                appended += sub_ifd + bytes(len(sub_ifd) % 2)
-            elif number in DESCRIPTIVE_TAGS:
-                tags[number] = tag
-        ifd_offset = end + len(appended)
-        appended += build_ifd(b"", tags, ifd_offset)
-    with path.open("r+b") as file:
-        file.seek(end)
-        file.write(appended)
-        file.seek(4)
-        file.write(struct.pack("<I", ifd_offset))
 
 
 def build_ifd(data: Data, tags: dict[int, Tag], offset: int) -> bytes:
