@@ -34,6 +34,7 @@ JPEG_PARAMS = [
     *(cv2.IMWRITE_JPEG_QUALITY, 95),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 ]
+MARKED_PIXELS = 64  # by whose values one knows whether a decoder wrote them
 ROWS_PER_STRIP = 256  # rows whose channels are swapped at once
 EXIF, ICC, XMP = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METADATA_XMP
 EXIF_TRANSFORMS = {  # EXIF orientation -> function that returns the image upright
@@ -251,13 +252,12 @@ def _decode(path: Path, header: Header) -> np.ndarray | None:
         return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if header.shape is not None:  # decode into an array of ours: OpenCV would allocate two
         buffer = np.empty(header.shape, header.dtype)
-        buffer[-1] = np.frombuffer(os.urandom(buffer[-1].nbytes), header.dtype).reshape(
-            buffer[-1].shape
-        )
-        unwritten = buffer[-1].copy()
+        end = buffer[-1, -MARKED_PIXELS:]
+        end[...] = np.frombuffer(os.urandom(end.nbytes), header.dtype).reshape(end.shape)
+        unwritten = end.copy()
         with contextlib.suppress(cv2.error):  # shape or type differs from the header's
             image = cv2.imread(str(path), buffer, cv2.IMREAD_UNCHANGED)
-            if image is None or not np.array_equal(image[-1], unwritten):
+            if image is None or not np.array_equal(image[-1, -MARKED_PIXELS:], unwritten):
                 return image
             # OpenCV returns the array as it was if it cannot read the header.
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)

@@ -24,6 +24,7 @@ UNREAD_SIGNATURES = {
 }  # fmt: skip
 """(offset, bytes at it) -> what the file is."""
 
+MAX_PIXELS = 2**30  # the limit of OpenCV
 HEAD_BYTES = 2**16  # enough for most of the metadata before the size of a JPEG
 
 
@@ -42,6 +43,7 @@ def read_header(path: Path) -> Header:
                 raise UsageError(f"{path} is empty (0 bytes). Copy it again.")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 header = _parse(data)
+                _check_shape(header.shape)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (struct.error, IndexError):
@@ -102,6 +104,11 @@ def _parse(data: mmap.mmap) -> Header:
         if data[offset : offset + len(signature)] == signature:
             raise ValueError(f"is {name}, which is not read. Convert it to PNG or JPEG first")
     raise ValueError("is not a JPEG, PNG, WebP, TIFF or BMP image")
+
+
+def _check_shape(shape: tuple[int, ...] | None) -> None:
+    if shape is not None and not 0 < shape[0] * shape[1] <= MAX_PIXELS:
+        raise ValueError(f"has {shape[1]}x{shape[0]} pixels. Expected 1 to 2^30")
 
 
 def _tiff(data: mmap.mmap) -> Header:

@@ -50,7 +50,8 @@ def read(data: mmap.mmap) -> Header:
         (expected,) = struct.unpack_from(">I", data, offset + 8 + length)
         with memoryview(data) as view, view[offset + 4 : offset + 8 + length] as chunk:
             if zlib.crc32(chunk) != expected:
-                raise ValueError(f"is damaged: wrong checksum of {kind.decode('latin1')}")
+                name = kind.decode() if kind.isalpha() else "a chunk"
+                raise ValueError(f"is damaged: wrong checksum of {name}")
             body = bytes(chunk[4:]) if kind in PARSED | COPIED else b""
         if kind == b"IHDR":
             header.shape = read_shape(body)

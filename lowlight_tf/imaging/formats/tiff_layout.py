@@ -31,7 +31,6 @@ FORMATS = {1: "u", 2: "i", 3: "f", 4: "u", 5: "complex integers", 6: "complex fl
 FORMAT_NAMES = {"u": "integers", "i": "signed integers", "f": "floats"}
 BITS = {"u": {*range(1, 17), 32, 64}, "i": {8, 16, 32, 64}, "f": {16, 32, 64}}
 DIFFERENCES, FLOAT_DIFFERENCES = 2, 3  # values of PREDICTOR; 1: none
-MAX_PIXELS = 2**30  # as OpenCV limits other formats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,8 +177,6 @@ def _check(layout: Layout) -> None:
         raise ValueError(_describe_samples(layout.kind, layout.bits))
     if layout.bits not in BITS[layout.kind]:
         raise ValueError(_describe_samples(FORMAT_NAMES[layout.kind], layout.bits))
-    if layout.width * layout.height > MAX_PIXELS:
-        raise ValueError(f"has {layout.width}x{layout.height} pixels. Expected at most 2^30")
     if layout.predictor != 1:
         _check_predictor(layout)
     if is_left_to_opencv(layout):

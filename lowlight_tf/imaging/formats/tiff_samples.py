@@ -106,7 +106,7 @@ def _decompress(segment: bytes, rows: int, layout: Layout) -> bytes:
             segment = lzma.LZMADecompressor().decompress(segment, size)
         elif layout.compression != tiff_layout.NONE:
             segment = _decompress_by_opencv(segment, rows, row_bytes, layout.compression)
-    except (zlib.error, lzma.LZMAError, cv2.error):
+    except (zlib.error, lzma.LZMAError, cv2.error, struct.error, OverflowError):
         segment = b""
     if len(segment) < size:
         raise ValueError("is truncated or damaged: a TIFF whose strips are too short")

@@ -214,7 +214,12 @@ def test_what_pillow_writes_is_read_as_pillow_reads_it(tmp_path, rng, mode, comp
         (3, np.uint8, {"tags": [(339, (1, 1, 3))]}, "has channels of different formats"),
         (1, np.uint8, {"photometric": 3}, "is damaged: a TIFF palette of a wrong size"),
         (3, np.uint8, {"tags": [(257, (14000,))]}, "is truncated or damaged"),
-        (3, np.uint8, {"tags": [(256, (2**20,)), (257, (2**20,))]}, "Expected at most 2\\^30"),
+        (
+            3,
+            np.uint8,
+            {"tags": [(256, (2**20,)), (257, (2**20,)), (278, (2**20,))]},
+            "Expected 1 to 2\\^30",
+        ),
         (3, np.uint16, {"photometric": 6}, "is a TIFF of YCbCr of 16 bits"),
     ],
 )
