@@ -34,6 +34,11 @@ JPEG_PARAMS = [
     *(cv2.IMWRITE_JPEG_QUALITY, 95),
     *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
 ]
+WEBP_PARAMS = (  # colors are kept where alpha is 0; OpenCV 4 cannot
+    [cv2.IMWRITE_WEBP_LOSSLESS_MODE, cv2.IMWRITE_WEBP_LOSSLESS_PRESERVE_COLOR]
+    if hasattr(cv2, "IMWRITE_WEBP_LOSSLESS_MODE")
+    else []
+)
 MARKED_PIXELS = 64  # by whose values one knows whether a decoder wrote them
 ROWS_PER_STRIP = 256  # rows whose channels are swapped at once
 EXIF, ICC, XMP = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METADATA_XMP
@@ -294,6 +299,7 @@ def _write(path: Path, pixels: np.ndarray, metadata: dict[int, bytes | None]) ->
     chunks = [np.frombuffer(metadata[kind], np.uint8) for kind in kinds]
     suffix = path.suffix.lower()
     params = JPEG_PARAMS if suffix in SUFFIXES_JPEG else []
+    params = WEBP_PARAMS if suffix == ".webp" else params
     if suffix != ".jfif" and _is_utf8(path):  # names that OpenCV can take
         return cv2.imwriteWithMetadata(str(path), pixels, kinds, chunks, params)
     suffix = ".jpg" if suffix == ".jfif" else suffix
