@@ -83,10 +83,13 @@ def load_image(path: str | Path) -> LoadedImage:
         image = EXIF_TRANSFORMS[header.orientation](image)
     metadata = vars(header.metadata)
     if image.ndim == 2:
-        return LoadedImage(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), None, True, **metadata)
+        pixels, alpha = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), None
+        if header.transparent is not None:
+            alpha = np.iinfo(image.dtype).max * (image != header.transparent).astype(image.dtype)
+        return LoadedImage(pixels, alpha, True, **metadata)
     _swap_red_and_blue(image)
-    if image.shape[2] == 3:
-        return LoadedImage(image, None, False, **metadata)
+    if image.shape[2] == 3 or not header.has_alpha:
+        return LoadedImage(image[..., :3], None, False, **metadata)
     return LoadedImage(image[..., :3], image[..., 3], header.gray, **metadata)
 
 

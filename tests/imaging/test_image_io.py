@@ -4,6 +4,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 
 import cv2
 import numpy as np
@@ -444,3 +445,67 @@ def test_jpegs_that_are_not_read_are_named(tmp_path, scene, place, value, reason
     (tmp_path / "x.jpg").write_bytes(content)
     with pytest.raises(UsageError, match=reason):
         image_io.load_image(tmp_path / "x.jpg")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_the_transparent_level_of_a_gray_png_becomes_alpha(tmp_path, rng, bits):
+    """OpenCV drops it."""
+    dtype = np.uint16 if bits == 16 else np.uint8
+    levels = rng.integers(0, 2**bits, (9, 16), dtype=np.uint16)
+    levels[0] = key = 2**bits // 2
+    packed = (levels[..., None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8)
+    rows = np.packbits(packed.reshape(9, -1), axis=1)
+    scanlines = b"".join(b"\0" + row.tobytes() for row in rows)
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, body in (
+        (b"IHDR", struct.pack(">IIBBBBB", 16, 9, bits, 0, 0, 0, 0)),
+        (b"tRNS", struct.pack(">H", key)),
+        (b"IDAT", zlib.compress(scanlines)),
+        (b"IEND", b""),
+    ):
+        checksum = struct.pack(">I", zlib.crc32(kind + body))
+        content += struct.pack(">I", len(body)) + kind + body + checksum
+    (tmp_path / "x.png").write_bytes(content)
+    image = image_io.load_image(tmp_path / "x.png")
+    top = np.iinfo(dtype).max
+    np.testing.assert_array_equal(image.pixels[..., 0], levels * (top / (2**bits - 1)))
+    np.testing.assert_array_equal(image.alpha, np.where(levels == key, 0, top))
+
+
+def test_bytes_between_the_segments_of_a_jpeg_are_skipped(tmp_path, scene):
+    content = cv2.imencode(".jpg", scene)[1].tobytes()
+    (tmp_path / "x.jpg").write_bytes(content[:20] + b"junk" + content[20:])
+    expected = cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), 1), cv2.COLOR_BGR2RGB)
+    np.testing.assert_array_equal(image_io.load_image(tmp_path / "x.jpg").pixels, expected)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+def test_bmps_of_windows_are_read(tmp_path, scene, mode):
+    image = Image.fromarray(scene).convert(mode)
+    image.save(tmp_path / "x.bmp")
+    expected = np.asarray(image.convert("RGB"))
+    content = bytearray((tmp_path / "x.bmp").read_bytes())
+    struct.pack_into("<I", content, 2, 9)  # a wrong file size, which decoders do not read
+    (tmp_path / "x.bmp").write_bytes(content)
+    loaded = image_io.load_image(tmp_path / "x.bmp")
+    np.testing.assert_array_equal(loaded.pixels, expected)
+    assert loaded.alpha is None  # in old headers the fourth byte means nothing
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        (14, 12, "is a BMP with a header of 12 bytes, which is not read"),  # OS/2
+        (14, 52, "is a BMP with a header of 52 bytes, which is not read"),
+        (28, 2, "is a BMP of 2 bits and compression 0, which is not read"),
+        (30, 4, "is a BMP of 24 bits and compression 4, which is not read"),  # a JPEG inside
+        (30, 3, "is a BMP of 24 bits and compression 3, which is not read"),  # strange masks
+    ],
+)
+def test_bmps_that_are_decoded_wrongly_are_refused(tmp_path, scene, place, value, reason):
+    Image.fromarray(scene).save(tmp_path / "x.bmp")
+    content = bytearray((tmp_path / "x.bmp").read_bytes())
+    content[place] = value
+    (tmp_path / "x.bmp").write_bytes(content)
+    with pytest.raises(UsageError, match=reason):
+        image_io.load_image(tmp_path / "x.bmp")

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.formats import jpeg, png, tiff, tiff_layout, tiff_metadata, webp
-from lowlight_tf.imaging.formats.image_header import Header, check_length
+from lowlight_tf.imaging.formats import bmp, jpeg, png, tiff, tiff_layout, tiff_metadata, webp
+from lowlight_tf.imaging.formats.image_header import Header
 
 UNREAD_SIGNATURES = {
     (4, b"ftyphei"): "a HEIC image", (4, b"ftyphev"): "a HEIC image",
@@ -95,9 +95,8 @@ def _parse(data: mmap.mmap) -> Header:
         return png.read(data)
     if webp.is_webp(data):
         return webp.read(data)
-    if data[:2] == b"BM":
-        check_length(data, struct.unpack_from("<I", data, 2)[0])
-        return Header("bmp")
+    if data[:2] == bmp.SIGNATURE:
+        return bmp.read(data)
     if tiff.is_tiff(data):
         return _tiff(data)
     for (offset, signature), name in UNREAD_SIGNATURES.items():
@@ -115,7 +114,7 @@ def _tiff(data: mmap.mmap) -> Header:
     page = tiff.find_page(data)
     tags = tiff.read_tags(data, page.offset)
     layout = tiff_layout.read_layout(data, tags)
-    exif = None
+    exif, orientation = None, tiff.read_orientation(tags)
     with contextlib.suppress(ValueError, RecursionError):  # damaged EXIF is dropped
         exif = tiff.extract_exif(data)
     pages = f"{page.others} of {page.others + 1} pages" if page.others else ""
@@ -124,8 +123,8 @@ def _tiff(data: mmap.mmap) -> Header:
         (layout.height, layout.width, *(() if layout.is_gray else (layout.samples,))),
         np.uint16 if layout.bits > 8 else np.uint8,
         layout.is_gray,
-        tiff.read_orientation(tags),
-        tiff_metadata.read(data, tags, exif=exif, left_out=pages),
+        orientation,
+        metadata=tiff_metadata.read(data, tags, orientation=orientation, exif=exif, left_out=pages),
         layout=layout,
         page=page,
     )

@@ -23,7 +23,7 @@ class Metadata:
     Attributes:
         exif: EXIF data without its "Exif" prefix, with orientation 1 (upright); or None.
         icc: ICC color profile of the pixels; or None.
-        xmp: XMP packet, with orientation 1; or None.
+        xmp: XMP packet, with orientation 1 if the image was turned; or None.
         iptc: IPTC data (IIM); or None.
         dpi: Pixels per inch, horizontally and vertically; or None.
         png_chunks: Chunks of a PNG that are copied as they are: gamma, primaries, texts.
@@ -49,6 +49,8 @@ class Header:
         dtype: Type of that array.
         gray: Whether the image is grayscale, with or without alpha.
         orientation: EXIF orientation of the file, 1 to 8.
+        has_alpha: Whether a fourth channel that the decoder returns is alpha.
+        transparent: Gray level, as decoded, that stands for alpha 0; or None.
         metadata: What else the file holds.
         coding: What kind of JPEG it is, if decoders may not read that; or None.
         layout: How a TIFF stores its samples; or None.
@@ -60,6 +62,8 @@ class Header:
     dtype: type = np.uint8
     gray: bool = False
     orientation: int = 1
+    has_alpha: bool = True
+    transparent: int | None = None
     metadata: Metadata = dataclasses.field(default_factory=Metadata)
     coding: str | None = None
     layout: tiff_layout.Layout | None = None
@@ -68,16 +72,20 @@ class Header:
 
 def make_upright(metadata: Metadata) -> tuple[int, Metadata]:
     """Return the EXIF orientation, and metadata of the upright image. Damaged EXIF is dropped."""
-    orientation, exif, xmp = 1, None, metadata.xmp
+    orientation, exif = 1, None
     if metadata.exif:
         try:
             orientation = tiff.read_orientation(tiff.read_tags(metadata.exif))
             exif = tiff.without_orientation(metadata.exif)
         except ValueError:
             pass
-    if xmp:
-        xmp = XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+    xmp = make_xmp_upright(metadata.xmp, orientation)
     return orientation, dataclasses.replace(metadata, exif=exif, xmp=xmp)
+
+
+def make_xmp_upright(xmp: bytes | None, orientation: int) -> bytes | None:
+    """Return the XMP packet of an image that was turned upright; else it keeps its orientation."""
+    return XMP_ORIENTATION.sub(rb"\g<1>1", xmp) if xmp and orientation != 1 else xmp
 
 
 def check_length(data: Data, size: int) -> None:

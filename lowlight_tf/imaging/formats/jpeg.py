@@ -17,7 +17,7 @@ from lowlight_tf.imaging.formats.image_header import (
 
 SIGNATURE = b"\xff\xd8\xff"
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # neither data nor a restart
-END, SCAN = 0xD9, 0xDA
+END = 0xD9
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the others are tables
 APP0, APP1, APP2, APP13, APP15 = 0xE0, 0xE1, 0xE2, 0xED, 0xEF  # segments of metadata
 CODINGS = {
@@ -86,7 +86,7 @@ def read_segments(data: Data) -> Iterator[tuple[int, bytes]]:
         yield marker, data[offset + 4 : offset + 2 + length]
         offset += 2 + length
         following = MARKER.search(data, offset)
-        if following is None or not (marker == SCAN or data[offset] == 0xFF):
+        if following is None:  # bytes before a marker are skipped, as decoders do
             raise IndexError(offset)
         offset = following.start()
 

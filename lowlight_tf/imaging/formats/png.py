@@ -24,7 +24,7 @@ HEADER_END = 33  # position after the signature and the first chunk
 COPIED = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt", b"iTXt"}
 """Chunks that are copied as they are: how pixels become light, and texts."""
 
-PARSED = {b"IHDR", b"acTL", b"eXIf", b"iCCP", b"pHYs", b"tRNS"}
+PARSED = {b"IHDR", b"eXIf", b"iCCP", b"pHYs", b"tRNS"}
 XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 IPTC_KEYWORD = b"Raw profile type iptc\0"  # as ImageMagick and ExifTool write it
 RAW_PROFILE = re.compile(rb"\s*\w+\s+\d+\s+([0-9a-fA-F\s]*)$")
@@ -43,7 +43,7 @@ def read(data: mmap.mmap) -> Header:
     """
     header, offset, released, kind = Header("png"), len(SIGNATURE), 0, b""
     fields: dict[str, Any] = {"png_chunks": b""}
-    frames = kept = 0  # of an animation
+    frames = kept = bits = 0
     has_pixels = False
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, offset)
@@ -55,14 +55,15 @@ def read(data: mmap.mmap) -> Header:
             body = bytes(chunk[4:]) if kind in PARSED | COPIED else b""
         if kind == b"IHDR":
             header.shape = read_shape(body)
-            header.dtype = np.uint16 if body[8] == 16 else np.uint8
+            bits = body[8]
+            header.dtype = np.uint16 if bits == 16 else np.uint8
             header.gray = body[9] in (0, 4)
         elif kind == b"tRNS":
+            header.transparent = _read_transparent(header, bits, body)
             header.shape = None
-        elif kind == b"acTL":
-            (frames,) = struct.unpack_from(">I", body)
-        elif kind == b"fcTL" and not has_pixels:
-            kept = 1  # the image itself is the first frame
+        elif kind == b"fcTL":
+            frames += 1
+            kept += not has_pixels  # the image itself is the first frame
         elif kind == b"IDAT":
             has_pixels = True
         _read_metadata(kind, body, fields)
@@ -72,6 +73,8 @@ def read(data: mmap.mmap) -> Header:
             _release_pages(data)
     if frames > kept:
         fields["left_out"] = f"{frames - kept} of {frames} frames"
+        if not kept:
+            fields["left_out"] = "its animation"
     header.orientation, header.metadata = make_upright(Metadata(**fields))
     return header
 
@@ -80,6 +83,14 @@ def read_shape(body: bytes) -> tuple[int, ...]:
     """Return the shape that an IHDR chunk describes: gray has no channel axis."""
     width, height, _, color_type = struct.unpack_from(">IIBB", body)
     return (height, width, *{0: (), 4: (4,), 6: (4,)}.get(color_type, (3,)))
+
+
+def _read_transparent(header: Header, bits: int, body: bytes) -> int | None:
+    """Return the level of gray that is transparent, as decoded; OpenCV ignores it."""
+    if not header.gray or len(header.shape or ()) != 2:
+        return None
+    level, white = int.from_bytes(body[:2], "big"), 2**bits - 1
+    return level * int(np.iinfo(header.dtype).max) // white if level <= white else None
 
 
 def add_metadata(path: Path, metadata: Metadata) -> None:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from lowlight_tf.imaging.formats import jpeg, tiff
-from lowlight_tf.imaging.formats.image_header import MM_PER_INCH, Data, Metadata, make_upright
+from lowlight_tf.imaging.formats.image_header import MM_PER_INCH, Data, Metadata, make_xmp_upright
 from lowlight_tf.imaging.formats.tiff import Tag
 
 BYTE, SHORT, LONG, RATIONAL, UNDEFINED = 1, 3, 4, 5, 7  # field types
@@ -16,12 +16,15 @@ MAX_DENOMINATOR = 10_000  # of resolutions, which are fractions
 MAX_NUMERATOR = 2**32 - 1
 
 
-def read(data: Data, tags: dict[int, Tag], *, exif: bytes | None, left_out: str) -> Metadata:
+def read(
+    data: Data, tags: dict[int, Tag], *, orientation: int, exif: bytes | None, left_out: str
+) -> Metadata:
     """Return the metadata of an image in a TIFF file.
 
     Args:
         data: The file.
         tags: Those of the image.
+        orientation: EXIF orientation of the stored pixels.
         exif: EXIF data of the file.
         left_out: What is not read.
     """
@@ -33,17 +36,14 @@ def read(data: Data, tags: dict[int, Tag], *, exif: bytes | None, left_out: str)
     if tiff.IPTC in tags:  # bytes, even where they are called integers of 32 bits
         tag = tags[tiff.IPTC]
         iptc = bytes(data[tag.offset : tag.offset + len(tag.payload)])
-    _, metadata = make_upright(
-        Metadata(
-            icc=payload(tiff.PROFILE),
-            xmp=payload(tiff.XMP),
-            iptc=iptc,
-            dpi=_read_dpi(tags),
-            left_out=left_out,
-            exif=exif,
-        )
+    return Metadata(
+        exif=exif,
+        icc=payload(tiff.PROFILE),
+        xmp=make_xmp_upright(payload(tiff.XMP), orientation),
+        iptc=iptc,
+        dpi=_read_dpi(tags),
+        left_out=left_out,
     )
-    return metadata
 
 
 def add(path: Path, metadata: Metadata, *, icc: bytes | None, has_alpha: bool) -> None:

@@ -70,7 +70,7 @@ def test_xmp_iptc_and_resolution_are_kept_in_every_format_that_has_a_place(
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_xmp_that_pillow_writes_is_kept_and_upright(tmp_path, pixels, suffix):
+def test_xmp_that_pillow_writes_is_kept(tmp_path, pixels, suffix):
     source = tmp_path / f"x.{suffix}"
     image = Image.fromarray(pixels)
     if suffix == "png":
@@ -82,10 +82,24 @@ def test_xmp_that_pillow_writes_is_kept_and_upright(tmp_path, pixels, suffix):
     else:
         image.save(source, xmp=XMP)
     copy, path = reload(tmp_path, source, suffix)
-    assert copy.xmp == XMP_UPRIGHT
+    assert copy.xmp == XMP  # whose orientation is not that of the pixels, as none was read
     with Image.open(path) as image:
         kept = image.tag_v2[700] if suffix == "tif" else image.info["xmp"]
-        assert kept == XMP_UPRIGHT
+        assert kept == XMP
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_xmp_of_an_image_that_is_turned_says_that_it_is_upright(tmp_path, pixels, suffix):
+    source, exif = tmp_path / f"x.{suffix}", Image.Exif()
+    exif[274] = 6
+    image_io.save_image(source, LoadedImage(pixels, xmp=XMP, exif=exif.tobytes()[6:]))
+    if suffix == "tif":
+        values = XMP + bytes(-len(XMP) % 4)
+        tags = [(274, [6]), (700, struct.unpack(f"<{len(values) // 4}I", values))]
+        source.write_bytes(encode_tiff(pixels, tags=tags))
+    copy, _ = reload(tmp_path, source, suffix)
+    assert copy.pixels.shape == (30, 20, 3)
+    assert copy.xmp.rstrip(b"\0") == XMP_UPRIGHT
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
@@ -177,7 +191,7 @@ def test_frames_of_animations_that_are_left_out_are_counted(tmp_path, pixels):
         assert image.left_out == "3 of 4 frames"
         np.testing.assert_array_equal(image.pixels, pixels)
     frames[0].save(tmp_path / "y.png", save_all=True, append_images=frames[1:], default_image=True)
-    assert image_io.load_image(tmp_path / "y.png").left_out == "3 of 3 frames"
+    assert image_io.load_image(tmp_path / "y.png").left_out == "its animation"
     frames[0].save(tmp_path / "one.png")
     assert image_io.load_image(tmp_path / "one.png").left_out == ""
 
