@@ -5,11 +5,11 @@ of 8 bits is multiplied in, and damaged strips of 8 bits are black without an er
 LZW and PackBits here, as it contains libtiff.
 """
 
-import functools
+import itertools
 import lzma
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from lowlight_tf.imaging.formats.tiff import Data, Tag
 from lowlight_tf.imaging.formats.tiff_layout import Layout
 
 ROWS_PER_BLOCK = 16  # rows that are unpacked at once, while they are in the cache
+ROWS_AT_ONCE = 64  # rows of strips that are decompressed at once, if they are short
 REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 """Byte -> the byte of its bits in reverse order."""
 
@@ -69,19 +70,20 @@ def decode_samples(data: Data, layout: Layout) -> np.ndarray:
     rows, columns = layout.segment_shape
     size = 8 * -(-layout.bits // 8)  # bits of the type
     image = np.empty((height, width, layout.samples), f"{layout.kind}{size // 8}")
-    across, down = -(-width // columns), -(-height // rows)
+    step = rows * _count_strips_at_once(layout)
     planes = range(layout.samples) if layout.is_planar else [slice(None)]
-    segments = iter(zip(layout.offsets, layout.byte_counts, strict=False))
+    segments = zip(layout.offsets, layout.byte_counts, strict=False)
     for plane in planes:
-        for top in range(0, down * rows, rows):
-            for left in range(0, across * columns, columns):
-                target = image[top : top + rows, left : left + columns, plane]
-                offset, length = next(segments)
-                if not offset or not length:  # of a sparse file
+        for top in range(0, height, step):
+            for left in range(0, width, columns):
+                target = image[top : top + step, left : left + columns, plane]
+                places = list(itertools.islice(segments, -(-len(target) // rows)))
+                if not all(places[0]):  # of a sparse file
                     target[...] = 0
                     continue
                 stored = rows if layout.is_tiled else len(target)
-                segment = _decompress(data[offset : offset + length], stored, layout)
+                pieces = [data[offset : offset + length] for offset, length in places]
+                segment = _decompress(pieces, stored, layout)
                 for start, block in _unpack(segment, stored, layout, data):
                     part = target[start : start + len(block)]
                     block = block[: len(part), : part.shape[1]]
@@ -89,15 +91,23 @@ def decode_samples(data: Data, layout: Layout) -> np.ndarray:
     return image
 
 
-def _decompress(segment: bytes, rows: int, layout: Layout) -> bytes:
-    """Return `rows` of a strip or tile.
+def _count_strips_at_once(layout: Layout) -> int:
+    """Return how many strips are decompressed at once: some writers store a row in each."""
+    if layout.is_tiled or layout.compression not in (tiff_layout.LZW, tiff_layout.PACKBITS):
+        return 1
+    is_sparse = 0 in layout.offsets or 0 in layout.byte_counts
+    return 1 if is_sparse else max(1, ROWS_AT_ONCE // layout.segment_shape[0])
+
+
+def _decompress(pieces: list[bytes], rows: int, layout: Layout) -> bytes:
+    """Return `rows` of a tile, or of strips.
 
     Raises:
-        ValueError: If it holds less.
+        ValueError: If they hold less.
     """
     if layout.is_reversed:
-        segment = segment.translate(REVERSED)
-    row_bytes = _row_bytes(layout)
+        pieces = [piece.translate(REVERSED) for piece in pieces]
+    row_bytes, segment = _row_bytes(layout), pieces[0]
     size = rows * row_bytes
     try:
         if layout.compression in tiff_layout.DEFLATE:
@@ -105,7 +115,7 @@ def _decompress(segment: bytes, rows: int, layout: Layout) -> bytes:
         elif layout.compression == tiff_layout.LZMA:
             segment = lzma.LZMADecompressor().decompress(segment, size)
         elif layout.compression != tiff_layout.NONE:
-            segment = _decompress_by_opencv(segment, rows, row_bytes, layout.compression)
+            segment = _decompress_by_opencv(pieces, rows, row_bytes, layout)
     except (zlib.error, lzma.LZMAError, cv2.error, struct.error, OverflowError):
         segment = b""
     if len(segment) < size:
@@ -113,33 +123,37 @@ def _decompress(segment: bytes, rows: int, layout: Layout) -> bytes:
     return segment
 
 
-def _decompress_by_opencv(segment: bytes, rows: int, row_bytes: int, compression: int) -> bytes:
-    """Decompress a segment as the only strip of a gray image."""
-    head = bytearray(_build_head(rows, row_bytes, compression))
-    struct.pack_into("<I", head, 8 + 2 + 12 * 8 + 8, len(segment))  # value of the ninth tag
-    image = cv2.imdecode(np.frombuffer(head + segment, np.uint8), cv2.IMREAD_UNCHANGED)
-    return b"" if image is None else image.tobytes()
-
-
-@functools.lru_cache(maxsize=4)
-def _build_head(rows: int, row_bytes: int, compression: int) -> bytes:
-    """Return the beginning of a gray TIFF of one strip, whose size is left 0.
+def _decompress_by_opencv(pieces: list[bytes], rows: int, row_bytes: int, layout: Layout) -> bytes:
+    """Decompress a tile, or strips, as those of a gray image.
 
     Of signed integers, for which OpenCV does report what is missing.
     """
+    sizes = [len(piece) for piece in pieces]
     fields = {
-        tiff.WIDTH: row_bytes,
-        tiff.HEIGHT: rows,
-        tiff.BITS: 8,
-        tiff.COMPRESSION: compression,
-        tiff.PHOTOMETRIC: tiff_layout.MIN_IS_BLACK,
-        tiff_layout.STRIP_OFFSETS: 8 + 2 + 12 * 10 + 4,
-        tiff.SAMPLES: 1,
-        tiff_layout.ROWS_PER_STRIP: rows,
-        tiff_layout.STRIP_BYTES: 0,
-        tiff.SAMPLE_FORMAT: 2,
+        tiff.WIDTH: [row_bytes],
+        tiff.HEIGHT: [rows],
+        tiff.BITS: [8],
+        tiff.COMPRESSION: [layout.compression],
+        tiff.PHOTOMETRIC: [tiff_layout.MIN_IS_BLACK],
+        tiff_layout.STRIP_OFFSETS: [0] * len(pieces),
+        tiff.SAMPLES: [1],
+        tiff_layout.ROWS_PER_STRIP: [min(rows, layout.segment_shape[0])],
+        tiff_layout.STRIP_BYTES: sizes,
+        tiff.SAMPLE_FORMAT: [2],
     }
-    tags = {number: Tag(4, struct.pack("<I", value), 0) for number, value in fields.items()}
+    head_bytes = len(_encode_head(fields))
+    fields[tiff_layout.STRIP_OFFSETS] = itertools.accumulate(sizes[:-1], initial=head_bytes)
+    file = b"".join([_encode_head(fields), *pieces])
+    image = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    return b"" if image is None else image.tobytes()
+
+
+def _encode_head(fields: dict[int, Iterable[int]]) -> bytes:
+    """Return the beginning of a TIFF file with the values of tags, integers of 32 bits."""
+    tags = {}
+    for number, values in fields.items():
+        payload = b"".join(struct.pack("<I", value) for value in values)
+        tags[number] = Tag(4, payload, 0)
     return b"II*\0" + struct.pack("<I", 8) + tiff.build_ifd(b"", tags, 8)
 
 
