@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lowlight_tf.imaging.formats import tiff
 from lowlight_tf.imaging.formats.image_header import (
     MM_PER_INCH,
     Data,
@@ -29,6 +30,11 @@ CODINGS = {
 
 JFIF, EXIF, ICC, PHOTOSHOP = b"JFIF\0", b"Exif\0\0", b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 XMP, XMP_EXTENSION = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
+MPF, ENTRIES, ENTRY_BYTES = b"MPF\0", 0xB002, 16  # list of images behind the first
+PRIMARY, THUMBNAIL = 0x03, 0x01  # kinds of these images
+MOTION = re.compile(rb"((?:MotionPhoto|MicroVideo)\s*=\s*[\"'])1(?=[\"'])")
+"""What XMP says of an image that is followed by a video."""
+
 DENSITY = 13  # position of unit and density in a file that begins with a JFIF segment
 PER_INCH, PER_CM = 1, 2  # units of density; 0: only the aspect ratio is known
 RESOURCE, IPTC_RESOURCE = b"8BIM", 0x0404  # of Photoshop
@@ -43,7 +49,7 @@ def read(data: Data) -> Header:
     """
     header, icc_parts, resources = Header("jpeg"), {}, b""
     fields: dict[str, Any] = {}
-    left_out = []
+    left_out, has_extension = [], False
     for marker, body in read_segments(data):
         if marker in FRAMES:
             header.shape = frame_shape(body)
@@ -58,13 +64,21 @@ def read(data: Data) -> Header:
         elif marker == APP1 and body.startswith(XMP):
             fields.setdefault("xmp", body[len(XMP) :])
         elif marker == APP1 and body.startswith(XMP_EXTENSION):
-            left_out = ["the extension of its XMP"]
+            has_extension = True
         elif marker == APP2 and body.startswith(ICC):
             icc_parts[body[12]] = body[14:]
+        elif marker == APP2 and body.startswith(MPF):
+            if count := _count_further_images(body[len(MPF) :]):
+                left_out.append("1 further image" if count == 1 else f"{count} further images")
         elif marker == APP13 and body.startswith(PHOTOSHOP):
             resources += body[len(PHOTOSHOP) :]
     fields["icc"] = b"".join(icc_parts[part] for part in sorted(icc_parts)) or None
     fields["iptc"] = find_iptc(resources)
+    if has_extension:
+        left_out.append("the extension of its XMP")
+    if MOTION.search(fields.get("xmp", b"")):
+        fields["xmp"] = MOTION.sub(rb"\g<1>0", fields["xmp"])
+        left_out.append("its video")
     header.orientation, header.metadata = make_upright(
         Metadata(**fields, left_out=", ".join(left_out))
     )
@@ -109,6 +123,17 @@ def find_iptc(resources: bytes) -> bytes | None:
             return resources[offset + 4 : offset + 4 + size] or None
         offset += 4 + size + size % 2
     return None
+
+
+def _count_further_images(index: bytes) -> int:
+    """Return how many images other than thumbnails an index of CIPA DC-007 lists."""
+    try:
+        entries = tiff.read_tags(index)[ENTRIES].payload
+    except (ValueError, KeyError):
+        return 0
+    place = 1 if tiff.byte_order(index) == ">" else 2  # of the kind in the attributes
+    kinds = entries[place::ENTRY_BYTES]
+    return sum(kind not in (PRIMARY, THUMBNAIL) for kind in kinds)
 
 
 def add_metadata(path: Path, metadata: Metadata) -> None:

@@ -217,6 +217,31 @@ def test_the_extension_of_xmp_is_named_as_left_out(tmp_path, pixels):
     assert image_io.load_image(tmp_path / "x.jpg").left_out == "the extension of its XMP"
 
 
+def test_further_images_of_a_jpeg_are_counted_without_thumbnails(tmp_path, pixels):
+    first, second, small = (Image.fromarray(pixels[: 20 - index]) for index in range(3))
+    first.save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=[second, small])
+    image = image_io.load_image(tmp_path / "x.jpg")
+    assert image.left_out == "2 further images"
+    assert image.pixels.shape == pixels.shape
+    content = (tmp_path / "x.jpg").read_bytes()
+    entries = content.index(b"MPF\0") + 4 + 0x42  # behind the directory of three tags
+    kinds = [entries + 16 * index + 2 for index in range(3)]
+    changed = bytearray(content)
+    changed[kinds[1]] = jpeg.THUMBNAIL
+    (tmp_path / "y.jpg").write_bytes(changed)
+    assert image_io.load_image(tmp_path / "y.jpg").left_out == "1 further image"
+
+
+def test_the_video_behind_an_image_is_named_and_xmp_says_that_it_is_gone(tmp_path, pixels):
+    xmp = b'<rdf:Description GCamera:MotionPhoto="1" GCamera:MotionPhotoVersion="1"/>'
+    image_io.save_image(tmp_path / "x.jpg", LoadedImage(pixels, xmp=xmp))
+    with (tmp_path / "x.jpg").open("ab") as file:
+        file.write(b"\0\0\0\x18ftypmp42")
+    image = image_io.load_image(tmp_path / "x.jpg")
+    assert image.left_out == "its video"
+    assert image.xmp == xmp.replace(b'Photo="1"', b'Photo="0"')
+
+
 def test_metadata_are_inserted_before_long_files(tmp_path, rng):
     """The rest of the file, of several blocks, is moved unchanged."""
     noise = rng.integers(0, 256, (900, 1300, 3), dtype=np.uint8)
