@@ -178,11 +178,19 @@ def find_losses(path: Path, image: LoadedImage) -> list[str]:
         losses.append("IPTC data")
     if image.xmp and suffix in SUFFIXES_JPEG and not jpeg.fits_xmp(image.xmp):
         losses.append("XMP")
+    if image.icc and suffix != ".bmp" and not _fitting_profile(image):
+        losses.append("a color profile of another color model")
     if suffix == ".bmp":
         held = {"EXIF": image.exif, "XMP": image.xmp, "a color profile": image.icc}
         held["its resolution"] = image.dpi
         losses += [name for name, content in held.items() if content]
     return losses
+
+
+def _fitting_profile(image: LoadedImage) -> bytes | None:
+    """Return the ICC profile if it is one of the colors that are written."""
+    color_space = b"GRAY" if image.gray and image.alpha is None else b"RGB "
+    return image.icc if image.icc and image.icc[16:20] == color_space else None
 
 
 def _wrap_pixels(pixels: np.ndarray, like: LoadedImage | None) -> LoadedImage:
@@ -280,8 +288,7 @@ def _map_file(path: Path) -> Iterator[mmap.mmap]:
 
 def _encode(path: Path, image: LoadedImage) -> bool:
     with _as_bgr(image) as pixels:
-        color_space = b"GRAY" if pixels.ndim == 2 else b"RGB "
-        icc = image.icc if image.icc and image.icc[16:20] == color_space else None
+        icc = _fitting_profile(image)
         suffix, has_alpha = path.suffix.lower(), pixels.ndim == 3 and pixels.shape[2] == 4
         if suffix in (".tif", ".tiff"):
             written = _write(path, pixels, {})

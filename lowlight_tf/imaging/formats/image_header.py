@@ -76,7 +76,9 @@ def make_upright(metadata: Metadata) -> tuple[int, Metadata]:
     if metadata.exif:
         try:
             orientation = tiff.read_orientation(tiff.read_tags(metadata.exif))
-            exif = tiff.without_orientation(metadata.exif)
+            upright = tiff.without_orientation(metadata.exif)
+            tiff.read_tags(upright)  # fails where the orientation lay inside another tag
+            exif = upright
         except ValueError:
             pass
     xmp = make_xmp_upright(metadata.xmp, orientation)

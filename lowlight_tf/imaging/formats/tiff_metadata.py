@@ -64,7 +64,11 @@ def add(path: Path, metadata: Metadata, *, icc: bytes | None, has_alpha: bool) -
     appended = b""
     for number, tag in sorted(exif_tags.items()):
         if number in tiff.IFD_POINTER_TAGS:
-            sub_ifd = tiff.build_ifd(exif, tiff.read_tags(exif, tag.value), end + len(appended))
+            try:
+                sub_tags = tiff.read_tags(exif, tag.value)
+                sub_ifd = tiff.build_ifd(exif, sub_tags, end + len(appended))
+            except (ValueError, RecursionError):  # a damaged directory is dropped
+                continue
             tags[number] = Tag(LONG, struct.pack("<I", end + len(appended)), 0)
             appended += sub_ifd + bytes(len(sub_ifd) % 2)
         elif number in tiff.DESCRIPTIVE_TAGS | RESOLUTION:

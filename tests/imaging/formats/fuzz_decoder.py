@@ -1,4 +1,4 @@
-"""Decode damaged files, one after the other; print the outcome of each. Run by test_fuzz.py."""
+"""Decode damaged files and save what is read; print each outcome. Run by test_fuzz.py."""
 
 import pickle
 import resource
@@ -23,7 +23,9 @@ def main(batch: Path) -> None:
         print(index, end=" ", flush=True)
         try:
             if image_io.load_measurements(path) is None:
-                image_io.load_image(path)
+                image = image_io.load_image(path)
+                # In a TIFF, for which the metadata are parsed.
+                image_io.save_image(batch.with_suffix(".result.tif"), image, overwrite=True)
             print("read")
         except (UsageError, MemoryError) as error:
             print("failed: several lines:" if "\n" in str(error) else "refused", error)

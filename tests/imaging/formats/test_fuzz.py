@@ -22,8 +22,7 @@ from tests.tiffs import encode_tiff, join_pages
 
 FILES_PER_FORMAT = int(os.environ.get("LOWLIGHT_FUZZ", "4000"))
 MAX_PEAK = 2**30  # bytes of memory; the files have 24x17 pixels
-EXIF = b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x04\0\0\0abc\0\0\0\0\0"
-METADATA = {"exif": EXIF, "xmp": b"<x/>", "iptc": b"\x1c\x02\x78\0\1a", "dpi": (300, 300)}
+METADATA = {"xmp": b"<x/>", "iptc": b"\x1c\x02\x78\0\1a", "dpi": (300, 300)}
 
 
 def save(image, kind, **options):
@@ -67,8 +66,11 @@ def valid_files(rng, tmp_path):
     big = io.BytesIO()
     tifffile.imwrite(big, pixels, bigtiff=True, photometric="rgb")
     files[".tif"].append(big.getvalue())
+    exif = Image.Exif()
+    exif[271], exif.get_ifd(34665)[33434] = "Maker", 0.02
     for suffix in (".jpg", ".png", ".webp", ".tif"):
-        image_io.save_image(tmp_path / f"x{suffix}", LoadedImage(pixels, **METADATA))
+        image = LoadedImage(pixels, exif=exif.tobytes()[6:], **METADATA)
+        image_io.save_image(tmp_path / f"x{suffix}", image)
         files[suffix].append((tmp_path / f"x{suffix}").read_bytes())
     return files
 

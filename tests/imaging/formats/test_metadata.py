@@ -170,12 +170,16 @@ def test_chunks_that_other_formats_cannot_hold_are_described(kind, body, names):
 
 
 def test_what_a_format_cannot_hold_is_named(tmp_path, pixels):
+    profile = bytes(16) + b"RGB "
     image = LoadedImage(
-        pixels, exif=b"x", icc=b"x", iptc=IPTC, dpi=(1, 1), xmp=bytes(jpeg.MAX_BODY)
+        pixels, exif=b"x", icc=profile, iptc=IPTC, dpi=(1, 1), xmp=bytes(jpeg.MAX_BODY)
     )
     find = image_io.find_losses
     assert find(tmp_path / "x.tif", image) == find(tmp_path / "x.png", image) == []
     assert find(tmp_path / "x.webp", image) == ["IPTC data"]
+    assert find(tmp_path / "x.png", LoadedImage(pixels, gray=True, icc=profile)) == [
+        "a color profile of another color model"
+    ]
     assert find(tmp_path / "x.jpg", image) == ["XMP"]
     assert find(tmp_path / "x.bmp", image) == [
         "IPTC data", "EXIF", "XMP", "a color profile", "its resolution",
@@ -240,6 +244,21 @@ def test_the_video_behind_an_image_is_named_and_xmp_says_that_it_is_gone(tmp_pat
     image = image_io.load_image(tmp_path / "x.jpg")
     assert image.left_out == "its video"
     assert image.xmp == xmp.replace(b'Photo="1"', b'Photo="0"')
+
+
+def test_a_damaged_directory_of_exif_is_left_out_of_a_tiff(tmp_path, pixels):
+    exif = Image.Exif()
+    exif[271], exif.get_ifd(34665)[33434] = "Maker", 0.02
+    content = bytearray(exif.tobytes()[6:])
+    order = ">" if content[:2] == b"MM" else "<"
+    entry = content.index(struct.pack(f"{order}HHI", 34665, 4, 1))
+    for place in (10**6, 8):  # outside, and the directory itself
+        struct.pack_into(f"{order}I", content, entry + 8, place)
+        image = LoadedImage(pixels, exif=bytes(content))
+        image_io.save_image(tmp_path / "x.tif", image, overwrite=True)
+        with Image.open(tmp_path / "x.tif") as written:
+            assert written.getexif()[271] == "Maker"
+            assert 34665 not in written.getexif()
 
 
 def test_metadata_are_inserted_before_long_files(tmp_path, rng):
