@@ -41,6 +41,7 @@ export PYTHONWARNINGS=error
 "$bin/lowlight-tf" benchmark tiny_int8 --size 400x600 --threads 1,2 --runs 10 --json t.json
 model=$("$bin/python" -c "from lowlight_tf.runtime.pretrained import find_pretrained; print(find_pretrained('tiny_int8'))")
 "$bin/python" "$here/tflite/enhance.py" "$model" dark.png by_script.png
+PYTHONIOENCODING=ascii "$bin/python" "$here/tflite/enhance.py" "$model" dark.png hell_grün.png
 "$bin/python" "$here/tflite/camera.py" "$model" night.avi --seconds 20 --output last.png
 "$bin/python" - <<'PY'
 import cv2

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.console import escape_unencodable
 from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime import input_checks, input_geometry
 from lowlight_tf.runtime.brightness import check_brightness
@@ -132,6 +133,7 @@ def notify_systemd(state: str) -> None:
 
 
 if __name__ == "__main__":
+    escape_unencodable()
     try:
         sys.exit(main())
     except UsageError as error:

@@ -5,10 +5,12 @@ import time
 from pathlib import Path
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.console import escape_unencodable
 from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
+escape_unencodable()
 if len(sys.argv) != 4:
     print(
         "Expected: python enhance.py NAME.tflite DARK BRIGHT, with NAME.json next to the file.",

@@ -1,7 +1,15 @@
 """Console output: warnings on stderr, and a progress bar where that is a terminal."""
 
+import io
 import sys
 from types import TracebackType
+
+
+def escape_unencodable() -> None:
+    """Let stdout and stderr escape characters that the terminal's encoding does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def warn(command: str, message: str) -> None:

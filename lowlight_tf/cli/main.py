@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import io
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from typing import NoReturn
 
 from lowlight_tf import __version__
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import warn
+from lowlight_tf.cli.console import escape_unencodable, warn
 from lowlight_tf.registry import closest_match
 
 COMMANDS = (
@@ -109,9 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Flags may be written with hyphens or underscores. Status 0 is success, 1 a check that failed or
     an input that failed among others, 2 a command that could not be carried out.
     """
-    for stream in (sys.stdout, sys.stderr):  # names that the terminal cannot show are no error
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    escape_unencodable()
     words = [_with_hyphens(word) for word in (sys.argv[1:] if argv is None else argv)]
     verbs = (*COMMANDS, *ALIASES)
     if words and not words[0].startswith("-") and words[0] not in verbs:

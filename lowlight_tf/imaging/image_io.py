@@ -230,7 +230,9 @@ def find_images(
     return sorted(
         path
         for path in paths
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in suffixes
+        and not path.name.startswith(".")
+        and (path.is_file() or not path.exists())  # whoever reads a link to nothing reports it
     )
 
 
