@@ -49,7 +49,8 @@ class BilinearUpsample(keras.layers.Layer):
     most twice H and W. Pixel centers are half a pixel from the edges (not aligned corners); beyond
     the border `x` is replicated.
 
-    In training it is a sum of shifted images and its gradient a mean of means, the same numbers:
+    In training, and of a size that the graph does not know, it is a sum of shifted images and its
+    gradient a mean of means, the same numbers:
     compiled by XLA for a CPU, a resize takes several times as long.
     """
 
@@ -57,12 +58,13 @@ class BilinearUpsample(keras.layers.Layer):
         """Upsample one batch."""
         x, like = inputs
         _, height, width, _ = ops.shape(x)
-        if training:
+        if training or not isinstance(height, int):  # Keras resizes to no unknown size
             upsampled = _upsample(x)
         else:
             upsampled = ops.image.resize(x, (2 * height, 2 * width), interpolation="bilinear")
         _, target_height, target_width, _ = ops.shape(like)
-        if (2 * height, 2 * width) == (target_height, target_width):
+        sizes = 2 * height, 2 * width, target_height, target_width  # tensors where not known
+        if all(isinstance(size, int) for size in sizes) and sizes[:2] == sizes[2:]:
             return upsampled  # nothing to crop, and no operation for it in the graph
         return upsampled[:, :target_height, :target_width]
 

@@ -55,6 +55,17 @@ def test_training_and_inference_have_equal_outputs(height, width, rng):
     np.testing.assert_allclose(upsample([small, x], training=True), large, atol=1e-6)
 
 
+def test_a_model_upsamples_batches_of_several_sizes(rng):
+    """From the second size on, height and width are unknown to the graph."""
+    small, like = keras.Input((None, None, 2)), keras.Input((None, None, 2))
+    model = keras.Model([small, like], BilinearUpsample()([small, like]))
+    for height, width in ((3, 4), (5, 2), (2, 7)):
+        x = rng.random((1, height, width, 2), dtype=np.float32)
+        image = np.zeros((1, 2 * height - 1, 2 * width, 2), np.float32)
+        expected = BilinearUpsample()([x, image])
+        np.testing.assert_allclose(model.predict_on_batch([x, image]), expected, atol=1e-6)
+
+
 def test_training_and_inference_have_equal_gradients(rng):
     import tensorflow as tf
 
