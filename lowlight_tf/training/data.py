@@ -82,6 +82,8 @@ def load_training_data(
         source_train, source_val, licenses[source] = _load_source(source, recipe, run)
         train += source_train
         val += [pair for pair in source_val if pair not in val]
+    if recipe.training.split_file and not Path(recipe.training.split_file).is_file():
+        read_split(Path(recipe.training.split_file), train)  # says that there is no such file
     # RAW files to train on are checked when they are decoded into the cache, which takes long.
     everything, train = train, keep_readable(train, report, raw=False)
     val = keep_readable(val, report, raw=False)
