@@ -101,10 +101,10 @@ def encode(
         exif[33434] = _rationals(RATIONAL, exposure_time)
     if iso is not None:
         exif[34855] = _integers(SHORT, iso)
-    exif_offset = 8 + _round_up_to_even(len(tiff.build_ifd(b"", tags, 8)))
+    exif_offset = _round_up_to_even(len(tiff.build_file(tags)))
     pixel_offset = exif_offset + _round_up_to_even(len(tiff.build_ifd(b"", exif, exif_offset)))
     tags[34665], tags[273] = _integers(LONG, exif_offset), _integers(LONG, pixel_offset)
-    file = b"II*\0" + struct.pack("<I", 8) + tiff.build_ifd(b"", tags, 8)
+    file = tiff.build_file(tags)
     file = file.ljust(exif_offset, b"\0") + tiff.build_ifd(b"", exif, exif_offset)
     return file.ljust(pixel_offset, b"\0") + pixels
 

@@ -163,7 +163,12 @@ def extract_exif(data: Data) -> bytes | None:
     """Return the EXIF data of a TIFF file in the form that other formats embed, or None."""
     wanted = DESCRIPTIVE_TAGS | IFD_POINTER_TAGS
     tags = {number: tag for number, tag in read_tags(data).items() if number in wanted}
-    return b"II*\0" + struct.pack("<I", 8) + build_ifd(data, tags, 8) if tags else None
+    return build_file(tags, data) if tags else None
+
+
+def build_file(tags: dict[int, Tag], data: Data = b"") -> bytes:
+    """Return a little-endian TIFF file, or EXIF data, of one directory; see `build_ifd`."""
+    return b"II*\0" + struct.pack("<I", 8) + build_ifd(data, tags, 8)
 
 
 def build_ifd(data: Data, tags: dict[int, Tag], offset: int) -> bytes:

@@ -86,7 +86,7 @@ def add(path: Path, metadata: Metadata, *, icc: bytes | None, has_alpha: bool) -
 
 def encode_dpi(dpi: tuple[float, float]) -> bytes:
     """Return EXIF data that hold pixels per inch, for formats that hold them nowhere else."""
-    return b"II*\0" + struct.pack("<I", 8) + tiff.build_ifd(b"", _resolution_tags(dpi), 8)
+    return tiff.build_file(_resolution_tags(dpi))
 
 
 def _read_dpi(tags: dict[int, Tag]) -> tuple[float, float] | None:

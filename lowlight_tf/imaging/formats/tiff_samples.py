@@ -154,7 +154,7 @@ def _encode_head(fields: dict[int, Iterable[int]]) -> bytes:
     for number, values in fields.items():
         payload = b"".join(struct.pack("<I", value) for value in values)
         tags[number] = Tag(4, payload, 0)
-    return b"II*\0" + struct.pack("<I", 8) + tiff.build_ifd(b"", tags, 8)
+    return tiff.build_file(tags)
 
 
 def _unpack(

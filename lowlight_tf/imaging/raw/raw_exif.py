@@ -92,9 +92,9 @@ def _assemble(found: Mapping[int | None, Mapping[int, tiff.Tag]]) -> bytes:
     sub_ifds = {EXIF_IFD: exif, GPS_IFD: dict(found.get(GPS_IFD, {}))}
     sub_ifds = {number: tags for number, tags in sub_ifds.items() if tags}
     first |= {number: tiff.Tag(4, bytes(4), 0) for number in sub_ifds}
-    offset = 8 + len(tiff.build_ifd(b"", first, 8))
+    offset = len(tiff.build_file(first))
     content = b""
     for number, tags in sub_ifds.items():
         first[number] = tiff.Tag(4, struct.pack("<I", offset + len(content)), 0)
         content += tiff.build_ifd(b"", tags, offset + len(content))
-    return b"II*\0" + struct.pack("<I", 8) + tiff.build_ifd(b"", first, 8) + content
+    return tiff.build_file(first) + content
