@@ -68,6 +68,15 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def is_utf8(path: Path) -> bool:
+    """Return whether a path is UTF-8 text; names of older systems need not be."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def walk_files(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder and its subfolders, linked folders included.
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.fileio import atomic_write, walk_files
+from lowlight_tf.fileio import atomic_write, is_utf8, walk_files
 from lowlight_tf.imaging import dtypes
 from lowlight_tf.imaging.formats import (
     headers,
@@ -266,7 +266,7 @@ def _decode(path: Path, header: Header) -> np.ndarray | None:
             with _map_file(path) as data:
                 tiff.select_page(data, header.page)
                 return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if not _is_utf8(path):  # OpenCV crashes on such a name
+    if not is_utf8(path):  # OpenCV crashes on such a name
         return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if header.shape is not None:  # decode into an array of ours: OpenCV would allocate two
         buffer = np.empty(header.shape, header.dtype)
@@ -312,21 +312,12 @@ def _write(path: Path, pixels: np.ndarray, metadata: dict[int, bytes | None]) ->
     suffix = path.suffix.lower()
     params = JPEG_PARAMS if suffix in SUFFIXES_JPEG else []
     params = WEBP_PARAMS if suffix == ".webp" else params
-    if suffix != ".jfif" and _is_utf8(path):  # names that OpenCV can take
+    if suffix != ".jfif" and is_utf8(path):  # names that OpenCV can take
         return cv2.imwriteWithMetadata(str(path), pixels, kinds, chunks, params)
     suffix = ".jpg" if suffix == ".jfif" else suffix
     written, content = cv2.imencodeWithMetadata(suffix, pixels, kinds, chunks, params)
     content.tofile(path)
     return written
-
-
-def _is_utf8(path: Path) -> bool:
-    """Return whether a path is UTF-8 text; names of older systems need not be."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from lowlight_tf.evaluation.comparison.contact_sheet import contact_sheet
 from lowlight_tf.evaluation.evaluator import evaluate
 from lowlight_tf.evaluation.raw_protocol import default_protocol
 from lowlight_tf.export.keras_engine import KerasEngine
-from lowlight_tf.fileio import atomic_write, write_json, write_text
+from lowlight_tf.fileio import atomic_write, is_utf8, write_json, write_text
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
 from lowlight_tf.pipeline.task_dataset import make_dataset
@@ -174,13 +174,11 @@ def _prepare_run_dir(run_dir: Path, recipe: Recipe, resume: bool) -> None:
     """Refuse a folder that holds another run, or the same one that is not to be resumed."""
     if run_dir.is_file():
         raise UsageError(f"`output` must be a folder. Received: {run_dir} (a file).")
-    try:
-        str(run_dir.absolute()).encode()
-    except UnicodeEncodeError:
+    if not is_utf8(run_dir.absolute()):
         raise UsageError(
             f"`output` must have a name in UTF-8, for TensorFlow. Received: {run_dir}. Name "
             "another folder."
-        ) from None
+        )
     path = run_dir / "recipe.toml"
     if not path.exists():
         return
