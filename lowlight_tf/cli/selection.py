@@ -2,7 +2,6 @@
 
 import argparse
 import functools
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,7 +79,7 @@ def read_named_pairs(
         pairs = task.read_folder(
             part,
             with_targets=with_targets,
-            report=lambda line: print(f"lowlight-tf {args.command}: {line}", file=sys.stderr),
+            report=functools.partial(warn, args.command),
         )
     elif path.suffix == ".toml" or data in dataset_card.list_datasets():
         dataset = dataset_card.get_dataset(data)

@@ -3,14 +3,13 @@
 import argparse
 import contextlib
 import functools
-import sys
 import tempfile
 from pathlib import Path
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands import report
-from lowlight_tf.cli.console import ProgressBar
+from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.options import add_flag, command_line, split_names
 from lowlight_tf.cli.selection import leave_out_damaged, read_named_pairs
 from lowlight_tf.fileio import atomic_write
@@ -118,7 +117,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
     protocols = protocols or list(dict.fromkeys(map(task.default_protocol, contracts)))
     args.metrics, args.protocol = metrics, protocols  # for the command line to repeat
     for line in scene_overlap.find_shared_scenes(models, engines, [args.data]):
-        print(f"lowlight-tf compare: {line}", file=sys.stderr)
+        warn(args.command, line)
     curves = _draw_curves([Path(model) for model in models], args.curves, workdir / "curves.svg")
 
     with ProgressBar(len(models) * len(pairs)) as bar:
@@ -155,7 +154,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
     print(tables.summary_table(comparison), end="")
     print(f"{output}: the report; {csv.name}, {markdown.name}: its numbers")
     for model, name, reason in comparison.failures:
-        print(f"lowlight-tf compare: {model}, {name}: {reason}", file=sys.stderr)
+        warn(args.command, f"{model}, {name}: {reason}")
     return 1 if comparison.failures or len(pairs) < len(everything) else 0
 
 

@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     run_jobs = _run_jobs_on_ray if args.runner == "ray" else _run_jobs
     outcomes = run_jobs(engine, model, jobs, args)
     for job in unpaired:
-        print(f"lowlight-tf enhance: {job.source} has no visible partner.", file=sys.stderr)
+        warn("enhance", f"{job.source} has no visible partner.")
     complete = outcomes.count(COMPLETE)
     kind = "files" if any(video.is_video(job.source) for job in jobs) else "images"
     count = f"{complete} of {len(jobs)} {kind}"
@@ -228,7 +228,7 @@ def _run_jobs_on_ray(
         for done, (job, result) in enumerate(results, start=1):
             bar.clear()
             if isinstance(result, ray_pool.TaskFailure):
-                print(f"lowlight-tf enhance: {job.source}: {result.reason}", file=sys.stderr)
+                warn("enhance", f"{job.source}: {result.reason}")
             else:
                 outcome, messages = result
                 print(messages, end="", file=sys.stderr)

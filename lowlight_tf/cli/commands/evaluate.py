@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import functools
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,7 +145,7 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
         if path:
             checks.check_file_in_dir(flag, path)
     for line in scene_overlap.find_shared_scenes(models, engines, args.data):
-        print(f"lowlight-tf evaluate: {line}", file=sys.stderr)
+        warn(args.command, line)
 
     found = _measure(engines, sets, args)
     measured = {(result.data, score.name) for result in found for score in result.scores}
