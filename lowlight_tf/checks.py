@@ -8,6 +8,12 @@ class UsageError(ValueError):
     """An error of the caller. The command line prints it without a traceback."""
 
 
+def describe_error(error: Exception) -> str:
+    """Return an error of any library in one line, with its type; of a UsageError its message."""
+    kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
+    return f"{kind}{error}".replace("\n", " ")
+
+
 def check_min(name: str, value: float, minimum: float) -> None:
     """Raise an error for a number below `minimum`, or NaN."""
     if not value >= minimum:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lowlight_tf.checks import UsageError
+from lowlight_tf.checks import UsageError, describe_error
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.raw import libraw, raw_image
@@ -55,6 +55,5 @@ def _find_damage(path: Path) -> str:
     except UsageError as error:
         return str(error)
     except Exception as error:  # of many libraries: one file never ends a folder
-        reason = f"{type(error).__name__}: {error}".replace("\n", " ")
-        return f"{path} cannot be read: {reason}"
+        return f"{path} cannot be read: {describe_error(error)}"
     return ""

@@ -10,7 +10,7 @@ import numpy as np
 
 from lowlight_tf import legacy_names
 from lowlight_tf.catalog import METRICS, Metric
-from lowlight_tf.checks import UsageError
+from lowlight_tf.checks import UsageError, describe_error
 from lowlight_tf.contract import ENHANCE, Contract
 from lowlight_tf.datasets.pairing import Pair, check_sizes
 from lowlight_tf.evaluation.results import Results, Score
@@ -135,8 +135,7 @@ def evaluate_pairs(
         except Exception as error:  # of many libraries: one image never ends a folder
             if failed is None or isinstance(error, ModuleNotFoundError):
                 raise
-            kind = "" if isinstance(error, UsageError) else f"{type(error).__name__}: "
-            failed[pair.name] = f"{kind}{error}".replace("\n", " ")
+            failed[pair.name] = describe_error(error)
         if progress:
             progress(done / len(pairs))
     return build_results(engine, scores, data=data)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lowlight_tf.checks import UsageError
+from lowlight_tf.checks import UsageError, describe_error
 from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.enhancing import camera_pair, image, raw, video
 from lowlight_tf.cli.enhancing.jobs import (
@@ -194,7 +194,7 @@ def _run_job(
         bar.clear()
         reason = str(error) or "not enough memory"
         if not isinstance(error, UsageError | OSError | MemoryError):
-            reason = f"cannot be enhanced: {type(error).__name__}: {error}".replace("\n", " ")
+            reason = f"cannot be enhanced: {describe_error(error)}"
         is_named = any(str(path) in reason for path in filter(None, job))
         warn("enhance", f"{'' if is_named else f'{job.source}: '}{reason}")
         return None
