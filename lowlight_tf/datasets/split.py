@@ -17,6 +17,15 @@ def save_split(path: Path, train: Sequence[Pair], val: Sequence[Pair]) -> None:
     write_json(path, {key: sorted({pair.name for pair in pairs}) for key, pairs in subsets})
 
 
+def check_split_file(path: Path) -> None:
+    """Raise UsageError if there is no such file."""
+    if not path.is_file():
+        raise UsageError(
+            f"`split` must be a fraction such as 0.7, or the split.json of a run. Received: {path} "
+            "(no such file)."
+        )
+
+
 def read_split(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
     """Split pairs by a file of `save_split`; their files may have moved since.
 
@@ -31,11 +40,7 @@ def read_split(path: Path, pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair
         UsageError: If the file does not exist or is invalid, if it lacks a pair or has one in both
             subsets, or if it names a pair that is not among `pairs`.
     """
-    if not path.is_file():
-        raise UsageError(
-            f"`split` must be a fraction such as 0.7, or the split.json of a run. Received: {path} "
-            "(no such file)."
-        )
+    check_split_file(path)
     fields = read_json(path)
     subsets = [fields.get(key) for key in SUBSETS]
     if not all(names and isinstance(names, list) for names in subsets):

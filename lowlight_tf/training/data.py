@@ -16,7 +16,7 @@ from lowlight_tf.datasets.folder import TRAIN_DIRS, extract_if_archive, split_di
 from lowlight_tf.datasets.leakage import check_leakage, group_split
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.datasets.readable import keep_readable
-from lowlight_tf.datasets.split import read_split, save_split
+from lowlight_tf.datasets.split import check_split_file, read_split, save_split
 from lowlight_tf.fileio import write_json
 from lowlight_tf.training.tasks import training_of
 from lowlight_tf.training_config import TrainingConfig
@@ -82,8 +82,8 @@ def load_training_data(
         source_train, source_val, licenses[source] = _load_source(source, recipe, run)
         train += source_train
         val += [pair for pair in source_val if pair not in val]
-    if recipe.training.split_file and not Path(recipe.training.split_file).is_file():
-        read_split(Path(recipe.training.split_file), train)  # says that there is no such file
+    if recipe.training.split_file:
+        check_split_file(Path(recipe.training.split_file))  # before all images are read
     # RAW files to train on are checked when they are decoded into the cache, which takes long.
     everything, train = train, keep_readable(train, report, raw=False)
     val = keep_readable(val, report, raw=False)
