@@ -128,11 +128,11 @@ def _develop(
     except NoMosaicError:
         developed, _ = raw.develop_linear(engine, job.source, args, bar)
         pixels = dtypes.convert_dtype(developed, dtype)
-        return LoadedImage(pixels, exif=raw.read_exif(job.source, bar))
-    ratio = raw.ratio_for(image, job.source.name, args, bar)
-    if args.explain:
-        _write_maps(engine, job.target, args, image, ratio=ratio)
-    pixels = develop(engine, image, ratio=ratio, dtype=dtype, progress=report_progress)
+    else:
+        ratio = raw.ratio_for(image, job.source.name, args, bar)
+        if args.explain:
+            _write_maps(engine, job.target, args, image, ratio=ratio)
+        pixels = develop(engine, image, ratio=ratio, dtype=dtype, progress=report_progress)
     return LoadedImage(pixels, exif=raw.read_exif(job.source, bar))
 
 
