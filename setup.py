@@ -75,5 +75,5 @@ setup(
         "tqdm>=4.60",  # which LiteRT needs, too
     ],
     extras_require=EXTRAS,
-    entry_points={"console_scripts": ["lowlight-tf = lowlight_tf.cli.main:main"]},
+    entry_points={"console_scripts": ["lowlight-tf = lowlight_tf.cli.crash_guard:run"]},
 )

@@ -2,6 +2,6 @@
 
 import sys
 
-from lowlight_tf.cli.main import main
+from lowlight_tf.cli.crash_guard import run
 
-sys.exit(main())
+sys.exit(run())

@@ -2,6 +2,6 @@
 
 import sys
 
-from lowlight_tf.cli.main import main
+from lowlight_tf.cli.crash_guard import run
 
-sys.exit(main(["evaluate", *sys.argv[1:]]))
+sys.exit(run(["evaluate", *sys.argv[1:]]))

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "lowlight_tf"
 LAYERS = (  # from the lowest; a package imports only packages of lower lines
     {"__init__", "checks", "constants", "fileio", "legacy_names"},
-    {"contract", "registry", "training_config"},
+    {"contract", "crash_notes", "registry", "training_config"},
     {"model_card", "imaging", "layers", "tflite_graph"},
     {"config", "catalog", "metric_catalog", "classical", "metrics", "datasets", "models", "losses"},
     {"runtime", "pipeline"},

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lowlight_tf import crash_notes
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import atomic_write, is_utf8, walk_files
 from lowlight_tf.imaging import dtypes
@@ -78,7 +79,8 @@ def load_image(path: str | Path) -> LoadedImage:
     """
     path = Path(path)
     header = headers.read_header(path)
-    image = _decode_file(path, header)
+    with crash_notes.reading(path):
+        image = _decode_file(path, header)
     if header.orientation in EXIF_TRANSFORMS:
         image = EXIF_TRANSFORMS[header.orientation](image)
     metadata = vars(header.metadata)

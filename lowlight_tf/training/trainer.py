@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lowlight_tf import checks
+from lowlight_tf import checks, crash_notes
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
@@ -257,8 +257,10 @@ def _fit(context: RunContext, learner: Learner) -> None:
         if recipe.discriminator.model:
             learner.discriminator_active = stage.discriminator_active
         with unwrap_data_errors():
+            dataset = _make_dataset(context, stage)
+            crash_notes.activate(None)  # from here on, to go on without an image is another run
             learner.fit(
-                _make_dataset(context, stage),
+                dataset,
                 epochs=1,
                 steps_per_epoch=stage.end - state.step,
                 shuffle=False,

@@ -13,6 +13,7 @@ import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange
 
+from lowlight_tf import crash_notes
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
 from lowlight_tf.video.container import error_text
@@ -121,6 +122,7 @@ class VideoWriter:
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         for file in (path, self._part):
             image_io.check_overwrite(file, overwrite=overwrite)
+        crash_notes.record(self._part, crash_notes.PARTIAL_FILE)
         self.frame_count = 0
         self._converter = YuvConverter(like.yuv_format)
         self._last_dts: dict[int, int] = {}  # stream index -> of its last packet

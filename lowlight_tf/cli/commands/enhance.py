@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lowlight_tf import crash_notes
 from lowlight_tf.checks import UsageError, describe_error
 from lowlight_tf.cli.console import ProgressBar, warn
 from lowlight_tf.cli.enhancing import camera_pair, image, raw, video
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 HELP = "brighten images and videos, develop RAW files, or fuse two cameras"
 
-COMPLETE, PARTIAL = "complete", "partial"
-"""Outcomes of a job; None where nothing was written."""
+COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
+"""Outcomes of a job; FAILED where nothing was written."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -164,19 +165,25 @@ def _sample_inputs(run_folder: Path, contract: "Contract") -> tuple[list[Path], 
 
 def _run_jobs(
     engine: "Engine", model: str | Path, jobs: list[Job], args: argparse.Namespace
-) -> list[str | None]:
-    """Return the outcome of each job; report why others failed."""
-    outcomes = []
+) -> list[str]:
+    """Return the outcome of each job; report why others failed.
+
+    Jobs that were finished before a decoder crashed are not run again.
+    """
+    outcomes, finished = [], crash_notes.records()
     with ProgressBar(len(jobs)) as bar:
         for index, job in enumerate(jobs):
             bar.show(index, getattr(job.source, "name", job.source))
-            outcomes.append(_run_job(engine, job, args, bar, index))
+            outcome = finished.get(str(job.target)) or _run_job(engine, job, args, bar, index)
+            outcomes.append(outcome)
+            sys.stdout.flush()  # what is in its buffer would be lost by a crash
+            crash_notes.record(job.target, outcome)
     return outcomes
 
 
 def _run_job(
     engine: "Engine", job: Job, args: argparse.Namespace, bar: ProgressBar, index: int
-) -> str | None:
+) -> str:
     """Return the outcome of one job; report why it failed."""
     try:
         camera_pair.check_partner(engine, job)
@@ -186,7 +193,10 @@ def _run_job(
         if args.explain:
             raise UsageError("--explain is for images. Leave it out where videos are named.")
         preprocessing = camera_pair.preprocessing_for(engine, args)
-        complete = video.enhance_video(engine, job, args, bar, index, preprocessing=preprocessing)
+        with crash_notes.reading(job.source):
+            complete = video.enhance_video(
+                engine, job, args, bar, index, preprocessing=preprocessing
+            )
         return COMPLETE if complete else PARTIAL
     except ModuleNotFoundError:
         raise  # would fail every job of this kind; `main` names what to install
@@ -197,12 +207,12 @@ def _run_job(
             reason = f"cannot be enhanced: {describe_error(error)}"
         is_named = any(str(path) in reason for path in filter(None, job))
         warn("enhance", f"{'' if is_named else f'{job.source}: '}{reason}")
-        return None
+        return FAILED
 
 
 def _run_jobs_on_ray(
     engine: "Engine", model: str | Path, jobs: list[Job], args: argparse.Namespace
-) -> list[str | None]:
+) -> list[str]:
     """As `_run_jobs`, by many workers; results of an earlier run count as complete.
 
     A result has its name only once it is complete. What a worker was writing when it was ended has
@@ -222,7 +232,7 @@ def _run_jobs_on_ray(
     results = ray_pool.map_unordered(
         todo, functools.partial(_open_worker, model, options), cpus=args.threads
     )
-    outcomes: list[str | None] = [COMPLETE] * (len(jobs) - len(todo))
+    outcomes = [COMPLETE] * (len(jobs) - len(todo))
     with ProgressBar(len(todo)) as bar, contextlib.closing(results):
         bar.show(0, "")
         for done, (job, result) in enumerate(results, start=1):
@@ -237,15 +247,13 @@ def _run_jobs_on_ray(
     return outcomes
 
 
-def _open_worker(
-    model: str | Path, args: argparse.Namespace
-) -> Callable[[Job], tuple[str | None, str]]:
+def _open_worker(model: str | Path, args: argparse.Namespace) -> Callable[[Job], tuple[str, str]]:
     """Load the model in a worker; return a function from a job to its outcome and messages."""
     from lowlight_tf.runtime.loading import load_model
 
     engine = load_model(model, threads=args.threads)
 
-    def work(job: Job) -> tuple[str | None, str]:
+    def work(job: Job) -> tuple[str, str]:
         with contextlib.redirect_stderr(io.StringIO()) as messages, ProgressBar(1) as bar:
             outcome = _run_job(engine, job, args, bar, 0)
         return outcome, messages.getvalue()

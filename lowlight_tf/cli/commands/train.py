@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lowlight_tf import crash_notes
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.console import warn
@@ -190,6 +191,8 @@ def run(args: argparse.Namespace) -> int:
         problems.append(line)
         warn(args.command, line)
 
-    if train(recipe, output, resume=args.resume, strategy=args.strategy, report=report):
+    # After a crash the run folder is this command's own.
+    resume = args.resume or crash_notes.is_restarted()
+    if train(recipe, output, resume=resume, strategy=args.strategy, report=report):
         print(f"{output}: model.keras, curves.png, history.csv, split.json, samples/")
     return 1 if problems else 0

@@ -27,6 +27,8 @@ SUFFIXES = (
 )
 POLL_INTERVAL_S = 0.1
 """Interval at which a stop is checked for while a source is opened (seconds)."""
+REPEATED_SIGNAL_S = 0.5
+"""Time in which a second signal is taken for the first one (seconds)."""
 
 Source = Path | str
 """Path of a file or a device, or text that is not a path: a URL, or "-" for standard input."""
@@ -279,13 +281,20 @@ def _open_reader(
 
 @contextlib.contextmanager
 def _stop_on_signal() -> Iterator[threading.Event]:
-    """Return an event that Ctrl-C or SIGTERM sets; the second signal raises KeyboardInterrupt."""
-    stop_event = threading.Event()
+    """Return an event that Ctrl-C or SIGTERM sets; the second signal raises KeyboardInterrupt.
+
+    A signal to a process group arrives twice, the second time from the process that guards this
+    one.
+    """
+    stop_event, first = threading.Event(), 0.0
 
     def handle(*_) -> None:
-        if stop_event.is_set():
+        nonlocal first
+        if not stop_event.is_set():
+            first = time.monotonic()
+            stop_event.set()
+        elif time.monotonic() > first + REPEATED_SIGNAL_S:
             raise KeyboardInterrupt
-        stop_event.set()
 
     if threading.current_thread() is not threading.main_thread():
         yield stop_event

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lowlight_tf import crash_notes
 from lowlight_tf.checks import UsageError
 
 _STDERR_LOCK = threading.Lock()  # standard error is shared by all threads
@@ -36,6 +37,8 @@ def open_raw(source: Path | bytes, *, unpack: bool = True) -> Iterator[Any]:
         raise UsageError(f"{source} is no file. Name a RAW file that exists.")
     try:
         with contextlib.ExitStack() as stack:
+            if not in_memory:
+                stack.enter_context(crash_notes.reading(source))
             with _STDERR_LOCK, _silence_stderr():
                 file = rawpy.imread(io.BytesIO(source) if in_memory else str(source))
                 stack.enter_context(file)
