@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Detect in inputs and in each model's results; return 0, or 1 if an image is damaged."""
+    """Detect in inputs and in each model's results; return 0, or 1 if a file is damaged."""
     from lowlight_tf.evaluation.detection import detection_metrics
     from lowlight_tf.evaluation.detection.detector import load_detector
 
@@ -58,12 +58,13 @@ def run(args: argparse.Namespace) -> int:
     if args.labels and len(args.data) > 1:
         raise UsageError("--labels belong to one --data. Pass one, or put labels next to each.")
     sets, damaged = {}, 0
+    damaged_labels: list[str] = []
     for data in args.data:
         name, everything = _read_pairs(data, args)
         pairs = selection.leave_out_damaged(everything, args.command)
         damaged += len(everything) - len(pairs)
         detection_metrics.check_detection(engines, pairs)
-        sets[name] = _add_labels(pairs, args, detector)
+        sets[name] = _add_labels(pairs, args, detector, damaged_labels)
     if not sets:
         raise UsageError("Pass --data: a folder of images, or a data set's name.")
     for flag, path in {"--json": args.json, "--markdown": args.markdown}.items():
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.json}: every number, and how it was made")
     if args.markdown:
         detection_metrics.save_table(args.markdown, rows, command=command)
-    return 1 if damaged else 0
+    return 1 if damaged or damaged_labels else 0
 
 
 def _show_progress(bar: ProgressBar, count: int, name: str, fraction: float) -> None:
@@ -127,8 +128,13 @@ def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
     )
 
 
-def _add_labels(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[list, dict]:
-    """Return the pairs and their labels; only labelled pairs where nothing else is measured."""
+def _add_labels(
+    pairs: list, args: argparse.Namespace, detector: Any, damaged: list[str]
+) -> tuple[list, dict]:
+    """Return the pairs and their labels; only labelled pairs where nothing else is measured.
+
+    What is wrong with damaged label files is printed and added to `damaged`.
+    """
     from lowlight_tf.evaluation.detection import annotations
 
     first = pairs[0].path_of("low") or pairs[0].target
@@ -146,8 +152,13 @@ def _add_labels(pairs: list, args: argparse.Namespace, detector: Any) -> tuple[l
         pair.name: pair.inputs.get("infrared") or pair.path_of("low") or pair.target
         for pair in pairs
     }
+
+    def report_damage(line: str) -> None:
+        damaged.append(line)
+        warn(args.command, line)
+
     labels = annotations.read_annotations(
-        path, images, report=functools.partial(warn, args.command)
+        path, images, report=functools.partial(warn, args.command), report_damage=report_damage
     )
     if not labels and (args.labels or not labels_optional):
         raise UsageError(f"{path} labels none of the images. Pass the labels of this data.")

@@ -56,7 +56,11 @@ def find_annotations(image: Path) -> Path | None:
 
 
 def read_annotations(
-    labels: Path, images: Mapping[str, Path], *, report: Callable[[str], None]
+    labels: Path,
+    images: Mapping[str, Path],
+    *,
+    report: Callable[[str], None],
+    report_damage: Callable[[str], None] | None = None,
 ) -> dict[str, list[BoxAnnotation]]:
     """Read the annotations of some images.
 
@@ -71,7 +75,8 @@ def read_annotations(
             of COCO, or one that maps the name of a image to a list of {"cls": name, "xyxy":
             [left, top, right, bottom]}.
         images: Name of the image, without suffix -> its file, in whose pixels the labels are.
-        report: Called with one line on what is passed over, and one for each damaged file.
+        report: Called with one line on the labels that are passed over.
+        report_damage: Called with one line for each damaged file; default: `report`.
 
     Returns:
         Name of the image -> its annotations, for those of `images` that have any.
@@ -82,7 +87,7 @@ def read_annotations(
     """
     count = LabelCount()
     if labels.is_dir():
-        found = _read_folder(labels, images, count, report)
+        found = _read_folder(labels, images, count, report_damage or report)
     elif labels.suffix.lower() == ".json":
         fields = read_json(labels)
         try:

@@ -118,3 +118,16 @@ def test_a_folder_laid_out_for_yolo_is_read(street, tmp_path, capsys):
     assert lines[-1].endswith("1 of 2 images have no labels and are left out")
     assert main(["evaluate", "--task=detection", f"--data={folder}", "--split=train"]) == 2
     assert "labels/train holds no labels. Expected VOC" in capsys.readouterr().err
+
+
+def test_a_damaged_label_file_is_named_with_status_1(street, capsys):
+    visible = street / "visible"
+    (visible / "b.png").write_bytes((visible / "a.png").read_bytes())
+    (visible / "a.txt").write_text("0 0.5 0.5 0.8 0.9\n")
+    (visible / "classes.txt").write_text("person\n")
+    words = ["evaluate", "--task=detection", f"--data={visible}", f"--labels={visible}"]
+    assert main(words) == 0
+    capsys.readouterr()
+    (visible / "b.txt").write_bytes(b"\xff\xfe\x00")
+    assert main(words) == 1
+    assert "b.txt holds no boxes" in capsys.readouterr().err
