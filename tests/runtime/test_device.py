@@ -30,10 +30,14 @@ def command(script, *words):
     return [sys.executable, "-W", "error", "-c", code, str(DEVICE / script), *map(str, words)]
 
 
-def run_script(script, *words, cwd):
+def run_script(script, *words, cwd, **environment):
     """Run a script and wait for it."""
     return subprocess.run(
-        command(script, *words), capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT
+        command(script, *words),
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=ENVIRONMENT | environment,
     )
 
 
@@ -48,6 +52,20 @@ def test_the_script_enhances_without_tensorflow(tiny_models, tmp_path, rng):
     assert "30x20" in result.stdout
     expected = 255 * (1 - (1 - low / 255) ** 2)
     np.testing.assert_allclose(cv2.imread(str(tmp_path / "bright.png")), expected, atol=1)
+
+
+@pytest.mark.slow
+def test_the_scripts_print_escapes_to_a_terminal_that_is_not_utf8(tiny_models, tmp_path, video):
+    cv2.imwrite(str(tmp_path / "dark.png"), np.zeros((20, 30, 3), np.uint8))
+    video.rename(tmp_path / "\u591c.avi")
+    model = tiny_models / "float.tflite"
+    for words in (
+        ("enhance.py", model, "dark.png", "\u591c.png"),
+        ("camera.py", model, "\u591c.avi"),
+    ):
+        result = run_script(*words, cwd=tmp_path, PYTHONIOENCODING="latin-1")
+        assert result.returncode == 0, result.stderr
+        assert r"\u591c" in result.stdout
 
 
 def test_the_script_reports_errors_in_one_line(tmp_path):
