@@ -1,6 +1,6 @@
 """Training batches of RAW pairs: ({"raw": packed}, {"target": images})."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -28,6 +28,7 @@ def raw_dataset(
     contract: Contract,
     *,
     cache_dir: Path,
+    report: Callable[[str], None] = print,
     first_sample: int = 0,
     crop_size: int | None = None,
     batch_size: int | None = None,
@@ -47,6 +48,7 @@ def raw_dataset(
             `seed` are read.
         contract: Ports of the model; with a scale of 1 targets are resized to half.
         cache_dir: Folder of the decoded pairs.
+        report: Called with one line for each pair that is skipped.
         first_sample: See `pair_dataset`, as the rest.
         crop_size: Side of the crops (packed pixels).
         batch_size: Pairs in a batch.
@@ -62,7 +64,7 @@ def raw_dataset(
     crop_size = options.crop_size if crop_size is None else crop_size
     (port,) = contract.image_inputs
     _check_sensor(pairs, port)
-    cache = build_raw_cache(pairs, cache_dir, report=print)
+    cache = build_raw_cache(pairs, cache_dir, report=report)
     target_size = crop_size * contract.scale
 
     def read(index: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """The training dataset of a model, by its task."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,13 @@ from lowlight_tf.datasets.pairing import Pair
 
 
 def make_dataset(
-    pairs: Sequence[Pair], recipe: Recipe, contract: Contract, *, cache_dir: Path, **options: Any
+    pairs: Sequence[Pair],
+    recipe: Recipe,
+    contract: Contract,
+    *,
+    cache_dir: Path,
+    report: Callable[[str], None] = print,
+    **options: Any,
 ) -> Any:
     """Return endless batches of ({input: image}, {name: image for the losses}).
 
@@ -20,6 +26,7 @@ def make_dataset(
         recipe: Its `pipeline`, `preprocessing` and `seed` are read.
         contract: The model's ports.
         cache_dir: Folder of what is decoded once, such as RAW files.
+        report: Called with one line for each pair that cannot be.
         **options: `first_sample`, `crop_size`, `batch_size` and `shard` of
             `pipeline.paired.pair_dataset`.
 
@@ -33,7 +40,7 @@ def make_dataset(
     if contract.task == "raw_to_rgb":
         from lowlight_tf.pipeline.raw import raw_dataset
 
-        return raw_dataset(pairs, recipe, contract, cache_dir=cache_dir, **options)
+        return raw_dataset(pairs, recipe, contract, cache_dir=cache_dir, report=report, **options)
     if importlib.util.find_spec("tensorflow"):
         from lowlight_tf.pipeline.paired import pair_dataset
 

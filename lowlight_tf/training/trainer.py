@@ -72,6 +72,7 @@ class RunContext:
         val: Validation pairs, the inputs of all of them existing or synthesized.
         validation_model: A float32 copy of the model for the averaged weights.
         state: How far the run has come.
+        report: Called with one line for each file that cannot be read.
     """
 
     recipe: Recipe
@@ -82,6 +83,7 @@ class RunContext:
     val: list[Pair]
     validation_model: keras.Model
     state: TrainingState
+    report: Callable[[str], None]
 
 
 def train(
@@ -139,7 +141,7 @@ def train(
         _write_run_dir(run_dir, recipe, contract, data)
         val = materialize_synthetic_inputs(data.val, run_dir / SYNTHETIC_VALIDATION_DIR, recipe)
         context = RunContext(
-            steps_recipe, run_dir, contract, devices, data, val, validation_model, state
+            steps_recipe, run_dir, contract, devices, data, val, validation_model, state, report
         )
         _fit(context, learner)
         if not devices.is_chief:
@@ -276,6 +278,7 @@ def _make_dataset(context: RunContext, stage: TrainingStage) -> Any:
         context.recipe,
         context.contract,
         cache_dir=context.run_dir / "decoded",
+        report=context.report,
         shard=(context.devices.worker_index, context.devices.num_workers),
         first_sample=stage.first_sample + (context.state.step - stage.begin) * stage.batch_size,
         crop_size=stage.crop_size,

@@ -188,8 +188,9 @@ def run(args: argparse.Namespace) -> int:
     problems: list[str] = []
 
     def report(line: str) -> None:
-        problems.append(line)
-        warn(args.command, line)
+        if line not in problems:  # each stage of a run decodes what the last one could not
+            problems.append(line)
+            warn(args.command, line)
 
     # After a crash the run folder is this command's own.
     resume = args.resume or crash_notes.is_restarted()

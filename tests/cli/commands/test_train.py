@@ -15,6 +15,7 @@ from lowlight_tf.cli.commands import train
 from lowlight_tf.cli.main import build_parser, main
 from lowlight_tf.config import Recipe
 from lowlight_tf.fileio import write_text
+from lowlight_tf.imaging.formats import dng
 
 ROOT = Path(__file__).parents[3]
 
@@ -205,3 +206,23 @@ def test_damaged_images_are_named_and_the_others_are_trained_on(tmp_path, rng, c
     words += ["--set", "options.filters=4", "options.depth=1"]
     assert main([*words, f"--split-file={split_file}"]) == 1
     assert "2 training pairs, 1 validation pairs" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_raw_file_that_cannot_be_decoded_is_named_with_status_1(tmp_path, capsys):
+    pytest.importorskip("rawpy", reason="rawpy is not installed ([raw] extra)")
+    for folder, value, seconds in (("short", 530, "0.1"), ("long", 2312, "10")):
+        for scene in range(6):
+            path = tmp_path / "data" / folder / f"{scene:05}_00_{seconds}s.dng"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            raw_values = np.full((48, 64), value + scene, np.uint16)
+            dng.write(path, raw_values, "RGGB", bit_depth=14, black_level=(512,))
+    path = tmp_path / "data" / "short" / "00003_00_0.1s.dng"
+    path.write_bytes(path.read_bytes()[:4000])
+    words = ["train", "--recipe=attention_unet_slim", f"--data={tmp_path / 'data'}"]
+    words += [f"--output={tmp_path / 'run'}", "--steps=4", "--batch-size=1", "--crop-size=8"]
+    settings = ["options.filters=4", "options.depth=1", "pipeline.progressive_start=0.5"]
+    settings += ["pipeline.progressive_crop_size=8", "pipeline.progressive_batch_size=2"]
+    assert main([*words, "--set", *settings]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "00003" in line]
+    assert "truncated or damaged" in line
