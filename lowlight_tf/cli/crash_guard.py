@@ -27,7 +27,8 @@ PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal that a process gets when it
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the program's) as `main`, guarded where it can be."""
     words = sys.argv[1:] if argv is None else list(argv)
-    if _can_guard(words):
+    is_program = "lowlight_tf.cli.main" not in sys.modules  # else no thread may be running
+    if is_program and _can_guard(words):
         status = _supervise(words[0])
         if status is not None:
             return status
