@@ -17,6 +17,27 @@ def warn(command: str, message: str) -> None:
     print(f"lowlight-tf {command}: {message}".replace("\n", "\\n"), file=sys.stderr)
 
 
+class Problems:
+    """What is wrong with single files or pairs: printed once each, and then the status is 1.
+
+    Args:
+        command: The verb.
+    """
+
+    def __init__(self, command: str) -> None:
+        self._command, self._lines = command, set[str]()
+
+    def __bool__(self) -> bool:
+        """Return whether there are any."""
+        return bool(self._lines)
+
+    def report(self, line: str) -> None:
+        """Print one on stderr."""
+        if line not in self._lines:
+            self._lines.add(line)
+            warn(self._command, line)
+
+
 class ProgressBar:
     """How many of the items are done, drawn on stderr; silent where that is no terminal.
 

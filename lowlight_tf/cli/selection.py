@@ -1,12 +1,11 @@
 """Which pairs a command works on: those of folders, of data sets, or of a run's validation."""
 
 import argparse
-import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import warn
 from lowlight_tf.registry import closest_match
 
 if TYPE_CHECKING:
@@ -21,22 +20,26 @@ def select_pairs(
     *,
     with_targets: bool,
     workdir: Path,
+    report: Callable[[str], None],
 ) -> dict[str, list["Pair"]]:
     """Return name -> pairs of everything that --data names, or of the one run among the models.
 
     Args:
-        args: Its `data`, `data_root`, `split` and `command` are read.
+        args: Its `data`, `data_root` and `split` are read.
         models: As they were named.
         task: What the pairs are for.
         with_targets: Whether targets are needed.
         workdir: Where RAW files are made of photographs, if RAW files are needed.
+        report: Called with one line for each pair that is left out.
 
     Raises:
         UsageError: If nothing is named, or something that is no pair of this task.
     """
     if args.data:
         return dict(
-            read_named_pairs(data, args, task, with_targets=with_targets, workdir=workdir)
+            read_named_pairs(
+                data, args, task, with_targets=with_targets, workdir=workdir, report=report
+            )
             for data in args.data
         )
     runs = [Path(model) for model in models if Path(model).is_dir()]
@@ -55,15 +58,17 @@ def read_named_pairs(
     *,
     with_targets: bool,
     workdir: Path,
+    report: Callable[[str], None],
 ) -> tuple[str, list["Pair"]]:
     """Return the name of the pairs of a folder or data set, and the pairs.
 
     Args:
         data: A folder, an archive, or the name of a data set.
-        args: Its `split`, `data_root` and `command` are read.
+        args: Its `split` and `data_root` are read.
         task: What the pairs are for.
         with_targets: Whether targets are needed.
         workdir: As of `select_pairs`.
+        report: See there.
 
     Raises:
         UsageError: If there is no such folder or data set, or it has no pairs of this task.
@@ -76,11 +81,7 @@ def read_named_pairs(
         folder = extract_if_archive(path)
         part = split_dir(folder, (args.split,) if args.split else EVAL_DIRS)
         name = data if part == folder else f"{data} {part.name}"
-        pairs = task.read_folder(
-            part,
-            with_targets=with_targets,
-            report=functools.partial(warn, args.command),
-        )
+        pairs = task.read_folder(part, with_targets=with_targets, report=report)
     elif path.suffix == ".toml" or data in dataset_card.list_datasets():
         dataset = dataset_card.get_dataset(data)
         split = args.split or ("val" if "val" in dataset.splits else next(iter(dataset.splits)))
@@ -93,17 +94,6 @@ def read_named_pairs(
         )
     prepared = task.prepare_pairs(pairs, workdir)
     return (name if prepared is pairs else f"{name} as RAW"), prepared
-
-
-def leave_out_damaged(pairs: list["Pair"], command: str) -> list["Pair"]:
-    """Return the pairs whose files can be read, and print a line for each of the others.
-
-    Raises:
-        UsageError: If none can be read.
-    """
-    from lowlight_tf.datasets.readable import keep_readable
-
-    return keep_readable(pairs, functools.partial(warn, command))
 
 
 def validation_pairs(run: Path) -> list["Pair"]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -52,6 +52,7 @@ def pair_folder(
     target: str | None = "high",
     folders: Mapping[str, str] = MappingProxyType({}),
     prefixes: Mapping[str, str] = MappingProxyType({}),
+    report: Callable[[str], None] | None = None,
 ) -> list[Pair]:
     """Pair the images of a folder's subfolders by the stems of their names.
 
@@ -66,34 +67,44 @@ def pair_folder(
         target: Subfolder of the targets; None if there are none.
         folders: Input or target -> its subfolder, where that has another name.
         prefixes: Input or target -> prefix of its file names that the other images of a pair lack.
+        report: Called with one line for each image that has no partner and is left out, and one
+            that counts them; None raises instead.
 
     Returns:
         The pairs, sorted by name.
 
     Raises:
         UsageError: If a subfolder is missing or empty, two of its files share a stem, or an image
-            has no partner.
+            has no partner; with `report`, if most have none.
     """
     images = _list_images(folder, inputs, target, folders, prefixes)
     names = sorted(set().union(*images.values()))
+    incomplete = {name for name in names if not all(name in paths for paths in images.values())}
+    is_refused = report is None or 2 * len(incomplete) > len(names)
     for key, paths in images.items():
         unpaired = [name for name in names if name not in paths]
-        if unpaired:
+        if unpaired and is_refused:
             raise UsageError(
                 f"{len(unpaired)} of {len(names)} images in {folder} have no partner in {key}/: "
                 f"{_shorten_list(unpaired)}. Partners must have the same name; the suffix may "
                 "differ. Add the missing files or remove their partners."
             )
+        for name in unpaired:
+            path = next(each[name] for each in images.values() if name in each)
+            report(f"{path} has no partner in {key}/ and is left out")
+    if incomplete:
+        report(f"{len(incomplete)} of {len(names)} pairs in {folder} are incomplete")
     return _make_pairs(images, inputs, target)
 
 
-def fusion_folder(folder: Path) -> list[Pair]:
+def fusion_folder(folder: Path, *, report: Callable[[str], None] | None = None) -> list[Pair]:
     """Return the pairs of visible and infrared images in `folder/visible` and `folder/infrared`.
 
-    Raises:
-        UsageError: As `pair_folder`.
+    Args:
+        folder: Holds both.
+        report: As of `pair_folder`, as are the errors.
     """
-    return pair_folder(folder, inputs=CAMERA_PORTS, target=None)
+    return pair_folder(folder, inputs=CAMERA_PORTS, target=None, report=report)
 
 
 def pair_folder_partially(
@@ -191,24 +202,36 @@ def check_sizes(
         UsageError: For the first such pair, with both sizes.
     """
     with ThreadPoolExecutor() as pool:
-        for pair, sizes in zip(pairs, pool.map(_image_sizes, pairs), strict=True):
-            (first, (height, width)), *others = sizes.items()
-            if pair.resize_to:
-                first = pair.inputs[pair.resize_to]
-                height, width = sizes[first]
-            for path, (other_height, other_width) in others:
-                if not pair.resize_to and (other_height, other_width) != (height, width):
-                    raise UsageError(
-                        f"The images of pair {pair.name} must have one size. Received: "
-                        f"{first} is {height}x{width}, {path} is {other_height}x{other_width} "
-                        "(height x width). Resize or remove them."
-                    )
+        for first, (height, width) in pool.map(_common_size, pairs):
             if crop_size and crop_size > min(height, width):
                 raise UsageError(
                     f"`{crop_name}` must fit into every image. Received: {crop_name}={crop_size}, "
                     f"but {first} is {height}x{width} (height x width). Pass at most "
                     f"{min(height, width)}, or remove the small images."
                 )
+
+
+def keep_equal_sizes(pairs: Sequence[Pair], report: Callable[[str], None]) -> list[Pair]:
+    """Return the pairs whose images have one size, where they must.
+
+    Args:
+        pairs: Pairs to check.
+        report: Called with one line for each of the others, and one that counts them.
+
+    Raises:
+        UsageError: For the first of the others, if they are most of the pairs.
+    """
+    with ThreadPoolExecutor() as pool:
+        problems = list(pool.map(_find_size_problem, pairs))
+    kept = [pair for pair, problem in zip(pairs, problems, strict=True) if not problem]
+    found = list(filter(None, problems))
+    if 2 * len(found) > len(pairs):
+        raise UsageError(found[0])
+    for problem in found:
+        report(problem)
+    if found:
+        report(f"{len(found)} of {len(pairs)} pairs are left out for the sizes of their images")
+    return kept
 
 
 def random_split(
@@ -309,9 +332,28 @@ def _make_pairs(
     ]
 
 
-def _image_sizes(pair: Pair) -> dict[Path, tuple[int, int]]:
+def _common_size(pair: Pair) -> tuple[Path, tuple[int, int]]:
+    """Return the first image of a pair, or the one that others are resized to, and its size."""
     paths = [*pair.inputs.values(), *([] if pair.target is None else [pair.target])]
-    return {path: image_size(path) for path in paths}
+    sizes = {path: image_size(path) for path in paths}
+    first = pair.inputs[pair.resize_to] if pair.resize_to else paths[0]
+    height, width = sizes[first]
+    for path, (other_height, other_width) in sizes.items():
+        if not pair.resize_to and (other_height, other_width) != (height, width):
+            raise UsageError(
+                f"The images of pair {pair.name} must have one size. Received: "
+                f"{first} is {height}x{width}, {path} is {other_height}x{other_width} "
+                "(height x width). Resize or remove them."
+            )
+    return first, (height, width)
+
+
+def _find_size_problem(pair: Pair) -> str:
+    try:
+        _common_size(pair)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _shorten_list(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from lowlight_tf import legacy_names
 from lowlight_tf.catalog import METRICS, Metric
 from lowlight_tf.checks import UsageError, describe_error
 from lowlight_tf.contract import ENHANCE, Contract
-from lowlight_tf.datasets.pairing import Pair, check_sizes
+from lowlight_tf.datasets.pairing import Pair, check_sizes, keep_equal_sizes
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.evaluation.tasks import FUSION_METRICS, evaluation_of, input_names  # noqa: F401
 from lowlight_tf.imaging.raw.raw_image import RawImage
@@ -247,9 +247,18 @@ def run_once(engine: Engine, pair: Pair) -> None:
 
 
 def check_evaluation(
-    engine: Engine, pairs: Sequence[Pair], *, metrics: Sequence[str], protocols: Sequence[str]
-) -> None:
-    """Refuse what cannot be evaluated before any image is enhanced; errors as `evaluate`."""
+    engine: Engine,
+    pairs: Sequence[Pair],
+    *,
+    metrics: Sequence[str],
+    protocols: Sequence[str],
+    report: Callable[[str], None] | None = None,
+) -> list[Pair]:
+    """Refuse what cannot be evaluated before any image is enhanced; errors as `evaluate`.
+
+    Returns:
+        The pairs; with `report` without those of unequal size, see `pairing.keep_equal_sizes`.
+    """
     for protocol in protocols:
         fidelity.check_protocol(protocol)
     found = {name: METRICS.find(name) for name in metrics}
@@ -281,7 +290,11 @@ def check_evaluation(
             )
         size = pair.resize_to if pair.resize_to in paths else ""
         used.append(Pair(pair.name, paths, pair.target if with_target else None, size))
-    check_sizes(used)
+    if report is None:
+        check_sizes(used)
+        return list(pairs)
+    kept = {pair.name for pair in keep_equal_sizes(used, report)}
+    return [pair for pair in pairs if pair.name in kept]
 
 
 class _TimedEngine(DelegatingEngine):

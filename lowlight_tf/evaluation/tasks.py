@@ -107,7 +107,7 @@ class EnhancementEvaluation(EvaluationTask):
         """See `EvaluationTask`: low/ and high/, or images alone where no target is needed."""
         has_targets = (folder / "low").is_dir() and (folder / "high").is_dir()
         if with_targets or has_targets:
-            return pairing.pair_folder(folder)
+            return pairing.pair_folder(folder, report=report)
         return pairing.input_only_folder(folder)
 
     def check_pairs(
@@ -156,7 +156,7 @@ class FusionEvaluation(EnhancementEvaluation):
         self, folder: Path, *, with_targets: bool, report: Callable[[str], None]
     ) -> list[Pair]:
         """See `EvaluationTask`: visible/ and infrared/."""
-        return pairing.fusion_folder(folder)
+        return pairing.fusion_folder(folder, report=report)
 
 
 class RawEvaluation(EvaluationTask):

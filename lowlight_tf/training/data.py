@@ -68,10 +68,12 @@ def load_training_data(
         recipe: Its `data`, `data_root`, `seed`, `pipeline`, `training.validation_split` and
             `training.split_file` are read.
         run: Run folder; the embedded pairs are written into it.
-        report: Called with one line for each damaged file, whose pair is left out.
+        report: Called with one line for each file that is damaged or has no partner, and each pair
+            of unequal size; they are left out.
 
     Raises:
-        UsageError: If a source is missing, unpaired, of unequal size, or smaller than the crop; if
+        UsageError: If a source is missing, mostly unpaired or of unequal size, or smaller than the
+            crop; if
             a validation image is among the training images; if a split is given for data with
             validation pairs of their own.
     """
@@ -79,14 +81,15 @@ def load_training_data(
     val: list[Pair] = []
     licenses: dict[str, str] = {}
     for source in recipe.data:  # A source that is named twice is trained on twice as often.
-        source_train, source_val, licenses[source] = _load_source(source, recipe, run)
+        source_train, source_val, licenses[source] = _load_source(source, recipe, run, report)
         train += source_train
         val += [pair for pair in source_val if pair not in val]
     if recipe.training.split_file:
         check_split_file(Path(recipe.training.split_file))  # before all images are read
     # RAW files to train on are checked when they are decoded into the cache, which takes long.
     everything, train = train, keep_readable(train, report, raw=False)
-    val = keep_readable(val, report, raw=False)
+    train = pairing.keep_equal_sizes(train, report)
+    val = pairing.keep_equal_sizes(keep_readable(val, report, raw=False), report)
     kept = {id(pair) for pair in train}
     damaged = [pair for pair in everything if id(pair) not in kept]
     task = training_of(MODELS.find(recipe.model).contract)
@@ -141,12 +144,14 @@ def unwrap_data_errors() -> Iterator[None]:
         ) from None
 
 
-def _load_source(source: str, recipe: Recipe, run: Path) -> tuple[list[Pair], list[Pair], str]:
+def _load_source(
+    source: str, recipe: Recipe, run: Path, report: Callable[[str], None]
+) -> tuple[list[Pair], list[Pair], str]:
     """Return the training pairs and the validation pairs of one source, and its license."""
     task = training_of(MODELS.find(recipe.model).contract)
 
     def read_pairs(folder: Path) -> list[Pair]:
-        return task.read_folder(folder, recipe)
+        return task.read_folder(folder, recipe, report)
 
     if source == "embedded":
         folder = task.write_samples(run / "embedded")

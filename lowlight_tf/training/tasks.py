@@ -1,7 +1,7 @@
 """How models of each task are trained: their pairs, metrics and images for a GAN."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lowlight_tf.config import Recipe
@@ -25,8 +25,15 @@ class TrainingTask(abc.ABC):
     monitors: Sequence[str] = ("psnr", "ssim", "lpips")
 
     @abc.abstractmethod
-    def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
+    def read_folder(
+        self, folder: Path, recipe: Recipe, report: Callable[[str], None]
+    ) -> list[Pair]:
         """Read the pairs of a folder.
+
+        Args:
+            folder: Its layout is that of this task.
+            recipe: Of the run.
+            report: Called with one line for each image without a partner.
 
         Raises:
             UsageError: If the folder has none.
@@ -60,11 +67,13 @@ class TrainingTask(abc.ABC):
 class EnhancementTraining(TrainingTask):
     """On pairs of a dark image and its target, or on targets darkened in the pipeline."""
 
-    def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
+    def read_folder(
+        self, folder: Path, recipe: Recipe, report: Callable[[str], None]
+    ) -> list[Pair]:
         """See `TrainingTask`."""
-        synthesize = recipe.pipeline.synthesize_night
-        read = pairing.target_only_folder if synthesize else pairing.pair_folder
-        return read(folder)
+        if recipe.pipeline.synthesize_night:
+            return pairing.target_only_folder(folder)
+        return pairing.pair_folder(folder, report=report)
 
 
 class FusionTraining(TrainingTask):
@@ -73,9 +82,11 @@ class FusionTraining(TrainingTask):
     data_requirement = "two cameras"
     monitors = FUSION_METRICS
 
-    def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
+    def read_folder(
+        self, folder: Path, recipe: Recipe, report: Callable[[str], None]
+    ) -> list[Pair]:
         """See `TrainingTask`."""
-        return pairing.fusion_folder(folder)
+        return pairing.fusion_folder(folder, report=report)
 
     def write_samples(self, folder: Path) -> Path:
         """See `TrainingTask`."""
@@ -97,13 +108,15 @@ class FusionTraining(TrainingTask):
 class RawTraining(TrainingTask):
     """On RAW files with targets, or on RAW files synthesized from photographs."""
 
-    def read_folder(self, folder: Path, recipe: Recipe) -> list[Pair]:
+    def read_folder(
+        self, folder: Path, recipe: Recipe, report: Callable[[str], None]
+    ) -> list[Pair]:
         """See `TrainingTask`. A folder without RAW files is read as photographs."""
         if not any((folder / side).is_dir() for side in (exposure_pairs.RAW_PORT, "short")):
             return pairing.target_only_folder(folder)
         pairs, unpaired = exposure_pairs.pair_raw_folder(folder)
         for path in unpaired:
-            print(f"{path} has no partner and is left out")
+            report(f"{path} has no partner and is left out")
         return pairs
 
     def prepare_pairs(self, pairs: list[Pair], folder: Path, seed: int) -> list[Pair]:

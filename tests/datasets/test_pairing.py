@@ -10,6 +10,7 @@ from lowlight_tf.datasets.pairing import (
     check_sizes,
     fusion_folder,
     input_only_folder,
+    keep_equal_sizes,
     pair_folder,
     pair_folder_partially,
     random_split,
@@ -147,6 +148,34 @@ def test_pairs_of_unequal_size_are_rejected_with_both_sizes(write_image, tmp_pat
     write_image("high/a.jpg", size=(12, 24))
     with pytest.raises(UsageError, match=r"pair a must.*a\.png is 12x20.*a\.jpg is 12x24"):
         check_sizes(pair_folder(tmp_path))
+
+
+def test_a_minority_of_images_without_a_partner_is_reported_and_left_out(write_image, tmp_path):
+    lines = []
+    for name in ("low/a.png", "high/a.png", "low/b.png", "high/b.png", "low/c.png", "high/d.png"):
+        write_image(name)
+    assert [pair.name for pair in pair_folder(tmp_path, report=lines.append)] == ["a", "b"]
+    assert lines == [
+        f"{tmp_path / 'high' / 'd.png'} has no partner in low/ and is left out",
+        f"{tmp_path / 'low' / 'c.png'} has no partner in high/ and is left out",
+        f"2 of 4 pairs in {tmp_path} are incomplete",
+    ]
+    write_image("low/e.png")
+    with pytest.raises(UsageError, match=r"1 of 5 images in .* no partner in low/: d"):
+        pair_folder(tmp_path, report=lines.append)
+
+
+def test_a_minority_of_pairs_of_unequal_size_is_reported_and_left_out(write_image, tmp_path):
+    lines = []
+    for name in "abc":
+        write_image(f"low/{name}.png", size=(12, 20))
+        write_image(f"high/{name}.png", size=(12, 24 if name == "b" else 20))
+    pairs = pair_folder(tmp_path)
+    assert keep_equal_sizes(pairs, lines.append) == [pairs[0], pairs[2]]
+    assert "images of pair b must have one size" in lines[0]
+    assert lines[1] == "1 of 3 pairs are left out for the sizes of their images"
+    with pytest.raises(UsageError, match=r"pair b must have one size"):
+        keep_equal_sizes(pairs[1:2], lines.append)
 
 
 def test_a_crop_larger_than_an_image_is_rejected(write_image, tmp_path):

@@ -9,9 +9,9 @@ from pathlib import Path
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands import report
-from lowlight_tf.cli.console import ProgressBar, warn
+from lowlight_tf.cli.console import Problems, ProgressBar, warn
 from lowlight_tf.cli.options import add_flag, command_line, split_names
-from lowlight_tf.cli.selection import leave_out_damaged, read_named_pairs
+from lowlight_tf.cli.selection import read_named_pairs
 from lowlight_tf.fileio import atomic_write
 
 HELP = "compare models on images and write an HTML report with numbers, plots and sliders"
@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, workdir: Path) -> int:
     from lowlight_tf.catalog import METRICS
+    from lowlight_tf.datasets.readable import keep_readable
     from lowlight_tf.evaluation import evaluator, scene_overlap
     from lowlight_tf.evaluation.comparison import tables
     from lowlight_tf.evaluation.comparison.comparison import compare
@@ -100,14 +101,16 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
     contracts = [engine.contract for engine in engines.values()]
     inputs = {name for metric in metrics for name in METRICS.find(metric).inputs}
     (workdir / "raw").mkdir()
+    problems = Problems(args.command)
     data, pairs = read_named_pairs(
         args.data,
         args,
         evaluation_of(*contracts, metric_inputs=inputs),
         with_targets="target" in inputs,
         workdir=workdir / "raw",
+        report=problems.report,
     )
-    everything, pairs = pairs, leave_out_damaged(pairs, args.command)
+    pairs = keep_readable(pairs, problems.report)
     task = evaluation_of(*contracts)
     if not metrics:
         has_targets = all(pair.target for pair in pairs)
@@ -115,6 +118,10 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
         is_fusion = any(contract.task == "fuse" for contract in contracts)
         metrics = list(task.metrics if is_fusion else own)
     protocols = protocols or list(dict.fromkeys(map(task.default_protocol, contracts)))
+    for engine in engines.values():
+        pairs = evaluator.check_evaluation(
+            engine, pairs, metrics=metrics, protocols=protocols, report=problems.report
+        )
     args.metrics, args.protocol = metrics, protocols  # for the command line to repeat
     for line in scene_overlap.find_shared_scenes(models, engines, [args.data]):
         warn(args.command, line)
@@ -155,7 +162,7 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
     print(f"{output}: the report; {csv.name}, {markdown.name}: its numbers")
     for model, name, reason in comparison.failures:
         warn(args.command, f"{model}, {name}: {reason}")
-    return 1 if comparison.failures or len(pairs) < len(everything) else 0
+    return 1 if comparison.failures or problems else 0
 
 
 def _draw_curves(models: list[Path], named: list[Path], drawing: Path) -> dict[str, bytes]:

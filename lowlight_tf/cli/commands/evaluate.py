@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.commands import evaluate_detection, evaluate_road
-from lowlight_tf.cli.console import ProgressBar, warn
+from lowlight_tf.cli.console import Problems, ProgressBar, warn
 from lowlight_tf.cli.options import add_flag, command_line, split_names
-from lowlight_tf.cli.selection import leave_out_damaged, select_pairs
+from lowlight_tf.cli.selection import select_pairs
 from lowlight_tf.legacy_names import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -105,11 +105,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
     from lowlight_tf.catalog import METRICS
+    from lowlight_tf.datasets.readable import keep_readable
     from lowlight_tf.evaluation import evaluator, results, results_table, scene_overlap
     from lowlight_tf.evaluation.tasks import evaluation_of
     from lowlight_tf.imaging import image_io
     from lowlight_tf.metrics import fidelity
 
+    problems = Problems(args.command)
     # Everything that can be wrong is reported before the first image is enhanced.
     protocols = split_names("protocol", args.protocol) if args.protocol else []
     protocols = [PROTOCOLS.get(name, name) for name in protocols]
@@ -131,12 +133,15 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
         evaluation_of(*contracts, metric_inputs=inputs),
         with_targets="target" in inputs,
         workdir=workdir,
+        report=problems.report,
     )
-    counts = {data: len(pairs) for data, pairs in sets.items()}
-    sets = {data: leave_out_damaged(pairs, args.command) for data, pairs in sets.items()}
-    for pairs in sets.values():
+    for data, pairs in sets.items():
+        pairs = keep_readable(pairs, problems.report)
         for engine in engines.values():
-            evaluator.check_evaluation(engine, pairs, metrics=metrics, protocols=protocols)
+            pairs = evaluator.check_evaluation(
+                engine, pairs, metrics=metrics, protocols=protocols, report=problems.report
+            )
+        sets[data] = pairs
     json = args.json
     if json is None and args.checkpoint_dir:
         json = args.checkpoint_dir / "results.json"
@@ -147,7 +152,7 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
     for line in scene_overlap.find_shared_scenes(models, engines, args.data):
         warn(args.command, line)
 
-    found = _measure(engines, sets, args)
+    found = _measure(engines, sets, args, problems)
     measured = {(result.data, score.name) for result in found for score in result.scores}
     sets = {
         data: [pair for pair in pairs if (data, pair.name) in measured]
@@ -168,11 +173,11 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
         sheet = _draw_contact_sheet(engines, sets, found)
         image_io.write_float_rgb(args.contact_sheet, sheet)
         print(f"{args.contact_sheet}: some of the images")
-    return 1 if any(len(pairs) < counts[data] for data, pairs in sets.items()) else 0
+    return 1 if problems else 0
 
 
 def _measure(
-    engines: dict[str, Any], sets: dict[str, list], args: argparse.Namespace
+    engines: dict[str, Any], sets: dict[str, list], args: argparse.Namespace, problems: Problems
 ) -> "list[Results]":
     """Return the results of each model on each set, of the images that none of them fails on."""
     from lowlight_tf.evaluation import evaluator
@@ -194,7 +199,7 @@ def _measure(
             if len(reasons) == len(pairs):
                 raise UsageError(next(iter(reasons.values())))
             for pair, reason in reasons.items():
-                warn(args.command, f"{name}, {pair} is left out: {reason}")
+                problems.report(f"{name}, {pair} is left out: {reason}")
             failed[data] |= reasons
             found += [dataclasses.replace(result, model=name) for result in results]
     for data, pairs in sets.items():

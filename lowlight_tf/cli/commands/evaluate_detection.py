@@ -8,7 +8,7 @@ from typing import Any
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli import selection
-from lowlight_tf.cli.console import ProgressBar, warn
+from lowlight_tf.cli.console import Problems, ProgressBar, warn
 from lowlight_tf.cli.options import add_flag, command_line
 
 INPUT_MODELS = "input", "visible", "infrared"  # no models here: their rows are always there
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect in inputs and in each model's results; return 0, or 1 if a file is damaged."""
+    from lowlight_tf.datasets.readable import keep_readable
     from lowlight_tf.evaluation.detection import detection_metrics
     from lowlight_tf.evaluation.detection.detector import load_detector
 
@@ -57,14 +58,12 @@ def run(args: argparse.Namespace) -> int:
         reference = load_detector(args.reference_detector, threads=args.threads)
     if args.labels and len(args.data) > 1:
         raise UsageError("--labels belong to one --data. Pass one, or put labels next to each.")
-    sets, damaged = {}, 0
-    damaged_labels: list[str] = []
+    sets, problems = {}, Problems(args.command)
     for data in args.data:
-        name, everything = _read_pairs(data, args)
-        pairs = selection.leave_out_damaged(everything, args.command)
-        damaged += len(everything) - len(pairs)
+        name, pairs = _read_pairs(data, args, problems)
+        pairs = keep_readable(pairs, problems.report)
         detection_metrics.check_detection(engines, pairs)
-        sets[name] = _add_labels(pairs, args, detector, damaged_labels)
+        sets[name] = _add_labels(pairs, args, detector, problems)
     if not sets:
         raise UsageError("Pass --data: a folder of images, or a data set's name.")
     for flag, path in {"--json": args.json, "--markdown": args.markdown}.items():
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.json}: every number, and how it was made")
     if args.markdown:
         detection_metrics.save_table(args.markdown, rows, command=command)
-    return 1 if damaged or damaged_labels else 0
+    return 1 if problems else 0
 
 
 def _show_progress(bar: ProgressBar, count: int, name: str, fraction: float) -> None:
@@ -106,7 +105,7 @@ def _load_engines(models: list[str], threads: int) -> dict[str, Any]:
     return load_models([name for name in models if name not in INPUT_MODELS], threads=threads)
 
 
-def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
+def _read_pairs(data: str, args: argparse.Namespace, problems: Problems) -> tuple[str, list]:
     """Return the name of the images of a folder or data set, and the pairs."""
     from lowlight_tf.datasets import pairing
     from lowlight_tf.datasets.folder import EVAL_DIRS, extract_if_archive, split_dir
@@ -119,22 +118,24 @@ def _read_pairs(data: str, args: argparse.Namespace) -> tuple[str, list]:
         part = split_dir(folder, splits)
         name = data if part == folder else f"{data} {part.name}"
         if (part / "infrared").is_dir():
-            return name, pairing.fusion_folder(part)
+            return name, pairing.fusion_folder(part, report=problems.report)
         for images in (part / "image", part / "images"):
             if images.is_dir():
                 return name, pairing.input_only_folder(split_dir(images, splits))
     return selection.read_named_pairs(
-        data, args, evaluation_of(), with_targets=False, workdir=Path()
+        data,
+        args,
+        evaluation_of(),
+        with_targets=False,
+        workdir=Path(),
+        report=problems.report,
     )
 
 
 def _add_labels(
-    pairs: list, args: argparse.Namespace, detector: Any, damaged: list[str]
+    pairs: list, args: argparse.Namespace, detector: Any, problems: Problems
 ) -> tuple[list, dict]:
-    """Return the pairs and their labels; only labelled pairs where nothing else is measured.
-
-    What is wrong with damaged label files is printed and added to `damaged`.
-    """
+    """Return the pairs and their labels; only labelled pairs where nothing else is measured."""
     from lowlight_tf.evaluation.detection import annotations
 
     first = pairs[0].path_of("low") or pairs[0].target
@@ -152,13 +153,8 @@ def _add_labels(
         pair.name: pair.inputs.get("infrared") or pair.path_of("low") or pair.target
         for pair in pairs
     }
-
-    def report_damage(line: str) -> None:
-        damaged.append(line)
-        warn(args.command, line)
-
     labels = annotations.read_annotations(
-        path, images, report=functools.partial(warn, args.command), report_damage=report_damage
+        path, images, report=functools.partial(warn, args.command), report_damage=problems.report
     )
     if not labels and (args.labels or not labels_optional):
         raise UsageError(f"{path} labels none of the images. Pass the labels of this data.")

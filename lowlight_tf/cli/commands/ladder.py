@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from lowlight_tf import checks
+from lowlight_tf.cli.console import Problems
 
 HELP = "write every variant of a run as a .tflite file, and a table of size, accuracy and speed"
 
@@ -97,10 +98,16 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
     fidelity.check_protocol(protocol)
     checks.check_min("threads", args.threads, 1)
     checks.check_min("runs", args.runs, 1)
+    problems = Problems(args.command)
     if args.data:
         with_targets = not all(METRICS.find(metric).no_reference for metric in metrics)
         data, pairs = read_named_pairs(
-            args.data, args, task, with_targets=with_targets, workdir=workdir
+            args.data,
+            args,
+            task,
+            with_targets=with_targets,
+            workdir=workdir,
+            report=problems.report,
         )
     else:
         data, pairs = f"{args.run.resolve().name} validation", validation_pairs(args.run)
@@ -160,4 +167,4 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
         },
     )
     print(f"{output}/ladder.md, ladder.json: the table, and all results")
-    return 1 if any(result.reason for result in results) else 0
+    return 1 if problems or any(result.reason for result in results) else 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lowlight_tf import crash_notes
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
-from lowlight_tf.cli.console import warn
+from lowlight_tf.cli.console import Problems
 from lowlight_tf.cli.options import add_flag
 
 if TYPE_CHECKING:
@@ -185,15 +185,9 @@ def run(args: argparse.Namespace) -> int:
 
     from lowlight_tf.training.trainer import train
 
-    problems: list[str] = []
-
-    def report(line: str) -> None:
-        if line not in problems:  # each stage of a run decodes what the last one could not
-            problems.append(line)
-            warn(args.command, line)
-
+    problems = Problems(args.command)
     # After a crash the run folder is this command's own.
     resume = args.resume or crash_notes.is_restarted()
-    if train(recipe, output, resume=resume, strategy=args.strategy, report=report):
+    if train(recipe, output, resume=resume, strategy=args.strategy, report=problems.report):
         print(f"{output}: model.keras, curves.png, history.csv, split.json, samples/")
     return 1 if problems else 0

@@ -223,8 +223,8 @@ def test_one_camera_is_not_enough_for_a_fusion_model(cameras, folder, capsys):
     assert main(["evaluate", "--model=average", f"--data={folder}"]) == 2
     assert "must have the subfolders visible, infrared" in capsys.readouterr().err
     (cameras / "infrared" / "b.png").unlink()
-    assert main(["evaluate", "--model=average", f"--data={cameras}"]) == 2
-    assert "no partner in infrared/: b" in capsys.readouterr().err
+    assert main(["evaluate", "--model=average", f"--data={cameras}"]) == 1
+    assert "b.png has no partner in infrared/" in capsys.readouterr().err
     assert main(["evaluate", "--model=input", "--metrics=brightness", f"--data={cameras}"]) == 0
 
 
@@ -241,10 +241,32 @@ def test_an_error_of_the_last_dataset_is_reported_before_the_first_is_measured(
     assert "broken.png" in capsys.readouterr().err
 
 
-def test_unpaired_names_are_reported(folder, capsys):
+def test_an_image_without_a_partner_is_named_and_the_rest_is_measured(folder, capsys):
     (folder / "high" / "b.png").unlink()
+    assert main(["evaluate", "--model", "input", "--data", str(folder)]) == 1
+    output = capsys.readouterr()
+    assert "|      1 |" in output.out
+    assert output.err.splitlines() == [
+        f"lowlight-tf evaluate: {folder / 'low' / 'b.png'} has no partner in high/ and is left out",
+        f"lowlight-tf evaluate: 1 of 2 pairs in {folder} are incomplete",
+    ]
+    (folder / "high" / "a.png").rename(folder / "high" / "c.png")
     assert main(["evaluate", "--model", "input", "--data", str(folder)]) == 2
-    assert "no partner in high/: b" in capsys.readouterr().err
+    assert "no partner in low/: c" in capsys.readouterr().err
+
+
+def test_a_pair_of_unequal_size_is_named_and_the_rest_is_measured(folder, capsys):
+    image = image_io.load_image(folder / "high" / "b.png")
+    small = image_io.LoadedImage(image.pixels[:-8].copy())
+    image_io.save_image(folder / "high" / "b.png", small, overwrite=True)
+    assert main(["evaluate", "--model", "input", "--data", str(folder)]) == 1
+    output = capsys.readouterr()
+    assert "|      1 |" in output.out
+    problem, count = output.err.splitlines()
+    assert "The images of pair b must have one size. Received: " in problem
+    assert count.endswith("1 of 2 pairs are left out for the sizes of their images")
+    words = ["evaluate", "--model", "input", "--data", str(folder), "--metrics=brightness"]
+    assert main(words) == 0  # which needs no target
 
 
 @pytest.mark.slow

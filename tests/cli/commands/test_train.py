@@ -165,7 +165,8 @@ def test_an_error_is_one_line_and_leaves_no_run(words, message, tmp_path, capsys
     for side in ("low", "high"):
         (paths["folder"] / side).mkdir(parents=True)
         for name in "ab":
-            (paths["folder"] / side / f"{name}.png").touch()
+            path = paths["folder"] / side / f"{name}.png"
+            assert cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
     paths["empty"].mkdir()
     paths["broken"] = tmp_path / "broken.zip"
     paths["broken"].write_bytes(b"PK")
@@ -187,6 +188,8 @@ def test_damaged_images_are_named_and_the_others_are_trained_on(tmp_path, rng, c
             assert cv2.imwrite(str(tmp_path / "pairs" / side / f"{number}.jpg"), image)
     path = tmp_path / "pairs" / "low" / "1.jpg"
     path.write_bytes(path.read_bytes()[:-200])
+    unpaired = tmp_path / "pairs" / "low" / "4.jpg"
+    assert cv2.imwrite(str(unpaired), image)
     words = ["train", f"--data={tmp_path / 'pairs'}", f"--output={tmp_path / 'run'}"]
     words += ["--steps=1", "--batch-size=1", "--crop-size=32"]
     assert main([*words, "--set", "options.filters=4", "options.depth=1"]) == 1
@@ -194,6 +197,8 @@ def test_damaged_images_are_named_and_the_others_are_trained_on(tmp_path, rng, c
     assert "2 training pairs, 1 validation pairs" in output.out
     lines = [line for line in output.err.splitlines() if line.startswith("lowlight-tf train")]
     assert lines == [
+        f"lowlight-tf train: {unpaired} has no partner in high/ and is left out",
+        f"lowlight-tf train: 1 of 5 pairs in {tmp_path / 'pairs'} are incomplete",
         f"lowlight-tf train: {path} is truncated. Copy it again.",
         "lowlight-tf train: 1 of 4 pairs cannot be read and are left out",
     ]
