@@ -4,7 +4,7 @@ import dataclasses
 import math
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets import exposure_pairs
-from lowlight_tf.datasets.pairing import Pair
+from lowlight_tf.datasets.pairing import Pair, pair_folder
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.dtypes import img_as_float32, img_as_uint8
@@ -53,6 +53,7 @@ def calibration_images(
     folder: Path | None = None,
     max_images: int = 32,
     preprocessing: PairPreprocessing | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> list[Images]:
     """Return images like those that the model will be used on: port name -> (H, W, C) float32.
 
@@ -67,18 +68,20 @@ def calibration_images(
         folder: Images to use in place of the run's.
         max_images: Number of images, evenly spaced, at most.
         preprocessing: Preprocessing of the images of two cameras; default: none.
+        report: Called with one line for each image that is passed over: it cannot be read, or has
+            no partner. None raises instead.
 
     Raises:
-        UsageError: If `folder` has no images, or the subfolders of its ports do not match.
+        UsageError: If `folder` has no images, most have no partner, or none can be read.
     """
     preprocessing = preprocessing or PairPreprocessing()
     if folder is not None:
-        sources = _sources_from_folder(folder, contract)
+        sources = _sources_from_folder(folder, contract, report)
     else:
         sources = (run and _sources_from_pairs(run / "pairs_training.json", contract)) or None
     if sources is None:
         return _sample_images(contract, max_images, preprocessing)
-    return _read_images(sources, contract, max_images, preprocessing)
+    return _read_images(sources, contract, max_images, preprocessing, report)
 
 
 def representative_dataset(
@@ -222,24 +225,26 @@ def _sample_images(
         return _read_images(sources, contract, max_images, aligned)
 
 
-def _sources_from_folder(folder: Path, contract: Contract) -> list[dict[str, _ImageSource]]:
-    """Return the images of a folder, or of its subfolders named after the ports."""
+def _sources_from_folder(
+    folder: Path, contract: Contract, report: Callable[[str], None] | None = None
+) -> list[dict[str, _ImageSource]]:
+    """Return the images of a folder, or the pairs of its subfolders named after the ports."""
     checks.check_dir("calibration", folder)
-    sources = {}
-    for port in contract.image_inputs:
-        subfolder = folder / port.name
-        place = subfolder if subfolder.is_dir() else folder
-        paths = image_io.find_images(place)
-        if port.color_space == "bayer":
-            paths = image_io.find_images(place, suffixes=raw_image.SUFFIXES) or paths
-        sources[port.name] = [_ImageSource(path) for path in paths]
-    counts = {name: len(paths) for name, paths in sources.items()}
-    if min(counts.values()) < 1 or len(set(counts.values())) > 1:
+    ports = [port.name for port in contract.image_inputs]
+    if len(ports) > 1:
+        pairs = pair_folder(folder, inputs=ports, target=None, report=report)
+        return [{name: _ImageSource(pair.inputs[name]) for name in ports} for pair in pairs]
+    (port,) = contract.image_inputs
+    subfolder = folder / port.name
+    place = subfolder if subfolder.is_dir() else folder
+    paths = image_io.find_images(place)
+    if port.color_space == "bayer":
+        paths = image_io.find_images(place, suffixes=raw_image.SUFFIXES) or paths
+    if not paths:
         raise UsageError(
-            f"`calibration` must hold images ({', '.join(image_io.SUFFIXES)}), as many for each "
-            f"port. Received: {folder} with {counts}."
+            f"`calibration` must hold images ({', '.join(image_io.SUFFIXES)}). Received: {folder}."
         )
-    return [dict(zip(sources, paths, strict=True)) for paths in zip(*sources.values(), strict=True)]
+    return [{port.name: _ImageSource(path)} for path in paths]
 
 
 def _sources_from_pairs(path: Path, contract: Contract) -> list[dict[str, _ImageSource]]:
@@ -266,24 +271,39 @@ def _read_images(
     contract: Contract,
     max_images: int,
     preprocessing: PairPreprocessing,
+    report: Callable[[str], None] | None = None,
 ) -> list[Images]:
-    """Read some of the sources; images of two cameras are brought to one size and preprocessed."""
-    uses_rig = Path(preprocessing.align).suffix == ".json"
-    result = []
+    """Read some of the sources; what cannot be read is reported, or raised if nothing can be."""
+    result, problems = [], []
     for source in _pick_evenly(sources, max_images):
-        images = [source[port.name].read(port) for port in contract.image_inputs]
-        if preprocessing.size == "same" and not uses_rig:  # both cameras have one field of view
-            size = min((image.shape[:2] for image in images), key=math.prod)
-            images = [resize_image(image, size) for image in images]
-        if len(images) > 1:
-            images = preprocess_pair(*images, preprocessing)
-        result.append(
-            {
-                port.name: color.luma(image)[..., None] if image.shape[2] > port.channels else image
-                for port, image in zip(contract.image_inputs, images, strict=True)
-            }
-        )
+        try:
+            result.append(_read_source(source, contract, preprocessing))
+        except UsageError as error:
+            if report is None:
+                raise
+            problems.append(str(error))
+    if not result:
+        raise UsageError(problems[0])
+    for problem in problems:
+        report(problem)
     return result
+
+
+def _read_source(
+    source: dict[str, _ImageSource], contract: Contract, preprocessing: PairPreprocessing
+) -> Images:
+    """Read the images of one source; those of two cameras are brought to one size."""
+    uses_rig = Path(preprocessing.align).suffix == ".json"
+    images = [source[port.name].read(port) for port in contract.image_inputs]
+    if preprocessing.size == "same" and not uses_rig:  # both cameras have one field of view
+        size = min((image.shape[:2] for image in images), key=math.prod)
+        images = [resize_image(image, size) for image in images]
+    if len(images) > 1:
+        images = preprocess_pair(*images, preprocessing)
+    return {
+        port.name: color.luma(image)[..., None] if image.shape[2] > port.channels else image
+        for port, image in zip(contract.image_inputs, images, strict=True)
+    }
 
 
 def _pick_evenly(items: Sequence, max_items: int) -> list:

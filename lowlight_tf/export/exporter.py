@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,7 @@ def export_run(
     calibration_folder: Path | None = None,
     golden: bool = False,
     settings: Sequence[str] = (),
+    report: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write the model of a run as one .tflite file for each quantization, with its card.
 
@@ -107,6 +108,7 @@ def export_run(
         golden: Write a golden pair next to each file, as .npz: an image and the file's output. The
             image is one of the sample photographs, never one of the run's.
         settings: Changes to the recipe, see `load_run`.
+        report: Called with one line for each calibration image that cannot be used; None raises.
 
     Returns:
         The .tflite files.
@@ -121,7 +123,11 @@ def export_run(
     recipe, engine = load_run(run, settings)
     contract = engine.contract
     images = calibration_images(
-        contract, run=run, folder=calibration_folder, preprocessing=recipe.preprocessing
+        contract,
+        run=run,
+        folder=calibration_folder,
+        preprocessing=recipe.preprocessing,
+        report=report,
     )
     samples = representative_dataset(images, contract, size)
     parity_batches = [batch_as_float32(batch) for batch in parity_samples(images, contract, size)]

@@ -165,6 +165,42 @@ def test_sample_photographs_of_two_cameras_are_the_default(tmp_path):
     assert np.abs(image["visible"] - image["infrared"]).mean() > 0.1
 
 
+def write_gray(path, level):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image_io.write_float_rgb(path, np.full((8, 8, 3), level, np.float32))
+
+
+def test_images_of_a_folder_that_cannot_be_read_are_reported_and_passed_over(tmp_path):
+    lines = []
+    for name, level in (("a", 0.2), ("b", 0.4), ("c", 0.6)):
+        write_gray(tmp_path / f"{name}.png", level)
+    (tmp_path / "b.png").write_bytes(b"damaged")
+    images = calibration_images(ENHANCE, folder=tmp_path, report=lines.append)
+    assert [round(float(image["low"].mean()), 1) for image in images] == [0.2, 0.6]
+    (line,) = lines
+    assert "b.png is not" in line
+    with pytest.raises(UsageError, match=r"b\.png is not"):
+        calibration_images(ENHANCE, folder=tmp_path)
+    for name in "ac":
+        (tmp_path / f"{name}.png").write_bytes(b"damaged")
+    with pytest.raises(UsageError, match=r"a\.png is not"):
+        calibration_images(ENHANCE, folder=tmp_path, report=lines.append)
+
+
+def test_images_of_two_cameras_pair_by_name(tmp_path):
+    lines = []
+    for name in ("visible/b.png", "visible/c.png", "infrared/a.png", "infrared/b.png"):
+        write_gray(tmp_path / name, 0.5 if "b" in name.partition("/")[2] else 0.2)
+    write_gray(tmp_path / "infrared" / "c.jpg", 0.2)
+    images = calibration_images(FUSE, folder=tmp_path, report=lines.append)
+    for image in images:
+        np.testing.assert_allclose(image["visible"], image["infrared"], atol=0.01)
+    assert len(images) == 2
+    assert "a.png has no partner in visible/" in lines[0]
+    with pytest.raises(UsageError, match=r"no partner in visible/: a"):
+        calibration_images(FUSE, folder=tmp_path)
+
+
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(UsageError, match="must hold images"):
         calibration_images(ENHANCE, folder=tmp_path)

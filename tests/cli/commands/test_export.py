@@ -3,9 +3,11 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
+from lowlight_tf.imaging import image_io
 from lowlight_tf.model_card import ModelCard
 
 
@@ -42,6 +44,19 @@ def test_the_default_output_folder_is_in_the_run(untrained_run, tmp_path, capsys
     assert main(["export", str(run), "--size", "8x8", "--quantize=float16", "--golden"]) == 0
     names = sorted(path.name for path in (run / "export").iterdir())
     assert names == [f"driving_unet_8x8_float16.{end}" for end in ("json", "npz", "tflite")]
+
+
+@pytest.mark.slow
+def test_a_damaged_calibration_image_is_named_with_status_1(untrained_run, tmp_path, rng, capsys):
+    for name in ("a.png", "b.png"):
+        image_io.save_image(tmp_path / "in" / name, rng.integers(0, 99, (8, 8, 3), np.uint8))
+    (tmp_path / "in" / "b.png").write_bytes(b"damaged")
+    words = ["export", str(untrained_run), "--size=8x8,16x16", "--quantize=int8"]
+    words += [f"--calibration={tmp_path / 'in'}", f"--output={tmp_path / 'out'}"]
+    assert main(words) == 1
+    output = capsys.readouterr()
+    assert output.err.count("b.png is not") == 1
+    assert output.out.count("dB from Keras") == 2
 
 
 @pytest.mark.parametrize(
