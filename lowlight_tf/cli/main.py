@@ -118,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(words)
     try:
         status = args.run_command(args)
-        sys.stdout.flush()  # a closed output must be noticed here
+        print(end="", flush=True)  # a closed output must be noticed here
         return status
     except UsageError as error:
         warn(args.command, str(error))

@@ -119,3 +119,9 @@ def test_a_full_disk_is_reported_in_one_line():
         )
     assert done.returncode == 2
     assert done.stderr == "lowlight-tf catalog: No space left on device.\n"
+
+
+def test_a_command_whose_output_is_closed_runs():
+    command = [sys.executable, "-m", "lowlight_tf", "catalog"]
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -176,7 +176,7 @@ def _run_jobs(
             bar.show(index, getattr(job.source, "name", job.source))
             outcome = finished.get(str(job.target)) or _run_job(engine, job, args, bar, index)
             outcomes.append(outcome)
-            sys.stdout.flush()  # what is in its buffer would be lost by a crash
+            print(end="", flush=True)  # what is in the buffer would be lost by a crash
             crash_notes.record(job.target, outcome)
     return outcomes
 
