@@ -230,7 +230,8 @@ def keep_equal_sizes(pairs: Sequence[Pair], report: Callable[[str], None]) -> li
     for problem in found:
         report(problem)
     if found:
-        report(f"{len(found)} of {len(pairs)} pairs are left out for the sizes of their images")
+        count = f"{len(found)} of {len(pairs)} pairs are left out"
+        report(f"{count}: their sizes are unequal or cannot be read")
     return kept
 
 

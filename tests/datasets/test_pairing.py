@@ -173,7 +173,7 @@ def test_a_minority_of_pairs_of_unequal_size_is_reported_and_left_out(write_imag
     pairs = pair_folder(tmp_path)
     assert keep_equal_sizes(pairs, lines.append) == [pairs[0], pairs[2]]
     assert "images of pair b must have one size" in lines[0]
-    assert lines[1] == "1 of 3 pairs are left out for the sizes of their images"
+    assert lines[1] == "1 of 3 pairs are left out: their sizes are unequal or cannot be read"
     with pytest.raises(UsageError, match=r"pair b must have one size"):
         keep_equal_sizes(pairs[1:2], lines.append)
 

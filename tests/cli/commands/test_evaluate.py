@@ -264,7 +264,7 @@ def test_a_pair_of_unequal_size_is_named_and_the_rest_is_measured(folder, capsys
     assert "|      1 |" in output.out
     problem, count = output.err.splitlines()
     assert "The images of pair b must have one size. Received: " in problem
-    assert count.endswith("1 of 2 pairs are left out for the sizes of their images")
+    assert count.endswith("1 of 2 pairs are left out: their sizes are unequal or cannot be read")
     words = ["evaluate", "--model", "input", "--data", str(folder), "--metrics=brightness"]
     assert main(words) == 0  # which needs no target
 
