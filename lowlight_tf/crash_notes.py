@@ -24,6 +24,9 @@ RECORD_BYTES = 2**26
 PARTIAL_FILE = "partial file"
 """Record of a file that is worthless if the process crashes, and then removed."""
 
+PRINTED = "printed"
+"""Record of a line that the user has read."""
+
 
 class CrashNotes:
     """Memory that a process shares with its children: which files they read, what they finished."""
@@ -121,14 +124,14 @@ def reading(path: Path) -> contextlib.AbstractContextManager[None]:
     return _active.reading(str(path)) if _active else contextlib.nullcontext()
 
 
-def record(path: Path, value: str) -> None:
-    """Record what became of a file, for a process that goes on after a crash."""
+def record(key: Path | str, value: str) -> None:
+    """Record what became of a file or a line, for a process that goes on after a crash."""
     if _active:
-        _active.record(str(path), value)
+        _active.record(str(key), value)
 
 
 def records() -> dict[str, str]:
-    """Return path -> what was recorded last, by this process and those that crashed before it."""
+    """Return key -> what was recorded last, by this process and those that crashed before it."""
     return _active.records() if _active else {}
 
 

@@ -4,6 +4,8 @@ import io
 import sys
 from types import TracebackType
 
+from lowlight_tf import crash_notes
+
 
 def escape_unencodable() -> None:
     """Let stdout and stderr escape characters that the terminal's encoding does not have."""
@@ -26,6 +28,7 @@ class Problems:
 
     def __init__(self, command: str) -> None:
         self._command, self._lines = command, set[str]()
+        self._printed = crash_notes.records()  # before a decoder crashed
 
     def __bool__(self) -> bool:
         """Return whether there are any."""
@@ -35,7 +38,9 @@ class Problems:
         """Print one on stderr."""
         if line not in self._lines:
             self._lines.add(line)
-            warn(self._command, line)
+            if line not in self._printed:
+                warn(self._command, line)
+                crash_notes.record(line, crash_notes.PRINTED)
 
 
 class ProgressBar:

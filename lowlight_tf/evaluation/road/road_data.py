@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from lowlight_tf import checks
+from lowlight_tf import checks, crash_notes
 from lowlight_tf.imaging import dtypes, image_io
 
 HELD_OUT_STACKS = ("kim9878", "susan31213", "ericpgz858", "ssarcandy", "pmef4")
@@ -110,7 +110,7 @@ def read_frames(path: Path, *, count: int, every: int = 1) -> list[np.ndarray]:
         every: Take each so many-th frame.
     """
     frames: list[np.ndarray] = []
-    with av.open(str(path)) as container:
+    with crash_notes.reading(path), av.open(str(path)) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if len(frames) == count:
                 break
