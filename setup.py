@@ -35,6 +35,7 @@ EXTRAS["dev"] = [
     *EXTRAS["raw"],
     *EXTRAS["ray"],
     *EXTRAS["docs"],
+    "imageio-ffmpeg>=0.6",  # FFmpeg's program: reference for times in videos
     "ipykernel>=6",
     "nbclient>=0.10",
     "nbformat>=5",

@@ -1,8 +1,10 @@
 """Time runs on where the clock of a file jumps; a result in another container begins at 0."""
 
+import subprocess
 from fractions import Fraction
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -176,3 +178,32 @@ def test_the_end_of_a_joined_file_is_no_early_end(tmp_path):
     reader = VideoReader(source)
     assert sum(isinstance(item, av.VideoFrame) for item in reader) == 50
     assert reader.error is None
+
+
+@pytest.mark.parametrize("target", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    ("suffix", "starts"),
+    [
+        (".ts", [36000]),
+        (".mp4", [36000]),
+        (".mkv", [36000]),
+        (".ts", [TICKS_33_BITS_S - Fraction(1, 2)]),
+        (".ts", [0, 0, 0]),
+        (".ts", [4, 1]),
+        (".ts", [0, 36000]),
+    ],
+)
+def test_times_from_the_start_are_those_of_ffmpegs_remux(tmp_path, suffix, starts, target):
+    source = write_joined(tmp_path / f"in{suffix}", starts, tmp_path)
+    copy_video(source, tmp_path / f"out{target}")
+    words = ["-v", "error", "-i", source, "-map", "0", "-c", "copy", tmp_path / f"remux{target}"]
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *words], check=True)
+    times, expected = (read_times(tmp_path / f"{name}{target}") for name in ("out", "remux"))
+    # FFmpeg begins a clip one frame earlier, over the end of the sound before it.
+    joins = len(starts) - 1
+    moved = {"video": 0.04 * joins, "audio": 0.128 * joins}  # packet of sound: 128 ms
+    for kind, values in expected.items():
+        assert len(times[kind]) == len(values)
+        np.testing.assert_allclose(
+            times[kind] - times[kind][0], values - values[0], atol=0.001 + moved[kind]
+        )
