@@ -9,6 +9,7 @@ import av
 from av.stream import Discard, Disposition
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.video.mp4_boxes import has_gps_box, list_boxes
 
 STDIN = "-"
 """Source name of the standard input."""
@@ -110,6 +111,8 @@ class ContainerTracks:
                     self.copied.append(stream)
                 else:
                     self.left_out[kind_of(stream)] += 1
+        if has_gps_box(name):
+            self.left_out["GPS log outside of its tracks"] += 1
         if container.chapters():
             self.copied = [each for each in self.copied if not is_chapter_track(each)]
 
@@ -165,27 +168,3 @@ def _reason_of_file(name: str) -> str | None:
             "a tool such as untrunc"
         )
     return None
-
-
-def is_joined(name: str) -> bool:
-    """Return whether a file is several .mp4 or .mov files joined as `cat` does, not in fragments.
-
-    FFmpeg reads the first one only.
-    """
-    boxes = list_boxes(Path(name)) if Path(name).is_file() else []
-    return boxes.count(b"moov") > 1 and b"moof" not in boxes
-
-
-def list_boxes(path: Path) -> list[bytes]:
-    """Return the types of the top-level boxes of an .mp4 or .mov file; of others, mostly none."""
-    boxes, position = [], 0
-    with path.open("rb") as file:
-        while len(header := file.read(8)) == 8 and header[4:].isalnum():
-            boxes.append(header[4:])
-            size = int.from_bytes(header[:4], "big")
-            size = int.from_bytes(file.read(8), "big") if size == 1 else size
-            if size < 8:  # 0: up to the end of the file
-                break
-            position += size
-            file.seek(position)
-    return boxes

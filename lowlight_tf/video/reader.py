@@ -16,11 +16,11 @@ from lowlight_tf.video.container import (
     ContainerTracks,
     error_text,
     is_camera,
-    is_joined,
     is_url,
     open_container,
 )
 from lowlight_tf.video.frame_conversion import FrameConverter
+from lowlight_tf.video.mp4_boxes import is_joined
 from lowlight_tf.video.timestamps import TimestampContinuity
 
 BACKOFF_S, MAX_BACKOFF_S = 0.5, 8.0

@@ -219,3 +219,23 @@ def test_a_recording_behind_the_first_is_reported(tmp_path):
     reader = copy_video(tmp_path / "in.mp4", tmp_path / "out.mp4")
     assert "holds another recording behind the first" in reader.error
     assert len(read_frames(tmp_path / "out.mp4")[0]) == 10
+
+
+@pytest.mark.parametrize(("parent", "large"), [(b"moov", False), (b"free", False), (b"free", True)])
+def test_a_gps_log_outside_of_the_tracks_is_named(tmp_path, parent, large):
+    data = write_video(tmp_path / "plain.mp4", [make_frame(0)]).read_bytes()
+    log = (24).to_bytes(4, "big") + b"gps " + bytes(16)
+    if parent == b"moov":  # the last box of the file
+        begin = data.index(b"moov") - 4
+        size = int.from_bytes(data[begin : begin + 4], "big")
+        assert begin + size == len(data)
+        data = data[:begin] + (size + 24).to_bytes(4, "big") + data[begin + 4 :] + log
+    elif large:  # sizes of 64 bits
+        data += (1).to_bytes(4, "big") + b"free" + (16 + 24).to_bytes(8, "big") + log
+    else:
+        data += (8 + 24).to_bytes(4, "big") + b"free" + log
+    (tmp_path / "dashcam.mp4").write_bytes(data)
+    assert not VideoReader(tmp_path / "plain.mp4").left_out
+    reader = VideoReader(tmp_path / "dashcam.mp4")
+    assert describe_counts(reader.left_out) == "1 GPS log outside of its tracks"
+    assert sum(isinstance(item, av.VideoFrame) for item in reader) == 1
