@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 from lowlight_tf.checks import UsageError
 
 MAX_NAME_BYTES = 255  # of a file, in all common file systems
+
+_STDERR_LOCK = threading.Lock()  # standard error is shared by all threads
 
 
 @contextlib.contextmanager
@@ -131,6 +134,20 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def silence_stderr() -> Iterator[None]:
+    """Keep libraries in C from printing errors that are reported otherwise."""
+    with _STDERR_LOCK:
+        saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            os.close(null)
 
 
 def _part_path(path: Path, suffix: str = "") -> Path:

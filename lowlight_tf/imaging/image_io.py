@@ -28,7 +28,10 @@ from lowlight_tf.imaging.formats.image_header import Header, Metadata
 SUFFIXES = (".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 HOLDERS = {"16 bits": ".png or .tif", "alpha": ".png, .tif or .webp"}
 SUFFIXES_JPEG = (".jfif", ".jpeg", ".jpg")
-SUFFIXES_UNREAD = (".avif", ".gif", ".heic", ".heif", ".jp2", ".jxl")  # refused by name
+SUFFIXES_UNREAD = (  # refused by name
+    *(".avif", ".exr", ".gif", ".hdr", ".heic", ".heif", ".jp2", ".jxl"),
+    *(".pgm", ".ppm", ".psd", ".tga"),
+)
 SUFFIXES_16BIT = (".png", ".tif", ".tiff")  # formats that support 16 bits per channel
 SUFFIXES_ALPHA = (*SUFFIXES_16BIT, ".webp")  # formats that support an alpha channel
 JPEG_PARAMS = [
@@ -268,6 +271,8 @@ def _decode(path: Path, header: Header) -> np.ndarray | None:
             with _map_file(path) as data:
                 tiff.select_page(data, header.page)
                 return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if header.mend:
+        return _decode_mended(path, header)
     if not is_utf8(path):  # OpenCV crashes on such a name
         return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if header.shape is not None:  # decode into an array of ours: OpenCV would allocate two
@@ -281,6 +286,24 @@ def _decode(path: Path, header: Header) -> np.ndarray | None:
                 return image
             # OpenCV returns the array as it was if it cannot read the header.
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+
+
+def _decode_mended(path: Path, header: Header) -> np.ndarray:
+    """Decode a file without an end marker or of a wrong size.
+
+    Raises:
+        ValueError: If pixels are missing, too.
+    """
+    data = path.read_bytes()
+    if header.format == "jpeg":
+        image = jpeg.decode_mended(data)
+    else:
+        position, content = header.mend
+        mended = data[:position] + content + data[position + len(content) :]
+        image = cv2.imdecode(np.frombuffer(mended, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError("is truncated. Copy it again")
+    return image
 
 
 @contextlib.contextmanager

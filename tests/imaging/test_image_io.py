@@ -373,6 +373,9 @@ def test_exif_whose_directories_point_at_themselves_is_dropped(tiff_with_exif, s
         (b"\0\0\0\x18ftypavif\0\0\0\0", "an AVIF image"),
         (b"GIF89a", "a GIF"),
         (b"\xff\x0a\0\0", "a JPEG XL image"),
+        (b"P5\n4 4\n255\n", "a PGM image"),
+        (b"8BPS\0\x01", "a Photoshop image"),
+        (b"v/1\x01\x02\0\0\0", "an OpenEXR image"),
     ],
 )
 def test_formats_that_are_not_read_are_named(tmp_path, content, name):

@@ -21,6 +21,8 @@ UNREAD_SIGNATURES = {
     (4, b"ftypmif1"): "a HEIC image", (4, b"ftypavi"): "an AVIF image",
     (0, b"GIF8"): "a GIF", (0, b"\xff\x0a"): "a JPEG XL image",
     (4, b"JXL "): "a JPEG XL image", (4, b"jP  "): "a JPEG 2000 image",
+    (0, b"v/1\x01"): "an OpenEXR image", (0, b"#?RADIANCE"): "a Radiance HDR image",
+    (0, b"P5"): "a PGM image", (0, b"P6"): "a PPM image", (0, b"8BPS"): "a Photoshop image",
 }  # fmt: skip
 """(offset, bytes at it) -> what the file is."""
 

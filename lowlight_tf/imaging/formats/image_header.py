@@ -53,6 +53,8 @@ class Header:
         transparent: Gray level, as decoded, that stands for alpha 0; or None.
         metadata: What else the file holds.
         coding: What kind of JPEG it is, if decoders may not read that; or None.
+        mend: Position and bytes that make the file valid, where its end marker is missing or its
+            size field is wrong; or None.
         layout: How a TIFF stores its samples; or None.
         page: Which image of a TIFF this is; or None.
     """
@@ -66,6 +68,7 @@ class Header:
     transparent: int | None = None
     metadata: Metadata = dataclasses.field(default_factory=Metadata)
     coding: str | None = None
+    mend: tuple[int, bytes] | None = None
     layout: tiff_layout.Layout | None = None
     page: tiff.Page | None = None
 

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
+from lowlight_tf.fileio import silence_stderr
 from lowlight_tf.imaging.formats import tiff
 from lowlight_tf.imaging.formats.image_header import (
     MM_PER_INCH,
@@ -18,7 +22,8 @@ from lowlight_tf.imaging.formats.image_header import (
 
 SIGNATURE = b"\xff\xd8\xff"
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # neither data nor a restart
-END = 0xD9
+END, SCAN = 0xD9, 0xDA
+END_MARKER = bytes([0xFF, END])
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the others are tables
 APP0, APP1, APP2, APP13, APP15 = 0xE0, 0xE1, 0xE2, 0xED, 0xEF  # segments of metadata
 CODINGS = {
@@ -39,6 +44,10 @@ DENSITY = 13  # position of unit and density in a file that begins with a JFIF s
 PER_INCH, PER_CM = 1, 2  # units of density; 0: only the aspect ratio is known
 RESOURCE, IPTC_RESOURCE = b"8BIM", 0x0404  # of Photoshop
 MAX_BODY = 65533  # bytes in a segment
+FILLERS = tuple(
+    bytes(count * [value]) for value, count in ((0, 0), (0x55, 64), (0xAA, 64), (0x33, 64))
+)
+"""What may follow the pixels of an image."""
 
 
 def read(data: Data) -> Header:
@@ -51,7 +60,9 @@ def read(data: Data) -> Header:
     fields: dict[str, Any] = {}
     left_out, has_extension = [], False
     for marker, body in read_segments(data):
-        if marker in FRAMES:
+        if marker == END:  # is missing
+            header.mend = len(data), END_MARKER
+        elif marker in FRAMES:
             header.shape = frame_shape(body)
             header.gray = len(header.shape) == 2
             header.coding = CODINGS.get(marker)
@@ -88,27 +99,43 @@ def read(data: Data) -> Header:
 def read_segments(data: Data) -> Iterator[tuple[int, bytes]]:
     """Yield marker and body of each segment up to the end of the image.
 
-    Segments are followed one by one: embedded thumbnails have end markers of their own.
+    Segments are followed one by one: embedded thumbnails have end markers of their own. The end
+    itself is yielded only if its marker is missing.
 
     Raises:
         IndexError, struct.error: If the data end before the image.
     """
     offset = 2
-    while data[offset + 1] != END:
-        marker = data[offset + 1]
+    while (marker := data[offset + 1]) != END:
         (length,) = struct.unpack_from(">H", data, offset + 2)
         yield marker, data[offset + 4 : offset + 2 + length]
         offset += 2 + length
         following = MARKER.search(data, offset)
-        if following is None:  # bytes before a marker are skipped, as decoders do
-            raise IndexError(offset)
-        offset = following.start()
+        if following is None:
+            if marker != SCAN:
+                raise IndexError(offset)
+            yield END, b""
+            return
+        offset = following.start()  # bytes before a marker are skipped, as decoders do
 
 
 def frame_shape(body: bytes) -> tuple[int, ...]:
     """Return the shape that the header of a frame describes: gray has no channel axis."""
     _, height, width, channels = struct.unpack_from(">BHHB", body)
     return (height, width) if channels == 1 else (height, width, 3)
+
+
+def decode_mended(data: bytes) -> np.ndarray | None:
+    """Return the image of a file that lacks its end marker, as stored; None if it lacks more.
+
+    Nothing that follows a complete image changes what is decoded.
+    """
+    data = data.rstrip(b"\xff")
+    files = [np.frombuffer(data + filler + END_MARKER, np.uint8) for filler in FILLERS]
+    with silence_stderr():
+        images = [cv2.imdecode(file, cv2.IMREAD_UNCHANGED) for file in files]
+    is_complete = all(np.array_equal(images[0], image) for image in images[1:])
+    return images[0] if is_complete else None
 
 
 def find_iptc(resources: bytes) -> bytes | None:

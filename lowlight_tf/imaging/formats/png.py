@@ -31,6 +31,7 @@ RAW_PROFILE = re.compile(rb"\s*\w+\s+\d+\s+([0-9a-fA-F\s]*)$")
 MAX_INFLATED_BYTES = MAX_COPIED_BYTES = 2**24
 RELEASED_BYTES = 2**24  # read before memory pages are released
 SRGB_GAMMA, GAMMA_TOLERANCE = 1 / 2.2, 0.01
+END_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 PER_METER = 1  # unit of density; 0: only the aspect ratio is known
 
 
@@ -46,6 +47,10 @@ def read(data: mmap.mmap) -> Header:
     frames = kept = bits = 0
     has_pixels = False
     while kind != b"IEND":
+        rest = data[offset : offset + len(END_CHUNK)]
+        if has_pixels and rest != END_CHUNK and END_CHUNK.startswith(rest):
+            header.mend = offset, END_CHUNK
+            break
         length, kind = struct.unpack_from(">I4s", data, offset)
         (expected,) = struct.unpack_from(">I", data, offset + 8 + length)
         with memoryview(data) as view, view[offset + 4 : offset + 8 + length] as chunk:

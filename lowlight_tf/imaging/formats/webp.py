@@ -23,9 +23,11 @@ def read(data: Data) -> Header:
     Raises:
         IndexError, struct.error: If the file is truncated.
     """
-    end = struct.unpack_from("<I", data, 4)[0] + 8
-    check_length(data, end)
     header, offset, frames = Header("webp"), 12, 0
+    (size,) = struct.unpack_from("<I", data, 4)
+    end = _find_end(data, 8 + size)
+    if end != 8 + size:
+        header.mend = 4, struct.pack("<I", end - 8)
     fields: dict[str, Any] = {}
     while offset + 8 <= end:
         kind, length = struct.unpack_from("<4sI", data, offset)
@@ -40,6 +42,18 @@ def read(data: Data) -> Header:
         fields["exif"] = fields["exif"].removeprefix(b"Exif\0\0")
     header.orientation, header.metadata = make_upright(Metadata(**fields))
     return header
+
+
+def _find_end(data: Data, stated: int) -> int:
+    """Return where the chunks of a file end: where it states, if a chunk ends there."""
+    offset = 12
+    while offset != stated and offset + 8 <= len(data):
+        (length,) = struct.unpack_from("<I", data, offset + 4)
+        offset += 8 + length
+        check_length(data, offset)
+        if offset != stated:
+            offset += length % 2  # padding
+    return min(offset, len(data))
 
 
 def read_size(kind: bytes, body: bytes) -> tuple[int, int] | None:

@@ -2,16 +2,13 @@
 
 import contextlib
 import io
-import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lowlight_tf import crash_notes
 from lowlight_tf.checks import UsageError
-
-_STDERR_LOCK = threading.Lock()  # standard error is shared by all threads
+from lowlight_tf.fileio import silence_stderr
 
 
 @contextlib.contextmanager
@@ -39,7 +36,7 @@ def open_raw(source: Path | bytes, *, unpack: bool = True) -> Iterator[Any]:
         with contextlib.ExitStack() as stack:
             if not in_memory:
                 stack.enter_context(crash_notes.reading(source))
-            with _STDERR_LOCK, _silence_stderr():
+            with silence_stderr():
                 file = rawpy.imread(io.BytesIO(source) if in_memory else str(source))
                 stack.enter_context(file)
                 if unpack:
@@ -54,19 +51,6 @@ def open_raw(source: Path | bytes, *, unpack: bool = True) -> Iterator[Any]:
         raise UsageError(
             f"{name} is truncated or damaged: {_error_text(error)}. Copy it again."
         ) from None
-
-
-@contextlib.contextmanager
-def _silence_stderr() -> Iterator[None]:
-    """Redirect standard error: LibRaw prints errors that are raised as exceptions as well."""
-    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
 
 
 def _error_text(error: Exception) -> str:

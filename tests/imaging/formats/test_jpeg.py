@@ -62,3 +62,21 @@ def test_bytes_between_the_segments_of_a_jpeg_are_skipped(tmp_path, scene):
     (tmp_path / "x.jpg").write_bytes(content[:20] + b"junk" + content[20:])
     expected = cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), 1), cv2.COLOR_BGR2RGB)
     np.testing.assert_array_equal(image_io.load_image(tmp_path / "x.jpg").pixels, expected)
+
+
+@pytest.mark.parametrize("options", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]])
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_without_its_end_marker_is_read(tmp_path, scene, options, missing):
+    content = cv2.imencode(".jpg", scene, options)[1].tobytes()
+    expected = cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), 1), cv2.COLOR_BGR2RGB)
+    (tmp_path / "x.jpg").write_bytes(content[:-missing])
+    np.testing.assert_array_equal(image_io.load_image(tmp_path / "x.jpg").pixels, expected)
+
+
+@pytest.mark.parametrize("missing", [8, 20, 60, 200])
+def test_a_jpeg_without_its_last_pixels_is_refused(tmp_path, rng, missing):
+    noise = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    content = cv2.imencode(".jpg", noise)[1].tobytes()
+    (tmp_path / "x.jpg").write_bytes(content[:-missing])
+    with pytest.raises(UsageError, match="truncated"):
+        image_io.load_image(tmp_path / "x.jpg")

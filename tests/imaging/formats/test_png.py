@@ -28,6 +28,25 @@ def test_a_png_with_a_changed_byte_is_refused(tmp_path, scene):
         image_io.load_image(path)
 
 
+@pytest.mark.parametrize("missing", [1, 8, 12])
+def test_a_png_without_its_end_is_read(tmp_path, scene, missing):
+    content = cv2.imencode(".png", scene)[1].tobytes()
+    (tmp_path / "x.png").write_bytes(content[:-missing])
+    pixels = image_io.load_image(tmp_path / "x.png").pixels
+    np.testing.assert_array_equal(pixels, scene[..., ::-1])
+
+
+def test_a_png_without_its_last_pixels_is_refused(tmp_path, rng):
+    noise = rng.integers(0, 256, (100, 100, 3), dtype=np.uint8)
+    content = cv2.imencode(".png", noise)[1].tobytes()
+    last = content.rindex(b"IDAT") - 4
+    assert content.count(b"IDAT") > 1
+    for rest in (b"", content[-12:]):
+        (tmp_path / "x.png").write_bytes(content[:last] + rest)
+        with pytest.raises(UsageError, match="is truncated"):
+            image_io.load_image(tmp_path / "x.png")
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
 def test_the_transparent_level_of_a_gray_png_becomes_alpha(tmp_path, rng, bits):
     """OpenCV drops it."""
