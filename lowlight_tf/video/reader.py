@@ -216,8 +216,11 @@ class VideoReader:
                         self.cover_images.append(packet)
                     continue
                 is_jump = self._continuity.shift(packet)
-                if packet.pts is not None and packet.duration:
-                    end = (packet.pts + packet.duration) * packet.time_base
+                if packet.pts is not None:
+                    is_video = packet.stream.index == self._video.index
+                    step = Fraction(1 / (self.fps or DEFAULT_FPS)) if is_video else 0
+                    length = packet.duration * packet.time_base if packet.duration else step
+                    end = packet.pts * packet.time_base + length
                     self._end_times[packet.stream.index] = end
                 if packet.stream.index != self._video.index:
                     yield from self._shift_packet(packet)

@@ -30,6 +30,9 @@ ENCODER_OPTIONS = {
 }
 """Encoder -> its options, where the caller passes none."""
 
+CONTAINERS = {".divx": "avi", ".insv": "mp4", ".lrv": "mp4"}
+"""Suffixes of cameras that FFmpeg does not know -> its name of their container."""
+
 KEYFRAME_INTERVAL_S = 2
 """Time between two frames that are decoded without others (seconds)."""
 
@@ -127,7 +130,8 @@ class VideoWriter:
         self._converter = YuvConverter(like.yuv_format)
         self._last_dts: dict[int, int] = {}  # stream index -> of its last packet
         try:
-            self._container = av.open(str(self._part.absolute()), "w")
+            container_format = CONTAINERS.get(path.suffix.lower())
+            self._container = av.open(str(self._part.absolute()), "w", format=container_format)
             self._start_time = self._find_start_time()
             self._video = self._add_video(codec)
             self._copies = TrackCopies(self._container, like, str(path), self._start_time)
@@ -137,7 +141,7 @@ class VideoWriter:
         except UsageError:
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise UsageError(f"{path} cannot be written: {error_text(error)}.") from None
+            raise _write_error(path, error) from None
         self._buffer = av.VideoFrame(like.size[1], like.size[0], self._video.pix_fmt)
 
     def write(self, frame: av.VideoFrame, image: np.ndarray | None = None) -> None:
@@ -216,7 +220,7 @@ class VideoWriter:
                 if self._set_time(packet):
                     self._container.mux(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise UsageError(f"{self._path} cannot be written: {error_text(error)}.") from None
+            raise _write_error(self._path, error) from None
 
     def _set_time(self, packet: av.Packet) -> bool:
         """Set the time stamps of the file; return whether the packet is in time.
@@ -301,3 +305,10 @@ class VideoWriter:
         if flags:
             options["movflags"] = "+".join(flags)
         return options
+
+
+def _write_error(path: Path, error: Exception) -> UsageError:
+    """Return what to tell of an error of the container; most codecs fit into an .mkv."""
+    refusals = av.ArgumentError, av.InvalidDataError
+    advice = " Name the output .mkv." if isinstance(error, refusals) else ""
+    return UsageError(f"{path} cannot be written: {error_text(error)}.{advice}")

@@ -3,10 +3,12 @@
 import itertools
 import shutil
 import socket
+import subprocess
 import threading
 from fractions import Fraction
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -221,6 +223,27 @@ def test_a_complete_file_has_no_error(tmp_path):
     assert reader.frame_count == 10
 
 
+def test_a_file_that_states_no_length_of_its_frames_has_no_error(tmp_path):
+    words = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=duration=1", "-f", "lavfi", "-i", "sine"]
+    source = tmp_path / "in.wmv"
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *words, "-shortest", source], check=True)
+    with av.open(str(source)) as container:
+        packets = [packet for packet in container.demux() if packet.size]
+        assert not any(packet.duration for packet in packets if packet.stream.type == "video")
+    reader = copy_video(source, tmp_path / "out.wmv")
+    assert reader.error is None
+    assert len(read_frames(tmp_path / "out.wmv")[0]) == 25
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container"), [(".LRV", "mp4"), (".insv", "mp4"), (".divx", "avi")]
+)
+def test_a_suffix_of_a_camera_stands_for_a_container(tmp_path, suffix, container):
+    copy_video(write_video(tmp_path / "in.mp4"), tmp_path / f"out{suffix}")
+    with av.open(str(tmp_path / f"out{suffix}")) as result:
+        assert container in result.format.name.split(",")
+
+
 def write_unknown_codec(path):
     write_video(path)
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
@@ -307,6 +330,12 @@ def test_a_file_that_cannot_be_written_is_reported_and_not_left(tmp_path, name, 
     with pytest.raises(UsageError, match=message):
         VideoWriter(tmp_path / name, VideoReader(source), codec=codec)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "in.mp4"]
+
+
+def test_another_container_is_advised_for_a_video_that_one_cannot_hold(tmp_path):
+    source = write_video(tmp_path / "in.mp4")
+    with pytest.raises(UsageError, match=r"Name the output \.mkv"):
+        copy_video(source, tmp_path / "out.ogv")
 
 
 def test_audio_that_the_container_cannot_hold_is_refused(tmp_path):

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from lowlight_tf.video.writer import VideoWriter
 
 SUFFIXES = (
-    *(".264", ".265", ".3gp", ".asf", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v"),
-    *(".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ts", ".vob"),
-    *(".webm", ".wmv"),
+    *(".264", ".265", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".h264", ".h265", ".hevc"),
+    *(".insv", ".lrv", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
 )
 POLL_INTERVAL_S = 0.1
 """Interval at which a stop is checked for while a source is opened (seconds)."""
