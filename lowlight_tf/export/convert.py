@@ -70,7 +70,12 @@ def convert(
         value = np.asarray(weight)
         weight.assign(np.where(np.abs(value) < MIN_WEIGHT_MAGNITUDE, 0, value))
     weights = [weight.value for weight in model.weights]
-    convert_fn = functools.partial(quantize_model, quantization=quantization, samples=samples)
+    convert_fn = functools.partial(
+        quantize_model,
+        quantization=quantization,
+        samples=samples,
+        controls=[port.name for port in contract.controls],
+    )
     return write_tflite(model, weights, contract, path, size=size, convert_fn=convert_fn)
 
 

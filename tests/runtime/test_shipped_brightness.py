@@ -5,12 +5,13 @@ import itertools
 import cv2
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from lowlight_tf.cli.main import main
 from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.runtime.loading import load_model
-from lowlight_tf.runtime.pretrained import list_pretrained
+from lowlight_tf.runtime.pretrained import MODEL_DIR, list_pretrained
 from tests.clips import make_frame, read_frames, write_video
 
 NAMES = [name for name in list_pretrained() if name.startswith("dashcam_net_v2")]
@@ -29,6 +30,16 @@ def flat(*color):
 
 def test_a_float16_and_an_int8_file_ship():
     assert {"dashcam_net_v2_tiny", "dashcam_net_v2_tiny_int8"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("int8")])
+def test_zero_bytes_of_the_control_are_automatic_and_255_is_the_most(name):
+    details = Interpreter(str(MODEL_DIR / f"{name}.tflite")).get_input_details()
+    ((scale, zero_point),) = (
+        port["quantization"] for port in details if "brightness" in port["name"]
+    )
+    assert zero_point == 0
+    assert scale == pytest.approx(1 / 255)
 
 
 @pytest.mark.parametrize("ev", [-2, 0, 2])

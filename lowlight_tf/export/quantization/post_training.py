@@ -1,6 +1,6 @@
 """Post-training quantization of a .tflite file, and which operations stay in float."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +9,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tensorflow.lite.python.convert import mlir_quantize
 
 from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_clamp_ranges
+from lowlight_tf.tflite_graph.control_ports import set_control_codes
 from lowlight_tf.tflite_graph.flatbuffer import operator_name, read_model, write_model
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ Sample = Mapping[str, np.ndarray]
 
 
 def quantize_model(
-    converter: tf.lite.TFLiteConverter, quantization: str, samples: Sequence[Sample]
+    converter: tf.lite.TFLiteConverter,
+    quantization: str,
+    samples: Sequence[Sample],
+    *,
+    controls: Collection[str] = (),
 ) -> bytes:
     """Convert to the given quantization and return the bytes of the .tflite file.
 
@@ -54,6 +59,7 @@ def quantize_model(
         converter: A converter of a graph of fixed size.
         quantization: One of `QUANTIZATIONS`.
         samples: Samples to take activation ranges from; required by "int8" and "int16x8".
+        controls: Ports that are settings: bytes of an "int8" file are 255 times their value.
     """
     sets = tf.lite.OpsSet
     converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS]
@@ -82,7 +88,7 @@ def quantize_model(
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
         )
-        return remove_redundant_minimum(quantized)
+        return set_control_codes(remove_redundant_minimum(quantized), controls)
     float_ops = _quantization_sensitive_ops(calibrated)
     return mlir_quantize(
         _clip_calibration_ranges(calibrated, samples, float_ops),
