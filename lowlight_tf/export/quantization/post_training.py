@@ -11,6 +11,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_clamp_ranges
 from lowlight_tf.tflite_graph.control_ports import set_control_codes
 from lowlight_tf.tflite_graph.flatbuffer import operator_name, read_model, write_model
+from lowlight_tf.tflite_graph.integer_elu import use_integer_elu
 
 if TYPE_CHECKING:
     from ai_edge_litert.schema_py_generated import (
@@ -88,7 +89,8 @@ def quantize_model(
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
         )
-        return set_control_codes(remove_redundant_minimum(quantized), controls)
+        quantized = use_integer_elu(remove_redundant_minimum(quantized))
+        return set_control_codes(quantized, controls)
     float_ops = _quantization_sensitive_ops(calibrated)
     return mlir_quantize(
         _clip_calibration_ranges(calibrated, samples, float_ops),
