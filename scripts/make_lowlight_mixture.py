@@ -49,6 +49,7 @@ TERMS = {
     "lol": "LOL-v1: research use",
     "sice": "SICE: CC BY-NC 4.0, not for commercial use",
     "degenerate": "made by this script",
+    "gradients": "made by this script",
 }
 """Part -> origin and terms of use, which model cards quote."""
 
@@ -73,7 +74,7 @@ class Job:
         reference: What the target is made of; "" for `image`.
         kind: "simulate", "night_drive" (black but for lamps and what they light), "degrade" (noise
             and compression only), "degrade_fused" (likewise, and shadows of the reference stay),
-            "well_exposed", "copy", or, without an image, "flat" or "noise".
+            "well_exposed", "copy", or, without an image, "flat", "noise" or "gradient".
     """
 
     part: str
@@ -159,6 +160,12 @@ def degenerate(args: argparse.Namespace) -> Iterator[Job]:
         yield Job("degenerate/train", f"{kind}_{number}", "", kind=kind)
 
 
+def gradients(args: argparse.Namespace) -> Iterator[Job]:
+    """Yield simulated captures of gradients."""
+    for number in range(args.gradients):
+        yield Job("gradients/train", f"gradient_{number}", "", kind="gradient")
+
+
 def even_exposure(image: np.ndarray) -> np.ndarray:
     """Return a uint8 image brought to TARGET_MEAN by 1 - (1 - x)^g, g in [1/2, 2].
 
@@ -193,11 +200,30 @@ def flat_pair(rng: np.random.Generator, *, noise: bool) -> tuple[np.ndarray, np.
     return low, np.minimum(target, np.uint8(np.rint(low.mean(axis=(0, 1)))))
 
 
+def gradient(rng: np.random.Generator) -> np.ndarray:
+    """Return an even transition between two colors, as of a sky or a wall.
+
+    Without them models take what is smooth and dark for empty, and leave its brighter end darker.
+    """
+    angle = rng.uniform(0, 2 * np.pi)
+    rows, columns = np.mgrid[: FLAT_SIZE[0], : FLAT_SIZE[1]]
+    place = rows * np.sin(angle) + columns * np.cos(angle)
+    place = (place - place.min()) / np.ptp(place)
+    tint = np.ones(3) if rng.uniform() < 0.3 else rng.uniform(0.4, 1, 3)
+    ends = [
+        level * tint * rng.uniform(0.85, 1, 3)
+        for level in (rng.uniform(0, 90), rng.uniform(120, 255))
+    ]
+    return np.uint8(np.rint(ends[0] + place[..., None] * (ends[1] - ends[0])))
+
+
 def capture_of(kind: str, rng: np.random.Generator) -> Capture:
     """Return the settings of a capture."""
     capture = sample_capture(rng)
     if kind == "simulate":
         return capture
+    if kind == "gradient":  # uneven light would teach to leave brighter ends darker
+        return dataclasses.replace(capture, uneven_ev=0.0)
     if kind == "night_drive":
         capture = dataclasses.replace(
             capture,
@@ -246,8 +272,10 @@ def write(job: Job, output: Path, seed: int) -> None:
         return
     rng = np.random.default_rng([seed, zlib.crc32(f"{job.part}/{job.name}".encode())])
     image = _read(job.image) if job.image else None
+    if job.kind == "gradient":
+        image = gradient(rng)
     reference = _read(job.reference) if job.reference else None
-    if job.kind in ("simulate", "night_drive"):
+    if job.kind in ("simulate", "night_drive", "gradient"):
         image = even_exposure(image)
     if reference is not None and job.part.endswith("/train"):
         reference = even_exposure(reference)
@@ -288,13 +316,20 @@ def main(arguments: Iterable[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--variants", type=int, default=3, help="simulated captures of an image")
     parser.add_argument("--degenerate", type=int, default=90, help="images without content")
+    parser.add_argument("--gradients", type=int, default=150, help="captures of gradients")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args(arguments)
     for part, terms in TERMS.items():
         (args.output / part).mkdir(parents=True, exist_ok=True)
         write_text(args.output / part / "terms.txt", f"{terms}\n")
-    jobs = [*stacks(args), *real_pairs(args), *simulations(args), *degenerate(args)]
+    jobs = [
+        *stacks(args),
+        *real_pairs(args),
+        *simulations(args),
+        *degenerate(args),
+        *gradients(args),
+    ]
     chunks = [jobs[begin : begin + 40] for begin in range(0, len(jobs), 40)]
     done = 0
     with ProcessPoolExecutor(args.processes) as pool:

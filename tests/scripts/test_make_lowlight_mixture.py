@@ -85,7 +85,8 @@ def mixture(script, tmp_path_factory):
     command = [
         *(sys.executable, str(SCRIPT), "--bsds500", root / "bsds500", "--camvid", root / "camvid"),
         *("--exposures", root / "exposures", "--lol", root / "lol", "--lol-lists", root / "lists"),
-        *("--sice", root / "sice_pairs", "--variants", "1", "--degenerate", "3", "--output"),
+        *("--sice", root / "sice_pairs", "--variants", "1"),
+        *("--degenerate", "3", "--gradients", "4", "--output"),
     ]
     subprocess.run([*map(str, command), str(root / "mixture")], check=True, capture_output=True)
     return root / "mixture"
@@ -129,3 +130,14 @@ def test_pairs_have_equal_sizes_that_crops_fit_into(script, mixture):
 
 def test_every_part_names_its_terms(script, mixture):
     assert {path.parent.name for path in mixture.glob("*/terms.txt")} == set(script.TERMS)
+
+
+def test_what_is_brighter_in_a_gradient_is_brighter_in_its_input(mixture):
+    for path in sorted((mixture / "gradients" / "train" / "high").glob("*.png")):
+        low, high = (
+            cv2.blur(cv2.imread(str(file)), (41, 41))[20:-20, 20:-20].mean(axis=2)
+            for file in (path.parents[1] / "low" / path.name, path)
+        )
+        order = np.argsort(high, axis=None)
+        ends = [low.ravel()[part].mean() for part in (order[:500], order[-500:])]
+        assert ends[0] < ends[1]
