@@ -43,7 +43,8 @@ def driving_unet(
         curve_head: Predict a strength of a tone curve that keeps black and white, and a residual,
             instead of the image: see `models._curve_head`. The model sees the sum of image and
             curve; a convolution without normalization, over features and input, tells the head how
-            dark the image is. In place of the tail's last block; not with the two options above.
+            dark each place is, and two over the mean of the input how dark the image is. In place
+            of the tail's last block; not with the two options above.
         name: Name of the Keras model.
 
     Returns:
@@ -111,6 +112,9 @@ def driving_unet(
     if curve_head:
         x = layers.Concatenate(name="head_inputs")([x, shade])
         x = layers.Conv2D(tail, 3, padding="same", name="head_conv")(x)
+        mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean")(shade)
+        mean = layers.Conv2D(tail, 1, activation="relu", name="mean_conv")(mean)
+        x = layers.Add(name="head_sum")([x, layers.Conv2D(tail, 1, name="mean_out")(mean)])
         enhanced = predict_curve(layers.LeakyReLU(0.2, name="head_act")(x), folded, falling)
     else:
         x = block(x, colors, 1, "tail_c")

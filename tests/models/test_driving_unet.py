@@ -114,6 +114,14 @@ def test_a_curve_head_lifts_by_the_absolute_level(curved, rng):
     assert np.abs(dark - bright).mean() > 0.01
 
 
+def test_a_curve_head_lifts_a_place_by_the_mean_of_the_image(curved, rng):
+    low = rng.random((1, 64, 64, 3), dtype=np.float32)
+    brighter = low.copy()
+    brighter[:, :, 32:] = 1
+    means = keras.Model(curved.input, curved.get_layer("mean_out").output)
+    assert np.abs(np.asarray(means({"low": low})) - means({"low": brighter})).max() > 0.01
+
+
 @pytest.mark.parametrize("option", ["output_normalized", "predict_gain"])
 def test_a_curve_head_replaces_the_other_tails(option):
     with pytest.raises(UsageError, match="curve_head"):
