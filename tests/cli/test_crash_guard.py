@@ -44,6 +44,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def restore_signals():
+    """Undo what a shell in the background and `nohup` leave to their children: ignored signals."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(*words):
     return subprocess.Popen(
         [sys.executable, "-c", CRASHING_DECODER, *map(str, words)],
@@ -51,6 +57,7 @@ def start(*words):
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
+        preexec_fn=restore_signals,
     )
 
 
