@@ -89,16 +89,17 @@ def quantize_model(
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
         )
-        quantized = use_integer_elu(remove_redundant_minimum(quantized))
-        return set_control_codes(quantized, controls)
-    float_ops = _quantization_sensitive_ops(calibrated)
-    return mlir_quantize(
-        _clip_calibration_ranges(calibrated, samples, float_ops),
-        input_data_type=tf.uint8,
-        output_data_type=tf.uint8,
-        denylisted_ops=FLOAT_FALLBACK_OPS,
-        denylisted_nodes=float_ops,
-    )
+        quantized = remove_redundant_minimum(quantized)
+    else:
+        float_ops = _quantization_sensitive_ops(calibrated)
+        quantized = mlir_quantize(
+            _clip_calibration_ranges(calibrated, samples, float_ops),
+            input_data_type=tf.uint8,
+            output_data_type=tf.uint8,
+            denylisted_ops=FLOAT_FALLBACK_OPS,
+            denylisted_nodes=float_ops,
+        )
+    return set_control_codes(use_integer_elu(quantized), controls)
 
 
 class RangeObserver:
