@@ -3,7 +3,7 @@
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from lowlight_tf.catalog import METRICS, Metric
 from lowlight_tf.checks import UsageError, describe_error
 from lowlight_tf.contract import ENHANCE, Contract
 from lowlight_tf.datasets.pairing import Pair, check_sizes, keep_equal_sizes
+from lowlight_tf.datasets.readable import keep_readable
 from lowlight_tf.evaluation.results import Results, Score
 from lowlight_tf.evaluation.tasks import FUSION_METRICS, evaluation_of, input_names  # noqa: F401
 from lowlight_tf.imaging.raw.raw_image import RawImage
@@ -295,6 +296,32 @@ def check_evaluation(
         return list(pairs)
     kept = {pair.name for pair in keep_equal_sizes(used, report)}
     return [pair for pair in pairs if pair.name in kept]
+
+
+def keep_measurable(
+    engines: Iterable[Engine],
+    pairs: Sequence[Pair],
+    *,
+    metrics: Sequence[str],
+    protocols: Sequence[str],
+    report: Callable[[str], None],
+) -> list[Pair]:
+    """Return the pairs that every engine can be evaluated on: readable, and of one size.
+
+    Args:
+        engines: The models of a table.
+        pairs: The pairs.
+        metrics: Names of metrics.
+        protocols: Names of protocols.
+        report: Called with one line for each pair that is left out.
+
+    Raises:
+        UsageError: As `evaluate`, or if no pair can be read.
+    """
+    kept = keep_readable(pairs, report)
+    for engine in engines:
+        kept = check_evaluation(engine, kept, metrics=metrics, protocols=protocols, report=report)
+    return kept
 
 
 class _TimedEngine(DelegatingEngine):

@@ -84,7 +84,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, workdir: Path) -> int:
     from lowlight_tf.catalog import METRICS
-    from lowlight_tf.datasets.readable import keep_readable
     from lowlight_tf.evaluation import evaluator, scene_overlap
     from lowlight_tf.evaluation.comparison import tables
     from lowlight_tf.evaluation.comparison.comparison import compare
@@ -110,7 +109,6 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
         workdir=workdir / "raw",
         report=problems.report,
     )
-    pairs = keep_readable(pairs, problems.report)
     task = evaluation_of(*contracts)
     if not metrics:
         has_targets = all(pair.target for pair in pairs)
@@ -118,10 +116,9 @@ def _run(args: argparse.Namespace, workdir: Path) -> int:
         is_fusion = any(contract.task == "fuse" for contract in contracts)
         metrics = list(task.metrics if is_fusion else own)
     protocols = protocols or list(dict.fromkeys(map(task.default_protocol, contracts)))
-    for engine in engines.values():
-        pairs = evaluator.check_evaluation(
-            engine, pairs, metrics=metrics, protocols=protocols, report=problems.report
-        )
+    pairs = evaluator.keep_measurable(
+        engines.values(), pairs, metrics=metrics, protocols=protocols, report=problems.report
+    )
     args.metrics, args.protocol = metrics, protocols  # for the command line to repeat
     for line in scene_overlap.find_shared_scenes(models, engines, [args.data]):
         warn(args.command, line)

@@ -105,7 +105,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
     from lowlight_tf.catalog import METRICS
-    from lowlight_tf.datasets.readable import keep_readable
     from lowlight_tf.evaluation import evaluator, results, results_table, scene_overlap
     from lowlight_tf.evaluation.tasks import evaluation_of
     from lowlight_tf.imaging import image_io
@@ -135,13 +134,12 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
         workdir=workdir,
         report=problems.report,
     )
-    for data, pairs in sets.items():
-        pairs = keep_readable(pairs, problems.report)
-        for engine in engines.values():
-            pairs = evaluator.check_evaluation(
-                engine, pairs, metrics=metrics, protocols=protocols, report=problems.report
-            )
-        sets[data] = pairs
+    sets = {
+        data: evaluator.keep_measurable(
+            engines.values(), pairs, metrics=metrics, protocols=protocols, report=problems.report
+        )
+        for data, pairs in sets.items()
+    }
     json = args.json
     if json is None and args.checkpoint_dir:
         json = args.checkpoint_dir / "results.json"
