@@ -73,9 +73,8 @@ def load_training_data(
 
     Raises:
         UsageError: If a source is missing, mostly unpaired or of unequal size, or smaller than the
-            crop; if
-            a validation image is among the training images; if a split is given for data with
-            validation pairs of their own.
+            crop; if a validation image is among the training images; if a split is given for data
+            with validation pairs of their own.
     """
     train: list[Pair] = []
     val: list[Pair] = []
