@@ -7,12 +7,16 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import ColorRange
 
+from lowlight_tf.imaging.yuv import LUMA_WEIGHTS, Planes, YuvConverter, YuvFormat
 from lowlight_tf.video.deinterlacing import Deinterlacer
 from lowlight_tf.video.tone_mapping import BT709, BT2020, HLG, PQ, ToneMapper
-from lowlight_tf.video.yuv import LUMA_WEIGHTS, Planes, YuvConverter, YuvFormat
 
 HDR_NAMES = {PQ: "PQ", HLG: "HLG"}
 """Transfer characteristics of a high dynamic range -> what they are called."""
+
+
+CHROMA_NAMES = {(4, 4): "4:4:4", (4, 2): "4:4:0", (2, 4): "4:2:2", (1, 4): "4:1:1"}
+"""Width and height of the chroma of 4 x 4 pixels -> what it is called."""
 
 
 class FrameConverter:
@@ -54,6 +58,7 @@ class FrameConverter:
             self.yuv_format = YuvFormat(matrix, full_range=False)
         self._deinterlacer, self._tone_mapper = Deinterlacer(), None
         self._bits = max(component.bits for component in first.format.components)
+        self._chroma_name = _chroma_name(first.format)
         self._has_alpha = any(component.is_alpha for component in first.format.components)
         self._was_scaled = False
         if first.color_trc in HDR_NAMES:
@@ -84,6 +89,8 @@ class FrameConverter:
             notes.append(f"its high dynamic range ({self._hdr_name}) was tone-mapped to BT.709")
         if self._bits > 8:
             notes.append(f"its {self._bits} bits a sample became 8")
+        if self._chroma_name and self.pixel_format == "yuv420p":
+            notes.append(f"its {self._chroma_name} colors became 4:2:0")
         if self._has_alpha:
             notes.append("its transparency was left out")
         if self._was_scaled:
@@ -126,6 +133,16 @@ class FrameConverter:
 def yuv_pixel_format(size: tuple[int, int]) -> str:
     """Return "yuv420p", or "yuv444p" if a side of (height, width) is odd."""
     return "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
+
+
+def _chroma_name(pixel_format: av.VideoFormat) -> str:
+    """Return how colors are stored if each has more than one value for four pixels, else ""."""
+    if pixel_format.is_rgb:
+        return "RGB"
+    if len([part for part in pixel_format.components if not part.is_alpha]) < 3:
+        return ""
+    stored = pixel_format.chroma_width(4), pixel_format.chroma_height(4)
+    return CHROMA_NAMES.get(stored, "")
 
 
 def yuv_planes(frame: av.VideoFrame) -> Planes:

@@ -18,6 +18,7 @@ from lowlight_tf.imaging.registration.pair_preprocessing import (
     PairPreprocessing,
     preprocess_pair,
 )
+from lowlight_tf.imaging.yuv import YuvConverter
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
@@ -34,7 +35,6 @@ from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
 from lowlight_tf.video.reader import DEFAULT_FPS, CopiedPacket, VideoReader
 from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync
 from lowlight_tf.video.writer import VideoWriter
-from lowlight_tf.video.yuv import YuvConverter
 
 STALL_TIMEOUT_S = 0.5
 """Time without a frame of one live stream after which the other is written alone (seconds)."""
@@ -174,7 +174,8 @@ class FusionVideoPipeline:
                 self._engine, visible.image, infrared.image, preprocessing=self._preprocessing
             )
             if self._luma_stabilizer:
-                self._luma_stabilizer(image, frame.time)
+                factor = self._luma_stabilizer(temporal_smoothing.mean_luma(image), frame.time)
+                cv2.convertScaleAbs(image, image, factor)
         else:
             self._update_missing("infrared" if visible else "visible", frame)
             image = visible.image if visible else self._align_unpaired(infrared.image)

@@ -16,11 +16,11 @@ from av.video.reformatter import ColorRange
 from lowlight_tf import crash_notes
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.yuv import YuvConverter, YuvFormat
 from lowlight_tf.video.container import error_text
 from lowlight_tf.video.frame_conversion import yuv_pixel_format, yuv_planes
 from lowlight_tf.video.reader import DEFAULT_FPS, CopiedPacket, VideoReader
 from lowlight_tf.video.track_copies import MOV_FAMILY, TrackCopies, uses_metadata_keys
-from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 
 DEFAULT_ENCODER = "libx264"
 

@@ -183,3 +183,21 @@ def test_frames_of_another_size_are_scaled_and_reported(tmp_path):
     assert len(frames) == 10
     assert reader.notes[-1] == "frames of another size were scaled to 64x48"
     assert psnr(frames[-1].to_ndarray(format="rgb24"), make_frame(0)) > 18
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "name"), [("yuv422p", "4:2:2"), ("yuv444p", "4:4:4"), ("yuv420p", None)]
+)
+def test_more_chroma_than_420_is_halved_and_reported(tmp_path, pixel_format, name):
+    path = tmp_path / "in.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("ffv1", 25)
+        video.height, video.width = SIZE
+        video.pix_fmt = pixel_format
+        frame = av.VideoFrame.from_ndarray(make_frame(0), "rgb24")
+        container.mux(video.encode(frame))
+        container.mux(video.encode())
+    reader = VideoReader(path)
+    assert reader.pixel_format == "yuv420p"
+    assert [item.format.name for item in reader] == ["yuv420p"]
+    assert reader.notes == ([f"its {name} colors became 4:2:0"] if name else [])

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.imaging.yuv import YuvConverter, YuvFormat
 from lowlight_tf.video import reader as reader_module
 from lowlight_tf.video import writer as writer_module
 from lowlight_tf.video.container import describe_counts
 from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.reader import CopiedPacket, VideoReader
 from lowlight_tf.video.writer import VideoWriter
-from lowlight_tf.video.yuv import YuvConverter, YuvFormat
 from tests.clips import SIZE, encode_video, make_frame, psnr, read_frames, write_video
 
 VARIABLE_TIMESTAMPS = [0, 512, 1024, 3000, 3100, 5120, 9000, 9512]  # ticks of 1 / 12800 s

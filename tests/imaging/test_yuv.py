@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lowlight_tf.video.yuv import YuvConverter, YuvFormat
+from lowlight_tf.imaging.yuv import YuvConverter, YuvFormat
 
 BT709, BT601 = 1, 6
 
