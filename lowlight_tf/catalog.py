@@ -8,6 +8,7 @@ import dataclasses
 from lowlight_tf import legacy_names
 from lowlight_tf.contract import (
     ENHANCE,
+    ENHANCE_PLANES,
     ENHANCE_WITH_BRIGHTNESS,
     ENHANCE_WITH_THUMBNAIL,
     FUSE,
@@ -37,9 +38,15 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True)
 class Model(Entry):
-    """A function that builds a Keras model, and the contract of that model."""
+    """A function that builds a Keras model, and the contract of that model.
+
+    Attributes:
+        contract: Ports that it is trained and evaluated with.
+        deployed_contract: Ports of its exported files, if they are others.
+    """
 
     contract: Contract
+    deployed_contract: Contract | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +75,11 @@ MODELS = Registry(
     dashcam_net_v2=Model(
         "lowlight_tf.models.dashcam_net_v2:dashcam_net_v2", ENHANCE_WITH_BRIGHTNESS
     ),
+    dashcam_net_yuv=Model(
+        "lowlight_tf.models.dashcam_net_yuv:dashcam_net_yuv",
+        ENHANCE_WITH_BRIGHTNESS,
+        ENHANCE_PLANES,
+    ),
     did_fuse=Model("lowlight_tf.models.did_fuse:did_fuse", FUSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),
     mirnet=Model("lowlight_tf.models.mirnet:mirnet", ENHANCE),
@@ -94,6 +106,9 @@ LOSSES = Registry(
     "loss",
     aliases=legacy_names.LOSSES,
     charbonnier=Loss("lowlight_tf.losses.fidelity:charbonnier", ("target", "enhanced")),
+    matched_charbonnier=Loss(
+        "lowlight_tf.losses.fidelity:matched_charbonnier", ("target", "enhanced")
+    ),
     distillation=Loss("lowlight_tf.losses.fidelity:charbonnier", ("teacher_output", "enhanced")),
     l1=Loss("lowlight_tf.losses.fidelity:l1", ("target", "enhanced")),
     mse=Loss("lowlight_tf.losses.fidelity:mse", ("target", "enhanced")),

@@ -17,6 +17,13 @@ CONTROL = "control"
 """Color space of ports that are no images but settings, in [0, 1]; an application that does not
 know them leaves zeros there."""
 
+YUV = "yuv709_limited"
+"""Color space of luma and chroma as most video has them: BT.709 in bytes of which 16 is black and
+235 is white. As numbers 16 is 0 and 235 is 1, in chroma as well; its gray, 128, is 112 / 219."""
+
+DEPLOYED = "deployed"
+"""Name of the model inside a model that is deployed with other ports than it is trained with."""
+
 MAX_BRIGHTNESS_EV = 2.0
 """Largest brightening and darkening that a port called `brightness` stands for (EV)."""
 
@@ -28,11 +35,15 @@ class Port:
     Attributes:
         name: Key of the image in every batch, every signature and every card.
         channels: 3 for color, 1 for infrared or luma, 4 for packed Bayer.
-        color_space: "srgb", "linear", "bayer", "thermal" or "control".
+        color_space: "srgb", "linear", "bayer", "thermal", "control", or `YUV`.
         size: Height and width (pixels) of a thumbnail: a port that always gets the full image,
             resized to this, however large the image and whatever part of it the other ports get.
             None for a port that gets the pixels themselves.
         thumbnail_of: The port whose image a thumbnail is of; "" for the first.
+        subsampling: Pixels of the image for one of this plane, vertically and horizontally: 2 for
+            the chroma of 4:2:0 video.
+        block: Side of the blocks of pixels that whoever calls folds into channels, see
+            `tflite_graph.packed_ports`; 1 for images as they are.
     """
 
     name: str
@@ -40,10 +51,25 @@ class Port:
     color_space: str = "srgb"
     size: tuple[int, int] | None = None
     thumbnail_of: str = ""
+    subsampling: int = 1
+    block: int = 1
+
+    @property
+    def levels(self) -> tuple[int, int]:
+        """The bytes that stand for 0 and 1 in images of uint8."""
+        return (16, 235) if self.color_space == YUV else (0, 255)
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """The numbers that the bytes 0 and 255 stand for."""
+        black, white = self.levels
+        return -black / (white - black), (255 - black) / (white - black)
 
     def shape(self, size: tuple[int | None, int | None]) -> tuple[int | None, int | None, int]:
-        """Return (height, width, channels) of its image where other ports have `size`."""
-        return (*(self.size or size), self.channels)
+        """Return (height, width, channels) of its image where an image has `size`."""
+        step = self.subsampling * self.block
+        sides = self.size or (side and -(-side // step) for side in size)
+        return (*sides, self.channels * self.block**2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,12 +113,26 @@ class Contract:
     @property
     def is_fusion(self) -> bool:
         """Whether it takes the images of two cameras."""
-        return len(self.image_inputs) > 1
+        return len(self.image_inputs) > 1 and not self.is_planar
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether it takes luma and chroma as images of their own."""
+        return self.image_inputs[0].color_space == YUV
 
     @property
     def is_raw(self) -> bool:
         """Whether it takes packed Bayer pixels."""
         return self.image_inputs[0].color_space == "bayer"
+
+    @property
+    def unpacked(self) -> "Contract":
+        """The contract of the same model with images as they are at all ports."""
+        sides = {
+            side: tuple(dataclasses.replace(port, block=1) for port in getattr(self, side))
+            for side in ("inputs", "outputs")
+        }
+        return dataclasses.replace(self, **sides)
 
     def source_of(self, thumbnail: Port) -> str:
         """Return the name of the port whose image a thumbnail port gets."""
@@ -134,6 +174,18 @@ ENHANCE_WITH_BRIGHTNESS = Contract(
 )
 """`brightness` is (EV, 0) / MAX_BRIGHTNESS_EV to brighten, (0, -EV) / MAX_BRIGHTNESS_EV to darken:
 zero bytes mean automatic in every number format."""
+
+ENHANCE_PLANES = Contract(
+    (
+        Port("luma", 1, YUV),
+        Port("chroma", 2, YUV, subsampling=2),
+        Port("planes_thumbnail", 3, YUV, size=(128, 192)),
+        Port("brightness", 2, CONTROL, size=(1, 1)),
+    ),
+    (Port("enhanced_luma", 1, YUV), Port("enhanced_chroma", 2, YUV, subsampling=2)),
+    multiple_of=16,
+)
+"""Chroma is (Cb, Cr); the thumbnail is (Y, Cb, Cr)."""
 
 DETECTOR_INPUT_SIZE = (320, 416)
 """Height and width (pixels) of the thumbnails that a detector inside a model gets."""

@@ -13,18 +13,20 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import Contract, Port
+from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS, Contract, Port
 from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair, pair_folder
 from lowlight_tf.fileio import read_json
 from lowlight_tf.imaging import color, image_io
-from lowlight_tf.imaging.dtypes import img_as_float32, img_as_uint8
+from lowlight_tf.imaging.dtypes import img_as_uint8
 from lowlight_tf.imaging.raw import raw_image, unprocess
 from lowlight_tf.imaging.registration import infrared
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing, preprocess_pair
 from lowlight_tf.imaging.resize import resize_image
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.develop import auto_exposure_ratio
+from lowlight_tf.runtime.engine import bytes_as_float32
+from lowlight_tf.runtime.rgb_engine import split_planes
 
 NIGHT_GAMMA = 3.0
 """Exponent that darkens a daylight image enough to calibrate with it."""
@@ -74,6 +76,7 @@ def calibration_images(
     Raises:
         UsageError: If `folder` has no images, most have no partner, or none can be read.
     """
+    contract = _image_contract(contract)
     preprocessing = preprocessing or PairPreprocessing()
     if folder is not None:
         sources = _sources_from_folder(folder, contract, report)
@@ -93,13 +96,16 @@ def representative_dataset(
     gains; few images are repeated with other gains. Of two cameras, only the image of the first is
     multiplied: infrared does not depend on visible light. In the first sample one pixel is black
     and one white, so that the range of each input is exactly [0, 1] and its 8-bit quantization
-    equals the camera's.
+    equals the camera's. (Of planes, it is set by `export.convert`.)
 
     Args:
         images: At least one, of any size.
         contract: The ports.
         size: Height and width (pixels).
     """
+    if contract.is_planar:
+        samples = representative_dataset(images, ENHANCE_WITH_BRIGHTNESS, size)
+        return list(map(split_planes, samples))
     gains = EXPOSURE_GAINS[contract.task]
     repeats = min(len(gains), -(-MIN_SAMPLES // len(images)))
     first = contract.image_inputs[0].name
@@ -130,6 +136,13 @@ def parity_samples(
     images: Sequence[Images], contract: Contract, size: tuple[int, int], *, max_images: int = 4
 ) -> list[Images]:
     """Return some of the images as batches of one size: port name -> (1, H, W, C) uint8."""
+    if contract.is_planar:
+        return [
+            split_planes(batch)
+            for batch in parity_samples(
+                images, ENHANCE_WITH_BRIGHTNESS, size, max_images=max_images
+            )
+        ]
     return [
         {
             name: img_as_uint8(array.clip(0, 1))
@@ -139,9 +152,14 @@ def parity_samples(
     ]
 
 
-def batch_as_float32(batch: Images) -> Images:
-    """Return 8-bit images by port name as float32 in [0, 1]."""
-    return {name: img_as_float32(image) for name, image in batch.items()}
+def batch_as_float32(batch: Images, contract: Contract) -> Images:
+    """Return 8-bit images by port name as float32."""
+    return {port.name: bytes_as_float32(batch[port.name], port) for port in contract.inputs}
+
+
+def _image_contract(contract: Contract) -> Contract:
+    """Return the ports that images are read for."""
+    return ENHANCE_WITH_BRIGHTNESS if contract.is_planar else contract
 
 
 def enlarge_and_center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
+from lowlight_tf.contract import EXPLANATION_SUFFIX, YUV, Contract
 from lowlight_tf.export.quantization.cross_layer_equalization import equalize_model
 from lowlight_tf.export.quantization.gptq import gptq_round
 from lowlight_tf.export.quantization.post_training import QUANTIZATIONS, Sample, quantize_model
@@ -70,11 +70,13 @@ def convert(
         value = np.asarray(weight)
         weight.assign(np.where(np.abs(value) < MIN_WEIGHT_MAGNITUDE, 0, value))
     weights = [weight.value for weight in model.weights]
+    ports = (*contract.inputs, *contract.outputs)
     convert_fn = functools.partial(
         quantize_model,
         quantization=quantization,
         samples=samples,
         controls=[port.name for port in contract.controls],
+        port_ranges={port.name: port.value_range for port in ports if port.color_space == YUV},
     )
     return write_tflite(model, weights, contract, path, size=size, convert_fn=convert_fn)
 

@@ -11,10 +11,9 @@ from lowlight_tf import layers
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
-from lowlight_tf.imaging.dtypes import img_as_float32, img_as_uint8
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.layers.reparameterization import reparameterize_model
-from lowlight_tf.runtime.engine import Engine, Images
+from lowlight_tf.runtime.engine import Engine, Images, bytes_as_float32, float32_as_bytes
 
 
 class NonFiniteOutputError(UsageError):
@@ -76,10 +75,8 @@ class KerasEngine(Engine):
         }
 
     def _predict(self, images: Images) -> Images:
-        inputs = {port.name: images[port.name] for port in self.contract.inputs}
         batch = {
-            name: img_as_float32(image) if image.dtype == np.uint8 else image
-            for name, image in inputs.items()
+            port.name: bytes_as_float32(images[port.name], port) for port in self.contract.inputs
         }
         return self.model.predict_on_batch(batch)
 
@@ -89,13 +86,13 @@ class KerasEngine(Engine):
         predictions = self._predict(images)
         outputs = {}
         for port in self.contract.outputs:
-            image = np.clip(np.asarray(predictions[port.name], np.float32), 0, 1)
+            image = np.clip(np.asarray(predictions[port.name], np.float32), *port.value_range)
             if np.isnan(image).any():
                 raise NonFiniteOutputError(
                     f"{self.name} returns images that are not finite. Train it again, from an "
                     "earlier checkpoint or with a lower learning_rate."
                 )
-            outputs[port.name] = img_as_uint8(image) if is_uint8 else image
+            outputs[port.name] = float32_as_bytes(image, port) if is_uint8 else image
         return outputs
 
 

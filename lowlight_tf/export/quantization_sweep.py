@@ -204,7 +204,7 @@ def summarize_delegate(builder: VariantBuilder, variant: str) -> str:
     samples = representative_dataset(builder.images[:4], builder.contract, size)
     (batch,) = parity_samples(builder.images[:1], builder.contract, size)
     if VARIANTS[variant].quantization != "int8":  # only int8 files have uint8 inputs
-        batch = batch_as_float32(batch)
+        batch = batch_as_float32(batch, builder.contract)
     with tempfile.TemporaryDirectory() as folder:
         path = builder.convert(variant, Path(folder) / "small.tflite", size, samples)
         try:

@@ -127,6 +127,11 @@ class VariantBuilder:
         calibration_folder: Path | None = None,
     ) -> None:
         self.recipe, self.engine = load_run(run)
+        if self.engine.contract.is_planar:
+            raise UsageError(
+                f"`ladder` compares models of RGB images. Received a run of {self.recipe.model}, "
+                "whose images are planes: write its files with `lowlight-tf export`."
+            )
         check_size(size, self.engine.contract)
         self.contract, self.size, self.run = self.engine.contract, size, run
         self.fine_tuning = fine_tuning
@@ -172,9 +177,8 @@ class VariantBuilder:
         card = dataclasses.replace(card, training=training)
         card.save(path.with_suffix(".json"))
         batches = parity_samples(self.images, self.contract, self.size)
-        parity = parity_db(
-            self.engine, LiteRTEngine(path), [batch_as_float32(batch) for batch in batches]
-        )
+        batches = [batch_as_float32(batch, self.contract) for batch in batches]
+        parity = parity_db(self.engine, LiteRTEngine(path), batches)
         dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
         return path
 

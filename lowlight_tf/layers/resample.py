@@ -1,4 +1,4 @@
-"""Space-to-depth and depth-to-space for images of any size."""
+"""Space-to-depth, depth-to-space and twofold enlargement for images of any size."""
 
 import keras
 from keras import KerasTensor, ops
@@ -93,3 +93,45 @@ class DepthToSpace(keras.layers.Layer):
     def get_config(self) -> dict:
         """Return the configuration that rebuilds the layer."""
         return {**super().get_config(), "block": self.block}
+
+
+@keras.saving.register_keras_serializable("lowlight_tf")
+class EnlargeLinear(keras.layers.Layer):
+    """Enlarge twofold by linear interpolation, cropped to a reference tensor.
+
+    Called on [x, like]: (B, H, W, C) -> (B, H', W', C), where H' and W' are those of `like`, at
+    most 2 H and 2 W. On a device it is one operation, which neural processors have, unlike
+    `DepthToSpace`.
+    """
+
+    def call(self, inputs: list[KerasTensor]) -> KerasTensor:
+        """Enlarge one batch."""
+        x, like = inputs
+        _, height, width, _ = ops.shape(like)
+        if None in x.shape[1:3]:  # which `ops.image.resize` refuses
+            x = enlarge_linearly(x)
+        else:
+            size = 2 * x.shape[1], 2 * x.shape[2]
+            x = ops.image.resize(x, size, "bilinear", data_format="channels_last")
+            if size == (height, width):
+                return x  # nothing to crop, and no operation for it in the graph
+        return x[:, :height, :width]
+
+    def compute_output_shape(self, shapes: list) -> tuple[int | None, ...]:
+        """Return the shape after enlarging."""
+        (batch, _, _, channels), (_, height, width, _) = shapes
+        return (batch, height, width, channels)
+
+
+def enlarge_linearly(x: KerasTensor) -> KerasTensor:
+    """Enlarge twofold by interpolation between the centers of pixels: (B, H, W, C) of any size."""
+    for axis in (1, 2):
+        edges = [x[:, :1], x[:, -1:]] if axis == 1 else [x[:, :, :1], x[:, :, -1:]]
+        padded = ops.concatenate([edges[0], x, edges[1]], axis)
+        before = padded[:, :-2] if axis == 1 else padded[:, :, :-2]
+        after = padded[:, 2:] if axis == 1 else padded[:, :, 2:]
+        pairs = ops.stack([0.25 * before + 0.75 * x, 0.75 * x + 0.25 * after], axis + 1)
+        batch, height, width, channels = ops.shape(x)
+        sides = (2 * height, width) if axis == 1 else (height, 2 * width)
+        x = ops.reshape(pairs, (batch, *sides, channels))
+    return x

@@ -9,6 +9,7 @@ from lowlight_tf.checks import UsageError
 
 WINDOW_SIZE, SIGMA = 11, 1.5  # pixels; Wang et al. 2004, section III-C
 MIN_SQUARED_ERROR = 1e-10
+MIN_MEAN, MAX_FACTOR = 1e-3, 4.0
 MIN_CONTRAST = 1e-4
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
@@ -59,6 +60,27 @@ def charbonnier(
         The mean over pixels, not the sum.
     """
     return ops.mean(ops.sqrt(ops.square(target - enhanced) + epsilon**2), axis=(1, 2, 3))
+
+
+def matched_charbonnier(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+    """Charbonnier loss after the mean of the enhanced image is scaled to that of the target.
+
+    How bright a photographer wants an image cannot be known from its dark input. This loss forgives
+    it, as the protocol `gt_mean` does, and leaves structure, noise and color.
+
+    Args:
+        target: (B, H, W, C) in [0, 1].
+        enhanced: Same shape and range as `target`.
+
+    Returns:
+        (B,); lower is better, 0.001 for images that differ by a factor of at most 4 only.
+
+    Reference:
+        Ours.
+    """
+    means = [ops.mean(image, axis=(1, 2, 3), keepdims=True) for image in (target, enhanced)]
+    factor = ops.clip(means[0] / ops.maximum(means[1], MIN_MEAN), 1 / MAX_FACTOR, MAX_FACTOR)
+    return charbonnier(target, enhanced * factor)
 
 
 def psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:

@@ -1,23 +1,16 @@
 """Low-light enhancement for dashcams by tone curves that keep black and white, version 2."""
 
 import keras
-from keras import KerasTensor, layers
+from keras import layers
 
-from lowlight_tf import checks
 from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS
-from lowlight_tf.layers.controls import BrightnessConstraint, BrightnessStart, SignConstraint
-from lowlight_tf.layers.reparameterization import CollapsibleConv2D
+from lowlight_tf.layers.controls import SignConstraint
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.models._curve_head import falling_curve, predict_curve
+from lowlight_tf.models._dashcam_trunk import DashcamTrunk
 
 BLOCK = 4
 """Side of the pixel blocks that are folded into channels (pixels)."""
-
-LEAKY_SLOPE = 0.1
-"""Negative slope of the activations. Under plain ReLU two thirds of the units of version 1 died."""
-
-FEATURE_CENTER = 0.8
-"""Mean of the trunk's input, the sum of image and curve, over typical training images."""
 
 
 def dashcam_net_v2(
@@ -68,75 +61,33 @@ def dashcam_net_v2(
         Ours. The convolutions are those of Bhardwaj et al., "Collapsible Linear Blocks for
         Super-Efficient Super Resolution", MLSys 2022.
     """
-    for option, value in {
-        "filters": filters, "deep_filters": deep_filters, "context": context,
-        "enter_size": enter_size,
-    }.items():  # fmt: skip
-        checks.check_min(option, value, 1)
-    for option, value in {
-        "blocks": blocks, "deep_blocks": deep_blocks, "expansion": expansion,
-    }.items():  # fmt: skip
-        checks.check_min(option, value, 0)
-
-    def conv(x: KerasTensor, channels: int, place: str, size: int = 3, **options) -> KerasTensor:
-        return CollapsibleConv2D(
-            channels, size, expansion=expansion, name=f"{place}_conv", **options
-        )(x)
-
-    def activate(x: KerasTensor, place: str) -> KerasTensor:
-        return layers.LeakyReLU(LEAKY_SLOPE, name=f"{place}_act")(x)
-
-    def residual_block(x: KerasTensor, channels: int, place: str) -> KerasTensor:
-        y = activate(conv(x, channels, f"{place}_a"), f"{place}_a")
-        y = conv(y, channels, f"{place}_b")
-        return activate(layers.Add(name=place)([x, y]), f"{place}_b")
-
+    trunk = DashcamTrunk(
+        filters=filters,
+        blocks=blocks,
+        deep_filters=deep_filters,
+        deep_blocks=deep_blocks,
+        context=context,
+        enter_size=enter_size,
+        expansion=expansion,
+    )
     image, small, control = ENHANCE_WITH_BRIGHTNESS.inputs
     low = keras.Input((None, None, image.channels), name=image.name)
     thumbnail = keras.Input(small.shape(small.size), name=small.name)
     brightness = keras.Input(control.shape(control.size), name=control.name)
 
-    # Thumbnail branch: one vector for the full image.
     x = SpaceToDepth(BLOCK, name="thumbnail_fold")(thumbnail)
     x = layers.Subtract(name="thumbnail_shade")([x, falling_curve(x, "thumbnail_curve")])
-    x = activate(conv(x, context, "global_a", center=FEATURE_CENTER), "global_a")
-    x = activate(conv(x, context, "global_b", strides=2), "global_b")
-    x = activate(conv(x, 2 * context, "global_c", strides=2), "global_c")
-    x = layers.GlobalAveragePooling2D(keepdims=True, name="global_mean")(x)
-    context_vector = activate(conv(x, 2 * context, "global_d", 1), "global_d")
-
-    # Trunk.
+    context_vector = trunk.predict_context(x)
     folded = SpaceToDepth(BLOCK, name="fold")(low)
     falling = falling_curve(folded)
     shade = layers.Subtract(name="shade")([folded, falling])
-    quarter = activate(conv(shade, filters, "enter", enter_size, center=FEATURE_CENTER), "enter")
-    eighth = conv(quarter, deep_filters, "down", strides=2)
-    offset = layers.Conv2D(deep_filters, 1, use_bias=False, name="context")(context_vector)
-    # The smaller operand comes first: the GPU delegate adds it wrongly to int8 features otherwise.
-    eighth = activate(layers.Add(name="down_context")([offset, eighth]), "down")
-    deep = activate(conv(eighth, deep_filters, "deep", strides=2), "deep")
-    for number in range(deep_blocks):
-        deep = residual_block(deep, deep_filters, f"deep{number}")
-    deep = conv(deep, 4 * deep_filters, "deep_up", 1)
-    eighth = layers.Add(name="deep_join")([eighth, DepthToSpace(2, name="deep_up")([deep, eighth])])
-    up = conv(activate(eighth, "deep_join"), 4 * filters, "up", 1)
-    x = layers.Add(name="join")([quarter, DepthToSpace(2, name="up")([up, quarter])])
-    for number in range(blocks):
-        x = residual_block(x, filters, f"block{number}")
-
-    # Brightness control: channel 0 raises the logits of the strengths, and nothing else.
-    shift = layers.Conv2D(
-        filters, 1, use_bias=False, name="shift",
-        kernel_initializer=BrightnessStart(), kernel_constraint=BrightnessConstraint(),
-    )(layers.Concatenate(name="shift_inputs")([context_vector, brightness]))  # fmt: skip
-    x = layers.Add(name="shifted")([shift, x])
-
-    result = predict_curve(
+    x = trunk.predict_features(shade, context_vector, brightness)
+    curve = predict_curve(
         x, folded, falling,
         strength_constraint=SignConstraint(at_least_0=(0,)),
         residual_constraint=SignConstraint(zero=(0,)),
     )  # fmt: skip
-    enhanced = DepthToSpace(BLOCK, name="unfold")([result, low])
+    enhanced = DepthToSpace(BLOCK, name="unfold")([curve.enhanced, low])
     model = keras.Model(
         {image.name: low, small.name: thumbnail, control.name: brightness},
         {ENHANCE_WITH_BRIGHTNESS.outputs[0].name: enhanced},

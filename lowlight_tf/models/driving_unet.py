@@ -115,7 +115,8 @@ def driving_unet(
         mean = layers.GlobalAveragePooling2D(keepdims=True, name="mean")(shade)
         mean = layers.Conv2D(tail, 1, activation="relu", name="mean_conv")(mean)
         x = layers.Add(name="head_sum")([x, layers.Conv2D(tail, 1, name="mean_out")(mean)])
-        enhanced = predict_curve(layers.LeakyReLU(0.2, name="head_act")(x), folded, falling)
+        x = layers.LeakyReLU(0.2, name="head_act")(x)
+        enhanced = predict_curve(x, folded, falling).enhanced
     else:
         x = block(x, colors, 1, "tail_c")
         color = layers.Conv2D(colors, 3, padding="same", name="color")(x)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowlight_tf.contract import Contract
+from lowlight_tf.contract import Contract, Port
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.model_card import ModelCard
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lowlight_tf.imaging.raw.raw_image import RawImage
 
 Images = Mapping[str, np.ndarray]
-"""Port name -> (B, H, W, C), float32 in [0, 1], or uint8 in [0, 255] straight from a camera."""
+"""Port name -> (B, H, W, C), float32, or uint8 straight from a camera: see `contract.Port`."""
 
 MAX_UNTILED_PIXELS = 2**21
 """Output pixels up to which a model that takes any size is run on the full image."""
@@ -94,3 +94,17 @@ class DelegatingEngine(Engine):
     def develop(self, image: "RawImage", *, ratio: float) -> np.ndarray | None:
         """See `Engine`."""
         return self.engine.develop(image, ratio=ratio)
+
+
+def bytes_as_float32(image: np.ndarray, port: Port) -> np.ndarray:
+    """Return what the bytes of a port stand for; float32 is returned itself."""
+    if image.dtype == np.float32:
+        return image
+    black, white = port.levels
+    return (np.float32(image) - black) / (white - black)
+
+
+def float32_as_bytes(image: np.ndarray, port: Port) -> np.ndarray:
+    """Return the bytes of a port, rounded and clipped, for float32."""
+    black, white = port.levels
+    return np.uint8(np.rint(image * (white - black) + black).clip(0, 255))

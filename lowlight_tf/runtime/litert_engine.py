@@ -68,7 +68,7 @@ class LiteRTEngine(Engine):
         self.preprocessing = _read_preprocessing(self.card, path)
         self._allocated_size = (self.card.height, self.card.width)
         self.size = None if self.card.resizable else self._allocated_size
-        self._interpreter = _interpreter(path, self.card.dtype, threads)
+        self._interpreter, self._threads = _interpreter(path, self.card.dtype, threads), threads
         self._find_ports()
 
     def __call__(self, images: Images, *, out: Images | None = None) -> Images:
@@ -124,7 +124,7 @@ class LiteRTEngine(Engine):
         maps = {}
         for name, details in self._signature("outputs").items():
             if name.endswith(EXPLANATION_SUFFIX):
-                tensor = _Tensor(self._interpreter, details)
+                tensor = _Tensor(self._interpreter, details, Port(name, 1))
                 maps[name] = np.empty((1, *tensor.shape), np.float32)
                 tensor.read(maps[name][0])
         return maps
@@ -150,6 +150,13 @@ class LiteRTEngine(Engine):
 
     def _allocate(self, size: tuple[int, int]) -> None:
         """Reallocate the tensors for images of another size."""
+        if self.contract.is_planar:  # whose enlarging operations state the size of their results
+            content = resize_model_bytes(self.path.read_bytes(), self.contract, size)
+            self._interpreter = _open_content(content, self.card.dtype, self._threads)
+            self._interpreter.allocate_tensors()
+            self._allocated_size = size
+            self._find_ports()
+            return
         for port in self.contract.image_inputs:
             index = self._inputs[port.name].index
             self._interpreter.resize_tensor_input(index, (1, *port.shape(size)))
@@ -197,7 +204,7 @@ class LiteRTEngine(Engine):
             )
         if dtype == "uint8" and not 0 < details["quantization"][0] < np.inf:
             raise UsageError(f"{self.path}: {port.name!r} has no quantization scale. Export again.")
-        return _Tensor(self._interpreter, details)
+        return _Tensor(self._interpreter, details, port)
 
     def _check(self, port: Port, image: np.ndarray | None, size: tuple[int, int]) -> None:
         expected = port.shape(size)
@@ -235,10 +242,7 @@ def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
     """Open a file, or raise an error of one line."""
     try:
         Interpreter(model_path=str(path))  # verifies the structure of the file
-        content = path.read_bytes()
-        if dtype == "uint8":
-            content = strip_io_quantize_ops(content)
-        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter = _open_content(path.read_bytes(), dtype, threads)
         # LiteRT verifies the structure only. A file that is partly overwritten with zeros can pass,
         # with empty tensors; on some of these LiteRT crashes the process.
         if not all(details["name"] for details in interpreter.get_tensor_details()):
@@ -249,6 +253,12 @@ def _interpreter(path: Path, dtype: str, threads: int) -> Interpreter:
     return interpreter
 
 
+def _open_content(content: bytes, dtype: str, threads: int) -> Interpreter:
+    if dtype == "uint8":
+        content = strip_io_quantize_ops(content)
+    return Interpreter(model_content=content, num_threads=threads)
+
+
 def _load_error(path: Path, error: Exception) -> UsageError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UsageError(f"{path} cannot be run: {reason}. Export again.")
@@ -257,7 +267,7 @@ def _load_error(path: Path, error: Exception) -> UsageError:
 class _Tensor:
     """One input or output tensor of the file, and its quantization."""
 
-    def __init__(self, interpreter: Interpreter, details: dict) -> None:
+    def __init__(self, interpreter: Interpreter, details: dict, port: Port) -> None:
         # No view may exist while the interpreter runs: each is made when it is needed.
         self.index = details["index"]
         self._view = interpreter.tensor(self.index)
@@ -266,13 +276,17 @@ class _Tensor:
         self._scale, self._zero = details["quantization"]
         self._flip = SIGN_BIT if details["dtype"] == np.int8 else 0
         self._zero += int(self._flip)
+        self._black, white = port.levels
+        self._levels = white - self._black
+        self._range = port.value_range
+        byte_values = (UINT8_CODES - self._black) / self._levels
         if self._is_integer:
-            self._codes = _to_uint8(UINT8_CODES / 255 / self._scale + self._zero) ^ self._flip
-            codes = (UINT8_CODES ^ self._flip) - self._zero
-            self._gray_levels = _to_uint8(codes * self._scale * 255)
-            values = np.clip(codes * self._scale, 0, 1)
+            self._codes = _to_uint8(byte_values / self._scale + self._zero) ^ self._flip
+            codes = ((UINT8_CODES ^ self._flip) - self._zero) * self._scale
+            self._bytes = _to_uint8(codes * self._levels + self._black)
+            values = np.clip(codes, *self._range)
         else:
-            values = UINT8_CODES / np.float32(255)
+            values = byte_values
         self._values = values.astype(np.float32)
 
     def write(self, image: np.ndarray) -> None:
@@ -291,13 +305,13 @@ class _Tensor:
         """Write the tensor into an image, float32 in [0, 1] or uint8."""
         tensor = self._view_as_uint8()
         if self._is_integer:
-            _apply_lut(
-                tensor, self._gray_levels if image.dtype == np.uint8 else self._values, image
-            )
+            _apply_lut(tensor, self._bytes if image.dtype == np.uint8 else self._values, image)
         elif image.dtype == np.uint8:  # rounded and clipped to uint8 in one pass
-            cv2.multiply(_flat(tensor), 255, _flat(image), dtype=cv2.CV_8U)
+            cv2.multiply(_flat(tensor), self._levels, _flat(image), dtype=cv2.CV_8U)
+            if self._black:
+                cv2.add(_flat(image), self._black, _flat(image))
         else:
-            np.clip(tensor, 0, 1, out=image)
+            np.clip(tensor, *self._range, out=image)
 
     def _view_as_uint8(self) -> np.ndarray:
         return self._view()[0].view(np.uint8) if self._flip else self._view()[0]

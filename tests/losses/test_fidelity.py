@@ -11,6 +11,7 @@ from lowlight_tf.losses.fidelity import (
     inverse_psnr,
     l1,
     log_ms_ssim,
+    matched_charbonnier,
     ms_ssim,
     mse,
     psnr,
@@ -43,7 +44,18 @@ def test_losses_of_a_constant_difference_are_as_computed_by_hand():
     np.testing.assert_allclose(numpy(inverse_psnr(target, enhanced)), [1 / 20], rtol=1e-5)
 
 
-@pytest.mark.parametrize("loss", [l1, charbonnier, psnr, inverse_psnr, ssim, ms_ssim, log_ms_ssim])
+def test_the_matched_loss_forgives_a_factor_of_at_most_4(images):
+    target, _ = images
+    np.testing.assert_allclose(numpy(matched_charbonnier(target, target / 4)), 1e-3, rtol=1e-3)
+    np.testing.assert_allclose(numpy(matched_charbonnier(target / 4, target)), 1e-3, rtol=1e-3)
+    # 0.1 becomes 0.4, 0.4 below its target
+    target, enhanced = np.full((1, 4, 4, 3), 0.8, np.float32), np.full((1, 4, 4, 3), 0.1, "f4")
+    np.testing.assert_allclose(numpy(matched_charbonnier(target, enhanced)), [0.4], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "loss", [l1, charbonnier, matched_charbonnier, psnr, inverse_psnr, ssim, ms_ssim, log_ms_ssim]
+)
 def test_more_noise_has_a_higher_loss(loss, images):
     target, noisy = images
     noisier = target + 2 * (noisy - target)

@@ -1,6 +1,7 @@
 """Post-training quantization of a .tflite file, and which operations stay in float."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from lowlight_tf.tflite_graph.clamp_ranges import remove_redundant_minimum, set_
 from lowlight_tf.tflite_graph.control_ports import set_control_codes
 from lowlight_tf.tflite_graph.flatbuffer import operator_name, read_model, write_model
 from lowlight_tf.tflite_graph.integer_elu import use_integer_elu
+from lowlight_tf.tflite_graph.port_ranges import set_port_ranges
 
 if TYPE_CHECKING:
     from ai_edge_litert.schema_py_generated import (
@@ -49,6 +51,7 @@ def quantize_model(
     samples: Sequence[Sample],
     *,
     controls: Collection[str] = (),
+    port_ranges: Mapping[str, tuple[float, float]] = MappingProxyType({}),
 ) -> bytes:
     """Convert to the given quantization and return the bytes of the .tflite file.
 
@@ -61,6 +64,7 @@ def quantize_model(
         quantization: One of `QUANTIZATIONS`.
         samples: Samples to take activation ranges from; required by "int8" and "int16x8".
         controls: Ports that are settings: bytes of an "int8" file are 255 times their value.
+        port_ranges: Port name -> the range of an "int8" file's port, where it is given.
     """
     sets = tf.lite.OpsSet
     converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS]
@@ -85,7 +89,10 @@ def quantize_model(
     graph = read_model(calibrated)
     if not NORMALIZATION_OPS & {code for _, code in _iter_operators(graph)}:
         quantized = mlir_quantize(
-            set_clamp_ranges(_clip_calibration_ranges(calibrated, samples, set())),
+            set_port_ranges(
+                set_clamp_ranges(_clip_calibration_ranges(calibrated, samples, set())),
+                port_ranges,
+            ),
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
         )
