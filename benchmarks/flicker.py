@@ -9,6 +9,7 @@ target of the PSNR (mean over the frames) and the source of the optical flow of 
 import sys
 
 import av
+import cv2
 import numpy as np
 
 from lowlight_tf.imaging import noise
@@ -41,14 +42,16 @@ def enhance_video(
     engine: Engine, frames: list[np.ndarray], times: list[float], seconds: float
 ) -> list[np.ndarray]:
     """Enhance as `video.pipeline` does, without writing a file."""
-    smooth_thumbnails = temporal_smoothing.ThumbnailSmoother(seconds)
+    ports = engine.contract.thumbnail_inputs
+    smooth_thumbnails = temporal_smoothing.ThumbnailSmoother(ports, seconds)
     stabilize = temporal_smoothing.LumaStabilizer(seconds)
     results = []
     for frame, time in zip(frames, times, strict=True):
         thumbnails = input_geometry.make_thumbnails(engine.contract, frame)
         result = enhance(engine, frame, thumbnails=smooth_thumbnails(thumbnails, time))
         if seconds:
-            stabilize(result, time)
+            factor = stabilize(temporal_smoothing.mean_luma(result), time)
+            cv2.convertScaleAbs(result, result, factor)
         results.append(result)
     return results
 

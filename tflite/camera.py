@@ -23,7 +23,7 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime import input_checks, input_geometry
 from lowlight_tf.runtime.brightness import check_brightness
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.video.temporal_smoothing import ThumbnailSmoother
 
 SMOOTHING_S = 1.0  # time constant of the exposure smoothing
@@ -48,7 +48,7 @@ def main() -> int:
         raise UsageError(
             f"--output must be an image in an existing folder. Received: {args.output}."
         )
-    engine = LiteRTEngine(args.model, threads=args.threads)
+    engine = load_model(args.model, threads=args.threads)
     input_checks.check_enhancement_model(engine.contract)
     check_brightness(engine.contract, args.brightness)
     capture = open_source(args.source, (engine.card.height, engine.card.width))
@@ -63,7 +63,7 @@ def main() -> int:
         if bright is None or bright.shape != low.shape:
             bright = np.empty_like(low)
             print(f"{low.shape[1]}x{low.shape[0]} frames of {args.source} with {engine.name}")
-            smooth_thumbnails = ThumbnailSmoother(SMOOTHING_S)
+            smooth_thumbnails = ThumbnailSmoother(engine.contract.thumbnail_inputs, SMOOTHING_S)
             notify_systemd("READY=1")
         now = time.monotonic()
         thumbnails = smooth_thumbnails(input_geometry.make_thumbnails(engine.contract, low), now)

@@ -14,6 +14,8 @@ import numpy as np
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.runtime.packed_engine import PackedEngine
+from lowlight_tf.runtime.rgb_engine import RgbEngine
 from lowlight_tf.video.reader import CopiedPacket
 from lowlight_tf.video.writer import VideoWriter
 
@@ -31,17 +33,24 @@ class FrameItem:
     Attributes:
         frame: The frame as it was read.
         image: The frame as RGB, (H, W, 3) uint8, in a reused buffer that is enhanced in place; None
-            for a frame that is not enhanced.
+            for one that is not enhanced, or whose planes are.
+        result: The enhanced frame, where its planes are enhanced.
         thumbnails: Thumbnail port name -> the model's thumbnail input.
-        blend_weight: Weight of the enhanced image in the result, in (0, 1].
+        blend_weight: Weight of the enhanced image in the result, in [0, 1].
         original: Copy of `image` before it was enhanced, if `blend_weight` is below 1.
     """
 
     frame: av.VideoFrame
     image: np.ndarray | None = None
+    result: av.VideoFrame | None = None
     thumbnails: Images | None = None
     blend_weight: float = 1.0
     original: np.ndarray | None = None
+
+    @property
+    def is_enhanced(self) -> bool:
+        """Whether the frame is enhanced, not written as it is."""
+        return self.blend_weight > 0
 
 
 class FrameQueue:
@@ -136,6 +145,10 @@ def split_threads(engine: Engine, threads: int) -> list[Engine]:
 
     See `VideoPipeline` on why two engines are faster.
     """
+    if isinstance(engine, RgbEngine):
+        return [RgbEngine(one) for one in split_threads(engine.engine, threads)]
+    if isinstance(engine, PackedEngine):
+        return [PackedEngine(one) for one in split_threads(engine.engine, threads)]
     if threads < 2 or not isinstance(engine, LiteRTEngine):
         return [engine]
     return [LiteRTEngine(engine.path, threads=-(-threads // 2)) for _ in range(2)]
@@ -200,7 +213,7 @@ class WriterThread(WorkerThread):
                 if isinstance(item, CopiedPacket):
                     self._writer.write_packet(item)
                 else:
-                    self._writer.write(item.frame, item.image)
+                    self._writer.write(item.result or item.frame, item.image)
                     self._on_written(item)
         finally:
             self._queue.close()

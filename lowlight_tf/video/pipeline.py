@@ -7,14 +7,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import av
-import cv2
-import numpy as np
 
-from lowlight_tf.runtime import input_checks, input_geometry
+from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
-from lowlight_tf.runtime.enhance import enhance
 from lowlight_tf.video import temporal_smoothing
-from lowlight_tf.video.frame_conversion import yuv_planes
+from lowlight_tf.video.frame_enhancers import make_frame_enhancer
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
     FrameItem,
@@ -24,13 +21,9 @@ from lowlight_tf.video.frame_queue import (
 )
 from lowlight_tf.video.reader import CopiedPacket, VideoReader
 from lowlight_tf.video.writer import VideoWriter
-from lowlight_tf.video.yuv import YuvConverter
 
 DEFAULT_SMOOTHING_S = 1.0
 """Time constant of the averages that keep the exposure stable (seconds)."""
-
-LUMA_PROBE_SIZE = (64, 96)
-"""Smallest height and width at which the mean luma of a frame is measured (pixels)."""
 
 
 class VideoPipeline:
@@ -74,29 +67,24 @@ class VideoPipeline:
         stop_event: threading.Event | None = None,
     ) -> None:
         engines = list(engine) if isinstance(engine, Sequence) else [engine]
-        self._contract = engines[0].contract
-        input_checks.check_enhancement_model(self._contract)
+        input_checks.check_enhancement_model(engines[0].contract)
         self._reader, self._writer = reader, writer
         self._engine_count, self._idle_engines = len(engines), queue.SimpleQueue()
         for idle_engine in engines:
             self._idle_engines.put(idle_engine)
-        self._day_night_switch, self._brightness_ev = day_night_switch, brightness_ev
+        self._day_night_switch = day_night_switch
         self._stop_event = stop_event or threading.Event()
-        self._thumbnail_smoother = temporal_smoothing.ThumbnailSmoother(smoothing_s)
+        self._enhancer = make_frame_enhancer(engines[0], reader, brightness_ev=brightness_ev)
+        self._thumbnail_smoother = temporal_smoothing.ThumbnailSmoother(
+            self._enhancer.contract.thumbnail_inputs, smoothing_s
+        )
         self._luma_stabilizer = (
             temporal_smoothing.LumaStabilizer(smoothing_s) if smoothing_s else None
         )
-        probe_sizes = [port.size for port in self._contract.thumbnail_inputs] or [LUMA_PROBE_SIZE]
-        # An integer; the downscaled frame is still at least twice as large as the thumbnails.
-        self._downscale_factor = max(
-            min(reader.size[axis] // (2 * size[axis]) for size in probe_sizes for axis in (0, 1)), 1
-        )
-        self._converter = YuvConverter(reader.yuv_format)
-        self._free_buffers: list[np.ndarray] = []
         self._input_queue = FrameQueue(
             stop_event=self._stop_event,
             drop_oldest=reader.is_live,
-            on_drop=self._recycle,
+            on_drop=self._enhancer.recycle,
         )
         self._output_queue = FrameQueue()
 
@@ -115,7 +103,7 @@ class VideoPipeline:
             UsageError: If reading or writing fails, after the output file was finished.
         """
         reading = WorkerThread(self._read_all)
-        writing = WriterThread(self._output_queue, self._writer, self._recycle)
+        writing = WriterThread(self._output_queue, self._writer, self._enhancer.recycle)
         reading.start()
         writing.start()
         frames = 0
@@ -128,7 +116,8 @@ class VideoPipeline:
                 item = pending.popleft()
                 if isinstance(item, Future):
                     item = item.result()
-                    self._stabilize(item)
+                    if item.is_enhanced:
+                        self._enhancer.finish(item, self._luma_stabilizer)
                     frames += 1
                     progress(frames)
                 if not self._output_queue.put(item):
@@ -169,53 +158,22 @@ class VideoPipeline:
             self._input_queue.close()
 
     def _make_item(self, frame: av.VideoFrame) -> FrameItem:
-        """Return a frame with its RGB image, thumbnails and blend weight."""
-        planes, blend_weight = yuv_planes(frame), 1.0
-        if self._day_night_switch or self._contract.thumbnail_inputs:
-            small = self._converter.to_rgb_downscaled(planes, self._downscale_factor)
+        """Return a frame with what is needed to enhance it, if it is to be enhanced."""
+        item = FrameItem(frame)
         if self._day_night_switch:
-            blend_weight = self._day_night_switch(temporal_smoothing.mean_luma(small), frame.time)
-        if not blend_weight:
-            return FrameItem(frame)
-        thumbnails = None
-        if self._contract.thumbnail_inputs:
-            thumbnails = input_geometry.make_thumbnails(self._contract, small)
-            thumbnails = self._thumbnail_smoother(thumbnails, frame.time)
-        if self._free_buffers:
-            image = self._free_buffers.pop()
-        else:
-            image = np.empty((*self._reader.size, 3), np.uint8)
-        self._converter.to_rgb(planes, image)
-        return FrameItem(frame, image, thumbnails, blend_weight)
+            luma = self._enhancer.measure_luma(frame)
+            item.blend_weight = self._day_night_switch(luma, frame.time)
+        if item.is_enhanced:
+            thumbnails = self._enhancer.make_thumbnails(frame)
+            item.thumbnails = self._thumbnail_smoother(thumbnails, frame.time)
+            self._enhancer.prepare(item)
+        return item
 
     def _enhance(self, item: FrameItem) -> FrameItem:
-        image = item.image
-        if image is not None:
-            item.original = image.copy() if item.blend_weight < 1 else None
+        if item.is_enhanced:
             engine = self._idle_engines.get()
             try:
-                enhance(
-                    engine,
-                    image,
-                    out=image,
-                    thumbnails=item.thumbnails,
-                    brightness_ev=self._brightness_ev,
-                )
+                self._enhancer.enhance(engine, item)
             finally:
                 self._idle_engines.put(engine)
         return item
-
-    def _stabilize(self, item: FrameItem) -> None:
-        """Apply what depends on earlier frames, in order: luma stabilization and the fade."""
-        image = item.image
-        if image is None:
-            return
-        if self._luma_stabilizer:
-            self._luma_stabilizer(image, item.frame.time)
-        if item.original is not None:
-            weight = item.blend_weight
-            cv2.addWeighted(image, weight, item.original, 1 - weight, 0, image)
-
-    def _recycle(self, item: FrameItem) -> None:
-        if item.image is not None:
-            self._free_buffers.append(item.image)

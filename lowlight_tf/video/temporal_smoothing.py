@@ -1,15 +1,16 @@
 """Temporal smoothing of a video's exposure, and switching between day and night."""
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import YUV, Port
 from lowlight_tf.imaging.color import LUMA_WEIGHTS
-from lowlight_tf.imaging.dtypes import img_as_float32
-from lowlight_tf.runtime.engine import Images
+from lowlight_tf.runtime.engine import Images, bytes_as_float32
 
 LUMA_OFFSET = 0.02
 """Added to luma values before their ratio is taken, so that noise near black is no scene change."""
@@ -64,24 +65,27 @@ class ThumbnailSmoother:
     """Averages the thumbnail inputs of a model over time, which keeps its tone and color stable.
 
     Args:
+        ports: The thumbnail inputs.
         smoothing_s: Time constant of the averages (seconds); 0 disables averaging.
     """
 
-    def __init__(self, smoothing_s: float) -> None:
-        self._smoothing_s = smoothing_s
+    def __init__(self, ports: Sequence[Port], smoothing_s: float) -> None:
+        self._ports, self._smoothing_s = ports, smoothing_s
         self._averages: dict[str, AdaptiveEMA] = {}
 
     def __call__(self, thumbnails: Images, time_s: float) -> Images:
-        """Return the averages, float32 in [0, 1], updated with a frame's thumbnails, uint8."""
+        """Return the averages, float32, updated with a frame's thumbnails, uint8."""
         smoothed = {}
-        for name, image in thumbnails.items():
-            average = self._averages.setdefault(name, AdaptiveEMA(self._smoothing_s))
-            smoothed[name] = average(img_as_float32(image), mean_luma(image[0]), time_s)
+        for port in self._ports:
+            average = self._averages.setdefault(port.name, AdaptiveEMA(self._smoothing_s))
+            values = bytes_as_float32(thumbnails[port.name], port)
+            luma = values[..., 0] if port.color_space == YUV else values @ np.float32(LUMA_WEIGHTS)
+            smoothed[port.name] = average(values, float(luma.mean()), time_s)
         return smoothed
 
 
 class LumaStabilizer:
-    """Scales each result so that its mean luma is the moving average.
+    """Returns the factor by which each result is scaled so that its luma is the moving average.
 
     Args:
         smoothing_s: Time constant of the average (seconds).
@@ -90,12 +94,10 @@ class LumaStabilizer:
     def __init__(self, smoothing_s: float) -> None:
         self._average = AdaptiveEMA(smoothing_s)
 
-    def __call__(self, image: np.ndarray, time_s: float) -> None:
-        """Scale a result, (H, W, 3) uint8, in place."""
-        luma = mean_luma(image)
+    def __call__(self, luma: float, time_s: float) -> float:
+        """Return the factor of a result of mean luma `luma`, in [0, 1]."""
         target = self._average(luma, luma, time_s)
-        if luma:
-            cv2.convertScaleAbs(image, image, target / luma)
+        return target / luma if luma > 0 else 1.0
 
 
 class DayNightSwitch:

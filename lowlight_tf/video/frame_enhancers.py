@@ -1,0 +1,240 @@
+"""How a model enhances the frames of a video: as RGB images, or as the planes that they are."""
+
+import abc
+
+import av
+import cv2
+import numpy as np
+
+from lowlight_tf.contract import ENHANCE_PLANES, Contract
+from lowlight_tf.imaging.resize import resize_area_fast
+from lowlight_tf.imaging.yuv import YuvConverter
+from lowlight_tf.runtime import input_geometry
+from lowlight_tf.runtime.brightness import check_brightness, with_brightness
+from lowlight_tf.runtime.engine import Engine, Images
+from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.rgb_engine import RgbEngine
+from lowlight_tf.video.frame_conversion import yuv_planes
+from lowlight_tf.video.frame_queue import FrameItem
+from lowlight_tf.video.reader import VideoReader
+from lowlight_tf.video.temporal_smoothing import LumaStabilizer, mean_luma
+
+LUMA_PROBE_SIZE = (64, 96)
+"""Smallest height and width at which the mean luma of a frame is measured (pixels)."""
+
+NEUTRAL_CHROMA, CHROMA_LEVELS = 128, 224
+"""Byte of chroma that stands for gray, and the number of steps of chroma in limited range."""
+
+BYTES = np.arange(256)
+
+
+def make_frame_enhancer(
+    engine: Engine, reader: VideoReader, *, brightness_ev: float
+) -> "FrameEnhancer":
+    """Return how a model enhances a video; a model of planes works on 4:2:0 frames as they are.
+
+    A model of planes of one size gets frames of other sizes as tiles, in RGB.
+    """
+    is_planar = isinstance(engine, RgbEngine) and reader.pixel_format == "yuv420p"
+    if is_planar and engine.size in (None, _compute_padded_size(reader.size)):
+        return PlaneEnhancer(ENHANCE_PLANES, reader, brightness_ev)
+    return RgbFrameEnhancer(engine.contract, reader, brightness_ev)
+
+
+class FrameEnhancer(abc.ABC):
+    """Makes inputs of a model of the frames of one video, and frames of its outputs.
+
+    Args:
+        contract: Ports of the model.
+        reader: The video.
+        brightness_ev: Setting of the brightness control (EV), see `runtime.enhance`.
+
+    Attributes:
+        contract: The ports.
+    """
+
+    def __init__(self, contract: Contract, reader: VideoReader, brightness_ev: float) -> None:
+        check_brightness(contract, brightness_ev)
+        self.contract, self._size, self._brightness_ev = contract, reader.size, brightness_ev
+
+    @abc.abstractmethod
+    def measure_luma(self, frame: av.VideoFrame) -> float:
+        """Return the mean luma of a frame, in [0, 1]."""
+
+    @abc.abstractmethod
+    def make_thumbnails(self, frame: av.VideoFrame) -> Images:
+        """Return the inputs of the thumbnail ports, (1, h, w, 3) uint8."""
+
+    @abc.abstractmethod
+    def prepare(self, item: FrameItem) -> None:
+        """Begin to enhance a frame. Called in the order of the frames, by one thread."""
+
+    @abc.abstractmethod
+    def enhance(self, engine: Engine, item: FrameItem) -> None:
+        """Enhance a frame. Called by as many threads as there are engines."""
+
+    @abc.abstractmethod
+    def finish(self, item: FrameItem, stabilize_luma: LumaStabilizer | None) -> None:
+        """Stabilize the exposure of a result and fade it in. Called in the order of the frames."""
+
+    @abc.abstractmethod
+    def recycle(self, item: FrameItem) -> None:
+        """Take back the buffers of a frame that is written or dropped."""
+
+
+class RgbFrameEnhancer(FrameEnhancer):
+    """Frames are converted to RGB and back."""
+
+    def __init__(self, contract: Contract, reader: VideoReader, brightness_ev: float) -> None:
+        super().__init__(contract, reader, brightness_ev)
+        self._converter = YuvConverter(reader.yuv_format)
+        self._free_buffers: list[np.ndarray] = []
+        probe_sizes = [port.size for port in contract.thumbnail_inputs] or [LUMA_PROBE_SIZE]
+        # An integer; the downscaled frame is still at least twice as large as the thumbnails.
+        self._downscale_factor = max(
+            min(reader.size[axis] // (2 * size[axis]) for size in probe_sizes for axis in (0, 1)), 1
+        )
+
+    def measure_luma(self, frame: av.VideoFrame) -> float:
+        """See `FrameEnhancer`."""
+        return mean_luma(self._downscale(frame))
+
+    def make_thumbnails(self, frame: av.VideoFrame) -> Images:
+        """See `FrameEnhancer`."""
+        return input_geometry.make_thumbnails(self.contract, self._downscale(frame))
+
+    def _downscale(self, frame: av.VideoFrame) -> np.ndarray:
+        return self._converter.to_rgb_downscaled(yuv_planes(frame), self._downscale_factor)
+
+    def prepare(self, item: FrameItem) -> None:
+        """See `FrameEnhancer`."""
+        if self._free_buffers:
+            item.image = self._free_buffers.pop()
+        else:
+            item.image = np.empty((*self._size, 3), np.uint8)
+        self._converter.to_rgb(yuv_planes(item.frame), item.image)
+
+    def enhance(self, engine: Engine, item: FrameItem) -> None:
+        """See `FrameEnhancer`."""
+        image = item.image
+        item.original = image.copy() if item.blend_weight < 1 else None
+        enhance(
+            engine,
+            image,
+            out=image,
+            thumbnails=item.thumbnails,
+            brightness_ev=self._brightness_ev,
+        )
+
+    def finish(self, item: FrameItem, stabilize_luma: LumaStabilizer | None) -> None:
+        """See `FrameEnhancer`."""
+        image = item.image
+        if stabilize_luma:
+            factor = stabilize_luma(mean_luma(image), item.frame.time)
+            cv2.convertScaleAbs(image, image, factor)
+        if item.original is not None:
+            weight = item.blend_weight
+            cv2.addWeighted(image, weight, item.original, 1 - weight, 0, image)
+
+    def recycle(self, item: FrameItem) -> None:
+        """See `FrameEnhancer`."""
+        if item.image is not None:
+            self._free_buffers.append(item.image)
+
+
+class PlaneEnhancer(FrameEnhancer):
+    """Luma and chroma of 4:2:0 frames go into the model and come out of it.
+
+    The model works on limited range; bytes of full range are converted by tables. Its matrix is
+    BT.709: other matrices are not converted, since it brightens luma and scales chroma with it.
+    """
+
+    def __init__(self, contract: Contract, reader: VideoReader, brightness_ev: float) -> None:
+        super().__init__(contract, reader, brightness_ev)
+        self._is_full = reader.yuv_format.full_range
+        self._levels = (0, 255) if self._is_full else ENHANCE_PLANES.image_inputs[0].levels
+        self._padded_size = _compute_padded_size(reader.size)
+        black, white = ENHANCE_PLANES.image_inputs[0].levels
+        scales = (white - black) / 255, CHROMA_LEVELS / 255
+        origins = (0, black), (NEUTRAL_CHROMA, NEUTRAL_CHROMA)  # of full range, of limited
+        self._to_limited_tables, self._to_full_tables = [], []
+        for scale, (full, limited) in zip(scales, origins, strict=True):
+            self._to_limited_tables.append(_to_bytes(limited + (BYTES - full) * scale))
+            self._to_full_tables.append(_to_bytes(full + (BYTES - limited) / scale))
+
+    def measure_luma(self, frame: av.VideoFrame) -> float:
+        """See `FrameEnhancer`."""
+        black, white = self._levels
+        return (cv2.mean(yuv_planes(frame)[0])[0] - black) / (white - black)
+
+    def make_thumbnails(self, frame: av.VideoFrame) -> Images:
+        """See `FrameEnhancer`."""
+        (port,) = ENHANCE_PLANES.thumbnail_inputs
+        luma, *chroma = (
+            resize_area_fast(plane[..., np.newaxis], port.size) for plane in yuv_planes(frame)
+        )
+        planes = self._to_limited(luma, 0), *(self._to_limited(plane, 1) for plane in chroma)
+        return {port.name: np.dstack(planes)[np.newaxis]}
+
+    def prepare(self, item: FrameItem) -> None:
+        """See `FrameEnhancer`: nothing is converted."""
+
+    def enhance(self, engine: Engine, item: FrameItem) -> None:
+        """See `FrameEnhancer`."""
+        luma, *chroma = yuv_planes(item.frame)
+        inputs = {
+            "luma": self._pad(self._to_limited(luma, 0), 1),
+            "chroma": self._pad(self._to_limited(cv2.merge(chroma), 1), 2),
+            **item.thumbnails,
+        }
+        outputs = engine.engine(with_brightness(ENHANCE_PLANES, inputs, self._brightness_ev))
+        height, width = self._size
+        item.result = av.VideoFrame(width, height, item.frame.format.name)
+        item.result.pts, item.result.time_base = item.frame.pts, item.frame.time_base
+        item.result.duration = item.frame.duration
+        luma, *chroma = yuv_planes(item.result)
+        luma[...] = self._to_original(outputs["enhanced_luma"][0, :height, :width, 0], 0)
+        enhanced = outputs["enhanced_chroma"][0, : height // 2, : width // 2]
+        cv2.split(self._to_original(enhanced, 1), chroma)
+
+    def finish(self, item: FrameItem, stabilize_luma: LumaStabilizer | None) -> None:
+        """See `FrameEnhancer`."""
+        planes = yuv_planes(item.result)
+        if stabilize_luma:
+            factor = stabilize_luma(self.measure_luma(item.result), item.frame.time)
+            neutral = self._levels[0], NEUTRAL_CHROMA, NEUTRAL_CHROMA
+            for plane, level in zip(planes, neutral, strict=True):
+                cv2.addWeighted(plane, factor, plane, 0, level * (1 - factor), plane)
+        if item.blend_weight < 1:
+            weight = item.blend_weight
+            for plane, original in zip(planes, yuv_planes(item.frame), strict=True):
+                cv2.addWeighted(plane, weight, original, 1 - weight, 0, plane)
+
+    def recycle(self, item: FrameItem) -> None:
+        """See `FrameEnhancer`: the writer keeps the result as long as it needs it."""
+
+    def _pad(self, plane: np.ndarray, subsampling: int) -> np.ndarray:
+        """Return a plane as a batch, its borders repeated up to the size of the model."""
+        height, width = (side // subsampling for side in self._padded_size)
+        down, right = height - plane.shape[0], width - plane.shape[1]
+        if down or right:
+            plane = cv2.copyMakeBorder(plane, 0, down, 0, right, cv2.BORDER_REPLICATE)
+        return np.ascontiguousarray(plane).reshape(1, height, width, -1)
+
+    def _to_limited(self, plane: np.ndarray, is_chroma: int) -> np.ndarray:
+        """Return the bytes that the model takes for those of the video."""
+        return cv2.LUT(plane, self._to_limited_tables[is_chroma]) if self._is_full else plane
+
+    def _to_original(self, plane: np.ndarray, is_chroma: int) -> np.ndarray:
+        """Return the bytes of the video for those of the model."""
+        return cv2.LUT(plane, self._to_full_tables[is_chroma]) if self._is_full else plane
+
+
+def _compute_padded_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the smallest height and width of at least `size` that models of planes take."""
+    height, width = (-(-side // ENHANCE_PLANES.multiple_of) for side in size)
+    return height * ENHANCE_PLANES.multiple_of, width * ENHANCE_PLANES.multiple_of
+
+
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    return np.uint8(np.rint(values).clip(0, 255))
