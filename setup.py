@@ -23,6 +23,7 @@ EXTRAS = {
         "tensorflow-model-optimization>=0.8",
         "tf_keras>=2.19,<3",
     ],
+    "npu": ["ethos-u-vela>=5.0"],  # Arm's compiler, for `lowlight-tf verify`
     "augment": ["pyimgaug>=0.5"],  # the API of imgaug, for NumPy 2
     "notebooks": ["jupyterlab>=4"],
     "ray": ["ray>=2.50,<3"],  # processing on many processors or machines
@@ -34,6 +35,7 @@ EXTRAS["dev"] = [
     *EXTRAS["video"],
     *EXTRAS["raw"],
     *EXTRAS["ray"],
+    *EXTRAS["npu"],
     *EXTRAS["docs"],
     "imageio-ffmpeg>=0.6",  # FFmpeg's program: reference for times in videos
     "ipykernel>=6",

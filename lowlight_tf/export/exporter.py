@@ -12,6 +12,7 @@ from lowlight_tf import checks, legacy_names
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
+from lowlight_tf.contract import DEPLOYED
 from lowlight_tf.export.calibration_data import (
     batch_as_float32,
     calibration_images,
@@ -28,6 +29,7 @@ from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.golden import INPUTS_PREFIX, center_crop
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.tflite_graph.packed_ports import pack_ports
 from lowlight_tf.tflite_graph.resize_model import is_resizable
 
 OVERRIDABLE_TABLES = ("options", "preprocessing")
@@ -35,7 +37,7 @@ OVERRIDABLE_TABLES = ("options", "preprocessing")
 
 
 def load_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngine]:
-    """Return the recipe and the model of a run folder.
+    """Return the recipe and the model of a run folder, as it is deployed.
 
     Args:
         run: A folder that `lowlight-tf train` wrote.
@@ -79,6 +81,8 @@ def load_run(run: Path, settings: Sequence[str] = ()) -> tuple[Recipe, KerasEngi
         engine = KerasEngine.of(
             built, expected, name=engine.name, preprocessing=recipe.preprocessing
         )
+    if deployed := MODELS.find(recipe.model).deployed_contract:
+        engine = KerasEngine.of(engine.model.get_layer(DEPLOYED), deployed, name=engine.name)
     return recipe, engine
 
 
@@ -91,6 +95,7 @@ def export_run(
     name: str | None = None,
     calibration_folder: Path | None = None,
     golden: bool = False,
+    packed: bool = False,
     settings: Sequence[str] = (),
     report: Callable[[str], None] | None = None,
 ) -> list[Path]:
@@ -107,6 +112,8 @@ def export_run(
             run, or the sample photographs if those files are gone.
         golden: Write a golden pair next to each file, as .npz: an image and the file's output. The
             image is one of the sample photographs, never one of the run's.
+        packed: Write the files with ports that the host folds, see `tflite_graph.packed_ports`;
+            "_packed" is added to their names.
         settings: Changes to the recipe, see `load_run`.
         report: Called with one line for each calibration image that cannot be used; None raises.
 
@@ -130,7 +137,9 @@ def export_run(
         report=report,
     )
     samples = representative_dataset(images, contract, size)
-    parity_batches = [batch_as_float32(batch) for batch in parity_samples(images, contract, size)]
+    parity_batches = [
+        batch_as_float32(batch, contract) for batch in parity_samples(images, contract, size)
+    ]
     # The golden pair is distributed with the file: the license of a run's image may not allow that.
     (golden_inputs,) = (
         parity_samples(calibration_images(contract, max_images=1), contract, size)
@@ -143,6 +152,7 @@ def export_run(
     with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as folder:
         for quantization in quantize:
             stem = f"{name or recipe.model}_{size[0]}x{size[1]}_{quantization}"
+            stem += "_packed" if packed else ""
             path = convert(
                 engine.model,
                 contract,
@@ -157,13 +167,29 @@ def export_run(
             card.save(path.with_suffix(".json"))
             exported = LiteRTEngine(path)
             parity = parity_db(engine, exported, parity_batches)
-            dataclasses.replace(card, parity_db=parity).save(path.with_suffix(".json"))
             if golden:
                 save_golden(exported, golden_inputs, path.with_suffix(".npz"))
+            card = dataclasses.replace(card, parity_db=parity)
+            if packed:
+                card = _pack_file(path, card)
+            card.save(path.with_suffix(".json"))
             written.append(output / path.name)
         for path in Path(folder).iterdir():
             os.replace(path, output / path.name)
     return written
+
+
+def _pack_file(path: Path, card: ModelCard) -> ModelCard:
+    """Pack the ports of a file in place, and return its card."""
+    content, contract = pack_ports(path.read_bytes(), card.contract)
+    path.write_bytes(content)
+    return dataclasses.replace(
+        card,
+        contract=contract,
+        resizable=False,
+        sha256=sha256(path),
+        size_bytes=len(content),
+    )
 
 
 def build_card(

@@ -15,7 +15,6 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.runtime.tasks import task_of
 
@@ -99,16 +98,13 @@ def measure_here(
     task_of(contract).check_model(contract)
     size = size or (engine.card.height, engine.card.width)
     rng = np.random.default_rng(0)
-    frames = {
-        port.name: rng.integers(0, 256, port.shape(size), dtype=np.uint8)
-        for port in contract.image_inputs
+    images = {
+        port.name: rng.integers(0, 256, (1, *port.shape(size)), dtype=np.uint8)
+        for port in contract.inputs
     }
-    images = {name: frame[None] for name, frame in frames.items()}
-    images |= input_geometry.make_thumbnails(contract, *frames.values())
-    (output,) = contract.outputs
     large = tuple(contract.scale * side for side in size)
-    out = {output.name: np.empty((1, *output.shape(large)), np.uint8)}
-    frame = next(iter(frames.values()))
+    out = {port.name: np.empty((1, *port.shape(large)), np.uint8) for port in contract.outputs}
+    frame = next(iter(images.values()))
     copy = np.empty_like(frame)
 
     first = _time(lambda: engine(images, out=out))

@@ -7,6 +7,8 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.baseline_engine import BaselineEngine, RawBaselineEngine
 from lowlight_tf.runtime.engine import Engine
+from lowlight_tf.runtime.packed_engine import unpack_ports
+from lowlight_tf.runtime.rgb_engine import RgbEngine
 
 
 def load_baseline(name: str) -> BaselineEngine:
@@ -39,13 +41,17 @@ def load_model(model: str | Path, *, threads: int = 2) -> Engine:
     if path.suffix == ".tflite":
         if not path.is_file():
             raise UsageError(f"No file {path}. Pass a .tflite file that exists, with its card.")
-        return LiteRTEngine(path, threads=threads)
+        return _as_rgb(LiteRTEngine(path, threads=threads))
     if path.exists():
         raise UsageError(
             f"A model must be a shipped name, a .tflite file or a run folder. Received: {path}."
         )
     if str(model) in BASELINES:
         return load_baseline(str(model))
-    return LiteRTEngine(
-        pretrained.find_pretrained(str(model), also_known=BASELINES), threads=threads
-    )
+    path = pretrained.find_pretrained(str(model), also_known=BASELINES)
+    return _as_rgb(LiteRTEngine(path, threads=threads))
+
+
+def _as_rgb(engine: Engine) -> Engine:
+    """Return an engine from RGB to RGB also for a model of planes, packed or not."""
+    return RgbEngine(unpack_ports(engine)) if engine.contract.is_planar else engine

@@ -3,13 +3,15 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
 from lowlight_tf.fileio import atomic_write, sha256
 from lowlight_tf.model_card import ModelCard
-from lowlight_tf.tflite_graph.flatbuffer import read_model, write_model
+from lowlight_tf.tflite_graph.flatbuffer import operator_name, read_model, write_model
+from lowlight_tf.tflite_graph.packed_ports import pack_ports
 
 
 def resize_model_bytes(content: bytes, contract: Contract, size: tuple[int, int]) -> bytes:
@@ -29,6 +31,7 @@ def resize_model_bytes(content: bytes, contract: Contract, size: tuple[int, int]
         raise UsageError(
             f"`size` must be multiples of {step} above zero. Received: {size[0]}x{size[1]}."
         )
+    content = _scale_enlargements(content, contract, size)
     interpreter = Interpreter(
         model_content=content,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
@@ -57,6 +60,23 @@ def resize_model_bytes(content: bytes, contract: Contract, size: tuple[int, int]
     return write_model(model)
 
 
+def _scale_enlargements(content: bytes, contract: Contract, size: tuple[int, int]) -> bytes:
+    """Return a file whose enlarging operations, which state the size of their result, fit."""
+    model = read_model(content)
+    (graph,), (signature, *_) = model.subgraphs, model.signatureDefs
+    first = contract.image_inputs[0].name
+    (port,) = (each for each in signature.inputs if each.name.decode() == first)
+    old_size = graph.tensors[port.tensorIndex].shape[1:3]
+    is_changed = False
+    for operator in graph.operators:
+        if operator_name(model, operator) == "RESIZE_BILINEAR":
+            buffer = model.buffers[graph.tensors[operator.inputs[1]].buffer]
+            sides = np.frombuffer(bytes(buffer.data), np.int32)
+            buffer.data = np.int32(sides * size // old_size).view(np.uint8)
+            is_changed = True
+    return write_model(model) if is_changed else content
+
+
 def is_resizable(path: Path, contract: Contract) -> bool:
     """Return whether a .tflite file can be resized to every size that its contract allows."""
     step = contract.multiple_of
@@ -67,25 +87,32 @@ def is_resizable(path: Path, contract: Contract) -> bool:
     return True
 
 
-def resize_model(path: Path, size: tuple[int, int], output: Path) -> Path:
+def resize_model(path: Path, size: tuple[int, int], output: Path, *, packed: bool = False) -> Path:
     """Write a .tflite file and its card for another input size.
 
     Args:
         path: The file, with its card next to it.
         size: Height and width (pixels).
-        output: Folder for NAME_HEIGHTxWIDTH.tflite and .json; created if absent.
+        output: Folder for NAME_HEIGHTxWIDTH.tflite and .json, or NAME_HEIGHTxWIDTH_packed; created
+            if absent.
+        packed: Let the host fold images into channels, see `packed_ports`.
 
     Returns:
         Path of the new file.
 
     Raises:
-        UsageError: If the model is of a fixed size, or `size` is not a multiple of its step.
+        UsageError: If the model is of a fixed size, `size` is not a multiple of its step, or it has
+            no packed form.
     """
     card = ModelCard.load(path.with_suffix(".json"))
     if not card.resizable:
         raise _make_fixed_size_error(f"'resizable' is false in the card of {path}")
     content = resize_model_bytes(path.read_bytes(), card.contract, size)
     name = f"{card.name}_{size[0]}x{size[1]}"
+    if packed:
+        content, contract = pack_ports(content, card.contract)
+        name = f"{name}_packed"
+        card = dataclasses.replace(card, contract=contract, resizable=False)
     target = output / f"{name}.tflite"
     output.mkdir(parents=True, exist_ok=True)
     with atomic_write(target) as part:

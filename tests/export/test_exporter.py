@@ -186,8 +186,16 @@ def test_a_raw_model_becomes_files_of_any_size(developing_run, tmp_path):
                 (32, 48),
             )
             report = gpu_delegate.check_gpu_delegate(
-                path, batch if card.dtype == "uint8" else batch_as_float32(batch)
+                path, batch if card.dtype == "uint8" else batch_as_float32(batch, RAW_TO_RGB)
             )
         except gpu_delegate.VulkanUnavailableError:
             continue
         assert report.unsupported_ops == ()
+
+
+def test_a_model_without_a_packed_form_is_refused_and_leaves_nothing(untrained_run, tmp_path):
+    with pytest.raises(UsageError, match="no packed form: it has DEPTH_TO_SPACE inside"):
+        export_run(
+            untrained_run, size=SIZE, quantize=["float32"], output=tmp_path / "out", packed=True
+        )
+    assert not list((tmp_path / "out").iterdir())

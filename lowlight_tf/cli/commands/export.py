@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write an input image and its output next to each file, for `lowlight-tf verify`",
     )
     parser.add_argument(
+        "--packed",
+        action="store_true",
+        help="for neural processors: 4x4 blocks of pixels as channels of the ports, which the host "
+        "packs while it copies; without operations that fold or unfold them",
+    )
+    parser.add_argument(
         "--set",
         nargs="+",
         default=[],
@@ -73,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
             name=args.name,
             calibration_folder=args.calibration,
             golden=args.golden,
+            packed=args.packed,
             settings=args.set,
             report=problems.report,
         )

@@ -18,6 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HEIGHTxWIDTH",
         help="frame sizes (pixels), separated by spaces or commas",
     )
+    parser.add_argument(
+        "--packed",
+        action="store_true",
+        help="for neural processors: 4x4 blocks of pixels as channels of the ports, which the host "
+        "packs while it copies; without operations that fold or unfold them",
+    )
     parser.add_argument("--output", type=Path, default=Path("."), help="folder to write into")
 
 
@@ -32,6 +38,6 @@ def run(args: argparse.Namespace) -> int:
     if args.output.exists():
         checks.check_dir("output", args.output)
     for size in sizes:
-        written = resize_model(path, size, args.output)
+        written = resize_model(path, size, args.output, packed=args.packed)
         print(f"{written}: {written.stat().st_size / 1000:.0f} kB, {size[0]}x{size[1]}")
     return 0

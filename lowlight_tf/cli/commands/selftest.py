@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.runtime import pretrained
     from lowlight_tf.runtime.golden import MIN_GOLDEN_DB, golden_db
     from lowlight_tf.runtime.litert_engine import LiteRTEngine
+    from lowlight_tf.runtime.packed_engine import unpack_ports
 
     checks.check_min("threads", args.threads, 1)
     models = args.models or pretrained.list_pretrained()
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     failed = 0
     for model, path in zip(models, paths, strict=True):
         try:
-            engine = LiteRTEngine(path, threads=args.threads)
+            engine = unpack_ports(LiteRTEngine(path, threads=args.threads))
             psnr_db = golden_db(engine, path.with_suffix(".npz"))
             passed = psnr_db >= MIN_GOLDEN_DB
             result = (

@@ -1,4 +1,4 @@
-"""`lowlight-tf verify`: check .tflite files against card, golden pair, Keras and GPU delegate."""
+"""`lowlight-tf verify`: check .tflite files against card, golden pair, Keras, GPU and NPU."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 STATUS = {True: "ok    ", False: "FAILED", None: "open  "}
 
-HELP = "check .tflite files: card, golden output, parity with Keras, and the real GPU delegate"
+HELP = "check .tflite files: card, golden output, parity with Keras, real GPU delegate, NPUs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +63,9 @@ def check_file(
     from lowlight_tf.export import calibration_data, parity
     from lowlight_tf.runtime import golden
     from lowlight_tf.runtime.litert_engine import LiteRTEngine
+    from lowlight_tf.runtime.packed_engine import pack_images, unpack_ports
 
-    engine = LiteRTEngine(path)
+    engine = unpack_ports(LiteRTEngine(path))
     card = engine.card
     yield True, "card: checksum, ports and types agree with the file"
 
@@ -75,16 +76,16 @@ def check_file(
 
     run = run or next((p for p in path.resolve().parents[:2] if _is_run(p)), None)
     images = calibration_data.calibration_images(
-        card.contract, run=run, max_images=4, preprocessing=engine.preprocessing
+        engine.contract, run=run, max_images=4, preprocessing=engine.preprocessing
     )
-    batches = calibration_data.parity_samples(images, card.contract, (card.height, card.width))
+    batches = calibration_data.parity_samples(images, engine.contract, (card.height, card.width))
+    floats = [calibration_data.batch_as_float32(batch, engine.contract) for batch in batches]
     if run:
         from lowlight_tf.export.exporter import load_run
 
         options = [f"options.{key}={json.dumps(value)}" for key, value in card.options.items()]
         _, reference = load_run(run, options)  # the file's options may differ from the run's
         min_parity_db = parity.MIN_PARITY_DB[card.quantization]
-        floats = [calibration_data.batch_as_float32(batch) for batch in batches]
         parity_db = parity.parity_db(reference, engine, floats)
         yield (
             parity_db >= min_parity_db,
@@ -95,7 +96,10 @@ def check_file(
     if card.quantization == "int16x8":
         yield None, "GPU delegate: not run; it has no 16-bit integers. Use float16 or int8 on a GPU"
     else:
-        yield _check_delegate(path, batches[0], card.dtype, require_delegate)
+        inputs = batches[0] if card.dtype == "uint8" else floats[0]
+        yield _check_delegate(path, pack_images(inputs, card.contract), require_delegate)
+    if card.quantization == "int8":
+        yield from _check_npus(path, is_for_npus=card.contract != engine.contract)
 
 
 def _is_run(folder: Path) -> bool:
@@ -103,11 +107,10 @@ def _is_run(folder: Path) -> bool:
 
 
 def _check_delegate(
-    path: Path, batch: "Images", dtype: str, require_delegate: bool
+    path: Path, inputs: "Images", require_delegate: bool
 ) -> tuple[bool | None, str]:
-    from lowlight_tf.export import calibration_data, gpu_delegate
+    from lowlight_tf.export import gpu_delegate
 
-    inputs = batch if dtype == "uint8" else calibration_data.batch_as_float32(batch)
     try:
         report = gpu_delegate.check_gpu_delegate(path, inputs)
     except gpu_delegate.VulkanUnavailableError as error:
@@ -121,3 +124,26 @@ def _check_delegate(
         f"GPU delegate ({report.device}): supports every operation; differs from the CPU by at "
         f"most {report.max_difference:.1e}, {report.psnr_db:.1f} dB"
     )
+
+
+def _check_npus(path: Path, *, is_for_npus: bool) -> Iterator[tuple[bool | None, str]]:
+    """Check an int8 file for neural processors; to fall back fails those that are made for them."""
+    from lowlight_tf.export import npu
+
+    for processor in npu.ETHOS_U:
+        try:
+            report = npu.check_ethos_u(path, processor)
+        except npu.VelaUnavailableError as error:
+            yield None, f"Arm Ethos-U: not compiled. {error}"
+            break
+        except RuntimeError as error:
+            yield False if is_for_npus else None, f"Arm {processor}: {error}"
+            continue
+        passed = not report.fallback_ops or (False if is_for_npus else None)
+        lines = "\n           ".join((report.summary, *report.fallback_ops))
+        yield passed, f"Arm {processor}: {lines}"
+    fallbacks = npu.find_edge_tpu_fallbacks(path.read_bytes())
+    if fallbacks:
+        yield None, f"Edge TPU: falls back for {', '.join(fallbacks)}"
+    else:
+        yield True, "Edge TPU: has every operation"

@@ -22,6 +22,8 @@ def test_a_file_is_written_for_each_size(sizes, tmp_path, capsys):
         (["zero_dce", "--size=400"], "`size` must be HEIGHTxWIDTH"),
         (["zero_dce", "--size="], "`size` must name at least one"),
         (["none.tflite", "--size=8x8"], "nothing there"),
+        (["zero_dce", "--size=8x8", "--packed"], "no packed form: no port is folded"),
+        (["v2_nano", "--size=64x64", "--packed"], "it has DEPTH_TO_SPACE inside"),
     ],
 )
 def test_an_invalid_argument_is_an_error_in_one_line(words, message, tmp_path, capsys):

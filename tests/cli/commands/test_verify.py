@@ -1,15 +1,19 @@
 """`lowlight-tf verify`: every check of a file, and the right exit status."""
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.export import gpu_delegate
+from lowlight_tf.config import Recipe
+from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS
+from lowlight_tf.export import gpu_delegate, npu
 from lowlight_tf.export.exporter import export_run
 from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import ModelCard
+from lowlight_tf.models.dashcam_net_yuv import dashcam_net_yuv
 
 pytestmark = pytest.mark.slow
 
@@ -151,3 +155,40 @@ def test_a_missing_or_other_file_is_refused(name, untrained_run, capsys):
     error = capsys.readouterr().err
     assert "must be .tflite files that exist" in error
     assert error.count("\n") == 1
+
+
+def test_a_packed_file_is_exported_and_proven_for_neural_processors(
+    untrained_run, without_driver, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    shutil.copytree(untrained_run, run)
+    options = {"filters": 6, "blocks": 1, "deep_filters": 6, "deep_blocks": 1, "context": 4}
+    dashcam_net_yuv(**options).save(run / "model.keras")
+    ENHANCE_WITH_BRIGHTNESS.save(run / "contract.json")
+    recipe = Recipe(model="dashcam_net_yuv", options=options).dump()
+    (run / "recipe.toml").write_text(recipe, encoding="utf-8")
+    words = ["--size=32x48", "--quantize=int8", "--packed", "--golden"]
+    assert main(["export", str(run), *words]) == 0
+    capsys.readouterr()
+    status, output = verify(capsys, run / "export" / "dashcam_net_yuv_32x48_int8_packed.tflite")
+    assert status == 0
+    assert "ok     golden output: reproduced to 120.0 dB" in output
+    assert "ok     Keras: " in output
+    for processor in npu.ETHOS_U:
+        assert f"ok     Arm {processor}: every operation runs on it; Vela estimates" in output
+    assert "open   Edge TPU: falls back for ELU, LEAKY_RELU" in output
+
+
+def test_operations_that_fall_back_are_named(exported, without_driver, capsys):
+    status, output = verify(capsys, exported / "driving_unet_16x24_int8.tflite")
+    assert status == 0
+    assert "open   Arm ethos-u55-256: " in output
+    assert "operations fall back; Vela estimates" in output
+    assert "\n           SPACE_TO_DEPTH (" in output
+
+
+def test_without_vela_the_check_is_open(exported, without_driver, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ethosu", None)
+    status, output = verify(capsys, exported / "driving_unet_16x24_int8.tflite")
+    assert status == 0
+    assert "open   Arm Ethos-U: not compiled. Vela is not installed: pip install" in output
