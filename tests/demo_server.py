@@ -20,14 +20,15 @@ def download_litertjs():
 
 
 @contextlib.contextmanager
-def serve_demo(litertjs_files, *, selected="dashcam_net_nano"):
+def serve_demo(litertjs_files, *, selected="dashcam_net_nano", paths=()):
     """Serve the page with the shipped models; yield its address.
 
     Args:
         litertjs_files: As `litertjs.read_served_files` returns.
         selected: Name of the model that is selected first.
+        paths: Further .tflite files to serve.
     """
-    models = server.list_demo_models()
+    models = [*server.list_demo_models(), *map(server.DemoModel.load, paths)]
     with server.create_server(models, litertjs_files, selected=selected) as http_server:
         thread = threading.Thread(target=http_server.serve_forever)
         thread.start()

@@ -59,7 +59,10 @@ class DemoModel:
                 color image to one.
         """
         card = LiteRTEngine(path).card
-        input_checks.check_enhancement_model(card.contract)
+        if not card.contract.is_planar:
+            input_checks.check_enhancement_model(card.contract)
+        elif card.contract != card.contract.unpacked:
+            raise UsageError(f"{path} is for neural processors. Pass the file without `--packed`.")
         return cls(path, card)
 
     @property
@@ -79,6 +82,7 @@ class DemoModel:
             "size": self.size,
             "multiple_of": card.contract.multiple_of,
             "is_integer": card.dtype == "uint8",
+            "is_planar": card.contract.is_planar,
             **self._ports(),
         }
 
@@ -105,6 +109,7 @@ class DemoModel:
                 "name": port.name,
                 "size": port.size,
                 "is_control": port in contract.controls,
+                "levels": port.levels,
                 "scale": float(scale),
                 "zero_point": int(zero_point),
             }

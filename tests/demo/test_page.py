@@ -264,7 +264,7 @@ def test_the_brightness_is_set_by_a_slider_that_only_models_with_the_control_hav
 
 def test_thumbnails_equal_those_of_python(visit):
     page = visit()
-    for size in (1, 1), (90, 250), (200, 100), (128, 192), (301, 507), (520, 800):
+    for size in (1, 1), (90, 250), (200, 100), (128, 192), (301, 507), (520, 800), (1031, 1541):
         image = make_dark_image(*size)
         expected = input_geometry.make_thumbnails(ENHANCE_WITH_THUMBNAIL, image)["thumbnail"][0]
         actual = page.evaluate(

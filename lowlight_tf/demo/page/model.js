@@ -2,8 +2,10 @@
 
 import {getWebGpuDevice, loadAndCompile, loadLiteRt, supportsFeature, Tensor} from '@litertjs/core';
 import {
-  makeBrightness, makeThumbnail, needsTranspose, padToSize, toRgba, toTensorValues, transpose,
+  makeBrightness, makeThumbnail, needsTranspose, padToSize, toBytes, toRgba, toTensorValues,
+  transpose,
 } from './input_geometry.js';
+import {makePlanesThumbnail, padPlanes, toPlanes, toVideoFrame} from './planes.js';
 
 /** Load LiteRT.js; return whether there is WebGPU. WebAssembly is always there. */
 export async function loadRuntime() {
@@ -33,45 +35,67 @@ async function compileModel(model, height, width, accelerator) {
 }
 
 /**
- * Enhance an RGB image; a model with a brightness control is set to `brightness` (EV).
+ * Enhance an RGB image, or the planes of a video frame with a model of planes.
  *
- * Returns the canvas pixels of the result, the milliseconds of inference, whether this was the
- * first run at this size (which takes longer), and the accelerator: integer models, and models
- * that WebGPU does not support completely, run on WebAssembly.
+ * A model with a brightness control is set to `brightness` (EV). Returns the result, which a canvas
+ * can draw, the milliseconds of inference, whether this was the first run at this size (which takes
+ * longer), and the accelerator: integer models, and models that WebGPU does not support
+ * completely, run on WebAssembly.
  */
 export async function enhance(model, image, accelerator, brightness) {
-  const step = model.multiple_of;
-  const [height, width] = model.size ??
-      [image.height, image.width].map((side) => Math.ceil(side / step) * step);
+  const step = model.multiple_of, {height: rows, width: columns} = image.luma ?? image;
+  const [height, width] =
+      model.size ?? [rows, columns].map((side) => Math.ceil(side / step) * step);
   const runner = await compileModel(
       model, height, width, model.is_integer ? 'wasm' : accelerator);
+  const size = [height, width];
+  const enhanceImage = model.is_planar ? enhancePlanes : enhanceRgb;
+  const outcome = await enhanceImage(runner, model, image, size, brightness);
+  const {isFirstRun} = compiled;
+  compiled.isFirstRun = false;
+  return {...outcome, isFirstRun, usedAccelerator: runner.options.accelerator};
+}
+
+/** Run a model from RGB to RGB; return canvas pixels and the milliseconds. */
+async function enhanceRgb(runner, model, image, [height, width], brightness) {
   const transposes = needsTranspose(model.size, image);
   const oriented = transposes ? transpose(image) : image;
+  const makeInput = (port) =>
+      port.size ? makeThumbnail(image, ...port.size) : padToSize(oriented, height, width);
+  const {values, milliseconds} = await run(runner, model, makeInput, brightness);
+  const [port] = model.outputs;
+  const result = toRgba(
+      values[port.name], width, oriented.height, oriented.width, port, model.is_integer);
+  const pixels = transposes ? transpose(result) : result;
+  return {result: new ImageData(pixels.data, pixels.width, pixels.height), milliseconds};
+}
+
+/** Run a model of planes on planes or an RGB image; return a VideoFrame and the milliseconds. */
+async function enhancePlanes(runner, model, image, size, brightness) {
+  const planes = image.luma ? image : toPlanes(image);
+  const padded = image.luma ? padPlanes(image, ...size) : toPlanes(padToSize(image, ...size));
+  const makeInput = (port) =>
+      port.size ? makePlanesThumbnail(planes, ...port.size) : padded[port.name];
+  const {values, milliseconds} = await run(runner, model, makeInput, brightness);
+  const outputs = model.outputs.map(
+      (port) => toBytes(values[port.name], port, model.is_integer));
+  return {result: toVideoFrame(...outputs, size, planes), milliseconds};
+}
+
+/** Run a model on the images that `makeInput` returns for its ports; return values by port name. */
+async function run(runner, model, makeInput, brightness) {
   const tensors = {};
   for (const port of model.inputs) {
-    const input = port.is_control
-      ? makeBrightness(brightness)
-      : port.size
-        ? makeThumbnail(image, ...port.size)
-        : padToSize(oriented, height, width);
+    const input = port.is_control ? makeBrightness(brightness) : makeInput(port);
     const channels = input.data.length / (input.height * input.width);
     tensors[port.name] = new Tensor(
         toTensorValues(input, port, model.is_integer), [1, input.height, input.width, channels]);
   }
-  const [port] = model.outputs;
   const start = performance.now();
   const outputs = await runner.run(tensors);
-  const values = await outputs[port.name].data();
+  const values = {};
+  for (const port of model.outputs) values[port.name] = await outputs[port.name].data();
   const milliseconds = performance.now() - start;
   for (const tensor of [...Object.values(tensors), ...Object.values(outputs)]) tensor.delete();
-  const {isFirstRun} = compiled;
-  compiled.isFirstRun = false;
-  const result = toRgba(values, width, oriented.height, oriented.width, port, model.is_integer);
-  const pixels = transposes ? transpose(result) : result;
-  return {
-    pixels: new ImageData(pixels.data, pixels.width, pixels.height),
-    milliseconds,
-    isFirstRun,
-    usedAccelerator: runner.options.accelerator,
-  };
+  return {values, milliseconds};
 }

@@ -1,6 +1,7 @@
 // The user interface: selects model and image, runs the model, shows and saves the result.
 
 import {toRgb} from './input_geometry.js';
+import {readPlanes} from './planes.js';
 
 const ACCELERATOR_NAMES = {webgpu: 'WebGPU', wasm: 'WebAssembly'};
 const element = (id) => document.getElementById(id);
@@ -88,11 +89,14 @@ async function run(model, backend) {
   [before.height, before.width] = size;
   beforeContext.imageSmoothingQuality = 'high';
   beforeContext.drawImage(source, 0, 0, size[1], size[0]);
-  const image = toRgb(beforeContext.getImageData(0, 0, size[1], size[0]));
-  const {pixels, milliseconds, isFirstRun, usedAccelerator} =
+  const isDownscaled = size[0] < height || size[1] < width;
+  const image = (model.is_planar && !isDownscaled && await readSourcePlanes()) ||
+      toRgb(beforeContext.getImageData(0, 0, size[1], size[0]));
+  const {result, milliseconds, isFirstRun, usedAccelerator} =
       await inference.enhance(model, image, backend, Number(element('brightness').value));
   [after.height, after.width] = size;
-  afterContext.putImageData(pixels, 0, 0);
+  drawResult(result);
+  document.body.dataset.input = image.luma ? 'planes' : 'rgb';
   element('figure').hidden = false;
   element('save').disabled = false;
   const total = performance.now() - start;
@@ -101,7 +105,6 @@ async function run(model, backend) {
       `${milliseconds.toFixed(1)} ms inference${isFirstRun ? ' (first run)' : ''}, ` +
       `${total.toFixed(1)} ms in total, ${size[1]}x${size[0]} pixels`;
   if (isFirstRun && milliseconds < 1000) needsRun = true;  // a first run is not representative
-  const isDownscaled = size[0] < height || size[1] < width;
   report([
     isDownscaled && `The image of ${width}x${height} was downscaled to ${size[1]}x${size[0]}, ` +
         'the maximum here. `lowlight-tf enhance` takes any size.',
@@ -111,9 +114,33 @@ async function run(model, backend) {
   ].filter(Boolean).join(' '));
 }
 
-/** Enhance an image file. */
+/** Return the planes of the current frame of camera or video, or null. */
+async function readSourcePlanes() {
+  if (source !== element('video') || !self.VideoFrame) return null;
+  const frame = new VideoFrame(source);
+  try {
+    return await readPlanes(frame);
+  } finally {
+    frame.close();
+  }
+}
+
+function drawResult(result) {
+  if (result instanceof ImageData) {
+    afterContext.putImageData(result, 0, 0);
+  } else {
+    afterContext.drawImage(result, 0, 0);
+    result.close();
+  }
+}
+
+/** Enhance an image or video file. */
 async function openFile(file) {
   document.body.dataset.state = 'reading';
+  if (file.type.startsWith('video/')) {
+    await playFile(file);
+    return;
+  }
   try {
     const bitmap = await createImageBitmap(file, {premultiplyAlpha: 'none'});
     stopCamera();
@@ -128,9 +155,44 @@ async function openFile(file) {
   update();
 }
 
+/** Play a video file in a loop and enhance its frames. */
+async function playFile(file) {
+  const video = element('video');
+  stopCamera();
+  video.src = URL.createObjectURL(file);
+  video.loop = true;
+  try {
+    await video.play();
+  } catch {
+    stopCamera();
+    report(`${file.name} is not a video that this browser can play. Choose an MP4 or WebM file.`);
+    document.body.dataset.state = 'failed';
+    return;
+  }
+  imageName = file.name.replace(/\.[^.]*$/, '') || 'video';
+  await enhanceVideo();
+}
+
+/** Enhance the frames of the <video> until something else is enhanced. */
+async function enhanceVideo() {
+  const video = element('video'), content = video.currentSrc || video.srcObject;
+  source = video;
+  while (source === video && (video.currentSrc || video.srcObject) === content) {
+    await update();
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+  }
+}
+
+/** Stop the camera or the video file. */
 function stopCamera() {
-  element('video').srcObject?.getTracks().forEach((track) => track.stop());
-  element('video').srcObject = null;
+  const video = element('video');
+  video.srcObject?.getTracks().forEach((track) => track.stop());
+  video.srcObject = null;
+  if (video.src) {
+    URL.revokeObjectURL(video.src);
+    video.removeAttribute('src');
+    video.load();
+  }
   element('camera').textContent = 'Use the camera';
 }
 
@@ -153,11 +215,8 @@ async function toggleCamera() {
     return;
   }
   element('camera').textContent = 'Stop the camera';
-  [source, imageName] = [video, 'camera'];
-  while (video.srcObject && source === video) {
-    await update();
-    await new Promise((resolve) => requestAnimationFrame(resolve));
-  }
+  imageName = 'camera';
+  await enhanceVideo();
 }
 
 function saveResult() {
