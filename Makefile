@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test docs venv lint clean
+.PHONY: demo test aarch64 docs venv lint clean
 
 demo: venv
 	rm -rf demo && mkdir demo
@@ -21,6 +21,9 @@ demo: venv
 
 test: venv
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+aarch64: venv  # the pretrained models on the wheels of Arm, emulated
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/aarch64.sh
 
 docs: venv
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
