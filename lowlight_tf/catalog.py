@@ -106,8 +106,8 @@ LOSSES = Registry(
     "loss",
     aliases=legacy_names.LOSSES,
     charbonnier=Loss("lowlight_tf.losses.fidelity:charbonnier", ("target", "enhanced")),
-    matched_charbonnier=Loss(
-        "lowlight_tf.losses.fidelity:matched_charbonnier", ("target", "enhanced")
+    gt_mean_charbonnier=Loss(
+        "lowlight_tf.losses.fidelity:gt_mean_charbonnier", ("target", "enhanced")
     ),
     distillation=Loss("lowlight_tf.losses.fidelity:charbonnier", ("teacher_output", "enhanced")),
     l1=Loss("lowlight_tf.losses.fidelity:l1", ("target", "enhanced")),

@@ -62,7 +62,7 @@ def charbonnier(
     return ops.mean(ops.sqrt(ops.square(target - enhanced) + epsilon**2), axis=(1, 2, 3))
 
 
-def matched_charbonnier(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+def gt_mean_charbonnier(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
     """Charbonnier loss after the mean of the enhanced image is scaled to that of the target.
 
     How bright a photographer wants an image cannot be known from its dark input. This loss forgives
@@ -76,7 +76,12 @@ def matched_charbonnier(target: KerasTensor, enhanced: KerasTensor) -> KerasTens
         (B,); lower is better, 0.001 for images that differ by a factor of at most 4 only.
 
     Reference:
-        Ours.
+        Liao et al., "GT-Mean Loss: A Simple Yet Effective Solution for Brightness Mismatch in
+        Low-Light Image Enhancement", ICCV 2025.
+
+    Differences from the paper:
+        This is its second term; its weight beside `charbonnier` is fixed in the recipe, not
+        computed for each image. The factor is at most 4.
     """
     means = [ops.mean(image, axis=(1, 2, 3), keepdims=True) for image in (target, enhanced)]
     factor = ops.clip(means[0] / ops.maximum(means[1], MIN_MEAN), 1 / MAX_FACTOR, MAX_FACTOR)
