@@ -77,7 +77,7 @@ def gt_mean_charbonnier(target: KerasTensor, enhanced: KerasTensor) -> KerasTens
 
     Reference:
         Liao et al., "GT-Mean Loss: A Simple Yet Effective Solution for Brightness Mismatch in
-        Low-Light Image Enhancement", ICCV 2025.
+        Low-Light Image Enhancement", 2025, arXiv:2507.20148.
 
     Differences from the paper:
         This is its second term; its weight beside `charbonnier` is fixed in the recipe, not
