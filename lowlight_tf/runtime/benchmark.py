@@ -95,7 +95,8 @@ def measure_here(
     engine = LiteRTEngine(path, threads=threads)
     load = time.perf_counter() - begun
     contract = engine.contract
-    task_of(contract).check_model(contract)
+    if not contract.is_planar:  # whose ports are timed as they are, packed or not
+        task_of(contract).check_model(contract)
     size = size or (engine.card.height, engine.card.width)
     rng = np.random.default_rng(0)
     images = {

@@ -14,6 +14,7 @@ from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.models.can24 import can24
 from lowlight_tf.models.dashcam_net_yuv import dashcam_net_yuv
+from lowlight_tf.runtime import benchmark
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.runtime.packed_engine import PackedEngine
 from lowlight_tf.tflite_graph.flatbuffer import operator_name, read_model
@@ -54,6 +55,7 @@ def test_packed_files_give_the_same_results_bit_for_bit(quantization, tmp_path, 
     assert (chroma.block, chroma.shape((48, 64))) == (2, (12, 16, 8))
     assert {port.block for port in others} == {1}
     assert packed.contract.unpacked == ENHANCE_PLANES
+    assert benchmark.measure_here(target, threads=1, runs=1).p50_ms > 0
     images = {
         port.name: rng.integers(0, 256, (1, *port.shape((48, 64))), np.uint8)
         for port in ENHANCE_PLANES.inputs
