@@ -2,8 +2,8 @@
 
 MODEL are .tflite files. The lower bound is a file that only multiplies a frame, uint8 in and out,
 written here with TensorFlow. All run in turn, in one process. `bare` is the interpreter alone, with
-XNNPACK, its input written once; `engine` is what a camera calls, for files with a card: one uint8
-frame in, another out.
+XNNPACK, its input written once; `engine` is what a camera calls, for files with a card: a uint8
+frame in, RGB or planes, another out.
 """
 
 import argparse
@@ -17,7 +17,6 @@ from ai_edge_litert.interpreter import Interpreter
 from side_by_side import side_by_side
 
 from lowlight_tf.cli.options import image_size
-from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 REPEATS = 8  # frames of each in one round
@@ -88,16 +87,15 @@ def bare_interpreter(path: Path, threads: int) -> Callable[[], object]:
 
 
 def engine_call(path: Path, threads: int) -> Callable[[], object]:
-    """Return a function that runs an engine on a random uint8 frame."""
+    """Return a function that runs an engine on random uint8 images, RGB or planes."""
     engine = LiteRTEngine(path, threads=threads)
-    shape = (engine.card.height, engine.card.width, 3)
-    frame = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    (image_input,), (output,) = engine.contract.image_inputs, engine.contract.outputs
+    contract, size = engine.contract, (engine.card.height, engine.card.width)
+    rng = np.random.default_rng(0)
     images = {
-        image_input.name: frame[None],
-        **input_geometry.make_thumbnails(engine.contract, frame),
+        port.name: rng.integers(0, 256, (1, *port.shape(size)), np.uint8)
+        for port in contract.inputs
     }
-    out = {output.name: np.empty_like(images[image_input.name])}
+    out = {port.name: np.empty((1, *port.shape(size)), np.uint8) for port in contract.outputs}
     return lambda: engine(images, out=out)
 
 
