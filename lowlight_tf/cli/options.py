@@ -118,3 +118,13 @@ def command_line(
         values = [] if value is True else value if isinstance(value, list) else [value]
         words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return shlex.join(words)
+
+
+def add_packed_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--packed`, which `export` and `resize` have."""
+    parser.add_argument(
+        "--packed",
+        action="store_true",
+        help="for neural processors: 4x4 blocks of pixels as channels of the ports, which the host "
+        "packs while it copies; without operations that fold or unfold them",
+    )

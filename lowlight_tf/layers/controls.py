@@ -56,3 +56,10 @@ class BrightnessStart(keras.initializers.Initializer):
         kernel = np.zeros(shape, np.float32)
         kernel[:, :, -2:, 0] = 1, -1
         return ops.convert_to_tensor(kernel, dtype)
+
+
+def apply_constraints(model: keras.Model) -> None:
+    """Constrain the weights of a new model: Keras does after each step, averages start before."""
+    for weight in model.trainable_variables:
+        if weight.constraint:
+            weight.assign(weight.constraint(weight))

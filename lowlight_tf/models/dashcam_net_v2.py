@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS
-from lowlight_tf.layers.controls import SignConstraint
+from lowlight_tf.layers.controls import SignConstraint, apply_constraints
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.models._curve_head import falling_curve, predict_curve
 from lowlight_tf.models._dashcam_trunk import DashcamTrunk
@@ -93,7 +93,5 @@ def dashcam_net_v2(
         {ENHANCE_WITH_BRIGHTNESS.outputs[0].name: enhanced},
         name=name,
     )
-    for weight in model.trainable_variables:
-        if weight.constraint:  # Keras constrains after each step only; averages start before
-            weight.assign(weight.constraint(weight))
+    apply_constraints(model)
     return model

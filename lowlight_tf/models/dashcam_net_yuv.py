@@ -5,7 +5,7 @@ from keras import layers
 
 from lowlight_tf.contract import DEPLOYED, ENHANCE_PLANES, ENHANCE_WITH_BRIGHTNESS
 from lowlight_tf.layers.clip import UnitClip
-from lowlight_tf.layers.controls import SignConstraint
+from lowlight_tf.layers.controls import SignConstraint, apply_constraints
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.layers.yuv import GRAY, PlanesToRgb, RgbToPlanes
 from lowlight_tf.models._curve_head import falling_curve, predict_chroma, predict_curve
@@ -99,9 +99,7 @@ def dashcam_net_yuv(
     )
     names = (port.name for port in ENHANCE_PLANES.outputs)
     deployed = keras.Model(inputs, dict(zip(names, outputs, strict=True)), name=DEPLOYED)
-    for weight in deployed.trainable_variables:
-        if weight.constraint:  # Keras constrains after each step only; averages start before
-            weight.assign(weight.constraint(weight))
+    apply_constraints(deployed)
     return _convert_ports(deployed, name)
 
 

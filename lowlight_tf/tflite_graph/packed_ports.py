@@ -15,10 +15,6 @@ PASSED_OPS = ("QUANTIZE", "DEQUANTIZE")
 """Operations between a port and its fold that work value by value."""
 
 
-FOLDING_OPS = ("SPACE_TO_DEPTH", "DEPTH_TO_SPACE")
-"""Operations that no neural processor has."""
-
-
 def pack_ports(content: bytes, contract: Contract) -> tuple[bytes, Contract]:
     """Return a file without the operations that fold its inputs and unfold its outputs.
 

@@ -17,7 +17,7 @@ SIZE = (34, 50)
 
 
 class PlaneEngine(Engine):
-    """Adds to luma what it is told to, and notes what it was given."""
+    """Adds a number to luma, and keeps the inputs of its calls."""
 
     name, contract = "planes", ENHANCE_PLANES
 

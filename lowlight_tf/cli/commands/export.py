@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from lowlight_tf.cli.console import Problems
-from lowlight_tf.cli.options import image_sizes, split_names
+from lowlight_tf.cli.options import add_packed_argument, image_sizes, split_names
 
 HELP = "write a trained run as .tflite files for devices, each compared with its Keras model"
 
@@ -42,12 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write an input image and its output next to each file, for `lowlight-tf verify`",
     )
-    parser.add_argument(
-        "--packed",
-        action="store_true",
-        help="for neural processors: 4x4 blocks of pixels as channels of the ports, which the host "
-        "packs while it copies; without operations that fold or unfold them",
-    )
+    add_packed_argument(parser)
     parser.add_argument(
         "--set",
         nargs="+",

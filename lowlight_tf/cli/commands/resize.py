@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from lowlight_tf.cli.options import add_packed_argument
+
 HELP = "write a model for another frame size, for a GPU or NPU that needs a fixed size"
 
 
@@ -18,12 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HEIGHTxWIDTH",
         help="frame sizes (pixels), separated by spaces or commas",
     )
-    parser.add_argument(
-        "--packed",
-        action="store_true",
-        help="for neural processors: 4x4 blocks of pixels as channels of the ports, which the host "
-        "packs while it copies; without operations that fold or unfold them",
-    )
+    add_packed_argument(parser)
     parser.add_argument("--output", type=Path, default=Path("."), help="folder to write into")
 
 
