@@ -213,3 +213,20 @@ def test_one_unusual_image_does_not_enlarge_the_scales(model, tmp_path, rng):
     assert activations
     for name in activations:
         assert with_unusual[name] < 1.25 * without[name]
+
+
+@pytest.mark.slow
+def test_a_value_that_is_overwritten_in_place_keeps_its_own_scale(tmp_path, rng):
+    low = keras.Input((None, None, 1), name="low")
+    strength = keras.layers.Conv2D(1, 1, activation="sigmoid", kernel_initializer="zeros")(low)
+    change = keras.layers.Multiply(name="change")([strength, -0.5 * low])
+    lifted = keras.layers.Subtract()([low, change])
+    model = keras.Model({"low": low}, {"enhanced": keras.layers.Conv2D(1, 1)(lifted)})
+    contract = Contract((Port("low", 1),), (Port("enhanced", 1),))
+    path = convert(
+        model, contract, tmp_path / "n.tflite", size=(64, 64), quantization="int8",
+        samples=[{"low": rng.random((1, 64, 64, 1), dtype=np.float32)}],
+    )  # fmt: skip
+    tensors = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0).subgraphs[0].tensors
+    (change,) = (tensor for tensor in tensors if b"change" in tensor.name)
+    assert change.quantization.scale[0] == pytest.approx(0.25 / 255, rel=0.02)  # of [-0.25, 0]

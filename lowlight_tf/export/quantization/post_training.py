@@ -90,7 +90,7 @@ def quantize_model(
     if not NORMALIZATION_OPS & {code for _, code in _iter_operators(graph)}:
         quantized = mlir_quantize(
             set_port_ranges(
-                set_clamp_ranges(_clip_calibration_ranges(calibrated, samples, set())),
+                set_clamp_ranges(_clip_calibration_ranges(calibrated, samples)),
                 port_ranges,
             ),
             input_data_type=tf.uint8,
@@ -100,7 +100,7 @@ def quantize_model(
     else:
         float_ops = _quantization_sensitive_ops(calibrated)
         quantized = mlir_quantize(
-            _clip_calibration_ranges(calibrated, samples, float_ops),
+            _clip_calibration_ranges(calibrated, samples, FLOAT_FALLBACK_OPS, float_ops),
             input_data_type=tf.uint8,
             output_data_type=tf.uint8,
             denylisted_ops=FLOAT_FALLBACK_OPS,
@@ -155,11 +155,27 @@ def _quantization_sensitive_ops(calibrated: bytes) -> set[str]:
 
 
 def _clip_calibration_ranges(
-    calibrated: bytes, samples: Sequence[Sample], float_ops: set[str]
+    calibrated: bytes,
+    samples: Sequence[Sample],
+    float_codes: Collection[str] = (),
+    float_ops: Collection[str] = (),
 ) -> bytes:
-    """Return the calibrated file with `RangeObserver` ranges for the tensors that become int8."""
+    """Return the calibrated file with `RangeObserver` ranges for the tensors that become int8.
+
+    Ranges of elementwise operations cannot be left as the converter found them: its calibration
+    computes such operations in place and then reads the values of a later tensor.
+
+    Args:
+        calibrated: A .tflite file with the calibrated ranges of its tensors, not yet quantized.
+        samples: Samples to observe.
+        float_codes: Operations of which all stay in float.
+        float_ops: Names of outputs whose operation stays in float.
+    """
     model = read_model(calibrated)
-    activations = {tensor.name.decode(): tensor for tensor in _int8_activations(model, float_ops)}
+    activations = {
+        tensor.name.decode(): tensor
+        for tensor in _int8_activations(model, float_codes, float_ops)
+    }
     interpreter = Interpreter(
         model_content=calibrated,
         experimental_preserve_all_tensors=True,
@@ -182,13 +198,15 @@ def _clip_calibration_ranges(
     return write_model(model)
 
 
-def _int8_activations(model: "ModelT", float_ops: set[str]) -> Iterator["TensorT"]:
+def _int8_activations(
+    model: "ModelT", float_codes: Collection[str], float_ops: Collection[str]
+) -> Iterator["TensorT"]:
     """Yield the activations that become int8, except those within [0, 1], which 8 bits hold."""
     tensors = model.subgraphs[0].tensors
     indices = set()
     for operator, code in _iter_operators(model):
         output_name = tensors[operator.outputs[0]].name.decode()
-        if code not in FLOAT_FALLBACK_OPS and output_name not in float_ops:
+        if code not in float_codes and output_name not in float_ops:
             indices.update((*operator.inputs, *operator.outputs))
     for index in sorted(indices - {-1}):
         params = tensors[index].quantization
