@@ -34,6 +34,8 @@ class PipelineConfig:
             fraction of each side, flipped at random; 0 gives it the full image.
         blur_prob: Fraction of the inputs that are blurred by a Gaussian.
         blur_sigma: Range of its standard deviation (pixels).
+        black_level_max: Largest level to which the black of the input is raised, in every other
+            sample; in [0, 1] units.
         noise_sigma_max: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
         random_brightness_prob: Fraction of the samples with a random setting of the brightness
             control and a target to match, for models that have one.
@@ -64,6 +66,7 @@ class PipelineConfig:
     thumbnail_crop_min: float = 0.0
     blur_prob: float = 0.0
     blur_sigma: tuple[float, float] = (0.0, 0.5)
+    black_level_max: float = 0.0
     noise_sigma_max: float = 0.0
     random_brightness_prob: float = 0.0
     synthesize_night: bool = False

@@ -146,6 +146,16 @@ def random_gaussian_blur(
     return tf.cond(_bernoulli(prob, seed), blur, lambda: image)
 
 
+def random_black_level(image: tf.Tensor, max_level: float, seed: tf.Tensor) -> tf.Tensor:
+    """Raise the black of every other image to a random level, at most `max_level`; keep white.
+
+    Cameras add an offset, and light is scattered in lenses and windshields: the black of a night
+    drive may be 3 of 255 everywhere. A model learns that such a level alone shows nothing.
+    """
+    level = tf.maximum(tf.random.stateless_uniform([], seed, -max_level, max_level), 0)
+    return level + (1 - level) * image
+
+
 def add_gaussian_noise(image: tf.Tensor, max_sigma: float, seed: tf.Tensor) -> tf.Tensor:
     """Add Gaussian noise with a random sigma, at most `max_sigma` (white is 1); clip to [0, 1]."""
     sigma = tf.random.stateless_uniform([], seed, 0, max_sigma)

@@ -129,6 +129,12 @@ def pair_dataset(
         ):
             if amount:
                 inputs = {name: operation(one, amount, seed) for name, one in inputs.items()}
+        if options.black_level_max:
+            seed = tf.random.fold_in(seeds["noise"], 9)  # as below
+            inputs = {
+                name: augmentations.random_black_level(one, options.black_level_max, seed)
+                for name, one in inputs.items()
+            }
         image = inputs[port.name]
         if options.blur_prob:
             image = augmentations.random_gaussian_blur(

@@ -85,6 +85,16 @@ def test_noise_has_at_most_the_maximum_sigma():
     assert max(sigmas) > 0.05
 
 
+def test_black_is_raised_in_half_of_the_images_and_white_is_kept():
+    ramp = np.linspace(0, 1, 5, dtype=np.float32).reshape(1, 5, 1)
+    raised = [augmentations.random_black_level(ramp, 0.1, seed).numpy().ravel() for seed in SEEDS]
+    levels = np.array([values[0] for values in raised])
+    assert (levels == 0).sum() in range(3, 10)
+    assert 0.03 < levels.max() <= 0.1
+    for values, level in zip(raised, levels, strict=True):
+        np.testing.assert_allclose(values, np.linspace(level, 1, 5), rtol=1e-5)
+
+
 def test_a_thumbnail_crop_is_a_part_flipped_or_not():
     rows = np.linspace(0, 1, 64, dtype=np.float32)[:, None, None].repeat(96, 1).repeat(3, 2)
     crops = [

@@ -193,6 +193,36 @@ def test_blended_inputs_and_thumbnails_are_between_input_and_target(pairs, recip
     assert 0 < min(weights) < max(weights) < 1
 
 
+def test_an_input_and_its_thumbnail_have_one_black_level(pairs, recipe):
+    contract = Contract((Port("low", 3), Port("thumbnail", 3, size=(4, 6))), (Port("enhanced", 3),))
+    plain = recipe.replace(
+        [
+            "pipeline.crop_size=0",
+            "pipeline.batch_size=1",
+            "pipeline.random_exposure_ev=0.0",
+            "pipeline.blur_prob=0.0",
+            "pipeline.noise_sigma_max=0.0",
+        ]
+    )
+    raised = plain.replace(["pipeline.black_level_max=0.5"])
+    levels = []
+    for (inputs, target), (changed, same) in zip(
+        pair_dataset(pairs, plain, contract).take(8),
+        pair_dataset(pairs, raised, contract).take(8),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(target["target"], same["target"])
+        level = float(
+            (changed["low"] - inputs["low"])[0, 0, 0, 0] / (1 - inputs["low"][0, 0, 0, 0])
+        )
+        for port in ("low", "thumbnail"):
+            expected = inputs[port] + level * (1 - inputs[port])
+            np.testing.assert_allclose(changed[port], expected, atol=1e-5)
+        levels.append(level)
+    assert min(levels) == 0
+    assert max(levels) > 0.05
+
+
 def test_normalized_targets_have_one_brightness(pairs, recipe):
     normalized = recipe.replace(
         [
