@@ -17,7 +17,7 @@ from lowlight_tf.runtime.rgb_engine import RgbEngine
 from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.frame_queue import FrameItem
 from lowlight_tf.video.reader import VideoReader
-from lowlight_tf.video.temporal_smoothing import LumaStabilizer, mean_luma
+from lowlight_tf.video.temporal_smoothing import MEASURED_ROWS, LumaStabilizer, mean_luma
 
 LUMA_PROBE_SIZE = (64, 96)
 """Smallest height and width at which the mean luma of a frame is measured (pixels)."""
@@ -131,7 +131,8 @@ class RgbFrameEnhancer(FrameEnhancer):
         image = item.image
         if stabilize_luma:
             factor = stabilize_luma(mean_luma(image), item.frame.time)
-            cv2.convertScaleAbs(image, image, factor)
+            if factor != 1:
+                cv2.convertScaleAbs(image, image, factor)
         if item.original is not None:
             weight = item.blend_weight
             cv2.addWeighted(image, weight, item.original, 1 - weight, 0, image)
@@ -165,7 +166,7 @@ class PlaneEnhancer(FrameEnhancer):
     def measure_luma(self, frame: av.VideoFrame) -> float:
         """See `FrameEnhancer`."""
         black, white = self._levels
-        return (cv2.mean(yuv_planes(frame)[0])[0] - black) / (white - black)
+        return (cv2.mean(yuv_planes(frame)[0][MEASURED_ROWS])[0] - black) / (white - black)
 
     def make_thumbnails(self, frame: av.VideoFrame) -> Images:
         """See `FrameEnhancer`."""
@@ -203,8 +204,9 @@ class PlaneEnhancer(FrameEnhancer):
         if stabilize_luma:
             factor = stabilize_luma(self.measure_luma(item.result), item.frame.time)
             neutral = self._levels[0], NEUTRAL_CHROMA, NEUTRAL_CHROMA
-            for plane, level in zip(planes, neutral, strict=True):
-                cv2.addWeighted(plane, factor, plane, 0, level * (1 - factor), plane)
+            if factor != 1:
+                for plane, level in zip(planes, neutral, strict=True):
+                    cv2.addWeighted(plane, factor, plane, 0, level * (1 - factor), plane)
         if item.blend_weight < 1:
             weight = item.blend_weight
             for plane, original in zip(planes, yuv_planes(item.frame), strict=True):

@@ -15,6 +15,12 @@ from lowlight_tf.runtime.engine import Images, bytes_as_float32
 LUMA_OFFSET = 0.02
 """Added to luma values before their ratio is taken, so that noise near black is no scene change."""
 
+MIN_FACTOR_CHANGE = 0.5 / 255
+"""Difference of a factor from 1, below which a product with it is rounded to the same byte."""
+
+MEASURED_ROWS = slice(None, None, 4)
+"""Rows that the mean luma is taken of: one in four differs by less than the noise of a frame."""
+
 
 class AdaptiveEMA:
     """An exponential moving average over time that follows large changes at once.
@@ -95,9 +101,10 @@ class LumaStabilizer:
         self._average = AdaptiveEMA(smoothing_s)
 
     def __call__(self, luma: float, time_s: float) -> float:
-        """Return the factor of a result of mean luma `luma`, in [0, 1]."""
+        """Return the factor of a result of mean luma `luma`, in [0, 1]; 1 if no byte changes."""
         target = self._average(luma, luma, time_s)
-        return target / luma if luma > 0 else 1.0
+        factor = target / luma if luma > 0 else 1.0
+        return factor if abs(factor - 1) >= MIN_FACTOR_CHANGE else 1.0
 
 
 class DayNightSwitch:
@@ -153,5 +160,5 @@ class DayNightSwitch:
 
 
 def mean_luma(image: np.ndarray) -> float:
-    """Return the mean luma, in [0, 1], of an RGB image, (H, W, 3) uint8."""
-    return float(np.dot(cv2.mean(image)[:3], LUMA_WEIGHTS)) / 255
+    """Return the mean luma, in [0, 1], of the `MEASURED_ROWS` of an RGB image, (H, W, 3) uint8."""
+    return float(np.dot(cv2.mean(image[MEASURED_ROWS])[:3], LUMA_WEIGHTS)) / 255

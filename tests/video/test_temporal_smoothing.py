@@ -84,6 +84,13 @@ def test_results_are_scaled_to_the_average_of_their_luma():
     assert 110 * factor == pytest.approx(110 - 10 * math.exp(-0.04 / (1 - stops) ** 2))
 
 
+def test_a_factor_that_changes_no_byte_is_one():
+    stabilize = LumaStabilizer(1e9)
+    stabilize(100 / 255, 0.0)
+    assert stabilize(100.1 / 255, 0.04) == 1
+    assert stabilize(100.3 / 255, 0.08) != 1
+
+
 def test_a_black_result_is_not_scaled():
     assert LumaStabilizer(1.0)(0.0, 0.0) == 1
 
