@@ -173,8 +173,7 @@ def _clip_calibration_ranges(
     """
     model = read_model(calibrated)
     activations = {
-        tensor.name.decode(): tensor
-        for tensor in _int8_activations(model, float_codes, float_ops)
+        tensor.name.decode(): tensor for tensor in _int8_activations(model, float_codes, float_ops)
     }
     interpreter = Interpreter(
         model_content=calibrated,
