@@ -1,6 +1,7 @@
 """Structural reparameterization: layers that are trained in another form than they run in."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -26,9 +27,10 @@ class CollapsibleConv2D(layers.Layer):
         kernel_size: k, odd.
         strides: Of rows and columns.
         expansion: Channels of the expanded branch, as a multiple of `filters`; 0 omits it.
-        center: Constant that is subtracted from the input. If the mean of the input is 0.6, each
-            step changes a sum of 400 products at once, and ReLUs become inactive for good.
-            Subtracted in the bias, the constant costs nothing. (The padding is 0, not `center`.)
+        center: Constant that is subtracted from the input, or one for each channel. If the mean of
+            the input is 0.6, each step changes a sum of 400 products at once, and ReLUs become
+            inactive for good. Subtracted in the bias, the constant costs nothing. (The padding is
+            0, not `center`.)
         residual: Add the identity branch; needs as many filters as input channels.
 
     Reference:
@@ -49,7 +51,7 @@ class CollapsibleConv2D(layers.Layer):
         *,
         strides: int = 1,
         expansion: int = 2,
-        center: float = 0.0,
+        center: float | Sequence[float] = 0.0,
         residual: bool = False,
         **options,
     ) -> None:
@@ -106,6 +108,9 @@ class CollapsibleConv2D(layers.Layer):
 
     def _fold_bias(self, kernel: KerasTensor) -> KerasTensor:
         bias = ops.cast(self.bias, kernel.dtype)
+        if np.ndim(self.center):
+            centers = ops.cast(self.center, kernel.dtype)
+            return bias - ops.matmul(centers, ops.sum(kernel, (0, 1)))
         return bias - self.center * ops.sum(kernel, (0, 1, 2)) if self.center else bias
 
     def get_config(self) -> dict:

@@ -1,5 +1,7 @@
 """The convolutions that versions of dashcam_net have in common: a thumbnail branch and a trunk."""
 
+from collections.abc import Sequence
+
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
@@ -58,18 +60,24 @@ class DashcamTrunk:
         self._context, self._enter_size = context, enter_size
         self._expansion, self._upsampling = expansion, upsampling
 
-    def predict_context(self, thumbnail: KerasTensor, *, is_folded: bool = True) -> KerasTensor:
+    def predict_context(
+        self,
+        thumbnail: KerasTensor,
+        *,
+        is_folded: bool = True,
+        center: float | Sequence[float] = FEATURE_CENTER,
+    ) -> KerasTensor:
         """Return one vector for a full image, (B, 1, 1, 2 context), from its thumbnail.
 
         Args:
             thumbnail: (B, h, w, C).
             is_folded: Whether it is in blocks of 4 x 4 pixels; else it is halved twice more.
+            center: Its mean over typical images, or that of each channel.
         """
         context, x, strides = self._context, thumbnail, 1
         if not is_folded:
-            x = self._conv(x, context, "global_enter", strides=2, center=FEATURE_CENTER)
-            x, strides = _activate(x, "global_enter"), 2
-        center = FEATURE_CENTER if is_folded else 0.0
+            x = self._conv(x, context, "global_enter", strides=2, center=center)
+            x, strides, center = _activate(x, "global_enter"), 2, 0.0
         x = self._conv(x, context, "global_a", strides=strides, center=center)
         x = _activate(x, "global_a")
         x = _activate(self._conv(x, context, "global_b", strides=2), "global_b")
@@ -84,6 +92,7 @@ class DashcamTrunk:
         brightness: KerasTensor,
         *,
         chroma: KerasTensor | None = None,
+        chroma_center: float = 0.0,
     ) -> KerasTensor:
         """Return (B, h, w, filters) features of an image in blocks of pixels, (B, h, w, C).
 
@@ -95,11 +104,12 @@ class DashcamTrunk:
             brightness: The control.
             chroma: Blocks of chroma, if `shade` is of luma. They are not concatenated with it: in
                 an int8 file both would have one scale.
+            chroma_center: Its value without color.
         """
         filters, deep_filters = self._filters, self._deep_filters
         quarter = self._conv(shade, filters, "enter", self._enter_size, center=FEATURE_CENTER)
         if chroma is not None:
-            colors = self._conv(chroma, filters, "enter_chroma", 1)
+            colors = self._conv(chroma, filters, "enter_chroma", 1, center=chroma_center)
             quarter = layers.Add(name="enter_join")([colors, quarter])
         quarter = _activate(quarter, "enter")
         eighth = self._conv(quarter, deep_filters, "down", strides=2)

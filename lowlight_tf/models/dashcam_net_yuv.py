@@ -9,7 +9,7 @@ from lowlight_tf.layers.controls import SignConstraint, apply_constraints
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.layers.yuv import GRAY, PlanesToRgb, RgbToPlanes
 from lowlight_tf.models._curve_head import falling_curve, predict_chroma, predict_curve
-from lowlight_tf.models._dashcam_trunk import DashcamTrunk
+from lowlight_tf.models._dashcam_trunk import FEATURE_CENTER, DashcamTrunk
 
 BLOCK = 4
 """Side of the blocks of luma that are folded into channels (pixels); chroma has half as many."""
@@ -74,12 +74,15 @@ def dashcam_net_yuv(
     x = layers.Subtract(name="thumbnail_shade")(
         [thumbnail, falling_curve(thumbnail, "thumbnail_curve")]
     )
-    context_vector = trunk.predict_context(x, is_folded=False)
+    centers = FEATURE_CENTER, 1 + GRAY, 1 + GRAY  # the curve is 1 at gray
+    context_vector = trunk.predict_context(x, is_folded=False, center=centers)
     luma_blocks = SpaceToDepth(BLOCK, name="fold")(luma)
     chroma_blocks = SpaceToDepth(BLOCK // 2, name="chroma_fold")(chroma)
     falling = falling_curve(luma_blocks)
     shade = layers.Subtract(name="shade")([luma_blocks, falling])
-    x = trunk.predict_features(shade, context_vector, brightness, chroma=chroma_blocks)
+    x = trunk.predict_features(
+        shade, context_vector, brightness, chroma=chroma_blocks, chroma_center=GRAY
+    )
     rising, fixed = SignConstraint(at_least_0=(0,)), SignConstraint(zero=(0,))
     curve = predict_curve(
         x, luma_blocks, falling, clip=False,

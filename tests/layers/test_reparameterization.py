@@ -75,8 +75,9 @@ def test_folding_does_not_change_the_model_or_models_without_branches(rng):
     assert reparameterize_model(folded) is folded
 
 
-def test_a_centered_convolution_subtracts_the_center_from_its_input(rng):
-    layer = CollapsibleConv2D(3, center=0.6)
+@pytest.mark.parametrize("center", [0.6, (0.6, 1.5)])
+def test_a_centered_convolution_subtracts_the_center_from_its_input(rng, center):
+    layer = CollapsibleConv2D(3, center=center)
     image = rng.random((1, 9, 9, 2), dtype=np.float32)
     layer.build(image.shape)
     for weight in layer.weights:
@@ -85,7 +86,7 @@ def test_a_centered_convolution_subtracts_the_center_from_its_input(rng):
     plain = keras.layers.Conv2D(3, 3)
     plain.build(image.shape)
     plain.set_weights([np.asarray(layer.fold_kernel()), np.asarray(layer.bias)])
-    np.testing.assert_allclose(centered, np.asarray(plain(image - 0.6)), atol=1e-5)
+    np.testing.assert_allclose(centered, np.asarray(plain(image - np.float32(center))), atol=1e-5)
     kernel, bias = layer.fold_weights()
     plain.set_weights([np.asarray(kernel), np.asarray(bias)])
     np.testing.assert_allclose(centered, np.asarray(plain(image)), atol=1e-5)
