@@ -10,7 +10,7 @@ from lowlight_tf.export.quantization.activation_observer import observe_activati
 from lowlight_tf.export.quantization.post_training import Sample
 from lowlight_tf.layers.graph_walk import count_outputs, walk_graph
 from lowlight_tf.layers.pyramid import BlurPool
-from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
+from lowlight_tf.layers.resample import DepthToSpace, EnlargeLinear, SpaceToDepth
 
 STRENGTH = 0.7
 """Degree of equalization, 0 to 1: feature maps gain resolution and kernels lose it."""
@@ -112,6 +112,8 @@ class _EqualizationWalker:
             for other in others:
                 self._union(first, other)
             result = _FeatureMaps(first)
+        elif isinstance(operation, EnlargeLinear) and inputs[0] in scalable:
+            result = inputs[0]  # of the second input it reads the size alone
         elif type(operation).__name__ in ADDITIVE_OPS and len(scalable) == len(inputs) > 1:
             for maps in scalable[1:]:
                 self._union(*np.broadcast_arrays(scalable[0].ids, maps.ids))

@@ -6,6 +6,8 @@ import pytest
 
 from lowlight_tf.export.quantization.cross_layer_equalization import equalize_model
 from lowlight_tf.layers.clip import UnitClip
+from lowlight_tf.layers.pyramid import BlurPool
+from lowlight_tf.layers.resample import EnlargeLinear
 
 
 def enhance_sample(model, sample):
@@ -76,9 +78,16 @@ def make_joined_model(join):
     return model
 
 
-@pytest.mark.parametrize("kind", ["Concatenate", "Subtract"])
-def test_maps_that_are_joined_are_equalized(rng, kind):
-    model = make_joined_model(getattr(keras.layers, kind)(name="joined"))
+@pytest.mark.parametrize(
+    "join",
+    [
+        keras.layers.Concatenate(name="joined"),
+        keras.layers.Subtract(name="joined"),
+        lambda both: EnlargeLinear(name="joined")([BlurPool()(both[0]), both[1]]),
+    ],
+)
+def test_maps_that_are_joined_are_equalized(rng, join):
+    model = make_joined_model(join)
     samples = [{"low": rng.random((1, 8, 8, 3), dtype=np.float32)}]
     copy = equalize_model(model, samples)
     before, after = (max_abs(one, "joined", samples) for one in (model, copy))
