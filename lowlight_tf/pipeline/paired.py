@@ -130,7 +130,8 @@ def pair_dataset(
             if amount:
                 inputs = {name: operation(one, amount, seed) for name, one in inputs.items()}
         if options.black_level_max:
-            seed = tf.random.fold_in(seeds["noise"], 9)  # as below
+            # A seed of its own, not one more draw: the draws of older recipes stay as they were.
+            seed = tf.random.fold_in(seeds["noise"], 9)
             inputs = {
                 name: augmentations.random_black_level(one, options.black_level_max, seed)
                 for name, one in inputs.items()
@@ -146,8 +147,7 @@ def pair_dataset(
             image = _apply_augmenter(image, augment, seeds["imgaug"])
         image, target = (tf.ensure_shape(one, target.shape) for one in (image, target))
         if contract.controls:
-            # A seed of its own, not one more draw: the draws of older recipes stay as they were.
-            seed = tf.random.fold_in(seeds["target_blend"], 8)
+            seed = tf.random.fold_in(seeds["target_blend"], 8)  # as above
             ev = random_brightness(options.random_brightness_prob, seed)
             target = adjust_brightness(target, ev)
             inputs |= {control.name: brightness_port(ev) for control in contract.controls}
