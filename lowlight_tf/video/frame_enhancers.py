@@ -130,9 +130,7 @@ class RgbFrameEnhancer(FrameEnhancer):
         """See `FrameEnhancer`."""
         image = item.image
         if stabilize_luma:
-            factor = stabilize_luma(mean_luma(image), item.frame.time)
-            if factor != 1:
-                cv2.convertScaleAbs(image, image, factor)
+            stabilize_luma.scale_image(image, item.frame.time)
         if item.original is not None:
             weight = item.blend_weight
             cv2.addWeighted(image, weight, item.original, 1 - weight, 0, image)

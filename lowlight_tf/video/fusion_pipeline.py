@@ -174,8 +174,7 @@ class FusionVideoPipeline:
                 self._engine, visible.image, infrared.image, preprocessing=self._preprocessing
             )
             if self._luma_stabilizer:
-                factor = self._luma_stabilizer(temporal_smoothing.mean_luma(image), frame.time)
-                cv2.convertScaleAbs(image, image, factor)
+                self._luma_stabilizer.scale_image(image, frame.time)
         else:
             self._update_missing("infrared" if visible else "visible", frame)
             image = visible.image if visible else self._align_unpaired(infrared.image)

@@ -106,6 +106,12 @@ class LumaStabilizer:
         factor = target / luma if luma > 0 else 1.0
         return factor if abs(factor - 1) >= MIN_FACTOR_CHANGE else 1.0
 
+    def scale_image(self, image: np.ndarray, time_s: float) -> None:
+        """Scale a result, (H, W, 3) uint8 RGB, in place by its factor."""
+        factor = self(mean_luma(image), time_s)
+        if factor != 1:
+            cv2.convertScaleAbs(image, image, factor)
+
 
 class DayNightSwitch:
     """Enables enhancement at night and disables it by day, with hysteresis and a short fade.

@@ -14,10 +14,31 @@ from lowlight_tf.pipeline.numpy_pipeline import NumpyPairDataset
 from lowlight_tf.pipeline.paired import pair_dataset
 from lowlight_tf.pipeline.synthetic_validation import materialize_synthetic_inputs
 
+WITH_THUMBNAIL = Contract(
+    (Port("low", 3), Port("thumbnail", 3, size=(4, 6))), (Port("enhanced", 3),)
+)
+
 
 def take_batches(pairs, recipe, count, **options):
     dataset = pair_dataset(pairs, recipe, ENHANCE, **options).take(count)
     return [(low["low"], target["target"]) for low, target in dataset.as_numpy_iterator()]
+
+
+def zip_with_option(pairs, recipe, option, *, count):
+    """Return pairs of batches: full images as they are, and the same with one option."""
+    plain = recipe.replace(
+        [
+            "pipeline.crop_size=0",
+            "pipeline.batch_size=1",
+            "pipeline.random_exposure_ev=0.0",
+            "pipeline.blur_prob=0.0",
+            "pipeline.noise_sigma_max=0.0",
+        ]
+    )
+    recipes = plain, plain.replace([f"pipeline.{option}"])
+    return zip(
+        *(pair_dataset(pairs, each, WITH_THUMBNAIL).take(count) for each in recipes), strict=True
+    )
 
 
 def assert_same(first, second):
@@ -134,7 +155,6 @@ def test_concatenated_shards_of_numpy_are_the_full_batch(pairs, recipe):
 
 
 def test_a_thumbnail_is_of_the_full_input_with_its_exposure(pairs, recipe):
-    contract = Contract((Port("low", 3), Port("thumbnail", 3, size=(4, 6))), (Port("enhanced", 3),))
     exposed = recipe.replace(
         [
             "pipeline.random_exposure_ev=1.0",
@@ -143,7 +163,7 @@ def test_a_thumbnail_is_of_the_full_input_with_its_exposure(pairs, recipe):
         ]
     )
     full = exposed.replace(["pipeline.crop_size=0", "pipeline.batch_size=1"])
-    for inputs, _ in pair_dataset(pairs, full, contract).take(3):
+    for inputs, _ in pair_dataset(pairs, full, WITH_THUMBNAIL).take(3):
         assert inputs["thumbnail"].shape == (1, 4, 6, 3)
         np.testing.assert_allclose(
             inputs["thumbnail"].numpy().mean(), inputs["low"].numpy().mean(), atol=0.01
@@ -166,22 +186,9 @@ def test_mixup_batches_are_between_their_images(pairs, recipe):
 
 
 def test_blended_inputs_and_thumbnails_are_between_input_and_target(pairs, recipe):
-    contract = Contract((Port("low", 3), Port("thumbnail", 3, size=(4, 6))), (Port("enhanced", 3),))
-    plain = recipe.replace(
-        [
-            "pipeline.crop_size=0",
-            "pipeline.batch_size=1",
-            "pipeline.random_exposure_ev=0.0",
-            "pipeline.blur_prob=0.0",
-            "pipeline.noise_sigma_max=0.0",
-        ]
-    )
-    blended = plain.replace(["pipeline.target_blend_prob=1.0"])
     weights = []
-    for (inputs, target), (mixed, _) in zip(
-        pair_dataset(pairs, plain, contract).take(4),
-        pair_dataset(pairs, blended, contract).take(4),
-        strict=True,
+    for (inputs, target), (mixed, _) in zip_with_option(
+        pairs, recipe, "target_blend_prob=1.0", count=4
     ):
         low, high = inputs["low"], target["target"]
         weight = float(tf.reduce_mean(mixed["low"] - low) / tf.reduce_mean(high - low))
@@ -194,27 +201,13 @@ def test_blended_inputs_and_thumbnails_are_between_input_and_target(pairs, recip
 
 
 def test_an_input_and_its_thumbnail_have_one_black_level(pairs, recipe):
-    contract = Contract((Port("low", 3), Port("thumbnail", 3, size=(4, 6))), (Port("enhanced", 3),))
-    plain = recipe.replace(
-        [
-            "pipeline.crop_size=0",
-            "pipeline.batch_size=1",
-            "pipeline.random_exposure_ev=0.0",
-            "pipeline.blur_prob=0.0",
-            "pipeline.noise_sigma_max=0.0",
-        ]
-    )
-    raised = plain.replace(["pipeline.black_level_max=0.5"])
     levels = []
-    for (inputs, target), (changed, same) in zip(
-        pair_dataset(pairs, plain, contract).take(8),
-        pair_dataset(pairs, raised, contract).take(8),
-        strict=True,
+    for (inputs, target), (changed, same) in zip_with_option(
+        pairs, recipe, "black_level_max=0.5", count=8
     ):
         np.testing.assert_array_equal(target["target"], same["target"])
-        level = float(
-            (changed["low"] - inputs["low"])[0, 0, 0, 0] / (1 - inputs["low"][0, 0, 0, 0])
-        )
+        before, after = (float(each["low"][0, 0, 0, 0]) for each in (inputs, changed))
+        level = (after - before) / (1 - before)
         for port in ("low", "thumbnail"):
             expected = inputs[port] + level * (1 - inputs[port])
             np.testing.assert_allclose(changed[port], expected, atol=1e-5)
