@@ -224,9 +224,10 @@ def test_a_complete_file_has_no_error(tmp_path):
 
 
 def test_a_file_that_states_no_length_of_its_frames_has_no_error(tmp_path):
-    words = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=duration=1", "-f", "lavfi", "-i", "sine"]
+    lavfi = "-f", "lavfi", "-i"
+    words = ["-v", "error", *lavfi, "testsrc2=duration=1", *lavfi, "sine=duration=1"]
     source = tmp_path / "in.wmv"
-    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *words, "-shortest", source], check=True)
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *words, source], check=True)
     with av.open(str(source)) as container:
         packets = [packet for packet in container.demux() if packet.size]
         assert not any(packet.duration for packet in packets if packet.stream.type == "video")
