@@ -44,6 +44,7 @@ from lowlight_tf.training.exposure_calibration import (
 from lowlight_tf.training.history import draw_curves
 from lowlight_tf.training.learner import Learner
 from lowlight_tf.training.model_factory import create_model
+from lowlight_tf.training.precision import disable_tensor_float_32
 from lowlight_tf.training.reduce_lr_on_plateau import ReduceLROnPlateau
 from lowlight_tf.training.schedule import create_optimizer, resolve_epochs, steps_per_epoch
 from lowlight_tf.training.stages import TrainingStage, plan_stages
@@ -119,6 +120,7 @@ def train(
             is in use, or the loss diverges (the last good checkpoint is kept then), or another
             worker is lost.
     """
+    disable_tensor_float_32()
     with create_strategy(strategy) as devices:
         devices.check(recipe)
         run_dir = devices.run_dir(run)

@@ -183,7 +183,10 @@ def test_trains_under_another_backend(backend, recipe, tmp_path):
     code = (
         "import sys, pathlib; from lowlight_tf.config import Recipe\n"
         "from lowlight_tf.training.trainer import train\n"
-        "train(Recipe.load(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2]))"
+        "train(Recipe.load(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2]))\n"
+        "jax, torch = sys.modules.get('jax'), sys.modules.get('torch')\n"
+        "assert jax is None or jax.config.jax_default_matmul_precision == 'highest'\n"
+        "assert torch is None or not torch.backends.cudnn.allow_tf32"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "recipe.toml", tmp_path / "run"],
