@@ -49,6 +49,7 @@ TERMS = {
     "lol": "LOL-v1: research use",
     "sice": "SICE: CC BY-NC 4.0, not for commercial use",
     "degenerate": "made by this script",
+    "black": "made by this script",
     "gradients": "made by this script",
 }
 """Part -> origin and terms of use, which model cards quote."""
@@ -74,7 +75,7 @@ class Job:
         reference: What the target is made of; "" for `image`.
         kind: "simulate", "night_drive" (black but for lamps and what they light), "degrade" (noise
             and compression only), "degrade_fused" (likewise, and shadows of the reference stay),
-            "well_exposed", "copy", or, without an image, "flat", "noise" or "gradient".
+            "well_exposed", "copy", or, without an image, "flat", "noise", "black" or "gradient".
     """
 
     part: str
@@ -160,6 +161,12 @@ def degenerate(args: argparse.Namespace) -> Iterator[Job]:
         yield Job("degenerate/train", f"{kind}_{number}", "", kind=kind)
 
 
+def black(args: argparse.Namespace) -> Iterator[Job]:
+    """Yield images of noise around black."""
+    for number in range(args.black):
+        yield Job("black/train", f"black_{number}", "", kind="black")
+
+
 def gradients(args: argparse.Namespace) -> Iterator[Job]:
     """Yield simulated captures of gradients."""
     for number in range(args.gradients):
@@ -198,6 +205,24 @@ def flat_pair(rng: np.random.Generator, *, noise: bool) -> tuple[np.ndarray, np.
         low = h264([low, low], crf=int(rng.uniform(20, 34)))[-1]
     # Nothing was seen in noise around black: its mean is that of what was cut off at 0.
     return low, np.minimum(target, np.uint8(np.rint(low.mean(axis=(0, 1)))))
+
+
+def black_pair(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return (input, target) of a lens cap: noise around black, gray or colored, fine or coarse.
+
+    Clipped at 0, noise resembles a dim room in its mean and its contrast.
+    """
+    channels = 1 if rng.uniform() < 0.5 else 3
+    noise = rng.standard_normal((*FLAT_SIZE, channels))
+    if rng.uniform() < 0.5:
+        noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.5)).reshape(noise.shape)
+        noise /= noise.std()
+    level = rng.uniform(0, 2)
+    low = np.uint8(np.clip(np.rint(level + rng.uniform(0.5, 6) * noise), 0, 255))
+    low = np.broadcast_to(low, (*FLAT_SIZE, 3)).copy()
+    if rng.uniform() < 0.3:
+        low = h264([low, low], crf=int(rng.uniform(20, 34)))[-1]
+    return low, np.full_like(low, round(min(level, low.mean())))
 
 
 def gradient(rng: np.random.Generator) -> np.ndarray:
@@ -279,7 +304,9 @@ def write(job: Job, output: Path, seed: int) -> None:
         image = even_exposure(image)
     if reference is not None and job.part.endswith("/train"):
         reference = even_exposure(reference)
-    if image is None:
+    if job.kind == "black":
+        pair = black_pair(rng)
+    elif image is None:
         pair = flat_pair(rng, noise=job.kind == "noise")
     elif job.kind == "copy":
         pair = image, image if reference is None else reference
@@ -316,6 +343,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--variants", type=int, default=3, help="simulated captures of an image")
     parser.add_argument("--degenerate", type=int, default=90, help="images without content")
+    parser.add_argument("--black", type=int, default=200, help="images of noise around black")
     parser.add_argument("--gradients", type=int, default=150, help="captures of gradients")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
@@ -328,6 +356,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         *real_pairs(args),
         *simulations(args),
         *degenerate(args),
+        *black(args),
         *gradients(args),
     ]
     chunks = [jobs[begin : begin + 40] for begin in range(0, len(jobs), 40)]

@@ -86,7 +86,7 @@ def mixture(script, tmp_path_factory):
         *(sys.executable, str(SCRIPT), "--bsds500", root / "bsds500", "--camvid", root / "camvid"),
         *("--exposures", root / "exposures", "--lol", root / "lol", "--lol-lists", root / "lists"),
         *("--sice", root / "sice_pairs", "--variants", "1"),
-        *("--degenerate", "3", "--gradients", "4", "--output"),
+        *("--degenerate", "3", "--black", "6", "--gradients", "4", "--output"),
     ]
     subprocess.run([*map(str, command), str(root / "mixture")], check=True, capture_output=True)
     return root / "mixture"
@@ -119,6 +119,17 @@ def test_targets_of_training_have_one_brightness_those_of_validation_their_own(s
 
     assert level("lol/train/high/lol_5.png") == pytest.approx(script.TARGET_MEAN, abs=1)
     assert level("lol/val/high/lol_1.png") == pytest.approx(150, abs=6)
+
+
+def test_targets_of_noise_around_black_are_black_and_flat(mixture):
+    assert len(names(mixture, "black/train")) == 6
+    for name in names(mixture, "black/train"):
+        low, high = (
+            cv2.imread(str(mixture / f"black/train/{side}/{name}.png")) for side in ("low", "high")
+        )
+        assert low.std() > 0
+        assert np.ptp(high) == 0
+        assert high.max() <= min(2, low.mean() + 0.5)
 
 
 def test_pairs_have_equal_sizes_that_crops_fit_into(script, mixture):
