@@ -162,7 +162,7 @@ def degenerate(args: argparse.Namespace) -> Iterator[Job]:
 
 
 def black(args: argparse.Namespace) -> Iterator[Job]:
-    """Yield images of noise around black."""
+    """Yield images of noise around black, with lamps."""
     for number in range(args.black):
         yield Job("black/train", f"black_{number}", "", kind="black")
 
@@ -208,21 +208,24 @@ def flat_pair(rng: np.random.Generator, *, noise: bool) -> tuple[np.ndarray, np.
 
 
 def black_pair(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return (input, target) of a lens cap: noise around black, gray or colored, fine or coarse.
+    """Return (input, target) of a night without anything but noise and, mostly, a few lamps.
 
-    Clipped at 0, noise resembles a dim room in its mean and its contrast.
+    Clipped at 0, noise resembles a dim room in its mean and its contrast. Without lamps the whole
+    image being black would be enough to know it by.
     """
-    channels = 1 if rng.uniform() < 0.5 else 3
-    noise = rng.standard_normal((*FLAT_SIZE, channels))
+    scene = np.full((*FLAT_SIZE, 3), rng.uniform(0, 4), np.float32)
+    for _ in range(rng.integers(0, 7)):
+        center = tuple(int(rng.integers(side)) for side in FLAT_SIZE[::-1])
+        color = rng.uniform(60, 255) * rng.uniform(0.5, 1, 3)
+        cv2.circle(scene, center, int(rng.integers(2, 24)), color.tolist(), -1, cv2.LINE_AA)
+    noise = rng.standard_normal((*FLAT_SIZE, 1 if rng.uniform() < 0.5 else 3))
     if rng.uniform() < 0.5:
         noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.5)).reshape(noise.shape)
         noise /= noise.std()
-    level = rng.uniform(0, 2)
-    low = np.uint8(np.clip(np.rint(level + rng.uniform(0.5, 6) * noise), 0, 255))
-    low = np.broadcast_to(low, (*FLAT_SIZE, 3)).copy()
-    if rng.uniform() < 0.3:
-        low = h264([low, low], crf=int(rng.uniform(20, 34)))[-1]
-    return low, np.full_like(low, round(min(level, low.mean())))
+    low = np.uint8(np.clip(np.rint(scene + rng.uniform(0.5, 3.5) * noise), 0, 255))
+    if rng.uniform() < 0.5:
+        low = h264([low, low], crf=int(rng.uniform(20, 42)))[-1]
+    return low, np.uint8(np.rint(scene))
 
 
 def gradient(rng: np.random.Generator) -> np.ndarray:
@@ -343,7 +346,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--variants", type=int, default=3, help="simulated captures of an image")
     parser.add_argument("--degenerate", type=int, default=90, help="images without content")
-    parser.add_argument("--black", type=int, default=200, help="images of noise around black")
+    parser.add_argument("--black", type=int, default=200, help="images of noise and lamps")
     parser.add_argument("--gradients", type=int, default=150, help="captures of gradients")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
