@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from side_by_side import side_by_side
 
-from lowlight_tf.training.onednn import enable_onednn_bfloat16
 
 FULL_OPTIONS = {"filters": 64, "groups": 3, "blocks": 2}
 IMAGE_SIZE = (400, 600)  # height, width
@@ -189,7 +188,6 @@ def main() -> None:
     parser.add_argument("--shrink", type=int, default=1, help="divide the image size by this")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    print(enable_onednn_bfloat16())
     {"step": step, "parts": parts, "latency": latency}[args.benchmark](args)
 
 

@@ -10,7 +10,6 @@ from lowlight_tf.config import Recipe
 from lowlight_tf.models import driving_unet
 from lowlight_tf.training.composite_loss import CompositeLoss
 from lowlight_tf.training.learner import Learner
-from lowlight_tf.training.onednn import enable_onednn_bfloat16
 from lowlight_tf.training.schedule import create_optimizer
 
 STEPS_PER_ROUND = 10
@@ -41,7 +40,6 @@ def create_baseline(recipe: Recipe) -> keras.Model:
 
 
 def main() -> None:
-    print(enable_onednn_bfloat16())
     recipe = Recipe.load(sys.argv[1] if len(sys.argv) > 1 else "driving_unet_embedded")
     shape = recipe.pipeline.batch_size, recipe.pipeline.crop_size, recipe.pipeline.crop_size, 3
     rng = np.random.default_rng(0)

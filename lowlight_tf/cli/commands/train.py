@@ -179,10 +179,6 @@ def run(args: argparse.Namespace) -> int:
     if recipe.data == ("embedded",):
         print("no data named: training on the embedded pairs, darkened photographs of scikit-image")
 
-    from lowlight_tf.training.onednn import enable_onednn_bfloat16
-
-    print(enable_onednn_bfloat16())
-
     from lowlight_tf.training.trainer import train
 
     problems = Problems(args.command)
