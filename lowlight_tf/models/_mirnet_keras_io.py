@@ -18,6 +18,7 @@ def mirnet_keras_io(
     patch: int,
     tone_curve: bool,
     predict_gain: bool,
+    curve_head: bool,
     name: str,
 ) -> keras.Model:
     """Build the widely copied variant, layer by layer.
@@ -30,14 +31,15 @@ def mirnet_keras_io(
         patch: Must be 1.
         tone_curve: Must be False.
         predict_gain: Must be False.
+        curve_head: Must be False.
         name: Name of the Keras model.
 
     Returns:
         A model from {"low": (B, H, W, 3)} to {"enhanced": (B, H, W, 3)}; H and W multiples of 4.
 
     Raises:
-        UsageError: If `streams`, `patch`, `tone_curve` or `predict_gain` has another value, or
-            `filters` is below 8.
+        UsageError: If `streams`, `patch`, `tone_curve`, `predict_gain` or `curve_head` has another
+            value, or `filters` is below 8.
 
     Reference:
         https://keras.io/examples/vision/mirnet/, 2021.
@@ -60,11 +62,13 @@ def mirnet_keras_io(
         of its own: PSNR is computed with a peak of 255 where it is 1 (48.13 dB too high),
         validation uses random crops, and there is no augmentation.
     """
-    if streams != STREAMS or patch != 1 or tone_curve or predict_gain or filters < MIN_FILTERS:
+    has_own_options = tone_curve or predict_gain or curve_head
+    if streams != STREAMS or patch != 1 or has_own_options or filters < MIN_FILTERS:
         raise UsageError(
-            'variant "keras_io" must have 3 streams, patch 1, no tone_curve, no predict_gain, and '
-            f"at least {MIN_FILTERS} filters. Received: streams={streams}, patch={patch}, "
-            f"tone_curve={tone_curve}, predict_gain={predict_gain}, filters={filters}."
+            'variant "keras_io" must have 3 streams, patch 1, no tone_curve, no predict_gain, no '
+            f"curve_head, and at least {MIN_FILTERS} filters. Received: streams={streams}, "
+            f"patch={patch}, tone_curve={tone_curve}, predict_gain={predict_gain}, "
+            f"curve_head={curve_head}, filters={filters}."
         )
     low = keras.Input((None, None, 3), name="low")
     x = _conv(low, filters)

@@ -6,11 +6,13 @@ import keras
 from keras import KerasTensor, layers
 
 from lowlight_tf import checks
+from lowlight_tf.checks import UsageError
 from lowlight_tf.layers.attention import BranchSoftmax, ChannelPool
 from lowlight_tf.layers.clip import UnitClip
 from lowlight_tf.layers.pyramid import BilinearUpsample, BlurPool, FoldedConv2DTranspose
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.models import _mirnet_keras_io
+from lowlight_tf.models._curve_head import falling_curve, predict_curve
 
 REDUCTION_RATIO = 8
 """Channels of an attention's input divided by channels of its squeezed descriptor."""
@@ -31,6 +33,7 @@ def mirnet(
     patch: int = 1,
     tone_curve: bool = False,
     predict_gain: bool = False,
+    curve_head: bool = False,
     variant: str = "paper",
     name: str = "mirnet",
 ) -> keras.Model:
@@ -60,6 +63,9 @@ def mirnet(
         predict_gain: Let the last convolution also predict a gain of each pixel, by which it is
             added to itself: an image that is ten times too dark becomes bright by a few numbers
             that hardly change from pixel to pixel, and its detail need not pass through the model.
+        curve_head: Predict a strength of a tone curve that keeps black and white, and a residual,
+            instead of what is added to the image: see `models._curve_head`. The model sees the sum
+            of image and curve.
         variant: "paper", or "keras_io" for the one in the Keras examples, with its errors and for
             comparison only: see `models._mirnet_keras_io`.
         name: Name of the Keras model.
@@ -69,7 +75,8 @@ def mirnet(
         H and W (variant "keras_io": multiples of 4, and its output is not clipped).
 
     Raises:
-        UsageError: If a number is too small, or the variant has no such option.
+        UsageError: If a number is too small, the variant has no such option, or `curve_head` meets
+            `tone_curve` or `predict_gain`.
 
     Reference:
         Zamir et al., "Learning Enriched Features for Real Image Restoration and Enhancement", ECCV
@@ -80,12 +87,12 @@ def mirnet(
 
     Differences from the paper:
         The output is clipped to [0, 1] (the authors' code does so when it saves images). Zero
-        padding, not reflection, in the blur before downsampling. `patch`, `tone_curve` and
-        `predict_gain` are our own. Attention has at least 4 squeezed channels; in the authors' code
-        only that of the fusion has a minimum; this affects slim models only. The same sums in
-        another order: 1x1 convolutions before interpolation and before the product with spatial
-        attention, transposed convolutions on the downsampled features, and what both columns
-        downsample by one octave is computed once.
+        padding, not reflection, in the blur before downsampling. `patch`, `tone_curve`,
+        `predict_gain` and `curve_head` are our own. Attention has at least 4 squeezed channels; in
+        the authors' code only that of the fusion has a minimum; this affects slim models only. The
+        same sums in another order: 1x1 convolutions before interpolation and before the product
+        with spatial attention, transposed convolutions on the downsampled features, and what both
+        columns downsample by one octave is computed once.
     """
     for option, value in {
         "filters": filters, "groups": groups, "blocks": blocks, "patch": patch,
@@ -93,6 +100,11 @@ def mirnet(
         checks.check_min(option, value, 1)
     checks.check_min("streams", streams, 2)
     checks.check_choice("variant", variant, ("paper", "keras_io"))
+    if curve_head and (tone_curve or predict_gain):
+        raise UsageError(
+            "`curve_head` needs `tone_curve = false` and `predict_gain = false`. "
+            f"Received: {tone_curve} and {predict_gain}."
+        )
     if variant == "keras_io":
         return _mirnet_keras_io.mirnet_keras_io(
             filters=filters,
@@ -102,21 +114,30 @@ def mirnet(
             patch=patch,
             tone_curve=tone_curve,
             predict_gain=predict_gain,
+            curve_head=curve_head,
             name=name,
         )
 
     low = keras.Input((None, None, 3), name="low")
     folded = SpaceToDepth(patch, name="fold")(low) if patch > 1 else low
-    x = _conv(filters, 3, "enter")(_tone_curve(folded) if tone_curve else folded)
+    if curve_head:
+        falling = falling_curve(folded)
+        seen = layers.Subtract(name="shade")([folded, falling])
+    else:
+        seen = _tone_curve(folded) if tone_curve else folded
+    x = _conv(filters, 3, "enter")(seen)
     for group in range(groups):
         y = x
         for block in range(blocks):
             y = _multi_scale_block(y, filters, streams, f"group{group}_block{block}")
         x += _conv(filters, 3, f"group{group}_leave")(y)
-    enhanced = folded + _conv(3 * patch**2, 3, "leave")(x)
-    if predict_gain:
-        enhanced += folded * _conv(3 * patch**2, 3, "gain")(x)
-    enhanced = UnitClip(name="range")(enhanced)
+    if curve_head:
+        enhanced = predict_curve(_conv(filters, 3, "leave")(x), folded, falling).enhanced
+    else:
+        enhanced = folded + _conv(3 * patch**2, 3, "leave")(x)
+        if predict_gain:
+            enhanced += folded * _conv(3 * patch**2, 3, "gain")(x)
+        enhanced = UnitClip(name="range")(enhanced)
     if patch > 1:
         enhanced = DepthToSpace(patch, name="unfold")([enhanced, low])
     return keras.Model({"low": low}, {"enhanced": enhanced}, name=name)

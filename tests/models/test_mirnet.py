@@ -21,7 +21,7 @@ SMALL = {"filters": 8, "groups": 1, "blocks": 1}
 ALLOWED = {
     "CONV_2D", "DEPTHWISE_CONV_2D", "PAD", "LEAKY_RELU", "LOGISTIC", "SOFTMAX", "MEAN",
     "REDUCE_MAX", "CONCATENATION", "STRIDED_SLICE", "RESHAPE", "MUL", "ADD", "RESIZE_BILINEAR",
-    "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "MINIMUM", "DEQUANTIZE", "QUANTIZE", "SUB",
+    "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "MINIMUM", "DEQUANTIZE", "QUANTIZE", "SUB", "ELU",
 }  # fmt: skip
 
 
@@ -171,6 +171,15 @@ def test_the_predicted_gain_multiplies_the_input(rng):
     np.testing.assert_allclose(model({"low": low})["enhanced"], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_the_curve_head_keeps_black_and_white_whatever_the_weights(level, rng):
+    model = mirnet(**SMALL, patch=2, curve_head=True)
+    for weight in model.trainable_weights:
+        weight.assign(weight + rng.normal(0, 0.5, weight.shape))
+    low = np.full((1, 16, 24, 3), level, np.float32)
+    np.testing.assert_allclose(model({"low": low})["enhanced"], low, atol=1e-6)
+
+
 @pytest.mark.parametrize("patch", [1, 4])
 def test_takes_any_size(patch, rng):
     model = mirnet(filters=4, groups=1, blocks=1, patch=patch)
@@ -247,11 +256,15 @@ def test_the_keras_variant_does_not_clip_its_output(rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("patch", [1, 2])
+@pytest.mark.parametrize(
+    "options", [{}, {"patch": 2, "tone_curve": True, "predict_gain": True}, {"curve_head": True}]
+)
 @pytest.mark.parametrize("quantization", ["float32", "float16", "int8"])
-def test_every_operation_runs_on_the_gpu_delegate(quantization, patch, check_on_gpu, rng, tmp_path):
+def test_every_operation_runs_on_the_gpu_delegate(
+    quantization, options, check_on_gpu, rng, tmp_path
+):
     keras.utils.set_random_seed(1)
-    model = mirnet(**SMALL, patch=patch, tone_curve=patch > 1, predict_gain=patch > 1)
+    model = mirnet(**SMALL, **options)
     model.get_layer("leave").kernel.assign(0.2 * model.get_layer("leave").kernel)
     size = (16, 24)
     samples = [{"low": 0.1 + 0.6 * rng.random((1, *size, 3), dtype=np.float32)} for _ in range(3)]
@@ -262,7 +275,9 @@ def test_every_operation_runs_on_the_gpu_delegate(quantization, patch, check_on_
     assert set(names) <= ALLOWED
     low = samples[0]["low"]
     if quantization == "int8":
-        kinds = {tensor.type for tensor in file.subgraphs[0].tensors if tensor.shape is not None}
+        (graph,) = file.subgraphs
+        used = {index for op in graph.operators for index in (*op.inputs, *op.outputs)}
+        kinds = {graph.tensors[index].type for index in used}
         assert schema.TensorType.FLOAT32 not in kinds
         low = np.rint(255 * low).astype(np.uint8)
     report = check_on_gpu(path, {"low": low})
@@ -273,7 +288,9 @@ def test_every_operation_runs_on_the_gpu_delegate(quantization, patch, check_on_
         assert report.max_difference < 1e-4
 
 
-@pytest.mark.parametrize("name", ["mirnet_lol_v1", "mirnet_long", "mirnet_slim", "mirnet_keras_io"])
+@pytest.mark.parametrize(
+    "name", ["mirnet_lol_v1", "mirnet_long", "mirnet_slim", "mirnet_night", "mirnet_keras_io"]
+)
 def test_recipes_have_valid_options(name):
     recipe = Recipe.load(name)
     assert recipe.model == "mirnet"
@@ -298,6 +315,10 @@ def test_invalid_options_are_rejected():
         mirnet(variant="torch")
     for option, value in {
         "streams": 2, "patch": 2, "filters": 4, "tone_curve": True, "predict_gain": True,
+        "curve_head": True,
     }.items():  # fmt: skip
         with pytest.raises(UsageError, match="keras_io"):
             mirnet(variant="keras_io", **{option: value})
+    for option in ("tone_curve", "predict_gain"):
+        with pytest.raises(UsageError, match="curve_head"):
+            mirnet(curve_head=True, **{option: True})
