@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from side_by_side import side_by_side
 
-
 FULL_OPTIONS = {"filters": 64, "groups": 3, "blocks": 2}
 IMAGE_SIZE = (400, 600)  # height, width
 MODES = ("float32", "bfloat16", "compiled")
