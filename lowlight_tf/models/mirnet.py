@@ -122,10 +122,10 @@ def mirnet(
     folded = SpaceToDepth(patch, name="fold")(low) if patch > 1 else low
     if curve_head:
         falling = falling_curve(folded)
-        seen = layers.Subtract(name="shade")([folded, falling])
+        toned = layers.Subtract(name="shade")([folded, falling])
     else:
-        seen = _tone_curve(folded) if tone_curve else folded
-    x = _conv(filters, 3, "enter")(seen)
+        toned = _tone_curve(folded) if tone_curve else folded
+    x = _conv(filters, 3, "enter")(toned)
     for group in range(groups):
         y = x
         for block in range(blocks):
