@@ -184,7 +184,7 @@ def test_overlaps_are_on_both_cards():
     overlaps = {
         name: dataset_card.get_dataset(name).overlaps for name in dataset_card.list_datasets()
     }
-    assert overlaps["lol_v1"] == ("lol_v2_real",)
+    assert overlaps["lol_v1"] == ("lol_v1_official", "lol_v2_real")
     assert all(name in overlaps[other] for name in overlaps for other in overlaps[name])
 
 
