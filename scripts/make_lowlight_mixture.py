@@ -15,6 +15,7 @@ With `--teacher MODEL` training targets are the mean of the reference and of tha
 
 import argparse
 import dataclasses
+import functools
 import json
 import zlib
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,9 @@ from lowlight_tf.imaging.camera.simulation import (
     simulate_capture,
     visibility_floor,
 )
+from lowlight_tf.runtime.engine import Engine
+from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.loading import load_model
 
 PHOTOGRAPHS = (
     "BSDS500 and CamVid: research use; references of exposure stacks: the terms of their sources, "
@@ -296,7 +300,26 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
     return dataclasses.replace(capture, visibility_floor=floor)
 
 
-def write(job: Job, output: Path, seed: int) -> None:
+def blend_teacher(job: Job, pair: tuple[np.ndarray, np.ndarray], teacher: str) -> np.ndarray:
+    """Return the target of a training pair, blended with what a model makes of the input.
+
+    Images without content keep their target. Noise around black becomes the darker of both.
+    """
+    low, target = pair
+    if job.kind in ("flat", "noise") or job.part.endswith("/val"):
+        return target
+    result = enhance(_load_teacher(teacher), low)
+    if job.kind == "black":
+        return np.minimum(target, result)
+    return np.uint8(np.rint((np.float32(target) + result) / 2))
+
+
+@functools.cache
+def _load_teacher(name: str) -> Engine:
+    return load_model(name, threads=1)
+
+
+def write(job: Job, output: Path, seed: int, teacher: str = "") -> None:
     """Make one pair and write it, unless it is there."""
     paths = [output / job.part / side / f"{job.name}.png" for side in ("low", "high")]
     if all(path.exists() for path in paths):
@@ -318,6 +341,8 @@ def write(job: Job, output: Path, seed: int) -> None:
         pair = image, image if reference is None else reference
     else:
         pair = simulate_capture(image, capture_of(job.kind, rng), rng, reference=reference)
+    if teacher:
+        pair = pair[0], blend_teacher(job, pair, teacher)
     for path, content in zip(paths, pair, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = cv2.cvtColor(content, cv2.COLOR_RGB2BGR)
@@ -334,11 +359,11 @@ def _read(path: str) -> np.ndarray:
     return image
 
 
-def _work(task: tuple[list[Job], Path, int]) -> int:
+def _work(task: tuple[list[Job], Path, int, str]) -> int:
     cv2.setNumThreads(1)
-    jobs, output, seed = task
+    jobs, *options = task
     for job in jobs:
-        write(job, output, seed)
+        write(job, *options)
     return len(jobs)
 
 
@@ -352,6 +377,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--black", type=int, default=200, help="images of noise and lamps")
     parser.add_argument("--gradients", type=int, default=150, help="captures of gradients")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--teacher", default="", help="model to distil: its results are blended in")
     parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args(arguments)
     for part, terms in TERMS.items():
@@ -368,7 +394,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     chunks = [jobs[begin : begin + 40] for begin in range(0, len(jobs), 40)]
     done = 0
     with ProcessPoolExecutor(args.processes) as pool:
-        tasks = [(chunk, args.output, args.seed) for chunk in chunks]
+        tasks = [(chunk, args.output, args.seed, args.teacher) for chunk in chunks]
         for count in pool.map(_work, tasks):
             done += count
             print(f"{done}/{len(jobs)} pairs", flush=True)

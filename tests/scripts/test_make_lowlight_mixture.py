@@ -10,6 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.loading import load_model
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_lowlight_mixture.py"
 
 
@@ -131,6 +134,24 @@ def test_targets_of_noise_around_black_are_black_but_for_lamps(mixture):
         assert unlit.mean() > 0.8
         assert np.ptp(high[unlit]) == 0
         assert low[unlit].std() > 0
+
+
+@pytest.mark.parametrize(
+    ("part", "kind", "blend"),
+    [
+        ("lol/val", "copy", lambda target, result: target),
+        ("degenerate/train", "noise", lambda target, result: target),
+        ("black/train", "black", np.minimum),
+        ("lol/train", "copy", lambda target, result: (target + result) / 2),
+    ],
+)
+def test_a_teacher_is_blended_into_targets_of_training_with_content(script, rng, part, kind, blend):
+    low, target = (np.uint8(rng.integers(0, level, (64, 96, 3))) for level in (60, 255))
+    result = np.float32(enhance(load_model("clahe"), low))
+    job = script.Job(part, "a", "a.png", kind=kind)
+    blended = script.blend_teacher(job, (low, target), "clahe")
+    assert blended.dtype == np.uint8
+    np.testing.assert_allclose(blended, blend(np.float32(target), result), atol=0.5)
 
 
 def test_pairs_have_equal_sizes_that_crops_fit_into(script, mixture):
