@@ -10,7 +10,8 @@ LOL-v1's validation pairs; of LOL-v1 no image of a scene of the official test pa
         --lol our485 --lol-lists DIR --sice DIR --output OUTPUT
 
 With `--teacher MODEL` training targets are the mean of the reference and of that model's result
-(knowledge distillation): for small models, whose black and colors otherwise vary from run to run.
+(knowledge distillation, Hinton et al., 2015): for small models, whose black otherwise varies from
+run to run.
 """
 
 import argparse
