@@ -8,6 +8,7 @@ import pytest
 from lowlight_tf import enhance, load_model
 from lowlight_tf.checks import UsageError
 from lowlight_tf.demo import litertjs, server
+from lowlight_tf.runtime.pretrained import find_pretrained
 from lowlight_tf.tflite_graph.resize_model import resize_model
 from tests.demo.test_page import DONE, TIMEOUT_MS, make_dark_image, read_canvas, save_png
 from tests.demo_server import download_litertjs, serve_demo
@@ -21,15 +22,17 @@ IMAGE = cv2.GaussianBlur(make_dark_image(HEIGHT, WIDTH), (0, 0), 4) // 4 + [[[40
 IMAGE = IMAGE.astype(np.uint8)
 
 
-@pytest.fixture(scope="module", params=["float32", "int8"])
+@pytest.fixture(scope="module", params=["float32", "int8", "pretrained"])
 def path(request, tmp_path_factory):
-    return export_planes(tmp_path_factory.mktemp("planes") / "m.tflite", request.param)
+    if request.param == "pretrained":
+        return find_pretrained("dashcam_net_yuv_nano")
+    return export_planes(tmp_path_factory.mktemp("planes") / "planes.tflite", request.param)
 
 
 @pytest.fixture
 def page(browser, path):
     files = litertjs.read_served_files(download_litertjs())
-    with serve_demo(files, selected="planes", paths=[path]) as address:
+    with serve_demo(files, selected=path.stem, paths=[path]) as address:
         page = browser().new_page()
         page.set_default_timeout(TIMEOUT_MS)
         page.goto(address)
