@@ -204,6 +204,14 @@ METRICS = Registry(
         inputs=("fused",),
         definition="AG, sqrt((dx^2 + dy^2) / 2), central differences, luma 0 to 255",
     ),
+    edge_intensity=Metric(
+        path="lowlight_tf.metrics.fusion:edge_intensity",
+        higher_is_better=True,
+        value_range=(0, 1020 * 2**0.5),
+        digits=2,
+        inputs=("fused",),
+        definition="EI, mean strength of Sobel edges, luma 0 to 255",
+    ),
     scd=Metric(
         path="lowlight_tf.metrics.fusion:scd",
         higher_is_better=True,
@@ -231,6 +239,21 @@ METRICS = Registry(
         value_range=(-2, 2),
         inputs=FUSION_INPUTS,
         definition="luma, Gaussian windows of 11x11, sum of both sources",
+    ),
+    qcb=Metric(
+        path="lowlight_tf.metrics.fusion_perception:qcb",
+        higher_is_better=True,
+        value_range=(0, 1),
+        inputs=FUSION_INPUTS,
+        definition="Chen and Blum, perceived local contrast, stretched luma, both sources",
+    ),
+    qcv=Metric(
+        path="lowlight_tf.metrics.fusion_perception:qcv",
+        higher_is_better=False,
+        value_range=(0, inf),
+        digits=1,
+        inputs=FUSION_INPUTS,
+        definition="Chen and Varshney, perceived difference in salient regions, stretched luma",
     ),
     cross_entropy=Metric(
         path="lowlight_tf.metrics.fusion:cross_entropy",

@@ -21,6 +21,7 @@ LOWER_IS_BETTER = {
     "lpips",
     "mae",
     "niqe",
+    "qcv",
     "source_mse",
 }
 

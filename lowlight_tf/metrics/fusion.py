@@ -6,6 +6,7 @@ the accepted images. Infrared is used as it is, without stretching. Every sum is
 
 import math
 
+import cv2
 import numpy as np
 
 from lowlight_tf.checks import check_choice
@@ -181,6 +182,30 @@ def average_gradient(fused: np.ndarray) -> float:
     """
     down, across = np.gradient(_luma_levels(fused))
     return float(np.sqrt((across * across + down * down) / 2).mean())
+
+
+def edge_intensity(fused: np.ndarray) -> float:
+    """Return the edge intensity (EI): the mean strength of the Sobel edges, in levels.
+
+    Args:
+        fused: As in `entropy`.
+
+    Returns:
+        0 to 1443 (1020 sqrt(2)); higher is better, noise included.
+
+    Raises:
+        UsageError: As `entropy`.
+
+    Reference:
+        Rajalingam and Priya, "Hybrid multimodality medical image fusion technique for feature
+        enhancement in medical diagnosis", IJESI 2018, as VIFB computes it. Differences: none.
+    """
+    levels = _luma_levels(fused)
+    edges = (
+        cv2.Sobel(levels, cv2.CV_64F, *order, borderType=cv2.BORDER_REPLICATE)
+        for order in ((1, 0), (0, 1))
+    )
+    return float(np.hypot(*edges).mean())
 
 
 def source_mse(visible: np.ndarray, infrared: np.ndarray, fused: np.ndarray) -> float:

@@ -17,6 +17,7 @@ FUSED_ONLY = (
     fusion.standard_deviation,
     fusion.spatial_frequency,
     fusion.average_gradient,
+    fusion.edge_intensity,
 )
 WITH_SOURCES = (
     fusion.mutual_information,
@@ -112,6 +113,12 @@ def test_average_gradient_uses_central_differences():
     # Along the row 0, 8, 0: 8, 0, -8, not 8 and 8.
     value = fusion.average_gradient(np.uint8([[0, 8, 0], [0, 8, 0]]))
     assert value == pytest.approx(16 / 3 / math.sqrt(2))
+
+
+def test_edge_intensity_of_a_ramp_is_eight_times_its_slope():
+    # At the border, where the outermost pixels are repeated, half of that.
+    ramp = np.tile(np.uint8(3 * np.arange(6)), (5, 1))
+    assert fusion.edge_intensity(ramp) == pytest.approx((4 * 24 + 2 * 12) / 6)
 
 
 def test_source_mse_is_the_mean_of_both_in_unit_range():
