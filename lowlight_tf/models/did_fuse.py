@@ -10,6 +10,7 @@ from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import FUSE
 from lowlight_tf.layers.attention import attention_gate
+from lowlight_tf.layers.clip import UnitClip
 from lowlight_tf.layers.fusion import STRATEGIES, FuseFeatures, ReflectionPadding2D
 from lowlight_tf.layers.normalization import FreezableBatchNormalization
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
@@ -29,6 +30,7 @@ def did_fuse(
     patch: int = 1,
     normalized: bool = True,
     int8_friendly: bool = False,
+    blend: bool = False,
     name: str = "did_fuse",
 ) -> keras.Model:
     """Build the autoencoder that fuses an infrared and a visible image.
@@ -55,6 +57,9 @@ def did_fuse(
         int8_friendly: Use only operations that CPUs have 8-bit kernels for: zero padding in the
             first and the last convolution too, where the published model uses reflection, and
             LeakyReLU with a slope of 0.25 instead of PReLU, which is initialized to that.
+        blend: Predict from the decoded features how much of the visible image each pixel of the
+            fused one gets, the rest being infrared, and a residual; else the pixel itself. The
+            levels of the sources are then kept, in 8 bits too.
         name: Name of the Keras model.
 
     Returns:
@@ -75,7 +80,7 @@ def did_fuse(
         The attention and the strategy of that name; spatial attention uses two learned sums of the
         features where CBAM uses maximum and mean. PReLU has a slope for each channel (theirs one
         for all). The fused image is normalized by the running statistics in training too, and does
-        not update them. `patch` and `int8_friendly` are our own.
+        not update them. `patch`, `int8_friendly` and `blend` are our own.
     """
     checks.check_min("filters", filters, 1)
     checks.check_min("patch", patch, 1)
@@ -99,6 +104,7 @@ def did_fuse(
         conv(filters, "decoder_b"),
         conv(patch**2, "decoder_c", "sigmoid", reflect=True),
     ]
+    mix = _make_blend(patch) if blend else None
     unfold = DepthToSpace(patch, name="unfold") if patch > 1 else None
 
     def encode(image: KerasTensor) -> tuple[list[KerasTensor], list[KerasTensor | None]]:
@@ -111,19 +117,22 @@ def did_fuse(
                 parts[index], logits[index] = gate(parts[index])
         return [*parts, second, first], [*logits, logits[1], logits[1]]
 
-    def decode(features: list[KerasTensor], like: KerasTensor, **options) -> KerasTensor:
+    def decode(
+        features: list[KerasTensor], like: KerasTensor, last: Block = decoder[-1], **options
+    ) -> KerasTensor:
         base, detail, second, first = features
         x = layers.Concatenate()([base, detail])
-        for layer, skip in zip(decoder, (second, first, None), strict=True):
-            x = layer(x, **options)
-            x = x if skip is None else layers.Concatenate()([x, skip])
+        for layer, skip in zip(decoder[:-1], (second, first), strict=True):
+            x = layers.Concatenate()([layer(x, **options), skip])
+        x = last(x, **options)
         return unfold([x, like]) if unfold else x
 
     images = {
         port.name: keras.Input((None, None, port.channels), name=port.name) for port in FUSE.inputs
     }
     fold = SpaceToDepth(patch, name="fold") if patch > 1 else lambda x: x
-    encoded = {camera: encode(fold(image)) for camera, image in images.items()}
+    folded = {camera: fold(image) for camera, image in images.items()}
+    encoded = {camera: encode(image) for camera, image in folded.items()}
     outputs = {}
     for camera, (features, _) in encoded.items():
         outputs[f"{camera}_base"], outputs[f"{camera}_detail"] = features[:2]
@@ -138,13 +147,30 @@ def did_fuse(
     ):
         inputs = [*features, *logits] if strategy == "attention" else list(features)
         fused.append(FuseFeatures(strategy, name=f"{part}_fused")(inputs))
-    outputs["fused"] = decode(fused, images["visible"], frozen=True)
+    last = (lambda x, **options: mix(x, **folded)) if mix else decoder[-1]
+    outputs["fused"] = decode(fused, images["visible"], last, frozen=True)
     if attention:
         outputs |= {
             f"{camera}_attention_map": layers.Activation("sigmoid", name=f"{camera}_map")(logits[1])
             for camera, (_, logits) in encoded.items()
         }
     return keras.Model(images, outputs, name=name)
+
+
+def _make_blend(patch: int) -> Callable[..., KerasTensor]:
+    """Return what makes fused blocks of pixels of features and of the blocks of both images."""
+    weigh = layers.Conv2D(patch**2, 3, padding="same", activation="sigmoid", name="visible_weight")
+    correct = layers.Conv2D(
+        patch**2, 3, padding="same", kernel_initializer="zeros", name="residual"
+    )
+
+    def blend(x: KerasTensor, *, visible: KerasTensor, infrared: KerasTensor) -> KerasTensor:
+        difference = layers.Subtract(name="difference")([visible, infrared])
+        visible_part = layers.Multiply(name="visible_part")([weigh(x), difference])
+        fused = layers.Add(name="blended")([infrared, visible_part])
+        return UnitClip(name="limited")(layers.Add(name="corrected")([fused, correct(x)]))
+
+    return blend
 
 
 def _conv(

@@ -1,10 +1,12 @@
 """Fusion losses have the values computed by hand."""
 
+import cv2
 import numpy as np
 import pytest
 from keras import ops
 
 from lowlight_tf.losses import fusion
+from lowlight_tf.metrics.fusion_structure import qabf
 
 
 def value(loss):
@@ -103,3 +105,12 @@ def test_the_illumination_loss_applies_to_dark_and_glare_regions_only():
     assert value(fusion.illumination(night, flat(0.2, 32))) == pytest.approx(0.3 * mask, rel=1e-3)
     assert value(fusion.illumination(night, flat(0.5, 32))) == pytest.approx(0, abs=1e-6)
     assert value(fusion.illumination(day, flat(0.2, 32))) < 0.005
+
+
+def test_lost_edges_are_those_that_qabf_measures(rng):
+    visible, infrared, fused = (np.zeros((48, 48), np.uint8) for _ in range(3))
+    for image in (visible, infrared, fused):  # on black, so that the border is no edge
+        image[3:-3, 3:-3] = cv2.GaussianBlur(rng.integers(0, 256, (42, 42), np.uint8), (0, 0), 2)
+    tensors = (np.float32(image[None, ..., None] / 255) for image in (visible, infrared, fused))
+    expected = 1 - qabf(visible, infrared, fused)
+    assert value(fusion.edge_preservation(*tensors)) == pytest.approx(expected, abs=2e-3)
