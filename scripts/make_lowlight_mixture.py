@@ -9,9 +9,9 @@ LOL-v1's validation pairs; of LOL-v1 no image of a scene of the official test pa
     python scripts/make_lowlight_mixture.py --bsds500 DIR --camvid DIR --exposures DIR \\
         --lol our485 --lol-lists DIR --sice DIR --output OUTPUT
 
-With `--teacher MODEL` training targets are the mean of the reference and of that model's result
-(knowledge distillation, Hinton et al., 2015): for small models, whose black otherwise varies from
-run to run.
+With `--teacher MODEL` the training targets of night drives are the mean of the reference and of
+that model's result, and those of noise around black the darker of both (knowledge distillation,
+Hinton et al., 2015): for small models, whose black otherwise varies from run to run.
 """
 
 import argparse
@@ -69,6 +69,7 @@ TARGET_MEAN = 103  # code value, typical of the references of stacks and of LOL-
 ROUNDING_FLOOR = 1.5  # code values: below, even a camera without noise stores nothing but 0 and 1
 FLAT_SIZE = (288, 432)  # pixels
 MIN_SIDE = 268  # pixels: the largest crop, and what motion cuts off
+TAUGHT = ("night_drive/train", "black/train")  # parts whose targets a teacher corrects
 STACK_EV = (-5.5, -0.65)  # EV below the reference of the frames that are used
 
 
@@ -302,12 +303,9 @@ def capture_of(kind: str, rng: np.random.Generator) -> Capture:
 
 
 def blend_teacher(job: Job, pair: tuple[np.ndarray, np.ndarray], teacher: str) -> np.ndarray:
-    """Return the target of a training pair, blended with what a model makes of the input.
-
-    Images without content keep their target. Noise around black becomes the darker of both.
-    """
+    """Return the target of a pair, in `TAUGHT` blended with what a model makes of the input."""
     low, target = pair
-    if job.kind in ("flat", "noise") or job.part.endswith("/val"):
+    if job.part not in TAUGHT:
         return target
     result = enhance(_load_teacher(teacher), low)
     if job.kind == "black":
@@ -378,7 +376,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--black", type=int, default=200, help="images of noise and lamps")
     parser.add_argument("--gradients", type=int, default=150, help="captures of gradients")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--teacher", default="", help="model to distil: its results are blended in")
+    parser.add_argument("--teacher", default="", help="model whose black is distilled")
     parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args(arguments)
     for part, terms in TERMS.items():

@@ -139,13 +139,15 @@ def test_targets_of_noise_around_black_are_black_but_for_lamps(mixture):
 @pytest.mark.parametrize(
     ("part", "kind", "blend"),
     [
-        ("lol/val", "copy", lambda target, result: target),
-        ("degenerate/train", "noise", lambda target, result: target),
+        ("night_drive/val", "night_drive", lambda target, result: target),
+        ("lol/train", "copy", lambda target, result: target),
         ("black/train", "black", np.minimum),
-        ("lol/train", "copy", lambda target, result: (target + result) / 2),
+        ("night_drive/train", "night_drive", lambda target, result: (target + result) / 2),
     ],
 )
-def test_a_teacher_is_blended_into_targets_of_training_with_content(script, rng, part, kind, blend):
+def test_a_teacher_is_blended_into_targets_of_night_drives_and_black(
+    script, rng, part, kind, blend
+):
     low, target = (np.uint8(rng.integers(0, level, (64, 96, 3))) for level in (60, 255))
     result = np.float32(enhance(load_model("clahe"), low))
     job = script.Job(part, "a", "a.png", kind=kind)
