@@ -134,6 +134,11 @@ class Contract:
         }
         return dataclasses.replace(self, **sides)
 
+    def round_up(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the smallest height and width of at least `size` that are accepted."""
+        height, width = (-(-side // self.multiple_of) * self.multiple_of for side in size)
+        return height, width
+
     def source_of(self, thumbnail: Port) -> str:
         """Return the name of the port whose image a thumbnail port gets."""
         return thumbnail.thumbnail_of or self.image_inputs[0].name

@@ -50,6 +50,27 @@ class Engine(abc.ABC):
         Returns the type that it is given: float32 for float32, uint8 for uint8.
         """
 
+    def run_into(self, images: Images, out: Images) -> None:
+        """Run one image of each port and write the results into `out`.
+
+        Args:
+            images: As for a run, of any height and width: their lower and right borders are
+                repeated up to the size that the model takes.
+            out: Port name -> array for an output, or for its upper left part. Rows must be
+                contiguous.
+        """
+        (port, *_) = self.contract.image_inputs
+        size = self.size or self.contract.round_up(images[port.name].shape[1:3])
+        results = self(
+            {
+                port.name: _repeat_border(images[port.name], port.shape(port.size or size))
+                for port in self.contract.inputs
+            }
+        )
+        for name, array in out.items():
+            _, height, width, _ = array.shape
+            array[...] = results[name][:, :height, :width]
+
     def explanation_maps(self, images: Images) -> Images:
         """Return the outputs that explain a result, (B, h, w, C) float32 each; empty if none."""
         return {}
@@ -94,6 +115,12 @@ class DelegatingEngine(Engine):
     def develop(self, image: "RawImage", *, ratio: float) -> np.ndarray | None:
         """See `Engine`."""
         return self.engine.develop(image, ratio=ratio)
+
+
+def _repeat_border(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a batch whose images have `shape`: their lower and right borders are repeated."""
+    missing = [(0, want - have) for want, have in zip(shape, images.shape[1:], strict=True)]
+    return np.pad(images, [(0, 0), *missing], mode="edge") if np.any(missing) else images
 
 
 def bytes_as_float32(image: np.ndarray, port: Port) -> np.ndarray:

@@ -28,10 +28,10 @@ def inference_size(
     """
     if size is not None:
         return size
-    step, scale = contract.multiple_of, contract.scale
+    scale = contract.scale
     is_small = shape[0] * shape[1] * scale**2 <= max_untiled_pixels
     height, width = shape[:2] if is_small else (TILE_SIZE // scale, TILE_SIZE // scale)
-    return -(-height // step) * step, -(-width // step) * step
+    return contract.round_up((height, width))
 
 
 def needs_transpose(size: tuple[int, int], shape: tuple[int, ...]) -> bool:

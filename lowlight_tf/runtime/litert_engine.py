@@ -107,13 +107,22 @@ class LiteRTEngine(Engine):
         for index in range(count):
             for name, tensor in self._inputs.items():
                 tensor.write(images[name][index])
-            try:
-                self._interpreter.invoke()
-            except RuntimeError as error:
-                raise _load_error(self.path, error) from None
+            self._invoke()
             for name, tensor in self._outputs.items():
                 tensor.read(out[name][index])
         return out
+
+    def run_into(self, images: Images, out: Images) -> None:
+        """See `Engine`: without copies."""
+        (port, *_) = self.contract.image_inputs
+        size = self.size or self.contract.round_up(images[port.name].shape[1:3])
+        if size != self._allocated_size:
+            self._allocate(size)
+        for name, tensor in self._inputs.items():
+            tensor.write(images[name][0])
+        self._invoke()
+        for name, tensor in self._outputs.items():
+            tensor.read(out[name][0])
 
     def explanation_maps(self, images: Images) -> Images:
         """Return the outputs that explain the result for one image, (1, h, w, C) float32 in [0, 1].
@@ -136,14 +145,21 @@ class LiteRTEngine(Engine):
             content = resize_model_bytes(content, self.contract, size)
         return count_macs(content)
 
+    def _invoke(self) -> None:
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise _load_error(self.path, error) from None
+
     def _size_of(self, image: np.ndarray | None) -> tuple[int, int]:
         """Return the size that an image is run at; that of the tensors if it is no image."""
         if self.size or image is None or image.ndim != 4:
             return self._allocated_size
-        size, step = image.shape[1:3], self.contract.multiple_of
-        if 0 in size or size[0] % step or size[1] % step:
+        size = image.shape[1:3]
+        if 0 in size or size != self.contract.round_up(size):
             raise UsageError(
-                f"{self.name} takes heights and widths that are multiples of {step}. "
+                f"{self.name} takes heights and widths that are multiples of "
+                f"{self.contract.multiple_of}. "
                 f"Received: {size[0]}x{size[1]}. `enhance` takes images of any size."
             )
         return size
@@ -290,20 +306,28 @@ class _Tensor:
         self._values = values.astype(np.float32)
 
     def write(self, image: np.ndarray) -> None:
-        """Write an image, float32 in [0, 1] or uint8, into the tensor."""
+        """Write an image, float32 in [0, 1] or uint8, into the tensor.
+
+        Of one that is smaller, the lower and the right border are repeated.
+        """
         tensor = self._view_as_uint8()
+        height, width = image.shape[:2]
+        target = tensor[:height, :width]
         if image.dtype == np.uint8:
-            _apply_lut(image, self._codes if self._is_integer else self._values, tensor)
+            _apply_lut(image, self._codes if self._is_integer else self._values, target)
         elif self._is_integer:
             codes = np.rint(image / np.float32(self._scale) + self._zero)
-            np.copyto(tensor, np.clip(codes, 0, 255), casting="unsafe")
-            tensor ^= self._flip
+            np.copyto(target, np.clip(codes, 0, 255), casting="unsafe")
+            target ^= self._flip
         else:
-            np.copyto(tensor, image)
+            np.copyto(target, image)
+        tensor[:height, width:] = target[:, -1:]
+        tensor[height:] = tensor[height - 1]
 
     def read(self, image: np.ndarray) -> None:
-        """Write the tensor into an image, float32 in [0, 1] or uint8."""
-        tensor = self._view_as_uint8()
+        """Write the tensor, or as much of it as fits, into an image, float32 in [0, 1] or uint8."""
+        height, width = image.shape[:2]
+        tensor = self._view_as_uint8()[:height, :width]
         if self._is_integer:
             _apply_lut(tensor, self._bytes if image.dtype == np.uint8 else self._values, image)
         elif image.dtype == np.uint8:  # rounded and clipped to uint8 in one pass

@@ -36,7 +36,7 @@ def make_frame_enhancer(
     A model of planes of one size gets frames of other sizes as tiles, in RGB.
     """
     is_planar = isinstance(engine, RgbEngine) and reader.pixel_format == "yuv420p"
-    if is_planar and engine.size in (None, _compute_padded_size(reader.size)):
+    if is_planar and engine.size in (None, ENHANCE_PLANES.round_up(reader.size)):
         return PlaneEnhancer(ENHANCE_PLANES, reader, brightness_ev)
     return RgbFrameEnhancer(engine.contract, reader, brightness_ev)
 
@@ -152,7 +152,6 @@ class PlaneEnhancer(FrameEnhancer):
         super().__init__(contract, reader, brightness_ev)
         self._is_full = reader.yuv_format.full_range
         self._levels = (0, 255) if self._is_full else ENHANCE_PLANES.image_inputs[0].levels
-        self._padded_size = _compute_padded_size(reader.size)
         black, white = ENHANCE_PLANES.image_inputs[0].levels
         scales = (white - black) / 255, CHROMA_LEVELS / 255
         origins = (0, black), (NEUTRAL_CHROMA, NEUTRAL_CHROMA)  # of full range, of limited
@@ -182,19 +181,26 @@ class PlaneEnhancer(FrameEnhancer):
         """See `FrameEnhancer`."""
         luma, *chroma = yuv_planes(item.frame)
         inputs = {
-            "luma": self._pad(self._to_limited(luma, 0), 1),
-            "chroma": self._pad(self._to_limited(cv2.merge(chroma), 1), 2),
+            "luma": self._to_limited(luma, 0)[np.newaxis, ..., np.newaxis],
+            "chroma": self._to_limited(cv2.merge(chroma), 1)[np.newaxis],
             **item.thumbnails,
         }
-        outputs = engine.engine(with_brightness(ENHANCE_PLANES, inputs, self._brightness_ev))
         height, width = self._size
         item.result = av.VideoFrame(width, height, item.frame.format.name)
         item.result.pts, item.result.time_base = item.frame.pts, item.frame.time_base
         item.result.duration = item.frame.duration
         luma, *chroma = yuv_planes(item.result)
-        luma[...] = self._to_original(outputs["enhanced_luma"][0, :height, :width, 0], 0)
-        enhanced = outputs["enhanced_chroma"][0, : height // 2, : width // 2]
-        cv2.split(self._to_original(enhanced, 1), chroma)
+        enhanced = np.empty_like(inputs["chroma"])
+        outputs = {
+            "enhanced_luma": luma[np.newaxis, ..., np.newaxis],
+            "enhanced_chroma": enhanced,
+        }
+        inputs = with_brightness(ENHANCE_PLANES, inputs, self._brightness_ev)
+        engine.engine.run_into(inputs, outputs)
+        if self._is_full:
+            cv2.LUT(luma, self._to_full_tables[0], luma)
+            cv2.LUT(enhanced[0], self._to_full_tables[1], enhanced[0])
+        cv2.split(enhanced[0], chroma)
 
     def finish(self, item: FrameItem, stabilize_luma: LumaStabilizer | None) -> None:
         """See `FrameEnhancer`."""
@@ -213,27 +219,9 @@ class PlaneEnhancer(FrameEnhancer):
     def recycle(self, item: FrameItem) -> None:
         """See `FrameEnhancer`: the writer keeps the result as long as it needs it."""
 
-    def _pad(self, plane: np.ndarray, subsampling: int) -> np.ndarray:
-        """Return a plane as a batch, its borders repeated up to the size of the model."""
-        height, width = (side // subsampling for side in self._padded_size)
-        down, right = height - plane.shape[0], width - plane.shape[1]
-        if down or right:
-            plane = cv2.copyMakeBorder(plane, 0, down, 0, right, cv2.BORDER_REPLICATE)
-        return np.ascontiguousarray(plane).reshape(1, height, width, -1)
-
     def _to_limited(self, plane: np.ndarray, is_chroma: int) -> np.ndarray:
         """Return the bytes that the model takes for those of the video."""
         return cv2.LUT(plane, self._to_limited_tables[is_chroma]) if self._is_full else plane
-
-    def _to_original(self, plane: np.ndarray, is_chroma: int) -> np.ndarray:
-        """Return the bytes of the video for those of the model."""
-        return cv2.LUT(plane, self._to_full_tables[is_chroma]) if self._is_full else plane
-
-
-def _compute_padded_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the smallest height and width of at least `size` that models of planes take."""
-    height, width = (-(-side // ENHANCE_PLANES.multiple_of) for side in size)
-    return height * ENHANCE_PLANES.multiple_of, width * ENHANCE_PLANES.multiple_of
 
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:

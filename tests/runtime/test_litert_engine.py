@@ -10,8 +10,10 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import ENHANCE, Contract, Port
 from lowlight_tf.fileio import sha256
 from lowlight_tf.model_card import ModelCard
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.runtime.loading import load_model
+from lowlight_tf.runtime.pretrained import find_pretrained
 from lowlight_tf.tflite_graph.flatbuffer import read_model, write_model
 
 SIZE = (8, 12)
@@ -131,6 +133,41 @@ def test_an_out_argument_that_does_not_fit_is_refused(tiny_models, out, reason):
     low = np.zeros((1, *SIZE, 3), np.uint8)
     with pytest.raises(UsageError, match=reason):
         LiteRTEngine(tiny_models / "float.tflite")({"low": low}, out=out)
+
+
+@pytest.mark.parametrize("name", ["float", "bytes"])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("size", [(8, 12), (7, 12), (8, 9), (5, 7)])
+def test_a_smaller_image_is_run_into_a_smaller_array(tiny_models, rng, name, dtype, size):
+    engine = LiteRTEngine(tiny_models / f"{name}.tflite")
+    low = rng.integers(0, 256, (1, *size, 3), dtype=np.uint8)
+    low = low if dtype == np.uint8 else low / np.float32(255)
+    row = np.zeros((1, size[0], 20, 3), dtype)
+    out = row[:, :, 3 : 3 + size[1]]  # as rows of a frame that are longer than it is wide
+    engine.run_into({"low": low}, {"enhanced": out})
+    expected = np.empty_like(low)
+    Engine.run_into(engine, {"low": low}, {"enhanced": expected})
+    np.testing.assert_array_equal(out, expected)
+    assert not row[:, :, :3].any()
+    assert not row[:, :, 3 + size[1] :].any()
+
+
+@pytest.mark.parametrize("name", ["yuv_nano", "yuv_nano_int8"])
+def test_borders_of_planes_are_repeated_up_to_the_size_of_the_model(name, rng):
+    engine = LiteRTEngine(find_pretrained(name))
+    images = {
+        port.name: rng.integers(16, 236, (1, *port.shape(port.size or (38, 52))), dtype=np.uint8)
+        for port in engine.contract.inputs
+    }
+    for _ in range(2):  # the second time without a reallocation
+        direct, padded = (
+            {port.name: np.empty((1, *port.shape((38, 52))), np.uint8) for port in ports}
+            for ports in 2 * [engine.contract.outputs]
+        )
+        engine.run_into(images, direct)
+        Engine.run_into(engine, images, padded)
+        for name, array in direct.items():
+            np.testing.assert_array_equal(array, padded[name])
 
 
 @pytest.mark.parametrize("name", ["driving_unet", "driving_unet_int8"])
