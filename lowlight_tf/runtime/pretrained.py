@@ -17,6 +17,9 @@ FAMILY_PREFIX = "dashcam_net_"
 DEFAULT_MODEL = "dashcam_net_v2_tiny"
 """Taken where no model is named: good, and fast enough for a camera board."""
 
+DEFAULT_VIDEO_MODEL = "dashcam_net_yuv_tiny_int8"
+"""Taken for videos: its planes are theirs."""
+
 DEFAULT_RAW_MODEL, DEFAULT_FUSION_MODEL = "attention_unet", "did_fuse"
 """Taken for RAW files, and for two cameras."""
 
@@ -26,11 +29,19 @@ def list_pretrained() -> list[str]:
     return sorted(path.stem for path in MODEL_DIR.glob("*.tflite"))
 
 
-def default_model(*, raw: bool = False, cameras: bool = False) -> str:
-    """Return the model that is taken where none is named: for images, RAW files or two cameras."""
+def default_model(*, raw: bool = False, cameras: bool = False, videos: bool = False) -> str:
+    """Return the model that is taken where none is named.
+
+    Args:
+        raw: Whether it is for RAW files alone.
+        cameras: Whether it is for two cameras.
+        videos: Whether it is for videos alone.
+    """
     if cameras:
         return DEFAULT_FUSION_MODEL
-    return DEFAULT_RAW_MODEL if raw else DEFAULT_MODEL
+    if raw:
+        return DEFAULT_RAW_MODEL
+    return DEFAULT_VIDEO_MODEL if videos else DEFAULT_MODEL
 
 
 def find_pretrained(name: str, *, also_known: Iterable[str] = ()) -> Path:

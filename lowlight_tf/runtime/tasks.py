@@ -13,7 +13,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import Contract
-from lowlight_tf.runtime import input_checks, pretrained
+from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.develop import develop
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
@@ -26,12 +26,10 @@ class Task(abc.ABC):
     Attributes:
         name: `Contract.task`.
         past_tense: What was done, for messages.
-        default_model: The shipped model that is taken where none is named.
     """
 
     name: str
     past_tense: str
-    default_model: str
 
     @abc.abstractmethod
     def check_model(self, contract: Contract) -> None:
@@ -54,7 +52,6 @@ class EnhanceTask(Task):
 
     name = "enhance"
     past_tense = "enhanced"
-    default_model = pretrained.DEFAULT_MODEL
 
     def check_model(self, contract: Contract) -> None:
         """See `Task`."""
@@ -70,7 +67,6 @@ class FuseTask(Task):
 
     name = "fuse"
     past_tense = "fused"
-    default_model = pretrained.DEFAULT_FUSION_MODEL
 
     def check_model(self, contract: Contract) -> None:
         """See `Task`."""
@@ -90,7 +86,6 @@ class RawToRgbTask(Task):
 
     name = "raw_to_rgb"
     past_tense = "developed"
-    default_model = pretrained.DEFAULT_RAW_MODEL
 
     def check_model(self, contract: Contract) -> None:
         """See `Task`."""

@@ -21,6 +21,7 @@ def test_the_default_models_ship():
         pretrained.default_model(),
         pretrained.default_model(raw=True),
         pretrained.default_model(cameras=True),
+        pretrained.default_model(videos=True),
     }
     assert defaults <= set(pretrained.list_pretrained())
 

@@ -53,7 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file a .png of 16 bits; for one input also a file, as out.mp4 or out.jpg, and for many "
         "RAW files out.mp4",
     )
-    add("--model", help="shipped name, .tflite file or run folder (default: the best that ships)")
+    add(
+        "--model",
+        help="shipped name, .tflite file or run folder (default: what suits images, videos, RAW files "
+        "or two cameras best)",
+    )
     add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN")
     add(
         "--brightness",
@@ -93,7 +97,9 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.runtime.pretrained import default_model
     from lowlight_tf.runtime.tasks import task_of
 
-    default = default_model(raw=raw.are_raw(inputs), cameras=bool(args.infrared))
+    default = default_model(
+        raw=raw.are_raw(inputs), cameras=bool(args.infrared), videos=video.are_videos(inputs)
+    )
     model = args.checkpoint_dir or args.model or default
     engine = load_model(model, threads=args.threads)
     task = task_of(engine.contract)

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +99,19 @@ def is_video(source: Source) -> bool:
     if isinstance(source, str) or source.suffix.lower() in SUFFIXES:
         return True
     return source.is_fifo() or source.is_char_device()
+
+
+def are_videos(inputs: Sequence[Source]) -> bool:
+    """Return whether the inputs are videos and folders of them, and no images are among them."""
+    from lowlight_tf.imaging import image_io
+
+    found: list[Source] = []
+    for source in inputs:
+        if isinstance(source, Path) and source.is_dir():
+            found += image_io.find_images(source, suffixes=(*image_io.SUFFIXES, *SUFFIXES))
+        else:
+            found.append(source)
+    return bool(found) and all(map(is_video, found))
 
 
 def enhance_video(

@@ -13,6 +13,7 @@ import cv2
 import pytest
 
 from lowlight_tf.checks import UsageError
+from lowlight_tf.cli.enhancing import video
 from lowlight_tf.cli.enhancing.jobs import plan_jobs
 from lowlight_tf.cli.main import main
 from lowlight_tf.runtime import loading
@@ -55,6 +56,16 @@ def test_results_of_a_folder_have_the_names_of_their_inputs(enhance, tmp_path):
     assert enhance(tmp_path / "in", "--output", tmp_path / "out") == 0
     assert len(read_frames(tmp_path / "out/deep/drive.mkv")[0]) == 10
     assert cv2.imread(str(tmp_path / "out/still.png")).shape == (48, 64, 3)
+
+
+def test_videos_alone_have_a_default_model_of_their_own(tmp_path):
+    for name in ("drive/a.mp4", "drive/deep/b.MKV", "drive/notes.txt", "both/a.mp4", "both/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    assert video.are_videos([tmp_path / "drive", "rtsp://camera/1", tmp_path / "drive/a.mp4"])
+    assert not video.are_videos([tmp_path / "both"])
+    assert not video.are_videos([tmp_path / "drive", tmp_path / "both/b.png"])
+    assert not video.are_videos([])
 
 
 def test_bright_scenes_are_not_enhanced_with_auto_night(enhance, tmp_path):
