@@ -58,8 +58,7 @@ def did_fuse(
             first and the last convolution too, where the published model uses reflection, and
             LeakyReLU with a slope of 0.25 instead of PReLU, which is initialized to that.
         blend: Predict from the decoded features how much of the visible image each pixel of the
-            fused one gets, the rest being infrared, and a residual; else the pixel itself. The
-            levels of the sources are then kept, in 8 bits too.
+            fused one gets, the rest being infrared, and a residual; else the pixel itself.
         name: Name of the Keras model.
 
     Returns:
