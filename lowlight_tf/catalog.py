@@ -130,9 +130,15 @@ LOSSES = Registry(
     max_gradient=Loss("lowlight_tf.losses.fusion:max_gradient", FUSION_INPUTS),
     edge_preservation=Loss("lowlight_tf.losses.fusion:edge_preservation", FUSION_INPUTS),
     source_ssim=Loss("lowlight_tf.losses.fusion:source_ssim", FUSION_INPUTS),
-    regional_intensity=Loss("lowlight_tf.losses.fusion:regional_intensity", FUSION_INPUTS),
-    regional_gradient=Loss("lowlight_tf.losses.fusion:regional_gradient", FUSION_INPUTS),
-    illumination=Loss("lowlight_tf.losses.fusion:illumination", ("visible", "fused")),
+    regional_intensity=Loss(
+        "lowlight_tf.losses.illumination:regional_intensity", (*FUSION_INPUTS, "visible_glance")
+    ),
+    regional_gradient=Loss(
+        "lowlight_tf.losses.illumination:regional_gradient", (*FUSION_INPUTS, "visible_glance")
+    ),
+    illumination=Loss(
+        "lowlight_tf.losses.illumination:illumination", ("visible", "fused", "visible_glance")
+    ),
     detector_consistency=Loss("lowlight_tf.losses.semantic:DetectorConsistency", FUSION_INPUTS),
     visible_reconstruction=Loss(
         "lowlight_tf.losses.fusion:reconstruction", ("visible", "visible_reconstructed")

@@ -3,7 +3,13 @@
 import keras
 from keras import KerasTensor, ops
 
-from lowlight_tf.constants import DARK_BELOW, GLARE_ABOVE
+from lowlight_tf.constants import (
+    DARK_BELOW,
+    DAY_ABOVE,
+    DAY_GLARE_SHIFT,
+    DAY_STEEPNESS,
+    GLARE_ABOVE,
+)
 
 SIGMOID_STEEPNESS = 20.0
 """Slope of the masks: the transition between regions is about 0.1 of luma wide on either side."""
@@ -13,23 +19,42 @@ SIGMOID_STEEPNESS = 20.0
 class SoftLightRegions(keras.layers.Layer):
     """Soft masks of dark and glare regions from blurred luma.
 
-    (B, H, W, 1) in [0, 1] -> two masks (B, H, W, 1) in [0, 1]: dark, glare. Their sum is at most 1;
-    the rest is the mask of normal light.
+    Called on [(B, H, W, 1) in [0, 1], `day_weight`], returns two masks (B, H, W, 1) in [0, 1]:
+    dark, glare. Their sum is at most 1; the rest is the mask of normal light. Called on luma alone,
+    as in models of version 0.1.0, it is night.
     """
 
-    def call(self, inputs: KerasTensor) -> list[KerasTensor]:
+    def call(self, inputs: KerasTensor | list[KerasTensor]) -> list[KerasTensor]:
         """Compute the masks of one batch."""
-        return list(soft_light_regions(inputs))
+        blurred, day = inputs if isinstance(inputs, list) else (inputs, None)
+        return list(soft_light_regions(blurred, day))
 
-    def compute_output_shape(self, shape: tuple[int | None, ...]) -> list[tuple[int | None, ...]]:
-        """Return the shape, twice."""
-        return [shape, shape]
+    def compute_output_shape(
+        self, shape: tuple[int | None, ...] | list[tuple[int | None, ...]]
+    ) -> list[tuple[int | None, ...]]:
+        """Return the shape of the luma, twice."""
+        return 2 * [shape[0] if isinstance(shape, list) else shape]
 
 
-def soft_light_regions(blurred: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+def soft_light_regions(
+    blurred: KerasTensor, day: KerasTensor | None
+) -> tuple[KerasTensor, KerasTensor]:
     """Return the soft masks of dark and glare regions of blurred luma; see `SoftLightRegions`."""
     dark = ops.sigmoid(SIGMOID_STEEPNESS * (DARK_BELOW - blurred))
-    return dark, ops.sigmoid(SIGMOID_STEEPNESS * (blurred - GLARE_ABOVE))
+    if day is None:
+        return dark, ops.sigmoid(SIGMOID_STEEPNESS * (blurred - GLARE_ABOVE))
+    # The smaller operand comes first, see `models._dashcam_trunk`.
+    above = ops.add(-GLARE_ABOVE - DAY_GLARE_SHIFT * day, blurred)
+    return dark, ops.sigmoid(SIGMOID_STEEPNESS * above)
+
+
+def day_weight(frame: KerasTensor) -> KerasTensor:
+    """Return how much it is day in full frames of luma, (B, H, W, 1) -> (B, 1, 1, 1) in (0, 1).
+
+    It depends on the mean luma alone: by night most of a frame is dark, whatever lamps it shows.
+    """
+    mean = ops.mean(frame, axis=(1, 2), keepdims=True)
+    return ops.sigmoid(DAY_STEEPNESS * (mean - DAY_ABOVE))
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")

@@ -3,7 +3,6 @@
 import numpy as np
 from keras import KerasTensor, ops
 
-from lowlight_tf.layers.illumination import soft_light_regions
 from lowlight_tf.losses import fidelity
 
 SOBEL = np.float32([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8  # 1 for a ramp of 1 per pixel
@@ -16,18 +15,6 @@ GAMMA_A, KAPPA_A, SIGMA_A = 0.9879, -22, 0.8
 
 MIN_STRENGTH = 1e-4
 """Strength of edges, 1 / 40 of a level per pixel, that is taken for 0: there it has no gradient."""
-
-LIFT_GAMMA = 0.6
-"""Exponent that brightens dark regions of the visible image."""
-
-NORMAL_LUMA = 0.5
-"""Target of the mean luma of blocks in dark and glare regions."""
-
-BLOCK_SIZE = 16
-"""Side of these blocks (pixels)."""
-
-BLUR_SIZE = 9
-"""Side of the window that luma is averaged over before it is divided into regions (pixels)."""
 
 
 def max_intensity(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
@@ -211,75 +198,3 @@ def _preserve_edges(
     similarity = 1 - ops.abs(angle - angle_f) / (np.pi / 2)
     kept = GAMMA_G * ops.sigmoid(-KAPPA_G * (ratio - SIGMA_G))
     return kept * GAMMA_A * ops.sigmoid(-KAPPA_A * (similarity - SIGMA_A))
-
-
-def regional_intensity(
-    visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
-) -> KerasTensor:
-    """Mean absolute difference from a target intensity that depends on the light region.
-
-    Dark regions: the maximum of the infrared and the brightened visible image (`LIFT_GAMMA`).
-    Glare: the infrared image, which lamps do not saturate. Elsewhere: the maximum of both.
-
-    Args:
-        visible: (B, H, W, 1) in [0, 1].
-        infrared: Same shape and range.
-        fused: Same shape and range.
-
-    Returns:
-        (B,); lower is better, 0 if the fused image equals the target.
-
-    Reference:
-        Our own, for AMFusion (see `models.am_fusion`), whose equations were not available.
-    """
-    dark, glare = soft_light_regions(_blur_luma(visible))
-    lifted = ops.maximum(infrared, ops.power(ops.maximum(visible, 1e-3), LIFT_GAMMA))
-    target = (1 - dark - glare) * ops.maximum(visible, infrared) + dark * lifted + glare * infrared
-    return fidelity.l1(target, fused)
-
-
-def regional_gradient(
-    visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
-) -> KerasTensor:
-    """As `max_gradient`, without the gradients of glare in the visible image.
-
-    The edge of a lamp's halo is the largest gradient of a night scene, and not the edge of an
-    object.
-
-    Returns:
-        (B,); lower is better, 0 if all gradient magnitudes equal the target.
-
-    Reference:
-        Our own, as `regional_intensity`.
-    """
-    _, glare = soft_light_regions(_blur_luma(visible))
-    gradient_v, gradient_i = gradient_magnitude(visible), gradient_magnitude(infrared)
-    target = ops.maximum((1 - glare) * gradient_v, gradient_i)
-    return fidelity.l1(target, gradient_magnitude(fused))
-
-
-def illumination(visible: KerasTensor, fused: KerasTensor) -> KerasTensor:
-    """Exposure loss in dark and glare regions.
-
-    The absolute difference of the mean luma of each block of 16x16 pixels from `NORMAL_LUMA`,
-    weighed by the masks of dark and glare regions of the visible image.
-
-    Args:
-        visible: (B, H, W, 1) in [0, 1]; H and W at least 16.
-        fused: Same shape and range.
-
-    Returns:
-        (B,); lower is better, 0 if all such regions have that luma.
-
-    Reference:
-        Guo et al., "Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement", CVPR
-        2020, equation 5 (exposure control), in the regions of AMFusion.
-    """
-    dark, glare = soft_light_regions(ops.average_pool(visible, BLOCK_SIZE))
-    distance = ops.abs(ops.average_pool(fused, BLOCK_SIZE) - NORMAL_LUMA)
-    return ops.mean((dark + glare) * distance, axis=(1, 2, 3))
-
-
-def _blur_luma(luma: KerasTensor) -> KerasTensor:
-    """Return the mean of the 9x9 pixels around each: (B, H, W, 1) -> (B, H, W, 1)."""
-    return ops.average_pool(luma, BLUR_SIZE, 1, "same")

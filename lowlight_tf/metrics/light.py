@@ -11,7 +11,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lowlight_tf.constants import DARK_BELOW, GLARE_ABOVE
+from lowlight_tf.constants import (
+    DARK_BELOW,
+    DAY_ABOVE,
+    DAY_GLARE_SHIFT,
+    DAY_STEEPNESS,
+    GLARE_ABOVE,
+)
 from lowlight_tf.metrics.pixels import PEAK, luma_8bit
 
 BLUR_SIGMA_FRACTION = 1 / 100
@@ -37,7 +43,8 @@ def light_regions(visible: np.ndarray) -> LightRegionMasks:
     """Segment dark, normal and glare regions by blurred luma.
 
     The sigma of the blur is a hundredth of the shorter side. Below 0.25 is dark, above 0.75 is
-    glare: headlights, lamps and what they illuminate; by day the sky.
+    glare: headlights, lamps and what they illuminate. By day, where the frame's mean luma is high,
+    the limit rises by up to 0.4, beyond white: a bright sky is no glare.
 
     Args:
         visible: (H, W), (H, W, 1) or (H, W, 3), uint8, or float in [0, 1].
@@ -51,7 +58,8 @@ def light_regions(visible: np.ndarray) -> LightRegionMasks:
     gray = luma_8bit(visible=visible)[0].astype(np.float64)
     sigma = BLUR_SIGMA_FRACTION * min(gray.shape)
     blurred = cv2.GaussianBlur(gray, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) / PEAK
-    dark, glare = blurred < DARK_BELOW, blurred > GLARE_ABOVE
+    day = 1 / (1 + math.exp(-DAY_STEEPNESS * (gray.mean() / PEAK - DAY_ABOVE)))
+    dark, glare = blurred < DARK_BELOW, blurred > GLARE_ABOVE + DAY_GLARE_SHIFT * day
     return LightRegionMasks(dark, ~(dark | glare), glare)
 
 

@@ -11,7 +11,12 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.contract import FUSE_WITH_THUMBNAILS
 from lowlight_tf.layers.attention import attention_gate
 from lowlight_tf.layers.clip import UnitClip
-from lowlight_tf.layers.illumination import CrossAttention, LearnedBlend, SoftLightRegions
+from lowlight_tf.layers.illumination import (
+    CrossAttention,
+    LearnedBlend,
+    SoftLightRegions,
+    day_weight,
+)
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
 from lowlight_tf.models.nanodet import nanodet
 
@@ -41,8 +46,10 @@ def am_fusion(
 
     Each camera has an encoder with three scales. At every scale the spatial features are fused by
     the illumination of each pixel (IDFM): normal regions by a learned weight of each camera per
-    channel; dark regions by a convolution over both; glare by a convolution over the infrared
-    features and the high-frequency part of the visible ones. A channel and spatial attention weighs
+    channel, of which there are two, for day and night; dark regions by a convolution over both;
+    glare by a convolution over the infrared features and the high-frequency part of the visible
+    ones. By day, which the mean luma of the full frame decides, light regions are sky and not
+    glare. A channel and spatial attention weighs
     the result. At the smallest scale, the semantic features of both cameras are fused and attend to
     the features of a frozen detector for both full images, 130 tokens (DSFM); the result is added,
     scaled by 0 at initialization. A decoder returns to full size and predicts, for every pixel, a
@@ -77,10 +84,11 @@ def am_fusion(
     Differences from the paper:
         A reconstruction. The paper's text describes what is fused by what; its equations, sizes and
         code were not available. Our own choices are: the number of scales and layers, the masks
-        (sigmoids of blurred luma at 0.25 and 0.75, see `layers.illumination`), the rule of each
-        region, one attention head, the detector's third stage average-pooled to 10x13 pixels, gains
-        and an offset instead of an unconstrained image, the detector itself (NanoDet-g) and its
-        luma input. The model fuses luma; the color is that of the visible image.
+        (sigmoids of blurred luma at 0.25 and 0.75, see `layers.illumination`), day and night, the
+        rule of each region, one attention head, the detector's third stage average-pooled to 10x13
+        pixels, gains and an offset instead of an unconstrained image, the detector itself
+        (NanoDet-g) and its luma input. The model fuses luma; the color is that of the visible
+        image.
     """
     for option, value in {"filters": filters, "patch": patch, "depth": depth}.items():
         checks.check_min(option, value, 1)
@@ -98,14 +106,15 @@ def am_fusion(
         _encoder(image, widths, port.name)
         for port, image in zip(FUSE_WITH_THUMBNAILS.image_inputs, folded, strict=True)
     )
+    thumbnails = [inputs[port.name] for port in FUSE_WITH_THUMBNAILS.thumbnail_inputs]
+    day = day_weight(thumbnails[0])
     fused, regions = [], []
     for scale, cameras in enumerate(zip(visible, infrared, strict=True)):
         luma = _downsample(luma, 2, f"light_{scale}") if scale else luma
-        features, masks = _fuse_by_illumination(*cameras, luma, f"detail_{scale}")
+        features, masks = _fuse_by_illumination(*cameras, luma, day, f"detail_{scale}")
         fused.append(features)
         regions.append(masks)
 
-    thumbnails = [inputs[port.name] for port in FUSE_WITH_THUMBNAILS.thumbnail_inputs]
     semantic = _conv([visible[-1], infrared[-1]], widths[-1], "semantic")
     attended = _match_features(semantic, _detector_features(thumbnails, detector), depth)
     semantic = layers.Add(name="guided")([semantic, attended])
@@ -151,17 +160,24 @@ def _encoder(x: KerasTensor, widths: tuple[int, ...], camera: str) -> list[Keras
 
 
 def _fuse_by_illumination(
-    visible: KerasTensor, infrared: KerasTensor, luma: KerasTensor, name: str
+    visible: KerasTensor, infrared: KerasTensor, luma: KerasTensor, day: KerasTensor, name: str
 ) -> tuple[KerasTensor, KerasTensor]:
     """Fuse spatial features by the illumination of each pixel (IDFM); return the masks too."""
     channels = visible.shape[-1]
-    dark, glare = SoftLightRegions(name=f"{name}_regions")(_smooth(luma, f"{name}_light"))
+    dark, glare = SoftLightRegions(name=f"{name}_regions")([_smooth(luma, f"{name}_light"), day])
     normal = 1.0 - dark - glare
     high_frequencies = layers.Subtract(name=f"{name}_fine")(
         [visible, _smooth(visible, f"{name}_coarse")]
     )
     branches = {
-        "normal": (normal, LearnedBlend(name=f"{name}_blend")([visible, infrared])),
+        "normal": (
+            ops.multiply(1.0 - day, normal),
+            LearnedBlend(name=f"{name}_blend")([visible, infrared]),
+        ),
+        "day": (
+            ops.multiply(day, normal),
+            LearnedBlend(name=f"{name}_day_blend")([visible, infrared]),
+        ),
         "dark": (dark, _conv([visible, infrared], channels, f"{name}_dark")),
         "glare": (glare, _conv([infrared, high_frequencies], channels, f"{name}_glare")),
     }

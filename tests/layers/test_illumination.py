@@ -4,7 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from lowlight_tf.layers.illumination import CrossAttention, LearnedBlend, SoftLightRegions
+from lowlight_tf.layers.illumination import (
+    CrossAttention,
+    LearnedBlend,
+    SoftLightRegions,
+    day_weight,
+)
 
 
 def column(*values):
@@ -18,6 +23,22 @@ def test_soft_light_regions_are_as_computed_by_hand():
     np.testing.assert_allclose(dark, [near, half, far, *away], rtol=1e-4)
     np.testing.assert_allclose(glare, dark[::-1], rtol=1e-4)
     assert (dark + glare <= 1).all()
+
+
+def test_it_is_day_where_the_mean_of_a_frame_is_high():
+    frames = np.float32([0.1, 0.44, 0.54, 0.64, 0.9]).reshape(-1, 1, 1, 1).repeat(6, axis=1)
+    expected = 1 / (1 + np.exp(-20 * (np.float32([0.1, 0.44, 0.54, 0.64, 0.9]) - 0.54)))
+    weights = np.array(day_weight(frames))
+    assert weights.shape == (5, 1, 1, 1)
+    np.testing.assert_allclose(weights.ravel(), expected, rtol=1e-4)
+
+
+def test_a_bright_sky_is_no_glare_by_day():
+    sky = column(0.8, 0.95, 1)
+    for day, expected in ((0.0, [1, 4, 5]), (0.5, [-3, 0, 1]), (1.0, [-7, -4, -3])):
+        _, glare = SoftLightRegions()([sky, np.full((1, 1, 1, 1), day, np.float32)])
+        logits = np.log(glare / (1 - np.array(glare)))
+        np.testing.assert_allclose(np.ravel(logits), expected, atol=1e-3)
 
 
 def test_a_blend_begins_at_one_half_and_has_a_weight_for_each_channel():

@@ -73,40 +73,6 @@ def test_bases_should_be_similar_and_details_dissimilar():
     assert value(fusion.detail_similarity(one, other)) == pytest.approx(1 - np.tanh(1), rel=1e-5)
 
 
-def test_the_target_intensity_depends_on_the_region():
-    dark, normal, glare = flat(0.01), flat(0.5), flat(0.99)
-    infrared = flat(0.3)
-    targets = {0.01: 0.3, 0.5: 0.5, 0.99: 0.3}  # 0.01 ** 0.6 = 0.063 is below the infrared level
-    for visible in (dark, normal, glare):
-        level = targets[round(float(visible.max()), 2)]
-        loss = value(fusion.regional_intensity(visible, infrared, flat(level)))
-        assert loss == pytest.approx(0, abs=0.01)  # each mask is at least 1 %
-        assert value(fusion.regional_intensity(visible, infrared, flat(level + 0.2))) > 0.19
-
-
-def test_regions_that_are_dark_in_both_are_brightened():
-    loss = fusion.regional_intensity(flat(0.05), flat(0), flat(0.05**0.6))
-    assert value(loss) == pytest.approx(0, abs=0.005)
-
-
-def test_gradients_of_glare_are_not_part_of_the_target():
-    lamp = np.clip(ramp(0.02) + 0.86, 0, 1)  # glare with a gradient
-    dim = ramp(0.02) + 0.4
-    none = flat(0.5, side=8)
-    assert value(fusion.regional_gradient(lamp, none, none)) < 0.002
-    assert value(fusion.regional_gradient(dim, none, none)) == pytest.approx(
-        value(fusion.max_gradient(dim, none, none)), rel=0.1
-    )
-
-
-def test_the_illumination_loss_applies_to_dark_and_glare_regions_only():
-    night, day = flat(0.0, side=32), flat(0.5, side=32)
-    mask = 1 / (1 + np.exp(-20 * 0.25))
-    assert value(fusion.illumination(night, flat(0.2, 32))) == pytest.approx(0.3 * mask, rel=1e-3)
-    assert value(fusion.illumination(night, flat(0.5, 32))) == pytest.approx(0, abs=1e-6)
-    assert value(fusion.illumination(day, flat(0.2, 32))) < 0.005
-
-
 def test_lost_edges_are_those_that_qabf_measures(rng):
     visible, infrared, fused = (np.zeros((48, 48), np.uint8) for _ in range(3))
     for image in (visible, infrared, fused):  # on black, so that the border is no edge

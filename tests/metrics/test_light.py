@@ -8,10 +8,10 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.metrics import light
 
-STREET = np.repeat(np.uint8([20, 128, 250]), 30)[None].repeat(60, 0)  # (60, 90)
+STREET = np.repeat(np.uint8([20, 20, 20, 128, 250]), 30)[None].repeat(60, 0)  # (60, 150)
 LUMAS = (light.dark_luma, light.normal_luma, light.glare_luma)
 DETAILS = (light.dark_detail, light.normal_detail, light.glare_detail)
-STRIPES = [slice(0, 30), slice(30, 60), slice(60, 90)]
+STRIPES = [slice(0, 90), slice(90, 120), slice(120, 150)]
 
 
 def checkerboard(low, high):
@@ -91,7 +91,7 @@ def test_amplified_and_added_edges_do_not_count():
     visible[:, :30] = detailed[:, :30]
     before = light.dark_detail(visible, flat, visible * 0)
     assert before == 0
-    only_elsewhere = np.where(np.arange(90) > 35, checkerboard(0, 40), 20).astype(np.uint8)
+    only_elsewhere = np.where(np.arange(150) > 35, checkerboard(0, 40), 20).astype(np.uint8)
     assert light.dark_detail(visible, flat, only_elsewhere) < 0.01
 
 
@@ -102,11 +102,11 @@ def test_detail_of_flat_sources_is_nan():
 
 def test_crushed_and_saturated_pixels_are_percentages_of_their_regions():
     fused = np.full_like(STREET, 128)
-    fused[:, :3] = 5  # a tenth of the dark stripe; 5.1 is 0.02 of white
-    fused[:, 3:9] = 6
-    fused[:, 60:66] = 250  # a fifth of the glare; 249.9 is 0.98 of white
-    fused[:, 66:80] = 249
-    fused[:, 30:40] = 255  # not in the glare region
+    fused[:, :9] = 5  # a tenth of the dark stripe; 5.1 is 0.02 of white
+    fused[:, 9:15] = 6
+    fused[:, 120:126] = 250  # a fifth of the glare; 249.9 is 0.98 of white
+    fused[:, 126:140] = 249
+    fused[:, 90:100] = 255  # not in the glare region
     assert light.dark_crushed(STREET, fused) == pytest.approx(10)
     assert light.glare_saturated(STREET, fused) == pytest.approx(20)
 
@@ -118,7 +118,7 @@ def test_color_is_converted_to_luma():
 
 def test_images_of_different_sizes_are_rejected():
     for metric in (*LUMAS, light.dark_crushed, light.glare_saturated):
-        with pytest.raises(UsageError, match="visible 60x90, fused 60x80"):
+        with pytest.raises(UsageError, match="visible 60x150, fused 60x80"):
             metric(STREET, STREET[:, :80])
     with pytest.raises(UsageError, match="fused 60x80"):
         light.dark_detail(STREET, STREET, STREET[:, :80])

@@ -49,7 +49,8 @@ def test_the_detector_has_no_effect_at_initialization(detector, batch):
     model = am_fusion(filters=4, detector=detector)
     before = model(batch)
     assert not np.any(before["attention_map"])
-    other = model({**batch, "visible_glance": 1 - batch["visible_glance"]})
+    # Of the same mean, which says whether it is day.
+    other = model({**batch, "visible_glance": batch["visible_glance"][:, ::-1].copy()})
     np.testing.assert_array_equal(before["fused"], other["fused"])
     model.get_layer("found").kernel.assign(np.full((1, 1, 8, 8), 0.1, np.float32))
     after = [
@@ -58,6 +59,14 @@ def test_the_detector_has_no_effect_at_initialization(detector, batch):
     ]
     assert np.all(after[0]["attention_map"] > 0)
     assert np.abs(after[0]["fused"] - after[1]["fused"]).max() > 1e-4
+
+
+def test_light_regions_are_normal_by_day(detector, batch):
+    model = am_fusion(filters=4, detector=detector)
+    batch["visible"] = np.full_like(batch["visible"], 0.95)
+    for level, region in ((0.2, 2), (0.9, 1)):
+        batch["visible_glance"] = np.full_like(batch["visible_glance"], level)
+        assert (np.array(model(batch)["illumination_map"]).argmax(axis=-1) == region).all()
 
 
 def test_the_illumination_map_contains_dark_normal_and_glare_regions(detector, batch):

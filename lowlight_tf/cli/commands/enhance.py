@@ -55,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--model",
-        help="shipped name, .tflite file or run folder (default: what suits images, videos, RAW files "
-        "or two cameras best)",
+        help="shipped name, .tflite file or run folder (default: what suits images, videos, RAW "
+        "files or two cameras best)",
     )
     add("--checkpoint-dir", type=Path, metavar="RUN", help="as --model RUN")
     add(

@@ -1,0 +1,102 @@
+"""Losses of infrared-visible fusion by the light of each region: dark, normal, glare, and day."""
+
+from keras import KerasTensor, ops
+
+from lowlight_tf.layers.illumination import day_weight, soft_light_regions
+from lowlight_tf.losses import fidelity
+from lowlight_tf.losses.fusion import gradient_magnitude
+
+LIFT_GAMMA = 0.6
+"""Exponent that brightens dark regions of the visible image."""
+
+NORMAL_LUMA = 0.5
+"""Target of the mean luma of blocks in dark and glare regions."""
+
+BLOCK_SIZE = 16
+"""Side of these blocks (pixels)."""
+
+BLUR_SIZE = 9
+"""Side of the window that luma is averaged over before it is divided into regions (pixels)."""
+
+SURROUNDINGS_SIZE = 41
+"""Side of the window that warm objects are compared with (pixels)."""
+
+
+def regional_intensity(
+    visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor, frame: KerasTensor
+) -> KerasTensor:
+    """Mean absolute difference from a target intensity that depends on the light.
+
+    By night, dark regions: the maximum of the infrared and the brightened visible image
+    (`LIFT_GAMMA`). Glare: the infrared image, which lamps do not saturate. Elsewhere: the maximum
+    of both. By day: the visible image, brighter by as much as the infrared one is brighter than its
+    surroundings. `day_weight` mixes both targets.
+
+    Args:
+        visible: (B, H, W, 1) in [0, 1].
+        infrared: Same shape and range.
+        fused: Same shape and range.
+        frame: The full visible frame, (B, h, w, 1).
+
+    Returns:
+        (B,); lower is better, 0 if the fused image equals the target.
+
+    Reference:
+        Our own, for AMFusion (see `models.am_fusion`), whose equations were not available.
+    """
+    day = day_weight(frame)
+    dark, glare = soft_light_regions(_blur_luma(visible), day)
+    lifted = ops.maximum(infrared, ops.power(ops.maximum(visible, 1e-3), LIFT_GAMMA))
+    target = (1 - dark - glare) * ops.maximum(visible, infrared) + dark * lifted + glare * infrared
+    warm = ops.relu(infrared - ops.average_pool(infrared, SURROUNDINGS_SIZE, 1, "same"))
+    by_day = ops.minimum(visible + warm, 1.0)
+    return fidelity.l1(target + day * (by_day - target), fused)
+
+
+def regional_gradient(
+    visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor, frame: KerasTensor
+) -> KerasTensor:
+    """As `fusion.max_gradient`, without the gradients of glare in the visible image.
+
+    The edge of a lamp's halo is the largest gradient of a night scene, and not the edge of an
+    object.
+
+    Returns:
+        (B,); lower is better, 0 if all gradient magnitudes equal the target.
+
+    Reference:
+        Our own, as `regional_intensity`.
+    """
+    _, glare = soft_light_regions(_blur_luma(visible), day_weight(frame))
+    gradient_v, gradient_i = gradient_magnitude(visible), gradient_magnitude(infrared)
+    target = ops.maximum((1 - glare) * gradient_v, gradient_i)
+    return fidelity.l1(target, gradient_magnitude(fused))
+
+
+def illumination(visible: KerasTensor, fused: KerasTensor, frame: KerasTensor) -> KerasTensor:
+    """Exposure loss in dark and glare regions, by night.
+
+    The absolute difference of the mean luma of each block of 16x16 pixels from `NORMAL_LUMA`,
+    weighed by the masks of dark and glare regions of the visible image.
+
+    Args:
+        visible: (B, H, W, 1) in [0, 1]; H and W at least 16.
+        fused: Same shape and range.
+        frame: The full visible frame, (B, h, w, 1).
+
+    Returns:
+        (B,); lower is better, 0 if all such regions have that luma, or by day.
+
+    Reference:
+        Guo et al., "Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement", CVPR
+        2020, equation 5 (exposure control), in the regions of AMFusion.
+    """
+    day = day_weight(frame)
+    dark, glare = soft_light_regions(ops.average_pool(visible, BLOCK_SIZE), day)
+    distance = ops.abs(ops.average_pool(fused, BLOCK_SIZE) - NORMAL_LUMA)
+    return ops.mean((1 - day) * (dark + glare) * distance, axis=(1, 2, 3))
+
+
+def _blur_luma(luma: KerasTensor) -> KerasTensor:
+    """Return the mean of the 9x9 pixels around each: (B, H, W, 1) -> (B, H, W, 1)."""
+    return ops.average_pool(luma, BLUR_SIZE, 1, "same")
