@@ -78,7 +78,7 @@ def test_a_card_is_written_with_the_field_names_of_today(fusing_run, tmp_path):
     assert ModelCard.load(path.with_suffix(".json")).contract == FUSE
 
 
-@pytest.mark.parametrize("name", ["dashcam_net_nano", "am_fusion_int8", "attention_unet", "can24"])
+@pytest.mark.parametrize("name", ["dashcam_net_nano", "did_fuse_int8", "attention_unet", "can24"])
 def test_a_card_of_0_1_0_is_read(name, tmp_path):
     source = pretrained.find_pretrained(name).with_suffix(".json")
     former = read_json(source)
