@@ -74,8 +74,7 @@ def edge_preservation(
 
     Differences from the paper:
         None from `metrics.fusion_structure.qabf` but for the borders, which are no edges here, and
-        a small constant under the square root. A fusion that was trained with it should be
-        judged by other metrics too.
+        `MIN_STRENGTH`. Evaluate a fusion that was trained with it by other metrics too.
     """
     edges = [_edges(image) for image in (visible, infrared, fused)]
     preserved = weight = 0.0

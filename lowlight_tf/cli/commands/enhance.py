@@ -97,10 +97,11 @@ def run(args: argparse.Namespace) -> int:
     from lowlight_tf.runtime.pretrained import default_model
     from lowlight_tf.runtime.tasks import task_of
 
-    default = default_model(
-        raw=raw.are_raw(inputs), cameras=bool(args.infrared), videos=video.are_videos(inputs)
-    )
-    model = args.checkpoint_dir or args.model or default
+    model = args.checkpoint_dir or args.model
+    if not model:
+        model = default_model(
+            raw=raw.are_raw(inputs), cameras=bool(args.infrared), videos=video.are_videos(inputs)
+        )
     engine = load_model(model, threads=args.threads)
     task = task_of(engine.contract)
     raw.check(engine, args)
