@@ -3,7 +3,6 @@
 import dataclasses
 import threading
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -18,29 +17,21 @@ from lowlight_tf.imaging.registration.pair_preprocessing import (
     PairPreprocessing,
     preprocess_pair,
 )
-from lowlight_tf.imaging.yuv import YuvConverter
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.video import temporal_smoothing
-from lowlight_tf.video.frame_conversion import yuv_planes
+from lowlight_tf.video.camera_stream import open_camera_streams
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
     FrameItem,
     FrameQueue,
-    WorkerThread,
     WriterThread,
 )
 from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
-from lowlight_tf.video.reader import DEFAULT_FPS, CopiedPacket, VideoReader
+from lowlight_tf.video.reader import DEFAULT_FPS, VideoReader
 from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync
 from lowlight_tf.video.writer import VideoWriter
-
-STALL_TIMEOUT_S = 0.5
-"""Time without a frame of one live stream after which the other is written alone (seconds)."""
-
-MAX_CHROMA = 0.1
-"""Largest mean difference of the color channels, in [0, 1], of a video that counts as gray."""
 
 BANNER_HEIGHT_FRACTION, MIN_BANNER_HEIGHT = 1 / 16, 8
 """Height of the banner as a fraction of the frame height, and its minimum (pixels)."""
@@ -103,14 +94,8 @@ class FusionVideoPipeline:
         self._tolerance_s, self._stop_event = tolerance_s, stop_event or threading.Event()
         self._max_gap_s = max(tolerance_s, 1.5 / float(visible.fps or DEFAULT_FPS))
         self._output_queue = FrameQueue()
-        self._visible = _CameraStream(
-            visible, _keep_rgb, self._stop_event, on_audio=self._output_queue.put
-        )
-        delay_s = 0.0
-        if visible.is_live and infrared.is_live:
-            delay_s = infrared.first_frame_time - visible.first_frame_time
-        self._infrared = _CameraStream(
-            infrared, _to_gray, self._stop_event, time_base=visible.time_base, delay_s=delay_s
+        self._visible, self._infrared = open_camera_streams(
+            visible, infrared, self._stop_event, on_audio=self._output_queue.put
         )
         self._missing_camera, self._last_pts = "", None
         self.unpaired = {"visible": 0, "infrared": 0}
@@ -222,98 +207,6 @@ def draw_banner(image: np.ndarray, text: str) -> None:
     origin = round(0.05 * width), round(0.8 * banner_height)
     thickness = max(banner_height // 16, 1)
     cv2.putText(image, text, origin, font, scale, TEXT_COLOR, thickness, cv2.LINE_AA)
-
-
-class _CameraStream:
-    """The frames of one of two cameras, read by a thread; a `FrameSource`.
-
-    Args:
-        reader: The camera's video.
-        convert: RGB image (H, W, 3) -> model input, both uint8.
-        stop_event: Once set, reading stops.
-        on_audio: Called with its audio packets; None drops them.
-        time_base: Time base that its time stamps are converted to; None keeps them.
-        delay_s: Added to its time stamps (seconds), if `time_base` is given.
-    """
-
-    def __init__(
-        self,
-        reader: VideoReader,
-        convert: Callable[[np.ndarray], np.ndarray],
-        stop_event: threading.Event,
-        *,
-        on_audio: Callable[[CopiedPacket], object] | None = None,
-        time_base: Fraction | None = None,
-        delay_s: float = 0.0,
-    ) -> None:
-        self._reader, self._convert, self._on_audio = reader, convert, on_audio
-        self._time_base, self._delay_s = time_base, delay_s
-        self._converter = YuvConverter(reader.yuv_format)
-        self._next: FrameItem | None = None
-        self._is_stalled = False
-        self._stop_event = stop_event
-        self.queue = FrameQueue(stop_event=stop_event, drop_oldest=reader.is_live)
-        self.thread = WorkerThread(self._read_all)
-
-    @property
-    def is_finished(self) -> bool:
-        return self._next is None and self.queue.is_finished
-
-    def peek(self) -> FrameItem | None:
-        """See `FrameSource`. A stalled live stream is not waited for until it has a frame again."""
-        while self._next is None:
-            if self._reader.is_live:
-                item = self.queue.get(0.0 if self._is_stalled else STALL_TIMEOUT_S)
-            else:
-                item = self.queue.get()
-            self._is_stalled = item is None
-            if item is None:
-                return None
-            if isinstance(item, CopiedPacket):
-                self._on_audio(item)
-            else:
-                self._next = item
-        return self._next
-
-    def pop(self) -> FrameItem:
-        item, self._next = self._next, None
-        return item
-
-    def _read_all(self) -> None:
-        try:
-            for item in self._reader:
-                if isinstance(item, CopiedPacket):
-                    is_needed = self._on_audio is not None
-                else:
-                    is_needed, item = True, self._make_item(item)
-                if self._stop_event.is_set() or (is_needed and not self.queue.put(item)):
-                    return
-        finally:
-            self.queue.close()
-
-    def _make_item(self, frame: av.VideoFrame) -> FrameItem:
-        image = np.empty((*self._reader.size, 3), np.uint8)
-        self._converter.to_rgb(yuv_planes(frame), image)
-        if self._time_base:
-            old, new = frame.time_base, self._time_base
-            frame.pts = round((frame.pts * old + self._delay_s) / new)
-            frame.time_base, frame.duration = new, round((frame.duration or 0) * old / new)
-        return FrameItem(frame, self._convert(image))
-
-
-def _keep_rgb(image: np.ndarray) -> np.ndarray:
-    return image
-
-
-def _to_gray(image: np.ndarray) -> np.ndarray:
-    """Return the luma of an infrared frame, (H, W, 1); raise UsageError for false colors."""
-    small = np.int16(image[::8, ::8])
-    if np.mean(small.max(axis=2) - small.min(axis=2)) > 255 * MAX_CHROMA:
-        raise UsageError(
-            "The infrared video must be gray. Received: one in false colors. Record it as gray "
-            "(white hot)."
-        )
-    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
 
 
 def _other_camera(camera: str) -> str:

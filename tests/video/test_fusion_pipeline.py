@@ -13,7 +13,7 @@ from lowlight_tf.imaging.registration.camera_rig import CameraRig
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
-from lowlight_tf.video import fusion_pipeline, reader
+from lowlight_tf.video import camera_stream, reader
 from lowlight_tf.video.frame_queue import FrameItem
 from lowlight_tf.video.fusion_pipeline import BANNER_COLOR, FusionVideoPipeline, draw_banner
 from lowlight_tf.video.reader import VideoReader
@@ -257,7 +257,7 @@ def test_after_a_stop_the_file_can_be_played(tmp_path):
 
 def test_a_stalled_live_camera_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(reader, "BACKOFF_S", 0.05)
-    monkeypatch.setattr(fusion_pipeline, "STALL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(camera_stream, "STALL_TIMEOUT_S", 0.1)
     images = [make_frame(step) for step in range(30)]
     long, short = (
         write_video(tmp_path / f"{name}.ts", images[:count]).read_bytes()
