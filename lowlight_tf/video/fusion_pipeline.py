@@ -12,6 +12,7 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.dtypes import img_as_float32, img_as_uint8
+from lowlight_tf.imaging.registration import infrared as thermal
 from lowlight_tf.imaging.registration.pair_preprocessing import (
     SIZE_HINT,
     PairPreprocessing,
@@ -28,10 +29,15 @@ from lowlight_tf.video.frame_queue import (
     FrameQueue,
     WriterThread,
 )
+from lowlight_tf.video.infrared_gain import InfraredGainStabilizer
 from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
 from lowlight_tf.video.reader import DEFAULT_FPS, VideoReader
+from lowlight_tf.video.registration_monitor import RegistrationMonitor
 from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync
 from lowlight_tf.video.writer import VideoWriter
+
+GAIN_RETURN_S = 2.0
+"""Time constant by which the infrared image follows its camera's automatic gain (seconds)."""
 
 BANNER_HEIGHT_FRACTION, MIN_BANNER_HEIGHT = 1 / 16, 8
 """Height of the banner as a fraction of the frame height, and its minimum (pixels)."""
@@ -55,13 +61,15 @@ class FusionVideoPipeline:
         writer: Destination of the results, created like `visible`.
         tolerance_s: Largest time difference of two frames that are fused (seconds).
         smoothing_s: Time constant by which the mean luma of the results is averaged (seconds); 0
-            disables that.
+            disables that, and that the infrared camera's gain is held steady.
         preprocessing: Applied to each pair of frames; None takes the engine's own, if it has any.
         stop_event: Once set, reading stops; frames that were read are finished.
-        report: Called with a line of text when a camera is lost and when it is back.
+        report: Called with a line of text when a camera is lost, is blank, or has moved, and when
+            it is back.
 
     Attributes:
         unpaired: Camera -> number of its frames without a partner.
+        registration: The `RegistrationMonitor` of the cameras.
 
     Raises:
         UsageError: If the engine's ports do not fit, `tolerance_s` or `smoothing_s` is negative, or
@@ -91,6 +99,8 @@ class FusionVideoPipeline:
         self._luma_stabilizer = (
             temporal_smoothing.LumaStabilizer(smoothing_s) if smoothing_s else None
         )
+        self._hold_gain = InfraredGainStabilizer(GAIN_RETURN_S) if smoothing_s else None
+        self.registration = RegistrationMonitor(self._preprocessing, report)
         self._tolerance_s, self._stop_event = tolerance_s, stop_event or threading.Event()
         self._max_gap_s = max(tolerance_s, 1.5 / float(visible.fps or DEFAULT_FPS))
         self._output_queue = FrameQueue()
@@ -98,6 +108,7 @@ class FusionVideoPipeline:
             visible, infrared, self._stop_event, on_audio=self._output_queue.put
         )
         self._missing_camera, self._last_pts = "", None
+        self._defect = ""
         self.unpaired = {"visible": 0, "infrared": 0}
 
     @property
@@ -127,6 +138,7 @@ class FusionVideoPipeline:
             self._infrared.queue.close()
             self._output_queue.close()
             writing.join()
+            self.registration.close()
             for thread in reading:
                 # May be blocked by a silent connection; as a daemon it ends with the process.
                 thread.join(POLL_INTERVAL_S)
@@ -153,21 +165,39 @@ class FusionVideoPipeline:
     def _fuse_pair(self, visible: FrameItem | None, infrared: FrameItem | None) -> FrameItem:
         """Return the fused frame, or the only one of the two with a banner."""
         frame = (visible or infrared).frame
-        if visible and infrared:
-            self._update_missing("", frame)
-            image = fuse(
-                self._engine, visible.image, infrared.image, preprocessing=self._preprocessing
-            )
-            if self._luma_stabilizer:
-                self._luma_stabilizer.scale_image(image, frame.time)
-        else:
-            self._update_missing("infrared" if visible else "visible", frame)
+        self._update_missing("" if visible and infrared else _missing(visible), frame)
+        if not (visible and infrared):
             image = visible.image if visible else self._align_unpaired(infrared.image)
             draw_banner(image, f"{self._missing_camera} lost")
+        elif self._is_blank(infrared.image, frame):
+            image = visible.image
+            draw_banner(image, "infrared blank")
+        else:
+            image = self._fuse_images(visible.image, infrared.image, frame.time)
         if self._last_pts is not None:  # encoders need increasing time stamps
             frame.pts = max(frame.pts, self._last_pts + 1)
         self._last_pts = frame.pts
         return FrameItem(frame, image)
+
+    def _fuse_images(self, visible: np.ndarray, infrared: np.ndarray, time_s: float) -> np.ndarray:
+        """Return the fused image, with steady levels; watch whether the cameras fit."""
+        self.registration(visible, infrared, time_s)
+        if self._hold_gain:
+            infrared = self._hold_gain(infrared, time_s)
+        image = fuse(self._engine, visible, infrared, preprocessing=self._preprocessing)
+        if self._luma_stabilizer:
+            self._luma_stabilizer.scale_image(image, time_s)
+        return image
+
+    def _is_blank(self, infrared: np.ndarray, frame: av.VideoFrame) -> bool:
+        """Return whether an infrared frame shows nothing; report when a defect begins or ends."""
+        defect = thermal.describe_defect(infrared)
+        if bool(defect) != bool(self._defect):
+            name = self._readers["infrared"].name
+            line = defect or "shows the scene again"
+            self._report(f"at {frame.time:.1f} s {name} {line}")
+        self._defect = defect
+        return bool(defect) and thermal.is_blank(infrared)
 
     def _update_missing(self, missing: str, frame: av.VideoFrame) -> None:
         """Count a frame without a partner, and report when a camera is lost or back."""
@@ -207,6 +237,10 @@ def draw_banner(image: np.ndarray, text: str) -> None:
     origin = round(0.05 * width), round(0.8 * banner_height)
     thickness = max(banner_height // 16, 1)
     cv2.putText(image, text, origin, font, scale, TEXT_COLOR, thickness, cv2.LINE_AA)
+
+
+def _missing(visible: FrameItem | None) -> str:
+    return "infrared" if visible else "visible"
 
 
 def _other_camera(camera: str) -> str:

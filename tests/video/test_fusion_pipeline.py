@@ -23,6 +23,10 @@ from tests.clips import TIME_BASE, make_frame, psnr, read_frames, write_video
 from tests.video.test_reader import CameraServer
 
 INFRARED_LEVEL = 180
+INFRARED_SCENE = np.repeat(
+    np.add.outer(np.linspace(80, 160, 48), np.linspace(0, 80, 64))[..., None], 3, axis=2
+)
+"""An infrared frame with structure."""
 
 
 class FakeSource:
@@ -183,6 +187,36 @@ def test_the_loss_and_the_return_of_a_camera_are_reported(fuse_videos):
     assert [has_banner(image) for image in images] == [True] * 5 + [False] * 5 + [True] * 4
     assert "back at 0.2 s" in messages[1]
     assert len(messages) == 3
+
+
+def test_a_blank_infrared_camera_is_left_out_and_reported(tmp_path):
+    infrared = [make_infrared(step) for step in range(9)]
+    infrared[3:6] = [np.full((48, 64, 3), 20, np.uint8)] * 3
+    paths = (
+        write_video(tmp_path / "v.mp4", [make_frame(step) for step in range(9)]),
+        write_video(tmp_path / "i.mp4", infrared),
+    )
+    readers, lines = [VideoReader(path) for path in paths], []
+    writer = VideoWriter(tmp_path / "out.mp4", readers[0], codec="libx264:crf=4")
+    FusionVideoPipeline(load_model("average"), *readers, writer, report=lines.append).run()
+    images, _ = read_frames(tmp_path / "out.mp4")
+    assert [has_banner(image) for image in images] == [False] * 3 + [True] * 3 + [False] * 3
+    assert len(lines) == 2
+    assert "i.mp4 is of one value, 8% of white: is the lens covered?" in lines[0]
+    assert "i.mp4 shows the scene again" in lines[1]
+
+
+@pytest.mark.parametrize("smoothing_s", [0, 1])
+def test_a_jump_of_the_infrared_gain_is_gradual(fuse_videos, monkeypatch, smoothing_s):
+    monkeypatch.setattr(
+        "tests.video.test_fusion_pipeline.make_infrared",
+        lambda step, size: np.uint8((0.5 if step >= 5 else 1) * INFRARED_SCENE),
+    )
+    _, images, _ = fuse_videos(
+        to_seconds(*range(10)), to_seconds(*range(10)), smoothing_s=smoothing_s
+    )
+    steps = np.abs(np.diff([image.mean() for image in images]))
+    assert (steps.max() < 4) == bool(smoothing_s)
 
 
 def test_frames_within_the_tolerance_are_fused(fuse_videos):

@@ -1,12 +1,19 @@
-"""`lowlight-tf calibrate`: image pairs of a camera rig -> the transform between its cameras."""
+"""`lowlight-tf calibrate`: images or videos of a rig -> the homography between its cameras."""
 
 import argparse
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.console import warn
+from lowlight_tf.cli.enhancing import video
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Pair = tuple[np.ndarray, np.ndarray]
 
 MAX_PAIRS = 32  # sampled evenly from all
 
@@ -19,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "images",
         nargs="+",
-        type=Path,
+        type=video.parse_source,
         metavar="VISIBLE INFRARED",
         help="a visible image and its infrared partner, more such pairs, or two folders whose "
-        "images pair by name",
+        "images pair by name; or two videos, cameras or streams, whose frames pair by time",
     )
     add("--output", type=Path, required=True, metavar="RIG.json", help="file to write")
     add(
@@ -48,26 +55,20 @@ def run(args: argparse.Namespace) -> int:
     checks.check_file_in_dir("--output", args.output)
 
     from lowlight_tf.imaging import image_io
-    from lowlight_tf.imaging.registration import infrared
     from lowlight_tf.imaging.registration.alignment import register_pairs
     from lowlight_tf.imaging.registration.camera_rig import CameraRig
     from lowlight_tf.imaging.registration.chessboard import calibrate_chessboard
+    from lowlight_tf.imaging.registration.homography import describe_flip
 
     image_io.check_overwrite(args.output, overwrite=args.overwrite)
-    paths, problems = _pair_paths(args.images)
-    if len(paths) > MAX_PAIRS:
-        print(f"{MAX_PAIRS} of {len(paths)} pairs are used")
-        paths = [paths[index * len(paths) // MAX_PAIRS] for index in range(MAX_PAIRS)]
-    pairs = []
-    for visible, other in paths:
-        try:
-            pairs.append((image_io.read_float_rgb(visible), infrared.read_thermal(other)))
-        except UsageError as error:
-            problems.append(str(error))
+    if len(args.images) == 2 and all(map(video.is_video, args.images)):
+        pairs, problems = _sample_videos(*args.images), []
+    else:
+        pairs, problems = _read_images(list(map(Path, args.images)))
     for problem in problems:
         warn("calibrate", problem)
     if not pairs:
-        raise UsageError("No pair can be read. Pass pairs of images of the rig.")
+        raise UsageError("No pair can be read. Pass pairs of images, or two videos, of the rig.")
     count, method = len(pairs), args.method
     if board:
         alignment, used = calibrate_chessboard(pairs, corners=board)
@@ -89,7 +90,40 @@ def run(args: argparse.Namespace) -> int:
         f"{args.output}: {method} of {count} pairs, {other[0]}x{other[1]} over "
         f"{visible[0]}x{visible[1]}, residual {alignment.residual_px:.2f} pixels"
     )
+    if flip := describe_flip(alignment.matrix):
+        print(f"The infrared camera is {flip}; --align {args.output} corrects that")
     return 1 if problems else 0
+
+
+def _sample_videos(visible: video.Source, infrared: video.Source) -> "list[Pair]":
+    """Return pairs of frames of two videos or live streams."""
+    from lowlight_tf.imaging.dtypes import img_as_float32
+    from lowlight_tf.video.pair_sampling import sample_pairs
+    from lowlight_tf.video.reader import VideoReader
+
+    readers = VideoReader(visible), VideoReader(infrared)
+    if readers[0].is_live:
+        print(f"Taking {MAX_PAIRS} pairs from {visible} and {infrared}, one every 2 seconds")
+    pairs = sample_pairs(*readers, count=MAX_PAIRS)
+    return [tuple(map(img_as_float32, pair)) for pair in pairs]
+
+
+def _read_images(images: list[Path]) -> "tuple[list[Pair], list[str]]":
+    """Return the pairs of images, and a line for each that cannot be read."""
+    from lowlight_tf.imaging import image_io
+    from lowlight_tf.imaging.registration import infrared
+
+    paths, problems = _pair_paths(images)
+    if len(paths) > MAX_PAIRS:
+        print(f"{MAX_PAIRS} of {len(paths)} pairs are used")
+        paths = [paths[index * len(paths) // MAX_PAIRS] for index in range(MAX_PAIRS)]
+    pairs = []
+    for visible, other in paths:
+        try:
+            pairs.append((image_io.read_float_rgb(visible), infrared.read_thermal(other)))
+        except UsageError as error:
+            problems.append(str(error))
+    return pairs, problems
 
 
 def _pair_paths(paths: list[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:

@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "field of view",
     )
     add(
+        "--infrared-mask",
+        metavar="MASK",
+        help="image of the infrared camera's size, white where it draws an overlay (a temperature "
+        "bar, a logo), which is left out",
+    )
+    add(
         "--sync-tolerance",
         former=("--tolerance",),
         type=float,
@@ -74,10 +80,10 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
 
     task_of(engine.contract).check_model(engine.contract)
     if engine.contract.task != "fuse":
-        if args.infrared or args.align or args.resize_infrared:
+        if args.infrared or args.align or args.resize_infrared or args.infrared_mask:
             raise UsageError(
-                f"{engine.name} takes the images of one camera. Leave out --infrared, --align and "
-                "--resize-infrared, or pass a fusion --model."
+                f"{engine.name} takes the images of one camera. Leave out --infrared, --align, "
+                "--resize-infrared and --infrared-mask, or pass a fusion --model."
             )
         return
     if not args.infrared:
@@ -91,12 +97,12 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
 
 
 def preprocessing_for(engine: "Engine", args: argparse.Namespace) -> "PairPreprocessing | None":
-    """Return the preprocessing of two images: the engine's own, with --align and --resize-infrared.
+    """Return the preprocessing of two images: the engine's own, with the flags of two cameras.
 
     Raises:
         UsageError: If there is no such alignment method, or the rig cannot be read.
     """
-    if not args.align and not args.resize_infrared:
+    if not (args.align or args.resize_infrared or args.infrared_mask):
         return engine.preprocessing
     from lowlight_tf.imaging.registration.camera_rig import CameraRig
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
@@ -105,7 +111,9 @@ def preprocessing_for(engine: "Engine", args: argparse.Namespace) -> "PairPrepro
     align = args.align or own.align
     if _is_rig(align):
         CameraRig.load(Path(align))
-    return dataclasses.replace(own, align=align, size="visible")
+    size = "visible" if args.align or args.resize_infrared else own.size
+    mask = str(Path(args.infrared_mask).absolute()) if args.infrared_mask else own.infrared_mask
+    return dataclasses.replace(own, align=align, size=size, infrared_mask=mask)
 
 
 def _is_rig(align: str) -> bool:

@@ -96,10 +96,16 @@ def _fuse(
     bar: ProgressBar,
     report_progress: ReportProgress,
 ) -> "LoadedImage":
-    from lowlight_tf.imaging.registration.infrared import read_thermal
+    from lowlight_tf.imaging.registration import infrared as thermal
     from lowlight_tf.runtime.fuse import fuse
 
-    image, infrared = _read(job, args, bar), read_thermal(job.infrared)
+    image, infrared = _read(job, args, bar), thermal.read_thermal(job.infrared)
+    if defect := thermal.describe_defect(infrared):
+        bar.clear()
+        warn("enhance", f"{job.infrared} {defect}")
+        if thermal.is_blank(infrared):
+            warn("enhance", f"{job.target} shows the visible image alone")
+            return image
     preprocessing = camera_pair.preprocessing_for(engine, args)
     if args.explain:
         _write_maps(engine, job.target, args, image.pixels, infrared, preprocessing=preprocessing)

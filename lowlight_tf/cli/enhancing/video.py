@@ -215,6 +215,8 @@ def enhance_video(
     if infrared and any(pipeline.unpaired.values()):
         counts = ", ".join(f"{count} {camera}" for camera, count in pipeline.unpaired.items())
         warn("enhance", f"{target}: of {writer.frame_count} frames, only one camera had: {counts}")
+    if infrared and (line := pipeline.registration.describe()):
+        warn("enhance", f"{target}: {line}")
     _report_left_out(reader, writer, target)
     complete = [
         _report_losses(each, writer.frame_count, dropped, target, stopped=stop_event.is_set())

@@ -4,6 +4,7 @@ The brightness of both images is unrelated: what is bright in one may be dark or
 other. Position and direction of edges are what they have in common, so only these are compared.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 
@@ -13,6 +14,14 @@ import numpy as np
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color
+from lowlight_tf.imaging.registration.homography import (
+    FLIPS,
+    flip_matrix,
+    is_plausible,
+    sampling_grid,
+    scale_matrix,
+    transform_points,
+)
 from lowlight_tf.imaging.registration.patch_matching import (
     MAX_EDGE_STRENGTH,
     MIN_COVERAGE,
@@ -22,6 +31,7 @@ from lowlight_tf.imaging.registration.patch_matching import (
 )
 
 METHODS = ("phase", "ecc", "features")
+
 WORKING_SIZE_PX = 640  # longer side at which images are registered; larger ones have softer edges
 
 LOWPASS_FACTOR = 18.0  # of the Gaussian low-pass filter of the phase correlation
@@ -37,7 +47,6 @@ ECC_ITERATIONS, ECC_EPSILON = 60, 1e-4
 
 MAX_RESIDUAL_PX = 3.0  # median distance of patches at working size; chance leaves 4
 MIN_CORRELATION = 0.12  # of edge maps; unrelated images reach 0.09, aligned ones 0.14 or more
-AREA_RATIO_RANGE = 0.25, 4.0  # area of the warped image to that of the image
 
 Image = np.ndarray
 ImagePairs = Sequence[tuple[Image, Image]]
@@ -93,7 +102,9 @@ def register_pair(visible: Image, infrared: Image, *, method: str = "ecc") -> Al
 def register_pairs(pairs: ImagePairs, *, method: str = "ecc") -> Alignment:
     """Register the infrared images of a fixed rig to its visible ones, by all pairs jointly.
 
-    Structure that is missing in one pair may be present in another.
+    Structure that is missing in one pair may be present in another. A camera that is mounted upside
+    down or mirrors its image (through a beam splitter, or by a setting) is found as well: if the
+    images do not match as they are, each of `FLIPS` is tried.
 
     Args:
         pairs: Pairs (visible, infrared) as for `register_pair`; the images of each camera have
@@ -104,11 +115,29 @@ def register_pairs(pairs: ImagePairs, *, method: str = "ecc") -> Alignment:
         UsageError: As `register_pair`, or if the sizes differ.
     """
     checks.check_choice("method", method, METHODS)
+    _, (height, width) = check_common_size(pairs)
+    try:
+        return _register(pairs, method)
+    except UsageError as error:
+        failure = error
+    flipped = []
+    for x, y in FLIPS.values():
+        turned = [(visible, infrared[:: 1 - 2 * y, :: 1 - 2 * x]) for visible, infrared in pairs]
+        with contextlib.suppress(UsageError):
+            flipped.append((_register(turned, method), flip_matrix((height, width), x=x, y=y)))
+    if not flipped:
+        raise failure
+    alignment, flip = max(flipped, key=lambda result: result[0].score)
+    return dataclasses.replace(alignment, matrix=alignment.matrix @ flip)
+
+
+def _register(pairs: ImagePairs, method: str) -> Alignment:
+    """Register pairs whose cameras have the same side up."""
     visible_size, infrared_size = check_common_size(pairs)
     size = _working_size(visible_size)
     pairs = [(_preprocess(visible, size), _preprocess(other, size)) for visible, other in pairs]
     matrix = {"phase": _phase, "features": _features, "ecc": _ecc}[method](pairs)
-    if not _is_plausible(matrix, size):
+    if not is_plausible(matrix, size):
         raise UsageError(
             f"The alignment by {method} did not converge: the homography is degenerate. "
             "Use images with more structure in both, or several pairs of the rig."
@@ -124,6 +153,30 @@ def register_pairs(pairs: ImagePairs, *, method: str = "ecc") -> Alignment:
         )
     matrix = scale_matrix(size, visible_size) @ matrix @ scale_matrix(infrared_size, size)
     return Alignment(matrix / matrix[2, 2], residual * scale, score)
+
+
+def measure_shift(visible: Image, infrared: Image) -> tuple[np.ndarray, float]:
+    """Measure how far an aligned infrared image is from the visible one.
+
+    Args:
+        visible: (H, W, 3) or (H, W, 1) in [0, 1].
+        infrared: (h, w, 1) in [0, 1] with the same field of view, as after `warp`.
+
+    Returns:
+        The median (x, y) by which patches of the infrared image must be moved (pixels of the
+        visible image; shifts of up to 12 pixels of 640 are found), and the correlation of the edge
+        maps: about 0.3 for two real cameras, below 0.1 for images that do not show the same.
+
+    Raises:
+        UsageError: If the images have too little structure in common.
+    """
+    size = _working_size(visible.shape[:2])
+    pair = _preprocess(visible, size), _preprocess(infrared, size)
+    centers, matches = match_patches(*pair, np.eye(3), SEARCH_RADII_PX[1])
+    if len(centers) < MIN_PATCHES:
+        raise _too_few_patches(len(centers))
+    shift = np.median(matches - centers, axis=0) * visible.shape[1] / size[1]
+    return shift, _edge_correlation(*pair, np.eye(3))
 
 
 def check_common_size(pairs: ImagePairs) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -154,28 +207,6 @@ def warp(infrared: Image, matrix: np.ndarray, size: tuple[int, int]) -> Image:
         (*size, C) of the same type.
     """
     return cv2.warpPerspective(infrared, matrix, size[::-1]).reshape(*size, -1)
-
-
-def scale_matrix(old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
-    """Return the (3, 3) matrix that maps points of an image to those of the resized image.
-
-    Args:
-        old: Height and width (pixels).
-        new: Height and width after resizing.
-    """
-    y, x = new[0] / old[0], new[1] / old[1]
-    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
-
-
-def sampling_grid(size: tuple[int, int], *, points: int = 9) -> np.ndarray:
-    """Return a regular grid of (points^2, 2) points over an image, x before y (pixels)."""
-    y, x = np.meshgrid(*(np.linspace(0, side - 1, points) for side in size), indexing="ij")
-    return np.stack([x.ravel(), y.ravel()], axis=1)
-
-
-def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Apply a (3, 3) homography to (N, 2) points."""
-    return cv2.perspectiveTransform(points[:, None].astype(np.float64), matrix)[:, 0]
 
 
 def _working_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -230,7 +261,7 @@ def _features(pairs: ImagePairs) -> np.ndarray:
         if update is None:
             raise _too_few_patches(len(centers))
         matrix = update @ matrix
-        if not _is_plausible(matrix, pairs[0][0].shape):
+        if not is_plausible(matrix, pairs[0][0].shape):
             break
     return matrix / matrix[2, 2]
 
@@ -238,7 +269,7 @@ def _features(pairs: ImagePairs) -> np.ndarray:
 def _ecc(pairs: ImagePairs) -> np.ndarray:
     """Estimate a homography by the enhanced correlation coefficient; the median of all pairs."""
     initial = _features(pairs)
-    if not _is_plausible(initial, pairs[0][0].shape):
+    if not is_plausible(initial, pairs[0][0].shape):
         return initial
     grid = sampling_grid(pairs[0][0].shape)
     count_and_eps = cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS
@@ -290,7 +321,7 @@ def _keypoints(pairs: ImagePairs) -> np.ndarray | None:
     min_inliers = max(MIN_INLIERS, MIN_INLIER_FRACTION * len(sources))
     if matrix is None or inliers.sum() < min_inliers:
         return None
-    return matrix if _is_plausible(matrix, pairs[0][0].shape) else None
+    return matrix if is_plausible(matrix, pairs[0][0].shape) else None
 
 
 def _evaluate(pairs: ImagePairs, matrix: np.ndarray) -> tuple[float, float]:
@@ -299,16 +330,21 @@ def _evaluate(pairs: ImagePairs, matrix: np.ndarray) -> tuple[float, float]:
     for visible, infrared in pairs:
         centers, matches = match_patches(visible, infrared, matrix, SEARCH_RADII_PX[-1])
         distances.append(np.linalg.norm(centers - matches, axis=1))
-        size = visible.shape[::-1]
-        inside = cv2.warpPerspective(np.ones_like(infrared), matrix, size) > MIN_COVERAGE
-        warped = cv2.warpPerspective(infrared, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-        first, second = edge_map(visible)[inside], edge_map(warped)[inside]
-        norm = np.linalg.norm(first) * np.linalg.norm(second)
-        scores.append((first * second).sum() / max(norm, 1e-6))
+        scores.append(_edge_correlation(visible, infrared, matrix))
     distances = np.concatenate(distances)
     if len(distances) < MIN_PATCHES:
         raise _too_few_patches(len(distances))
     return float(np.median(distances)), float(np.mean(scores))
+
+
+def _edge_correlation(visible: np.ndarray, infrared: np.ndarray, matrix: np.ndarray) -> float:
+    """Return the correlation of the edge maps after warping."""
+    size = visible.shape[::-1]
+    inside = cv2.warpPerspective(np.ones_like(infrared), matrix, size) > MIN_COVERAGE
+    warped = cv2.warpPerspective(infrared, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    first, second = edge_map(visible)[inside], edge_map(warped)[inside]
+    norm = np.linalg.norm(first) * np.linalg.norm(second)
+    return float((first * second).sum() / max(norm, 1e-6))
 
 
 def _too_few_patches(count: int) -> UsageError:
@@ -316,18 +352,3 @@ def _too_few_patches(count: int) -> UsageError:
         f"The images cannot be aligned: only {count} patches with structure in both (at least "
         f"{MIN_PATCHES}). Use images with more structure, or several pairs of the rig."
     )
-
-
-def _is_plausible(matrix: np.ndarray, size: tuple[int, int]) -> bool:
-    """Return whether a homography neither folds, mirrors nor scales an image by more than four."""
-    height, width = size
-    corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], float)
-    if not np.isfinite(matrix).all() or (np.c_[corners, np.ones(4)] @ matrix[2] <= 0).any():
-        return False
-    warped = transform_points(corners, matrix)
-    sides = np.roll(warped, -1, axis=0) - warped
-    next_sides = np.roll(sides, -1, axis=0)
-    turns = np.cross(np.c_[sides, np.zeros(4)], np.c_[next_sides, np.zeros(4)])[:, 2]
-    ratio = cv2.contourArea(warped.astype(np.float32)) / ((height - 1) * (width - 1))
-    low, high = AREA_RATIO_RANGE
-    return bool((turns > 0).all() and low < ratio < high)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.fileio import atomic_write
-from lowlight_tf.imaging.registration.alignment import scale_matrix
+from lowlight_tf.imaging.registration.homography import scale_matrix
 
 ASPECT_RATIO_TOLERANCE = 0.01  # relative
 

@@ -7,11 +7,8 @@ import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import color, dtypes
-from lowlight_tf.imaging.registration.alignment import (
-    Alignment,
-    check_common_size,
-    transform_points,
-)
+from lowlight_tf.imaging.registration.alignment import Alignment, check_common_size
+from lowlight_tf.imaging.registration.homography import transform_points
 
 
 def calibrate_chessboard(

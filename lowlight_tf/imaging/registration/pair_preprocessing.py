@@ -49,6 +49,8 @@ class PairPreprocessing:
         clahe_infrared: The same for the infrared image. Leave it at 0 if the camera or the authors
             of a dataset (MSRS) have applied it already.
         tiles: Tiles of CLAHE per row and per column.
+        infrared_mask: Image file of the infrared camera's size, white where it draws an overlay (a
+            temperature bar, a logo), which is filled from around; "" if there is none.
         output_stretch: Strength, in [0, 1], of `stretch_contrast` on the fused image; 0 disables
             it.
     """
@@ -60,6 +62,7 @@ class PairPreprocessing:
     clahe_visible: float = 0.0
     clahe_infrared: float = 0.0
     tiles: int = 8
+    infrared_mask: str = ""
     output_stretch: float = 0.0
 
     def __post_init__(self) -> None:
@@ -107,6 +110,9 @@ def preprocess_pair(
         CLAHE is computed on 8 bits; its change is added to the image, so that finer levels are
         kept.
     """
+    if preprocessing.infrared_mask:
+        mask = thermal.read_mask(Path(preprocessing.infrared_mask), infrared.shape[:2])
+        infrared = thermal.fill_masked(infrared, mask)
     visible, infrared = _register(visible, infrared, preprocessing)
     if preprocessing.denoise:
         # OpenCV compares the sum of the differences of all channels.

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.cli.main import main
-from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging import dtypes, image_io
 from lowlight_tf.imaging.registration.camera_rig import CameraRig
 from tests.cameras import render_scene
 
@@ -33,6 +33,27 @@ def test_folders_are_calibrated_to_a_rig_file(rig, capsys):
     assert f"{measured.residual_px:.2f} pixels" in report
     assert main(["calibrate", *folders, "--output", str(output)]) == 2
     assert "exists. Pass --overwrite" in capsys.readouterr().err
+
+
+def test_two_videos_are_calibrated_and_a_mirrored_camera_is_named(rng, tmp_path, capsys):
+    pytest.importorskip("av")
+    from tests.clips import write_video
+
+    visible, infrared = render_scene((128, 160), rng)
+    frames = [dtypes.img_as_uint8(visible)] * 10, [dtypes.img_as_uint8(infrared)] * 10
+    mirrored = [np.repeat(frame[:, ::-1], 3, axis=2) for frame in frames[1]]
+    blank = [np.zeros_like(frames[0][0])] * 3
+    paths = (
+        write_video(tmp_path / "v.mp4", frames[0]),
+        write_video(tmp_path / "i.mp4", [*blank, *mirrored[3:]]),
+    )
+    words = ["calibrate", *map(str, paths), "--output", str(tmp_path / "rig.json")]
+    assert main(words) == 0
+    output = capsys.readouterr().out
+    assert "ecc of 7 pairs" in output
+    assert "The infrared camera is mirrored; --align" in output
+    matrix = CameraRig.load(tmp_path / "rig.json").matrix
+    np.testing.assert_allclose(matrix[0, [0, 2]], [-1, 159], rtol=0.02)
 
 
 def test_unusable_pairs_are_reported_and_the_rest_is_used(rig, capsys):

@@ -45,6 +45,31 @@ def test_one_image_is_fused_with_its_partner(fuse, tmp_path, rng, capsys):
     assert np.abs(read_gray(tmp_path / "out/day.png") - expected)[inside].max() <= 1.5
 
 
+def test_a_blank_infrared_image_is_reported_and_left_out(fuse, tmp_path, rng, capsys):
+    visible = write_image(tmp_path / "day.png", rng)
+    cv2.imwrite(str(tmp_path / "heat.png"), np.full(read_gray(visible).shape, 255, np.uint8))
+    assert fuse(visible, "--infrared", tmp_path / "heat.png") == 0
+    errors = capsys.readouterr().err
+    assert "heat.png is of one value, 100% of white: is the lens covered?" in errors
+    assert "out/day.png shows the visible image alone" in errors
+    np.testing.assert_array_equal(read_gray(tmp_path / "out/day.png"), read_gray(visible))
+
+
+def test_an_overlay_of_the_infrared_camera_is_left_out(fuse, tmp_path, rng):
+    visible = write_image(tmp_path / "day.png", rng)
+    size = read_gray(visible).shape
+    heat, mask = np.full(size, 60, np.uint8), np.zeros(size, np.uint8)
+    heat[0, 0] = 90  # not blank
+    heat[4:20, -6:] = mask[4:20, -6:] = 255
+    for name, pixels in (("heat", heat), ("mask", mask)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), pixels)
+    words = "--infrared", tmp_path / "heat.png", "--infrared-mask", tmp_path / "mask.png"
+    assert fuse(visible, *words) == 0
+    covered = read_gray(tmp_path / "out/day.png")[4:20, -6:]
+    expected = (read_gray(visible)[4:20, -6:] + 60) / 2
+    assert np.abs(covered - expected).max() <= 6  # the corner of 90 is near; an overlay adds 97
+
+
 def test_partners_in_folders_are_matched_by_stem(fuse, tmp_path, rng, capsys):
     for name in ("one.jpg", "deep/two.png", "three.png"):
         write_image(tmp_path / "visible" / name, rng)

@@ -10,10 +10,13 @@ from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.registration.alignment import (
     register_pair,
     register_pairs,
+    warp,
+)
+from lowlight_tf.imaging.registration.homography import (
+    describe_flip,
     sampling_grid,
     scale_matrix,
     transform_points,
-    warp,
 )
 from lowlight_tf.imaging.registration.infrared import read_thermal
 from lowlight_tf.imaging.registration.patch_matching import edge_map
@@ -87,6 +90,22 @@ def test_large_rotations_of_similar_images_are_recovered(cameras):
     visible, _ = cameras(SIZE)
     image, true = warp_infrared(visible[..., :1], similarity(35, 0.9, (9.0, 4.0)))
     assert mean_distance(register_pair(visible, image, method="ecc").matrix, true, SIZE) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("axes", "name"), [((0, 1), "upside down"), (1, "mirrored"), (0, "mirrored vertically")]
+)
+def test_a_camera_that_is_upside_down_or_mirrored_is_recovered(cameras, axes, name):
+    visible, infrared, true = render_views(cameras, similarity(1, 1.02, (3.5, -2.0)))
+    found = register_pair(visible, np.ascontiguousarray(np.flip(infrared, axes)))
+    assert describe_flip(found.matrix) == name
+    turned = warp(np.flip(infrared, axes), found.matrix, SIZE)
+    aligned = warp(infrared, true, SIZE)
+    assert np.abs(turned - aligned)[16:-16, 16:-16].mean() < 0.02
+
+
+def test_a_camera_that_is_the_right_side_up_has_no_flip():
+    assert describe_flip(similarity(10, 1.2, (3, 4))) == ""
 
 
 def test_an_infrared_image_of_another_size_is_stretched_first(cameras):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.registration.alignment import transform_points
 from lowlight_tf.imaging.registration.camera_rig import CameraRig
+from lowlight_tf.imaging.registration.homography import transform_points
 
 MATRIX = np.array([[2.1, 0.01, 5.0], [-0.02, 1.9, -3.0], [1e-5, 2e-5, 1.0]])
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.registration.alignment import sampling_grid, transform_points
 from lowlight_tf.imaging.registration.chessboard import calibrate_chessboard
+from lowlight_tf.imaging.registration.homography import sampling_grid, transform_points
 
 SIZE = 240, 320
 TRUE_MATRIX = np.array([[0.95, 0.03, 12.0], [-0.02, 0.97, 5.0], [1e-5, 0, 1.0]])

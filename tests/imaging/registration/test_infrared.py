@@ -1,12 +1,18 @@
 """Infrared images of every format become one channel in [0, 1], or are refused."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.registration.infrared import (
+    describe_defect,
+    fill_masked,
+    is_blank,
     percentile_stretch,
+    read_mask,
     read_thermal,
     to_single_channel,
 )
@@ -92,3 +98,47 @@ def test_a_small_warm_region_is_kept_when_all_else_is_constant():
 def test_other_shapes_are_refused(shape):
     with pytest.raises(UsageError, match=r"must have one channel, or three"):
         to_single_channel(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("levels", "defect"),
+    [
+        ((0, 0), "is of one value, 0% of white"),
+        ((255, 254), "is of one value, 100% of white"),
+        ((255, 255, 255, 90), "is saturated in 75% of its pixels"),
+        ((255, 80, 70, 60), ""),
+        ((7, 10), ""),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_blank_and_saturated_images_are_described(levels, defect, dtype):
+    image = np.resize(np.repeat(levels, 8), (64, 64, 1))
+    image = np.uint8(image) if dtype is np.uint8 else np.float32(image / 255)
+    assert describe_defect(image).startswith(defect)
+    assert bool(describe_defect(image)) == bool(defect)
+    assert is_blank(image) == ("one value" in defect)
+
+
+def test_an_overlay_is_filled_from_around(rng):
+    scene = cv2.GaussianBlur(rng.random((96, 128), dtype=np.float32), (0, 0), 12)[..., None]
+    mask = np.zeros((96, 128), bool)
+    mask[10:86, 110:124] = mask[4:12, 4:60] = True
+    drawn = np.where(mask[..., None], np.float32(1), scene)
+    filled = fill_masked(drawn, mask)
+    np.testing.assert_array_equal(filled[~mask], scene[~mask])
+    assert np.abs(filled - scene)[mask].max() < 0.1
+    assert np.abs(np.diff(filled[..., 0], axis=1)).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.zeros((8, 10), np.uint8), "black everywhere"),
+        (np.full((8, 10), 255, np.uint8), "white everywhere"),
+        (np.eye(8, dtype=np.uint8), "8x8 (height x width)"),
+    ],
+)
+def test_masks_that_do_not_fit_are_refused(tmp_path, mask, message):
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        read_mask(tmp_path / "mask.png", (8, 10))

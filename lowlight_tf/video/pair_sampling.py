@@ -1,0 +1,58 @@
+"""Sampling pairs of frames from the videos of two cameras."""
+
+import threading
+
+import numpy as np
+
+from lowlight_tf.imaging.registration import infrared as thermal
+from lowlight_tf.video.camera_stream import open_camera_streams
+from lowlight_tf.video.frame_queue import POLL_INTERVAL_S
+from lowlight_tf.video.reader import VideoReader
+from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync
+
+LIVE_INTERVAL_S = 2.0
+"""Time between two sampled pairs of live streams, and of pipes (seconds)."""
+
+
+def sample_pairs(
+    visible: VideoReader, infrared: VideoReader, *, count: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return pairs of frames of the same time, evenly spread over files; blank ones are left out.
+
+    Args:
+        visible: Video of the visible camera.
+        infrared: Video of the infrared camera.
+        count: Maximum number of pairs.
+
+    Returns:
+        (H, W, 3) and (h, w, 1) of each, uint8.
+
+    Raises:
+        UsageError: If reading fails.
+    """
+    interval_s = LIVE_INTERVAL_S
+    if visible.frame_count and visible.fps:
+        interval_s = float(visible.frame_count / visible.fps) / count
+    stop_event, pairs, next_time_s = threading.Event(), [], 0.0
+    streams = open_camera_streams(visible, infrared, stop_event)
+    for stream in streams:
+        stream.thread.start()
+    try:
+        for first, second in approximate_time_sync(
+            *streams, tolerance_s=SYNC_TOLERANCE_S, max_gap_s=SYNC_TOLERANCE_S
+        ):
+            is_due = first is not None and second is not None and first.frame.time >= next_time_s
+            if is_due and not thermal.is_blank(second.image):
+                pairs.append((first.image, second.image))
+                next_time_s = first.frame.time + interval_s
+            if len(pairs) == count:
+                break
+    finally:
+        stop_event.set()
+        for stream in streams:
+            stream.queue.close()
+            stream.thread.join(POLL_INTERVAL_S)  # a silent connection may block it
+    for stream in streams:
+        if stream.thread.error:
+            raise stream.thread.error
+    return pairs
