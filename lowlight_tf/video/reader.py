@@ -96,7 +96,8 @@ class VideoReader:
         left_out: Kind -> number of what else the file holds.
         corrupt_packets: Packets so far that could not be decoded; they are skipped.
         reconnects: How often a lost stream was opened again.
-        first_frame_time: When the first frame arrived (seconds, of `time.monotonic`).
+        first_frame_time, last_frame_time: When the first and the last frame so far arrived
+            (seconds, of `time.monotonic`).
         error: Why the video ended early; None if it did not.
 
     Raises:
@@ -116,7 +117,7 @@ class VideoReader:
         self._stop_event = stop_event or threading.Event()
         self.corrupt_packets = self.reconnects = 0
         self.error: str | None = None
-        self.first_frame_time = self._last_frame_time = time.monotonic()
+        self.first_frame_time = self.last_frame_time = time.monotonic()
         self._last_pts: int | None = None
         self._jumps = 0
         self._corrupt_flags: collections.deque[bool] = collections.deque(maxlen=SEAM_PACKETS)
@@ -191,7 +192,7 @@ class VideoReader:
     def _reconnect(self) -> bool:
         """Open a lost stream again; return False if that fails until the timeout or is stopped."""
         wait = BACKOFF_S
-        while time.monotonic() - self._last_frame_time < self._reconnect_timeout_s:
+        while time.monotonic() - self.last_frame_time < self._reconnect_timeout_s:
             if self._stop_event.wait(wait):
                 return False
             jumps = self._continuity.jumps
@@ -250,7 +251,7 @@ class VideoReader:
             self.corrupt_packets += not packet.is_corrupt
             return
         for frame in frames:
-            self._last_frame_time = time.monotonic()
+            self.last_frame_time = time.monotonic()
             if self._converter is None:
                 self._converter = FrameConverter(frame)
             yield from map(self._set_time, self._converter.convert(frame))
@@ -275,8 +276,8 @@ class VideoReader:
         elif frame.time_base != self.time_base:
             pts = round(pts * frame.time_base / self.time_base)
         if self._time_shift is None:  # the first frame since a live stream was opened
-            elapsed = self._last_frame_time - self.first_frame_time
-            self.first_frame_time = self._last_frame_time if is_first else self.first_frame_time
+            elapsed = self.last_frame_time - self.first_frame_time
+            self.first_frame_time = self.last_frame_time if is_first else self.first_frame_time
             start = 0
             if not is_first:
                 start = max(round(elapsed / self.time_base), self._last_pts + frame_ticks)

@@ -71,16 +71,21 @@ def to_seconds(*steps):
 
 
 class SlowCameraServer(CameraServer):
-    """Sends a video in small pieces, like a camera."""
+    """Sends a video in small pieces, as fast as a camera does."""
+
+    def __init__(self, content, seconds):
+        self.seconds = seconds
+        super().__init__(content)
 
     def serve(self):
         """Serve one client."""
         client, _ = self.server.accept()
         (content,) = self.videos
+        starts = range(0, len(content), 752)
         with client:
-            for start in range(0, len(content), 1500):
-                client.sendall(content[start : start + 1500])
-                time.sleep(0.02)
+            for start in starts:
+                client.sendall(content[start : start + 752])
+                time.sleep(self.seconds / len(starts))
         self.server.close()
 
 
@@ -297,7 +302,7 @@ def test_a_stalled_live_camera_is_not_waited_for(tmp_path, monkeypatch):
         write_video(tmp_path / f"{name}.ts", images[:count]).read_bytes()
         for name, count in (("v", 30), ("i", 4))
     )
-    cameras = SlowCameraServer(long), SlowCameraServer(short)
+    cameras = SlowCameraServer(long, 30 / 25), SlowCameraServer(short, 4 / 25)
     readers = [VideoReader(camera.url, reconnect_timeout_s=0.3) for camera in cameras]
     writer = VideoWriter(tmp_path / "out.mp4", readers[0])
     pipeline = FusionVideoPipeline(load_model("average"), *readers, writer, smoothing_s=0)
