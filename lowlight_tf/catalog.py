@@ -128,6 +128,7 @@ LOSSES = Registry(
     curve_smoothness=Loss("lowlight_tf.losses.zero_reference:curve_smoothness", ("curves",)),
     max_intensity=Loss("lowlight_tf.losses.fusion:max_intensity", FUSION_INPUTS),
     max_gradient=Loss("lowlight_tf.losses.fusion:max_gradient", FUSION_INPUTS),
+    max_contrast=Loss("lowlight_tf.losses.fusion:max_contrast", FUSION_INPUTS),
     edge_preservation=Loss("lowlight_tf.losses.fusion:edge_preservation", FUSION_INPUTS),
     source_ssim=Loss("lowlight_tf.losses.fusion:source_ssim", FUSION_INPUTS),
     regional_intensity=Loss(

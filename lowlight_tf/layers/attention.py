@@ -60,7 +60,7 @@ class BranchSoftmax(keras.layers.Layer):
 
 
 def attention_gate(
-    channels: int, name: str
+    channels: int, name: str, *, pooled: bool = True
 ) -> Callable[[KerasTensor], tuple[KerasTensor, KerasTensor]]:
     """Return a gate that weighs features by channel and then by pixel (CBAM).
 
@@ -71,6 +71,9 @@ def attention_gate(
     Args:
         channels: C.
         name: Prefix of the layer names.
+        pooled: Whether the spatial attention is a convolution of two sums of the features, with a
+            weight for each pixel as in the paper; else it is a 3x3 convolution of all features,
+            with a weight for each pixel and channel, and the logits are (B, H, W, C).
 
     Reference:
         Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018.
@@ -84,8 +87,12 @@ def attention_gate(
     squeeze = layers.Conv2D(squeezed, 1, name=f"{name}_squeeze")
     activation = layers.LeakyReLU(0.1, name=f"{name}_heard")
     excite = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_channels")
-    reduce = layers.Conv2D(2, 1, name=f"{name}_look")
-    spatial = layers.Conv2D(1, 7, padding="same", name=f"{name}_places")
+    if pooled:
+        reduce = layers.Conv2D(2, 1, name=f"{name}_look")
+        spatial = layers.Conv2D(1, 7, padding="same", name=f"{name}_places")
+    else:
+        reduce = lambda x: x  # noqa: E731
+        spatial = layers.Conv2D(channels, 3, padding="same", name=f"{name}_places")
     spatial_activation = layers.Activation("sigmoid", name=f"{name}_places_act")
     by_channel = layers.Multiply(name=f"{name}_channel_gain")
     by_pixel = layers.Multiply(name=f"{name}_place_gain")

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 
 import keras
-from keras import KerasTensor, layers
+from keras import KerasTensor, layers, ops
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
@@ -58,7 +58,9 @@ def did_fuse(
             first and the last convolution too, where the published model uses reflection, and
             LeakyReLU with a slope of 0.25 instead of PReLU, which is initialized to that.
         blend: Predict from the decoded features how much of the visible image each pixel of the
-            fused one gets, the rest being infrared, and a residual; else the pixel itself.
+            fused one gets, the rest being infrared, and a residual; else the pixel itself. The
+            spatial attention is a convolution of all features then, with a weight for each channel,
+            which 8-bit kernels compute faster.
         name: Name of the Keras model.
 
     Returns:
@@ -97,13 +99,16 @@ def did_fuse(
         conv(filters, "base", "tanh"),
         conv(filters, "detail", "tanh"),
     ]
-    gates = [attention_gate(filters, part) if attention else None for part in ("base", "detail")]
+    gates = [
+        attention_gate(filters, part, pooled=not blend) if attention else None
+        for part in ("base", "detail")
+    ]
     decoder = [
         conv(filters, "decoder_a"),
         conv(filters, "decoder_b"),
         conv(patch**2, "decoder_c", "sigmoid", reflect=True),
     ]
-    mix = _make_blend(patch) if blend else None
+    mix = _make_blend(filters, patch) if blend else None
     unfold = DepthToSpace(patch, name="unfold") if patch > 1 else None
 
     def encode(image: KerasTensor) -> tuple[list[KerasTensor], list[KerasTensor | None]]:
@@ -150,20 +155,32 @@ def did_fuse(
     outputs["fused"] = decode(fused, images["visible"], last, frozen=True)
     if attention:
         outputs |= {
-            f"{camera}_attention_map": layers.Activation("sigmoid", name=f"{camera}_map")(logits[1])
+            f"{camera}_attention_map": layers.Activation("sigmoid", name=f"{camera}_map")(
+                ops.mean(logits[1], axis=-1, keepdims=True)
+            )
             for camera, (_, logits) in encoded.items()
         }
     return keras.Model(images, outputs, name=name)
 
 
-def _make_blend(patch: int) -> Callable[..., KerasTensor]:
-    """Return what makes fused blocks of pixels of features and of the blocks of both images."""
+def _make_blend(filters: int, patch: int) -> Callable[..., KerasTensor]:
+    """Return what makes fused blocks of pixels of features and of the blocks of both images.
+
+    How far each image is from its mean says which of the two stands out where both are smooth.
+    """
+    compare = layers.Conv2D(filters, 3, padding="same", name="compare_conv")
     weigh = layers.Conv2D(patch**2, 3, padding="same", activation="sigmoid", name="visible_weight")
     correct = layers.Conv2D(
         patch**2, 3, padding="same", kernel_initializer="zeros", name="residual"
     )
 
-    def blend(x: KerasTensor, *, visible: KerasTensor, infrared: KerasTensor) -> KerasTensor:
+    def blend(x: KerasTensor, **images: KerasTensor) -> KerasTensor:
+        for camera, image in images.items():
+            mean = layers.GlobalAveragePooling2D(keepdims=True, name=f"{camera}_mean")(image)
+            deviation = layers.Subtract(name=f"{camera}_deviation")([image, mean])
+            x = layers.Concatenate(name=f"{camera}_compared")([x, deviation])
+        x = layers.LeakyReLU(PRELU_INIT, name="compare_act")(compare(x))
+        visible, infrared = images["visible"], images["infrared"]
         difference = layers.Subtract(name="difference")([visible, infrared])
         visible_part = layers.Multiply(name="visible_part")([weigh(x), difference])
         fused = layers.Add(name="blended")([infrared, visible_part])

@@ -58,12 +58,14 @@ def test_an_additive_gate_is_as_computed_by_hand():
     assert float(gated[0, 0, 0, 0]) == pytest.approx(1.0)
 
 
-def test_an_attention_gate_weighs_channels_and_then_pixels():
+@pytest.mark.parametrize("pooled", [True, False])
+def test_an_attention_gate_weighs_channels_and_then_pixels(pooled):
     image = keras.Input((4, 4, 2))
-    model = keras.Model(image, attention_gate(2, "gate")(image))
+    model = keras.Model(image, attention_gate(2, "gate", pooled=pooled)(image))
     for name in ("gate_channels", "gate_places"):
         layer = model.get_layer(name)
         layer.set_weights([np.zeros_like(layer.kernel), np.full(layer.filters, np.log(3))])
     weighed, logits = model(np.ones((1, 4, 4, 2), np.float32))
+    assert logits.shape == (1, 4, 4, 1 if pooled else 2)
     np.testing.assert_allclose(logits, np.log(3), rtol=1e-6)
     np.testing.assert_allclose(weighed, (2 * 0.75) ** 2, rtol=1e-5)  # both sigmoids are 3/4

@@ -29,6 +29,28 @@ def test_the_target_intensity_is_the_maximum_of_both():
     assert value(fusion.max_intensity(visible, infrared, visible)) == pytest.approx(0.5)
 
 
+def test_the_contrast_target_is_the_source_that_stands_out():
+    visible, infrared = flat(0.5, side=32), flat(0.4, side=32)
+    visible[:, :8, :8], infrared[:, 16:24, :8] = 0.9, 0.1  # in one of 16 blocks each
+    one, other = np.s_[:, :8, :8], np.s_[:, 16:24, :8]
+    fused = 0.5 * (visible + infrared)
+    for block, target, source in ((one, visible, infrared), (other, infrared, visible)):
+        chosen, missed = fused.copy(), fused.copy()
+        chosen[block], missed[block] = target[block], source[block]
+        gain = value(fusion.max_contrast(visible, infrared, missed)) - value(
+            fusion.max_contrast(visible, infrared, chosen)
+        )
+        difference = abs(float(target[block].mean() - source[block].mean()))
+        assert gain == pytest.approx(difference / 16, rel=0.01)
+
+
+def test_of_equal_contrasts_the_brighter_one_is_the_target():
+    visible, infrared = flat(0.5), flat(0.5)
+    visible[:, :8], infrared[:, 8:] = 0.8, 0.8
+    loss = value(fusion.max_contrast(visible, infrared, flat(0.8)))
+    assert loss == pytest.approx(0.3 / (1 + 2**4), rel=1e-3)
+
+
 def test_sobel_of_a_ramp_is_its_step():
     across, down = fusion.sobel(ramp(0.1))
     np.testing.assert_allclose(across[0, :, 1:-1, 0], 0.1, rtol=1e-5)

@@ -95,3 +95,11 @@ def test_a_blend_of_equal_images_is_the_image_and_a_residual(images):
     model.get_layer("residual").bias.assign([0.1])
     expected = np.minimum(images["visible"] + 0.1, 1)
     np.testing.assert_allclose(model(equal)["fused"], expected, atol=1e-6)
+
+
+def test_a_blend_sees_how_far_each_image_is_from_its_mean(images):
+    model = did_fuse(filters=4, blend=True)
+    shifted = {name: image / 2 + 0.25 for name, image in images.items()}
+    deviations = keras.Model(model.inputs, model.get_layer("visible_deviation").output)
+    np.testing.assert_allclose(deviations(shifted), deviations(images) / 2, atol=1e-6)
+    assert float(np.mean(deviations(images))) == pytest.approx(0, abs=1e-6)
