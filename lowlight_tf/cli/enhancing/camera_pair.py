@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "field of view",
     )
     add(
-        "--infrared-mask",
+        "--mask",
         metavar="MASK",
         help="image of the infrared camera's size, white where it draws an overlay (a temperature "
         "bar, a logo), which is left out",
@@ -80,10 +80,10 @@ def check(engine: "Engine", args: argparse.Namespace) -> None:
 
     task_of(engine.contract).check_model(engine.contract)
     if engine.contract.task != "fuse":
-        if args.infrared or args.align or args.resize_infrared or args.infrared_mask:
+        if args.infrared or args.align or args.resize_infrared or args.mask:
             raise UsageError(
                 f"{engine.name} takes the images of one camera. Leave out --infrared, --align, "
-                "--resize-infrared and --infrared-mask, or pass a fusion --model."
+                "--resize-infrared and --mask, or pass a fusion --model."
             )
         return
     if not args.infrared:
@@ -102,7 +102,7 @@ def preprocessing_for(engine: "Engine", args: argparse.Namespace) -> "PairPrepro
     Raises:
         UsageError: If there is no such alignment method, or the rig cannot be read.
     """
-    if not (args.align or args.resize_infrared or args.infrared_mask):
+    if not (args.align or args.resize_infrared or args.mask):
         return engine.preprocessing
     from lowlight_tf.imaging.registration.camera_rig import CameraRig
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
@@ -112,7 +112,7 @@ def preprocessing_for(engine: "Engine", args: argparse.Namespace) -> "PairPrepro
     if _is_rig(align):
         CameraRig.load(Path(align))
     size = "visible" if args.align or args.resize_infrared else own.size
-    mask = str(Path(args.infrared_mask).absolute()) if args.infrared_mask else own.infrared_mask
+    mask = str(Path(args.mask).absolute()) if args.mask else own.infrared_mask
     return dataclasses.replace(own, align=align, size=size, infrared_mask=mask)
 
 

@@ -63,7 +63,7 @@ def test_an_overlay_of_the_infrared_camera_is_left_out(fuse, tmp_path, rng):
     heat[4:20, -6:] = mask[4:20, -6:] = 255
     for name, pixels in (("heat", heat), ("mask", mask)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), pixels)
-    words = "--infrared", tmp_path / "heat.png", "--infrared-mask", tmp_path / "mask.png"
+    words = "--infrared", tmp_path / "heat.png", "--mask", tmp_path / "mask.png"
     assert fuse(visible, *words) == 0
     covered = read_gray(tmp_path / "out/day.png")[4:20, -6:]
     expected = (read_gray(visible)[4:20, -6:] + 60) / 2
