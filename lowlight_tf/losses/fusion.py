@@ -13,8 +13,9 @@ GAMMA_G, KAPPA_G, SIGMA_G = 0.9994, -15, 0.5
 GAMMA_A, KAPPA_A, SIGMA_A = 0.9879, -22, 0.8
 """And of edge orientation."""
 
-BLOCK_SIZE, BRIGHT_WEIGHT = 8, 2.0
-"""Of `max_contrast`: side of a block (pixels), and factor of what is brighter than the mean."""
+BLOCK_SIZE, BRIGHT_WEIGHT, CONTRAST_GAIN = 8, 2.0, 1.2
+"""Of `max_contrast`: side of a block (pixels), factor of what is brighter than the mean, and of the
+contrast of the target."""
 
 EPSILON = 1e-8
 """Least salience, so that blocks of two flat images have equal weights."""
@@ -42,12 +43,14 @@ def max_intensity(visible: KerasTensor, infrared: KerasTensor, fused: KerasTenso
 
 
 def max_contrast(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:
-    """Mean absolute difference, of blocks, from the source that stands out more from its image.
+    """Mean absolute difference, of blocks, from the source that stands out more, with contrast.
 
     The target of a block of 8x8 pixels is the mean of both sources, weighed by the fourth power of
     how far each is from the mean of its image there; what is brighter than the mean counts
-    `BRIGHT_WEIGHT` times. Each image is a background from which something stands out: lamps and
-    signs from a night, the sky from a street, warm bodies from all else.
+    `BRIGHT_WEIGHT` times. In each image something stands out: lamps and signs from a night, the sky
+    from a street, warm bodies from all else. The contrast of the target is raised by
+    `CONTRAST_GAIN` about a level that is nearer to black in a dark image and to white in a bright
+    one, so that it is clipped least.
 
     Args:
         visible: (B, H, W, 1) in [0, 1].
@@ -55,7 +58,7 @@ def max_contrast(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
         fused: Same shape and range.
 
     Returns:
-        (B,); lower is better, 0 for equal images.
+        (B,); lower is better.
 
     Reference:
         Our own. Choosing the source of larger local activity is common in fusion by pyramids; this
@@ -65,7 +68,10 @@ def max_contrast(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor
     visible, infrared, fused = blocks
     salience_v, salience_i = _salience(visible), _salience(infrared)
     weight = salience_v / (salience_v + salience_i)
-    return fidelity.l1(infrared + weight * (visible - infrared), fused)
+    target = infrared + weight * (visible - infrared)
+    mean = ops.mean(target, axis=(1, 2, 3), keepdims=True)
+    center = ops.square(mean) / (ops.square(mean) + ops.square(1 - mean))
+    return fidelity.l1(ops.clip(center + CONTRAST_GAIN * (target - center), 0, 1), fused)
 
 
 def max_gradient(visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor) -> KerasTensor:

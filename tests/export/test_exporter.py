@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,9 +79,11 @@ def test_a_card_is_written_with_the_field_names_of_today(fusing_run, tmp_path):
     assert ModelCard.load(path.with_suffix(".json")).contract == FUSE
 
 
-@pytest.mark.parametrize("name", ["dashcam_net_nano", "did_fuse_int8", "attention_unet", "can24"])
+@pytest.mark.parametrize("name", ["dashcam_net_nano", "did_fuse", "attention_unet", "can24"])
 def test_a_card_of_0_1_0_is_read(name, tmp_path):
-    source = pretrained.find_pretrained(name).with_suffix(".json")
+    source = Path(__file__).parent / "card_0_1_0.json"  # of did_fuse_int8
+    if name != "did_fuse":
+        source = pretrained.find_pretrained(name).with_suffix(".json")
     former = read_json(source)
     assert "space" in former["contract"]["inputs"][0]  # shipped cards stay as 0.1.0 wrote them
     card = ModelCard.load(source)

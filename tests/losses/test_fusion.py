@@ -46,9 +46,22 @@ def test_the_contrast_target_is_the_source_that_stands_out():
 
 def test_of_equal_contrasts_the_brighter_one_is_the_target():
     visible, infrared = flat(0.5), flat(0.5)
-    visible[:, :8], infrared[:, 8:] = 0.8, 0.8
-    loss = value(fusion.max_contrast(visible, infrared, flat(0.8)))
-    assert loss == pytest.approx(0.3 / (1 + 2**4), rel=1e-3)
+    visible[:, :8], infrared[:, :8] = 0.7, 0.3
+    brighter, darker = (
+        value(fusion.max_contrast(visible, infrared, x)) for x in (visible, infrared)
+    )
+    assert brighter < 0.2 * darker
+
+
+@pytest.mark.parametrize(("level", "center"), [(0.1, 0.03), (0.5, 0.5), (0.8, 0.95)])
+def test_the_contrast_target_has_more_contrast_where_there_is_room(level, center):
+    image = flat(level)
+    image[:, :8] += 0.04
+    image[:, 8:] -= 0.04
+    mean = level**2 / (level**2 + (1 - level) ** 2)
+    assert mean == pytest.approx(center, abs=0.02)
+    target = mean + 1.2 * (image - mean)
+    assert value(fusion.max_contrast(image, image, target)) == pytest.approx(0, abs=1e-6)
 
 
 def test_sobel_of_a_ramp_is_its_step():
