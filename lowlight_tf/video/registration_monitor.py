@@ -24,8 +24,11 @@ MAX_SHIFT_FRACTION = 4 / WORKING_SIZE_PX
 """Shift, as a fraction of the longer side, above which the cameras count as moved."""
 
 MIN_CORRELATION = 0.07
-"""Mean correlation of the edges below which the images do not show the same: they reach 0.04, pairs
+"""Correlation of the edges below which the images do not show the same: they reach 0.04, pairs
 of real cameras 0.1 to 0.3."""
+
+
+CALIBRATE_HINT = "`lowlight-tf calibrate` takes both videos, and writes what --align takes."
 
 
 class RegistrationMonitor:
@@ -50,7 +53,7 @@ class RegistrationMonitor:
         own = preprocessing or PairPreprocessing()
         self._alignment = PairPreprocessing(size="visible", align=own.align)
         self._report, self._interval_s = report, interval_s
-        self._next_time_s, self._is_wrong = 0.0, False
+        self._next_time_s, self._state = 0.0, ""  # how the cameras do not fit
         self._last: list[tuple[np.ndarray, float]] = []  # of each check, shift and correlation
         self._thread: threading.Thread | None = None
         self.shifts: list[tuple[float, float]] = []
@@ -100,20 +103,19 @@ class RegistrationMonitor:
     def _update_state(self, side: int, time_s: float) -> None:
         """Report a change of whether the cameras fit."""
         distance = float(np.linalg.norm(np.median([shift for shift, _ in self._last], axis=0)))
-        correlation = statistics.mean(correlation for _, correlation in self._last)
-        problem = ""
-        if correlation < MIN_CORRELATION:
-            problem = (
+        state, line = "", "the cameras show the same again"
+        if statistics.median(correlation for _, correlation in self._last) < MIN_CORRELATION:
+            state = "different"
+            line = (
                 "the two cameras do not show the same: is one mirrored, upside down, or of another "
-                "field of view?"
+                f"field of view? {CALIBRATE_HINT}"
             )
         elif distance > MAX_SHIFT_FRACTION * side:
-            problem = f"the infrared image is {distance:.1f} pixels off: has a camera moved?"
-        if problem and not self._is_wrong:
-            self._report(
-                f"at {time_s:.0f} s {problem} `lowlight-tf calibrate` takes both videos, and "
-                "writes what --align takes."
+            state = "shifted"
+            line = (
+                f"the infrared image is {distance:.1f} pixels off: has a camera moved? "
+                f"{CALIBRATE_HINT}"
             )
-        elif self._is_wrong and not problem:
-            self._report(f"at {time_s:.0f} s the cameras show the same again")
-        self._is_wrong = bool(problem)
+        if state != self._state:
+            self._report(f"at {time_s:.0f} s {line}")
+        self._state = state

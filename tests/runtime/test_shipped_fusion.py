@@ -1,9 +1,11 @@
-"""What the shipped am_fusion makes of a street by day, in twilight and by night."""
+"""What the shipped fusion models make of a street by day, in twilight and by night."""
 
 import cv2
 import numpy as np
 import pytest
 
+from lowlight_tf.metrics.fusion import entropy
+from lowlight_tf.metrics.fusion_structure import qabf
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.runtime.loading import load_model
 
@@ -52,3 +54,22 @@ def test_twilight_comes_without_a_jump(engine):
     skies = [lumas(fuse(engine, *street(light)), SKY)[0] for light in lights]
     steps = np.diff(skies)
     assert np.abs(steps).max() < 0.15
+
+
+@pytest.fixture(scope="module")
+def blends():
+    """Return what did_fuse makes of a night street in float16 and in int8, and its lumas."""
+    images = street(0.3)
+    return [fuse(load_model(name), *images) for name in ("did_fuse", "did_fuse_int8")], images
+
+
+def test_did_fuse_keeps_its_gray_levels_in_8_bits(blends):
+    (float16, int8), _ = blends
+    assert entropy(int8) > entropy(float16) - 0.1
+
+
+def test_did_fuse_takes_the_person_from_infrared_and_the_street_from_both(blends):
+    for fused in blends[0]:
+        person, ground = lumas(fused, PERSON, STREET)
+        assert person > ground + 0.3
+        assert qabf(*blends[1], fused) > 0.5

@@ -57,6 +57,14 @@ def test_a_mirrored_or_turned_camera_is_reported(monitor, pair, axes):
     assert "mirrored, upside down" in line
 
 
+def test_a_moved_camera_that_is_then_mirrored_is_reported_twice(monitor, pair):
+    visible, infrared = pair
+    monitor(visible, np.roll(infrared, 5, axis=1))
+    moved, mirrored = monitor(visible, infrared[:, ::-1])
+    assert "pixels off" in moved
+    assert "mirrored" in mirrored
+
+
 def test_in_the_dark_nothing_is_reported(monitor, pair):
     visible, infrared = pair
     for step in range(CHECKS):
