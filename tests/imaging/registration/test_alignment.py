@@ -8,6 +8,7 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.datasets.pairing import fusion_folder
 from lowlight_tf.imaging import color, image_io
 from lowlight_tf.imaging.registration.alignment import (
+    measure_shift,
     register_pair,
     register_pairs,
     warp,
@@ -137,6 +138,27 @@ def test_pairs_with_structure_in_different_parts_are_combined(cameras):
             image[:, side] = 0.3  # this half has no structure
         halves.append((visible, infrared))
     assert mean_distance(register_pairs(halves, method="features").matrix, true, SIZE) < 0.5
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (6, -3), (-4, 8)])
+def test_the_shift_of_an_aligned_pair_is_measured(cameras, shift):
+    visible, infrared = cameras(SIZE)
+    moved = np.roll(infrared, shift, axis=(1, 0))
+    measured, correlation = measure_shift(visible, moved)
+    np.testing.assert_allclose(measured, np.negative(shift), atol=0.3)
+    assert correlation == pytest.approx(measure_shift(visible, infrared)[1], abs=0.1)
+
+
+def test_the_shift_of_large_images_is_in_their_pixels(cameras):
+    visible, infrared = cameras((720, 1280))
+    measured, _ = measure_shift(visible, np.roll(infrared, 10, axis=1))
+    np.testing.assert_allclose(measured, (-10, 0), atol=0.7)
+
+
+def test_without_structure_no_shift_is_measured(rng):
+    flat = np.full((96, 128, 1), 0.5, np.float32)
+    with pytest.raises(UsageError, match="patches with structure"):
+        measure_shift(flat, flat)
 
 
 def test_pixels_outside_of_the_infrared_image_are_black():
