@@ -30,8 +30,7 @@ def regional_intensity(
     By night, dark regions: the maximum of the infrared and the brightened visible image
     (`LIFT_GAMMA`). Glare: the infrared image, which lamps do not saturate. Elsewhere: the maximum
     of both. By day: the visible image, brighter by as much as the infrared one is brighter than its
-    surroundings and than its mean, unless that would hide what is dark before a bright ground.
-    `day_weight` mixes both targets.
+    surroundings. `day_weight` mixes both targets.
 
     Args:
         visible: (B, H, W, 1) in [0, 1].
@@ -49,7 +48,8 @@ def regional_intensity(
     dark, glare = soft_light_regions(_blur_luma(visible), day)
     lifted = ops.maximum(infrared, ops.power(ops.maximum(visible, 1e-3), LIFT_GAMMA))
     target = (1 - dark - glare) * ops.maximum(visible, infrared) + dark * lifted + glare * infrared
-    return fidelity.l1(target + day * (_target_by_day(visible, infrared) - target), fused)
+    by_day = ops.minimum(visible + _warmer_than_surroundings(infrared), 1.0)
+    return fidelity.l1(target + day * (by_day - target), fused)
 
 
 def regional_gradient(
@@ -59,8 +59,7 @@ def regional_gradient(
 
     By night these are of glare in the visible image: the edge of a lamp's halo is the largest
     gradient of the scene. By day they are of what is not warmer than its surroundings in the
-    infrared image, where clouds have strong edges: those of the target of `regional_intensity` are
-    taken instead.
+    infrared image: clouds have strong edges there.
 
     Returns:
         (B,); lower is better, 0 if all gradient magnitudes equal the target.
@@ -71,8 +70,8 @@ def regional_gradient(
     day = day_weight(frame)
     _, glare = soft_light_regions(_blur_luma(visible), day)
     gradient_v, gradient_i = gradient_magnitude(visible), gradient_magnitude(infrared)
-    gradient_d = gradient_magnitude(_target_by_day(visible, infrared))
-    gradient_i += day * (gradient_d - gradient_i)
+    warm = gradient_magnitude(_warmer_than_surroundings(infrared))
+    gradient_i += day * (warm - gradient_i)
     target = ops.maximum((1 - glare) * gradient_v, gradient_i)
     return fidelity.l1(target, gradient_magnitude(fused))
 
@@ -101,23 +100,9 @@ def illumination(visible: KerasTensor, fused: KerasTensor, frame: KerasTensor) -
     return ops.mean((1 - day) * (dark + glare) * distance, axis=(1, 2, 3))
 
 
-def _target_by_day(visible: KerasTensor, infrared: KerasTensor) -> KerasTensor:
-    """Return the visible image, brighter by what is warmer than its surroundings and the mean.
-
-    A cold sky is warmer than the clouds in it, but not than the image. Where being brighter would
-    lower the contrast of the visible image to its surroundings, it stays as it is: a person in
-    black before a bright wall would become one in gray.
-    """
-    mean = ops.mean(infrared, axis=(1, 2, 3), keepdims=True)
-    warmer = ops.relu(infrared - ops.maximum(_surroundings(infrared), mean))
-    brighter, around = ops.minimum(visible + warmer, 1.0), _surroundings(visible)
-    contrasts = [ops.abs(_blur_luma(image - around)) for image in (brighter, visible)]
-    return ops.where(contrasts[0] >= contrasts[1], brighter, visible)
-
-
-def _surroundings(luma: KerasTensor) -> KerasTensor:
-    """Return the mean of the 41x41 pixels around each."""
-    return ops.average_pool(luma, SURROUNDINGS_SIZE, 1, "same")
+def _warmer_than_surroundings(infrared: KerasTensor) -> KerasTensor:
+    """Return by how much each pixel is brighter than its surroundings, at least 0."""
+    return ops.relu(infrared - ops.average_pool(infrared, SURROUNDINGS_SIZE, 1, "same"))
 
 
 def _blur_luma(luma: KerasTensor) -> KerasTensor:

@@ -45,21 +45,13 @@ def test_by_day_what_is_warmer_than_its_surroundings_is_brighter():
     assert value(loss) == pytest.approx(0, abs=1e-3)
 
 
-def test_by_day_what_is_dark_before_a_bright_ground_stays_dark():
-    visible, infrared = flat(0.9, side=64), flat(0.2, side=64)
-    visible[:, 24:40, 24:40], infrared[:, 24:40, 24:40] = 0.2, 0.8
-    loss = illumination.regional_intensity(visible, infrared, visible, DAY)
-    assert value(loss) == pytest.approx(0, abs=1e-3)
-
-
-def test_by_day_clouds_of_the_infrared_image_have_no_edges_in_the_target():
-    cloud = flat(0.8, side=96)  # and the ground
-    cloud[:, :64], cloud[:, 8:56, 8:88] = 0.4, 0.2  # colder than the sky
-    sky = flat(0.8, side=96)
+def test_by_day_what_is_colder_than_its_surroundings_has_weaker_edges_in_the_target():
+    cloud, sky = flat(0.5, side=64), flat(0.8, side=64)
+    cloud[:, 8:56, 8:56] = 0.2
     by_day, by_night = (
         value(illumination.regional_gradient(sky, cloud, sky, frame)) for frame in (DAY, NIGHT)
     )
-    assert by_day < 0.5 * by_night  # the rest is the horizon
+    assert by_day < 0.8 * by_night  # what is left: beside a cloud the sky is warmer than both
 
 
 def test_in_twilight_both_targets_are_mixed():
