@@ -37,6 +37,9 @@ class PipelineConfig:
         black_level_max: Largest level to which the black of the input is raised, in every other
             sample; in [0, 1] units.
         noise_sigma_max: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
+        contrast_min: Smallest random factor of the contrast of either of two cameras; 1 leaves it.
+        swap_cameras_prob: Fraction of the pairs of two cameras whose images are exchanged, so that
+            a model chooses by what they show and not by which camera it is.
         random_brightness_prob: Fraction of the samples with a random setting of the brightness
             control and a target to match, for models that have one.
         synthesize_night: Make the input from the target even where a pair has one; images without
@@ -68,6 +71,8 @@ class PipelineConfig:
     blur_sigma: tuple[float, float] = (0.0, 0.5)
     black_level_max: float = 0.0
     noise_sigma_max: float = 0.0
+    contrast_min: float = 1.0
+    swap_cameras_prob: float = 0.0
     random_brightness_prob: float = 0.0
     synthesize_night: bool = False
     night_gamma: tuple[float, float] = (2.0, 6.0)
@@ -88,6 +93,8 @@ class PipelineConfig:
             "progressive_start",
             "mixup_prob",
             "blur_prob",
+            "contrast_min",
+            "swap_cameras_prob",
             "random_brightness_prob",
             "night_histogram_prob",
             "night_pools_prob",

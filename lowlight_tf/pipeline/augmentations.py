@@ -156,6 +156,21 @@ def random_black_level(image: tf.Tensor, max_level: float, seed: tf.Tensor) -> t
     return level + (1 - level) * image
 
 
+def random_contrast(image: tf.Tensor, min_factor: float, seed: tf.Tensor) -> tf.Tensor:
+    """Scale the contrast of an image about its mean by a factor in [min_factor, 1]."""
+    log_factor = tf.random.stateless_uniform([], seed, math.log(max(min_factor, 1e-3)), 0)
+    mean = tf.reduce_mean(image)
+    return mean + tf.exp(log_factor) * (image - mean)
+
+
+def random_swap(images: dict[str, tf.Tensor], prob: float, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Exchange two images of one shape with probability `prob`."""
+    swapped = _bernoulli(prob, seed)
+    first, second = images.values()
+    exchanged = tf.where(swapped, second, first), tf.where(swapped, first, second)
+    return dict(zip(images, exchanged, strict=True))
+
+
 def add_gaussian_noise(image: tf.Tensor, max_sigma: float, seed: tf.Tensor) -> tf.Tensor:
     """Add Gaussian noise with a random sigma, at most `max_sigma` (white is 1); clip to [0, 1]."""
     sigma = tf.random.stateless_uniform([], seed, 0, max_sigma)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.random import fold_in
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
@@ -16,7 +17,7 @@ from lowlight_tf.pipeline import augmentations
 from lowlight_tf.pipeline.image_cache import ArrayCache
 from lowlight_tf.pipeline.paired import batch_samples
 
-RANDOM_OPS = ("crop", "d4", "exposure", "gamma", "noise")
+RANDOM_OPS = ("crop", "d4", "exposure", "gamma", "noise", "contrast", "blur", "swap")
 """Random operations of a sample; the order determines their seeds."""
 
 
@@ -78,13 +79,15 @@ def fusion_dataset(
     """Return an endless dataset of training batches of two cameras.
 
     Both images of a pair are cropped and flipped alike. Random exposure, gamma and noise change the
-    visible image and its thumbnail only: infrared does not depend on visible light. As in
+    visible image and its thumbnail only: infrared does not depend on visible light. Contrast and
+    blur change each image by itself; then the two may be exchanged, but for their thumbnails. As in
     `pair_dataset`, a sample depends on the seed and its number alone.
 
     Args:
         pairs: Training pairs.
         recipe: Its `pipeline` (`crop_size`, `batch_size`, `random_d4`, `random_exposure_ev`,
-            `random_gamma`, `noise_sigma_max`, `cache_mb`), `preprocessing` and `seed` are read.
+            `random_gamma`, `noise_sigma_max`, `contrast_min`, `blur_prob`, `blur_sigma`,
+            `swap_cameras_prob`, `cache_mb`), `preprocessing` and `seed` are read.
         contract: Ports of the model: an image of each camera, and thumbnails of them.
         first_sample: See `pair_dataset`, as the rest.
         crop_size: Side of the crops (pixels).
@@ -130,7 +133,18 @@ def fusion_dataset(
             inputs[visible] = augmentations.add_gaussian_noise(
                 inputs[visible], options.noise_sigma_max, seeds["noise"]
             )
-        return inputs, {}
+        images = {port.name: inputs[port.name] for port in ports}
+        for number, name in enumerate(images):
+            contrast, blur = (fold_in(seeds[key], number) for key in ("contrast", "blur"))
+            images[name] = augmentations.random_contrast(
+                images[name], options.contrast_min, contrast
+            )
+            if options.blur_prob:
+                images[name] = augmentations.random_gaussian_blur(
+                    images[name], options.blur_prob, options.blur_sigma, blur
+                )
+        images = augmentations.random_swap(images, options.swap_cameras_prob, seeds["swap"])
+        return inputs | images, {}
 
     def read_thumbnail(port: Port, index: tf.Tensor) -> tf.Tensor:
         image = tf.numpy_function(

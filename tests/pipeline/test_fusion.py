@@ -81,3 +81,30 @@ def test_images_are_preprocessed_once_and_cached(pairs):
     assert visible.std() > plain.read(0)[0].std()
     np.testing.assert_array_equal(infrared, plain.read(0)[1])
     assert preprocessed.read(0)[0] is visible
+
+
+def test_each_camera_loses_contrast_and_sharpness_by_itself(pairs, recipe):
+    settings = ["pipeline.contrast_min=0.2", "pipeline.blur_prob=0.5", "pipeline.blur_sigma=[1, 2]"]
+    plain, changed = first_batch(pairs, recipe), first_batch(pairs, recipe.replace(settings))
+    ratios = {
+        name: changed[name].std((1, 2, 3)) / np.maximum(plain[name].std((1, 2, 3)), 1e-3)
+        for name in plain
+    }
+    for name, ratio in ratios.items():
+        assert ratio.min() > 0.1
+        assert ratio.max() < 1.01
+        assert np.ptp(ratio) > 0.2
+        np.testing.assert_allclose(
+            changed[name].mean((1, 2, 3)), plain[name].mean((1, 2, 3)), atol=0.02
+        )
+    assert np.abs(ratios["visible"] - ratios["infrared"]).max() > 0.1
+
+
+def test_cameras_are_exchanged_at_random(pairs, recipe):
+    settings = ["pipeline.batch_size=16", "pipeline.swap_cameras_prob=0.5"]
+    plain = first_batch(pairs, recipe.replace(settings[:1]))
+    swapped = first_batch(pairs, recipe.replace(settings))
+    is_swapped = (swapped["visible"] == plain["infrared"]).all((1, 2, 3))
+    is_same = (swapped["visible"] == plain["visible"]).all((1, 2, 3))
+    assert (is_swapped | is_same).all()
+    assert 3 <= is_swapped.sum() <= 13
