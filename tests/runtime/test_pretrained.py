@@ -26,13 +26,13 @@ def test_the_default_models_ship():
     assert defaults <= set(pretrained.list_pretrained())
 
 
-def test_did_fuse_ships_resizable_with_an_output_stretch():
+def test_did_fuse_ships_resizable_without_an_output_stretch():
     for end, quantization in (("", "float16"), ("_int8", "int8")):
         card = ModelCard.load(pretrained.find_pretrained(f"did_fuse{end}").with_suffix(".json"))
         assert (card.model, card.quantization) == ("did_fuse", quantization)
         assert card.contract.is_fusion
         assert card.resizable
-        assert card.preprocessing["output_stretch"] == 1
+        assert not card.preprocessing["output_stretch"]
 
 
 def test_am_fusion_ships_for_one_frame_size_without_output_stretch():
