@@ -32,7 +32,7 @@ def test_did_fuse_ships_resizable_without_an_output_stretch():
         assert (card.model, card.quantization) == ("did_fuse", quantization)
         assert card.contract.is_fusion
         assert card.resizable
-        assert not card.preprocessing["output_stretch"]
+        assert not card.preprocessing
 
 
 def test_am_fusion_ships_for_one_frame_size_without_output_stretch():

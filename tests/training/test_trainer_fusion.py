@@ -21,6 +21,7 @@ def recipe():
             "data=['embedded']",
             "options.filters=4",
             "options.patch=4",
+            "preprocessing.output_stretch=0.5",
             "pipeline.crop_size=32",
             "pipeline.batch_size=2",
             "training.steps=2",
@@ -52,14 +53,14 @@ def test_the_folder_records_pairs_and_preprocessing(run):
     pairs = read_split_pairs(run / "pairs_validation.json")
     assert all(set(p.inputs) == {"visible", "infrared"} and p.target is None for p in pairs)
     engine = KerasEngine(run)
-    assert engine.preprocessing.output_stretch == 1.0
+    assert engine.preprocessing.output_stretch == 0.5
     images = {name: np.zeros((1, 8, 8, 1), np.float32) for name in ("visible", "infrared")}
     assert set(engine.explanation_maps(images)) == {
         "visible_attention_map",
         "infrared_attention_map",
     }
     card = json.loads((run / "training.json").read_text())
-    assert card["recipe"]["preprocessing"]["output_stretch"] == 1.0
+    assert card["recipe"]["preprocessing"]["output_stretch"] == 0.5
 
 
 def test_data_and_monitor_must_be_those_of_two_cameras(recipe, tmp_path):
