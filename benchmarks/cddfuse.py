@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from skimage.metrics import structural_similarity
+from vifb import of_fused, read_rgb
 
 from lowlight_tf.metrics import fusion, fusion_structure
 from lowlight_tf.runtime.fuse import fuse
@@ -46,19 +47,9 @@ def main() -> None:
             print(f"| {dataset} | {name} | {' | '.join(f'{value:.2f}' for value in values)} |")
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """Return an image as (H, W, 3) uint8."""
-    return cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-
-
 def gray(image: np.ndarray) -> np.ndarray:
     """Return the luma of an image, (H, W) uint8."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-
-
-def of_fused(metric: Callable[[np.ndarray], float]) -> Callable[..., float]:
-    """Return a metric of the fused image alone as one of three images."""
-    return lambda _, __, fused: metric(fused)
 
 
 def mutual_information(*images: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 DATA has the folders visible and infrared of aligned images, such as LLVIP's, over which a window of
 640x480 moves. Each camera is a process that sends MPEG-TS at 30 frames/s over TCP; the infrared one
 does not answer for 15 s after a fifth, two and three fifths of the time. `lowlight-tf enhance` runs
-as a user runs it, and is told to stop at the end.
+as a user runs it, and is interrupted at the end.
 """
 
 import itertools

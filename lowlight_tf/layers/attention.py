@@ -88,18 +88,19 @@ def attention_gate(
     activation = layers.LeakyReLU(0.1, name=f"{name}_heard")
     excite = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_channels")
     if pooled:
-        reduce = layers.Conv2D(2, 1, name=f"{name}_look")
-        spatial = layers.Conv2D(1, 7, padding="same", name=f"{name}_places")
+        sums = layers.Conv2D(2, 1, name=f"{name}_look")
+        spatial = [sums, layers.Conv2D(1, 7, padding="same", name=f"{name}_places")]
     else:
-        reduce = lambda x: x  # noqa: E731
-        spatial = layers.Conv2D(channels, 3, padding="same", name=f"{name}_places")
+        spatial = [layers.Conv2D(channels, 3, padding="same", name=f"{name}_places")]
     spatial_activation = layers.Activation("sigmoid", name=f"{name}_places_act")
     by_channel = layers.Multiply(name=f"{name}_channel_gain")
     by_pixel = layers.Multiply(name=f"{name}_place_gain")
 
     def apply(x: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         x = by_channel([x, 2.0 * excite(activation(squeeze(mean(x))))])
-        logits = spatial(reduce(x))
+        logits = x
+        for layer in spatial:
+            logits = layer(logits)
         return by_pixel([x, 2.0 * spatial_activation(logits)]), logits
 
     return apply

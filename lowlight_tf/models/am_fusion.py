@@ -49,14 +49,10 @@ def am_fusion(
     channel, of which there are two, for day and night; dark regions by a convolution over both;
     glare by a convolution over the infrared features and the high-frequency part of the visible
     ones. By day, which the mean luma of the full frame decides, light regions are sky and not
-    glare. A channel and spatial attention weighs
-    the result. At the smallest scale, the semantic features of both cameras are fused and attend to
-    the features of a frozen detector for both full images, 130 tokens (DSFM); the result is added,
-    scaled by 0 at initialization. A decoder returns to full size and predicts, for every pixel, a
-    gain of either image and an offset.
-
-    The detector always receives the full images, downscaled, whatever tile of a scene the model is
-    run on, so that tiles agree.
+    glare. A channel and spatial attention weighs the result. At the smallest scale, the semantic
+    features of both cameras are fused and attend to the features of a frozen detector for both full
+    images, 130 tokens (DSFM); the result is added, scaled by 0 at initialization. A decoder returns
+    to full size and predicts, for every pixel, a gain of either image and an offset.
 
     Args:
         filters: Channels at the first scale; the next have 1.5 and 2 times as many.

@@ -175,10 +175,11 @@ def _make_blend(filters: int, patch: int) -> Callable[..., KerasTensor]:
     )
 
     def blend(x: KerasTensor, **images: KerasTensor) -> KerasTensor:
+        deviations = []
         for camera, image in images.items():
             mean = layers.GlobalAveragePooling2D(keepdims=True, name=f"{camera}_mean")(image)
-            deviation = layers.Subtract(name=f"{camera}_deviation")([image, mean])
-            x = layers.Concatenate(name=f"{camera}_compared")([x, deviation])
+            deviations.append(layers.Subtract(name=f"{camera}_deviation")([image, mean]))
+        x = layers.Concatenate(name="compared")([x, *deviations])  # copies the features once
         x = layers.LeakyReLU(PRELU_INIT, name="compare_act")(compare(x))
         visible, infrared = images["visible"], images["infrared"]
         difference = layers.Subtract(name="difference")([visible, infrared])

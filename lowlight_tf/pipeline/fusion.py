@@ -136,14 +136,16 @@ def fusion_dataset(
         images = {port.name: inputs[port.name] for port in ports}
         for number, name in enumerate(images):
             contrast, blur = (fold_in(seeds[key], number) for key in ("contrast", "blur"))
-            images[name] = augmentations.random_contrast(
-                images[name], options.contrast_min, contrast
-            )
+            if options.contrast_min < 1:
+                images[name] = augmentations.random_contrast(
+                    images[name], options.contrast_min, contrast
+                )
             if options.blur_prob:
                 images[name] = augmentations.random_gaussian_blur(
                     images[name], options.blur_prob, options.blur_sigma, blur
                 )
-        images = augmentations.random_swap(images, options.swap_cameras_prob, seeds["swap"])
+        if options.swap_cameras_prob:
+            images = augmentations.random_swap(images, options.swap_cameras_prob, seeds["swap"])
         return inputs | images, {}
 
     def read_thumbnail(port: Port, index: tf.Tensor) -> tf.Tensor:

@@ -165,8 +165,10 @@ class FusionVideoPipeline:
     def _fuse_pair(self, visible: FrameItem | None, infrared: FrameItem | None) -> FrameItem:
         """Return the fused frame, or the only one of the two with a banner."""
         frame = (visible or infrared).frame
-        self._update_missing("" if visible and infrared else _missing(visible), frame)
-        if not (visible and infrared):
+        is_pair = visible is not None and infrared is not None
+        missing = "infrared" if visible else "visible"
+        self._update_missing("" if is_pair else missing, frame)
+        if not is_pair:
             image = visible.image if visible else self._align_unpaired(infrared.image)
             draw_banner(image, f"{self._missing_camera} lost")
         elif self._is_blank(infrared.image, frame):
@@ -237,10 +239,6 @@ def draw_banner(image: np.ndarray, text: str) -> None:
     origin = round(0.05 * width), round(0.8 * banner_height)
     thickness = max(banner_height // 16, 1)
     cv2.putText(image, text, origin, font, scale, TEXT_COLOR, thickness, cv2.LINE_AA)
-
-
-def _missing(visible: FrameItem | None) -> str:
-    return "infrared" if visible else "visible"
 
 
 def _other_camera(camera: str) -> str:

@@ -1,5 +1,6 @@
 """Watching whether the two cameras of a running pair still look at the same."""
 
+import collections
 import statistics
 import threading
 from collections.abc import Callable
@@ -27,7 +28,6 @@ MIN_CORRELATION = 0.07
 """Correlation of the edges below which the images do not show the same: they reach 0.04, pairs
 of real cameras 0.1 to 0.3."""
 
-
 CALIBRATE_HINT = "`lowlight-tf calibrate` takes both videos, and writes what --align takes."
 
 
@@ -54,7 +54,8 @@ class RegistrationMonitor:
         self._alignment = PairPreprocessing(size="visible", align=own.align)
         self._report, self._interval_s = report, interval_s
         self._next_time_s, self._state = 0.0, ""  # how the cameras do not fit
-        self._last: list[tuple[np.ndarray, float]] = []  # of each check, shift and correlation
+        # Of each check, shift and correlation.
+        self._last: collections.deque[tuple[np.ndarray, float]] = collections.deque(maxlen=CHECKS)
         self._thread: threading.Thread | None = None
         self.shifts: list[tuple[float, float]] = []
 
@@ -95,7 +96,7 @@ class RegistrationMonitor:
             shift, correlation = measure_shift(*preprocess_pair(*images, self._alignment))
         except UsageError:
             return  # too little structure, as in the dark: nothing can be said
-        self._last = [*self._last[1 - CHECKS :], (shift, correlation)]
+        self._last.append((shift, correlation))
         self.shifts.append((time_s, float(np.linalg.norm(shift))))
         if len(self._last) == CHECKS:
             self._update_state(max(visible.shape), time_s)

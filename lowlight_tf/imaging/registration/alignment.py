@@ -31,7 +31,6 @@ from lowlight_tf.imaging.registration.patch_matching import (
 )
 
 METHODS = ("phase", "ecc", "features")
-
 WORKING_SIZE_PX = 640  # longer side at which images are registered; larger ones have softer edges
 
 LOWPASS_FACTOR = 18.0  # of the Gaussian low-pass filter of the phase correlation

@@ -105,7 +105,7 @@ def describe_defect(infrared: np.ndarray) -> str:
         infrared: (H, W, 1) uint8, or float32 in [0, 1].
     """
     sampled = _sample(infrared)
-    if is_blank(infrared):
+    if np.ptp(sampled) <= BLANK_RANGE:
         return f"is of one value, {np.median(sampled):.0%} of white: is the lens covered?"
     saturated = float(np.mean(sampled >= 1 - BLANK_RANGE))
     if saturated > MAX_SATURATED:
