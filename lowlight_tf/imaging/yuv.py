@@ -43,6 +43,11 @@ class YuvFormat:
             matrix = 1 if height >= MIN_HD_HEIGHT else 6
         return cls(matrix, full_range)
 
+    @property
+    def luma_levels(self) -> tuple[int, int]:
+        """Bytes of black and of white."""
+        return (0, 255) if self.full_range else (16, 235)
+
     def rgb_to_yuv_matrix(self) -> np.ndarray:
         """Return the 3x4 matrix from (R, G, B, 1) to (Y, Cb, Cr), all in levels of 0 to 255.
 
@@ -63,6 +68,13 @@ class YuvFormat:
         matrix = self.rgb_to_yuv_matrix()
         linear = np.linalg.inv(matrix[:, :3])
         return np.column_stack([linear, -linear @ matrix[:, 3]])
+
+
+def level_table(old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
+    """Return the table, (256,) uint8, that maps two levels of bytes to two others linearly."""
+    scale = (new[1] - new[0]) / (old[1] - old[0])
+    values = new[0] + (np.arange(256) - old[0]) * scale
+    return np.uint8(np.rint(values).clip(0, 255))
 
 
 Planes = Sequence[np.ndarray]

@@ -35,7 +35,7 @@ def fuse(
     out: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """Fuse a visible and an infrared image into one color image.
+    """Fuse a visible and an infrared image into one of the visible image's colors.
 
     The model fuses lumas (BT.601, full range); the colors are those of the visible image: its Cb
     and Cr are kept whatever happens to its luma, and values out of range are clipped. Large images
@@ -43,7 +43,7 @@ def fuse(
 
     Args:
         engine: A model from a luma and an infrared image to one image of one channel.
-        visible: (H, W, 3) sRGB: uint8, uint16, or float32 in [0, 1].
+        visible: (H, W, 3) sRGB, or (H, W, 1) its luma: uint8, uint16, or float32 in [0, 1].
         infrared: Of the same height and width, and any of these types: (H, W), (H, W, 1), or
             (H, W, 3) with equal channels; see `imaging.registration.infrared.to_single_channel`.
         preprocessing: Applied to both before; None takes the engine's own, if it has any. With one,
@@ -60,13 +60,17 @@ def fuse(
     """
     contract = engine.contract
     input_checks.check_fusion_model(contract)
-    input_checks.check_image(visible)
-    infrared = to_single_channel(infrared if infrared.ndim == 3 else infrared[..., None])
+    is_luma = visible.ndim == 3 and visible.shape[2] == 1
+    input_checks.check_image(visible, channels=1 if is_luma else 3)
+    infrared = infrared if infrared.ndim == 3 else infrared[..., None]
+    if infrared.shape[2:] != (1,) or infrared.dtype == np.uint16:
+        infrared = to_single_channel(infrared)
     preprocessing, dtype = preprocessing or engine.preprocessing, visible.dtype
     stretch = preprocessing.output_stretch if preprocessing else 0.0
     same_size = infrared.shape[:2] == visible.shape[:2]
     if preprocessing and not (same_size and _changes_nothing(preprocessing)):
-        visible, infrared = preprocess_pair(dtypes.img_as_float32(visible), infrared, preprocessing)
+        images = dtypes.img_as_float32(visible), dtypes.img_as_float32(infrared)
+        visible, infrared = preprocess_pair(*images, preprocessing)
     visible, infrared = (dtypes.convert_dtype(image, dtype) for image in (visible, infrared))
     if infrared.shape[:2] != visible.shape[:2]:
         (height, width), (rows, columns) = visible.shape[:2], infrared.shape[:2]
@@ -74,7 +78,7 @@ def fuse(
             f"The cameras' images must be of one size. Received: visible {height}x{width}, "
             f"infrared {rows}x{columns} (height x width). {SIZE_HINT}"
         )
-    luma = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)[..., None]
+    luma = visible if is_luma else cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)[..., None]
     # A stretched 8-bit result would have gaps between its gray levels.
     fused = np.empty(luma.shape, np.float32 if stretch else luma.dtype)
     names = (port.name for port in contract.image_inputs)
@@ -86,7 +90,11 @@ def fuse(
         report_progress=progress,
     )
     fused = dtypes.convert_dtype(stretch_contrast(fused, stretch), luma.dtype)
-    out = np.empty_like(visible) if out is None else out
+    if out is None:
+        out = np.empty_like(visible)
+    if is_luma:
+        out[...] = fused
+        return out
     return _apply_luma_change(fused, luma, visible, out)
 
 

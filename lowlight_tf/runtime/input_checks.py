@@ -39,12 +39,12 @@ def check_raw_model(contract: Contract) -> None:
         )
 
 
-def check_image(image: np.ndarray) -> None:
-    """Refuse an array that is no color image."""
-    is_color = image.ndim == 3 and image.shape[2] == 3 and 0 not in image.shape
-    if not is_color or image.dtype not in IMAGE_DTYPES:
+def check_image(image: np.ndarray, channels: int = 3) -> None:
+    """Refuse an array that is no image of so many channels."""
+    has_shape = image.ndim == 3 and image.shape[2] == channels and 0 not in image.shape
+    if not has_shape or image.dtype not in IMAGE_DTYPES:
         raise UsageError(
-            "An image must be (H, W, 3), uint8, uint16 or float32 in [0, 1]. "
+            f"An image must be (H, W, {channels}), uint8, uint16 or float32 in [0, 1]. "
             f"Received: {image.shape}, {image.dtype}."
         )
 

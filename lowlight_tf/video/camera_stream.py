@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.yuv import YuvConverter
+from lowlight_tf.imaging.yuv import YuvConverter, level_table
 from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.frame_queue import QUEUE_SIZE, FrameItem, FrameQueue, WorkerThread
 from lowlight_tf.video.reader import DEFAULT_FPS, CopiedPacket, VideoReader
@@ -24,6 +24,9 @@ MAX_CLOCK_DRIFT = 1e-3
 MAX_CHROMA = 0.1
 """Largest mean difference of the color channels, in [0, 1], of a video that counts as gray."""
 
+GRAY_CHECK_FACTOR = 8
+"""By which frames are downscaled for this."""
+
 
 def open_camera_streams(
     visible: VideoReader,
@@ -35,8 +38,7 @@ def open_camera_streams(
     """Return the streams of both cameras, with time stamps that can be compared.
 
     Those of files are kept; those of two live streams are converted by an `ArrivalClock`, and start
-    with the first frame of the visible one. Frames of the visible camera are (H, W, 3), of the
-    infrared one (h, w, 1), uint8.
+    with the first frame of the visible one.
 
     Args:
         visible: Video of the visible camera.
@@ -48,8 +50,10 @@ def open_camera_streams(
     if visible.is_live and infrared.is_live:
         clocks = tuple(ArrivalClock(visible.first_frame_time) for _ in range(2))
     return (
-        CameraStream(visible, lambda image: image, stop_event, on_audio=on_audio, clock=clocks[0]),
-        CameraStream(infrared, _to_gray, stop_event, time_base=visible.time_base, clock=clocks[1]),
+        CameraStream(visible, stop_event, on_audio=on_audio, clock=clocks[0]),
+        CameraStream(
+            infrared, stop_event, is_gray=True, time_base=visible.time_base, clock=clocks[1]
+        ),
     )
 
 
@@ -85,12 +89,12 @@ class ArrivalClock:
 
 
 class CameraStream:
-    """The frames of one of two cameras, read by a thread; a `FrameSource`.
+    """The frames of one of two cameras with their lumas, read by a thread; a `FrameSource`.
 
     Args:
         reader: The camera's video.
-        convert: RGB image (H, W, 3) -> model input, both uint8.
         stop_event: Once set, reading stops.
+        is_gray: Refuse frames in colors.
         on_audio: Called with its audio packets; None drops them.
         time_base: Time base that its time stamps are converted to; None keeps it.
         clock: Converts its time stamps; None keeps them.
@@ -99,17 +103,18 @@ class CameraStream:
     def __init__(
         self,
         reader: VideoReader,
-        convert: Callable[[np.ndarray], np.ndarray],
         stop_event: threading.Event,
         *,
+        is_gray: bool = False,
         on_audio: Callable[[CopiedPacket], object] | None = None,
         time_base: Fraction | None = None,
         clock: ArrivalClock | None = None,
     ) -> None:
-        self._reader, self._convert, self._on_audio = reader, convert, on_audio
+        self._reader, self._on_audio, self._is_gray = reader, on_audio, is_gray
         self._time_base, self._clock = time_base or reader.time_base, clock
         self._reconnects = 0
         self._converter = YuvConverter(reader.yuv_format)
+        self._to_full_table = level_table(reader.yuv_format.luma_levels, (0, 255))
         self._next: FrameItem | None = None
         self._is_stalled = False
         self._stop_event = stop_event
@@ -122,6 +127,11 @@ class CameraStream:
     def is_finished(self) -> bool:
         """See `FrameSource`."""
         return self._next is None and self.queue.is_finished
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the next frame of a live stream has not arrived."""
+        return self._reader.is_live and self._next is None and self.queue.is_empty
 
     def peek(self) -> FrameItem | None:
         """See `FrameSource`. A stalled live stream is not waited for until it has a frame again."""
@@ -157,8 +167,10 @@ class CameraStream:
             self.queue.close()
 
     def _make_item(self, frame: av.VideoFrame) -> FrameItem:
-        image = np.empty((*self._reader.size, 3), np.uint8)
-        self._converter.to_rgb(yuv_planes(frame), image)
+        planes = yuv_planes(frame)
+        if self._is_gray:
+            _check_gray(self._converter.to_rgb_downscaled(planes, GRAY_CHECK_FACTOR))
+        luma = cv2.LUT(planes[0], self._to_full_table)[..., np.newaxis]
         old, new, time_s = frame.time_base, self._time_base, frame.pts * frame.time_base
         if self._clock:
             if self._reader.reconnects != self._reconnects:
@@ -167,15 +179,14 @@ class CameraStream:
             time_s = self._clock(float(time_s), self._reader.last_frame_time)
         frame.pts, frame.time_base = round(time_s / new), new
         frame.duration = round((frame.duration or 0) * old / new)
-        return FrameItem(frame, self._convert(image))
+        return FrameItem(frame, luma)
 
 
-def _to_gray(image: np.ndarray) -> np.ndarray:
-    """Return the luma of an infrared frame, (H, W, 1); raise UsageError for false colors."""
-    small = np.int16(image[::8, ::8])
-    if np.mean(small.max(axis=2) - small.min(axis=2)) > 255 * MAX_CHROMA:
+def _check_gray(image: np.ndarray) -> None:
+    """Raise UsageError for an image in false colors, (H, W, 3) uint8."""
+    chroma = np.mean(np.subtract(image.max(axis=2), image.min(axis=2)))
+    if chroma > 255 * MAX_CHROMA:
         raise UsageError(
             "The infrared video must be gray. Received: one in false colors. Record it as gray "
             "(white hot)."
         )
-    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]

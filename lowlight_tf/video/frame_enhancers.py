@@ -8,7 +8,7 @@ import numpy as np
 
 from lowlight_tf.contract import ENHANCE_PLANES, Contract
 from lowlight_tf.imaging.resize import resize_area_fast
-from lowlight_tf.imaging.yuv import YuvConverter
+from lowlight_tf.imaging.yuv import YuvConverter, level_table
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.brightness import check_brightness, with_brightness
 from lowlight_tf.runtime.engine import Engine, Images
@@ -22,10 +22,11 @@ from lowlight_tf.video.temporal_smoothing import MEASURED_ROWS, LumaStabilizer, 
 LUMA_PROBE_SIZE = (64, 96)
 """Smallest height and width at which the mean luma of a frame is measured (pixels)."""
 
-NEUTRAL_CHROMA, CHROMA_LEVELS = 128, 224
-"""Byte of chroma that stands for gray, and the number of steps of chroma in limited range."""
+NEUTRAL_CHROMA = 128
+"""Byte of chroma that stands for gray."""
 
-BYTES = np.arange(256)
+FULL_LUMA, FULL_CHROMA, LIMITED_CHROMA = (0, 255), (128, 128 + 255), (128, 128 + 224)
+"""Levels of black and white, and of gray and twice the strongest color, by range."""
 
 
 def make_frame_enhancer(
@@ -151,14 +152,10 @@ class PlaneEnhancer(FrameEnhancer):
     def __init__(self, contract: Contract, reader: VideoReader, brightness_ev: float) -> None:
         super().__init__(contract, reader, brightness_ev)
         self._is_full = reader.yuv_format.full_range
-        self._levels = (0, 255) if self._is_full else ENHANCE_PLANES.image_inputs[0].levels
-        black, white = ENHANCE_PLANES.image_inputs[0].levels
-        scales = (white - black) / 255, CHROMA_LEVELS / 255
-        origins = (0, black), (NEUTRAL_CHROMA, NEUTRAL_CHROMA)  # of full range, of limited
-        self._to_limited_tables, self._to_full_tables = [], []
-        for scale, (full, limited) in zip(scales, origins, strict=True):
-            self._to_limited_tables.append(_to_bytes(limited + (BYTES - full) * scale))
-            self._to_full_tables.append(_to_bytes(full + (BYTES - limited) / scale))
+        self._levels = reader.yuv_format.luma_levels
+        levels = (FULL_LUMA, ENHANCE_PLANES.image_inputs[0].levels), (FULL_CHROMA, LIMITED_CHROMA)
+        self._to_limited_tables = [level_table(full, limited) for full, limited in levels]
+        self._to_full_tables = [level_table(limited, full) for full, limited in levels]
 
     def measure_luma(self, frame: av.VideoFrame) -> float:
         """See `FrameEnhancer`."""
@@ -222,7 +219,3 @@ class PlaneEnhancer(FrameEnhancer):
     def _to_limited(self, plane: np.ndarray, is_chroma: int) -> np.ndarray:
         """Return the bytes that the model takes for those of the video."""
         return cv2.LUT(plane, self._to_limited_tables[is_chroma]) if self._is_full else plane
-
-
-def _to_bytes(values: np.ndarray) -> np.ndarray:
-    return np.uint8(np.rint(values).clip(0, 255))

@@ -33,7 +33,8 @@ class FrameItem:
     Attributes:
         frame: The frame as it was read.
         image: The frame as RGB, (H, W, 3) uint8, in a reused buffer that is enhanced in place; None
-            for one that is not enhanced, or whose planes are.
+            for one that is not enhanced, or whose planes are. Of one of two cameras: its luma in
+            full range, (H, W, 1) uint8.
         result: The enhanced frame, where its planes are enhanced.
         thumbnails: Thumbnail port name -> the model's thumbnail input.
         blend_weight: Weight of the enhanced image in the result, in [0, 1].

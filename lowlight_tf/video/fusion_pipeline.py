@@ -1,8 +1,9 @@
 """Fuse the videos of a visible and an infrared camera; frames without a partner get a banner."""
 
 import dataclasses
+import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
@@ -18,11 +19,15 @@ from lowlight_tf.imaging.registration.pair_preprocessing import (
     PairPreprocessing,
     preprocess_pair,
 )
+from lowlight_tf.imaging.yuv import YuvFormat, level_table
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.fuse import fuse
 from lowlight_tf.video import temporal_smoothing
 from lowlight_tf.video.camera_stream import open_camera_streams
+from lowlight_tf.video.engine_pool import EnginePool
+from lowlight_tf.video.frame_conversion import yuv_planes
+from lowlight_tf.video.frame_enhancers import NEUTRAL_CHROMA
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
     FrameItem,
@@ -42,20 +47,21 @@ GAIN_RETURN_S = 2.0
 BANNER_HEIGHT_FRACTION, MIN_BANNER_HEIGHT = 1 / 16, 8
 """Height of the banner as a fraction of the frame height, and its minimum (pixels)."""
 
-BANNER_COLOR, TEXT_COLOR = (176, 32, 32), (255, 255, 255)
+BANNER_COLOR = (176, 32, 32)
 """RGB, uint8."""
 
 
 class FusionVideoPipeline:
-    """Fuses two videos on four threads: two read, the calling one runs the model, one writes.
+    """Fuses two videos: two threads read, one per engine runs the model, one writes.
 
+    Lumas are fused as they are coded, and the chroma of the visible video is copied.
     Frames are paired by `approximate_time_sync`. A frame without a partner is written with a banner
     that names the missing camera. The output has the size, audio and metadata of the visible video.
     Time stamps of files are kept; those of two live streams both start with the first frame of the
     visible one.
 
     Args:
-        engine: A fusion model.
+        engine: A fusion model, or several engines of the same one, see `EnginePool`.
         visible: Video of the visible camera.
         infrared: Video of the infrared camera.
         writer: Destination of the results, created like `visible`.
@@ -78,7 +84,7 @@ class FusionVideoPipeline:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine | Sequence[Engine],
         visible: VideoReader,
         infrared: VideoReader,
         writer: VideoWriter,
@@ -89,12 +95,13 @@ class FusionVideoPipeline:
         stop_event: threading.Event | None = None,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
-        input_checks.check_fusion_model(engine.contract)
+        self._engines = engines = list(engine) if isinstance(engine, Sequence) else [engine]
+        input_checks.check_fusion_model(engines[0].contract)
         checks.check_min("tolerance_s", tolerance_s, 0)
-        self._engine, self._writer, self._report = engine, writer, report
+        self._writer, self._report = writer, report
         self._readers = {"visible": visible, "infrared": infrared}
         self._preprocessing = _check_video_preprocessing(
-            preprocessing or engine.preprocessing, visible, infrared
+            preprocessing or engines[0].preprocessing, visible, infrared
         )
         self._luma_stabilizer = (
             temporal_smoothing.LumaStabilizer(smoothing_s) if smoothing_s else None
@@ -107,6 +114,7 @@ class FusionVideoPipeline:
         self._visible, self._infrared = open_camera_streams(
             visible, infrared, self._stop_event, on_audio=self._output_queue.put
         )
+        self._from_full_table = level_table((0, 255), visible.yuv_format.luma_levels)
         self._missing_camera, self._last_pts = "", None
         self._defect = ""
         self.unpaired = {"visible": 0, "infrared": 0}
@@ -154,52 +162,115 @@ class FusionVideoPipeline:
             tolerance_s=self._tolerance_s,
             max_gap_s=self._max_gap_s,
         )
-        for count, (visible, infrared) in enumerate(pairs, start=1):
-            # Frames are unpaired after a stop because reading ended, not because one was lost.
-            if self._stop_event.is_set() and not (visible and infrared):
-                return
-            if not self._output_queue.put(self._fuse_pair(visible, infrared)):
-                return
-            progress(count)
+        frames = 0
 
-    def _fuse_pair(self, visible: FrameItem | None, infrared: FrameItem | None) -> FrameItem:
-        """Return the fused frame, or the only one of the two with a banner."""
-        frame = (visible or infrared).frame
+        def pass_on(item: FrameItem) -> bool:
+            nonlocal frames
+            frames += 1
+            self._finish(item)
+            is_wanted = self._output_queue.put(item)
+            progress(frames)
+            return is_wanted
+
+        pool = EnginePool(self._engines, pass_on)
+        try:
+            for visible, infrared in pairs:
+                # Frames are unpaired after a stop because reading ended, not as one was lost.
+                if self._stop_event.is_set() and not (visible and infrared):
+                    break
+                item, work = self._prepare(visible, infrared)
+                # Waiting for the next live frame must not delay the last one.
+                if not pool.put(item, work, wait=self._visible.is_waiting):
+                    return
+            pool.flush()
+        finally:
+            pool.close()
+
+    def _prepare(
+        self, visible: FrameItem | None, infrared: FrameItem | None
+    ) -> tuple[FrameItem, Callable[[Engine], None] | None]:
+        """Return the frame to write, and what fuses it; a frame of only one camera is complete."""
+        only = visible or infrared
         is_pair = visible is not None and infrared is not None
         missing = "infrared" if visible else "visible"
-        self._update_missing("" if is_pair else missing, frame)
+        self._update_missing("" if is_pair else missing, only.frame)
         if not is_pair:
-            image = visible.image if visible else self._align_unpaired(infrared.image)
-            draw_banner(image, f"{self._missing_camera} lost")
-        elif self._is_blank(infrared.image, frame):
-            image = visible.image
-            draw_banner(image, "infrared blank")
-        else:
-            image = self._fuse_images(visible.image, infrared.image, frame.time)
-        if self._last_pts is not None:  # encoders need increasing time stamps
-            frame.pts = max(frame.pts, self._last_pts + 1)
-        self._last_pts = frame.pts
-        return FrameItem(frame, image)
-
-    def _fuse_images(self, visible: np.ndarray, infrared: np.ndarray, time_s: float) -> np.ndarray:
-        """Return the fused image, with steady levels; watch whether the cameras fit."""
-        self.registration(visible, infrared, time_s)
+            return self._make_single(only, f"{missing} lost", is_infrared=visible is None), None
+        if self._is_blank(infrared.image, visible.frame):
+            return self._make_single(visible, "infrared blank"), None
+        self.registration(visible.image, infrared.image, visible.frame.time)
+        image = infrared.image
         if self._hold_gain:
-            infrared = self._hold_gain(infrared, time_s)
-        image = fuse(self._engine, visible, infrared, preprocessing=self._preprocessing)
-        if self._luma_stabilizer:
-            self._luma_stabilizer.scale_image(image, time_s)
-        return image
+            image = self._hold_gain(image, visible.frame.time)
+        item = FrameItem(visible.frame)
+        return item, functools.partial(self._fuse, item, visible.image, image)
+
+    def _make_single(self, item: FrameItem, text: str, *, is_infrared: bool = False) -> FrameItem:
+        """Return the frame of one camera with a banner."""
+        luma = self._align_unpaired(item.image) if is_infrared else item.image
+        result = self._make_frame(item.frame, luma, with_chroma=not is_infrared)
+        draw_banner(result, text, self._readers["visible"].yuv_format)
+        return FrameItem(item.frame, result=result)
+
+    def _fuse(
+        self, item: FrameItem, visible: np.ndarray, infrared: np.ndarray, engine: Engine
+    ) -> None:
+        item.image = fuse(engine, visible, infrared, preprocessing=self._preprocessing)
+
+    def _finish(self, item: FrameItem) -> None:
+        """Complete the frame that is to be written, in the order of the frames."""
+        if item.result is None:
+            factor = 1.0
+            if self._luma_stabilizer:
+                luma = cv2.mean(item.image[temporal_smoothing.MEASURED_ROWS])[0] / 255
+                factor = self._luma_stabilizer(luma, item.frame.time)
+            item.result = self._make_frame(item.frame, item.image, factor=factor)
+            item.image = None
+        if self._last_pts is not None:  # encoders need increasing time stamps
+            item.result.pts = max(item.result.pts, self._last_pts + 1)
+        self._last_pts = item.result.pts
+
+    def _make_frame(
+        self,
+        like: av.VideoFrame,
+        luma: np.ndarray,
+        *,
+        factor: float = 1.0,
+        with_chroma: bool = True,
+    ) -> av.VideoFrame:
+        """Return a frame of a luma in full range, and of the chroma of another or of none.
+
+        Args:
+            like: The other frame, whose time stamp it has.
+            luma: (H, W, 1) uint8.
+            factor: Scales the colors.
+            with_chroma: Whether `like` has its size and colors.
+        """
+        reader = self._readers["visible"]
+        result = av.VideoFrame(*reader.size[::-1], reader.pixel_format)
+        result.pts, result.time_base, result.duration = like.pts, like.time_base, like.duration
+        target, *targets = yuv_planes(result)
+        scaled = cv2.convertScaleAbs(luma, None, factor) if factor != 1 else luma
+        cv2.LUT(scaled, self._from_full_table, target)
+        if not with_chroma:
+            for plane in targets:
+                plane[...] = NEUTRAL_CHROMA
+            return result
+        for plane, chroma in zip(targets, yuv_planes(like)[1:], strict=True):
+            neutral = NEUTRAL_CHROMA * (1 - factor)
+            cv2.addWeighted(chroma, factor, chroma, 0, neutral, plane)
+        return result
 
     def _is_blank(self, infrared: np.ndarray, frame: av.VideoFrame) -> bool:
         """Return whether an infrared frame shows nothing; report when a defect begins or ends."""
-        defect = thermal.describe_defect(infrared)
-        if bool(defect) != bool(self._defect):
+        line = thermal.describe_defect(infrared)
+        is_blank = bool(line) and thermal.is_blank(infrared)
+        defect = line and ("blank" if is_blank else "saturated")
+        if defect != self._defect:
             name = self._readers["infrared"].name
-            line = defect or "shows the scene again"
-            self._report(f"at {frame.time:.1f} s {name} {line}")
+            self._report(f"at {frame.time:.1f} s {name} {line or 'shows the scene again'}")
         self._defect = defect
-        return bool(defect) and thermal.is_blank(infrared)
+        return is_blank
 
     def _update_missing(self, missing: str, frame: av.VideoFrame) -> None:
         """Count a frame without a partner, and report when a camera is lost or back."""
@@ -220,25 +291,35 @@ class FusionVideoPipeline:
         self._missing_camera = missing
 
     def _align_unpaired(self, infrared: np.ndarray) -> np.ndarray:
-        """Return an infrared frame aligned with the visible camera, (H, W, 3) uint8."""
+        """Return an infrared frame aligned with the visible camera, (H, W, 1) uint8."""
         if self._preprocessing:
             black = np.zeros((*self._readers["visible"].size, 1), np.float32)
             _, aligned = preprocess_pair(black, img_as_float32(infrared), self._preprocessing)
             infrared = img_as_uint8(aligned)
-        return cv2.cvtColor(infrared, cv2.COLOR_GRAY2RGB)
+        return infrared
 
 
-def draw_banner(image: np.ndarray, text: str) -> None:
-    """Draw an on-screen display (OSD) banner over the top of a frame, (H, W, 3) uint8, in place."""
-    height, width = image.shape[:2]
-    banner_height = max(round(BANNER_HEIGHT_FRACTION * height), MIN_BANNER_HEIGHT)
-    image[:banner_height] = BANNER_COLOR
+def draw_banner(frame: av.VideoFrame, text: str, yuv_format: YuvFormat) -> None:
+    """Draw an on-screen display (OSD) banner over the top of a planar frame, in place.
+
+    Args:
+        frame: The frame.
+        text: What the banner says, in white.
+        yuv_format: How luma and chroma are coded.
+    """
+    luma, *chroma = yuv_planes(frame)
+    height, width = luma.shape
+    rows = 2 * max(round(BANNER_HEIGHT_FRACTION * height / 2), MIN_BANNER_HEIGHT // 2)
+    levels = np.rint(yuv_format.rgb_to_yuv_matrix() @ (*BANNER_COLOR, 1))
+    luma[:rows] = levels[0]
+    for plane, level in zip(chroma, levels[1:], strict=True):
+        plane[: rows * len(plane) // height] = level
     font = cv2.FONT_HERSHEY_SIMPLEX
     (text_width, text_height), _ = cv2.getTextSize(text, font, 1, 1)
-    scale = min(0.6 * banner_height / text_height, 0.9 * width / text_width)
-    origin = round(0.05 * width), round(0.8 * banner_height)
-    thickness = max(banner_height // 16, 1)
-    cv2.putText(image, text, origin, font, scale, TEXT_COLOR, thickness, cv2.LINE_AA)
+    scale = min(0.6 * rows / text_height, 0.9 * width / text_width)
+    origin = round(0.05 * width), round(0.8 * rows)
+    white = yuv_format.luma_levels[1]
+    cv2.putText(luma, text, origin, font, scale, white, max(rows // 16, 1), cv2.LINE_AA)
 
 
 def _other_camera(camera: str) -> str:

@@ -25,7 +25,7 @@ def sample_pairs(
         count: Maximum number of pairs.
 
     Returns:
-        (H, W, 3) and (h, w, 1) of each, uint8.
+        The lumas of each, (H, W, 1) and (h, w, 1) uint8.
 
     Raises:
         UsageError: If reading fails.

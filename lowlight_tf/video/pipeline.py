@@ -1,16 +1,15 @@
 """Enhance a video or a live stream: reading, inference and writing run at the same time."""
 
-import collections
-import queue
+import functools
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import av
 
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.video import temporal_smoothing
+from lowlight_tf.video.engine_pool import EnginePool
 from lowlight_tf.video.frame_enhancers import make_frame_enhancer
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
@@ -37,9 +36,7 @@ class VideoPipeline:
     All frames of a file are enhanced. Of a live stream the oldest waiting frames are dropped if
     inference is slower than the camera. Frame buffers are reused.
 
-    Several engines of the same model enhance several frames at the same time; the order is kept.
-    Two engines of one thread each are faster than one of two threads while decoding and encoding
-    use the same cores: threads that share one inference wait for the one whose core is busy.
+    Several engines of the same model enhance several frames at the same time, see `EnginePool`.
 
     Args:
         engine: A model from one color image to one, or several engines of the same model.
@@ -66,12 +63,9 @@ class VideoPipeline:
         brightness_ev: float = 0.0,
         stop_event: threading.Event | None = None,
     ) -> None:
-        engines = list(engine) if isinstance(engine, Sequence) else [engine]
+        self._engines = engines = list(engine) if isinstance(engine, Sequence) else [engine]
         input_checks.check_enhancement_model(engines[0].contract)
         self._reader, self._writer = reader, writer
-        self._engine_count, self._idle_engines = len(engines), queue.SimpleQueue()
-        for idle_engine in engines:
-            self._idle_engines.put(idle_engine)
         self._day_night_switch = day_night_switch
         self._stop_event = stop_event or threading.Event()
         self._enhancer = make_frame_enhancer(engines[0], reader, brightness_ev=brightness_ev)
@@ -107,36 +101,28 @@ class VideoPipeline:
         reading.start()
         writing.start()
         frames = 0
-        pending: collections.deque[Future[FrameItem] | CopiedPacket] = collections.deque()
 
-        def emit(max_pending: int) -> bool:
-            """Pass on the oldest items until at most `max_pending` remain; False if closed."""
+        def pass_on(item: FrameItem | CopiedPacket) -> bool:
             nonlocal frames
-            while len(pending) > max_pending:
-                item = pending.popleft()
-                if isinstance(item, Future):
-                    item = item.result()
-                    if item.is_enhanced:
-                        self._enhancer.finish(item, self._luma_stabilizer)
-                    frames += 1
-                    progress(frames)
-                if not self._output_queue.put(item):
-                    return False
-            return True
+            if isinstance(item, FrameItem):
+                if item.is_enhanced:
+                    self._enhancer.finish(item, self._luma_stabilizer)
+                frames += 1
+                progress(frames)
+            return self._output_queue.put(item)
 
-        pool = ThreadPoolExecutor(self._engine_count)
+        pool = EnginePool(self._engines, pass_on)
         try:
             for item in self._input_queue:
-                pending.append(
-                    pool.submit(self._enhance, item) if isinstance(item, FrameItem) else item
-                )
+                is_enhanced = isinstance(item, FrameItem) and item.is_enhanced
+                work = functools.partial(self._enhancer.enhance, item=item)
                 # Waiting for the next live frame must not delay the last one.
                 is_waiting = self._reader.is_live and self._input_queue.is_empty
-                if not emit(0 if is_waiting else self._engine_count):
+                if not pool.put(item, work if is_enhanced else None, wait=is_waiting):
                     break
-            emit(0)
+            pool.flush()
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.close()
             self._input_queue.close()
             self._output_queue.close()
             writing.join()
@@ -167,13 +153,4 @@ class VideoPipeline:
             thumbnails = self._enhancer.make_thumbnails(frame)
             item.thumbnails = self._thumbnail_smoother(thumbnails, frame.time)
             self._enhancer.prepare(item)
-        return item
-
-    def _enhance(self, item: FrameItem) -> FrameItem:
-        if item.is_enhanced:
-            engine = self._idle_engines.get()
-            try:
-                self._enhancer.enhance(engine, item)
-            finally:
-                self._idle_engines.put(engine)
         return item

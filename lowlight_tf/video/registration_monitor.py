@@ -63,7 +63,7 @@ class RegistrationMonitor:
         """Check a pair if it is time to and the last check has ended.
 
         Args:
-            visible: (H, W, 3) uint8.
+            visible: (H, W, 1) luma, uint8.
             infrared: (h, w, 1) uint8.
             time_s: Time stamp of both (seconds).
         """

@@ -69,6 +69,21 @@ def test_returning_the_visible_luma_reproduces_the_visible_image_exactly(rng, dt
     np.testing.assert_array_equal(fuse(load_model("visible"), visible, infrared), visible)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_luma_is_fused_as_that_of_a_color_image(rng, dtype):
+    visible, infrared = camera_images(rng, (20, 30), dtype)
+    luma = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY)[..., None]
+    colored = fuse(load_model("average"), visible, infrared).astype(float)
+    fused = fuse(load_model("average"), luma, infrared)
+    assert fused.shape == luma.shape
+    assert fused.dtype == dtype
+    level = 1 if dtype != np.float32 else 1e-5
+    np.testing.assert_allclose(fused[..., 0], color.luma(colored), atol=level)
+    out = np.empty_like(luma)
+    assert fuse(load_model("average"), luma, infrared, out=out) is out
+    np.testing.assert_array_equal(out, fused)
+
+
 def test_luma_is_from_the_model_and_chroma_from_the_visible_image(rng):
     visible, infrared = camera_images(rng, (20, 30))
     fused = fuse(MixEngine(lambda v, i: 0.9 * v + 0.1 * i), visible, infrared)
@@ -210,7 +225,7 @@ def test_tiles_of_a_normalizing_model_are_matched_to_the_full_image(rng):
     ("visible", "infrared", "reason"),
     [
         ((8, 9, 3), (9, 8), "visible 8x9, infrared 9x8"),
-        ((8, 9, 1), (8, 9), "An image must be"),
+        ((8, 9, 2), (8, 9), "An image must be"),
         ((8, 9, 3), (8, 9, 2), "An infrared image must have one channel"),
         ((8, 9, 3), (8, 9, 3), "false colors"),
     ],

@@ -5,15 +5,18 @@ import time
 from fractions import Fraction
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.registration.camera_rig import CameraRig
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
+from lowlight_tf.imaging.yuv import YuvConverter, YuvFormat
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.video import camera_stream, reader
+from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.frame_queue import FrameItem
 from lowlight_tf.video.fusion_pipeline import BANNER_COLOR, FusionVideoPipeline, draw_banner
 from lowlight_tf.video.reader import VideoReader
@@ -297,18 +300,18 @@ def test_after_a_stop_the_file_can_be_played(tmp_path):
 def test_a_stalled_live_camera_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(reader, "BACKOFF_S", 0.05)
     monkeypatch.setattr(camera_stream, "STALL_TIMEOUT_S", 0.1)
-    images = [make_frame(step) for step in range(30)]
+    images = [make_frame(step) for step in range(75)]
     long, short = (
         write_video(tmp_path / f"{name}.ts", images[:count]).read_bytes()
-        for name, count in (("v", 30), ("i", 4))
+        for name, count in (("v", 75), ("i", 4))
     )
-    cameras = SlowCameraServer(long, 30 / 25), SlowCameraServer(short, 4 / 25)
+    cameras = SlowCameraServer(long, 75 / 25), SlowCameraServer(short, 4 / 25)
     readers = [VideoReader(camera.url, reconnect_timeout_s=0.3) for camera in cameras]
     writer = VideoWriter(tmp_path / "out.mp4", readers[0])
     pipeline = FusionVideoPipeline(load_model("average"), *readers, writer, smoothing_s=0)
     pipeline.run()
     frames, timestamps = read_frames(tmp_path / "out.mp4")
-    assert len(frames) + pipeline.dropped_frames == 30 + pipeline.unpaired["infrared"]
+    assert len(frames) + pipeline.dropped_frames == 75 + pipeline.unpaired["infrared"]
     assert pipeline.unpaired["visible"] > 0
     assert has_banner(frames[-1])
     assert timestamps == sorted(set(timestamps))
@@ -317,17 +320,25 @@ def test_a_stalled_live_camera_is_not_waited_for(tmp_path, monkeypatch):
         camera.thread.join()
 
 
+@pytest.mark.parametrize("full_range", [False, True])
 @pytest.mark.parametrize("size", [(48, 64), (720, 1280), (16, 200), (200, 40)])
-def test_a_banner_covers_the_top_and_its_text_fits(size):
-    image = np.full((*size, 3), 90, np.uint8)
-    draw_banner(image, "infrared lost")
-    changed = (image != 90).any(axis=2)
-    height = max(round(size[0] / 16), 8)
-    assert changed[:height].all()
-    assert not changed[height:].any()
+def test_a_banner_covers_the_top_and_its_text_fits(size, full_range):
+    yuv_format = YuvFormat(6, full_range=full_range)
+    frame = av.VideoFrame(*size[::-1], "yuv420p")
+    for plane in yuv_planes(frame):
+        plane[...] = 90
+    draw_banner(frame, "infrared lost", yuv_format)
+    image, plain = np.empty((*size, 3), np.uint8), np.empty((*size, 3), np.uint8)
+    converter = YuvConverter(yuv_format)
+    converter.to_rgb(yuv_planes(frame), image)
+    converter.to_rgb([np.full_like(plane, 90) for plane in yuv_planes(frame)], plain)
+    changed = (image != plain).any(axis=2)
+    height = max(2 * round(size[0] / 32), 8)
+    assert changed[: height - 1].all()
+    assert not changed[height + 1 :].any()  # chroma is interpolated
     assert image[:height].max() > 150
-    np.testing.assert_array_equal(
-        image[:height, -2:], np.broadcast_to(BANNER_COLOR, (height, 2, 3))
+    np.testing.assert_allclose(
+        image[: height - 1, -2:], np.broadcast_to(BANNER_COLOR, (height - 1, 2, 3)), atol=2
     )
 
 

@@ -179,9 +179,10 @@ def enhance_video(
         ]
         reader = readers[0]
         writer = VideoWriter(target, reader, codec=args.codec, overwrite=args.overwrite)
+        engines = split_threads(engine, args.threads)
         if infrared:
             pipeline = FusionVideoPipeline(
-                engine,
+                engines,
                 *readers,
                 writer,
                 tolerance_s=args.sync_tolerance,
@@ -192,7 +193,7 @@ def enhance_video(
             )
         else:
             pipeline = VideoPipeline(
-                split_threads(engine, args.threads),
+                engines,
                 reader,
                 writer,
                 smoothing_s=args.smoothing,

@@ -39,7 +39,7 @@ def test_two_videos_are_calibrated_and_a_mirrored_camera_is_named(rng, tmp_path,
     pytest.importorskip("av")
     from tests.clips import write_video
 
-    visible, infrared = render_scene((128, 160), rng)
+    visible, infrared = render_scene((240, 320), rng)
     frames = [dtypes.img_as_uint8(visible)] * 10, [dtypes.img_as_uint8(infrared)] * 10
     mirrored = [np.repeat(frame[:, ::-1], 3, axis=2) for frame in frames[1]]
     blank = [np.zeros_like(frames[0][0])] * 3
@@ -53,7 +53,7 @@ def test_two_videos_are_calibrated_and_a_mirrored_camera_is_named(rng, tmp_path,
     assert "ecc of 7 pairs" in output
     assert "The infrared camera is mirrored; --align" in output
     matrix = CameraRig.load(tmp_path / "rig.json").matrix
-    np.testing.assert_allclose(matrix[0, [0, 2]], [-1, 159], rtol=0.02)
+    np.testing.assert_allclose(matrix[0, [0, 2]], [-1, 319], rtol=0.01)
 
 
 def test_unusable_pairs_are_reported_and_the_rest_is_used(rig, capsys):
