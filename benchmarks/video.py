@@ -27,10 +27,11 @@ from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.tflite_graph.resize_model import resize_model_bytes
+from lowlight_tf.video.container_writer import DEFAULT_ENCODER, ENCODER_OPTIONS
 from lowlight_tf.video.frame_queue import split_threads
 from lowlight_tf.video.pipeline import VideoPipeline
 from lowlight_tf.video.reader import VideoReader
-from lowlight_tf.video.writer import DEFAULT_ENCODER, ENCODER_OPTIONS, VideoWriter
+from lowlight_tf.video.writer import VideoWriter
 
 FRAMES, ROUNDS = 120, 5
 CORES = os.cpu_count() or 1

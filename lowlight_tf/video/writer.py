@@ -1,43 +1,24 @@
 """Video output: a file that can be played even if recording is interrupted."""
 
-import collections
 import dataclasses
 import os
-from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
 
 import av
-import numpy as np
-from av.video.frame import PictureType
 from av.video.reformatter import ColorRange
 
 from lowlight_tf import crash_notes
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging import image_io
-from lowlight_tf.imaging.yuv import YuvConverter, YuvFormat
-from lowlight_tf.video.container import error_text
-from lowlight_tf.video.frame_conversion import yuv_pixel_format, yuv_planes
-from lowlight_tf.video.reader import DEFAULT_FPS, CopiedPacket, VideoReader
-from lowlight_tf.video.track_copies import MOV_FAMILY, TrackCopies, uses_metadata_keys
-
-DEFAULT_ENCODER = "libx264"
-
-ENCODER_OPTIONS = {
-    DEFAULT_ENCODER: {"preset": "ultrafast", "crf": "20"},
-    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "31"},
-}
-"""Encoder -> its options, where the caller passes none."""
+from lowlight_tf.imaging.yuv import YuvFormat
+from lowlight_tf.video.container_writer import ContainerWriter, write_error
+from lowlight_tf.video.frame_conversion import yuv_pixel_format
+from lowlight_tf.video.reader import VideoReader
 
 CONTAINERS = {".divx": "avi", ".insv": "mp4", ".lrv": "mp4"}
 """Suffixes of cameras that FFmpeg does not know -> its name of their container."""
-
-KEYFRAME_INTERVAL_S = 2
-"""Time between two frames that are decoded without others (seconds)."""
-
-MAX_START_S = 10
-"""Start of a file up to which it is kept in the same container (seconds)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,29 +69,22 @@ class VideoFormat:
         return frame
 
 
-class VideoWriter:
+class VideoWriter(ContainerWriter):
     """Writes the frames of one video to NAME.part.SUFFIX, which `close` renames to `path`.
 
-    Time stamps, time base, rotation, color tags, aspect ratio and metadata are those of the input;
-    sound and more is copied, see `TrackCopies`. In another container than that of the input time
-    begins at 0, as it does after a start beyond `MAX_START_S` in all but MPEG-TS, whose clock has
-    no beginning. There are no B-frames, so the time stamps need no further shift. A live recording
-    in an .mp4 or .mov is written in fragments of two seconds: it can be played after a power
-    failure, and is an ordinary file after `close`.
+    A live recording in an .mp4 or .mov is written in fragments of two seconds: it can be played
+    after a power failure, and is an ordinary file after `close`.
 
     Args:
         path: The file; its suffix selects the container.
         like: The video whose frames are written, or the format of a video made of images.
-        codec: Encoder and options, such as "libx264:preset=medium:crf=18"; None for libx264, or for
-            the container's default encoder if it cannot hold H.264.
+        codec: See `ContainerWriter`.
         overwrite: Replace an existing file.
-
-    Attributes:
-        frame_count: Number of frames written.
+        start_time: See `ContainerWriter`.
+        is_growing: Whether it must be playable while it is written; None for that of a live video.
 
     Raises:
-        UsageError: If the file exists, the container or the encoder is unknown, or the container
-            cannot hold the video or the audio. No file is left then.
+        UsageError: If the file exists, and as `ContainerWriter`. No file is left then.
     """
 
     def __init__(
@@ -120,63 +94,27 @@ class VideoWriter:
         *,
         codec: str | None = None,
         overwrite: bool = False,
+        start_time: Fraction | None = None,
+        is_growing: bool | None = None,
     ) -> None:
-        self._path, self._like = path, like
+        self._path = path
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         for file in (path, self._part):
             image_io.check_overwrite(file, overwrite=overwrite)
         crash_notes.record(self._part, crash_notes.PARTIAL_FILE)
-        self.frame_count = 0
-        self._converter = YuvConverter(like.yuv_format)
-        self._last_dts: dict[int, int] = {}  # stream index -> of its last packet
+        super().__init__(
+            str(self._part.absolute()),
+            like,
+            str(path),
+            container_format=CONTAINERS.get(path.suffix.lower()),
+            codec=codec,
+            start_time=start_time,
+            is_growing=like.is_live if is_growing is None else is_growing,
+        )
         try:
-            container_format = CONTAINERS.get(path.suffix.lower())
-            self._container = av.open(str(self._part.absolute()), "w", format=container_format)
-            self._start_time = self._find_start_time()
-            self._video = self._add_video(codec)
-            self._copies = TrackCopies(self._container, like, str(path), self._start_time)
-            self._container.container_options.update(self._container_options())
-            self._container.metadata.update(like.metadata)
             path.parent.mkdir(parents=True, exist_ok=True)
-        except UsageError:
-            raise
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise _write_error(path, error) from None
-        self._buffer = av.VideoFrame(like.size[1], like.size[0], self._video.pix_fmt)
-
-    def write(self, frame: av.VideoFrame, image: np.ndarray | None = None) -> None:
-        """Encode a frame, or in its place an image at the frame's time stamp.
-
-        Args:
-            frame: A frame of the input.
-            image: (H, W, 3) uint8, RGB; None for the frame itself.
-
-        Raises:
-            UsageError: If the file cannot be written any further.
-        """
-        if image is not None or frame.format.name != self._video.pix_fmt:
-            frame = self._fill_buffer(frame, image)
-        frame.pict_type = PictureType.NONE  # let the encoder choose, whatever the input had
-        self._mux(lambda: self._video.encode(frame))
-        self.frame_count += 1
-
-    @property
-    def left_out(self) -> collections.Counter[str]:
-        """Kind -> number of what the input holds and the file does not."""
-        return self._copies.left_out
-
-    def write_packet(self, copied: CopiedPacket) -> None:
-        """Write an encoded packet as it is, if the file has its track.
-
-        Raises:
-            UsageError: If the file cannot be written any further.
-        """
-        streams = self._copies.streams
-        if copied.track >= len(streams):  # only after a live stream was reopened
-            return
-        if stream := streams[copied.track]:
-            copied.packet.stream = stream
-            self._mux(lambda: [copied.packet])
+        except OSError as error:
+            raise write_error(str(path), error) from None
 
     def close(self) -> None:
         """Finish the file and rename it to `path`. Without a frame, no file is left.
@@ -185,130 +123,14 @@ class VideoWriter:
             UsageError: If the end cannot be written.
         """
         try:
-            if self.frame_count:
-                self._mux(self._video.encode)
-            self._container.close()
+            self.finish()
             if self.frame_count:
                 os.replace(self._part, self._path)
             else:
                 self._part.unlink(missing_ok=True)
-        except (av.FFmpegError, OSError, UsageError) as error:
-            if not self._like.is_live:  # which can be played up to here
+        except (OSError, UsageError) as error:
+            if not self._is_growing:  # which can be played up to here
                 self._part.unlink(missing_ok=True)
             if isinstance(error, UsageError):
                 raise
-            raise UsageError(f"{self._path} cannot be finished: {error_text(error)}.") from None
-
-    def _fill_buffer(self, frame: av.VideoFrame, image: np.ndarray | None) -> av.VideoFrame:
-        """Return the writer's own frame with the content of the image, or else of the frame."""
-        buffer = self._buffer
-        buffer.make_writable()  # new memory if the encoder still uses this one
-        if image is not None:
-            self._converter.to_yuv(image, yuv_planes(buffer))
-        else:
-            for target, source in zip(yuv_planes(buffer), yuv_planes(frame), strict=True):
-                target[...] = source
-        buffer.pts, buffer.time_base, buffer.duration = frame.pts, frame.time_base, frame.duration
-        return buffer
-
-    def _mux(self, encode: Callable[[], Iterable[av.Packet]]) -> None:
-        try:
-            for packet in encode():
-                self._container.start_encoding()  # determines the time bases
-                while self._copies.first_packets:
-                    self._container.mux(self._copies.first_packets.pop())
-                if self._set_time(packet):
-                    self._container.mux(packet)
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise _write_error(self._path, error) from None
-
-    def _set_time(self, packet: av.Packet) -> bool:
-        """Set the time stamps of the file; return whether the packet is in time.
-
-        Where joined clips overlap, sound is put right behind the sound before. After a live stream
-        was reopened it is late.
-        """
-        old, new = packet.time_base, packet.stream.time_base
-        start = round(self._start_time / old)
-        packet.dts = round((packet.dts - start) * old / new)
-        packet.pts = round((packet.pts - start) * old / new)
-        packet.duration, packet.time_base = round((packet.duration or 0) * old / new), new
-        last_dts = self._last_dts.get(packet.stream_index)
-        is_late = last_dts is not None and packet.dts <= last_dts
-        if is_late:
-            packet.dts = last_dts + 1
-            packet.pts = max(packet.pts, packet.dts)
-        if is_late and self._like.is_live and packet.stream is not self._video:
-            return False
-        self._last_dts[packet.stream_index] = packet.dts
-        return True
-
-    def _find_start_time(self) -> Fraction:
-        """Return the time of the input that is 0 in the file (seconds)."""
-        like, name = self._like, self._container.format.name
-        is_same = name in like.formats or (name in MOV_FAMILY and "mp4" in like.formats)
-        if is_same and (name == "mpegts" or like.start_time <= MAX_START_S):
-            return Fraction(0)
-        return like.start_time
-
-    def _add_video(self, codec: str | None) -> av.VideoStream:
-        like, fps = self._like, self._like.fps or DEFAULT_FPS
-        stream = self._add_video_stream(codec, fps)
-        context = stream.codec_context
-        context.height, context.width = like.size
-        context.pix_fmt = like.pixel_format
-        stream.time_base = context.time_base = like.time_base
-        context.max_b_frames = 0
-        context.gop_size = max(1, round(KEYFRAME_INTERVAL_S * fps))
-        (
-            context.color_range,
-            context.colorspace,
-            context.color_primaries,
-            context.color_trc,
-        ) = like.color_tags
-        stream.metadata.update(like.track_metadata)
-        if like.sample_aspect_ratio:
-            context.sample_aspect_ratio = like.sample_aspect_ratio
-        if like.display_matrix:
-            stream.set_display_matrix(like.display_matrix)
-        return stream
-
-    def _add_video_stream(self, codec: str | None, fps: Fraction | int) -> av.VideoStream:
-        name, *settings = (codec or DEFAULT_ENCODER).split(":")
-        options = dict(setting.partition("=")[::2] for setting in settings)
-        options = {**ENCODER_OPTIONS.get(name, {}), **options}
-        try:
-            return self._container.add_stream(name, fps, options)
-        except av.codec.codec.UnknownCodecError:
-            raise UsageError(
-                f"This FFmpeg has no encoder {name!r}. Pass --codec with one that it has."
-            ) from None
-        except ValueError:  # the container cannot hold this codec
-            if codec:
-                raise
-        name = av.Codec(self._container.default_video_codec, "w").name
-        return self._container.add_stream(name, fps, ENCODER_OPTIONS.get(name))
-
-    def _container_options(self) -> dict[str, str]:
-        if self._container.format.name not in MOV_FAMILY:
-            return {}
-        options, flags = {}, []
-        if uses_metadata_keys(self._like.metadata):
-            flags.append("use_metadata_tags")
-        if self._like.time_base.numerator == 1:
-            options["video_track_timescale"] = str(self._like.time_base.denominator)
-        if self._like.is_live:
-            flags.append("hybrid_fragmented")
-            options["flush_packets"] = "1"
-            # FFmpeg waits for packets of tracks that have few, which a power failure would cost.
-            options["max_interleave_delta"] = str(KEYFRAME_INTERVAL_S * av.time_base)
-        if flags:
-            options["movflags"] = "+".join(flags)
-        return options
-
-
-def _write_error(path: Path, error: Exception) -> UsageError:
-    """Return what to tell of an error of the container; most codecs fit into an .mkv."""
-    refusals = av.ArgumentError, av.InvalidDataError
-    advice = " Name the output .mkv." if isinstance(error, refusals) else ""
-    return UsageError(f"{path} cannot be written: {error_text(error)}.{advice}")
+            raise UsageError(f"{self._path} cannot be finished: {error}.") from None

@@ -15,7 +15,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.yuv import YuvConverter, YuvFormat
 from lowlight_tf.video import reader as reader_module
-from lowlight_tf.video import writer as writer_module
+from lowlight_tf.video import container_writer
 from lowlight_tf.video.container import describe_counts
 from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.reader import CopiedPacket, VideoReader
@@ -412,7 +412,7 @@ def test_a_stream_is_not_reopened_after_a_stop(transport_stream):
 
 
 def test_an_unfinished_live_recording_can_be_played(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer_module, "KEYFRAME_INTERVAL_S", 0.2)
+    monkeypatch.setattr(container_writer, "KEYFRAME_INTERVAL_S", 0.2)
     images = [make_frame(step) for step in range(60)]
     content = write_video(tmp_path / "camera.ts", images).read_bytes()
     camera = CameraServer(content)
