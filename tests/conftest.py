@@ -1,6 +1,7 @@
 """Fixtures of all tests. Python warnings are errors (pyproject.toml)."""
 
 import os
+import socket
 import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,6 +17,13 @@ from tests.browser import browser  # noqa: F401
 def rng():
     """A random generator with the same seed in every test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def free_port():
+    """A port of the loopback interface that nothing listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

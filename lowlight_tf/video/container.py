@@ -1,15 +1,21 @@
 """What a video file or stream holds: how it is opened, its tracks, and why it cannot be read."""
 
 import collections
+import dataclasses
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 from av.stream import Discard, Disposition
 
+from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
 from lowlight_tf.video.mp4_boxes import has_gps_box, list_boxes
+
+if TYPE_CHECKING:
+    from lowlight_tf.video.reader import VideoReader
 
 STDIN = "-"
 """Source name of the standard input."""
@@ -18,20 +24,66 @@ OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 5.0
 """Time in which a network stream must answer, and deliver further data (seconds)."""
 
 
-def open_container(name: str) -> av.container.InputContainer:
+@dataclasses.dataclass(frozen=True)
+class RawFormat:
+    """Format of frames that follow each other without a container.
+
+    Attributes:
+        size: Height and width (pixels).
+        pixel_format: FFmpeg's name, such as "nv12", "yuv420p" or "gray".
+        fps: Frames per second.
+
+    Raises:
+        UsageError: If the pixel format is unknown, or a number is not positive.
+    """
+
+    size: tuple[int, int]
+    pixel_format: str
+    fps: float
+
+    def __post_init__(self) -> None:
+        """Validate the attributes."""
+        for number in (*self.size, self.fps):
+            checks.check_positive("--video-size and --fps", number)
+        try:
+            av.VideoFormat(self.pixel_format)
+        except ValueError:
+            raise UsageError(
+                "--pixel-format must be one that FFmpeg knows, such as nv12, yuv420p, yuyv422, "
+                f"rgb24 or gray. Received: {self.pixel_format}."
+            ) from None
+
+    def options(self) -> dict[str, str]:
+        """Return the options of FFmpeg's demuxer."""
+        height, width = self.size
+        return {
+            "video_size": f"{width}x{height}",
+            "pixel_format": self.pixel_format,
+            "framerate": str(self.fps),
+        }
+
+
+def open_container(name: str, raw_format: RawFormat | None = None) -> av.container.InputContainer:
     """Open a file, a camera, a URL, or the standard input, by its name.
+
+    Args:
+        name: The source as text.
+        raw_format: Of its frames, if it is no container.
 
     Raises:
         UsageError: If it cannot be opened or has no video.
     """
     options = {"rtsp_transport": "tcp"} if name.startswith("rtsp") else {}
+    if raw_format:
+        options = raw_format.options()
+    container_format = "rawvideo" if raw_format else None
     address = "pipe:0" if name == STDIN else name
     if Path(address).is_file():  # FFmpeg takes "12:30.mp4" for the protocol 12
         address = str(Path(address).absolute())
     try:
         container = av.open(
             address,
-            format="v4l2" if is_camera(name) else None,
+            format="v4l2" if is_camera(name) else container_format,
             options=options,
             timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S) if is_url(name) else None,
             metadata_errors="replace",
@@ -132,6 +184,12 @@ def kind_of(stream: av.stream.Stream) -> str:
     if stream.disposition & Disposition.attached_pic:
         return "cover picture"
     return "attachment" if stream.type == "attachment" else f"{stream.type} track"
+
+
+def count_tracks(video: "VideoReader") -> collections.Counter[str]:
+    """Return kind -> number of what an input holds beside the video that is enhanced."""
+    tracks = (*video.copied_tracks, *(cover.stream for cover in video.cover_images))
+    return video.left_out + collections.Counter(map(kind_of, (*tracks, *video.attachments)))
 
 
 def describe_counts(counts: collections.Counter[str]) -> str:

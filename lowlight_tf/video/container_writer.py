@@ -54,11 +54,13 @@ class ContainerWriter:
             the container's default encoder if it cannot hold H.264.
         start_time: Time of the input that is 0 in the output (seconds); None as above.
         is_growing: Whether what is written so far must be playable at any time.
-        low_latency: Whether the encoder must keep no frame back.
+        is_stream: Whether it is read while it is written: the encoder keeps no frame back, and
+            sound that the container cannot hold is left out.
         timeout_s: Time in which a network stream must take data (seconds).
 
     Attributes:
         frame_count: Number of frames written.
+        delayed_frames: How many of these the encoder keeps back.
 
     Raises:
         UsageError: If the container or the encoder is unknown, or the container cannot hold the
@@ -75,21 +77,25 @@ class ContainerWriter:
         codec: str | None = None,
         start_time: Fraction | None = None,
         is_growing: bool = False,
-        low_latency: bool = False,
+        is_stream: bool = False,
         timeout_s: float | None = None,
     ) -> None:
         self._name, self._like = name, like
-        self._is_growing, self._low_latency = is_growing, low_latency
-        self.frame_count = 0
+        self._is_growing, self._is_stream = is_growing, is_stream
+        self.frame_count = self.delayed_frames = 0
         self._converter = YuvConverter(like.yuv_format)
         self._last_dts: dict[int, int] = {}  # stream index -> of its last packet
         try:
             self._container = av.open(address, "w", format=container_format, timeout=timeout_s)
             self._start_time = self._find_start_time() if start_time is None else start_time
             self._video = self._add_video(codec)
-            self._copies = TrackCopies(self._container, like, name, self._start_time)
+            self._copies = TrackCopies(
+                self._container, like, name, self._start_time, requires_sound=not is_stream
+            )
             self._container.container_options.update(self._container_options())
             self._container.metadata.update(like.metadata)
+            if is_stream:  # connects now, so that a receiver that is missing is told
+                self._container.start_encoding()
         except UsageError:
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -109,6 +115,7 @@ class ContainerWriter:
         if image is not None or frame.format.name != self._video.pix_fmt:
             frame = self._fill_buffer(frame, image)
         frame.pict_type = PictureType.NONE  # let the encoder choose, whatever the input had
+        self.delayed_frames += 1
         self._mux(lambda: self._video.encode(frame))
         self.frame_count += 1
 
@@ -161,6 +168,7 @@ class ContainerWriter:
                 self._container.start_encoding()  # determines the time bases
                 while self._copies.first_packets:
                     self._container.mux(self._copies.first_packets.pop())
+                self.delayed_frames -= packet.stream is self._video
                 if self._set_time(packet):
                     self._container.mux(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -220,7 +228,7 @@ class ContainerWriter:
     def _add_video_stream(self, codec: str | None, fps: Fraction | int) -> av.VideoStream:
         name, *settings = (codec or DEFAULT_ENCODER).split(":")
         options = dict(setting.partition("=")[::2] for setting in settings)
-        latency_options = LOW_LATENCY_OPTIONS.get(name, {}) if self._low_latency else {}
+        latency_options = LOW_LATENCY_OPTIONS.get(name, {}) if self._is_stream else {}
         options = {**ENCODER_OPTIONS.get(name, {}), **latency_options, **options}
         try:
             return self._container.add_stream(name, fps, options)

@@ -16,8 +16,9 @@ from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.runtime.packed_engine import PackedEngine
 from lowlight_tf.runtime.rgb_engine import RgbEngine
+from lowlight_tf.video.latency import LatencyMeter
 from lowlight_tf.video.reader import CopiedPacket
-from lowlight_tf.video.writer import VideoWriter
+from lowlight_tf.video.writer import VideoOutput
 
 POLL_INTERVAL_S = 0.1
 """Time after which a waiting thread checks whether the pipeline was stopped (seconds)."""
@@ -39,6 +40,7 @@ class FrameItem:
         thumbnails: Thumbnail port name -> the model's thumbnail input.
         blend_weight: Weight of the enhanced image in the result, in [0, 1].
         original: Copy of `image` before it was enhanced, if `blend_weight` is below 1.
+        arrival_s: When it was decoded (seconds, of `time.monotonic`).
     """
 
     frame: av.VideoFrame
@@ -47,6 +49,7 @@ class FrameItem:
     thumbnails: Images | None = None
     blend_weight: float = 1.0
     original: np.ndarray | None = None
+    arrival_s: float = dataclasses.field(default_factory=time.monotonic)
 
     @property
     def is_enhanced(self) -> bool:
@@ -183,18 +186,22 @@ class WriterThread(WorkerThread):
 
     Args:
         queue: The items; closed by the thread when nothing more can be written.
-        writer: The file.
+        writer: The output.
         on_written: Called with each frame after it was written.
+
+    Attributes:
+        latency: From the arrival of each frame to its output.
     """
 
     def __init__(
         self,
         queue: FrameQueue,
-        writer: VideoWriter,
+        writer: VideoOutput,
         on_written: Callable[[FrameItem], None] = lambda item: None,
     ) -> None:
         super().__init__(self._write_all)
         self._queue, self._writer, self._on_written = queue, writer, on_written
+        self.latency = LatencyMeter()
 
     def finish(self) -> None:
         """Close the file, after the thread has ended.
@@ -215,6 +222,7 @@ class WriterThread(WorkerThread):
                     self._writer.write_packet(item)
                 else:
                     self._writer.write(item.result or item.frame, item.image)
+                    self.latency.written(item.arrival_s, self._writer.delayed_frames)
                     self._on_written(item)
         finally:
             self._queue.close()

@@ -35,11 +35,12 @@ from lowlight_tf.video.frame_queue import (
     WriterThread,
 )
 from lowlight_tf.video.infrared_gain import InfraredGainStabilizer
+from lowlight_tf.video.latency import LatencyMeter
 from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
 from lowlight_tf.video.reader import DEFAULT_FPS, VideoReader
 from lowlight_tf.video.registration_monitor import RegistrationMonitor
 from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync
-from lowlight_tf.video.writer import VideoWriter
+from lowlight_tf.video.writer import VideoOutput
 
 GAIN_RETURN_S = 2.0
 """Time constant by which the infrared image follows its camera's automatic gain (seconds)."""
@@ -87,7 +88,7 @@ class FusionVideoPipeline:
         engine: Engine | Sequence[Engine],
         visible: VideoReader,
         infrared: VideoReader,
-        writer: VideoWriter,
+        writer: VideoOutput,
         *,
         tolerance_s: float = SYNC_TOLERANCE_S,
         smoothing_s: float = DEFAULT_SMOOTHING_S,
@@ -110,7 +111,8 @@ class FusionVideoPipeline:
         self.registration = RegistrationMonitor(self._preprocessing, report)
         self._tolerance_s, self._stop_event = tolerance_s, stop_event or threading.Event()
         self._max_gap_s = max(tolerance_s, 1.5 / float(visible.fps or DEFAULT_FPS))
-        self._output_queue = FrameQueue()
+        self._output_queue = FrameQueue(drop_oldest=visible.is_live and writer.drops_late_frames)
+        self._writing = WriterThread(self._output_queue, writer)
         self._visible, self._infrared = open_camera_streams(
             visible, infrared, self._stop_event, on_audio=self._output_queue.put
         )
@@ -122,7 +124,12 @@ class FusionVideoPipeline:
     @property
     def dropped_frames(self) -> int:
         """Number of visible frames dropped so far; always 0 for files."""
-        return self._visible.queue.dropped_frames
+        return self._visible.queue.dropped_frames + self._output_queue.dropped_frames
+
+    @property
+    def latency(self) -> LatencyMeter:
+        """From the arrival of each visible frame to its output."""
+        return self._writing.latency
 
     def run(self, progress: Callable[[int], None] = lambda frames: None) -> None:
         """Fuse until both videos end or are stopped; the output file is finished in any case.
@@ -134,7 +141,7 @@ class FusionVideoPipeline:
             UsageError: If reading or writing fails, after the output file was finished.
         """
         reading = [self._visible.thread, self._infrared.thread]
-        writing = WriterThread(self._output_queue, self._writer)
+        writing = self._writing
         for thread in (*reading, writing):
             thread.start()
         try:
@@ -202,7 +209,7 @@ class FusionVideoPipeline:
         image = infrared.image
         if self._hold_gain:
             image = self._hold_gain(image, visible.frame.time)
-        item = FrameItem(visible.frame)
+        item = dataclasses.replace(visible, image=None)
         return item, functools.partial(self._fuse, item, visible.image, image)
 
     def _make_single(self, item: FrameItem, text: str, *, is_infrared: bool = False) -> FrameItem:
@@ -210,7 +217,7 @@ class FusionVideoPipeline:
         luma = self._align_unpaired(item.image) if is_infrared else item.image
         result = self._make_frame(item.frame, luma, with_chroma=not is_infrared)
         draw_banner(result, text, self._readers["visible"].yuv_format)
-        return FrameItem(item.frame, result=result)
+        return dataclasses.replace(item, image=None, result=result)
 
     def _fuse(
         self, item: FrameItem, visible: np.ndarray, infrared: np.ndarray, engine: Engine

@@ -18,8 +18,9 @@ from lowlight_tf.video.frame_queue import (
     WorkerThread,
     WriterThread,
 )
+from lowlight_tf.video.latency import LatencyMeter
 from lowlight_tf.video.reader import CopiedPacket, VideoReader
-from lowlight_tf.video.writer import VideoWriter
+from lowlight_tf.video.writer import VideoOutput
 
 DEFAULT_SMOOTHING_S = 1.0
 """Time constant of the averages that keep the exposure stable (seconds)."""
@@ -56,7 +57,7 @@ class VideoPipeline:
         self,
         engine: Engine | Sequence[Engine],
         reader: VideoReader,
-        writer: VideoWriter,
+        writer: VideoOutput,
         *,
         smoothing_s: float = DEFAULT_SMOOTHING_S,
         day_night_switch: temporal_smoothing.DayNightSwitch | None = None,
@@ -80,12 +81,20 @@ class VideoPipeline:
             drop_oldest=reader.is_live,
             on_drop=self._enhancer.recycle,
         )
-        self._output_queue = FrameQueue()
+        self._output_queue = FrameQueue(
+            drop_oldest=reader.is_live and writer.drops_late_frames, on_drop=self._enhancer.recycle
+        )
+        self._writing = WriterThread(self._output_queue, writer, self._enhancer.recycle)
 
     @property
     def dropped_frames(self) -> int:
         """Number of frames dropped so far; always 0 for a file."""
-        return self._input_queue.dropped_frames
+        return self._input_queue.dropped_frames + self._output_queue.dropped_frames
+
+    @property
+    def latency(self) -> LatencyMeter:
+        """From the arrival of each frame to its output."""
+        return self._writing.latency
 
     def run(self, progress: Callable[[int], None] = lambda frames: None) -> None:
         """Enhance until the video ends or is stopped; the output file is finished in any case.
@@ -97,7 +106,7 @@ class VideoPipeline:
             UsageError: If reading or writing fails, after the output file was finished.
         """
         reading = WorkerThread(self._read_all)
-        writing = WriterThread(self._output_queue, self._writer, self._enhancer.recycle)
+        writing = self._writing
         reading.start()
         writing.start()
         frames = 0

@@ -14,6 +14,7 @@ from av.format import Flags
 from lowlight_tf.checks import UsageError
 from lowlight_tf.video.container import (
     ContainerTracks,
+    RawFormat,
     error_text,
     is_camera,
     is_url,
@@ -73,12 +74,14 @@ class VideoReader:
         track: Which of several video tracks is read, counted from 1; None for the first that is
             not a still image.
         reconnect_timeout_s: How long to try to reopen a lost live stream (seconds).
+        raw_format: Of the bytes of a pipe that have no container.
+        live: Whether a pipe is fed by a camera.
         stop_event: Once set, a lost stream is not opened again.
 
     Attributes:
         name: The source as text.
-        is_live: A camera, or a URL without a duration: frames that are not read in time are lost.
-            A pipe is not live.
+        is_live: A camera, a URL without a duration, or what `live` states: frames that are not read
+            in time are lost.
         size, pixel_format, yuv_format, color_tags, display_matrix: See `FrameConverter`.
         formats: FFmpeg's names of the container, such as {"matroska", "webm"}.
         fps: Average frame rate, or None.
@@ -111,8 +114,10 @@ class VideoReader:
         track: int | None = None,
         reconnect_timeout_s: float = 60.0,
         stop_event: threading.Event | None = None,
+        raw_format: RawFormat | None = None,
+        live: bool = False,
     ) -> None:
-        self.name = str(source)
+        self.name, self._raw_format, self._is_live_pipe = str(source), raw_format, live
         self._track, self._reconnect_timeout_s = track, reconnect_timeout_s
         self._stop_event = stop_event or threading.Event()
         self.corrupt_packets = self.reconnects = 0
@@ -161,7 +166,7 @@ class VideoReader:
     def __iter__(self) -> Iterator[av.VideoFrame | CopiedPacket]:
         yield from self._first_items
         yield from self._items
-        while self.is_live and self._reconnect():
+        while self._can_reopen and self._reconnect():
             yield from self._decode()
         self._container.close()
 
@@ -175,14 +180,15 @@ class VideoReader:
 
     def _open(self) -> None:
         """Open the source and select its tracks."""
-        self._container = open_container(self.name)
+        self._container = open_container(self.name, self._raw_format)
         tracks = ContainerTracks(self.name, self._container, self._track)
         self._video, self._cover_tracks = tracks.video, tracks.covers
         self.copied_tracks, self.attachments = tracks.copied, tracks.attachments
         self.other_tracks, self.left_out = tracks.other_videos, tracks.left_out
-        self.is_live = is_camera(self.name) or (
+        self._can_reopen = is_camera(self.name) or (
             is_url(self.name) and self._container.duration is None
         )
+        self.is_live = self._can_reopen or self._is_live_pipe
         # Frame threads would delay live frames.
         self._video.thread_type = "SLICE" if self.is_live else "AUTO"
         self._has_jumping_clock = bool(self._container.format.flags & Flags.ts_discont.value)
@@ -233,7 +239,7 @@ class VideoReader:
             self.error = self._early_end_error()
         if self._converter:
             yield from map(self._set_time, self._converter.flush())
-        if self.is_live:
+        if self._can_reopen:
             self.error = None
 
     def _decode_video(self, packet: av.Packet, *, is_jump: bool) -> Iterator[av.VideoFrame]:

@@ -27,6 +27,15 @@ MPEGTS_CODECS = (
 )
 """Codecs of tracks that players find in MPEG-TS: its muxer takes all."""
 
+HELD_CODECS: dict[str, tuple[str, ...]] = {
+    "mpegts": MPEGTS_CODECS,
+    "rtsp": ("aac", "ac3", "mp2", "mp3", "opus", "pcm_alaw", "pcm_mulaw"),
+    "rawvideo": (),
+    "yuv4mpegpipe": (),
+    "video4linux2,v4l2": (),
+}
+"""Container -> codecs of the tracks that it holds beside the video; others are tried."""
+
 KEPT_METADATA: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("mpegts", "mpeg", "vob"), ()),
     "3gp": ("creation_time", "location", "location-eng"),
@@ -55,6 +64,7 @@ class TrackCopies:
         like: The input.
         name: The output file as text.
         start_time: Time of the input that is 0 in the output (seconds).
+        requires_sound: Refuse a container that cannot hold the sound, which is else left out.
 
     Attributes:
         streams: The output's track for each of the input's `copied_tracks`; None if it is left out.
@@ -71,13 +81,15 @@ class TrackCopies:
         like: "VideoReader | VideoFormat",
         name: str,
         start_time: Fraction,
+        *,
+        requires_sound: bool = True,
     ) -> None:
         self._container, self._format = container, container.format.name
         self._uses_keys = uses_metadata_keys(like.metadata)
         self.left_out: collections.Counter[str] = collections.Counter(like.left_out)
         self.streams = [self._add(track) for track in like.copied_tracks]
         for track, copy in zip(like.copied_tracks, self.streams, strict=True):
-            if copy is None and track.type == "audio":
+            if copy is None and track.type == "audio" and requires_sound:
                 raise UsageError(
                     f"{name} cannot hold the audio of {like.name} ({_codec_of(track)}) "
                     "without encoding it again. Name the output .mkv."
@@ -118,8 +130,8 @@ class TrackCopies:
     def _can_hold(self, track: av.stream.Stream) -> bool:
         """Return whether the container can hold a track of this codec."""
         codec = _codec_of(track)
-        if self._format == "mpegts":
-            return codec in MPEGTS_CODECS
+        if self._format in HELD_CODECS:
+            return codec in HELD_CODECS[self._format]
         if self._format == "mxf":
             return codec.startswith("pcm_")
         if track.type != "audio" and self._format not in (*MOV_FAMILY, *MATROSKA_FAMILY):

@@ -1,12 +1,15 @@
 """Video output: a file that can be played even if recording is interrupted."""
 
+import collections
 import dataclasses
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import av
+import numpy as np
 from av.video.reformatter import ColorRange
 
 from lowlight_tf import crash_notes
@@ -15,10 +18,37 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.yuv import YuvFormat
 from lowlight_tf.video.container_writer import ContainerWriter, write_error
 from lowlight_tf.video.frame_conversion import yuv_pixel_format
-from lowlight_tf.video.reader import VideoReader
+from lowlight_tf.video.reader import CopiedPacket, VideoReader
 
 CONTAINERS = {".divx": "avi", ".insv": "mp4", ".lrv": "mp4"}
 """Suffixes of cameras that FFmpeg does not know -> its name of their container."""
+
+
+class VideoOutput(Protocol):
+    """Where the frames of one video go.
+
+    Attributes:
+        frame_count: Number of frames written.
+        delayed_frames: How many of these the encoder keeps back.
+        drops_late_frames: Whether frames of a live video are dropped that it does not take in time.
+        left_out: Kind -> number of what the input holds and the output does not.
+        notes: What happened so far that the user is told, as parts of a sentence.
+    """
+
+    frame_count: int
+    delayed_frames: int
+    drops_late_frames: bool
+    left_out: collections.Counter[str]
+    notes: Sequence[str]
+
+    def write(self, frame: av.VideoFrame, image: np.ndarray | None = None) -> None:
+        """Write a frame, or in its place an RGB image, (H, W, 3) uint8, at its time stamp."""
+
+    def write_packet(self, copied: CopiedPacket) -> None:
+        """Write an encoded packet of another track as it is."""
+
+    def close(self) -> None:
+        """Finish the output."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +116,8 @@ class VideoWriter(ContainerWriter):
     Raises:
         UsageError: If the file exists, and as `ContainerWriter`. No file is left then.
     """
+
+    drops_late_frames, notes = False, ()
 
     def __init__(
         self,

@@ -32,6 +32,8 @@ class PlaneEngine(Engine):
 class FrameList:
     """A writer that keeps the planes of frames."""
 
+    drops_late_frames, delayed_frames = False, 0
+
     def __init__(self):
         self.frames, self.times = [], []
 

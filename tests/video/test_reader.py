@@ -14,8 +14,8 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.yuv import YuvConverter, YuvFormat
-from lowlight_tf.video import reader as reader_module
 from lowlight_tf.video import container_writer
+from lowlight_tf.video import reader as reader_module
 from lowlight_tf.video.container import describe_counts
 from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.reader import CopiedPacket, VideoReader

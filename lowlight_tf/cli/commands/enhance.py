@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lowlight_tf import crash_notes
 from lowlight_tf.checks import UsageError, describe_error
 from lowlight_tf.cli.console import ProgressBar, warn
-from lowlight_tf.cli.enhancing import camera_pair, image, raw, video
+from lowlight_tf.cli.enhancing import camera_pair, image, raw, video, video_output
 from lowlight_tf.cli.enhancing.jobs import (
     Job,
     add_infrared,
@@ -47,11 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input", nargs="+", type=video.parse_source, default=[], help="the same, as a flag")
     add(
         "--output",
-        type=Path,
+        type=video.parse_source,
+        metavar="OUT",
         help="folder of the results: each has its input's name and format, and below a folder "
         "given as input its place there (default with --checkpoint-dir: RUN/predictions); of a RAW "
         "file a .png of 16 bits; for one input also a file, as out.mp4 or out.jpg, and for many "
-        "RAW files out.mp4",
+        "RAW files out.mp4; for one video also - (standard output), rtsp://, rtmp://, udp://, "
+        "tcp:// or srt:// (sent there), http://HOST:PORT/ (served as MJPEG), or a V4L2 loopback "
+        "device (/dev/video9)",
     )
     add(
         "--model",
@@ -80,15 +83,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     raw.add_arguments(parser)
     camera_pair.add_arguments(parser)
     video.add_arguments(parser)
+    video_output.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Enhance all that can be; return 0, or 1 if some failed, or 2 if all did."""
     inputs, output = _inputs_and_output(args)
     single_input = len(inputs) == 1 and not is_folder(inputs[0])
-    to_file = single_input and is_result_file(output, inputs[0])
-    frames = raw.burst_frames(inputs) if is_video_file(output) else None
-    if output.exists() and not output.is_dir() and not to_file and frames is None:
+    to_stream = video_output.is_live_output(output, args)
+    if to_stream and not (single_input and video.is_video(inputs[0])):
+        raise UsageError(f"{output} takes one video. Name one file, stream or pipe as IN.")
+    to_file = not to_stream and single_input and is_result_file(output, inputs[0])
+    frames = raw.burst_frames(inputs) if not to_stream and is_video_file(output) else None
+    is_file = isinstance(output, Path) and output.exists() and not output.is_dir()
+    if is_file and (args.segment or not (to_file or to_stream or frames is not None)):
         raise UsageError(f"--output must be a folder. Received: {output} (a file).")
 
     from lowlight_tf.runtime.brightness import check_brightness
@@ -111,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     if not inputs:
         inputs, infrared = _sample_inputs(args.checkpoint_dir, engine.contract)
         args.infrared = args.infrared or infrared
-    if to_file:
+    if to_file or to_stream:
         jobs = plan_one_job(inputs[0], output)
     else:
         jobs = plan_jobs(inputs, output, raw_only=task.name == "raw_to_rgb")
@@ -128,13 +136,14 @@ def run(args: argparse.Namespace) -> int:
     complete = outcomes.count(COMPLETE)
     kind = "files" if any(video.is_video(job.source) for job in jobs) else "images"
     count = f"{complete} of {len(jobs)} {kind}"
-    print(f"{count} {task.past_tense} by {engine.name}, in {output}")
+    place = sys.stderr if output == video_output.STDOUT else sys.stdout
+    print(f"{count} {task.past_tense} by {engine.name}, in {output}", file=place)
     if complete == len(jobs) and not unpaired:
         return 0
     return 1 if complete or PARTIAL in outcomes else 2
 
 
-def _inputs_and_output(args: argparse.Namespace) -> tuple[list[video.Source], Path]:
+def _inputs_and_output(args: argparse.Namespace) -> tuple[list[video.Source], video.Source]:
     """Return what is read and where results go, after the checks that need no model."""
     run_folder = args.checkpoint_dir
     if run_folder and args.model:

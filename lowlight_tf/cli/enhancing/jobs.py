@@ -13,7 +13,7 @@ class Job(NamedTuple):
     """One input, its result, and the input of the infrared camera, if there is one."""
 
     source: video.Source
-    target: Path
+    target: video.Source
     infrared: video.Source | None = None
 
 
@@ -48,13 +48,14 @@ def plan_jobs(inputs: list[video.Source], output: Path, *, raw_only: bool = Fals
     return _check_targets(jobs)
 
 
-def plan_one_job(source: video.Source, target: Path) -> list[Job]:
+def plan_one_job(source: video.Source, target: video.Source) -> list[Job]:
     """Return the job of one input whose result is named as a file.
 
     Raises:
         UsageError: If the result would replace the input.
     """
-    if isinstance(source, Path) and _real_path(source) == _real_path(target):
+    is_path = isinstance(source, Path) and isinstance(target, Path)
+    if is_path and _real_path(source) == _real_path(target):
         raise UsageError(f"{target} is the input itself. Pass another --output.")
     return [Job(source, target)]
 

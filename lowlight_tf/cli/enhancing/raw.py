@@ -55,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=DEFAULT_FPS,
         help="frames per second of the video that RAW files become, in the order of the numbers in "
-        "their names, where --output is a video file (default: %(default)g)",
+        "their names, where --output is a video file; and of the raw frames of a pipe (default: "
+        "%(default)g)",
     )
 
 

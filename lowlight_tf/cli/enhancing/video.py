@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.cli.console import ProgressBar, warn
+from lowlight_tf.cli.enhancing import video_output
 from lowlight_tf.cli.options import add_flag
 from lowlight_tf.cli.signals import on_stop_signals
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
     from lowlight_tf.runtime.engine import Engine
     from lowlight_tf.video.reader import VideoReader
-    from lowlight_tf.video.writer import VideoWriter
+    from lowlight_tf.video.writer import VideoOutput
 
 SUFFIXES = (
     *(".264", ".265", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".h264", ".h265", ".hevc"),
@@ -116,7 +117,7 @@ def are_videos(inputs: Sequence[Source]) -> bool:
 
 def enhance_video(
     engine: "Engine",
-    job: tuple[Source, Path, Source | None],
+    job: tuple[Source, Source, Source | None],
     args: argparse.Namespace,
     bar: ProgressBar,
     index: int,
@@ -150,7 +151,6 @@ def enhance_video(
         from lowlight_tf.video.fusion_pipeline import FusionVideoPipeline
         from lowlight_tf.video.pipeline import VideoPipeline
         from lowlight_tf.video.temporal_smoothing import DayNightSwitch
-        from lowlight_tf.video.writer import VideoWriter
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
@@ -174,11 +174,11 @@ def enhance_video(
         sources = filter(None, (source, infrared))
         tracks = (args.track, None)  # of the visible camera
         readers = [
-            _open_reader(each, track, stop_event, args.reconnect_timeout)
+            _open_reader(each, track, stop_event, args)
             for each, track in zip(sources, tracks, strict=False)
         ]
         reader = readers[0]
-        writer = VideoWriter(target, reader, codec=args.codec, overwrite=args.overwrite)
+        writer = video_output.open_output(target, reader, args)
         engines = split_threads(engine, args.threads)
         if infrared:
             pipeline = FusionVideoPipeline(
@@ -211,7 +211,13 @@ def enhance_video(
                 index + fraction, f"{reader.name[-16:]}: {frames} frames, {fps:.1f}/s{dropped}"
             )
 
+            if stats:
+                stats(frames)
+
+        stats = video_output.StatsPrinter(pipeline, report) if args.stats else None
         pipeline.run(progress)
+        if stats:
+            stats(writer.frame_count, is_last=True)
     bar.clear()
     if infrared and any(pipeline.unpaired.values()):
         counts = ", ".join(f"{count} {camera}" for camera, count in pipeline.unpaired.items())
@@ -219,6 +225,8 @@ def enhance_video(
     if infrared and (line := pipeline.registration.describe()):
         warn("enhance", f"{target}: {line}")
     _report_left_out(reader, writer, target)
+    if writer.notes:
+        warn("enhance", f"{target}: {'; '.join(writer.notes)}")
     complete = [
         _report_losses(each, writer.frame_count, dropped, target, stopped=stop_event.is_set())
         for each, dropped in zip(readers, (pipeline.dropped_frames, 0), strict=False)
@@ -230,7 +238,7 @@ def enhance_video(
     return all(complete)
 
 
-def _report_left_out(reader: "VideoReader", writer: "VideoWriter", target: Path) -> None:
+def _report_left_out(reader: "VideoReader", writer: "VideoOutput", target: Source) -> None:
     """Report on stderr what the result does not hold of a video, and how to choose it."""
     from lowlight_tf.video.container import describe_counts
 
@@ -243,7 +251,7 @@ def _report_left_out(reader: "VideoReader", writer: "VideoWriter", target: Path)
 
 
 def _report_losses(
-    reader: "VideoReader", frames: int, dropped: int, target: Path, *, stopped: bool
+    reader: "VideoReader", frames: int, dropped: int, target: Source, *, stopped: bool
 ) -> bool:
     """Report on stderr what was lost or changed; return whether the video was read completely."""
     if reader.notes:
@@ -264,11 +272,13 @@ def _report_losses(
 
 
 def _open_reader(
-    source: Source, track: int | None, stop_event: threading.Event, reconnect_timeout_s: float
+    source: Source, track: int | None, stop_event: threading.Event, args: argparse.Namespace
 ) -> "VideoReader":
     """Open a source on another thread, so that this one can be interrupted meanwhile."""
     from lowlight_tf.video.reader import VideoReader
 
+    is_pipe = source == "-" or (isinstance(source, Path) and source.is_fifo())
+    raw_format = video_output.raw_format(args) if is_pipe else None
     results: list[VideoReader | BaseException] = []
 
     def work() -> None:
@@ -277,8 +287,10 @@ def _open_reader(
                 VideoReader(
                     source,
                     track=track,
-                    reconnect_timeout_s=reconnect_timeout_s,
+                    reconnect_timeout_s=args.reconnect_timeout,
                     stop_event=stop_event,
+                    raw_format=raw_format,
+                    live=args.live and is_pipe,
                 )
             )
         except BaseException as error:  # raised by the thread that waits
