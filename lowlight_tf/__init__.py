@@ -33,6 +33,7 @@ _EXPORTS = {
     "develop": "runtime.develop:develop",
     "explain": "runtime.explain:explain",
     "VideoPipeline": "video.pipeline:VideoPipeline",
+    "LiveEnhancer": "video.frame_processor:LiveEnhancer",
     "load_image": "imaging.image_io:load_image",
     "save_image": "imaging.image_io:save_image",
     "evaluate": "evaluation.evaluator:evaluate",

@@ -28,6 +28,7 @@ from lowlight_tf.video.camera_stream import open_camera_streams
 from lowlight_tf.video.engine_pool import EnginePool
 from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.frame_enhancers import NEUTRAL_CHROMA
+from lowlight_tf.video.frame_processor import DEFAULT_SMOOTHING_S
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
     FrameItem,
@@ -36,7 +37,6 @@ from lowlight_tf.video.frame_queue import (
 )
 from lowlight_tf.video.infrared_gain import InfraredGainStabilizer
 from lowlight_tf.video.latency import LatencyMeter
-from lowlight_tf.video.pipeline import DEFAULT_SMOOTHING_S
 from lowlight_tf.video.reader import DEFAULT_FPS, VideoReader
 from lowlight_tf.video.registration_monitor import RegistrationMonitor
 from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time_sync

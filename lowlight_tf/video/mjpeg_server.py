@@ -63,8 +63,8 @@ class MjpegServer:
         self._is_closed = False
         address = urlsplit(url)
         try:
-            place = address.hostname or LOOPBACK, address.port or DEFAULT_PORT
-            self._server = _Server(place, self)
+            port = DEFAULT_PORT if address.port is None else address.port
+            self._server = _Server((address.hostname or LOOPBACK, port), self)
         except (OSError, ValueError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UsageError(

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 
 import av
 
-from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.video import temporal_smoothing
 from lowlight_tf.video.engine_pool import EnginePool
-from lowlight_tf.video.frame_enhancers import make_frame_enhancer
+from lowlight_tf.video.frame_processor import DEFAULT_SMOOTHING_S, FrameProcessor
 from lowlight_tf.video.frame_queue import (
     POLL_INTERVAL_S,
     FrameItem,
@@ -22,17 +21,11 @@ from lowlight_tf.video.latency import LatencyMeter
 from lowlight_tf.video.reader import CopiedPacket, VideoReader
 from lowlight_tf.video.writer import VideoOutput
 
-DEFAULT_SMOOTHING_S = 1.0
-"""Time constant of the averages that keep the exposure stable (seconds)."""
-
 
 class VideoPipeline:
     """Enhances one video: one thread reads, one per engine runs the model, one writes.
 
-    The exposure is kept stable in two ways. A model with thumbnail inputs gets their moving
-    average, so that its tone and color do not change with each frame, and the results are scaled to
-    the moving average of their mean luma (see `temporal_smoothing`). Both are needed: with averaged
-    thumbnails the model no longer compensates flicker of the input.
+    Each frame is processed by `FrameProcessor`.
 
     All frames of a file are enhanced. Of a live stream the oldest waiting frames are dropped if
     inference is slower than the camera. Frame buffers are reused.
@@ -65,26 +58,23 @@ class VideoPipeline:
         stop_event: threading.Event | None = None,
     ) -> None:
         self._engines = engines = list(engine) if isinstance(engine, Sequence) else [engine]
-        input_checks.check_enhancement_model(engines[0].contract)
-        self._reader, self._writer = reader, writer
-        self._day_night_switch = day_night_switch
-        self._stop_event = stop_event or threading.Event()
-        self._enhancer = make_frame_enhancer(engines[0], reader, brightness_ev=brightness_ev)
-        self._thumbnail_smoother = temporal_smoothing.ThumbnailSmoother(
-            self._enhancer.contract.thumbnail_inputs, smoothing_s
-        )
-        self._luma_stabilizer = (
-            temporal_smoothing.LumaStabilizer(smoothing_s) if smoothing_s else None
+        self._reader, self._stop_event = reader, stop_event or threading.Event()
+        self._processor = FrameProcessor(
+            engines[0],
+            reader,
+            smoothing_s=smoothing_s,
+            day_night_switch=day_night_switch,
+            brightness_ev=brightness_ev,
         )
         self._input_queue = FrameQueue(
             stop_event=self._stop_event,
             drop_oldest=reader.is_live,
-            on_drop=self._enhancer.recycle,
+            on_drop=self._processor.recycle,
         )
         self._output_queue = FrameQueue(
-            drop_oldest=reader.is_live and writer.drops_late_frames, on_drop=self._enhancer.recycle
+            drop_oldest=reader.is_live and writer.drops_late_frames, on_drop=self._processor.recycle
         )
-        self._writing = WriterThread(self._output_queue, writer, self._enhancer.recycle)
+        self._writing = WriterThread(self._output_queue, writer, self._processor.recycle)
 
     @property
     def dropped_frames(self) -> int:
@@ -115,7 +105,7 @@ class VideoPipeline:
             nonlocal frames
             if isinstance(item, FrameItem):
                 if item.is_enhanced:
-                    self._enhancer.finish(item, self._luma_stabilizer)
+                    self._processor.finish(item)
                 frames += 1
                 progress(frames)
             return self._output_queue.put(item)
@@ -124,7 +114,7 @@ class VideoPipeline:
         try:
             for item in self._input_queue:
                 is_enhanced = isinstance(item, FrameItem) and item.is_enhanced
-                work = functools.partial(self._enhancer.enhance, item=item)
+                work = functools.partial(self._processor.enhance, item=item)
                 # Waiting for the next live frame must not delay the last one.
                 is_waiting = self._reader.is_live and self._input_queue.is_empty
                 if not pool.put(item, work if is_enhanced else None, wait=is_waiting):
@@ -146,20 +136,8 @@ class VideoPipeline:
         try:
             for item in self._reader:
                 if isinstance(item, av.VideoFrame):
-                    item = self._make_item(item)
+                    item = self._processor.prepare(item)
                 if self._stop_event.is_set() or not self._input_queue.put(item):
                     return
         finally:
             self._input_queue.close()
-
-    def _make_item(self, frame: av.VideoFrame) -> FrameItem:
-        """Return a frame with what is needed to enhance it, if it is to be enhanced."""
-        item = FrameItem(frame)
-        if self._day_night_switch:
-            luma = self._enhancer.measure_luma(frame)
-            item.blend_weight = self._day_night_switch(luma, frame.time)
-        if item.is_enhanced:
-            thumbnails = self._enhancer.make_thumbnails(frame)
-            item.thumbnails = self._thumbnail_smoother(thumbnails, frame.time)
-            self._enhancer.prepare(item)
-        return item
