@@ -24,6 +24,8 @@ EXTRAS = {
         "tf_keras>=2.19,<3",
     ],
     "npu": ["ethos-u-vela>=5.0"],  # Arm's compiler, for `lowlight-tf verify`
+    "openvino": ["openvino>=2025.0"],  # Intel's runtime, compared by `lowlight-tf verify`
+    "onnx": ["tf2onnx>=1.17", "onnxruntime>=1.20"],  # `lowlight-tf export --format onnx`
     "augment": ["pyimgaug>=0.5"],  # the API of imgaug, for NumPy 2
     "notebooks": ["jupyterlab>=4"],
     "ray": ["ray>=2.50,<3"],  # processing on many processors or machines
@@ -36,6 +38,8 @@ EXTRAS["dev"] = [
     *EXTRAS["raw"],
     *EXTRAS["ray"],
     *EXTRAS["npu"],
+    *EXTRAS["openvino"],
+    *EXTRAS["onnx"],
     *EXTRAS["docs"],
     "imageio-ffmpeg>=0.6",  # FFmpeg's program: reference for times in videos
     "ipykernel>=6",

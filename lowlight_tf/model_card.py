@@ -35,6 +35,8 @@ class ModelCard:
         resizable: On a CPU the file takes images of any height and width that are multiples of
             `contract.multiple_of`; on other processors `lowlight-tf resize` makes it do so.
         parity_db: PSNR (dB) of the file's output against that of Keras, on the images of its check.
+        onnx_parity_db: PSNR (dB) of NAME.onnx by ONNX Runtime against the file by LiteRT; None
+            without one.
         preprocessing: What is done to the images of two cameras before they go in, the fields of
             `imaging.registration.pair_preprocessing.PairPreprocessing`; empty for its defaults.
         options: What the architecture was built with.
@@ -54,6 +56,7 @@ class ModelCard:
     weights: int
     resizable: bool = False
     parity_db: float | None = None
+    onnx_parity_db: float | None = None
     preprocessing: dict[str, Any] = dataclasses.field(default_factory=dict)
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     training: dict[str, Any] = dataclasses.field(default_factory=dict)

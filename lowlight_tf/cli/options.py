@@ -120,6 +120,17 @@ def command_line(
     return shlex.join(words)
 
 
+def add_format_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--format`, which `export` and `resize` have."""
+    parser.add_argument(
+        "--format",
+        choices=("tflite", "onnx"),
+        default="tflite",
+        help="onnx: a file for ONNX Runtime, OBS or OpenCV too, beside each .tflite file ([onnx] "
+        "and [train] extras)",
+    )
+
+
 def add_packed_argument(parser: argparse.ArgumentParser) -> None:
     """Add `--packed`, which `export` and `resize` have."""
     parser.add_argument(

@@ -13,6 +13,7 @@ from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import DEPLOYED
+from lowlight_tf.export import other_runtimes
 from lowlight_tf.export.calibration_data import (
     batch_as_float32,
     calibration_images,
@@ -29,6 +30,7 @@ from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Images
 from lowlight_tf.runtime.golden import INPUTS_PREFIX, center_crop
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from lowlight_tf.runtime.packed_engine import pack_images
 from lowlight_tf.tflite_graph.packed_ports import pack_ports
 from lowlight_tf.tflite_graph.resize_model import is_resizable
 
@@ -96,6 +98,7 @@ def export_run(
     calibration_folder: Path | None = None,
     golden: bool = False,
     packed: bool = False,
+    onnx: bool = False,
     settings: Sequence[str] = (),
     report: Callable[[str], None] | None = None,
 ) -> list[Path]:
@@ -114,6 +117,7 @@ def export_run(
             image is one of the sample photographs, never one of the run's.
         packed: Write the files with ports that the host folds, see `tflite_graph.packed_ports`;
             "_packed" is added to their names.
+        onnx: Write NAME.onnx beside each file too.
         settings: Changes to the recipe, see `load_run`.
         report: Called with one line for each calibration image that cannot be used; None raises.
 
@@ -137,9 +141,8 @@ def export_run(
         report=report,
     )
     samples = representative_dataset(images, contract, size)
-    parity_batches = [
-        batch_as_float32(batch, contract) for batch in parity_samples(images, contract, size)
-    ]
+    byte_batches = parity_samples(images, contract, size)
+    parity_batches = [batch_as_float32(batch, contract) for batch in byte_batches]
     # The golden pair is distributed with the file: the license of a run's image may not allow that.
     (golden_inputs,) = (
         parity_samples(calibration_images(contract, max_images=1), contract, size)
@@ -172,6 +175,12 @@ def export_run(
             card = dataclasses.replace(card, parity_db=parity)
             if packed:
                 card = _pack_file(path, card)
+            other_runtimes.write_modelinfo(path)
+            if onnx:
+                batch = parity_batches[0] if card.dtype == "float32" else byte_batches[0]
+                inputs = pack_images(batch, card.contract)
+                parity = other_runtimes.compare_onnx(other_runtimes.write_onnx(path), path, inputs)
+                card = dataclasses.replace(card, onnx_parity_db=parity)
             card.save(path.with_suffix(".json"))
             written.append(output / path.name)
         for path in Path(folder).iterdir():

@@ -4,7 +4,12 @@ import argparse
 from pathlib import Path
 
 from lowlight_tf.cli.console import Problems
-from lowlight_tf.cli.options import add_packed_argument, image_sizes, split_names
+from lowlight_tf.cli.options import (
+    add_format_argument,
+    add_packed_argument,
+    image_sizes,
+    split_names,
+)
 
 HELP = "write a trained run as .tflite files for devices, each compared with its Keras model"
 
@@ -43,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write an input image and its output next to each file, for `lowlight-tf verify`",
     )
     add_packed_argument(parser)
+    add_format_argument(parser)
     parser.add_argument(
         "--set",
         nargs="+",
@@ -75,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
             calibration_folder=args.calibration,
             golden=args.golden,
             packed=args.packed,
+            onnx=args.format == "onnx",
             settings=args.set,
             report=problems.report,
         )
@@ -90,4 +97,7 @@ def run(args: argparse.Namespace) -> int:
             f"{path}: {card.size_bytes / 1000:.0f} kB, {card.quantization}, "
             f"{card.parity_db:.1f} dB from Keras{verdict}"
         )
+        if args.format == "onnx":
+            onnx = path.with_suffix(".onnx")
+            print(f"{onnx}: {card.onnx_parity_db:.1f} dB from {path.name}")
     return 0 if all_sufficient and not problems else 1

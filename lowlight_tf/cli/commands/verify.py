@@ -93,11 +93,12 @@ def check_file(
         )
     else:
         yield None, "Keras: not compared; name the run folder with --run"
+    inputs = pack_images(batches[0] if card.dtype == "uint8" else floats[0], card.contract)
+    yield from _check_other_runtimes(path, inputs, card.quantization)
     if card.quantization == "int16x8":
         yield None, "GPU delegate: not run; it has no 16-bit integers. Use float16 or int8 on a GPU"
     else:
-        inputs = batches[0] if card.dtype == "uint8" else floats[0]
-        yield _check_delegate(path, pack_images(inputs, card.contract), require_delegate)
+        yield _check_delegate(path, inputs, require_delegate)
     if card.quantization == "int8":
         yield from _check_npus(path, is_for_npus=card.contract != engine.contract)
 
@@ -124,6 +125,29 @@ def _check_delegate(
         f"GPU delegate ({report.device}): supports every operation; differs from the CPU by at "
         f"most {report.max_difference:.1e}, {report.psnr_db:.1f} dB"
     )
+
+
+def _check_other_runtimes(
+    path: Path, inputs: "Images", quantization: str
+) -> Iterator[tuple[bool | None, str]]:
+    """Compare OpenVINO, and ONNX Runtime if there is an .onnx file, with LiteRT."""
+    from lowlight_tf.export import other_runtimes
+
+    checks = {"OpenVINO": lambda: other_runtimes.compare_openvino(path, inputs)}
+    onnx = path.with_suffix(".onnx")
+    if onnx.is_file():
+        checks["ONNX Runtime"] = lambda: other_runtimes.compare_onnx(onnx, path, inputs)
+    min_db = other_runtimes.min_parity_db(quantization)
+    for name, compare in checks.items():
+        try:
+            difference_db = compare()
+        except other_runtimes.RuntimeUnavailableError as error:
+            yield None, f"{name}: not run. {error}"
+        except RuntimeError as error:
+            yield None, f"{name}: {str(error).splitlines()[0]}"
+        else:
+            line = f"{name}: {difference_db:.1f} dB from LiteRT (at least {min_db:.0f})"
+            yield difference_db >= min_db, line
 
 
 def _check_npus(path: Path, *, is_for_npus: bool) -> Iterator[tuple[bool | None, str]]:

@@ -43,7 +43,8 @@ def test_the_default_output_folder_is_in_the_run(untrained_run, tmp_path, capsys
     shutil.copytree(untrained_run, run)
     assert main(["export", str(run), "--size", "8x8", "--quantize=float16", "--golden"]) == 0
     names = sorted(path.name for path in (run / "export").iterdir())
-    assert names == [f"driving_unet_8x8_float16.{end}" for end in ("json", "npz", "tflite")]
+    ends = ("json", "npz", "tflite", "tflite.modelinfo")
+    assert names == [f"driving_unet_8x8_float16.{end}" for end in ends]
 
 
 @pytest.mark.slow
