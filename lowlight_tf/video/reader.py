@@ -198,6 +198,7 @@ class VideoReader:
     def _reconnect(self) -> bool:
         """Open a lost stream again; return False if that fails until the timeout or is stopped."""
         wait = BACKOFF_S
+        self._container.close()  # its buffers would stay until Python looks for cycles
         while time.monotonic() - self.last_frame_time < self._reconnect_timeout_s:
             if self._stop_event.wait(wait):
                 return False

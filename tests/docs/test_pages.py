@@ -53,7 +53,8 @@ def commands(path):
     lines = "\n".join(code_blocks(path, "sh")).replace("\\\n", " ").splitlines()
     if path in WRITTEN_PAGES:  # in other documents, inline code may be half a command
         lines += re.findall(r"`(lowlight-tf (?!VERB)\w+ [^`]+)`", path.read_text(encoding="utf-8"))
-    return [line.strip() for line in lines if line.strip().startswith("lowlight-tf ")]
+    found = [line.strip() for line in lines if line.strip().startswith("lowlight-tf ")]
+    return [line.partition(" |")[0] for line in found]  # up to a pipe
 
 
 def split_names(value):

@@ -87,7 +87,7 @@ def test_a_run_is_exported_as_onnx_and_its_card_has_the_parity(untrained_run, tm
     assert "onnx: " in capsys.readouterr().out
 
 
-def test_gstreamer_is_told_of_each_tensor(folder):
+def test_the_modelinfo_names_each_tensor(folder):
     path = resize_model(find_pretrained("did_fuse_int8"), (96, 128), folder)
     info = configparser.ConfigParser()
     info.read(other_runtimes.write_modelinfo(path))
@@ -99,7 +99,7 @@ def test_gstreamer_is_told_of_each_tensor(folder):
     assert any(section.get("dir") == "output" for section in info.values())
 
 
-def test_what_is_not_installed_is_told(monkeypatch, tmp_path):
+def test_what_is_not_installed_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(other_runtimes.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(other_runtimes.RuntimeUnavailableError, match=r"lowlight_tf\[openvino\]"):
         other_runtimes.compare_openvino(tmp_path / "a.tflite", {})

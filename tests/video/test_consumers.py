@@ -65,7 +65,7 @@ def test_gstreamer_reads_the_stream(stream, tmp_path):
     assert cv2.imread(str(images[0])).shape[:2] == SIZE
 
 
-def test_motion_saves_pictures_of_the_stream(stream, tmp_path):
+def test_motion_saves_images_of_the_stream(stream, tmp_path):
     settings = {
         "netcam_url": stream,
         "target_dir": tmp_path,

@@ -112,7 +112,7 @@ def test_garbage_and_unknown_paths_are_answered_and_the_server_goes_on(serve):
     assert get(server).status == 200
 
 
-def test_too_many_readers_are_told_to_come_back(serve, monkeypatch):
+def test_too_many_readers_are_refused(serve, monkeypatch):
     monkeypatch.setattr(mjpeg_server, "MAX_READERS", 1)
     server = serve()
     stream = get(server, "/")

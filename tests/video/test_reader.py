@@ -1,11 +1,14 @@
 """Reading a video, and writing it again unchanged."""
 
+import gc
 import itertools
+import resource
 import shutil
 import socket
 import subprocess
 import threading
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import imageio_ffmpeg
@@ -433,3 +436,21 @@ def test_planes_are_views_of_the_frame():
     frame = av.VideoFrame(64, 48, "yuv420p")
     yuv_planes(frame)[1][3, 5] = 77
     assert bytes(frame.planes[1])[3 * frame.planes[1].line_size + 5] == 77
+
+
+def test_a_stream_that_is_reopened_often_needs_no_more_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader_module, "BACKOFF_S", 0.001)
+    images = [make_frame(step, (720, 1280)) for step in range(2)]
+    content = write_video(tmp_path / "camera.ts", images).read_bytes()
+    camera, used = CameraServer(*[content] * 40), {}
+    gc.disable()  # which would hide what is not closed
+    try:
+        reader = VideoReader(camera.url, reconnect_timeout_s=0.3)
+        for _ in reader:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            used[reader.reconnects] = pages * resource.getpagesize()
+    finally:
+        gc.enable()
+    camera.thread.join()
+    assert reader.reconnects > 30
+    assert used[reader.reconnects] - used[10] < 30e6  # without: 3 MB each time

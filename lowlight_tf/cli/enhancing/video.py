@@ -262,7 +262,8 @@ def _report_losses(
     if reader.error and not stopped:
         problems.append(reader.error)
     for problem in problems:
-        warn("enhance", f"{problem}. {target} has {frames} frames, and can be played.")
+        what = "has {} frames, and can be played" if isinstance(target, Path) else "got {} frames"
+        warn("enhance", f"{problem}. {target} {what.format(frames)}.")
     if dropped or reader.reconnects:
         warn(
             "enhance",
