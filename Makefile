@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test aarch64 docs venv lint clean
+.PHONY: demo test aarch64 soak docs venv lint clean
 
 demo: venv
 	rm -rf demo && mkdir demo
@@ -24,6 +24,10 @@ test: venv
 
 aarch64: venv  # the pretrained models on the wheels of Arm, emulated
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/aarch64.sh
+
+soak: venv  # live output for 40 minutes, from a camera that fails: make soak VIDEO=drive.mp4
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/live_output.py $(VIDEO) yuv_nano_int8 20 \
+	    --trouble --output http segments
 
 docs: venv
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -4,14 +4,15 @@ VIDEO is scaled to 1280x720 and sent by a process as MPEG-TS at 30 frames/s over
 again. `lowlight-tf enhance --stats` runs as a user runs it, with four outputs in turn or the one
 that --output names: udp, http (two readers come and go, one stands still), segments, stdout.
 
-With --trouble the camera fails as cameras do, each minute: it is gone for 8 s, and comes back with
-960x544 or 1280x720 by turns; one packet in 200 is damaged for 10 s. Memory is compared between the
+With --trouble the camera fails as cameras do, each minute: it is gone for 9 s, and comes back with
+960x544 or 1280x720 by turns; one packet in 200 is damaged for 12 s. Memory is compared between the
 first and the last third, and every segment is decoded.
 """
 
 import argparse
 import contextlib
 import http.client
+import math
 import multiprocessing
 import random
 import re
@@ -31,10 +32,10 @@ import numpy as np
 import psutil
 from av.video.frame import PictureType
 
-FPS, SIZES, FRAMES = 30, ((720, 1280), (544, 960)), 900
+FPS, SIZES = 30, ((720, 1280), (544, 960))
 OUTPUTS = "udp", "http", "segments", "stdout"
-PERIOD_S, LOST_S, DAMAGED_S, DAMAGE_RATE = 60.0, (20.0, 28.0), (40.0, 50.0), 1 / 200
-"""Of --trouble: its period, when in it the camera is gone, and packets are damaged (seconds)."""
+LOST, DAMAGED, DAMAGE_RATE = (0.3, 0.45), (0.6, 0.8), 1 / 200
+"""Of --trouble: the parts of a period in which the camera is gone, and packets are damaged."""
 
 PACKET_BYTES, TICK_S, MEASURE_S = 188, 0.005, 5.0
 
@@ -45,14 +46,18 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("minutes", type=float)
     parser.add_argument("--output", nargs="+", choices=OUTPUTS, default=OUTPUTS)
-    parser.add_argument("--trouble", action="store_true")
+    parser.add_argument("--trouble", action="store_true", help="the camera fails every period")
+    parser.add_argument("--period", type=float, default=60.0, help="of the trouble (seconds)")
+    parser.add_argument("--frames", type=int, default=900, help="of the video, then it repeats")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         videos = [Path(name) / f"{height}.ts" for height, _ in SIZES]
-        starts = [write_stream(args.video, *each) for each in zip(videos, SIZES, strict=True)]
+        starts = [
+            write_stream(args.video, *each, args.frames) for each in zip(videos, SIZES, strict=True)
+        ]
         for kind in args.output:
             port = free_port()
-            arguments = videos, starts, port, args.trouble
+            arguments = videos, starts, port, args.period if args.trouble else math.inf
             camera = multiprocessing.Process(target=serve, args=arguments, daemon=True)
             camera.start()
             time.sleep(1)
@@ -67,7 +72,7 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def write_stream(video: Path, target: Path, size: tuple[int, int]) -> list[int]:
+def write_stream(video: Path, target: Path, size: tuple[int, int], count: int) -> list[int]:
     """Encode the first frames of a video, scaled; return where in the file each begins (bytes)."""
     starts = []
     with target.open("wb") as file, av.open(file, "w", format="mpegts") as container:
@@ -75,7 +80,7 @@ def write_stream(video: Path, target: Path, size: tuple[int, int]) -> list[int]:
         stream = container.add_stream("libx264", FPS, options=options)
         stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
-        while len(starts) < FRAMES:  # a short video is repeated
+        while len(starts) < count:  # a short video is repeated
             with av.open(str(video)) as source:
                 for frame in source.decode(video=0):
                     frame = frame.reformat(size[1], size[0], "yuv420p")
@@ -83,37 +88,44 @@ def write_stream(video: Path, target: Path, size: tuple[int, int]) -> list[int]:
                     frame.pict_type = PictureType.NONE
                     starts.append(file.tell())
                     container.mux(stream.encode(frame))
-                    if len(starts) == FRAMES:
+                    if len(starts) == count:
                         break
         container.mux(stream.encode())
     return starts
 
 
-def serve(videos: list[Path], starts: list[list[int]], port: int, has_trouble: bool) -> None:
-    """Send a video again and again in real time, to one client after another."""
+def serve(videos: list[Path], starts: list[list[int]], port: int, period_s: float) -> None:
+    """Send a video again and again in real time, to one client after another.
+
+    Args:
+        videos: One for each client, by turns; without trouble the first.
+        starts: Where in each its frames begin (bytes).
+        port: On the loopback interface.
+        period_s: Of the trouble (seconds); infinity for none.
+    """
     contents, begin, clients = [path.read_bytes() for path in videos], time.monotonic(), 0
     generator = random.Random(1)
 
     def is_within(window: tuple[float, float]) -> bool:
-        return has_trouble and window[0] <= (time.monotonic() - begin) % PERIOD_S < window[1]
+        return window[0] <= (time.monotonic() - begin) / period_s % 1 < window[1]
 
     while True:
-        if is_within(LOST_S):
+        if is_within(LOST):
             time.sleep(TICK_S)
             continue
         with socket.create_server(("127.0.0.1", port)) as server:
             client, _ = server.accept()
-        which = clients % len(videos) if has_trouble else 0
+        which = clients % len(videos) if math.isfinite(period_s) else 0
         content, places, opened, sent = contents[which], starts[which], time.monotonic(), 0
         clients += 1
         with client, contextlib.suppress(OSError):
-            while not is_within(LOST_S):
+            while not is_within(LOST):
                 frame = int(FPS * (time.monotonic() - opened))
                 for index in range(sent, frame):
-                    start = places[index % FRAMES]
-                    end = (*places, len(content))[index % FRAMES + 1]
+                    start = places[index % len(places)]
+                    end = (*places, len(content))[index % len(places) + 1]
                     piece = bytearray(content[start:end])
-                    if is_within(DAMAGED_S):
+                    if is_within(DAMAGED):
                         damage(piece, generator)
                     client.sendall(piece)
                 sent = frame
@@ -156,7 +168,10 @@ def run(url: str, model: str, seconds: float, kind: str, folder: Path) -> None:
     for line in lines:
         if "latency" not in line and re.search("dropped|cannot|lost|corrupt|clock", line):
             print(f"  {line.strip()}")
-    print(f"  {next(line for line in reversed(lines) if 'latency' in line).strip()}")
+    stats = [line.strip() for line in lines if "latency" in line]
+    if not stats:
+        sys.exit("\n".join(lines))
+    print(f"  {stats[-1]}")
     third = max(len(memory) // 3, 1)
     print(
         f"  exit status {status}, processor {used / elapsed:.2f} of {psutil.cpu_count()}, memory "
