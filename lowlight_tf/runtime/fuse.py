@@ -63,7 +63,7 @@ def fuse(
     is_luma = visible.ndim == 3 and visible.shape[2] == 1
     input_checks.check_image(visible, channels=1 if is_luma else 3)
     infrared = infrared if infrared.ndim == 3 else infrared[..., None]
-    if infrared.shape[2:] != (1,) or infrared.dtype == np.uint16:
+    if infrared.shape[2:] != (1,) or infrared.dtype not in (np.uint8, np.float32):
         infrared = to_single_channel(infrared)
     preprocessing, dtype = preprocessing or engine.preprocessing, visible.dtype
     stretch = preprocessing.output_stretch if preprocessing else 0.0

@@ -33,6 +33,9 @@ LOW_LATENCY_OPTIONS = {DEFAULT_ENCODER: {"tune": "zerolatency"}}
 KEYFRAME_INTERVAL_S = 2
 """Time between two frames that are decoded without others (seconds)."""
 
+MAX_SOUND_DELAY_US = 100_000
+"""Time that the frames of a stream wait for sound (microseconds)."""
+
 MAX_START_S = 10
 """Start of a file up to which it is kept in the same container (seconds)."""
 
@@ -243,6 +246,8 @@ class ContainerWriter:
         return self._container.add_stream(name, fps, ENCODER_OPTIONS.get(name))
 
     def _container_options(self) -> dict[str, str]:
+        if self._is_stream:
+            return {"flush_packets": "1", "max_interleave_delta": str(MAX_SOUND_DELAY_US)}
         if self._container.format.name not in MOV_FAMILY:
             return {}
         options, flags = {}, []

@@ -5,7 +5,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.imaging.yuv import Planes, YuvConverter, YuvFormat
@@ -174,4 +173,4 @@ class LiveEnhancer:
             self._converter.to_yuv(item.image, targets)
         result = targets if item.result is None else yuv_planes(item.result)
         self._processor.recycle(item)
-        return [np.asarray(plane) for plane in result]
+        return result

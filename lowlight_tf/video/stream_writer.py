@@ -2,14 +2,13 @@
 
 import collections
 import time
-from pathlib import Path
 
 import av
 import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.video.container import is_camera, is_url
+from lowlight_tf.video.container import is_camera
 from lowlight_tf.video.container_writer import RAW_ENCODER, ContainerWriter
 from lowlight_tf.video.pacing import RealTimePacer
 from lowlight_tf.video.reader import CopiedPacket, VideoReader
@@ -33,12 +32,6 @@ VIRTUAL_CAMERA_HINT = (
     "Make one with the kernel module v4l2loopback: sudo modprobe v4l2loopback video_nr=9, then "
     "--output /dev/video9."
 )
-
-
-def is_stream(target: Path | str) -> bool:
-    """Return whether an output is a stream: the standard output, an address, or a device."""
-    text = str(target)
-    return text == STDOUT or is_url(text) or text.startswith("/dev/video")
 
 
 class StreamWriter:

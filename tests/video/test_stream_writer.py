@@ -10,7 +10,7 @@ import pytest
 from lowlight_tf.checks import UsageError
 from lowlight_tf.video import stream_writer
 from lowlight_tf.video.reader import VideoReader
-from lowlight_tf.video.stream_writer import StreamWriter, is_stream
+from lowlight_tf.video.stream_writer import StreamWriter
 from tests.clips import make_frame, read_frames, write_video
 from tests.video.test_reader import CameraServer
 
@@ -25,20 +25,6 @@ def send(reader, writer):
         else:
             writer.write_packet(item)
     writer.close()
-
-
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        ("-", True),
-        ("udp://127.0.0.1:9", True),
-        ("/dev/video9", True),
-        ("out.mp4", False),
-        ("a/b", False),
-    ],
-)
-def test_outputs_that_are_streams(target, expected):
-    assert is_stream(target) == expected
 
 
 @pytest.mark.parametrize("address", ["rtsp://127.0.0.1:{port}/night", "tcp://127.0.0.1:{port}"])

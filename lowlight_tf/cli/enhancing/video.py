@@ -166,6 +166,9 @@ def enhance_video(
             night_threshold=args.night_threshold, day_threshold=args.day_threshold
         )
 
+    if args.video_size and not any(map(_is_pipe, filter(None, (source, infrared)))):
+        raise UsageError("--video-size is for the raw frames of a pipe. Pass - as IN.")
+
     def report(line: str) -> None:
         bar.clear()
         warn("enhance", line)
@@ -272,14 +275,17 @@ def _report_losses(
     return not problems
 
 
+def _is_pipe(source: Source) -> bool:
+    return source == "-" or (isinstance(source, Path) and source.is_fifo())
+
+
 def _open_reader(
     source: Source, track: int | None, stop_event: threading.Event, args: argparse.Namespace
 ) -> "VideoReader":
     """Open a source on another thread, so that this one can be interrupted meanwhile."""
     from lowlight_tf.video.reader import VideoReader
 
-    is_pipe = source == "-" or (isinstance(source, Path) and source.is_fifo())
-    raw_format = video_output.raw_format(args) if is_pipe else None
+    raw_format = video_output.raw_format(args) if _is_pipe(source) else None
     results: list[VideoReader | BaseException] = []
 
     def work() -> None:
@@ -291,7 +297,7 @@ def _open_reader(
                     reconnect_timeout_s=args.reconnect_timeout,
                     stop_event=stop_event,
                     raw_format=raw_format,
-                    live=args.live and is_pipe,
+                    live=args.live and _is_pipe(source),
                 )
             )
         except BaseException as error:  # raised by the thread that waits

@@ -111,6 +111,7 @@ def test_a_live_stream_becomes_segments(enhance, tmp_path, monkeypatch, capsys):
         (["a.mp4", "--output", "x", "--segment", "0"], "--segment must be a positive number"),
         (["a.mp4", "--output", "b.mp4", "--format", "nut"], "--format is for --output - and for"),
         (["a.mp4", "--output", "x", "--segment", "1", "--format", "nut"], "--format` must be one"),
+        (["a.mp4", "--output", "x.mp4", "--video-size", "64x48"], "--video-size is for the raw"),
         (["a.mp4", "--output", "ftp://h/x"], "Videos are sent to rtsp://"),
         (["a.mp4", "--output", "/dev/video250"], "is no video device"),
         (["a.mp4", "--output", "http://203.0.113.1:80/"], "cannot be served"),
