@@ -27,10 +27,10 @@ GUIDE, RUNTIMES = ROOT / "docs/guides/live.md", ROOT / "docs/guides/runtimes.md"
 
 @pytest.fixture
 def camera(tmp_path):
-    """The address of a camera of 640x360 that sends four seconds."""
+    """The address of a camera of 640x360 that sends 100 frames."""
     images = [make_frame(step, (360, 640)) for step in range(100)]
     content = write_video(tmp_path / "camera.ts", images).read_bytes()
-    server = SlowCameraServer(content, 4.0)
+    server = SlowCameraServer(content, 2.5)
     yield server.url
     server.thread.join()
 
