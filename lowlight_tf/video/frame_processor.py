@@ -111,7 +111,9 @@ class LiveEnhancer:
         model: Engine, pretrained name or path of a .tflite file; None for the default of videos.
         yuv_format: How luma and chroma are coded.
         threads: Processor threads.
-        smoothing_s, day_night_switch, brightness_ev: See `FrameProcessor`.
+        smoothing_s: See `FrameProcessor`.
+        day_night_switch: See `FrameProcessor`.
+        brightness_ev: See `FrameProcessor`.
 
     Raises:
         UsageError: If the model does not fit, or a number is out of range.
