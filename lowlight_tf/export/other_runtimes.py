@@ -61,7 +61,7 @@ def compare_openvino(path: Path, images: Images) -> float:
 
 
 def write_onnx(path: Path) -> Path:
-    """Convert a .tflite file to NAME.onnx beside it, with the same names of tensors.
+    """Convert a .tflite file to NAME.onnx in the same folder, with the same names of tensors.
 
     Raises:
         RuntimeUnavailableError: If tf2onnx is not installed.

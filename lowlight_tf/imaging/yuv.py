@@ -13,6 +13,9 @@ import numpy as np
 MIN_HD_HEIGHT = 720
 """Frame height (pixels) from which untagged video is taken for BT.709; below it, for BT.601."""
 
+UNKNOWN_MATRIX = 2
+"""Matrix coefficients that are not stated, as numbered by ITU-T H.273."""
+
 LUMA_WEIGHTS = {  # matrix coefficients -> weights of red and blue in the luma
     1: (0.2126, 0.0722),  # BT.709
     4: (0.30, 0.11),  # FCC

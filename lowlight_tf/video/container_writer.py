@@ -97,7 +97,7 @@ class ContainerWriter:
             )
             self._container.container_options.update(self._container_options())
             self._container.metadata.update(like.metadata)
-            if is_stream:  # connects now, so that a receiver that is missing is told
+            if is_stream:  # connects now: a missing receiver is an error
                 self._container.start_encoding()
         except UsageError:
             raise

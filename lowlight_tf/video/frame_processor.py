@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.yuv import Planes, YuvConverter, YuvFormat
+from lowlight_tf.imaging.yuv import UNKNOWN_MATRIX, Planes, YuvConverter, YuvFormat
 from lowlight_tf.runtime import input_checks
 from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
@@ -109,7 +109,8 @@ class LiveEnhancer:
     Args:
         size: Height and width of the frames (pixels).
         model: Engine, pretrained name or path of a .tflite file; None for the default of videos.
-        yuv_format: How luma and chroma are coded.
+        yuv_format: How luma and chroma are coded; None for limited range and the matrix that is
+            usual for the height.
         threads: Processor threads.
         smoothing_s: See `FrameProcessor`.
         day_night_switch: See `FrameProcessor`.
@@ -132,8 +133,9 @@ class LiveEnhancer:
     ) -> None:
         if not isinstance(model, Engine):
             model = load_model(model or default_model(videos=True), threads=threads)
-        full_hd = YuvFormat.from_tags(2, full_range=False, height=size[0])
-        self._format = PlaneFormat(size, yuv_format or full_hd)
+        if yuv_format is None:
+            yuv_format = YuvFormat.from_tags(UNKNOWN_MATRIX, full_range=False, height=size[0])
+        self._format = PlaneFormat(size, yuv_format)
         self._engine = model
         self._processor = FrameProcessor(
             model,

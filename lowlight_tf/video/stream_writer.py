@@ -87,16 +87,11 @@ class StreamWriter:
                 f"Videos are sent to {', '.join(f'{name}://' for name in URL_FORMATS)} or "
                 f"http:// addresses. Received: {target}."
             )
-        self._codec, self._lost, self._sent = codec, 0, 0
+        self._codec, self._lost, self.frame_count = codec, 0, 0
         self._pacer = RealTimePacer()
         self._failed_s = self._retry_s = 0.0
         self._writer: ContainerWriter | None = self._open()
         self.left_out: collections.Counter[str] = self._writer.left_out
-
-    @property
-    def frame_count(self) -> int:
-        """Number of frames sent."""
-        return self._sent
 
     @property
     def notes(self) -> list[str]:
@@ -123,7 +118,7 @@ class StreamWriter:
             return
         try:
             self._writer.write(frame, image)
-            self._sent += 1
+            self.frame_count += 1
         except UsageError as error:
             self._lose_receiver(error)
 

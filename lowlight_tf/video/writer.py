@@ -32,7 +32,7 @@ class VideoOutput(Protocol):
         delayed_frames: How many of these the encoder keeps back.
         drops_late_frames: Whether frames of a live video are dropped that it does not take in time.
         left_out: Kind -> number of what the input holds and the output does not.
-        notes: What happened so far that the user is told, as parts of a sentence.
+        notes: What happened so far that is reported, as parts of a sentence.
     """
 
     frame_count: int

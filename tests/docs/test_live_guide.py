@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from lowlight_tf.video.frame_processor import LiveEnhancer
+from tests.camera_server import SlowCameraServer
 from tests.clips import LookupTableEngine, make_frame, read_frames, write_video
 from tests.docs.test_pages import code_blocks
 from tests.integrations.test_gstreamer import launch  # noqa: F401
-from tests.video.test_fusion_pipeline import SlowCameraServer
 
 ROOT = Path(__file__).parents[2]
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

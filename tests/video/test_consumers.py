@@ -2,40 +2,21 @@
 
 import shutil
 import subprocess
-import threading
 import time
 
-import av
 import cv2
 import pytest
 
-from lowlight_tf.video.mjpeg_server import MjpegServer
-from lowlight_tf.video.reader import VideoReader
-from tests.clips import make_frame, write_video
+from tests.clips import make_frame
 
 SIZE = (240, 320)
 
 
 @pytest.fixture
-def stream(tmp_path):
+def stream(serve):
     """The address of a video that is served until the test ends."""
-    images = [make_frame(step, SIZE, level=120) for step in range(12)]
-    reader = VideoReader(write_video(tmp_path / "in.mp4", images))
-    frames = [item for item in reader if isinstance(item, av.VideoFrame)]
-    server, stop = MjpegServer("http://127.0.0.1:0/", reader), threading.Event()
-
-    def run():
-        while not stop.is_set():
-            for frame in frames:
-                server.write(frame)
-                time.sleep(0.02)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}/"
-    stop.set()
-    thread.join()
-    server.close()
+    server = serve([make_frame(step, SIZE, level=120) for step in range(12)])
+    return f"http://127.0.0.1:{server.port}/"
 
 
 def run(*command):

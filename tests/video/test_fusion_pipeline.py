@@ -1,7 +1,6 @@
 """Fusing the videos of two cameras: pairing by time, banners, alignment, live streams."""
 
 import threading
-import time
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -22,8 +21,8 @@ from lowlight_tf.video.fusion_pipeline import BANNER_COLOR, FusionVideoPipeline,
 from lowlight_tf.video.reader import VideoReader
 from lowlight_tf.video.synchronization import approximate_time_sync
 from lowlight_tf.video.writer import VideoWriter
+from tests.camera_server import SlowCameraServer
 from tests.clips import TIME_BASE, make_frame, psnr, read_frames, write_video
-from tests.video.test_reader import CameraServer
 
 INFRARED_LEVEL = 180
 INFRARED_SCENE = np.repeat(
@@ -71,25 +70,6 @@ def to_ticks(*times):
 
 def to_seconds(*steps):
     return [Fraction(step, 25) for step in steps]
-
-
-class SlowCameraServer(CameraServer):
-    """Sends a video in small pieces, as fast as a camera does."""
-
-    def __init__(self, content, seconds):
-        self.seconds = seconds
-        super().__init__(content)
-
-    def serve(self):
-        """Serve one client."""
-        client, _ = self.server.accept()
-        (content,) = self.videos
-        starts = range(0, len(content), 752)
-        with client:
-            for start in starts:
-                client.sendall(content[start : start + 752])
-                time.sleep(self.seconds / len(starts))
-        self.server.close()
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Sending a video while it is made: to pipes, to addresses, and to real receivers."""
 
+import socket
 import subprocess
+import threading
 import time
 
 import av
@@ -11,8 +13,8 @@ from lowlight_tf.checks import UsageError
 from lowlight_tf.video import stream_writer
 from lowlight_tf.video.reader import VideoReader
 from lowlight_tf.video.stream_writer import StreamWriter
+from tests.camera_server import CameraServer
 from tests.clips import make_frame, read_frames, write_video
-from tests.video.test_reader import CameraServer
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
@@ -87,9 +89,6 @@ class CountingReceiver(CameraServer):
     """Receives from one client, and goes away after some bytes."""
 
     def __init__(self, port, limit):
-        import socket
-        import threading
-
         self.server = socket.create_server(("127.0.0.1", port))
         self.limit, self.size = limit, 0
         self.thread = threading.Thread(target=self.serve)

@@ -20,7 +20,7 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import GObject, Gst, GstBase, GstVideo
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.imaging.yuv import YuvFormat
+from lowlight_tf.imaging.yuv import UNKNOWN_MATRIX, YuvFormat
 from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.runtime.pretrained import default_model
 from lowlight_tf.video.frame_processor import LiveEnhancer
@@ -37,8 +37,6 @@ MATRICES = {
     GstVideo.VideoColorMatrix.BT2020: 9,
 }
 """GStreamer's matrices -> their numbers in ITU-T H.273."""
-
-UNKNOWN_MATRIX = 2
 
 FULL_RANGE = getattr(GstVideo.VideoColorRange, "0_255")
 

@@ -18,8 +18,9 @@ from lowlight_tf.cli.enhancing.jobs import plan_jobs
 from lowlight_tf.cli.main import main
 from lowlight_tf.runtime import loading
 from lowlight_tf.video import reader
+from tests.camera_server import CameraServer
 from tests.clips import LookupTableEngine, make_frame, psnr, read_frames, write_video
-from tests.video.test_reader import CameraServer, write_two_videos
+from tests.video.test_reader import write_two_videos
 
 ROOT = Path(__file__).parents[3]
 

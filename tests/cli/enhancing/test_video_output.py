@@ -16,8 +16,8 @@ from lowlight_tf.cli.enhancing import video_output
 from lowlight_tf.cli.main import main
 from lowlight_tf.runtime import loading
 from lowlight_tf.video import reader
+from tests.camera_server import CameraServer
 from tests.clips import LookupTableEngine, make_frame, read_frames, write_video
-from tests.video.test_reader import CameraServer
 
 COMMAND = (sys.executable, "-m", "lowlight_tf", "enhance")
 MODEL = "--model", "v2_nano_int8"
