@@ -16,7 +16,7 @@ from lowlight_tf.cli.enhancing import video_output
 from lowlight_tf.cli.main import main
 from lowlight_tf.runtime import loading
 from lowlight_tf.video import reader
-from tests.camera_server import CameraServer
+from tests.camera_server import SlowCameraServer
 from tests.clips import LookupTableEngine, make_frame, read_frames, write_video
 
 COMMAND = (sys.executable, "-m", "lowlight_tf", "enhance")
@@ -89,8 +89,8 @@ def test_a_video_is_served_over_http(enhance, tmp_path, free_port, capsys):
 
 def test_a_live_stream_becomes_segments(enhance, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reader, "BACKOFF_S", 0.05)
-    content = write_video(tmp_path / "in.ts", [make_frame(step) for step in range(15)])
-    camera, folder = CameraServer(content.read_bytes()), tmp_path / "loop"
+    content = write_video(tmp_path / "in.ts", [make_frame(step) for step in range(45)])
+    camera, folder = SlowCameraServer(content.read_bytes(), 45 / 25), tmp_path / "loop"
     flags = ("--segment", "0.004", "--keep", "1G", "--format", "matroska", "--stats")
     assert enhance(camera.url, "--output", folder, *flags, "--reconnect-timeout", "0.1") == 1
     camera.thread.join()
