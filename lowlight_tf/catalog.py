@@ -9,6 +9,7 @@ from lowlight_tf import legacy_names
 from lowlight_tf.contract import (
     ENHANCE,
     ENHANCE_PLANES,
+    ENHANCE_PLANES_OVER_TIME,
     ENHANCE_WITH_BRIGHTNESS,
     ENHANCE_WITH_THUMBNAIL,
     FUSE,
@@ -79,6 +80,11 @@ MODELS = Registry(
         "lowlight_tf.models.dashcam_net_yuv:dashcam_net_yuv",
         ENHANCE_WITH_BRIGHTNESS,
         ENHANCE_PLANES,
+    ),
+    dashcam_net_temporal=Model(
+        "lowlight_tf.models.dashcam_net_temporal:dashcam_net_temporal",
+        ENHANCE_WITH_BRIGHTNESS,
+        ENHANCE_PLANES_OVER_TIME,
     ),
     did_fuse=Model("lowlight_tf.models.did_fuse:did_fuse", FUSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),

@@ -44,6 +44,7 @@ class Port:
             the chroma of 4:2:0 video.
         block: Side of the blocks of pixels that whoever calls folds into channels, see
             `tflite_graph.packed_ports`; 1 for images as they are.
+        state_of: The output that a state is the last value of; "" for a port that is none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Port:
     thumbnail_of: str = ""
     subsampling: int = 1
     block: int = 1
+    state_of: str = ""
 
     @property
     def levels(self) -> tuple[int, int]:
@@ -91,7 +93,12 @@ class Contract:
     @property
     def image_inputs(self) -> tuple[Port, ...]:
         """The inputs that get the pixels themselves."""
-        return tuple(port for port in self.inputs if not port.size)
+        return tuple(port for port in self.inputs if not port.size and not port.state_of)
+
+    @property
+    def states(self) -> tuple[Port, ...]:
+        """The inputs that get what the model returned for the frame before; zeros are none."""
+        return tuple(port for port in self.inputs if port.state_of)
 
     @property
     def thumbnail_inputs(self) -> tuple[Port, ...]:
@@ -191,6 +198,27 @@ ENHANCE_PLANES = Contract(
     multiple_of=16,
 )
 """Chroma is (Cb, Cr); the thumbnail is (Y, Cb, Cr)."""
+
+MEMORY = "memory"
+"""Name of the setting of how much a model takes from the frames before: 0 nothing, 1 as much as it
+was trained to."""
+
+ENHANCE_PLANES_OVER_TIME = Contract(
+    (
+        *ENHANCE_PLANES.inputs,
+        Port(MEMORY, 1, CONTROL, size=(1, 1)),
+        Port("past_luma", 16, YUV, subsampling=4, state_of="filtered_luma"),
+        Port("past_chroma", 8, YUV, subsampling=4, state_of="filtered_chroma"),
+    ),
+    (
+        *ENHANCE_PLANES.outputs,
+        Port("filtered_luma", 16, YUV, subsampling=4),
+        Port("filtered_chroma", 8, YUV, subsampling=4),
+    ),
+    multiple_of=16,
+)
+"""States are the planes in blocks of 4x4 pixels; zero bytes at the last three inputs make the model
+one of single images."""
 
 DETECTOR_INPUT_SIZE = (320, 416)
 """Height and width (pixels) of the thumbnails that a detector inside a model gets."""

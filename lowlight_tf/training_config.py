@@ -137,6 +137,8 @@ class TrainingConfig:
         calibrate_exposure: After the last step, fit the model's exposure layer to the brightness
             that the targets had before normalization, see `training.exposure_calibration`.
         teacher: Folder of a run whose model the loss `distillation` compares with; "" for none.
+        initial_weights: Folder of a run whose weights layers of the same name begin with; "" for
+            none.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         jit_compile: Compile the step with XLA: slower to begin, faster to run.
         log_every: Steps between two lines of progress and of the history.
@@ -167,6 +169,7 @@ class TrainingConfig:
     ema_momentum: float = 0.0
     calibrate_exposure: bool = False
     teacher: str = ""
+    initial_weights: str = ""
     precision: str = "float32"
     jit_compile: bool = False
     log_every: int = 20

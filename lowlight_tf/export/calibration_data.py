@@ -13,7 +13,7 @@ import numpy as np
 
 from lowlight_tf import checks
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS, Contract, Port
+from lowlight_tf.contract import ENHANCE_WITH_BRIGHTNESS, MEMORY, Contract, Port
 from lowlight_tf.datasets import exposure_pairs
 from lowlight_tf.datasets.pairing import Pair, pair_folder
 from lowlight_tf.fileio import read_json
@@ -25,7 +25,8 @@ from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessin
 from lowlight_tf.imaging.resize import resize_image
 from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.develop import auto_exposure_ratio
-from lowlight_tf.runtime.engine import bytes_as_float32
+from lowlight_tf.runtime.engine import bytes_as_float32, float32_as_bytes
+from lowlight_tf.runtime.packed_engine import fold_image
 from lowlight_tf.runtime.rgb_engine import split_planes
 
 NIGHT_GAMMA = 3.0
@@ -40,6 +41,9 @@ EXPOSURE_GAINS = {
 
 MAX_RAW_SIDE = 1024
 """Height and width (packed pixels) up to which the center of a RAW image is used."""
+
+PAST_NOISE = 2 / 255
+"""Standard deviation of the noise between an image and its past."""
 
 MIN_SAMPLES = 16
 """Number of calibration samples below which images are repeated with other gains."""
@@ -105,7 +109,10 @@ def representative_dataset(
     """
     if contract.is_planar:
         samples = representative_dataset(images, ENHANCE_WITH_BRIGHTNESS, size)
-        return list(map(split_planes, samples))
+        return [
+            _add_states(split_planes(sample), contract, number)
+            for number, sample in enumerate(samples)
+        ]
     gains = EXPOSURE_GAINS[contract.task]
     repeats = min(len(gains), -(-MIN_SAMPLES // len(images)))
     first = contract.image_inputs[0].name
@@ -138,7 +145,7 @@ def parity_samples(
     """Return some of the images as batches of one size: port name -> (1, H, W, C) uint8."""
     if contract.is_planar:
         return [
-            split_planes(batch)
+            _add_states(split_planes(batch), contract)
             for batch in parity_samples(
                 images, ENHANCE_WITH_BRIGHTNESS, size, max_images=max_images
             )
@@ -150,6 +157,32 @@ def parity_samples(
         }
         for image in _pick_evenly(images, max_images)
     ]
+
+
+def _add_states(planes: Images, contract: Contract, number: int = 0) -> Images:
+    """Return the inputs of a model of planes with those that carry its past, if it has states.
+
+    The past is the same image with other noise; in every other sample it is moved as well.
+    """
+    if not contract.states:
+        return planes
+    rng = np.random.default_rng(number)
+    past = {MEMORY: np.ones((1, 1, 1, 1), np.float32)}
+    for port, name in zip(contract.states, ("luma", "chroma"), strict=True):
+        plane = planes[name]
+        shift = number % 2 * 4 * (1 + number // 2 % 2)
+        plane = np.roll(bytes_as_float32(plane, port), shift // (plane.shape[3]), axis=2)
+        plane = plane + rng.normal(0, PAST_NOISE, plane.shape).astype(np.float32)
+        blocks = fold_image(plane, math.isqrt(port.channels // plane.shape[3]))
+        past[port.name] = blocks
+    if planes["luma"].dtype == np.uint8:
+        past = {
+            name: float32_as_bytes(past[name], port)
+            for port in contract.inputs
+            for name in [port.name]
+            if name in past
+        }
+    return {**planes, **past}
 
 
 def batch_as_float32(batch: Images, contract: Contract) -> Images:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from lowlight_tf import layers
+from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
@@ -40,9 +41,12 @@ class KerasEngine(Engine):
         self.name = run.resolve().name
         self.model = _load_keras_model(run / "model.keras")
         recipe = run / "recipe.toml"
-        self.preprocessing = (
-            Recipe.load(recipe).preprocessing if recipe.is_file() else PairPreprocessing()
-        )
+        self.preprocessing = PairPreprocessing()
+        if recipe.is_file():
+            loaded = Recipe.load(recipe)
+            self.preprocessing = loaded.preprocessing
+            if "clip_frames" in loaded.options:
+                self.model = _rebuild_for_frames(self.model, loaded)
         _check_ports(self.model, self.contract, run)
 
     @property
@@ -111,6 +115,13 @@ def _load_keras_model(path: Path) -> keras.Model:
         raise UsageError(
             f"{path} cannot be loaded as a Keras model: {reason}. Train again."
         ) from None
+
+
+def _rebuild_for_frames(model: keras.Model, recipe: Recipe) -> keras.Model:
+    """Return a model that was trained on clips as one of single frames."""
+    built = MODELS.find(recipe.model).load()(**{**recipe.options, "clip_frames": 1})
+    built.set_weights(model.get_weights())
+    return built
 
 
 def _check_ports(model: keras.Model, contract: Contract, run: Path) -> None:

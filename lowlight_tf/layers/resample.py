@@ -1,4 +1,4 @@
-"""Space-to-depth, depth-to-space and twofold enlargement for images of any size."""
+"""Space-to-depth, depth-to-space, twofold enlargement and clips, for images of any size."""
 
 import keras
 from keras import KerasTensor, ops
@@ -93,6 +93,35 @@ class DepthToSpace(keras.layers.Layer):
     def get_config(self) -> dict:
         """Return the configuration that rebuilds the layer."""
         return {**super().get_config(), "block": self.block}
+
+
+@keras.saving.register_keras_serializable("lowlight_tf")
+class SplitFrames(keras.layers.Layer):
+    """Split images that hold the frames of a clip, below each other, into a list of frames.
+
+    (B, frames * H, W, C) -> [(B, H, W, C), ...]. Rows beyond the last full frame are left out.
+
+    Args:
+        frames: Number of frames.
+    """
+
+    def __init__(self, frames: int, **options) -> None:
+        super().__init__(**options)
+        self.frames = frames
+
+    def call(self, inputs: KerasTensor) -> list[KerasTensor]:
+        """Split one batch."""
+        height = ops.shape(inputs)[1] // self.frames
+        return [inputs[:, n * height : (n + 1) * height] for n in range(self.frames)]
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> list[tuple[int | None, ...]]:
+        """Return the shape of a frame, as often as there are frames."""
+        batch, height, *rest = shape
+        return [(batch, height and height // self.frames, *rest)] * self.frames
+
+    def get_config(self) -> dict:
+        """Return the configuration that rebuilds the layer."""
+        return {**super().get_config(), "frames": self.frames}
 
 
 @keras.saving.register_keras_serializable("lowlight_tf")

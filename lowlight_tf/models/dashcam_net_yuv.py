@@ -1,9 +1,16 @@
 """Low-light enhancement of the planes of 4:2:0 video, as cameras and decoders deliver them."""
 
-import keras
-from keras import layers
+from collections.abc import Callable
 
-from lowlight_tf.contract import DEPLOYED, ENHANCE_PLANES, ENHANCE_WITH_BRIGHTNESS
+import keras
+from keras import KerasTensor, layers
+
+from lowlight_tf.contract import (
+    DEPLOYED,
+    ENHANCE_PLANES,
+    ENHANCE_WITH_BRIGHTNESS,
+    Contract,
+)
 from lowlight_tf.layers.clip import UnitClip
 from lowlight_tf.layers.controls import SignConstraint, apply_constraints
 from lowlight_tf.layers.resample import DepthToSpace, SpaceToDepth
@@ -56,7 +63,8 @@ def dashcam_net_yuv(
     Reference:
         Ours.
     """
-    trunk = DashcamTrunk(
+    deployed = build_deployed(
+        ENHANCE_PLANES,
         filters=filters,
         blocks=blocks,
         deep_filters=deep_filters,
@@ -64,13 +72,31 @@ def dashcam_net_yuv(
         context=context,
         enter_size=enter_size,
         expansion=expansion,
-        upsampling="linear",
     )
+    return _convert_ports(deployed, name)
+
+
+def build_deployed(
+    contract: Contract,
+    *,
+    filter_planes: Callable[..., tuple[KerasTensor, KerasTensor]] | None = None,
+    **sizes: int,
+) -> keras.Model:
+    """Return the model of planes, called `DEPLOYED`.
+
+    Args:
+        contract: Its ports: those of `contract.ENHANCE_PLANES`, and more that `filter_planes` gets.
+        filter_planes: Called with the luma and the chroma in blocks, and further inputs by name;
+            returns what is enhanced in their place, and is returned at further outputs.
+        sizes: See `DashcamTrunk`.
+    """
+    trunk = DashcamTrunk(**sizes, upsampling="linear")
     inputs = {
         port.name: keras.Input(port.shape(port.size or (None, None)), name=port.name)
-        for port in ENHANCE_PLANES.inputs
+        for port in contract.inputs
     }
-    luma, chroma, thumbnail, brightness = inputs.values()
+    known = [port.name for port in ENHANCE_PLANES.inputs]
+    luma, chroma, thumbnail, brightness = (inputs[name] for name in known)
     x = layers.Subtract(name="thumbnail_shade")(
         [thumbnail, falling_curve(thumbnail, "thumbnail_curve")]
     )
@@ -78,6 +104,10 @@ def dashcam_net_yuv(
     context_vector = trunk.predict_context(x, is_folded=False, center=centers)
     luma_blocks = SpaceToDepth(BLOCK, name="fold")(luma)
     chroma_blocks = SpaceToDepth(BLOCK // 2, name="chroma_fold")(chroma)
+    filtered = ()
+    if filter_planes:
+        further = {name: x for name, x in inputs.items() if name not in known}
+        filtered = luma_blocks, chroma_blocks = filter_planes(luma_blocks, chroma_blocks, **further)
     falling = falling_curve(luma_blocks)
     shade = layers.Subtract(name="shade")([luma_blocks, falling])
     x = trunk.predict_features(
@@ -99,11 +129,12 @@ def dashcam_net_yuv(
     outputs = (
         DepthToSpace(BLOCK, name="unfold")([curve.enhanced, luma]),
         DepthToSpace(BLOCK // 2, name="chroma_unfold")([colors, chroma]),
+        *filtered,
     )
-    names = (port.name for port in ENHANCE_PLANES.outputs)
+    names = (port.name for port in contract.outputs)
     deployed = keras.Model(inputs, dict(zip(names, outputs, strict=True)), name=DEPLOYED)
     apply_constraints(deployed)
-    return _convert_ports(deployed, name)
+    return deployed
 
 
 def _convert_ports(deployed: keras.Model, name: str) -> keras.Model:

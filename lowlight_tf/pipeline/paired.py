@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lowlight_tf.config import Recipe
 from lowlight_tf.contract import Contract, Port
+from lowlight_tf.datasets.image_size import image_size
 from lowlight_tf.datasets.pairing import Pair
 from lowlight_tf.pipeline import augmentations
 from lowlight_tf.pipeline.brightness_target import (
@@ -76,6 +77,7 @@ def pair_dataset(
     batch_size = batch_size or options.batch_size
     (port,) = contract.image_inputs
     cache = PairCache(pairs, port=port.name, cache_mb=options.cache_mb)
+    full_size = (None, None) if crop_size else _common_size(pairs)
     is_night = tf.constant(
         [options.synthesize_night or cache.is_target_only(index) for index in range(len(cache))]
     )
@@ -86,7 +88,7 @@ def pair_dataset(
 
     def make_sample(seeds: dict[str, tf.Tensor], index: tf.Tensor) -> tuple[dict, dict]:
         image, target = tf.numpy_function(cache.read, [index], [tf.uint8] * 2, stateful=False)
-        image, target = (tf.ensure_shape(one, [None, None, 3]) for one in (image, target))
+        image, target = (tf.ensure_shape(one, [*full_size, 3]) for one in (image, target))
         (image, target), window = augmentations.random_crop(
             [image, target], crop_size, seeds["crop"]
         )
@@ -273,6 +275,12 @@ def shuffle_indices(count: int, seed: int) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices(shuffled)
 
     return tf.data.Dataset.range(np.iinfo(np.int64).max).flat_map(epoch).enumerate()
+
+
+def _common_size(pairs: Sequence[Pair]) -> tuple[int | None, int | None]:
+    """Return height and width of all targets; None where they differ."""
+    sizes = {image_size(pair.inputs.get(pair.resize_to, pair.target)) for pair in pairs}
+    return sizes.pop() if len(sizes) == 1 else (None, None)
 
 
 def _apply_augmenter(image: tf.Tensor, augment: Augment, seed: tf.Tensor) -> tf.Tensor:

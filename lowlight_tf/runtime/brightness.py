@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import MAX_BRIGHTNESS_EV, Contract
+from lowlight_tf.contract import MAX_BRIGHTNESS_EV, MEMORY, Contract
 
 
 def check_brightness(contract: Contract, ev: float) -> None:
@@ -51,5 +51,5 @@ def with_brightness(
     check_brightness(contract, ev)
     level = np.float32(ev / MAX_BRIGHTNESS_EV)
     setting = np.float32([max(0, level), max(0, -level)]).reshape(1, 1, 1, 2)
-    settings = {control.name: setting for control in contract.controls}
+    settings = {port.name: setting for port in contract.controls if port.name != MEMORY}
     return {**inputs, **settings} if ev else {**settings, **inputs}

@@ -6,15 +6,17 @@ import numpy as np
 from lowlight_tf.contract import ENHANCE_PLANES, ENHANCE_WITH_BRIGHTNESS
 from lowlight_tf.imaging.yuv import YuvFormat
 from lowlight_tf.runtime.engine import DelegatingEngine, Engine, Images
+from lowlight_tf.runtime.frame_memory import zero_states
 
 BT709 = YuvFormat(matrix=1, full_range=False)
 
 
 class RgbEngine(DelegatingEngine):
-    """An engine of `contract.ENHANCE_PLANES` as one from a color image to one.
+    """An engine of planes, such as `contract.ENHANCE_PLANES`, as one from a color image to one.
 
     Images are converted to BT.709 and back, with halved chroma, as in a video: what a model of
-    planes makes of photographs can be looked at and measured like what any other makes.
+    planes makes of photographs can be looked at and measured like what any other makes. One with
+    states gets none.
 
     Args:
         engine: The model of planes.
@@ -30,7 +32,10 @@ class RgbEngine(DelegatingEngine):
 
     def __call__(self, images: Images) -> Images:
         """Run one batch. See `Engine`."""
-        results = self.engine(split_planes(images))
+        planes = split_planes(images)
+        count, height, width, _ = planes["luma"].shape
+        states = zero_states(self.engine.contract, (height, width), planes["luma"].dtype, count)
+        results = self.engine({**planes, **states})
         luma, chroma = (results[port.name] for port in ENHANCE_PLANES.outputs)
         (port,) = self.contract.outputs
         return {port.name: np.stack(list(map(_to_rgb, luma, chroma)))}

@@ -37,10 +37,11 @@ def resize_model_bytes(content: bytes, contract: Contract, size: tuple[int, int]
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     inputs = interpreter.get_signature_runner().get_input_details()
-    indices = {port.name: inputs[port.name]["index"] for port in contract.image_inputs}
+    ports = *contract.image_inputs, *contract.states
+    indices = {port.name: inputs[port.name]["index"] for port in ports}
     del inputs  # they refer to memory that is allocated again
     try:
-        for port in contract.image_inputs:
+        for port in ports:
             interpreter.resize_tensor_input(indices[port.name], (1, *port.shape(size)))
         interpreter.allocate_tensors()
         outputs = interpreter.get_signature_runner().get_output_details()

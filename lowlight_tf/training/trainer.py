@@ -42,6 +42,7 @@ from lowlight_tf.training.exposure_calibration import (
     plan_calibration,
 )
 from lowlight_tf.training.history import draw_curves
+from lowlight_tf.training.initial_weights import load_initial_weights
 from lowlight_tf.training.learner import Learner
 from lowlight_tf.training.model_factory import create_model
 from lowlight_tf.training.precision import disable_tensor_float_32
@@ -216,6 +217,8 @@ def _create_learner(
     keras.utils.set_random_seed(recipe.seed)
     with devices.scope():
         model = create_model(MODELS, recipe.model, recipe.options, precision=training.precision)
+        if training.initial_weights:
+            load_initial_weights(model, Path(training.initial_weights))
         if recipe.discriminator.model:
             discriminator = adversarial.discriminator_kwargs(recipe, contract)
             learner = AdversarialLearner(model, loss_fn, teacher=teacher, **discriminator)

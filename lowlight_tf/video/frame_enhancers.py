@@ -13,6 +13,7 @@ from lowlight_tf.runtime import input_geometry
 from lowlight_tf.runtime.brightness import check_brightness, with_brightness
 from lowlight_tf.runtime.engine import Engine, Images
 from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.frame_memory import FrameMemory
 from lowlight_tf.runtime.rgb_engine import RgbEngine
 from lowlight_tf.video.frame_conversion import yuv_planes
 from lowlight_tf.video.frame_queue import FrameItem
@@ -38,7 +39,7 @@ def make_frame_enhancer(
     """
     is_planar = isinstance(engine, RgbEngine) and reader.pixel_format == "yuv420p"
     if is_planar and engine.size in (None, ENHANCE_PLANES.round_up(reader.size)):
-        return PlaneEnhancer(ENHANCE_PLANES, reader, brightness_ev)
+        return PlaneEnhancer(engine.engine, reader, brightness_ev)
     return RgbFrameEnhancer(engine.contract, reader, brightness_ev)
 
 
@@ -145,12 +146,17 @@ class RgbFrameEnhancer(FrameEnhancer):
 class PlaneEnhancer(FrameEnhancer):
     """Luma and chroma of 4:2:0 frames go into the model and come out of it.
 
-    The model works on limited range; bytes of full range are converted by tables. Its matrix is
-    BT.709: other matrices are not converted, since it brightens luma and scales chroma with it.
+    The model of `engine` works on limited range; bytes of full range are converted by tables. Its
+    matrix is BT.709: other matrices are not converted, since it brightens luma and scales chroma
+    with it. If it has states, frames must be enhanced one after another.
     """
 
-    def __init__(self, contract: Contract, reader: VideoReader, brightness_ev: float) -> None:
-        super().__init__(contract, reader, brightness_ev)
+    def __init__(self, engine: Engine, reader: VideoReader, brightness_ev: float) -> None:
+        super().__init__(engine.contract, reader, brightness_ev)
+        self._memory = None
+        if engine.contract.states:
+            dtype = engine.card.dtype if engine.card else np.float32
+            self._memory = FrameMemory(engine.contract, reader.size, np.dtype(dtype))
         self._is_full = reader.yuv_format.full_range
         self._levels = reader.yuv_format.luma_levels
         levels = (FULL_LUMA, ENHANCE_PLANES.image_inputs[0].levels), (FULL_CHROMA, LIMITED_CHROMA)
@@ -192,8 +198,14 @@ class PlaneEnhancer(FrameEnhancer):
             "enhanced_luma": luma[np.newaxis, ..., np.newaxis],
             "enhanced_chroma": enhanced,
         }
-        inputs = with_brightness(ENHANCE_PLANES, inputs, self._brightness_ev)
-        engine.engine.run_into(inputs, outputs)
+        inputs = with_brightness(self.contract, inputs, self._brightness_ev)
+        if self._memory:
+            if item.is_first:
+                self._memory.forget()
+            engine.engine.run_into(inputs | self._memory.inputs, outputs | self._memory.outputs)
+            self._memory.step()
+        else:
+            engine.engine.run_into(inputs, outputs)
         if self._is_full:
             cv2.LUT(luma, self._to_full_tables[0], luma)
             cv2.LUT(enhanced[0], self._to_full_tables[1], enhanced[0])

@@ -13,6 +13,7 @@ from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.runtime.pretrained import default_model
 from lowlight_tf.video import temporal_smoothing
+from lowlight_tf.video.cut_detection import CutDetector
 from lowlight_tf.video.frame_conversion import yuv_pixel_format, yuv_planes
 from lowlight_tf.video.frame_enhancers import make_frame_enhancer
 from lowlight_tf.video.frame_queue import FrameItem
@@ -51,10 +52,14 @@ class FrameProcessor:
     the moving average of their mean luma (see `temporal_smoothing`). Both are needed: with averaged
     thumbnails the model no longer compensates flicker of the input.
 
+    A model with states gets those of the frame before, but for the first of a scene. It must be
+    called with one frame after another.
+
     Args:
         engine: A model from one color image to one.
         video: The video.
-        smoothing_s: Time constant of the averages (seconds); 0 enhances each frame independently.
+        smoothing_s: Time constant of the averages (seconds); 0 enhances each frame independently,
+            without states.
         day_night_switch: Selects the frames that are enhanced; None enhances all.
         brightness_ev: Setting of the brightness control (EV), see `runtime.enhance`.
 
@@ -75,6 +80,8 @@ class FrameProcessor:
         self._enhancer = make_frame_enhancer(engine, video, brightness_ev=brightness_ev)
         self.enhance, self.recycle = self._enhancer.enhance, self._enhancer.recycle
         self._day_night_switch = day_night_switch
+        has_memory = self._enhancer.contract.states and smoothing_s
+        self._cut_detector = CutDetector() if has_memory else None
         self._thumbnail_smoother = temporal_smoothing.ThumbnailSmoother(
             self._enhancer.contract.thumbnail_inputs, smoothing_s
         )
@@ -94,6 +101,9 @@ class FrameProcessor:
             item.blend_weight = self._day_night_switch(luma, frame.time)
         if item.is_enhanced:
             thumbnails = self._enhancer.make_thumbnails(frame)
+            if self._cut_detector:
+                (thumbnail,) = thumbnails.values()
+                item.is_first = self._cut_detector(thumbnail[0, ..., 0], frame.time)
             item.thumbnails = self._thumbnail_smoother(thumbnails, frame.time)
             self._enhancer.prepare(item)
         return item

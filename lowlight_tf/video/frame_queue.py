@@ -38,6 +38,7 @@ class FrameItem:
             full range, (H, W, 1) uint8.
         result: The enhanced frame, where its planes are enhanced.
         thumbnails: Thumbnail port name -> the model's thumbnail input.
+        is_first: Whether nothing is to be remembered of the frame before, as after a cut.
         blend_weight: Weight of the enhanced image in the result, in [0, 1].
         original: Copy of `image` before it was enhanced, if `blend_weight` is below 1.
         arrival_s: When it was decoded (seconds, of `time.monotonic`).
@@ -47,6 +48,7 @@ class FrameItem:
     image: np.ndarray | None = None
     result: av.VideoFrame | None = None
     thumbnails: Images | None = None
+    is_first: bool = True
     blend_weight: float = 1.0
     original: np.ndarray | None = None
     arrival_s: float = dataclasses.field(default_factory=time.monotonic)
@@ -147,13 +149,14 @@ class FrameQueue:
 def split_threads(engine: Engine, threads: int) -> list[Engine]:
     """Return engines that together use `threads` threads: two of a .tflite file, else the one.
 
-    See `VideoPipeline` on why two engines are faster.
+    See `VideoPipeline` on why two engines are faster. A model with states needs the frames one by
+    one: it stays one engine.
     """
     if isinstance(engine, RgbEngine):
         return [RgbEngine(one) for one in split_threads(engine.engine, threads)]
     if isinstance(engine, PackedEngine):
         return [PackedEngine(one) for one in split_threads(engine.engine, threads)]
-    if threads < 2 or not isinstance(engine, LiteRTEngine):
+    if threads < 2 or engine.contract.states or not isinstance(engine, LiteRTEngine):
         return [engine]
     return [LiteRTEngine(engine.path, threads=-(-threads // 2)) for _ in range(2)]
 

@@ -1,0 +1,87 @@
+"""dashcam_net_temporal: what its filter does to frames, whatever its weights are."""
+
+import numpy as np
+import pytest
+
+from lowlight_tf.contract import DEPLOYED, ENHANCE_PLANES_OVER_TIME, MEMORY
+from lowlight_tf.models.dashcam_net_temporal import MAX_WEIGHT, dashcam_net_temporal
+from lowlight_tf.models.dashcam_net_yuv import dashcam_net_yuv
+
+SMALL = {"filters": 6, "blocks": 1, "deep_filters": 6, "deep_blocks": 1, "context": 4}
+
+
+@pytest.fixture
+def frame(rng):
+    """Inputs of the deployed model for one frame, as zero bytes at the last three ports."""
+    inputs = {
+        port.name: np.float32(rng.uniform(0, 1, (1, *port.shape(port.size or (32, 48)))))
+        for port in ENHANCE_PLANES_OVER_TIME.inputs
+    }
+    inputs[MEMORY][:] = 0
+    return inputs
+
+
+@pytest.fixture
+def deployed():
+    """The deployed model, its filter with a weight of the past that is not 0."""
+    model = dashcam_net_temporal(**SMALL).get_layer(DEPLOYED)
+    bias = model.get_layer("memory_weight").bias
+    bias.assign(np.full(bias.shape, 20))
+    return model
+
+
+def test_without_memory_it_is_the_model_of_planes_with_the_same_weights(deployed, frame):
+    single = dashcam_net_yuv(**SMALL).get_layer(DEPLOYED)
+    for layer in single.layers:
+        layer.set_weights(deployed.get_layer(layer.name).get_weights())
+    expected = single({name: frame[name] for name in single.input})
+    actual = deployed(frame)
+    for name, image in expected.items():
+        np.testing.assert_allclose(actual[name], image, atol=1e-6)
+
+
+def test_a_full_weight_takes_three_quarters_of_the_past(deployed, frame):
+    now = deployed(frame)["filtered_luma"]
+    filtered = deployed({**frame, MEMORY: np.ones((1, 1, 1, 1), np.float32)})["filtered_luma"]
+    expected = now + MAX_WEIGHT * (frame["past_luma"] - now)
+    np.testing.assert_allclose(filtered, expected, atol=1e-5)
+
+
+def test_still_noise_falls_frame_by_frame_and_is_what_is_enhanced(deployed, frame, rng):
+    clean, spreads = frame["luma"], []
+    frame = {**frame, "luma": clean + np.float32(rng.normal(0, 0.05, clean.shape))}
+    for _ in range(12):
+        results = deployed(frame)
+        states = {
+            port.name: np.asarray(results[port.state_of])
+            for port in ENHANCE_PLANES_OVER_TIME.states
+        }
+        spreads.append(np.std(np.asarray(results["filtered_luma"]) - fold(clean)))
+        noisy = clean + np.float32(rng.normal(0, 0.05, clean.shape))
+        memory = np.ones((1, 1, 1, 1), np.float32)
+        frame = {**frame, "luma": noisy, MEMORY: memory, **states}
+    assert spreads[-1] == pytest.approx(spreads[0] * (1 / 7) ** 0.5, rel=0.1)
+
+
+def test_a_clip_is_its_frames_one_after_another(frame, rng):
+    model = dashcam_net_temporal(**SMALL, clip_frames=3)
+    frames = np.float32(rng.uniform(0, 0.3, (1, 32, 48, 3))).repeat(3, 0)
+    thumbnail = np.zeros((1, 128, 192, 3), np.float32)
+    brightness = np.zeros((1, 1, 1, 2), np.float32)
+    clip = frames.reshape(1, 96, 48, 3)
+    inputs = {"low": clip, "thumbnail": thumbnail, "brightness": brightness}
+    enhanced = np.asarray(model(inputs)["enhanced"]).reshape(3, 32, 48, 3)
+    np.testing.assert_allclose(enhanced[1:], enhanced[:1].repeat(2, 0), atol=1e-5)
+
+
+def test_the_filter_alone_is_trained_unless_all_is_to_be():
+    names = {weight.path.split("/")[0] for weight in dashcam_net_temporal().trainable_variables}
+    assert all(name.startswith("memory_") for name in names)
+    assert len(dashcam_net_temporal(train_all=True).trainable_variables) > 30
+
+
+def fold(luma):
+    """Return luma in blocks of 4x4 pixels."""
+    batch, height, width, _ = luma.shape
+    blocks = luma.reshape(batch, height // 4, 4, width // 4, 4, 1).swapaxes(2, 3)
+    return blocks.reshape(batch, height // 4, width // 4, 16)
