@@ -146,6 +146,7 @@ LOSSES = Registry(
     illumination=Loss(
         "lowlight_tf.losses.illumination:illumination", ("visible", "fused", "visible_glance")
     ),
+    daylight=Loss("lowlight_tf.losses.illumination:daylight", ("visible", "fused")),
     detector_consistency=Loss("lowlight_tf.losses.semantic:DetectorConsistency", FUSION_INPUTS),
     visible_reconstruction=Loss(
         "lowlight_tf.losses.fusion:reconstruction", ("visible", "visible_reconstructed")

@@ -72,7 +72,7 @@ def attention_gate(
         channels: C.
         name: Prefix of the layer names.
         pooled: Whether the spatial attention is a convolution of two sums of the features, with a
-            weight for each pixel as in the paper; else it is a 3x3 convolution of all features,
+            weight for each pixel as in the paper; else it is a 1x1 convolution of all features,
             with a weight for each pixel and channel, and the logits are (B, H, W, C).
 
     Reference:
@@ -91,7 +91,7 @@ def attention_gate(
         sums = layers.Conv2D(2, 1, name=f"{name}_look")
         spatial = [sums, layers.Conv2D(1, 7, padding="same", name=f"{name}_places")]
     else:
-        spatial = [layers.Conv2D(channels, 3, padding="same", name=f"{name}_places")]
+        spatial = [layers.Conv2D(channels, 1, name=f"{name}_places")]
     spatial_activation = layers.Activation("sigmoid", name=f"{name}_places_act")
     by_channel = layers.Multiply(name=f"{name}_channel_gain")
     by_pixel = layers.Multiply(name=f"{name}_place_gain")

@@ -18,6 +18,9 @@ BLOCK_SIZE = 16
 BLUR_SIZE = 9
 """Side of the window that luma is averaged over before it is divided into regions (pixels)."""
 
+DAY_MARGIN = 0.1
+"""How much darker than the visible image, as a fraction, a region may be by day."""
+
 SURROUNDINGS_SIZE = 41
 """Side of the window that warm objects are compared with (pixels)."""
 
@@ -98,6 +101,26 @@ def illumination(visible: KerasTensor, fused: KerasTensor, frame: KerasTensor) -
     dark, glare = soft_light_regions(ops.average_pool(visible, BLOCK_SIZE), day)
     distance = ops.abs(ops.average_pool(fused, BLOCK_SIZE) - NORMAL_LUMA)
     return ops.mean((1 - day) * (dark + glare) * distance, axis=(1, 2, 3))
+
+
+def daylight(visible: KerasTensor, fused: KerasTensor) -> KerasTensor:
+    """By how much blocks of 16x16 pixels are darker than the visible image allows, by day.
+
+    A clear sky is black in the infrared image, and by contrast alone the better one.
+
+    Args:
+        visible: (B, H, W, 1) in [0, 1]; H and W at least 16. Its mean tells whether it is day.
+        fused: Same shape and range.
+
+    Returns:
+        (B,); lower is better, 0 if no block is darker by more than `DAY_MARGIN`, or by night.
+
+    Reference:
+        Our own.
+    """
+    visible_blocks, blocks = (ops.average_pool(image, BLOCK_SIZE) for image in (visible, fused))
+    darker = ops.relu((1 - DAY_MARGIN) * visible_blocks - blocks)
+    return ops.mean(day_weight(visible) * darker, axis=(1, 2, 3))
 
 
 def _warmer_than_surroundings(infrared: KerasTensor) -> KerasTensor:

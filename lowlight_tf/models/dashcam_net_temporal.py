@@ -151,9 +151,7 @@ def _unroll(deployed: keras.Model, clip_frames: int, name: str) -> keras.Model:
         # The first frame is its own past, from which it differs in nothing.
         states = states or (SpaceToDepth(BLOCK)(luma), SpaceToDepth(BLOCK // 2)(chroma))
         if clip_frames > 1:  # the thumbnail is of all frames
-            thumbnail = ops.image.resize(
-                frame, small.size, antialias=True, data_format="channels_last"
-            )
+            thumbnail = ops.image.resize(frame, small.size, data_format="channels_last")
         small_planes = layers.Concatenate()(to_small(thumbnail))
         values = luma, chroma, small_planes, brightness, memory, *states
         names = (port.name for port in ENHANCE_PLANES_OVER_TIME.inputs)

@@ -169,10 +169,11 @@ def _make_blend(filters: int, patch: int) -> Callable[..., KerasTensor]:
     How far each image is from its mean says which of the two stands out where both are smooth.
     """
     compare = layers.Conv2D(filters, 3, padding="same", name="compare_conv")
-    weigh = layers.Conv2D(patch**2, 3, padding="same", activation="sigmoid", name="visible_weight")
-    correct = layers.Conv2D(
-        patch**2, 3, padding="same", kernel_initializer="zeros", name="residual"
+    # One convolution: CPU kernels compute 16 channels in the time of 4.
+    predict = layers.Conv2D(
+        2 * patch**2, 3, padding="same", kernel_initializer="zeros", name="blend_conv"
     )
+    weigh = layers.Activation("sigmoid", name="visible_weight")
 
     def blend(x: KerasTensor, **images: KerasTensor) -> KerasTensor:
         deviations = []
@@ -181,11 +182,12 @@ def _make_blend(filters: int, patch: int) -> Callable[..., KerasTensor]:
             deviations.append(layers.Subtract(name=f"{camera}_deviation")([image, mean]))
         x = layers.Concatenate(name="compared")([x, *deviations])  # copies the features once
         x = layers.LeakyReLU(PRELU_INIT, name="compare_act")(compare(x))
+        weight, residual = ops.split(predict(x), 2, axis=-1)
         visible, infrared = images["visible"], images["infrared"]
         difference = layers.Subtract(name="difference")([visible, infrared])
-        visible_part = layers.Multiply(name="visible_part")([weigh(x), difference])
+        visible_part = layers.Multiply(name="visible_part")([weigh(weight), difference])
         fused = layers.Add(name="blended")([infrared, visible_part])
-        return UnitClip(name="limited")(layers.Add(name="corrected")([fused, correct(x)]))
+        return UnitClip(name="limited")(layers.Add(name="corrected")([fused, residual]))
 
     return blend
 

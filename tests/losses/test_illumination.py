@@ -79,3 +79,11 @@ def test_the_illumination_loss_applies_to_dark_and_glare_regions_by_night_only()
     for visible, level, frame in ((dark, 0.5, NIGHT), (normal, 0.2, NIGHT), (dark, 0.2, DAY)):
         loss = illumination.illumination(visible, flat(level, 32), frame)
         assert value(loss) == pytest.approx(0, abs=0.005)
+
+
+def test_by_day_no_block_may_be_darker_than_the_visible_image_by_more_than_a_tenth():
+    sky = flat(0.8, 32)
+    for level, expected in ((0.9, 0), (0.72, 0), (0.5, 0.22)):
+        loss = illumination.daylight(sky, flat(level, 32))
+        assert value(loss) == pytest.approx(expected, abs=0.005)
+    assert value(illumination.daylight(flat(0.3, 32), flat(0.0, 32))) < 0.005  # by night
