@@ -28,6 +28,7 @@ HIGHPASS_SIGMA = 2.0  # pixels of the fingerprint; coarser structure is similar 
 BORDER_PX = 3  # pixels of the fingerprint at which the blur is one-sided
 LOG_OFFSET = 8.0  # gray levels; limits the noise of the darkest pixels in the logarithm
 MIN_STD = 0.01  # standard deviation of the logarithm; below, the image counts as flat
+CLIP_ASPECT = 3  # height by width from which an image is a clip: frames below each other
 MIN_CORRELATION = 0.9
 """Correlation above which images show the same scene.
 
@@ -203,6 +204,9 @@ def _fingerprint(path: Path, _modified_ns: int) -> ImageFingerprint:
 
 
 def _compute_structure(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    if height >= CLIP_ASPECT * width:  # the borders between its frames resemble each other
+        image = image[:width]
     small = cv2.resize(image, (FINGERPRINT_SIZE, FINGERPRINT_SIZE), interpolation=cv2.INTER_AREA)
     tones = np.log(small.mean(axis=2, dtype=np.float32) + LOG_OFFSET)
     inside = slice(BORDER_PX, -BORDER_PX)

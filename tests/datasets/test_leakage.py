@@ -39,6 +39,18 @@ def test_different_images_pass(train, write_image):
     check_leakage(train, [])
 
 
+def test_clips_are_compared_by_their_scene_and_not_by_the_borders_of_their_frames(write_image):
+    dark = np.float32(np.linspace(0.02, 1, 120))[:, None, None]  # from the sky to the road
+    clips = [
+        target_pair(write_image(f"{seed}.png", image=np.tile(dark * scene(seed), (6, 1, 1))))
+        for seed in range(8)
+    ]
+    check_leakage([pair for clip in clips[1:] for pair in clip], clips[0])
+    moved = np.concatenate([np.roll(dark * scene(0), 2 * n, axis=1) for n in range(6)])
+    with pytest.raises(UsageError, match=r"moved\.png shows the same as .*0\.png"):
+        check_leakage(clips[0], target_pair(write_image("moved.png", image=moved)))
+
+
 def test_a_copied_file_is_found(train, tmp_path):
     copy = tmp_path / "copy.png"
     copy.write_bytes(train[3].target.read_bytes())
