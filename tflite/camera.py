@@ -2,7 +2,8 @@
 
 SOURCE is the number of a camera (default: 0), an address (rtsp://...), a video, or numbered images
 (night_%04d.png). Frames are uint8 RGB; a thumbnail input gets the average of the last second, which
-smooths exposure. Ctrl-C and SIGTERM end the loop.
+smooths exposure; a model with states gets those of the frame before. Ctrl-C and SIGTERM end the
+loop.
 """
 
 import argparse
@@ -22,8 +23,11 @@ from lowlight_tf.cli.console import escape_unencodable
 from lowlight_tf.imaging import image_io
 from lowlight_tf.runtime import input_checks, input_geometry
 from lowlight_tf.runtime.brightness import check_brightness
+from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.frame_memory import FrameMemory
 from lowlight_tf.runtime.loading import load_model
+from lowlight_tf.runtime.rgb_engine import RgbEngine
 from lowlight_tf.video.temporal_smoothing import ThumbnailSmoother
 
 SMOOTHING_S = 1.0  # time constant of the exposure smoothing
@@ -64,6 +68,7 @@ def main() -> int:
             bright = np.empty_like(low)
             print(f"{low.shape[1]}x{low.shape[0]} frames of {args.source} with {engine.name}")
             smooth_thumbnails = ThumbnailSmoother(engine.contract.thumbnail_inputs, SMOOTHING_S)
+            start_memory(engine, low.shape[:2])
             notify_systemd("READY=1")
         now = time.monotonic()
         thumbnails = smooth_thumbnails(input_geometry.make_thumbnails(engine.contract, low), now)
@@ -89,6 +94,14 @@ def main() -> int:
     print(f"{count} frames in {elapsed:.1f} s: {rate:.1f} frames/s, {latency_ms:.1f} ms each")
     lost = is_live(args.source) and not signals and elapsed < args.seconds
     return 1 if lost else 0  # systemd restarts the loop on failure
+
+
+def start_memory(engine: Engine, size: tuple[int, int]) -> None:
+    """Let a model with states average the noise of frames of `size`; not that of tiles of them."""
+    if isinstance(engine, RgbEngine) and engine.engine.contract.states:
+        contract = engine.engine.contract
+        fits = contract.round_up(size) == (engine.size or contract.round_up(size))
+        engine.memory = FrameMemory(contract, size, np.uint8) if fits else None
 
 
 def is_live(source: str) -> bool:

@@ -108,6 +108,9 @@ class DemoModel:
             return {
                 "name": port.name,
                 "size": port.size,
+                "channels": port.channels,
+                "subsampling": port.subsampling,
+                "state_of": port.state_of,
                 "is_control": port in contract.controls,
                 "levels": port.levels,
                 "scale": float(scale),

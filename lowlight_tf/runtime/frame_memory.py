@@ -36,9 +36,15 @@ class FrameMemory:
         """Output name -> array that the model has to write its state into."""
         return {port.state_of: self._next[port.name] for port in self._ports}
 
-    def step(self) -> None:
-        """Go on to the next frame, once the model has written `outputs`."""
+    def step(self, results: Images | None = None) -> None:
+        """Go on to the next frame.
+
+        Args:
+            results: The model's outputs; None if it has written into `outputs`.
+        """
         self._past, self._next = self._next, self._past
+        if results:
+            self._past = {port.name: results[port.state_of] for port in self._ports}
         self._is_empty = False
 
     def forget(self) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from lowlight_tf.contract import ENHANCE_PLANES, ENHANCE_WITH_BRIGHTNESS
 from lowlight_tf.imaging.yuv import YuvFormat
 from lowlight_tf.runtime.engine import DelegatingEngine, Engine, Images
-from lowlight_tf.runtime.frame_memory import zero_states
+from lowlight_tf.runtime.frame_memory import FrameMemory, zero_states
 
 BT709 = YuvFormat(matrix=1, full_range=False)
 
@@ -15,8 +15,7 @@ class RgbEngine(DelegatingEngine):
     """An engine of planes, such as `contract.ENHANCE_PLANES`, as one from a color image to one.
 
     Images are converted to BT.709 and back, with halved chroma, as in a video: what a model of
-    planes makes of photographs can be looked at and measured like what any other makes. One with
-    states gets none.
+    planes makes of photographs can be looked at and measured like what any other makes.
 
     Args:
         engine: The model of planes.
@@ -24,7 +23,11 @@ class RgbEngine(DelegatingEngine):
     Attributes:
         contract: `contract.ENHANCE_WITH_BRIGHTNESS`.
         engine: The model of planes.
+        memory: What a model with states remembers, if it is called with the frames of a video, one
+            after another; by default nothing.
     """
+
+    memory: FrameMemory | None = None
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
@@ -34,8 +37,12 @@ class RgbEngine(DelegatingEngine):
         """Run one batch. See `Engine`."""
         planes = split_planes(images)
         count, height, width, _ = planes["luma"].shape
-        states = zero_states(self.engine.contract, (height, width), planes["luma"].dtype, count)
-        results = self.engine({**planes, **states})
+        if self.memory:
+            results = self.engine({**planes, **self.memory.inputs})
+            self.memory.step(results)
+        else:
+            states = zero_states(self.engine.contract, (height, width), planes["luma"].dtype, count)
+            results = self.engine({**planes, **states})
         luma, chroma = (results[port.name] for port in ENHANCE_PLANES.outputs)
         (port,) = self.contract.outputs
         return {port.name: np.stack(list(map(_to_rgb, luma, chroma)))}

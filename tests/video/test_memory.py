@@ -5,6 +5,8 @@ import pytest
 
 from lowlight_tf.contract import ENHANCE_PLANES_OVER_TIME, MEMORY
 from lowlight_tf.runtime.engine import Engine
+from lowlight_tf.runtime.enhance import enhance
+from lowlight_tf.runtime.frame_memory import FrameMemory
 from lowlight_tf.runtime.rgb_engine import RgbEngine
 from lowlight_tf.video.frame_processor import LiveEnhancer
 from lowlight_tf.video.frame_queue import split_threads
@@ -86,6 +88,15 @@ def test_single_images_get_no_memory():
         }
     )
     assert engine.remembered == [0]
+
+
+def test_rgb_frames_of_a_loop_on_a_device_are_remembered():
+    engine = CountingEngine()
+    rgb_engine = RgbEngine(engine)
+    rgb_engine.memory = FrameMemory(engine.contract, (20, 30), np.uint8)
+    for _ in range(3):
+        enhance(rgb_engine, np.zeros((20, 30, 3), np.uint8))
+    assert engine.remembered == [0, 1, 2]
 
 
 @pytest.mark.parametrize("smoothing_s", [1.0, 0.0])

@@ -15,7 +15,10 @@ export async function loadRuntime() {
   return Boolean(getWebGpuDevice());
 }
 
-/** The compiled model in memory, and its URL and accelerator. */
+/** Time after which a frame does not continue the one before (milliseconds). */
+const MAX_GAP_MS = 1000;
+
+/** The compiled model in memory, its URL and accelerator, and its states after the last frame. */
 let compiled = {};
 
 /** Return a model compiled for an image size. */
@@ -37,12 +40,13 @@ async function compileModel(model, height, width, accelerator) {
 /**
  * Enhance an RGB image, or the planes of a video frame with a model of planes.
  *
- * A model with a brightness control is set to `brightness` (EV). Returns the result, which a canvas
- * can draw, the milliseconds of inference, whether this was the first run at this size (which takes
- * longer), and the accelerator: integer models, and models that WebGPU does not support
- * completely, run on WebAssembly.
+ * A model with a brightness control is set to `brightness` (EV). A model with states gets those of
+ * the frame before, if the image is a frame of the same `video` (its address; null for none).
+ * Returns the result, which a canvas can draw, the milliseconds of inference, whether this was the
+ * first run at this size (which takes longer), and the accelerator: integer models, and models that
+ * WebGPU does not support completely, run on WebAssembly.
  */
-export async function enhance(model, image, accelerator, brightness) {
+export async function enhance(model, image, accelerator, brightness, video = null) {
   const step = model.multiple_of, {height: rows, width: columns} = image.luma ?? image;
   const [height, width] =
       model.size ?? [rows, columns].map((side) => Math.ceil(side / step) * step);
@@ -50,19 +54,22 @@ export async function enhance(model, image, accelerator, brightness) {
       model, height, width, model.is_integer ? 'wasm' : accelerator);
   const size = [height, width];
   const enhanceImage = model.is_planar ? enhancePlanes : enhanceRgb;
-  const outcome = await enhanceImage(runner, model, image, size, brightness);
-  const {isFirstRun} = compiled;
+  const {isFirstRun, last} = compiled;
+  const continues = video && last?.video === video && performance.now() - last.time < MAX_GAP_MS;
+  const settings = {brightness, states: continues ? last.states : null};
+  const outcome = await enhanceImage(runner, model, image, size, settings);
   compiled.isFirstRun = false;
+  compiled.last = {video, states: outcome.states, time: performance.now()};
   return {...outcome, isFirstRun, usedAccelerator: runner.options.accelerator};
 }
 
 /** Run a model from RGB to RGB; return canvas pixels and the milliseconds. */
-async function enhanceRgb(runner, model, image, [height, width], brightness) {
+async function enhanceRgb(runner, model, image, [height, width], settings) {
   const transposes = needsTranspose(model.size, image);
   const oriented = transposes ? transpose(image) : image;
   const makeInput = (port) =>
       port.size ? makeThumbnail(image, ...port.size) : padToSize(oriented, height, width);
-  const {values, milliseconds} = await run(runner, model, makeInput, brightness);
+  const {values, milliseconds} = await run(runner, model, makeInput, settings);
   const [port] = model.outputs;
   const result = toRgba(
       values[port.name], width, oriented.height, oriented.width, port, model.is_integer);
@@ -71,25 +78,43 @@ async function enhanceRgb(runner, model, image, [height, width], brightness) {
 }
 
 /** Run a model of planes on planes or an RGB image; return a VideoFrame and the milliseconds. */
-async function enhancePlanes(runner, model, image, size, brightness) {
+async function enhancePlanes(runner, model, image, size, settings) {
   const planes = image.luma ? image : toPlanes(image);
   const padded = image.luma ? padPlanes(image, ...size) : toPlanes(padToSize(image, ...size));
-  const makeInput = (port) =>
-      port.size ? makePlanesThumbnail(planes, ...port.size) : padded[port.name];
-  const {values, milliseconds} = await run(runner, model, makeInput, brightness);
-  const outputs = model.outputs.map(
+  const makeInput = (port) => {
+    if (port.size) return makePlanesThumbnail(planes, ...port.size);
+    return port.state_of ? makeZeros(port, size) : padded[port.name];
+  };
+  const {values, milliseconds} = await run(runner, model, makeInput, settings);
+  const outputs = model.outputs.slice(0, 2).map(
       (port) => toBytes(values[port.name], port, model.is_integer));
-  return {result: toVideoFrame(...outputs, size, planes), milliseconds};
+  return {result: toVideoFrame(...outputs, size, planes), milliseconds, states: values};
 }
 
-/** Run a model on the images that `makeInput` returns for its ports; return values by port name. */
-async function run(runner, model, makeInput, brightness) {
+/** Return the input of a state port before the first frame. */
+function makeZeros({channels, subsampling}, size) {
+  const [height, width] = size.map((side) => Math.ceil(side / subsampling));
+  return {data: new Uint8Array(height * width * channels), height, width};
+}
+
+/** Return the input of a control: of the brightness, or of how much a model remembers. */
+function makeControl(port, {brightness, states}) {
+  if (port.name === 'brightness') return makeBrightness(brightness);
+  return {data: Uint8Array.of(states ? 255 : 0), height: 1, width: 1};
+}
+
+/**
+ * Run a model on the images that `makeInput` returns for its ports, with the states of the frame
+ * before; return values by port name.
+ */
+async function run(runner, model, makeInput, settings) {
   const tensors = {};
   for (const port of model.inputs) {
-    const input = port.is_control ? makeBrightness(brightness) : makeInput(port);
+    const input = port.is_control ? makeControl(port, settings) : makeInput(port);
     const channels = input.data.length / (input.height * input.width);
-    tensors[port.name] = new Tensor(
-        toTensorValues(input, port, model.is_integer), [1, input.height, input.width, channels]);
+    const values =
+        settings.states?.[port.state_of] ?? toTensorValues(input, port, model.is_integer);
+    tensors[port.name] = new Tensor(values, [1, input.height, input.width, channels]);
   }
   const start = performance.now();
   const outputs = await runner.run(tensors);

@@ -92,8 +92,9 @@ async function run(model, backend) {
   const isDownscaled = size[0] < height || size[1] < width;
   const image = (model.is_planar && !isDownscaled && await readSourcePlanes()) ||
       toRgb(beforeContext.getImageData(0, 0, size[1], size[0]));
-  const {result, milliseconds, isFirstRun, usedAccelerator} =
-      await inference.enhance(model, image, backend, Number(element('brightness').value));
+  const video = image.luma ? source.currentSrc || source.srcObject : null;
+  const {result, milliseconds, isFirstRun, usedAccelerator} = await inference.enhance(
+      model, image, backend, Number(element('brightness').value), video);
   [after.height, after.width] = size;
   drawResult(result);
   document.body.dataset.input = image.luma ? 'planes' : 'rgb';
