@@ -159,7 +159,7 @@ def _run(args: argparse.Namespace, models: list[str], workdir: Path) -> int:
     if args.per_image:
         print(results_table.per_image_table(found))
     print(results_table.results_table(found), end="")
-    of_detection = ("task", "labels", "detector", "reference_detector", "exposure")
+    of_detection = ("task", "labels", "detector", "reference_detector", "exposure", "night_crf")
     outputs = ("json", "markdown", "contact_sheet", "per_image")
     command = command_line(args, omit=(*of_detection, *outputs))
     if json:

@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FACTOR",
         help="multiply the light of the visible images by this",
     )
+    add(
+        "--night-crf",
+        type=float,
+        metavar="FACTOR",
+        help="film the visible images at night: headlights, noise, H.264 of this rate factor",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--contact-sheet and --per-image go with --task quality. Leave them out.")
     if args.exposure is not None:
         checks.check_positive("exposure", args.exposure)
+    if args.night_crf is not None and not 0 <= args.night_crf <= 51:
+        raise UsageError(f"--night-crf must be from 0 to 51. Received: {args.night_crf:g}.")
     models = [*args.model, *([str(args.checkpoint_dir)] if args.checkpoint_dir else [])]
     engines = _load_engines(list(dict.fromkeys(models)), args.threads)
     detector = load_detector(args.detector, threads=args.threads)
@@ -80,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
                 labels=labels,
                 reference_detector=reference,
                 exposure=args.exposure,
+                night_crf=args.night_crf,
                 data=name,
                 progress=functools.partial(_show_progress, bar, len(pairs), name),
             )

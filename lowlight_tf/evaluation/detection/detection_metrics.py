@@ -15,6 +15,7 @@ from lowlight_tf.evaluation.detection import mean_average_precision
 from lowlight_tf.evaluation.detection.box_annotation import BoxAnnotation
 from lowlight_tf.evaluation.detection.detector import Detection, Detector
 from lowlight_tf.evaluation.detection.mean_average_precision import DetectionAgreement
+from lowlight_tf.evaluation.road.clips import night_clip
 from lowlight_tf.fileio import write_json, write_text
 from lowlight_tf.imaging import dtypes, image_io, noise
 from lowlight_tf.imaging.registration import infrared
@@ -30,6 +31,7 @@ ROAD_CLASSES = "person", "bicycle", "car", "motorcycle", "bus", "truck"
 """Classes that are compared: road users."""
 
 SAME_BOX_IOU = 0.5  # from which detections of both cameras are one object
+FILMED_FRAMES = 4  # that are encoded of a scene at night; the last one is used
 SEED = 1  # of the noise in darkened images
 
 
@@ -45,6 +47,8 @@ class DetectionResult:
         labelled: How many of them have labels.
         precisions: Class -> average precision at each of
             `mean_average_precision.IOU_THRESHOLDS`; none without labels.
+        map50_interval: Where mAP@.5 is with 95 % confidence, see
+            `mean_average_precision.bootstrap_map50`.
         reference_detector: Name of the detector that it is compared with; "" for none.
         agreement: With the reference detector's detections in the inputs: of two cameras in either,
             of darkened images before that. It is no accuracy: the reference errs, too.
@@ -60,6 +64,7 @@ class DetectionResult:
     count: int
     labelled: int = 0
     precisions: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    map50_interval: tuple[float, float] = (math.nan, math.nan)
     reference_detector: str = ""
     agreement: DetectionAgreement | None = None
     persons: int | None = None
@@ -74,6 +79,7 @@ def evaluate_detection(
     labels: Mapping[str, Sequence[BoxAnnotation]],
     reference_detector: Detector | None = None,
     exposure: float | None = None,
+    night_crf: float | None = None,
     data: str = "",
     progress: Callable[[float], None] | None = None,
 ) -> list[DetectionResult]:
@@ -90,6 +96,8 @@ def evaluate_detection(
         reference_detector: What the detector is compared with.
         exposure: Factor on the light of the visible images, see `noise.darken`; None leaves them
             unchanged.
+        night_crf: Rate factor of H.264 with which the visible images are filmed at night instead,
+            see `road.clips.night_clip`.
         data: Name of the pairs in the results.
         progress: Called with the fraction done, in (0, 1].
 
@@ -101,11 +109,12 @@ def evaluate_detection(
             image, or an engine needs one that is missing.
     """
     check_detection(engines, pairs)
+    darken = _make_darken(exposure, night_crf)
     detections: dict[str, list[list[Detection]]] = {}
     references = []
     for done, pair in enumerate(pairs, 1):
         rng = np.random.default_rng([SEED, done])
-        for kind, image in _image_variants(pair, engines, exposure, rng):
+        for kind, image in _image_variants(pair, engines, darken, rng):
             detections.setdefault(kind, []).append(detector(image))
             if reference_detector is None:
                 continue
@@ -126,9 +135,8 @@ def evaluate_detection(
     ]
     rows = []
     for kind, found in detections.items():
-        precisions = mean_average_precision.average_precisions(
-            [found[index] for index in labelled], truth
-        )
+        compared = [found[index] for index in labelled], truth
+        precisions = mean_average_precision.average_precisions(*compared)
         row = DetectionResult(
             kind,
             data,
@@ -136,6 +144,7 @@ def evaluate_detection(
             len(pairs),
             len(labelled),
             {name: tuple(values.tolist()) for name, values in precisions.items()},
+            mean_average_precision.bootstrap_map50(*compared),
         )
         if reference_detector:
             agreed = [
@@ -176,8 +185,9 @@ def check_detection(engines: Mapping[str, Engine], pairs: Sequence[Pair]) -> Non
 def detection_table(rows: Sequence[DetectionResult]) -> str:
     """Return a Markdown table: a row for each kind of images.
 
-    Average precisions are in percent, as mAP and for each class; agreement with a reference
-    detector is precision, recall and F1; persons are missed ones of those found in infrared.
+    Average precisions are in percent, as mAP, its interval and for each class; agreement with a
+    reference detector is precision, recall and F1; persons are missed ones of those found in
+    infrared.
     """
     classes = sorted({name for row in rows for name in row.precisions})
     references = list(
@@ -186,7 +196,8 @@ def detection_table(rows: Sequence[DetectionResult]) -> str:
     has_persons = any(row.persons is not None for row in rows)
     head = ["images", "data", "detector", "number"]
     if classes:
-        head += ["labelled", "mAP@.5", "mAP@.5:.95", *(f"{name} AP@.5" for name in classes)]
+        head += ["labelled", "mAP@.5 (95 % interval)", "mAP@.5:.95"]
+        head += [f"{name} AP@.5" for name in classes]
     for reference in references:
         head += [f"agreement with {reference}: precision", "recall", "F1"]
     head += ["persons missed"] if has_persons else []
@@ -198,7 +209,9 @@ def detection_table(rows: Sequence[DetectionResult]) -> str:
             means = mean_average_precision.mean_ap(
                 {name: np.array(ap) for name, ap in row.precisions.items()}
             )
-            line += [str(row.labelled), *(_percent(value) for value in (*means, *values))]
+            interval = " to ".join(map(_percent, row.map50_interval))
+            line += [str(row.labelled), f"{_percent(means[0])} ({interval})"]
+            line += [_percent(value) for value in (means[1], *values)]
         for reference in references:
             agreed = (
                 row.agreement
@@ -226,7 +239,7 @@ def save_table(path: Path, rows: Sequence[DetectionResult], *, command: str = ""
 def _image_variants(
     pair: Pair,
     engines: Mapping[str, Engine],
-    exposure: float | None,
+    darken: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None,
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and pixels of each kind of image of a scene; the undarkened visible one first."""
@@ -235,15 +248,14 @@ def _image_variants(
     if "infrared" in pair.inputs:
         thermal = infrared.read_thermal(pair.inputs["infrared"])
         visible = resize_image(visible, thermal.shape[:2])
-    if exposure:
+    if darken:
         yield "day", visible
-        dark = noise.darken(dtypes.img_as_float32(visible), exposure=exposure, rng=rng)
-        visible = dtypes.img_as_uint8(dark)
+        visible = darken(visible, rng)
     if thermal is not None:
         yield "visible", visible
         yield "infrared", thermal.repeat(3, axis=2)
     else:
-        yield "dark" if exposure else "input", visible
+        yield "dark" if darken else "input", visible
     cameras = {"visible": visible} | ({} if thermal is None else {"infrared": thermal})
     for name, engine in engines.items():
         try:
@@ -251,6 +263,29 @@ def _image_variants(
         except UsageError as error:
             raise UsageError(f"Image {pair.name}: {error}") from None
         yield name, result
+
+
+def _make_darken(
+    exposure: float | None, night_crf: float | None
+) -> Callable[[np.ndarray, np.random.Generator], np.ndarray] | None:
+    """Return (image, rng) -> the image as a camera sees it in the dark; None by day."""
+    if exposure and night_crf is not None:
+        raise UsageError("Images are darkened either by `exposure` or by `night_crf`. Pass one.")
+
+    def darken(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        light = dtypes.img_as_float32(image)
+        return dtypes.img_as_uint8(noise.darken(light, exposure=exposure, rng=rng))
+
+    def film(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        height, width = image.shape[:2]
+        padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        seed = int(rng.integers(2**31))
+        stored, _ = night_clip([padded] * FILMED_FRAMES, crf=night_crf, seed=seed)
+        return stored[-1][:height, :width]
+
+    if night_crf is not None:
+        return film
+    return darken if exposure else None
 
 
 def _confident(found: Sequence[Detection], least: float = SCORE_THRESHOLD) -> list[Detection]:
@@ -306,6 +341,7 @@ def _to_json(row: DetectionResult) -> dict[str, Any]:
         {name: np.array(ap) for name, ap in row.precisions.items()}
     )
     fields = dataclasses.asdict(row) | dict(zip(("mAP@.5", "mAP@.5:.95"), means, strict=True))
+    fields["map50_interval"] = [_or_null(value) for value in row.map50_interval]
     if row.agreement:
         rates = {rate: getattr(row.agreement, rate) for rate in ("precision", "recall", "f1")}
         fields["agreement"] = {**row.agreement._asdict(), **rates}

@@ -64,6 +64,7 @@ def test_unknown_classes_are_named(street, capsys):
         ([], "Pass --data"),
         (["--data={0}", "--sheet=s.png"], "go with --task quality"),
         (["--data={0}", "--darken=0"], "`exposure` must be a positive number"),
+        (["--data={0}", "--night-crf=60"], "--night-crf must be from 0 to 51. Received: 60"),
         (["--data={0}", "--detector=yolo"], "must be one of: nanodet_g, or a .tflite file"),
         (["--data={0}", "--judge=no.tflite"], "No file no.tflite"),
         (["--data={0}", "--labels=no.json"], "cannot be read as JSON"),
@@ -112,7 +113,7 @@ def test_a_folder_laid_out_for_yolo_is_read(street, tmp_path, capsys):
     (folder / "data.yaml").write_text("names:\n  0: person\n")
     assert main(["evaluate", "--task=detection", f"--data={folder}"]) == 0
     output = capsys.readouterr()
-    assert "|      1 |        1 |  100.0 |" in output.out
+    assert "|      1 |        1 | 100.0 (100.0 to 100.0) |" in output.out
     lines = output.err.splitlines()
     assert "1 of 2 labels are passed over: 1 without area (the first: line 2 of a.txt)" in lines[-2]
     assert lines[-1].endswith("1 of 2 images have no labels and are left out")

@@ -155,6 +155,33 @@ def test_detection_is_evaluated_before_and_after_darkening(tmp_path):
     assert calls == [0.5, 1]
 
 
+def test_images_are_filmed_at_night_with_noise_and_compression(tmp_path):
+    write_image(tmp_path / "a.png", (5, 10, 15, 30, 230), size=(61, 81))
+    filmed = []
+
+    class Recorder(BrightnessDetector):
+        def __call__(self, image):
+            filmed.append(image)
+            return super().__call__(image)
+
+    rows = detection_metrics.evaluate_detection(
+        {}, input_only_folder(tmp_path), detector=Recorder(), labels=LABELS, night_crf=23
+    )
+    assert [row.images for row in rows] == ["day", "dark"]
+    day, dark = filmed
+    assert dark.shape == day.shape == (61, 81, 3)
+    assert dark.mean() < day.mean() / 2
+    with pytest.raises(UsageError, match="either by `exposure` or by `night_crf`"):
+        detection_metrics.evaluate_detection(
+            {},
+            input_only_folder(tmp_path),
+            detector=Recorder(),
+            labels=LABELS,
+            exposure=0.1,
+            night_crf=23,
+        )
+
+
 def test_one_camera_has_one_input_row(tmp_path):
     write_image(tmp_path / "a.png", (5, 10, 15, 30, 230))
     rows = detection_metrics.evaluate_detection(
@@ -188,7 +215,8 @@ def test_tables_and_json_contain_the_results(two_cameras, tmp_path):
     head = [cell.strip() for cell in lines[0].split("|")[1:-1]]
     visible = [cell.strip() for cell in lines[2].split("|")[1:-1]]
     cells = dict(zip(head, visible, strict=True))
-    assert cells["mAP@.5"] == cells["person AP@.5"] == "50.5"
+    assert cells["person AP@.5"] == "50.5"
+    assert cells["mAP@.5 (95 % interval)"].startswith("50.5 (")
     assert cells["persons missed"] == "1 of 2"
     assert cells["agreement with bright: precision"] == "100.0"
     assert cells["F1"] == "66.7"

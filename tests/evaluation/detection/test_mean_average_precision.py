@@ -126,3 +126,24 @@ def test_agreement_counts_boxes_that_both_detectors_found():
     assert agreed.recall == 1 / 2
     assert agreed.f1 == pytest.approx(2 / 5)
     assert math.isnan(mean_average_precision.detection_agreement([], []).f1)
+
+
+def test_the_bootstrap_interval_holds_the_mean_and_narrows_with_the_number_of_images():
+    widths = []
+    for count in (10, 160):
+        rng = np.random.default_rng(3)
+        marked, found = zip(*(scene(rng, 4) for _ in range(count)), strict=True)
+        low, high = mean_average_precision.bootstrap_map50(found, marked, rounds=200)
+        mean, _ = mean_average_precision.mean_ap(
+            mean_average_precision.average_precisions(found, marked)
+        )
+        assert low < mean < high
+        widths.append(high - low)
+    assert widths[1] < 0.5 * widths[0]
+
+
+def test_without_labels_there_is_no_interval_and_a_perfect_detector_has_none_either():
+    assert np.isnan(mean_average_precision.bootstrap_map50([[]], [[]])).all()
+    labels = [[BoxAnnotation("car", (0, 0, 10, 10))], [BoxAnnotation("bus", (0, 0, 9, 9))]]
+    found = [[Detection(one.name, one.box, 0.9) for one in several] for several in labels]
+    assert mean_average_precision.bootstrap_map50(found, labels, rounds=50) == (1, 1)
