@@ -182,7 +182,9 @@ def _make_blend(filters: int, patch: int) -> Callable[..., KerasTensor]:
             deviations.append(layers.Subtract(name=f"{camera}_deviation")([image, mean]))
         x = layers.Concatenate(name="compared")([x, *deviations])  # copies the features once
         x = layers.LeakyReLU(PRELU_INIT, name="compare_act")(compare(x))
-        weight, residual = ops.split(predict(x), 2, axis=-1)
+        # Slices, since the GPU delegate splits channels wrongly.
+        both = predict(x)
+        weight, residual = both[..., : patch**2], both[..., patch**2 :]
         visible, infrared = images["visible"], images["infrared"]
         difference = layers.Subtract(name="difference")([visible, infrared])
         visible_part = layers.Multiply(name="visible_part")([weigh(weight), difference])

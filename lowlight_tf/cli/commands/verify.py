@@ -98,7 +98,7 @@ def check_file(
     if card.quantization == "int16x8":
         yield None, "GPU delegate: not run; it has no 16-bit integers. Use float16 or int8 on a GPU"
     else:
-        yield _check_delegate(path, inputs, require_delegate)
+        yield _check_delegate(path, inputs, card.quantization, require_delegate)
     if card.quantization == "int8":
         yield from _check_npus(path, is_for_npus=card.contract != engine.contract)
 
@@ -108,9 +108,9 @@ def _is_run(folder: Path) -> bool:
 
 
 def _check_delegate(
-    path: Path, inputs: "Images", require_delegate: bool
+    path: Path, inputs: "Images", quantization: str, require_delegate: bool
 ) -> tuple[bool | None, str]:
-    from lowlight_tf.export import gpu_delegate
+    from lowlight_tf.export import gpu_delegate, parity
 
     try:
         report = gpu_delegate.check_gpu_delegate(path, inputs)
@@ -121,9 +121,10 @@ def _check_delegate(
     if report.unsupported_ops:
         lines = "\n           ".join((report.summary, *report.unsupported_ops))
         return False, f"GPU delegate ({report.device}): {lines}"
-    return True, (
+    min_db = parity.MIN_PARITY_DB[quantization]
+    return report.psnr_db >= min_db, (
         f"GPU delegate ({report.device}): supports every operation; differs from the CPU by at "
-        f"most {report.max_difference:.1e}, {report.psnr_db:.1f} dB"
+        f"most {report.max_difference:.1e}, {report.psnr_db:.1f} dB (at least {min_db:.0f})"
     )
 
 

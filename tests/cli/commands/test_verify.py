@@ -142,6 +142,15 @@ def test_operations_that_the_delegate_does_not_support_are_named(untrained_run, 
     assert "RSQRT: Tensor dimensions must be less than 5" in output
 
 
+def test_a_file_that_the_delegate_computes_wrongly_fails(exported, monkeypatch, capsys):
+    report = gpu_delegate.DelegateReport("a GPU", max_difference=0.7, psnr_db=8.5)
+    monkeypatch.setattr(gpu_delegate, "check_gpu_delegate", lambda path, inputs: report)
+    status, output = verify(capsys, exported / "driving_unet_16x24_float32.tflite")
+    assert status == 1
+    assert "FAILED GPU delegate (a GPU): supports every operation; differs" in output
+    assert "8.5 dB (at least 80)" in output
+
+
 def test_int16x8_is_not_run_on_the_delegate(untrained_run, tmp_path, capsys):
     (path,) = export_run(untrained_run, size=(8, 8), quantize=["int16x8"], output=tmp_path)
     status, output = verify(capsys, path)

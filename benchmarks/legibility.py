@@ -1,0 +1,115 @@
+"""Measure whether enhancing helps to read: characters of plates that an OCR engine reads right.
+
+python benchmarks/legibility.py PHOTOGRAPHS MODEL...: plates with random characters of three sizes
+are drawn into photographs, filmed at night (still; 12 frames, noise, in-camera denoising, H.264 at
+a rate factor of 23) at three exposures, and enhanced as a live video by each MODEL; "input" is the
+dark frame, "stretched" its plate with the contrast stretched to the full range. Tesseract (package
+`tesseract-ocr` of Debian) reads the plate in the last frame, enlarged fourfold. The number is the
+part of the characters that is right: 1 - edit distance / length, in percent.
+"""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from temporal import enhance_clip
+
+from lowlight_tf.evaluation.road.clips import NIGHT
+from lowlight_tf.imaging import image_io
+from lowlight_tf.imaging.camera.motion import LEAD_FRAMES, simulate_clip
+
+SIZE, FRAMES, SCENES = (360, 640), 12, 10
+HEIGHTS = (8, 11, 16)
+"""Heights of capital letters (pixels)."""
+
+EXPOSURES = (-6.0, -7.0, -8.0)
+"""Stops of light that are missing."""
+
+CHARACTERS = "ABCDEFGHJKLMNPRSTUVWXYZ2346789"
+LENGTH = 7
+FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
+TESSERACT = ["tesseract", "-", "-", "--psm", "7", "-c", f"tessedit_char_whitelist={CHARACTERS}"]
+
+Box = tuple[slice, slice]
+
+
+def draw_plates(image: np.ndarray, rng: np.random.Generator) -> list[tuple[str, Box]]:
+    """Draw a plate of each height into an image; return the characters and where they are."""
+    plates = []
+    for number, height in enumerate(HEIGHTS):
+        text = "".join(rng.choice(list(CHARACTERS), LENGTH))
+        font = ImageFont.truetype(str(FONT), round(height / 0.73))
+        left, top, right, bottom = font.getbbox(text)
+        margin = height // 2
+        size = bottom - top + 2 * margin, right - left + 2 * margin
+        plate = Image.new("RGB", size[::-1], (225, 225, 215))
+        ImageDraw.Draw(plate).text((margin - left, margin - top), text, (20, 20, 25), font)
+        row, column = 120 + 70 * number, int(rng.integers(40, SIZE[1] - size[1] - 40))
+        box = slice(row, row + size[0]), slice(column, column + size[1])
+        image[box] = np.array(plate)
+        plates.append((text, box))
+    return plates
+
+
+def read_plate(plate: np.ndarray) -> str:
+    """Return what Tesseract reads."""
+    enlarged = cv2.resize(plate, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    _, content = cv2.imencode(".png", enlarged[..., ::-1])
+    done = subprocess.run(TESSERACT, input=content.tobytes(), capture_output=True, check=True)
+    return "".join(done.stdout.decode().split())
+
+
+def score(text: str, read: str) -> float:
+    """Return the part of the characters that is right."""
+    row = list(range(len(read) + 1))
+    for number, character in enumerate(text, 1):
+        previous, row[0] = row[0], number
+        for column, other in enumerate(read, 1):
+            cost = min(row[column] + 1, row[column - 1] + 1, previous + (character != other))
+            previous, row[column] = row[column], cost
+    return max(0.0, 1 - row[-1] / len(text))
+
+
+def stretch(plate: np.ndarray) -> np.ndarray:
+    """Return a plate whose darkest and brightest hundredth are black and white."""
+    low, high = np.percentile(plate, (1, 99))
+    return np.uint8(np.clip(255 * (np.float32(plate) - low) / max(high - low, 1), 0, 255))
+
+
+def main() -> None:
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    folder, *models = sys.argv[1:]
+    paths = image_io.find_images(Path(folder))
+    scores: dict[tuple[str, float, int], list[float]] = {}
+    for number, index in enumerate(np.linspace(0, len(paths) - 1, SCENES).round().astype(int)):
+        image = image_io.load_image(paths[index]).pixels
+        image = cv2.resize(image, SIZE[::-1], interpolation=cv2.INTER_AREA)
+        rng = np.random.default_rng(number)
+        plates = draw_plates(image, rng)
+        for exposure in EXPOSURES:
+            camera = dataclasses.replace(NIGHT, exposure_ev=exposure, codec="h264", quality=23)
+            stored, _, _ = simulate_clip([image] * (FRAMES + LEAD_FRAMES), camera, rng)
+            frames = {"day": image, "input": stored[-1], "stretched": stored[-1]}
+            frames |= {name: enhance_clip(name, stored)[-1] for name in models}
+            for name, frame in frames.items():
+                for height, (text, box) in zip(HEIGHTS, plates, strict=True):
+                    plate = stretch(frame[box]) if name == "stretched" else frame[box]
+                    value = score(text, read_plate(plate))
+                    scores.setdefault((name, exposure, height), []).append(value)
+    columns = [(exposure, height) for exposure in EXPOSURES for height in HEIGHTS]
+    print(f"{SCENES} scenes; columns: EV, height of the letters\n")
+    print(f"| images | {' | '.join(f'{ev:g} EV, {px} px' for ev, px in columns)} | mean |")
+    print("|---" + "|---:" * (len(columns) + 1) + "|")
+    for name in ("day", "input", "stretched", *models):
+        values = [100 * np.mean(scores[name, *column]) for column in columns]
+        print(f"| {name} | {' | '.join(f'{v:.0f}' for v in values)} | {np.mean(values):.0f} |")
+
+
+if __name__ == "__main__":
+    main()
