@@ -46,8 +46,8 @@ def dashcam_net_temporal(
         filtered = now + weight (past - now), weight = memory 0.75 sigmoid(logit)
 
     The logits, one for each 4x4 pixels, are predicted from the differences around them, the image
-    there, and the mean over the full frame, which tell noise from motion. Without memory, or in the first frame, the model is
-    the `dashcam_net_yuv` of the same weights.
+    there, and the mean over the full frame, which tell noise from motion. Without memory, or in the
+    first frame, the model is the `dashcam_net_yuv` of the same weights.
 
     It is trained on clips: images of `clip_frames` frames below each other. `KerasEngine` runs the
     model of a run on single frames.

@@ -7,12 +7,14 @@ import pytest
 
 from lowlight_tf import enhance, load_model
 from lowlight_tf.checks import UsageError
+from lowlight_tf.contract import DEPLOYED, ENHANCE_PLANES_OVER_TIME
 from lowlight_tf.demo import litertjs, server
+from lowlight_tf.models.dashcam_net_temporal import dashcam_net_temporal
 from lowlight_tf.runtime.pretrained import find_pretrained
 from lowlight_tf.tflite_graph.resize_model import resize_model
 from tests.demo.test_page import DONE, TIMEOUT_MS, make_dark_image, read_canvas, save_png
 from tests.demo_server import download_litertjs, serve_demo
-from tests.tflite_graph.test_packed_ports import export_planes
+from tests.tflite_graph.test_packed_ports import export_planes, write_planes
 
 pytestmark = pytest.mark.slow
 
@@ -90,3 +92,48 @@ def test_a_file_for_neural_processors_is_refused(path, tmp_path):
     packed = resize_model(path, (32, 48), tmp_path, packed=True)
     with pytest.raises(UsageError, match="for neural processors"):
         server.DemoModel.load(packed)
+
+
+@pytest.mark.parametrize("quantization", ["float32", "int8"])
+def test_a_model_with_memory_remembers_the_frames_of_one_video(browser, quantization, tmp_path):
+    path = export_temporal(tmp_path / "temporal.tflite", quantization)
+    files = litertjs.read_served_files(download_litertjs())
+    with serve_demo(files, selected=path.stem, paths=[path]) as address:
+        page = browser().new_page()
+        page.set_default_timeout(TIMEOUT_MS)
+        page.goto(address)
+        page.wait_for_selector(DONE)
+        means = page.evaluate(
+            """async ([name, frames]) => {
+                const {enhance} = await import('/model.js');
+                const {toPlanes} = await import('/planes.js');
+                const {toBytes} = await import('/input_geometry.js');
+                const {models} = await (await fetch('/models.json')).json();
+                const model = models.find((each) => each.name === name);
+                const port = model.outputs[2], means = [];
+                for (const [level, video] of frames) {
+                    const data = new Uint8Array(128 * 192 * 3).fill(level);
+                    const image = toPlanes({data, height: 128, width: 192});
+                    const {result, states} = await enhance(model, image, 'wasm', 0, video);
+                    result.close();
+                    const bytes = toBytes(states[port.name], port, model.is_integer);
+                    means.push(bytes.reduce((sum, byte) => sum + byte) / bytes.length);
+                }
+                return means;
+            }""",
+            [path.stem, [[200, "a"], [100, "a"], [100, "b"], [200, None], [100, None]]],
+        )
+        page.close()
+    bright, dark = (16 + 219 * level / 255 for level in (200, 100))
+    mixed = dark + 0.75 * (bright - dark)
+    np.testing.assert_allclose(means, [bright, mixed, dark, bright, dark], atol=1.5)
+
+
+def export_temporal(path, quantization):
+    """Write a model that takes as much of the past as it can, with its card."""
+    model = dashcam_net_temporal(filters=4, blocks=0, deep_filters=4, context=4)
+    model = model.get_layer(DEPLOYED)
+    bias = model.get_layer("memory_weight").bias
+    bias.assign(np.full(bias.shape, 20))
+    contract = ENHANCE_PLANES_OVER_TIME
+    return write_planes(model, contract, path, quantization, name=path.stem)

@@ -26,13 +26,18 @@ SIZE = 32, 48
 
 
 def export_planes(path, quantization):
-    samples = representative_dataset(calibration_images(ENHANCE_PLANES), ENHANCE_PLANES, SIZE)
     keras.utils.set_random_seed(1)
     model = dashcam_net_yuv(**SMALL).get_layer(DEPLOYED)
-    convert(model, ENHANCE_PLANES, path, size=SIZE, quantization=quantization, samples=samples)
+    return write_planes(model, ENHANCE_PLANES, path, quantization)
+
+
+def write_planes(model, contract, path, quantization, *, name="planes"):
+    """Write a model of planes with its card."""
+    samples = representative_dataset(calibration_images(contract), contract, SIZE)
+    convert(model, contract, path, size=SIZE, quantization=quantization, samples=samples)
     is_int8 = quantization == "int8"
     ModelCard(
-        name="planes", model="dashcam_net_yuv", contract=ENHANCE_PLANES, height=SIZE[0],
+        name=name, model="dashcam_net_yuv", contract=contract, height=SIZE[0],
         width=SIZE[1], quantization=quantization, dtype="uint8" if is_int8 else "float32",
         value_range=(0, 255) if is_int8 else (0, 1), sha256=sha256(path),
         size_bytes=path.stat().st_size, weights=1, resizable=True,
