@@ -167,21 +167,17 @@ def _add_states(planes: Images, contract: Contract, number: int = 0) -> Images:
     if not contract.states:
         return planes
     rng = np.random.default_rng(number)
+    shift = number % 2 * 4 * (1 + number // 2 % 2)
     past = {MEMORY: np.ones((1, 1, 1, 1), np.float32)}
     for port, name in zip(contract.states, ("luma", "chroma"), strict=True):
-        plane = planes[name]
-        shift = number % 2 * 4 * (1 + number // 2 % 2)
-        plane = np.roll(bytes_as_float32(plane, port), shift // (plane.shape[3]), axis=2)
+        plane = bytes_as_float32(planes[name], port)
+        channels = plane.shape[3]  # chroma has two, and half as many columns
+        plane = np.roll(plane, shift // channels, axis=2)
         plane = plane + rng.normal(0, PAST_NOISE, plane.shape).astype(np.float32)
-        blocks = fold_image(plane, math.isqrt(port.channels // plane.shape[3]))
-        past[port.name] = blocks
+        past[port.name] = fold_image(plane, math.isqrt(port.channels // channels))
     if planes["luma"].dtype == np.uint8:
-        past = {
-            name: float32_as_bytes(past[name], port)
-            for port in contract.inputs
-            for name in [port.name]
-            if name in past
-        }
+        ports = {port.name: port for port in contract.inputs}
+        past = {name: float32_as_bytes(image, ports[name]) for name, image in past.items()}
     return {**planes, **past}
 
 

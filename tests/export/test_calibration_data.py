@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.contract import ENHANCE, FUSE, FUSE_WITH_THUMBNAILS, RAW_TO_RGB, Contract, Port
+from lowlight_tf.contract import (
+    ENHANCE,
+    ENHANCE_PLANES_OVER_TIME,
+    FUSE,
+    FUSE_WITH_THUMBNAILS,
+    RAW_TO_RGB,
+    Contract,
+    Port,
+)
 from lowlight_tf.export.calibration_data import (
     calibration_images,
     enlarge_and_center_crop,
@@ -243,3 +251,19 @@ def test_without_a_run_synthetic_raw_is_made_from_the_sample_photographs():
     pytest.importorskip("skimage")
     images = calibration_images(RAW_TO_RGB, max_images=2)
     assert [image["raw"].shape for image in images] == [(144, 192, 4)] * 2
+
+
+@pytest.mark.parametrize("is_parity", [False, True])
+def test_models_with_memory_get_a_past_that_differs_by_noise_and_motion(is_parity):
+    contract = ENHANCE_PLANES_OVER_TIME
+    images = calibration_images(contract, max_images=2)
+    make = parity_samples if is_parity else representative_dataset
+    for sample in make(images, contract, (32, 48)):
+        assert {name: image.shape[1:] for name, image in sample.items()} == {
+            port.name: port.shape(port.size or (32, 48)) for port in contract.inputs
+        }
+        luma, past = (np.float32(sample[name]) for name in ("luma", "past_luma"))
+        assert sample["memory"].max() == (255 if is_parity else 1)
+        assert sample["past_luma"].dtype == sample["luma"].dtype
+        assert not np.array_equal(np.sort(luma.ravel()), np.sort(past.ravel()))
+        assert past.mean() == pytest.approx(luma.mean(), rel=0.05, abs=0.5 if is_parity else 0.01)
