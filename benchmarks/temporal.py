@@ -2,9 +2,10 @@
 
 python benchmarks/temporal.py PHOTOGRAPHS MODEL TEMPORAL_MODEL...: photographs (of scenes that no
 model was trained on) become clips of a still camera with moving objects, and of a moving camera;
-they are filmed at night (noise, in-camera denoising, H.264 at a rate factor of 23) and enhanced by
-MODEL: as it is, with a running average, OpenCV's fastNlMeans of several frames or FFmpeg's hqdn3d
-or atadenoise before it; and by each TEMPORAL_MODEL. All values are of frames 10 to 19:
+they are filmed at night by two cameras, one that stores what its sensor reads, and one with
+in-camera denoising and H.264 at a rate factor of 23, and enhanced by MODEL: as it is, with a
+running average, OpenCV's fastNlMeans of several frames or FFmpeg's hqdn3d or atadenoise before it;
+and by each TEMPORAL_MODEL. All values are of frames 10 to 19:
 
 - PSNR (dB, plain) against the photograph by day, and against what MODEL makes of the clip without
   noise and compression;
@@ -29,6 +30,7 @@ import numpy as np
 from lowlight_tf.evaluation.road.clips import LAMPS, NIGHT
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.camera.motion import LEAD_FRAMES, Motion, Mover, animate, simulate_clip
+from lowlight_tf.imaging.camera.simulation import Capture
 from lowlight_tf.imaging.yuv import YuvConverter
 from lowlight_tf.metrics import fidelity, temporal
 from lowlight_tf.runtime.loading import load_model
@@ -36,7 +38,7 @@ from lowlight_tf.runtime.rgb_engine import BT709
 from lowlight_tf.video.frame_processor import LiveEnhancer
 
 SIZE, FRAMES, FIRST = (288, 384), 20, 10
-MAX_SCENES = 8
+MAX_SCENES = 4
 TIMED_SIZE, TIMED_RUNS = (720, 1280), 12
 STILL = Motion(
     movers=(
@@ -46,7 +48,10 @@ STILL = Motion(
     lamp_velocity=(0.0, 0.002),
 )
 PAN = Motion(camera="pan", velocity=(0.3, 3.0), near=1.6, movers=STILL.movers)
-CAMERA = dataclasses.replace(NIGHT, lamps=LAMPS, codec="h264", quality=23)
+CAMERAS = {
+    "sensor": dataclasses.replace(NIGHT, lamps=LAMPS, denoise=0.0),
+    "H.264": dataclasses.replace(NIGHT, lamps=LAMPS, codec="h264", quality=23),
+}
 FFMPEG = ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
 
 Clip = list[np.ndarray]
@@ -122,7 +127,7 @@ def measure(result: Clip, clean: Clip, day: Clip, covers: Clip | None) -> dict[s
         "warping": temporal.warping_error(result[FIRST:], clean[FIRST:]),
     }
     if covers is not None:
-        still = np.max(covers[FIRST - 4 :], axis=0) == 0
+        still = np.max(covers, axis=0) == 0
         differences = np.float32(result[FIRST:]) - np.float32(clean[FIRST:])
         spread = np.std(differences, axis=0).mean(axis=2)
         values["noise"] = float(np.sqrt(np.mean(np.square(spread[still]))))
@@ -171,12 +176,10 @@ def filter_times(model: str, temporal_models: Sequence[str]) -> dict[str, float]
     return times
 
 
-def main() -> None:
-    if len(sys.argv) < 4:
-        sys.exit(__doc__)
-    folder, model, *temporal_models = sys.argv[1:]
-    paths = image_io.find_images(Path(folder))
-    paths = [paths[n] for n in np.linspace(0, len(paths) - 1, MAX_SCENES).round().astype(int)]
+def compare(
+    paths: Sequence[Path], camera: Capture, model: str, temporal_models: Sequence[str]
+) -> dict[str, list[dict[str, float]]]:
+    """Return the measures of each clip for each way to denoise."""
     rows: dict[str, list[dict[str, float]]] = {}
     for number, path in enumerate(paths):
         image = image_io.load_image(path).pixels
@@ -185,35 +188,47 @@ def main() -> None:
             rng = np.random.default_rng(number)
             day, covers = animate(image, motion, size=SIZE, frames=FRAMES + LEAD_FRAMES, rng=rng)
             stored, noiseless, _ = simulate_clip(
-                day, CAMERA, rng, lamp_velocity=motion.lamp_velocity
+                day, camera, rng, lamp_velocity=motion.lamp_velocity
             )
             day, covers = day[LEAD_FRAMES:], covers[LEAD_FRAMES:]
             clean = enhance_clip(model, noiseless)
-            still = covers if motion is STILL else None
             results = {"no memory": enhance_clip(model, stored)}
             for name, denoise in FILTERS.items():
                 results[name] = enhance_clip(model, denoise(stored))
             for name in temporal_models:
                 results[name] = enhance_clip(name, stored)
+            still = covers if motion is STILL else None
             for name, result in results.items():
                 rows.setdefault(name, []).append(measure(result, clean, day, still))
+    return rows
+
+
+def main() -> None:
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    folder, model, *temporal_models = sys.argv[1:]
+    paths = image_io.find_images(Path(folder))
+    paths = [paths[n] for n in np.linspace(0, len(paths) - 1, MAX_SCENES).round().astype(int)]
     times = filter_times(model, temporal_models)
-    print(f"{len(paths)} scenes, {SIZE[1]}x{SIZE[0]}, {model}\n")
-    print(
-        "| before or in the model | PSNR to day | PSNR to noiseless | noise (dB) | warping error "
-        "| ghosts | ms |"
-    )
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    base = None
-    for name, values in rows.items():
-        mean = {key: np.mean([row[key] for row in values if key in row]) for key in values[0]}
-        base = base or mean
-        decibels = 20 * np.log10(mean["noise"] / base["noise"])
+    for camera_name, camera in CAMERAS.items():
+        rows = compare(paths, camera, model, temporal_models)
+        print(f"{camera_name}: {len(paths)} scenes, {SIZE[1]}x{SIZE[0]}, {model}\n")
         print(
-            f"| {name} | {mean['psnr_day']:.2f} | {mean['psnr']:.2f} "
-            f"| {mean['noise']:.2f} ({decibels:+.1f}) | {mean['warping']:.2f} "
-            f"| {mean['ghosts']:.2f} | {times.get(name, 0):.1f} |"
+            "| before or in the model | PSNR to day | PSNR to noiseless | noise (dB) "
+            "| warping error | ghosts | ms |"
         )
+        print("|---|---:|---:|---:|---:|---:|---:|")
+        base = None
+        for name, values in rows.items():
+            mean = {key: np.mean([row[key] for row in values if key in row]) for key in values[0]}
+            base = base or mean
+            decibels = 20 * np.log10(mean["noise"] / base["noise"])
+            print(
+                f"| {name} | {mean['psnr_day']:.2f} | {mean['psnr']:.2f} "
+                f"| {mean['noise']:.2f} ({decibels:+.1f}) | {mean['warping']:.2f} "
+                f"| {mean['ghosts']:.2f} | {times.get(name, 0):.1f} |"
+            )
+        print()
 
 
 if __name__ == "__main__":
