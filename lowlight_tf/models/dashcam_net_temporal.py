@@ -19,8 +19,8 @@ MAX_WEIGHT = 0.75
 """Largest weight of the past. An average over more frames would stick in 8 bits: what is closer to
 it than 0.5 / (1 - weight) codes changes nothing."""
 
-GATE_FILTERS = 16
-"""Features of blocks that the weight of the past is predicted from."""
+GATE_FILTERS = 12
+"""Features of the differences that the weight of the past is predicted from."""
 
 START_LOGIT = -2.0
 """Bias of the weight's logit before training: little of the past."""
@@ -45,9 +45,9 @@ def dashcam_net_temporal(
 
         filtered = now + weight (past - now), weight = memory 0.75 sigmoid(logit)
 
-    The logits, one for each 4x4 pixels, are predicted from the differences around them, the image
-    there, and the mean over the full frame, which tell noise from motion. Without memory, or in the
-    first frame, the model is the `dashcam_net_yuv` of the same weights.
+    The logits, one for each 4x4 pixels, are predicted from the differences around them and over the
+    full frame, which tell noise from motion. Without memory, or in the first frame, the model is
+    the `dashcam_net_yuv` of the same weights.
 
     It is trained on clips: images of `clip_frames` frames below each other. `KerasEngine` runs the
     model of a run on single frames.
@@ -112,13 +112,8 @@ def _filter_over_time(
         for plane, past, now in (("luma", past_luma, luma), ("chroma", past_chroma, chroma))
     ]
     # Blocks of 8x8 pixels; linear, so that noise cancels out before its strength is measured.
-    x = layers.Add(name="memory_features")(
-        [
-            layers.Conv2D(GATE_FILTERS, 2, strides=2, padding="same", name=f"memory_{name}_conv")(
-                image
-            )
-            for name, image in (("difference", differences[0]), ("luma", luma))
-        ]
+    x = layers.Conv2D(GATE_FILTERS, 2, strides=2, padding="same", name="memory_conv")(
+        differences[0]
     )
     x = layers.LeakyReLU(LEAKY_SLOPE, name="memory_act")(x)
     everywhere = layers.GlobalAveragePooling2D(keepdims=True, name="memory_mean")(x)
