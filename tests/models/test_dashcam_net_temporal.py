@@ -63,6 +63,19 @@ def test_still_noise_falls_frame_by_frame_and_is_what_is_enhanced(deployed, fram
     assert spreads[-1] == pytest.approx(spreads[0] * (1 / 7) ** 0.5, rel=0.1)
 
 
+def test_a_damaged_frame_is_forgotten_within_ten_even_if_the_gate_never_closes(deployed, frame):
+    expected = fold(frame["luma"])
+    states = {port.name: np.ones_like(frame[port.name]) for port in ENHANCE_PLANES_OVER_TIME.states}
+    memory = np.ones((1, 1, 1, 1), np.float32)
+    for _ in range(10):
+        results = deployed({**frame, MEMORY: memory, **states})
+        states = {
+            port.name: np.asarray(results[port.state_of])
+            for port in ENHANCE_PLANES_OVER_TIME.states
+        }
+    assert np.abs(states["past_luma"] - expected).max() < 0.06
+
+
 def test_a_clip_is_its_frames_one_after_another(frame, rng):
     model = dashcam_net_temporal(**SMALL, clip_frames=3)
     frames = np.float32(rng.uniform(0, 0.3, (1, 32, 48, 3))).repeat(3, 0)
