@@ -307,14 +307,15 @@ def blend_teacher(job: Job, pair: tuple[np.ndarray, np.ndarray], teacher: str) -
     low, target = pair
     if job.part not in TAUGHT:
         return target
-    result = enhance(_load_teacher(teacher), low)
+    result = enhance(open_model(teacher), low)
     if job.kind == "black":
         return np.minimum(target, result)
     return np.uint8(np.rint((np.float32(target) + result) / 2))
 
 
 @functools.cache
-def _load_teacher(name: str) -> Engine:
+def open_model(name: str) -> Engine:
+    """Open a model for one of several processes, once in each."""
     return load_model(name, threads=1)
 
 
@@ -343,10 +344,15 @@ def write(job: Job, output: Path, seed: int, teacher: str = "") -> None:
     if teacher:
         pair = pair[0], blend_teacher(job, pair, teacher)
     for path, content in zip(paths, pair, strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = cv2.cvtColor(content, cv2.COLOR_RGB2BGR)
-        with atomic_write(path, keep_suffix=True) as part:
-            cv2.imwrite(str(part), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        save_png(path, content)
+
+
+def save_png(path: Path, image: np.ndarray) -> None:
+    """Write an RGB image, fast rather than small; its folder is created if absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    with atomic_write(path, keep_suffix=True) as part:
+        cv2.imwrite(str(part), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
 
 
 def _read(path: str) -> np.ndarray:

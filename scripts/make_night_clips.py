@@ -10,7 +10,6 @@ last images of BSDS500's test folder are held out for validation, as by `make_lo
 
 import argparse
 import dataclasses
-import functools
 import zlib
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -18,22 +17,24 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from make_lowlight_mixture import (
+    HELD_OUT_BSDS,
+    TWILIGHT_CAMVID,
+    WELL_EXPOSED_MEAN,
+    open_model,
+    save_png,
+)
 
 from lowlight_tf.evaluation.road.road_data import HELD_OUT_CAMVID
-from lowlight_tf.fileio import atomic_write, write_text
+from lowlight_tf.fileio import write_text
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.camera.illumination import random_lamps
 from lowlight_tf.imaging.camera.motion import LEAD_FRAMES, animate, sample_motion, simulate_clip
 from lowlight_tf.imaging.camera.simulation import Capture, sample_capture
-from lowlight_tf.runtime.engine import Engine
 from lowlight_tf.runtime.enhance import enhance
-from lowlight_tf.runtime.loading import load_model
 
 TERMS = "BSDS500 and CamVid: research use"
 SIZE = (144, 192)  # pixels
-HELD_OUT_BSDS = 40
-TWILIGHT_CAMVID = "0001TP"  # filmed at dusk
-WELL_EXPOSED_MEAN = (70, 200)  # code values of photographs that are used
 MAX_SCALE = 0.6  # photographs are reduced to 0.3 to this before they are cut
 
 
@@ -84,12 +85,9 @@ def write(
         others=photographs[1:],
     )
     low, clean, _ = simulate_clip(clip, sample_night(rng), rng, lamp_velocity=motion.lamp_velocity)
-    high = [enhance(_load_model(model), frame) for frame in clean]
+    high = [enhance(open_model(model), frame) for frame in clean]
     for file, images in zip(files, (low, high), strict=True):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        pixels = cv2.cvtColor(np.concatenate(images), cv2.COLOR_RGB2BGR)
-        with atomic_write(file, keep_suffix=True) as part:
-            cv2.imwrite(str(part), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        save_png(file, np.concatenate(images))
 
 
 def _read(path: Path, rng: np.random.Generator) -> np.ndarray:
@@ -98,11 +96,6 @@ def _read(path: Path, rng: np.random.Generator) -> np.ndarray:
     least = max(need / have for need, have in zip(SIZE, image.shape, strict=False))
     scale = max(least, rng.uniform(0.3, MAX_SCALE))
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-
-
-@functools.cache
-def _load_model(name: str) -> Engine:
-    return load_model(name, threads=1)
 
 
 def _work(task: tuple) -> None:

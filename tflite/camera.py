@@ -100,7 +100,7 @@ def start_memory(engine: Engine, size: tuple[int, int]) -> None:
     """Let a model with states average the noise of frames of `size`; not that of tiles of them."""
     if isinstance(engine, RgbEngine) and engine.engine.contract.states:
         contract = engine.engine.contract
-        fits = contract.round_up(size) == (engine.size or contract.round_up(size))
+        fits = engine.size in (None, contract.round_up(size))
         engine.memory = FrameMemory(contract, size, np.uint8) if fits else None
 
 

@@ -1,5 +1,7 @@
 """The page gives planes of video frames to models of planes, and images as RGB."""
 
+import contextlib
+
 import av
 import cv2
 import numpy as np
@@ -31,17 +33,24 @@ def path(request, tmp_path_factory):
     return export_planes(tmp_path_factory.mktemp("planes") / "planes.tflite", request.param)
 
 
-@pytest.fixture
-def page(browser, path):
+@contextlib.contextmanager
+def visit(browser, path):
+    """Open the page, a file selected; yield it."""
     files = litertjs.read_served_files(download_litertjs())
     with serve_demo(files, selected=path.stem, paths=[path]) as address:
         page = browser().new_page()
         page.set_default_timeout(TIMEOUT_MS)
         page.goto(address)
         page.wait_for_selector(DONE)
-        page.select_option("#backend", "wasm")
         yield page
         page.close()
+
+
+@pytest.fixture
+def page(browser, path):
+    with visit(browser, path) as page:
+        page.select_option("#backend", "wasm")
+        yield page
 
 
 def open_file(page, path):
@@ -97,12 +106,7 @@ def test_a_file_for_neural_processors_is_refused(path, tmp_path):
 @pytest.mark.parametrize("quantization", ["float32", "int8"])
 def test_a_model_with_memory_remembers_the_frames_of_one_video(browser, quantization, tmp_path):
     path = export_temporal(tmp_path / "temporal.tflite", quantization)
-    files = litertjs.read_served_files(download_litertjs())
-    with serve_demo(files, selected=path.stem, paths=[path]) as address:
-        page = browser().new_page()
-        page.set_default_timeout(TIMEOUT_MS)
-        page.goto(address)
-        page.wait_for_selector(DONE)
+    with visit(browser, path) as page:
         means = page.evaluate(
             """async ([name, frames]) => {
                 const {enhance} = await import('/model.js');
@@ -123,7 +127,6 @@ def test_a_model_with_memory_remembers_the_frames_of_one_video(browser, quantiza
             }""",
             [path.stem, [[200, "a"], [100, "a"], [100, "b"], [200, None], [100, None]]],
         )
-        page.close()
     bright, dark = (16 + 219 * level / 255 for level in (200, 100))
     mixed = dark + 0.75 * (bright - dark)
     np.testing.assert_allclose(means, [bright, mixed, dark, bright, dark], atol=1.5)

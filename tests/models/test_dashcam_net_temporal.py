@@ -6,6 +6,7 @@ import pytest
 from lowlight_tf.contract import DEPLOYED, ENHANCE_PLANES_OVER_TIME, MEMORY
 from lowlight_tf.models.dashcam_net_temporal import MAX_WEIGHT, dashcam_net_temporal
 from lowlight_tf.models.dashcam_net_yuv import dashcam_net_yuv
+from lowlight_tf.runtime.packed_engine import fold_image
 
 SMALL = {"filters": 6, "blocks": 1, "deep_filters": 6, "deep_blocks": 1, "context": 4}
 
@@ -52,11 +53,8 @@ def test_still_noise_falls_frame_by_frame_and_is_what_is_enhanced(deployed, fram
     frame = {**frame, "luma": clean + np.float32(rng.normal(0, 0.05, clean.shape))}
     for _ in range(12):
         results = deployed(frame)
-        states = {
-            port.name: np.asarray(results[port.state_of])
-            for port in ENHANCE_PLANES_OVER_TIME.states
-        }
-        spreads.append(np.std(np.asarray(results["filtered_luma"]) - fold(clean)))
+        states = find_states(results)
+        spreads.append(np.std(np.asarray(results["filtered_luma"]) - fold_image(clean, 4)))
         noisy = clean + np.float32(rng.normal(0, 0.05, clean.shape))
         memory = np.ones((1, 1, 1, 1), np.float32)
         frame = {**frame, "luma": noisy, MEMORY: memory, **states}
@@ -64,15 +62,12 @@ def test_still_noise_falls_frame_by_frame_and_is_what_is_enhanced(deployed, fram
 
 
 def test_a_damaged_frame_is_forgotten_within_ten_even_if_the_gate_never_closes(deployed, frame):
-    expected = fold(frame["luma"])
+    expected = fold_image(frame["luma"], 4)
     states = {port.name: np.ones_like(frame[port.name]) for port in ENHANCE_PLANES_OVER_TIME.states}
     memory = np.ones((1, 1, 1, 1), np.float32)
     for _ in range(10):
         results = deployed({**frame, MEMORY: memory, **states})
-        states = {
-            port.name: np.asarray(results[port.state_of])
-            for port in ENHANCE_PLANES_OVER_TIME.states
-        }
+        states = find_states(results)
     assert np.abs(states["past_luma"] - expected).max() < 0.06
 
 
@@ -93,8 +88,8 @@ def test_the_filter_alone_is_trained_unless_all_is_to_be():
     assert len(dashcam_net_temporal(train_all=True).trainable_variables) > 30
 
 
-def fold(luma):
-    """Return luma in blocks of 4x4 pixels."""
-    batch, height, width, _ = luma.shape
-    blocks = luma.reshape(batch, height // 4, 4, width // 4, 4, 1).swapaxes(2, 3)
-    return blocks.reshape(batch, height // 4, width // 4, 16)
+def find_states(results):
+    """Return the inputs that carry the past to the next frame."""
+    return {
+        port.name: np.asarray(results[port.state_of]) for port in ENHANCE_PLANES_OVER_TIME.states
+    }

@@ -12,10 +12,11 @@ from lowlight_tf.imaging import color, dtypes
 from lowlight_tf.imaging.camera.compression import h264, jpeg
 from lowlight_tf.imaging.camera.illumination import Lamp, render_lamps, smooth_field
 from lowlight_tf.imaging.camera.simulation import (
-    STORED_SIGMA,
     Capture,
     develop,
-    fade_unseen,
+    even_light,
+    expose,
+    make_target,
     process,
 )
 
@@ -219,15 +220,13 @@ def simulate_clip(
     missing_ev = np.zeros((*size, 1), np.float32)
     if capture.uneven_ev:
         missing_ev = smooth_field(size, capture.uneven_ev, rng)[..., None]
-    cast = np.float32(capture.cast)
     noiseless = dataclasses.replace(capture, shot=0.0, read=0.0, denoise=0.0)
     exposures, targets, stored, clean = [], [], [], []
     for number, frame in enumerate(frames):
         light = color.to_linear(dtypes.img_as_float32(frame))
         glow = render_lamps(size, [_move(lamp, number, lamp_velocity) for lamp in capture.lamps])
-        exposed = light * np.exp2(np.float32(capture.exposure_ev) - missing_ev) * cast + glow
-        target = light * np.exp2(-np.float32(capture.kept_unevenness) * missing_ev)
-        targets.append(target * cast ** np.float32(capture.kept_cast) + glow)
+        exposed = expose(light, missing_ev, capture) + glow
+        targets.append(even_light(light, missing_ev, capture) + glow)
         exposures.append(exposed)
         stored.append(process(exposed, capture, rng))
         clean.append(process(exposed, noiseless, rng))
@@ -236,14 +235,8 @@ def simulate_clip(
     elif capture.codec == "jpeg":
         stored = [jpeg(image, capture.quality) for image in stored]
     black = develop(np.zeros_like(exposures[0][:1, :1]), capture)
-    faded = []
-    for exposed, low, target in list(zip(exposures, stored, targets, strict=True))[LEAD_FRAMES:]:
-        blurred = cv2.GaussianBlur(dtypes.img_as_float32(low) - black, (0, 0), STORED_SIGMA)
-        signal = np.minimum(develop(exposed, capture) - black, blurred)
-        target = fade_unseen(
-            color.to_srgb(np.clip(target, 0, 1)), signal, floor=capture.visibility_floor
-        )
-        faded.append(dtypes.img_as_uint8(target))
+    kept = list(zip(targets, stored, exposures, strict=True))[LEAD_FRAMES:]
+    faded = [make_target(*frame, capture, veil=black) for frame in kept]
     return stored[LEAD_FRAMES:], clean[LEAD_FRAMES:], faded
 
 

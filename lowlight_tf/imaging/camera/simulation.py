@@ -198,12 +198,10 @@ def simulate_capture(
         if capture.uneven_ev
         else np.zeros((*size, 1), np.float32)
     )
-    cast = np.float32(capture.cast)
-    exposed = light * np.exp2(np.float32(capture.exposure_ev) - missing_ev) * cast
+    exposed = expose(light, missing_ev, capture)
     if reference is not None:
         light = color.to_linear(dtypes.img_as_float32(reference))
-    target = light * np.exp2(-np.float32(capture.kept_unevenness) * missing_ev)
-    target = target * cast ** np.float32(capture.kept_cast)
+    target = even_light(light, missing_ev, capture)
     if capture.lamps:
         glow = render_lamps(size, list(capture.lamps))
         exposed, target = exposed + glow, target + glow
@@ -221,14 +219,49 @@ def simulate_capture(
         low = jpeg(captured[-1], capture.quality)
     else:
         low = captured[-1]
-    exposed, veil = exposed[windows[-1]], veil[windows[-1]]
+    exposed, veil, target = (light[windows[-1]] for light in (exposed, veil, target))
+    return low, make_target(target, low, exposed, capture, veil=develop(veil, capture))
+
+
+def expose(light: np.ndarray, missing_ev: np.ndarray, capture: Capture) -> np.ndarray:
+    """Return the light that reaches a sensor: (H, W, 3) linear, less the stops of (H, W, 1)."""
+    exposure = np.exp2(np.float32(capture.exposure_ev) - missing_ev)
+    return light * exposure * np.float32(capture.cast)
+
+
+def even_light(light: np.ndarray, missing_ev: np.ndarray, capture: Capture) -> np.ndarray:
+    """Return the light of a target: it keeps a part of the unevenness and of the cast."""
+    target = light * np.exp2(-np.float32(capture.kept_unevenness) * missing_ev)
+    return target * np.float32(capture.cast) ** np.float32(capture.kept_cast)
+
+
+def make_target(
+    light: np.ndarray,
+    stored: np.ndarray,
+    exposed: np.ndarray,
+    capture: Capture,
+    *,
+    veil: np.ndarray,
+) -> np.ndarray:
+    """Return the target of a capture, faded where the camera image contains no signal.
+
+    Args:
+        light: (H, W, 3) linear light of the target.
+        stored: (H, W, 3) uint8, the camera image.
+        exposed: (H, W, 3) linear light of the scene, without stray light.
+        capture: Its tone curve and its visibility floor are read.
+        veil: The sRGB image of stray light alone, (H, W, 3), or (1, 1, 3) for the level of black.
+
+    Returns:
+        (H, W, 3) uint8 sRGB.
+    """
     signal = develop(exposed, capture) - develop(np.zeros_like(exposed[:1, :1]), capture)
     # What denoising and compression took away is not seen either: flat blocks where light was.
-    stored = dtypes.img_as_float32(low) - develop(veil, capture)
-    signal = np.minimum(signal, cv2.GaussianBlur(stored, (0, 0), STORED_SIGMA))
-    target = color.to_srgb(np.clip(target[windows[-1]], 0, 1))
+    above_veil = dtypes.img_as_float32(stored) - veil
+    signal = np.minimum(signal, cv2.GaussianBlur(above_veil, (0, 0), STORED_SIGMA))
+    target = color.to_srgb(np.clip(light, 0, 1))
     target = fade_unseen(target, signal, floor=capture.visibility_floor)
-    return low, dtypes.img_as_uint8(target)
+    return dtypes.img_as_uint8(target)
 
 
 def process(light: np.ndarray, capture: Capture, rng: np.random.Generator) -> np.ndarray:
