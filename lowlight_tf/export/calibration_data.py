@@ -45,6 +45,10 @@ MAX_RAW_SIDE = 1024
 PAST_NOISE = 2 / 255
 """Standard deviation of the noise between an image and its past."""
 
+MAX_DIFFERENCE = 0.125
+"""Largest difference between them: the steps of 8 bits stay fine, and what differs by more, which
+they cut off, is motion all the same."""
+
 MIN_SAMPLES = 16
 """Number of calibration samples below which images are repeated with other gains."""
 
@@ -170,9 +174,10 @@ def _add_states(planes: Images, contract: Contract, number: int = 0) -> Images:
     shift = number % 2 * 4 * (1 + number // 2 % 2)
     past = {MEMORY: np.ones((1, 1, 1, 1), np.float32)}
     for port, name in zip(contract.states, ("luma", "chroma"), strict=True):
-        plane = bytes_as_float32(planes[name], port)
-        channels = plane.shape[3]  # chroma has two, and half as many columns
-        plane = np.roll(plane, shift // channels, axis=2)
+        now = bytes_as_float32(planes[name], port)
+        channels = now.shape[3]  # chroma has two, and half as many columns
+        moved = np.roll(now, shift // channels, axis=2)
+        plane = np.clip(moved, now - MAX_DIFFERENCE, now + MAX_DIFFERENCE)
         plane = plane + rng.normal(0, PAST_NOISE, plane.shape).astype(np.float32)
         past[port.name] = fold_image(plane, math.isqrt(port.channels // channels))
     if planes["luma"].dtype == np.uint8:

@@ -28,7 +28,7 @@ from lowlight_tf.fileio import read_json, sha256
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Images
-from lowlight_tf.runtime.golden import INPUTS_PREFIX, center_crop
+from lowlight_tf.runtime.golden import INPUTS_PREFIX, center_crop, run_golden
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.runtime.packed_engine import pack_images
 from lowlight_tf.tflite_graph.packed_ports import pack_ports
@@ -261,7 +261,7 @@ def save_golden(
         inputs_of: A golden pair in the same folder with the same inputs, which are then not stored
             a second time.
     """
-    arrays = {name: image[0] for name, image in engine(images).items()}
+    arrays = {name: image[0] for name, image in run_golden(engine, images).items()}
     if output_size:
         arrays = {name: center_crop(image, output_size) for name, image in arrays.items()}
     if inputs_of:

@@ -1,8 +1,9 @@
 """Golden tests: whether a file gives the same output on this machine as where it was exported.
 
 Next to a .tflite file may be a golden pair, NAME.npz: an 8-bit image for each input port and the
-file's outputs, (H, W, C) each, under the names of the ports. To save space it may hold only the
-center of an output, and refer to another pair of the folder for its inputs (`INPUTS_PREFIX`).
+file's outputs, (H, W, C) each, under the names of the ports; of a file with states those after
+`SEQUENCE_FRAMES` equal frames. To save space it may hold only the center of an output, and refer to
+another pair of the folder for its inputs (`INPUTS_PREFIX`).
 """
 
 import zipfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lowlight_tf.checks import UsageError
-from lowlight_tf.runtime.engine import Engine
+from lowlight_tf.runtime.engine import Engine, Images
 
 MAX_PSNR_DB = 120.0
 """Upper end of the scale: outputs that differ by less count as equal."""
@@ -22,6 +23,10 @@ INPUTS_PREFIX = "inputs_of"
 
 MIN_GOLDEN_DB = 40.0
 """Lowest PSNR to a golden output that passes: processors round differently."""
+
+
+SEQUENCE_FRAMES = 3
+"""Frames that a file with states is run on."""
 
 
 def psnr_db(mean_square: float) -> float:
@@ -42,7 +47,7 @@ def golden_db(engine: Engine, path: Path) -> float:
     contract = engine.contract
     inputs, outputs = ([port.name for port in side] for side in (contract.inputs, contract.outputs))
     golden = load_golden(path, inputs, outputs)
-    actual = engine({name: golden[name][None] for name in inputs})
+    actual = run_golden(engine, {name: golden[name][None] for name in inputs})
     differences = []
     for name in outputs:
         expected, image = golden[name], actual[name][0]
@@ -55,6 +60,20 @@ def golden_db(engine: Engine, path: Path) -> float:
             )
         differences.append(np.square((np.float64(image) - expected) / 255).mean())
     return psnr_db(float(np.mean(differences)))
+
+
+def run_golden(engine: Engine, images: Images) -> Images:
+    """Return what an engine makes of golden inputs; its states go in with the next frame.
+
+    Args:
+        engine: The file.
+        images: Port name -> (1, H, W, C) uint8.
+    """
+    results = engine(images)
+    for _ in range(SEQUENCE_FRAMES - 1 if engine.contract.states else 0):
+        states = {port.name: results[port.state_of] for port in engine.contract.states}
+        results = engine({**images, **states})
+    return results
 
 
 def center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

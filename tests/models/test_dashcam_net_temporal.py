@@ -71,6 +71,16 @@ def test_a_damaged_frame_is_forgotten_within_ten_even_if_the_gate_never_closes(d
     assert np.abs(states["past_luma"] - expected).max() < 0.06
 
 
+def test_a_frozen_camera_shows_the_same_image_all_the_time(deployed, frame):
+    first = deployed(frame)
+    states = find_states(first)
+    for _ in range(3):
+        results = deployed({**frame, MEMORY: np.ones((1, 1, 1, 1), np.float32), **states})
+        states = find_states(results)
+        for name, image in results.items():
+            np.testing.assert_allclose(image, first[name], atol=1e-6)
+
+
 def test_a_clip_is_its_frames_one_after_another(frame, rng):
     model = dashcam_net_temporal(**SMALL, clip_frames=3)
     frames = np.float32(rng.uniform(0, 0.3, (1, 32, 48, 3))).repeat(3, 0)

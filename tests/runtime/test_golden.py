@@ -5,8 +5,9 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.runtime.golden import MIN_GOLDEN_DB, golden_db, psnr_db
+from lowlight_tf.runtime.golden import MIN_GOLDEN_DB, golden_db, psnr_db, run_golden
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
+from tests.video.test_memory import CountingEngine
 
 
 @pytest.fixture
@@ -97,3 +98,14 @@ def test_a_damaged_golden_pair_is_refused(engine, golden, part):
     path.write_bytes(content[: int(part * len(content))])
     with pytest.raises(UsageError, match="no golden pair of"):
         golden_db(engine, path)
+
+
+def test_a_file_with_states_is_run_on_a_sequence():
+    engine = CountingEngine()
+    images = {
+        port.name: np.ones((1, *port.shape(port.size or (16, 16))), np.uint8)
+        for port in engine.contract.inputs
+    }
+    results = run_golden(engine, images)
+    assert engine.remembered == [2, 3, 4]
+    assert (results["filtered_luma"] == 4).all()

@@ -108,3 +108,12 @@ def test_a_callback_remembers_too(smoothing_s):
     for number in range(3):
         enhancer(planes, number / 30)
     assert engine.remembered == ([0, 1, 2] if smoothing_s else [0, 0, 0])
+
+
+def test_a_callback_forgets_when_time_jumps():
+    engine = CountingEngine()
+    enhancer = LiveEnhancer((16, 16), RgbEngine(engine))
+    planes = [np.full(shape, 60, np.uint8) for shape in ((16, 16), (8, 8), (8, 8))]
+    for seconds in (0, 0.04, 5, 5.04, 5.04, 1, 1.04):
+        enhancer(planes, seconds)
+    assert engine.remembered == [0, 1, 0, 1, 2, 0, 1]
