@@ -2,8 +2,8 @@
 
 With the file, its card is copied under the new name, and a golden pair of a small photograph is
 written, which `lowlight-tf selftest` reproduces on any machine. Of a large output only the center
-is stored, and inputs that another model's pair contains are not stored again. The pair of a model
-that is shipped already is replaced.
+is stored, and inputs that the pair of a model before it in the alphabet contains are not stored
+again. The pair of a model that is shipped already is replaced.
 """
 
 import dataclasses
@@ -18,24 +18,21 @@ from lowlight_tf.export.calibration_data import calibration_images, parity_sampl
 from lowlight_tf.export.exporter import save_golden
 from lowlight_tf.runtime import pretrained
 from lowlight_tf.runtime.engine import Images
+from lowlight_tf.runtime.golden import find_equal
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 
 GOLDEN_SIZE = 96, 144
-"""Height and width (pixels) of the stored outputs, and of the inputs if any size is accepted."""
+"""Height and width (pixels) of the inputs if any size is accepted."""
+
+OUTPUT_SIZE = 64, 96
+"""Height and width (pixels) of the stored center of each output."""
 
 
 def find_pair_with_inputs(images: Images, name: str) -> Path | None:
-    """Return the golden pair with the same inputs of a model that precedes `name`, if any."""
-    preceding = (pair for pair in pretrained.MODEL_DIR.glob("*.npz") if pair.stem < name)
-    for pair in sorted(preceding):
-        with np.load(pair) as arrays:
-            is_equal = [
-                port in arrays and np.array_equal(arrays[port], image[0])
-                for port, image in images.items()
-            ]
-        if all(is_equal):
-            return pair
-    return None
+    """Return the golden pair, of a model that precedes `name`, that holds most of the inputs."""
+    preceding = sorted(pair for pair in pretrained.MODEL_DIR.glob("*.npz") if pair.stem < name)
+    sizes = [sum(images[port].size for port in find_equal(images, pair)) for pair in preceding]
+    return preceding[int(np.argmax(sizes))] if any(sizes) else None
 
 
 if len(sys.argv) != 3:
@@ -51,7 +48,7 @@ try:
         engine,
         images,
         pair,
-        output_size=GOLDEN_SIZE,
+        output_size=OUTPUT_SIZE,
         inputs_of=find_pair_with_inputs(images, target.stem),
     )
     card.save(target.with_suffix(".json"))

@@ -28,7 +28,7 @@ from lowlight_tf.fileio import read_json, sha256
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.model_card import ModelCard
 from lowlight_tf.runtime.engine import Images
-from lowlight_tf.runtime.golden import INPUTS_PREFIX, center_crop, run_golden
+from lowlight_tf.runtime.golden import INPUTS_PREFIX, center_crop, find_equal, run_golden
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from lowlight_tf.runtime.packed_engine import pack_images
 from lowlight_tf.tflite_graph.packed_ports import pack_ports
@@ -258,14 +258,14 @@ def save_golden(
         images: Port name -> (1, H, W, C) uint8.
         path: The .npz to write.
         output_size: Height and width up to which the center of the output is kept; default: all.
-        inputs_of: A golden pair in the same folder with the same inputs, which are then not stored
-            a second time.
+        inputs_of: A golden pair in the same folder; inputs that it contains are not stored again.
     """
     arrays = {name: image[0] for name, image in run_golden(engine, images).items()}
     if output_size:
         arrays = {name: center_crop(image, output_size) for name, image in arrays.items()}
+    arrays |= {name: image[0] for name, image in images.items()}
     if inputs_of:
+        for name in find_equal(images, inputs_of):
+            del arrays[name]
         arrays[INPUTS_PREFIX] = np.array(inputs_of.name)
-    else:
-        arrays |= {name: image[0] for name, image in images.items()}
     np.savez_compressed(path, **arrays)

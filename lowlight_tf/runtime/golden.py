@@ -3,7 +3,7 @@
 Next to a .tflite file may be a golden pair, NAME.npz: an 8-bit image for each input port and the
 file's outputs, (H, W, C) each, under the names of the ports; of a file with states those after
 `SEQUENCE_FRAMES` equal frames. To save space it may hold only the center of an output, and refer to
-another pair of the folder for its inputs (`INPUTS_PREFIX`).
+another pair of the folder for inputs (`INPUTS_PREFIX`).
 """
 
 import zipfile
@@ -19,7 +19,7 @@ MAX_PSNR_DB = 120.0
 """Upper end of the scale: outputs that differ by less count as equal."""
 
 INPUTS_PREFIX = "inputs_of"
-"""Key of the file name of the pair that holds the inputs, if it is another one."""
+"""Key of the file name of the pair that holds the inputs that this one lacks."""
 
 MIN_GOLDEN_DB = 40.0
 """Lowest PSNR to a golden output that passes: processors round differently."""
@@ -76,6 +76,12 @@ def run_golden(engine: Engine, images: Images) -> Images:
     return results
 
 
+def find_equal(images: Images, path: Path) -> list[str]:
+    """Return the names of the images, (1, H, W, C) each, that are inputs of a golden pair."""
+    golden = _load_with_inputs(path, list(images))
+    return [name for name in images if np.array_equal(golden.get(name), images[name][0])]
+
+
 def center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the center of an (H, W, C) image, at most `size` (height, width)."""
     top, left = (max(0, have - want) // 2 for have, want in zip(image.shape, size, strict=False))
@@ -87,17 +93,14 @@ def load_golden(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> di
 
     Args:
         path: The golden pair.
-        inputs: Names of the inputs; they may be in the other pair that it refers to.
+        inputs: Names of the inputs; they may be in the pairs that it refers to.
         outputs: Names of the outputs; may be empty.
 
     Raises:
         UsageError: If there is none, or it is damaged or of a model with other ports.
     """
     names = (*inputs, *outputs)
-    golden = _load_arrays(path, names)
-    if INPUTS_PREFIX in golden:
-        other = _load_arrays(path.with_name(Path(str(golden[INPUTS_PREFIX])).name), inputs)
-        golden |= {name: other.get(name) for name in inputs}
+    golden = _load_with_inputs(path, inputs)
     for name in names:
         image = golden.get(name)
         if image is None:
@@ -105,6 +108,19 @@ def load_golden(path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> di
         if image.dtype != np.uint8:
             raise UsageError(f"{path} is no golden pair: {name!r} is {image.dtype}, not uint8.")
     return {name: golden[name] for name in names}
+
+
+def _load_with_inputs(path: Path, inputs: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return all arrays of a pair, and of the pairs that it refers to the inputs."""
+    golden, passed = _load_arrays(path, inputs), {path}
+    while INPUTS_PREFIX in golden:
+        path = path.with_name(Path(str(golden.pop(INPUTS_PREFIX))).name)
+        if path in passed:
+            break  # a circle
+        passed.add(path)
+        other = _load_arrays(path, inputs)
+        golden = {**{key: other[key] for key in (*inputs, INPUTS_PREFIX) if key in other}, **golden}
+    return golden
 
 
 def _load_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ import pytest
 
 from lowlight_tf.checks import UsageError
 from lowlight_tf.runtime import pretrained
-from lowlight_tf.runtime.golden import MIN_GOLDEN_DB, golden_db, psnr_db, run_golden
+from lowlight_tf.runtime.golden import MIN_GOLDEN_DB, golden_db, load_golden, psnr_db, run_golden
 from lowlight_tf.runtime.litert_engine import LiteRTEngine
 from tests.video.test_memory import CountingEngine
 
@@ -50,10 +50,18 @@ def test_the_center_of_an_output_is_sufficient(engine, golden):
 def test_inputs_may_be_read_from_the_golden_pair_of_another_file(engine, golden):
     pair = golden()
     with np.load(pair) as arrays:
-        enhanced = arrays["enhanced"]
+        low, enhanced = arrays["low"], arrays["enhanced"]
     other = pair.with_name("other.npz")
     np.savez(other, enhanced=enhanced, inputs_of=pair.name)
     assert golden_db(engine, other) == 120
+    np.savez(other, enhanced=enhanced, low=low ^ 16, inputs_of=pair.name)
+    third = pair.with_name("third.npz")
+    np.savez(third, enhanced=enhanced, inputs_of=other.name)
+    assert load_golden(third, ["low"], [])["low"].tolist() == (low ^ 16).tolist()
+    np.savez(other, enhanced=enhanced, inputs_of=third.name)
+    with pytest.raises(UsageError, match="no 'low' in it"):
+        golden_db(engine, third)
+    np.savez(other, enhanced=enhanced, inputs_of=pair.name)
     pair.unlink()
     with pytest.raises(UsageError, match=r"No golden pair at .*pair\.npz"):
         golden_db(engine, other)
