@@ -1,9 +1,9 @@
 """Measure whether enhancing helps to read: characters of plates that an OCR engine reads right.
 
 python benchmarks/legibility.py PHOTOGRAPHS MODEL...: plates with random characters of three sizes
-are drawn into photographs, filmed at night (still; 12 frames, noise, in-camera denoising, H.264 at
-a rate factor of 23) at three exposures, and enhanced as a live video by each MODEL; "input" is the
-dark frame, "stretched" its plate with the contrast stretched to the full range. Tesseract (package
+are drawn into photographs, filmed at night (still, 12 frames) at three exposures by the two cameras
+of benchmarks/temporal.py, and enhanced as a live video by each MODEL; "input" is the dark frame,
+"stretched" its plate with the contrast stretched to the full range. Tesseract (package
 `tesseract-ocr` of Debian) reads the plate in the last frame, enlarged fourfold. The number is the
 part of the characters that is right: 1 - edit distance / length, in percent.
 """
@@ -11,17 +11,18 @@ part of the characters that is right: 1 - edit distance / length, in percent.
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from temporal import enhance_clip
+from temporal import CAMERAS, enhance_clip
 
-from lowlight_tf.evaluation.road.clips import NIGHT
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.camera.motion import LEAD_FRAMES, simulate_clip
+from lowlight_tf.imaging.camera.simulation import Capture
 
 SIZE, FRAMES, SCENES = (360, 640), 12, 10
 HEIGHTS = (8, 11, 16)
@@ -81,20 +82,19 @@ def stretch(plate: np.ndarray) -> np.ndarray:
     return np.uint8(np.clip(255 * (np.float32(plate) - low) / max(high - low, 1), 0, 255))
 
 
-def main() -> None:
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    folder, *models = sys.argv[1:]
-    paths = image_io.find_images(Path(folder))
+def read_all(
+    paths: Sequence[Path], camera: Capture, models: Sequence[str]
+) -> dict[tuple[str, float, int], list[float]]:
+    """Return the part that is right of each plate by images, exposure and height."""
     scores: dict[tuple[str, float, int], list[float]] = {}
-    for number, index in enumerate(np.linspace(0, len(paths) - 1, SCENES).round().astype(int)):
-        image = image_io.load_image(paths[index]).pixels
+    for number, path in enumerate(paths):
+        image = image_io.load_image(path).pixels
         image = cv2.resize(image, SIZE[::-1], interpolation=cv2.INTER_AREA)
         rng = np.random.default_rng(number)
         plates = draw_plates(image, rng)
         for exposure in EXPOSURES:
-            camera = dataclasses.replace(NIGHT, exposure_ev=exposure, codec="h264", quality=23)
-            stored, _, _ = simulate_clip([image] * (FRAMES + LEAD_FRAMES), camera, rng)
+            dark = dataclasses.replace(camera, exposure_ev=exposure, lamps=())
+            stored, _, _ = simulate_clip([image] * (FRAMES + LEAD_FRAMES), dark, rng)
             frames = {"day": image, "input": stored[-1], "stretched": stored[-1]}
             frames |= {name: enhance_clip(name, stored)[-1] for name in models}
             for name, frame in frames.items():
@@ -102,13 +102,25 @@ def main() -> None:
                     plate = stretch(frame[box]) if name == "stretched" else frame[box]
                     value = score(text, read_plate(plate))
                     scores.setdefault((name, exposure, height), []).append(value)
+    return scores
+
+
+def main() -> None:
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    folder, *models = sys.argv[1:]
+    paths = image_io.find_images(Path(folder))
+    paths = [paths[index] for index in np.linspace(0, len(paths) - 1, SCENES).round().astype(int)]
     columns = [(exposure, height) for exposure in EXPOSURES for height in HEIGHTS]
-    print(f"{SCENES} scenes; columns: EV, height of the letters\n")
-    print(f"| images | {' | '.join(f'{ev:g} EV, {px} px' for ev, px in columns)} | mean |")
-    print("|---" + "|---:" * (len(columns) + 1) + "|")
-    for name in ("day", "input", "stretched", *models):
-        values = [100 * np.mean(scores[name, *column]) for column in columns]
-        print(f"| {name} | {' | '.join(f'{v:.0f}' for v in values)} | {np.mean(values):.0f} |")
+    for camera_name, camera in CAMERAS.items():
+        scores = read_all(paths, camera, models)
+        print(f"{camera_name}: {SCENES} scenes; columns: EV, height of the letters\n")
+        print(f"| images | {' | '.join(f'{ev:g} EV, {px} px' for ev, px in columns)} | mean |")
+        print("|---" + "|---:" * (len(columns) + 1) + "|")
+        for name in ("day", "input", "stretched", *models):
+            values = [100 * np.mean(scores[name, *column]) for column in columns]
+            print(f"| {name} | {' | '.join(f'{v:.0f}' for v in values)} | {np.mean(values):.0f} |")
+        print()
 
 
 if __name__ == "__main__":
