@@ -59,7 +59,6 @@ def sample_night(rng: np.random.Generator) -> Capture:
         exposure_ev=-float(rng.uniform(2, 6)),
         shot=float(10 ** (-4.7 + 2.5 * noise)),
         read=float(10 ** (-4.2 + 1.9 * noise)),
-        denoise=capture.denoise / 2,
         lamps=tuple(random_lamps(int(rng.integers(1, 7)), rng)) if rng.uniform() < 0.5 else (),
         codec="h264" if rng.uniform() < 0.75 else "none",
         quality=int(rng.uniform(18, 36)),
