@@ -125,9 +125,9 @@ def test_a_model_with_memory_remembers_the_frames_of_one_video(browser, quantiza
                 }
                 return means;
             }""",
-            [path.stem, [[200, "a"], [100, "a"], [100, "b"], [200, None], [100, None]]],
+            [path.stem, [[130, "a"], [100, "a"], [100, "b"], [130, None], [100, None]]],
         )
-    bright, dark = (16 + 219 * level / 255 for level in (200, 100))
+    bright, dark = (16 + 219 * level / 255 for level in (130, 100))
     mixed = dark + 0.75 * (bright - dark)
     np.testing.assert_allclose(means, [bright, mixed, dark, bright, dark], atol=1.5)
 
