@@ -98,6 +98,7 @@ def test_the_example_of_openvino_runs(tmp_path, monkeypatch):
     names = {
         "frame": np.full((1, 720, 1280, 3), 0.1, np.float32),
         "thumbnail": np.full((1, 128, 192, 3), 0.1, np.float32),
+        "brightness": np.zeros((1, 1, 1, 2), np.float32),
     }
     exec(block, names)
     assert names["enhanced"].shape == (1, 720, 1280, 3)
