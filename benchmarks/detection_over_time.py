@@ -57,6 +57,12 @@ def main() -> None:
     images = {path.stem: path for path in image_io.find_images(Path(folder))}
     truth = read_annotations(Path(labels), images, report=print)
     detectors = [load_detector(name) for name in names.split(",")]
+    known = {
+        each: [
+            [label for label in labels if label.name in each.classes] for labels in truth.values()
+        ]
+        for each in detectors
+    }
     columns = [(exposure, each) for exposure in EXPOSURES for each in detectors]
     for (camera_name, camera), (motion_name, motion) in itertools.product(
         CAMERAS.items(), MOTIONS.items()
@@ -74,11 +80,7 @@ def main() -> None:
         for row in ("day", "input", *BEFORE, *models):
             cells = []
             for column in columns:
-                boxes = [
-                    [label for label in truth[name] if label.name in column[1].classes]
-                    for name in truth
-                ]
-                compared = found[row, *column], boxes
+                compared = found[row, *column], known[column[1]]
                 map50, _ = mean_ap(average_precisions(*compared))
                 low, high = bootstrap_map50(*compared)
                 cells.append(f"{100 * map50:.1f} ({100 * low:.0f} to {100 * high:.0f})")

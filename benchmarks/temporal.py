@@ -15,11 +15,6 @@ and by each TEMPORAL_MODEL. All values are of frames 10 to 19:
 - ghosts: RMS difference from what MODEL makes of the clip without noise, where an object was in the
   last four frames and is no more, in levels (still camera);
 - ms: of the filter alone, 1280x720, one thread, or what the temporal model takes more than MODEL.
-
-With a video instead of the folder, its frames, filmed at night by both cameras if they are of a
-day, are enhanced in the same ways. Measured from frame 10 on, where the input is black: grain, as
-by the road suite, and the mean absolute change from frame to frame, in levels. A strip of frames is
-written to the working folder: the input, without memory, and each temporal model.
 """
 
 import dataclasses
@@ -33,22 +28,16 @@ import cv2
 import numpy as np
 
 from lowlight_tf.evaluation.road.clips import LAMPS, NIGHT
-from lowlight_tf.evaluation.road.image_measures import BLACK_MEAN, BLOCK_SIZE, black_blocks
-from lowlight_tf.evaluation.road.road_data import read_frames
 from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.camera.motion import LEAD_FRAMES, Motion, Mover, animate, simulate_clip
 from lowlight_tf.imaging.camera.simulation import Capture
-from lowlight_tf.imaging.color import luma
 from lowlight_tf.imaging.yuv import YuvConverter
 from lowlight_tf.metrics import fidelity, temporal
-from lowlight_tf.runtime.golden import center_crop
 from lowlight_tf.runtime.loading import load_model
 from lowlight_tf.runtime.rgb_engine import BT709
 from lowlight_tf.video.frame_processor import LiveEnhancer
 
 SIZE, FRAMES, FIRST = (288, 384), 20, 10
-VIDEO_FRAMES, DAY_MEAN = 40, 60
-STRIP_FRAMES, STRIP_SIZE = (12, 23, 34), (180, 270)
 MAX_SCENES = 4
 TIMED_SIZE, TIMED_RUNS = (720, 1280), 12
 STILL = Motion(
@@ -220,44 +209,10 @@ def enhance_all(
         yield name, enhance_clip(name, stored)
 
 
-def compare_on_video(path: Path, model: str, temporal_models: Sequence[str]) -> None:
-    """Print the grain and the change of black for each way to denoise."""
-    frames = read_frames(path, count=VIDEO_FRAMES)
-    clips = {"as it is": frames}
-    if np.mean(frames[0]) > DAY_MEAN:
-        clips = {
-            name: simulate_clip(frames, camera, np.random.default_rng(1))[0]
-            for name, camera in CAMERAS.items()
-        }
-    for camera, stored in clips.items():
-        print(f"{path.name}, {camera}, {model}\n\n| before or in the model | grain | change |")
-        print("|---|---:|---:|")
-        columns = [stored]
-        for name, result in enhance_all(stored, model, temporal_models):
-            if name not in FILTERS:
-                columns.append(result)
-            numbers = range(FIRST, len(stored))
-            grain = [black_blocks(stored[n], result[n])["grain"] for n in numbers]
-            lumas = {n: luma(result[n]) for n in range(FIRST - 1, len(stored))}
-            black = {n: cv2.blur(luma(stored[n]), (BLOCK_SIZE,) * 2) < BLACK_MEAN for n in lumas}
-            change = [
-                np.abs(lumas[n] - lumas[n - 1])[black[n] & black[n - 1]].mean() for n in numbers
-            ]
-            print(f"| {name} | {np.mean(grain):.2f} | {np.mean(change):.2f} |")
-        strip = [[center_crop(clip[n], STRIP_SIZE) for clip in columns] for n in STRIP_FRAMES]
-        strip = np.vstack([np.hstack(row) for row in strip])
-        file = Path(f"{path.stem}_{camera.replace(' ', '_')}.jpg")
-        image_io.save_image(file, strip, overwrite=True)
-        print()
-
-
 def main() -> None:
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     folder, model, *temporal_models = sys.argv[1:]
-    if Path(folder).is_file():
-        compare_on_video(Path(folder), model, temporal_models)
-        return
     paths = image_io.find_images(Path(folder))
     paths = [paths[n] for n in np.linspace(0, len(paths) - 1, MAX_SCENES).round().astype(int)]
     times = filter_times(model, temporal_models)
