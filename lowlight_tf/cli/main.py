@@ -47,6 +47,17 @@ class Formatter(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
+class StoreAll(argparse.Action):
+    """Store a value; a list flag that is written twice takes the values of both."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Set the attribute, or append to what this command line has already set."""
+        earlier = getattr(namespace, self.dest, self.default)
+        if option_string and self.nargs in ("+", "*") and earlier is not self.default:
+            values = [*earlier, *values]
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that reports an error in one line, and accepts no abbreviated flags."""
 
@@ -54,6 +65,7 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("allow_abbrev", False)
         options.setdefault("formatter_class", Formatter)
         super().__init__(**options)
+        self.register("action", None, StoreAll)
 
     def parse_known_args(self, args=None, namespace=None):
         """Parse; the last word after a list flag may be the positional argument."""

@@ -61,6 +61,14 @@ def test_flags_may_have_hyphens_or_underscores_and_equals_or_space(words, monkey
     assert recipes[0].training.learning_rate == 1e-3
 
 
+def test_a_list_flag_that_is_written_twice_takes_the_values_of_both():
+    words = ["train", "--recipe", "did_fuse", "--data-root", "d", "--output", "o"]
+    recipe = settings([*words, "--set", "training.steps=5", "--set", "seed=7", "training.warmup=2"])
+    assert (recipe.training.steps, recipe.seed, recipe.training.warmup) == (5, 7, 2)
+    files = ["dark.png", "--input", "a.png", "--input", "b.png"]
+    assert [str(name) for name in build_parser().parse_args(["enhance", *files]).input] == files[2::2]
+
+
 def test_the_original_training_command_is_parsed(monkeypatch):
     recipes = []
     monkeypatch.setattr(
