@@ -66,7 +66,8 @@ def test_a_list_flag_that_is_written_twice_takes_the_values_of_both():
     recipe = settings([*words, "--set", "training.steps=5", "--set", "seed=7", "training.warmup=2"])
     assert (recipe.training.steps, recipe.seed, recipe.training.warmup) == (5, 7, 2)
     files = ["dark.png", "--input", "a.png", "--input", "b.png"]
-    assert [str(name) for name in build_parser().parse_args(["enhance", *files]).input] == files[2::2]
+    inputs = build_parser().parse_args(["enhance", *files]).input
+    assert [str(name) for name in inputs] == files[2::2]
 
 
 def test_the_original_training_command_is_parsed(monkeypatch):
