@@ -123,6 +123,9 @@ LOSSES = Registry(
     log_ms_ssim=Loss("lowlight_tf.losses.fidelity:log_ms_ssim", ("target", "enhanced")),
     psnr=Loss("lowlight_tf.losses.fidelity:psnr", ("target", "enhanced")),
     inverse_psnr=Loss("lowlight_tf.losses.fidelity:inverse_psnr", ("target", "enhanced")),
+    log_noise_ratio=Loss(
+        "lowlight_tf.losses.fidelity:log_noise_ratio", ("low", "target", "enhanced")
+    ),
     lpips=Loss("lowlight_tf.losses.perceptual:lpips", ("target", "enhanced")),
     lpips_half_res=Loss("lowlight_tf.losses.perceptual:lpips_half_res", ("target", "enhanced")),
     fft_l1=Loss("lowlight_tf.losses.fft:fft_l1", ("target", "enhanced")),

@@ -1,11 +1,11 @@
 r"""Write the training clips of `dashcam_net_temporal`: photographs in motion, filmed at night.
 
 Each clip becomes OUTPUT/{train,val}/{low,high}/NAME.png, its frames below each other. The target is
-what MODEL makes of the clip without noise and compression: what that model with memory is to make
-of the clip. Every clip depends on the seed and on its name alone. One sequence of CamVid and the
-last images of BSDS500's test folder are held out for validation, as by `make_lowlight_mixture.py`.
+the same clip without noise and compression. Every clip depends on the seed and on its name alone.
+One sequence of CamVid and the last images of BSDS500's test folder are held out for validation, as
+by `make_lowlight_mixture.py`.
 
-    python scripts/make_night_clips.py --bsds500 DIR --camvid DIR --model MODEL --output OUTPUT
+    python scripts/make_night_clips.py --bsds500 DIR --camvid DIR --output OUTPUT
 """
 
 import argparse
@@ -21,7 +21,6 @@ from make_lowlight_mixture import (
     HELD_OUT_BSDS,
     TWILIGHT_CAMVID,
     WELL_EXPOSED_MEAN,
-    open_model,
     save_png,
 )
 
@@ -31,7 +30,6 @@ from lowlight_tf.imaging import image_io
 from lowlight_tf.imaging.camera.illumination import random_lamps
 from lowlight_tf.imaging.camera.motion import LEAD_FRAMES, animate, sample_motion, simulate_clip
 from lowlight_tf.imaging.camera.simulation import Capture, sample_capture
-from lowlight_tf.runtime.enhance import enhance
 
 TERMS = "BSDS500 and CamVid: research use"
 SIZE = (144, 192)  # pixels
@@ -53,21 +51,19 @@ def find_photographs(bsds500: Path, camvid: Path) -> dict[str, list[Path]]:
 def sample_night(rng: np.random.Generator) -> Capture:
     """Draw a capture by night, mostly of video; noise as a camera without a tripod shows it."""
     capture = sample_capture(rng)
-    noise = rng.uniform(0.4, 1)
+    noise = rng.uniform(0.2, 0.8)
     return dataclasses.replace(
         capture,
         exposure_ev=-float(rng.uniform(2, 6)),
         shot=float(10 ** (-4.7 + 2.5 * noise)),
         read=float(10 ** (-4.2 + 1.9 * noise)),
         lamps=tuple(random_lamps(int(rng.integers(1, 7)), rng)) if rng.uniform() < 0.5 else (),
-        codec="h264" if rng.uniform() < 0.75 else "none",
-        quality=int(rng.uniform(18, 36)),
+        codec="h264" if rng.uniform() < 0.6 else "none",
+        quality=int(rng.uniform(16, 30)),
     )
 
 
-def write(
-    path: Path, others: list[Path], turn: int, output: Path, frames: int, seed: int, model: str
-) -> None:
+def write(path: Path, others: list[Path], turn: int, output: Path, frames: int, seed: int) -> None:
     """Make one clip and write it, unless it is there."""
     files = [output / side / f"{path.stem}_{turn}.png" for side in ("low", "high")]
     if all(file.exists() for file in files):
@@ -83,8 +79,7 @@ def write(
         rng=rng,
         others=photographs[1:],
     )
-    low, clean, _ = simulate_clip(clip, sample_night(rng), rng, lamp_velocity=motion.lamp_velocity)
-    high = [enhance(open_model(model), frame) for frame in clean]
+    low, high, _ = simulate_clip(clip, sample_night(rng), rng, lamp_velocity=motion.lamp_velocity)
     for file, images in zip(files, (low, high), strict=True):
         save_png(file, np.concatenate(images))
 
@@ -107,8 +102,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("bsds500", "camvid", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--model", required=True, help="model that gets a memory")
-    parser.add_argument("--frames", type=int, default=6, help="frames of a clip")
+    parser.add_argument("--frames", type=int, default=8, help="frames of a clip")
     parser.add_argument("--variants", type=int, default=2, help="clips of a photograph")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
@@ -116,7 +110,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     write_text(args.output / "terms.txt", f"{TERMS}\n")
     tasks = [
-        (path, paths, turn, args.output / half, args.frames, args.seed, args.model)
+        (path, paths, turn, args.output / half, args.frames, args.seed)
         for half, paths in find_photographs(args.bsds500, args.camvid).items()
         for path in paths
         for turn in range(1 if half == "val" else args.variants)

@@ -11,7 +11,7 @@ from lowlight_tf import layers
 from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
 from lowlight_tf.config import Recipe
-from lowlight_tf.contract import EXPLANATION_SUFFIX, Contract
+from lowlight_tf.contract import DEPLOYED, EXPLANATION_SUFFIX, Contract
 from lowlight_tf.imaging.registration.pair_preprocessing import PairPreprocessing
 from lowlight_tf.layers.reparameterization import reparameterize_model
 from lowlight_tf.runtime.engine import Engine, Images, bytes_as_float32, float32_as_bytes
@@ -120,7 +120,9 @@ def _load_keras_model(path: Path) -> keras.Model:
 def _rebuild_for_frames(model: keras.Model, recipe: Recipe) -> keras.Model:
     """Return a model that was trained on clips as one of single frames."""
     built = MODELS.find(recipe.model).load()(**{**recipe.options, "clip_frames": 1})
-    built.set_weights(model.get_weights())
+    trained = model.get_layer(DEPLOYED)
+    for layer in built.get_layer(DEPLOYED).layers:
+        layer.set_weights(trained.get_layer(layer.name).get_weights())
     return built
 
 

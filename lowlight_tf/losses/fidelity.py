@@ -11,6 +11,7 @@ WINDOW_SIZE, SIGMA = 11, 1.5  # pixels; Wang et al. 2004, section III-C
 MIN_SQUARED_ERROR = 1e-10
 MIN_MEAN, MAX_FACTOR = 1e-3, 4.0
 MIN_CONTRAST = 1e-4
+NOISE_BLOCK, NOISE_FLOOR, MIN_NOISE = 5, 0.06, 1e-5
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
 
@@ -102,6 +103,34 @@ def psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
         The mean squared error is at least 1e-10, so that equal images have a finite value.
     """
     return 10 / math.log(10) * ops.log(ops.maximum(mse(target, enhanced), MIN_SQUARED_ERROR))
+
+
+def log_noise_ratio(low: KerasTensor, target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
+    """Logarithm of how much of the squared error of the input is left.
+
+    For denoisers of dark images, before these are enhanced. Errors count by how much brighter they
+    will be, here 1 / (brightness + 0.06). A ratio is worth as much in a clean image as in a noisy
+    one, so that a model does not pay for less noise in these with smear in those.
+
+    Args:
+        low: (B, H, W, C) in [0, 1], with noise.
+        target: The same, without noise.
+        enhanced: What is left of `low`, same shape and range.
+
+    Returns:
+        (B,) natural logarithm; 0 if nothing was changed, lower is better.
+
+    Reference:
+        Ours.
+    """
+    brightness = ops.mean(target, axis=-1, keepdims=True)
+    brightness = ops.average_pool(brightness, NOISE_BLOCK, 1, padding="same")
+    weight = ops.square(1 / (brightness + NOISE_FLOOR))
+    errors = [
+        ops.mean(weight * ops.square(image - target), axis=(1, 2, 3)) + MIN_NOISE
+        for image in (enhanced, low)
+    ]
+    return ops.log(errors[0] / errors[1])
 
 
 def inverse_psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:

@@ -19,11 +19,18 @@ MAX_WEIGHT = 0.75
 """Largest weight of the past. An average over more frames would stick in 8 bits: what is closer to
 it than 0.5 / (1 - weight) codes changes nothing."""
 
-GATE_FILTERS = 12
+GATE_FILTERS = 16
 """Features of the differences that the weight of the past is predicted from."""
 
-START_LOGIT = -2.0
-"""Bias of the weight's logit before training: little of the past."""
+DIFFERENCE_SCALE = 1e4
+"""Scale of the first kernel's variance before training: noise of one code in 8 bits makes features
+of about 0.4, of the 6 at which they are cut."""
+
+MIN_LEVEL = 1e-2
+"""Added to the mean of a feature over the frame before its logarithm is taken."""
+
+START_LOGIT = -0.5
+"""Bias of the weight's logit before training."""
 
 
 def dashcam_net_temporal(
@@ -36,7 +43,6 @@ def dashcam_net_temporal(
     enter_size: int = 3,
     expansion: int = 2,
     clip_frames: int = 1,
-    train_all: bool = False,
     name: str = "dashcam_net_temporal",
 ) -> keras.Model:
     """Build a `dashcam_net_yuv` that averages its input over time where the scene stands still.
@@ -45,12 +51,13 @@ def dashcam_net_temporal(
 
         filtered = now + weight (past - now), weight = memory 0.75 sigmoid(logit)
 
-    The logits, one for each 4x4 pixels, are predicted from the differences around them and over the
-    full frame, which tell noise from motion. Without memory, or in the first frame, the model is
-    the `dashcam_net_yuv` of the same weights.
+    The logits, one for each 4x4 pixels, are predicted from the differences around them, as
+    multiples of the differences over the full frame: what stands out of the noise has moved.
+    Without memory, or in the first frame, the model is the `dashcam_net_yuv` of the same weights.
 
-    It is trained on clips: images of `clip_frames` frames below each other. `KerasEngine` runs the
-    model of a run on single frames.
+    The filter alone is trained, on clips: images of `clip_frames` frames below each other. All
+    other weights have to be those of a trained `dashcam_net_yuv`, see `training.initial_weights`.
+    `KerasEngine` runs the model of a run on single frames.
 
     Args:
         filters: See `dashcam_net_yuv`, as all others but these.
@@ -61,13 +68,12 @@ def dashcam_net_temporal(
         enter_size: See there.
         expansion: See there.
         clip_frames: Number of frames of a clip, over all of which gradients flow back.
-        train_all: Train all weights; else those that make the filter alone, and the others have to
-            be those of a trained `dashcam_net_yuv`, see `training.initial_weights`.
         name: Name of the Keras model.
 
     Returns:
-        A model with the ports of `dashcam_net_v2`, of clips. Its layer `DEPLOYED` is a model of one
-        frame with the ports of `contract.ENHANCE_PLANES_OVER_TIME`.
+        A model with the ports of `dashcam_net_v2`. Its layer `DEPLOYED` is a model of one frame
+        with the ports of `contract.ENHANCE_PLANES_OVER_TIME`. Of clips, the output is what is
+        filtered and not yet enhanced, so that it is compared to the clip without noise.
 
     Raises:
         UsageError: If a number is too small.
@@ -92,9 +98,8 @@ def dashcam_net_temporal(
         enter_size=enter_size,
         expansion=expansion,
     )
-    if not train_all:
-        for layer in deployed.layers:
-            layer.trainable = layer.name.startswith("memory_")
+    for layer in deployed.layers:
+        layer.trainable = layer.name.startswith("memory_")
     return _unroll(deployed, clip_frames, name)
 
 
@@ -111,17 +116,33 @@ def _filter_over_time(
         layers.Subtract(name=f"memory_{plane}_difference")([past, now])
         for plane, past, now in (("luma", past_luma, luma), ("chroma", past_chroma, chroma))
     ]
-    # Blocks of 8x8 pixels; linear, so that noise cancels out before its strength is measured.
-    x = layers.Conv2D(GATE_FILTERS, 2, strides=2, padding="same", name="memory_conv")(
-        differences[0]
+    # Of blocks of 8x8 pixels. What is cut at 6 keeps fine steps in 8 bits, and motion does not pass
+    # for much noise.
+    x = layers.Conv2D(
+        GATE_FILTERS, 2, strides=2, padding="same", activation="relu6", name="memory_conv",
+        kernel_initializer=keras.initializers.VarianceScaling(DIFFERENCE_SCALE),
+    )(differences[0])  # fmt: skip
+    mean = layers.GlobalAveragePooling2D(keepdims=True, name="memory_mean")(x)
+    level = ops.log(mean + MIN_LEVEL)
+    offset = layers.Conv2D(GATE_FILTERS, 1, name="memory_frame")(level)
+    offset = layers.LeakyReLU(LEAKY_SLOPE, name="memory_frame_act")(offset)
+    offset = layers.Conv2D(GATE_FILTERS, 1, name="memory_offset")(offset)
+    # Before training, the reciprocal of the features' geometric mean.
+    gain = layers.Conv2D(
+        GATE_FILTERS, 1, name="memory_gain",
+        kernel_initializer=keras.initializers.Constant(-1 / GATE_FILTERS),
+    )(level)  # fmt: skip
+    x = layers.DepthwiseConv2D(
+        3, padding="same", use_bias=False, activation="relu6", name="memory_around",
+        depthwise_initializer=keras.initializers.RandomUniform(0.05, 0.15),
+    )(x)  # fmt: skip
+    x = layers.ReLU(6, name="memory_multiples")(
+        layers.Multiply(name="memory_scaled")([x, ops.exp(gain)])
     )
-    x = layers.LeakyReLU(LEAKY_SLOPE, name="memory_act")(x)
-    everywhere = layers.GlobalAveragePooling2D(keepdims=True, name="memory_mean")(x)
-    everywhere = layers.Conv2D(GATE_FILTERS, 1, use_bias=False, name="memory_frame")(everywhere)
-    x = layers.Conv2D(GATE_FILTERS, 3, padding="same", name="memory_around")(x)
-    x = layers.LeakyReLU(LEAKY_SLOPE, name="memory_gate_act")(
-        layers.Add(name="memory_offset")([everywhere, x])
-    )
+    x = layers.Conv2D(GATE_FILTERS, 1, use_bias=False, name="memory_mix")(x)
+    # In this order: the converter takes a second operand for the bias of the convolution, which the
+    # GPU delegate does not add correctly in 8 bits.
+    x = layers.ReLU(6, name="memory_gate_act")(layers.Add(name="memory_shifted")([offset, x]))
     weight = layers.Conv2D(
         4, 1, activation="sigmoid", name="memory_weight",
         bias_initializer=keras.initializers.Constant(START_LOGIT),
@@ -158,6 +179,9 @@ def _unroll(deployed: keras.Model, clip_frames: int, name: str) -> keras.Model:
         outputs = deployed(dict(zip(names, values, strict=True)))
         states = tuple(outputs[port.state_of] for port in ENHANCE_PLANES_OVER_TIME.states)
         planes = [outputs[port.name] for port in ENHANCE_PLANES.outputs]
+        if clip_frames > 1:
+            blocks = zip(states, (BLOCK, BLOCK // 2), (luma, chroma), strict=True)
+            planes = [DepthToSpace(block)([state, like]) for state, block, like in blocks]
         results.append(PlanesToRgb()(planes))
     clip = layers.Concatenate(1, name="clip")(results) if clip_frames > 1 else results[0]
     return keras.Model(

@@ -12,6 +12,7 @@ from lowlight_tf.losses.fidelity import (
     inverse_psnr,
     l1,
     log_ms_ssim,
+    log_noise_ratio,
     ms_ssim,
     mse,
     psnr,
@@ -122,3 +123,17 @@ def test_the_mean_squared_error_is_as_computed_by_hand():
     enhanced = target.copy()
     enhanced[0, 0, 0], enhanced[1] = 0.4, 0.5  # one of four pixels; all of them
     np.testing.assert_allclose(mse(target, enhanced), [0.16 / 4, 0.25], rtol=1e-6)
+
+
+def test_the_noise_ratio_counts_dark_regions_more_and_clean_images_as_much_as_noisy_ones(rng):
+    target = np.full((2, 16, 16, 1), 0.04, np.float32)
+    target[:, :, 8:] = 0.84
+    noise = (
+        np.float32(rng.normal(0, 1, target.shape)) * np.float32([0.1, 0.02])[:, None, None, None]
+    )
+    low, halved = target + noise, target + noise / 2
+    np.testing.assert_allclose(log_noise_ratio(low, target, low), 0, atol=1e-6)
+    np.testing.assert_allclose(log_noise_ratio(low, target, halved), np.log(1 / 4), atol=0.01)
+    dark, bright = low.copy(), low.copy()
+    dark[:, :, :8], bright[:, :, 8:] = target[:, :, :8], target[:, :, 8:]
+    assert np.all(log_noise_ratio(low, target, dark) < log_noise_ratio(low, target, bright) - 1)

@@ -23,7 +23,7 @@ from lowlight_tf.imaging.camera.simulation import (
 CAMERA_MOTIONS = ("still", "shake", "pan", "drive")
 """How a camera moves: not at all, by fractions of a pixel, steadily sideways, or forward."""
 
-MOTION_ODDS = (0.4, 0.1, 0.25, 0.25)
+MOTION_ODDS = (0.3, 0.1, 0.3, 0.3)
 """How often `sample_motion` draws each."""
 
 LEAD_FRAMES = 3
