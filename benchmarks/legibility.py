@@ -58,10 +58,15 @@ def draw_plates(image: np.ndarray, rng: np.random.Generator) -> list[tuple[str, 
 
 
 def read_plate(plate: np.ndarray) -> str:
-    """Return what Tesseract reads."""
+    """Return what Tesseract reads; nothing of an image that it crashes on."""
     enlarged = cv2.resize(plate, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     _, content = cv2.imencode(".png", enlarged[..., ::-1])
-    done = subprocess.run(TESSERACT, input=content.tobytes(), capture_output=True, check=True)
+    done = subprocess.run(TESSERACT, input=content.tobytes(), capture_output=True)
+    if done.returncode > 0:
+        sys.exit(done.stderr.decode())
+    if done.returncode < 0:
+        print(f"Tesseract ended by signal {-done.returncode}: a plate is not read", file=sys.stderr)
+        return ""
     return "".join(done.stdout.decode().split())
 
 

@@ -11,7 +11,7 @@ WINDOW_SIZE, SIGMA = 11, 1.5  # pixels; Wang et al. 2004, section III-C
 MIN_SQUARED_ERROR = 1e-10
 MIN_MEAN, MAX_FACTOR = 1e-3, 4.0
 MIN_CONTRAST = 1e-4
-NOISE_BLOCK, NOISE_FLOOR, MIN_NOISE = 5, 0.06, 1e-5
+NOISE_BLOCK, NOISE_FLOOR, MIN_NOISE = 4, 0.06, 1e-6
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
 
@@ -110,27 +110,34 @@ def log_noise_ratio(low: KerasTensor, target: KerasTensor, enhanced: KerasTensor
 
     For denoisers of dark images, before these are enhanced. Errors count by how much brighter they
     will be, here 1 / (brightness + 0.06). A ratio is worth as much in a clean image as in a noisy
-    one, so that a model does not pay for less noise in these with smear in those.
+    one, so that a model does not pay for less noise in these with smear in those. It is that of the
+    image and that of its means over 4x4 pixels, in which eyes and detectors see what is fainter
+    than the noise of a pixel: there smear is left, and little noise.
 
     Args:
-        low: (B, H, W, C) in [0, 1], with noise.
+        low: (B, H, W, C) in [0, 1], with noise; at least 4x4 pixels.
         target: The same, without noise.
         enhanced: What is left of `low`, same shape and range.
 
     Returns:
-        (B,) natural logarithm; 0 if nothing was changed, lower is better.
+        (B,) natural logarithm, mean of both ratios; 0 if nothing was changed, lower is better.
 
     Reference:
         Ours.
     """
     brightness = ops.mean(target, axis=-1, keepdims=True)
-    brightness = ops.average_pool(brightness, NOISE_BLOCK, 1, padding="same")
-    weight = ops.square(1 / (brightness + NOISE_FLOOR))
-    errors = [
-        ops.mean(weight * ops.square(image - target), axis=(1, 2, 3)) + MIN_NOISE
-        for image in (enhanced, low)
-    ]
-    return ops.log(errors[0] / errors[1])
+    brightness = ops.average_pool(brightness, NOISE_BLOCK + 1, 1, padding="same")
+    weight = 1 / (brightness + NOISE_FLOOR)
+    ratios = []
+    for side in (1, NOISE_BLOCK):
+        errors = [
+            ops.average_pool(weight * (image - target), side, side) for image in (enhanced, low)
+        ]
+        left, all_noise = (
+            ops.mean(ops.square(error), axis=(1, 2, 3)) + MIN_NOISE for error in errors
+        )
+        ratios.append(ops.log(left / all_noise))
+    return (ratios[0] + ratios[1]) / 2
 
 
 def inverse_psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
