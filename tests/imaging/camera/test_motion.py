@@ -64,10 +64,10 @@ def test_movers_cover_the_scene_where_they_are_and_begin_in_their_frame(photogra
     np.testing.assert_array_equal(frames[4][untouched], photograph[24:72, 32:96][untouched])
 
 
-def test_drawn_motions_differ_and_half_of_the_cameras_stand_still():
+def test_drawn_motions_differ_and_three_in_ten_cameras_stand_still():
     rng = np.random.default_rng(0)
     motions = [sample_motion(SIZE, 6, rng) for _ in range(200)]
-    assert 0.4 < np.mean([motion.camera == "still" for motion in motions]) < 0.6
+    assert 0.2 < np.mean([motion.camera == "still" for motion in motions]) < 0.4
     assert {len(motion.movers) for motion in motions} == {0, 1, 2, 3}
     with pytest.raises(UsageError, match="`camera` must be one of"):
         Motion(camera="fly")
