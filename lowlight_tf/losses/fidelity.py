@@ -11,7 +11,8 @@ WINDOW_SIZE, SIGMA = 11, 1.5  # pixels; Wang et al. 2004, section III-C
 MIN_SQUARED_ERROR = 1e-10
 MIN_MEAN, MAX_FACTOR = 1e-3, 4.0
 MIN_CONTRAST = 1e-4
-NOISE_BLOCK, NOISE_FLOOR, MIN_NOISE = 4, 0.06, 1e-6
+BRIGHTNESS_WINDOW, NOISE_BLOCK = 5, 4  # pixels
+NOISE_FLOOR, MIN_NOISE = 0.06, 1e-6
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
 
@@ -126,18 +127,15 @@ def log_noise_ratio(low: KerasTensor, target: KerasTensor, enhanced: KerasTensor
         Ours.
     """
     brightness = ops.mean(target, axis=-1, keepdims=True)
-    brightness = ops.average_pool(brightness, NOISE_BLOCK + 1, 1, padding="same")
+    brightness = ops.average_pool(brightness, BRIGHTNESS_WINDOW, 1, padding="same")
     weight = 1 / (brightness + NOISE_FLOOR)
     ratios = []
     for side in (1, NOISE_BLOCK):
-        errors = [
-            ops.average_pool(weight * (image - target), side, side) for image in (enhanced, low)
-        ]
-        left, all_noise = (
-            ops.mean(ops.square(error), axis=(1, 2, 3)) + MIN_NOISE for error in errors
+        clean, left, noisy = (
+            ops.average_pool(weight * image, side, side) for image in (target, enhanced, low)
         )
-        ratios.append(ops.log(left / all_noise))
-    return (ratios[0] + ratios[1]) / 2
+        ratios.append(ops.log((mse(clean, left) + MIN_NOISE) / (mse(clean, noisy) + MIN_NOISE)))
+    return sum(ratios) / len(ratios)
 
 
 def inverse_psnr(target: KerasTensor, enhanced: KerasTensor) -> KerasTensor:

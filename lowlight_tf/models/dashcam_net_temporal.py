@@ -161,31 +161,31 @@ def _unroll(deployed: keras.Model, clip_frames: int, name: str) -> keras.Model:
     """Return a model of clips with the ports of `dashcam_net_v2`."""
     image, small, control = ENHANCE_WITH_BRIGHTNESS.inputs
     low = keras.Input((None, None, image.channels), name=image.name)
-    thumbnail = thumbnail_input = keras.Input(small.shape(small.size), name=small.name)
+    thumbnail = keras.Input(small.shape(small.size), name=small.name)
     brightness = keras.Input(control.shape(control.size), name=control.name)
     to_planes = RgbToPlanes(name="planes")
-    to_small = RgbToPlanes(halved=False, name="thumbnail_planes")
+    small_planes = layers.Concatenate(name="thumbnail_concat")(
+        RgbToPlanes(halved=False, name="thumbnail_planes")(thumbnail)
+    )
     memory = ops.ones_like(ops.max(brightness, axis=-1, keepdims=True))
     results, states = [], ()
     for frame in SplitFrames(clip_frames, name="frames")(low):
         luma, chroma = to_planes(frame)
         # The first frame is its own past, from which it differs in nothing.
         states = states or (SpaceToDepth(BLOCK)(luma), SpaceToDepth(BLOCK // 2)(chroma))
-        if clip_frames > 1:  # the thumbnail is of all frames
-            thumbnail = ops.image.resize(frame, small.size, data_format="channels_last")
-        small_planes = layers.Concatenate()(to_small(thumbnail))
         values = luma, chroma, small_planes, brightness, memory, *states
         names = (port.name for port in ENHANCE_PLANES_OVER_TIME.inputs)
         outputs = deployed(dict(zip(names, values, strict=True)))
         states = tuple(outputs[port.state_of] for port in ENHANCE_PLANES_OVER_TIME.states)
-        planes = [outputs[port.name] for port in ENHANCE_PLANES.outputs]
         if clip_frames > 1:
             blocks = zip(states, (BLOCK, BLOCK // 2), (luma, chroma), strict=True)
             planes = [DepthToSpace(block)([state, like]) for state, block, like in blocks]
+        else:
+            planes = [outputs[port.name] for port in ENHANCE_PLANES.outputs]
         results.append(PlanesToRgb()(planes))
     clip = layers.Concatenate(1, name="clip")(results) if clip_frames > 1 else results[0]
     return keras.Model(
-        {image.name: low, small.name: thumbnail_input, control.name: brightness},
+        {image.name: low, small.name: thumbnail, control.name: brightness},
         {ENHANCE_WITH_BRIGHTNESS.outputs[0].name: UnitClip(name="limited")(clip)},
         name=name,
     )
