@@ -13,11 +13,16 @@ from lowlight_tf.video.synchronization import SYNC_TOLERANCE_S, approximate_time
 LIVE_INTERVAL_S = 2.0
 """Time between two sampled pairs of live streams, and of pipes (seconds)."""
 
+LIVE_PATIENCE = 4
+"""How many times as long as all intervals live streams are waited for."""
+
 
 def sample_pairs(
     visible: VideoReader, infrared: VideoReader, *, count: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return pairs of frames of the same time, evenly spread over files; blank ones are left out.
+
+    Live streams that have too few are given up after `LIVE_PATIENCE` times the time it takes.
 
     Args:
         visible: Video of the visible camera.
@@ -37,6 +42,9 @@ def sample_pairs(
     streams = open_camera_streams(visible, infrared, stop_event)
     for stream in streams:
         stream.thread.start()
+    timer = threading.Timer(LIVE_PATIENCE * count * interval_s, stop_event.set)
+    if visible.is_live or infrared.is_live:
+        timer.start()
     try:
         for first, second in approximate_time_sync(
             *streams, tolerance_s=SYNC_TOLERANCE_S, max_gap_s=SYNC_TOLERANCE_S
@@ -45,9 +53,10 @@ def sample_pairs(
             if is_due and not thermal.is_blank(second.image):
                 pairs.append((first.image, second.image))
                 next_time_s = first.frame.time + interval_s
-            if len(pairs) == count:
+            if len(pairs) == count or stop_event.is_set():
                 break
     finally:
+        timer.cancel()
         stop_event.set()
         for stream in streams:
             stream.queue.close()
