@@ -44,10 +44,12 @@ class Model(Entry):
     Attributes:
         contract: Ports that it is trained and evaluated with.
         deployed_contract: Ports of its exported files, if they are others.
+        needs_initial_weights: Only a part is trained; the rest gets the weights of another run.
     """
 
     contract: Contract
     deployed_contract: Contract | None = None
+    needs_initial_weights: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +87,7 @@ MODELS = Registry(
         "lowlight_tf.models.dashcam_net_temporal:dashcam_net_temporal",
         ENHANCE_WITH_BRIGHTNESS,
         ENHANCE_PLANES_OVER_TIME,
+        needs_initial_weights=True,
     ),
     did_fuse=Model("lowlight_tf.models.did_fuse:did_fuse", FUSE),
     driving_unet=Model("lowlight_tf.models.driving_unet:driving_unet", ENHANCE),

@@ -4,9 +4,24 @@ from pathlib import Path
 
 import keras
 
+from lowlight_tf.catalog import MODELS
 from lowlight_tf.checks import UsageError
+from lowlight_tf.config import Recipe
 from lowlight_tf.contract import DEPLOYED
 from lowlight_tf.export.keras_engine import KerasEngine
+
+
+def check_initial_weights(recipe: Recipe) -> None:
+    """Refuse a recipe that trains a part of a model and does not say where the rest comes from.
+
+    Raises:
+        UsageError: If the model needs `training.initial_weights` and there are none.
+    """
+    if MODELS.find(recipe.model).needs_initial_weights and not recipe.training.initial_weights:
+        raise UsageError(
+            "`training.initial_weights` must name a finished run: only a part of "
+            f"{recipe.model} is trained. Received: none. Train the rest first, see its recipe."
+        )
 
 
 def load_initial_weights(model: keras.Model, run: Path) -> int:

@@ -42,7 +42,7 @@ from lowlight_tf.training.exposure_calibration import (
     plan_calibration,
 )
 from lowlight_tf.training.history import draw_curves
-from lowlight_tf.training.initial_weights import load_initial_weights
+from lowlight_tf.training.initial_weights import check_initial_weights, load_initial_weights
 from lowlight_tf.training.learner import Learner
 from lowlight_tf.training.model_factory import create_model
 from lowlight_tf.training.precision import disable_tensor_float_32
@@ -130,6 +130,7 @@ def train(
         monitors = training_of(contract).monitors
         checks.check_choice("training.monitor", recipe.training.monitor, monitors)
         adversarial.check_adversarial(recipe, contract)
+        check_initial_weights(recipe)
         validation_model = create_model(MODELS, recipe.model, recipe.options)
         teacher = _load_teacher(recipe, contract)
 
