@@ -11,10 +11,11 @@ def test_live_streams_are_sampled_until_there_are_enough_or_for_a_limited_time(s
     monkeypatch.setattr(pair_sampling, "LIVE_INTERVAL_S", 0.1)
     frames = [make_frame(step) for step in range(5)]
     gray = [np.repeat(frame[..., :1], 3, axis=2) for frame in frames]
-    visible, infrared, blank = (
-        f"http://127.0.0.1:{serve(images).port}/" for images in (frames, gray, [np.zeros_like(frames[0])] * 5)
+    blank = [np.zeros_like(frame) for frame in frames]
+    visible, infrared, covered = (
+        f"http://127.0.0.1:{serve(images).port}/" for images in (frames, gray, blank)
     )
     pairs = pair_sampling.sample_pairs(VideoReader(visible), VideoReader(infrared), count=3)
     assert [image.shape for image in pairs[0]] == 2 * [(*frames[0].shape[:2], 1)]
     assert len(pairs) == 3
-    assert not pair_sampling.sample_pairs(VideoReader(visible), VideoReader(blank), count=3)
+    assert not pair_sampling.sample_pairs(VideoReader(visible), VideoReader(covered), count=3)
