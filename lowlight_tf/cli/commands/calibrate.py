@@ -105,6 +105,11 @@ def _sample_videos(visible: video.Source, infrared: video.Source) -> "list[Pair]
     if readers[0].is_live:
         print(f"Taking {MAX_PAIRS} pairs from {visible} and {infrared}, one every 2 seconds")
     pairs = sample_pairs(*readers, count=MAX_PAIRS)
+    if not pairs:
+        raise UsageError(
+            "The two cameras must have frames of the same time that show something. Received: none "
+            f"from {visible} and {infrared}. Check that both run and neither is covered."
+        )
     return [tuple(map(img_as_float32, pair)) for pair in pairs]
 
 

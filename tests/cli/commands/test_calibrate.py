@@ -56,6 +56,18 @@ def test_two_videos_are_calibrated_and_a_mirrored_camera_is_named(rng, tmp_path,
     np.testing.assert_allclose(matrix[0, [0, 2]], [-1, 319], rtol=0.01)
 
 
+def test_a_covered_camera_is_named(tmp_path, capsys):
+    pytest.importorskip("av")
+    from tests.clips import write_video
+
+    covered = [np.zeros((48, 64, 3), np.uint8)] * 3
+    paths = write_video(tmp_path / "v.mp4"), write_video(tmp_path / "i.mp4", covered)
+    assert main(["calibrate", *map(str, paths), "--output", str(tmp_path / "rig.json")]) == 2
+    error = capsys.readouterr().err
+    assert "i.mp4. Check that both run and neither is covered." in error
+    assert not (tmp_path / "rig.json").exists()
+
+
 def test_unusable_pairs_are_reported_and_the_rest_is_used(rig, capsys):
     (rig / "visible" / "unpaired.png").write_bytes((rig / "visible" / "a.png").read_bytes())
     (rig / "infrared" / "b.png").write_bytes(b"no image")
