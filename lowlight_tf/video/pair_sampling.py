@@ -53,7 +53,7 @@ def sample_pairs(
             if is_due and not thermal.is_blank(second.image):
                 pairs.append((first.image, second.image))
                 next_time_s = first.frame.time + interval_s
-            if len(pairs) == count or stop_event.is_set():
+            if len(pairs) == count:
                 break
     finally:
         timer.cancel()
