@@ -152,7 +152,10 @@ LOSSES = Registry(
     illumination=Loss(
         "lowlight_tf.losses.illumination:illumination", ("visible", "fused", "visible_glance")
     ),
-    daylight=Loss("lowlight_tf.losses.illumination:daylight", ("visible", "fused")),
+    daylight=Loss("lowlight_tf.losses.illumination:daylight", ("visible", "fused", "visible_mean")),
+    structure_in_glare=Loss(
+        "lowlight_tf.losses.illumination:structure_in_glare", (*FUSION_INPUTS, "visible_mean")
+    ),
     detector_consistency=Loss("lowlight_tf.losses.semantic:DetectorConsistency", FUSION_INPUTS),
     visible_reconstruction=Loss(
         "lowlight_tf.losses.fusion:reconstruction", ("visible", "visible_reconstructed")

@@ -6,6 +6,9 @@ DARK_BELOW, GLARE_ABOVE = 0.25, 0.75
 DAY_ABOVE, DAY_STEEPNESS = 0.54, 20.0
 """Mean luma of a frame at which it is half day and half night, and the slope between them."""
 
+NIGHT_BELOW = 0.44
+"""Mean luma of a frame from which on `did_fuse` learns that it is no night, at twilight already."""
+
 DAY_GLARE_SHIFT = 0.4
 """How much higher the limit of glare is by day, when the sky is brighter than most lamps."""
 

@@ -38,6 +38,8 @@ class PipelineConfig:
             sample; in [0, 1] units.
         noise_sigma_max: Largest standard deviation of Gaussian noise on the input, in [0, 1] units.
         contrast_min: Smallest random factor of the contrast of either of two cameras; 1 leaves it.
+        glare_prob: Fraction of the pairs of two cameras by night whose visible image gets the glare
+            of lights, which infrared does not show.
         swap_cameras_prob: Fraction of the pairs of two cameras whose images are exchanged, so that
             a model chooses by what they show and not by which camera it is.
         random_brightness_prob: Fraction of the samples with a random setting of the brightness
@@ -72,6 +74,7 @@ class PipelineConfig:
     black_level_max: float = 0.0
     noise_sigma_max: float = 0.0
     contrast_min: float = 1.0
+    glare_prob: float = 0.0
     swap_cameras_prob: float = 0.0
     random_brightness_prob: float = 0.0
     synthesize_night: bool = False
@@ -94,6 +97,7 @@ class PipelineConfig:
             "mixup_prob",
             "blur_prob",
             "contrast_min",
+            "glare_prob",
             "swap_cameras_prob",
             "random_brightness_prob",
             "night_histogram_prob",

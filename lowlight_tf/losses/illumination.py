@@ -2,6 +2,7 @@
 
 from keras import KerasTensor, ops
 
+from lowlight_tf.constants import DAY_ABOVE, NIGHT_BELOW
 from lowlight_tf.layers.illumination import day_weight, soft_light_regions
 from lowlight_tf.losses import fidelity
 from lowlight_tf.losses.fusion import gradient_magnitude
@@ -23,6 +24,10 @@ DAY_MARGIN = 0.1
 
 SURROUNDINGS_SIZE = 41
 """Side of the window that warm objects are compared with (pixels)."""
+
+GLARE_STRUCTURE_SIZE, GLARE_STRUCTURE_GAIN, MAX_GLARE_STRUCTURE = 33, 3.0, 0.5
+"""Of `structure_in_glare`: side of the window whose maximum is compared with (pixels), gain of the
+infrared structure, and by how much it makes glare darker at most."""
 
 
 def regional_intensity(
@@ -103,14 +108,15 @@ def illumination(visible: KerasTensor, fused: KerasTensor, frame: KerasTensor) -
     return ops.mean((1 - day) * (dark + glare) * distance, axis=(1, 2, 3))
 
 
-def daylight(visible: KerasTensor, fused: KerasTensor) -> KerasTensor:
+def daylight(visible: KerasTensor, fused: KerasTensor, frame: KerasTensor) -> KerasTensor:
     """By how much blocks of 16x16 pixels are darker than the visible image allows, by day.
 
     A clear sky is black in the infrared image, and by contrast alone the better one.
 
     Args:
-        visible: (B, H, W, 1) in [0, 1]; H and W at least 16. Its mean tells whether it is day.
+        visible: (B, H, W, 1) in [0, 1]; H and W at least 16.
         fused: Same shape and range.
+        frame: The full visible frame, or its mean, (B, h, w, 1).
 
     Returns:
         (B,); lower is better, 0 if no block is darker by more than `DAY_MARGIN`, or by night.
@@ -120,7 +126,42 @@ def daylight(visible: KerasTensor, fused: KerasTensor) -> KerasTensor:
     """
     visible_blocks, blocks = (ops.average_pool(image, BLOCK_SIZE) for image in (visible, fused))
     darker = ops.relu((1 - DAY_MARGIN) * visible_blocks - blocks)
-    return ops.mean(day_weight(visible) * darker, axis=(1, 2, 3))
+    return ops.mean(_twilight_or_day_weight(frame) * darker, axis=(1, 2, 3))
+
+
+def structure_in_glare(
+    visible: KerasTensor, infrared: KerasTensor, fused: KerasTensor, frame: KerasTensor
+) -> KerasTensor:
+    """Mean absolute difference, in glare by night, from the visible image with infrared structure.
+
+    A saturated lamp hides who walks before it. The target stays as bright as the visible image
+    where the infrared one is brightest, as people are, and is darker elsewhere: by
+    `GLARE_STRUCTURE_GAIN` times how far infrared is below its maximum nearby, at most by
+    `MAX_GLARE_STRUCTURE`. So the lamp remains a lamp.
+
+    Args:
+        visible: (B, H, W, 1) in [0, 1].
+        infrared: Same shape and range.
+        fused: Same shape and range.
+        frame: The full visible frame, or its mean, (B, h, w, 1).
+
+    Returns:
+        (B,); lower is better, 0 if glare equals the target, there is none, or by day.
+
+    Reference:
+        Our own.
+    """
+    day = _twilight_or_day_weight(frame)
+    _, glare = soft_light_regions(_blur_luma(visible), day)
+    brightest = ops.max_pool(_blur_luma(infrared), GLARE_STRUCTURE_SIZE, 1, "same")
+    darker = GLARE_STRUCTURE_GAIN * ops.relu(brightest - infrared)
+    target = visible - ops.minimum(darker, MAX_GLARE_STRUCTURE)
+    return ops.mean((1 - day) * glare * ops.abs(target - fused), axis=(1, 2, 3))
+
+
+def _twilight_or_day_weight(frame: KerasTensor) -> KerasTensor:
+    """Return how much it is no night in full frames, as `day_weight` from `NIGHT_BELOW` on."""
+    return day_weight(frame + DAY_ABOVE - NIGHT_BELOW)
 
 
 def _warmer_than_surroundings(infrared: KerasTensor) -> KerasTensor:

@@ -5,7 +5,13 @@ import math
 import tensorflow as tf
 from tensorflow.random import fold_in
 
+from lowlight_tf.pipeline.lowlight_synthesis import light_blobs
+
 KERNEL_TAPS = 13  # pixels of the Gaussian kernel: 3 sigma on either side at sigma 2
+
+MAX_GLARE_LIGHTS = 2  # in an image
+GLARE_SIGMA = 0.08, 0.3  # of the glare of a light, as a fraction of the image's shorter side
+GLARE_PEAK = 1.0, 4.0  # in the middle; what is above 1 is saturated
 
 
 def random_crop(
@@ -169,6 +175,16 @@ def random_swap(images: dict[str, tf.Tensor], prob: float, seed: tf.Tensor) -> d
     first, second = images.values()
     exchanged = tf.where(swapped, second, first), tf.where(swapped, first, second)
     return dict(zip(images, exchanged, strict=True))
+
+
+def random_glare(image: tf.Tensor, prob: float, seed: tf.Tensor) -> tf.Tensor:
+    """Add the glare of one or two lights to an image, (H, W, C), with `prob`; clip to [0, 1]."""
+    size = tf.shape(image)[:2]
+    window = tf.concat([[0, 0], size], 0)
+    lights = light_blobs(window, size, MAX_GLARE_LIGHTS, GLARE_SIGMA, seed)
+    peak = tf.random.stateless_uniform([], fold_in(seed, 3), *GLARE_PEAK)
+    glaring = tf.minimum(image + peak * lights, 1)
+    return tf.where(_bernoulli(prob, seed), glaring, image)
 
 
 def add_gaussian_noise(image: tf.Tensor, max_sigma: float, seed: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Training batches of visible and infrared images: ({port: images}, {}), without targets."""
+"""Training batches of visible and infrared images: ({port: images}, {"visible_mean": means})."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorflow.random import fold_in
 
 from lowlight_tf.config import Recipe
+from lowlight_tf.constants import NIGHT_BELOW
 from lowlight_tf.contract import Contract, Port
 from lowlight_tf.datasets import multi_camera
 from lowlight_tf.datasets.pairing import Pair
@@ -17,7 +18,7 @@ from lowlight_tf.pipeline import augmentations
 from lowlight_tf.pipeline.image_cache import ArrayCache
 from lowlight_tf.pipeline.paired import batch_samples
 
-RANDOM_OPS = ("crop", "d4", "exposure", "gamma", "noise", "contrast", "blur", "swap")
+RANDOM_OPS = ("crop", "d4", "exposure", "gamma", "noise", "contrast", "blur", "swap", "glare")
 """Random operations of a sample; the order determines their seeds."""
 
 
@@ -79,15 +80,16 @@ def fusion_dataset(
     """Return an endless dataset of training batches of two cameras.
 
     Both images of a pair are cropped and flipped alike. Random exposure, gamma and noise change the
-    visible image and its thumbnail only: infrared does not depend on visible light. Contrast and
-    blur change each image by itself; then the two may be exchanged, but for their thumbnails. As in
-    `pair_dataset`, a sample depends on the seed and its number alone.
+    visible image and its thumbnail only: infrared does not depend on visible light. Glare is added
+    to the visible image alone. Contrast and blur change each image by itself; then the two may be
+    exchanged, but for their thumbnails. As in `pair_dataset`, a sample depends on the seed and its
+    number alone.
 
     Args:
         pairs: Training pairs.
         recipe: Its `pipeline` (`crop_size`, `batch_size`, `random_d4`, `random_exposure_ev`,
-            `random_gamma`, `noise_sigma_max`, `contrast_min`, `blur_prob`, `blur_sigma`,
-            `swap_cameras_prob`, `cache_mb`), `preprocessing` and `seed` are read.
+            `random_gamma`, `noise_sigma_max`, `glare_prob`, `contrast_min`, `blur_prob`,
+            `blur_sigma`, `swap_cameras_prob`, `cache_mb`), `preprocessing` and `seed` are read.
         contract: Ports of the model: an image of each camera, and thumbnails of them.
         first_sample: See `pair_dataset`, as the rest.
         crop_size: Side of the crops (pixels).
@@ -95,7 +97,8 @@ def fusion_dataset(
         shard: Part of every batch.
 
     Returns:
-        Batches ({port: (B, h, w, C)}, {}), float32 in [0, 1].
+        Batches ({port: (B, h, w, C)}, {"visible_mean": (B, 1, 1, 1)}), float32 in [0, 1]. The mean
+        is of the full visible image, of which a crop says little: whether it is night.
     """
     options = recipe.pipeline
     crop_size = options.crop_size if crop_size is None else crop_size
@@ -112,6 +115,9 @@ def fusion_dataset(
             tf.ensure_shape(image, [None, None, port.channels])
             for image, port in zip(images, ports, strict=True)
         ]
+        frames = [tf.cast(image[::4, ::4], tf.float32) / 255 for image in images]
+        frames[0] = expose(frames[0], seeds)
+        means = [tf.reduce_mean(frame, (0, 1), keepdims=True) for frame in frames]
         images, _ = augmentations.random_crop(images, crop_size, seeds["crop"])
         if options.random_d4 and crop_size:
             images = augmentations.random_d4(images, seeds["d4"])
@@ -121,32 +127,46 @@ def fusion_dataset(
         }
         inputs |= {port.name: read_thumbnail(port, index) for port in thumbnails}
         for name in exposed:
-            if options.random_exposure_ev:
-                inputs[name] = augmentations.random_exposure(
-                    inputs[name], options.random_exposure_ev, seeds["exposure"]
-                )
-            if options.random_gamma:
-                inputs[name] = augmentations.random_gamma(
-                    inputs[name], options.random_gamma, seeds["gamma"]
-                )
+            inputs[name] = expose(inputs[name], seeds)
         if options.noise_sigma_max:
             inputs[visible] = augmentations.add_gaussian_noise(
                 inputs[visible], options.noise_sigma_max, seeds["noise"]
             )
-        images = {port.name: inputs[port.name] for port in ports}
-        for number, name in enumerate(images):
-            contrast, blur = (fold_in(seeds[key], number) for key in ("contrast", "blur"))
-            if options.contrast_min < 1:
-                images[name] = augmentations.random_contrast(
-                    images[name], options.contrast_min, contrast
-                )
-            if options.blur_prob:
-                images[name] = augmentations.random_gaussian_blur(
-                    images[name], options.blur_prob, options.blur_sigma, blur
-                )
+        if options.glare_prob:
+            glaring = augmentations.random_glare(
+                inputs[visible], options.glare_prob, seeds["glare"]
+            )
+            inputs[visible] = tf.where(means[0] < NIGHT_BELOW, glaring, inputs[visible])
+        images = {
+            port.name: degrade(inputs[port.name], number, seeds)
+            for number, port in enumerate(ports)
+        }
+        means = dict(zip(images, means, strict=True))
         if options.swap_cameras_prob:
-            images = augmentations.random_swap(images, options.swap_cameras_prob, seeds["swap"])
-        return inputs | images, {}
+            images, means = (
+                augmentations.random_swap(both, options.swap_cameras_prob, seeds["swap"])
+                for both in (images, means)
+            )
+        return inputs | images, {"visible_mean": means[visible]}
+
+    def expose(image: tf.Tensor, seeds: dict[str, tf.Tensor]) -> tf.Tensor:
+        if options.random_exposure_ev:
+            image = augmentations.random_exposure(
+                image, options.random_exposure_ev, seeds["exposure"]
+            )
+        if options.random_gamma:
+            image = augmentations.random_gamma(image, options.random_gamma, seeds["gamma"])
+        return image
+
+    def degrade(image: tf.Tensor, number: int, seeds: dict[str, tf.Tensor]) -> tf.Tensor:
+        contrast, blur = (fold_in(seeds[key], number) for key in ("contrast", "blur"))
+        if options.contrast_min < 1:
+            image = augmentations.random_contrast(image, options.contrast_min, contrast)
+        if options.blur_prob:
+            image = augmentations.random_gaussian_blur(
+                image, options.blur_prob, options.blur_sigma, blur
+            )
+        return image
 
     def read_thumbnail(port: Port, index: tf.Tensor) -> tf.Tensor:
         image = tf.numpy_function(

@@ -65,14 +65,14 @@ def synthesize_night(
     )
 
     has_pools = tf.cast(uniform([], fold_in(seed, 4)) < options.night_pools_prob, tf.float32)
-    pools = _light_blobs(window, size, MAX_LIGHT_POOLS, (0.1, 0.4), fold_in(seed, 100)) * has_pools
+    pools = light_blobs(window, size, MAX_LIGHT_POOLS, (0.1, 0.4), fold_in(seed, 100)) * has_pools
     dark += tf.minimum(pools, 1) * (image - dark) * uniform([], fold_in(seed, 5), 0.2, 0.8)
 
     has_headlights = tf.cast(
         uniform([], fold_in(seed, 6)) < options.night_headlights_prob, tf.float32
     )
-    discs = _light_blobs(window, size, MAX_HEADLIGHTS, (0.01, 0.03), fold_in(seed, 200))
-    halos = 0.15 * _light_blobs(window, size, MAX_HEADLIGHTS, (0.04, 0.1), fold_in(seed, 200))
+    discs = light_blobs(window, size, MAX_HEADLIGHTS, (0.01, 0.03), fold_in(seed, 200))
+    halos = 0.15 * light_blobs(window, size, MAX_HEADLIGHTS, (0.04, 0.1), fold_in(seed, 200))
     discs = tf.minimum(2 * discs, 1) * has_headlights
     light_color = tf.stack(
         [1.0, uniform([], fold_in(seed, 7), 0.8, 1.0), uniform([], fold_in(seed, 8), 0.6, 1.0)]
@@ -106,7 +106,7 @@ def match_histogram(image: tf.Tensor, quantiles: tf.Tensor, full_image: tf.Tenso
     return tf.stack([match_channel(channel) for channel in range(3)], axis=-1)
 
 
-def _light_blobs(
+def light_blobs(
     window: tf.Tensor,
     size: tf.Tensor,
     max_count: int,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lowlight_tf.constants import NIGHT_BELOW
 from lowlight_tf.losses import illumination
 from lowlight_tf.losses.fusion import max_gradient
 from tests.losses.test_fusion import flat, ramp, value
@@ -84,6 +85,33 @@ def test_the_illumination_loss_applies_to_dark_and_glare_regions_by_night_only()
 def test_by_day_no_block_may_be_darker_than_the_visible_image_by_more_than_a_tenth():
     sky = flat(0.8, 32)
     for level, expected in ((0.9, 0), (0.72, 0), (0.5, 0.22)):
-        loss = illumination.daylight(sky, flat(level, 32))
+        loss = illumination.daylight(sky, flat(level, 32), DAY)
         assert value(loss) == pytest.approx(expected, abs=0.005)
-    assert value(illumination.daylight(flat(0.3, 32), flat(0.0, 32))) < 0.005  # by night
+    for frame, weight in ((NIGHT, 0.008), (flat(NIGHT_BELOW), 0.5)):
+        loss = illumination.daylight(sky, flat(0.0, 32), frame)
+        assert value(loss) == pytest.approx(0.72 * weight, abs=1e-3)
+
+
+def test_structure_of_the_infrared_image_is_dark_on_a_lamp_and_people_stay_bright():
+    lamp, infrared = flat(1.0, 40), flat(0.3, 40)
+    infrared[:, 12:28, 12:28] = 0.4  # a person, warmer than the street
+    target = flat(0.7, 40)
+    target[:, 12:28, 12:28] = 1
+    loss, saturated = (
+        value(illumination.structure_in_glare(lamp, infrared, fused, NIGHT))
+        for fused in (target, lamp)
+    )
+    assert loss == pytest.approx(0, abs=1e-3)
+    assert saturated > 0.2
+    coldest = flat(0.4, 40)
+    coldest[:, 16:24, 16:24] = 0
+    target = flat(1.0, 40)
+    target[:, 16:24, 16:24] = 0.5  # not black: the lamp remains one
+    loss = value(illumination.structure_in_glare(lamp, coldest, target, NIGHT))
+    assert loss == pytest.approx(0, abs=1e-3)
+
+
+def test_without_glare_or_by_day_the_loss_of_structure_in_glare_is_zero():
+    for visible, frame in ((flat(0.3, 64), NIGHT), (flat(1.0, 64), DAY)):
+        loss = illumination.structure_in_glare(visible, flat(0.5, 64), flat(0.0, 64), frame)
+        assert value(loss) == pytest.approx(0, abs=1e-3)

@@ -105,3 +105,13 @@ def test_a_thumbnail_crop_is_a_part_flipped_or_not():
     assert 0.46 < min(spans) < 0.8 < max(spans) <= 1.001
     assert {bool(image[-1, 0, 0] > image[0, 0, 0]) for image in crops} == {True, False}
     assert all(image.shape == (32, 48, 3) for image in crops)
+
+
+def test_glare_brightens_up_to_saturation_with_its_probability(image):
+    dark = image / 4
+    brighter = [augmentations.random_glare(dark, 0.5, seed).numpy() - dark for seed in SEEDS]
+    assert min(change.min() for change in brighter) >= 0
+    is_changed = [change.max() > 0.1 for change in brighter]
+    assert 2 <= sum(is_changed) <= 10
+    glaring = [augmentations.random_glare(dark, 1.0, seed).numpy() for seed in SEEDS]
+    assert all(0.95 < result.max() <= 1 for result in glaring)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lowlight_tf.config import Recipe
+from lowlight_tf.constants import NIGHT_BELOW
 from lowlight_tf.contract import DETECTOR_INPUT_SIZE, FUSE, FUSE_WITH_THUMBNAILS
 from lowlight_tf.datasets import synthetic
 from lowlight_tf.datasets.pairing import fusion_folder
@@ -27,8 +28,8 @@ def recipe():
 
 def first_batch(pairs, recipe, contract=FUSE, **options):
     inputs, targets = next(iter(fusion_dataset(pairs, recipe, contract, **options)))
-    assert targets == {}
-    return {name: np.array(image) for name, image in inputs.items()}
+    assert set(targets) == {"visible_mean"}
+    return {name: np.array(image) for name, image in (inputs | targets).items()}
 
 
 def test_both_cameras_are_cropped_and_flipped_alike(pairs, recipe):
@@ -88,7 +89,7 @@ def test_each_camera_loses_contrast_and_sharpness_by_itself(pairs, recipe):
     plain, changed = first_batch(pairs, recipe), first_batch(pairs, recipe.replace(settings))
     ratios = {
         name: changed[name].std((1, 2, 3)) / np.maximum(plain[name].std((1, 2, 3)), 1e-3)
-        for name in plain
+        for name in ("visible", "infrared")
     }
     for name, ratio in ratios.items():
         assert ratio.min() > 0.1
@@ -108,3 +109,34 @@ def test_cameras_are_exchanged_at_random(pairs, recipe):
     is_same = (swapped["visible"] == plain["visible"]).all((1, 2, 3))
     assert (is_swapped | is_same).all()
     assert 3 <= is_swapped.sum() <= 13
+
+
+def test_the_mean_is_of_the_full_visible_image_and_exchanged_with_it(pairs, recipe):
+    settings = ["pipeline.batch_size=16", "pipeline.swap_cameras_prob=0.5"]
+    plain, swapped = (
+        first_batch(pairs, recipe.replace(settings[:count]))["visible_mean"] for count in (1, 2)
+    )
+    assert plain.shape == (16, 1, 1, 1)
+    cache = MultiCameraCache(pairs, FUSE, preprocessing=PairPreprocessing(), cache_mb=100)
+    means = np.float32([[image.mean() / 255 for image in cache.read(k)] for k in range(len(pairs))])
+    assert np.abs(plain.reshape(-1, 1) - means[:, 0]).min(axis=1).max() < 0.01
+    assert np.abs(swapped.reshape(-1, 1) - means.reshape(-1)).min(axis=1).max() < 0.01
+    assert (np.abs(swapped - plain) > 0.01).any()
+
+
+def test_lights_glare_in_the_visible_image_of_a_night_only(pairs, recipe):
+    def change(ev: float) -> np.ndarray:
+        settings = ["pipeline.batch_size=16", f"pipeline.random_exposure_ev={ev}"]
+        plain, glaring = (
+            first_batch(pairs, recipe.replace([*settings, f"pipeline.glare_prob={prob}"]))
+            for prob in (0.0, 1.0)
+        )
+        np.testing.assert_array_equal(glaring["infrared"], plain["infrared"])
+        brighter = glaring["visible"] - plain["visible"]
+        assert brighter.min() >= 0
+        by_night = plain["visible_mean"].reshape(-1) < NIGHT_BELOW
+        assert (brighter.max(axis=(1, 2, 3)) > 0.1).tolist() == by_night.tolist()
+        return by_night
+
+    assert change(0.0).any()
+    assert not change(4.0).all()
