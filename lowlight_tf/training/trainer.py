@@ -383,6 +383,7 @@ def _write_training_json(context: RunContext, exposure: ExposureFit | None) -> N
     best_row = next((row for row in state.history.rows if row["step"] == state.best_step), {})
     recipe = context.recipe.fields()
     del recipe["data_root"]  # the card is published, a path of this machine is not
+    recipe["training"]["initial_weights"] = Path(recipe["training"]["initial_weights"]).name
     write_json(
         context.run_dir / "training.json",
         {

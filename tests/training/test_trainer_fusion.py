@@ -63,6 +63,13 @@ def test_the_folder_records_pairs_and_preprocessing(run):
     assert card["recipe"]["preprocessing"]["output_stretch"] == 0.5
 
 
+@pytest.mark.slow
+def test_the_card_names_the_run_that_it_began_with_and_no_folder(run, recipe, tmp_path):
+    second = train(recipe.replace([f"training.initial_weights={str(run)!r}"]), tmp_path / "run")
+    card = json.loads((second / "training.json").read_text())
+    assert card["recipe"]["training"]["initial_weights"] == run.name
+
+
 def test_data_and_monitor_must_be_those_of_two_cameras(recipe, tmp_path):
     with pytest.raises(UsageError, match="monitor"):
         train(recipe.replace(["training.monitor='psnr'"]), tmp_path / "run")
