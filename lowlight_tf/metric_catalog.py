@@ -323,5 +323,12 @@ METRICS = Registry(
         inputs=("visible", "fused"),
         definition="pixels of the visible image's glare with a luma from 0.98",
     ),
+    sky_luma_ratio=Metric(
+        path="lowlight_tf.metrics.light:sky_luma_ratio",
+        higher_is_better=None,
+        value_range=(0, inf),
+        inputs=("visible", "fused"),
+        definition="luma of a bright sky by day, relative to the visible image's; 1 is unchanged",
+    ),
 )
 """Name -> metric."""

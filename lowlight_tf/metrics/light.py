@@ -30,6 +30,10 @@ MIN_REGION_FRACTION = 1e-3
 MAX_CRUSHED_LUMA, MIN_SATURATED_LUMA = 0.02, 0.98
 """Luma, in [0, 1], up to which a pixel is crushed black, and from which it is saturated."""
 
+DAY_FROM, SKY_ABOVE, MIN_SKY_FRACTION = 0.5, 0.7, 0.08
+"""Mean luma of a frame from which on it may have a sky, luma of a sky, and how much of the frame it
+is at least."""
+
 
 class LightRegionMasks(NamedTuple):
     """Masks of dark, normal and glare regions of the visible image: (H, W) bool, disjoint."""
@@ -55,9 +59,8 @@ def light_regions(visible: np.ndarray) -> LightRegionMasks:
     Reference:
         Our own.
     """
-    gray = luma_8bit(visible=visible)[0].astype(np.float64)
-    sigma = BLUR_SIGMA_FRACTION * min(gray.shape)
-    blurred = cv2.GaussianBlur(gray, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) / PEAK
+    gray = luma_8bit(visible=visible)[0]
+    blurred = _blur(gray)
     day = 1 / (1 + math.exp(-DAY_STEEPNESS * (gray.mean() / PEAK - DAY_ABOVE)))
     dark, glare = blurred < DARK_BELOW, blurred > GLARE_ABOVE + DAY_GLARE_SHIFT * day
     return LightRegionMasks(dark, ~(dark | glare), glare)
@@ -146,6 +149,36 @@ def glare_saturated(visible: np.ndarray, fused: np.ndarray) -> float:
     """
     _, fused = luma_8bit(visible=visible, fused=fused)
     return 100 * _mean(fused >= MIN_SATURATED_LUMA * PEAK, light_regions(visible).glare)
+
+
+def sky_luma_ratio(visible: np.ndarray, fused: np.ndarray) -> float:
+    """Return the mean luma of the sky by day, divided by that in the visible image.
+
+    Sky is what is brighter than 0.7, blurred, in the upper half of a frame whose mean luma is at
+    least 0.5. A clear sky is black in the infrared image, and a fusion should not darken it.
+
+    Args and errors are those of `dark_luma`.
+
+    Returns:
+        1 if the sky is as bright as in the visible image. NaN if it is less than 8 % of the frame,
+        or by night.
+
+    Reference:
+        Our own.
+    """
+    visible, fused = luma_8bit(visible=visible, fused=fused)
+    sky = _blur(visible) > SKY_ABOVE
+    sky[len(sky) // 2 :] = False
+    if visible.mean() < DAY_FROM * PEAK or sky.mean() < MIN_SKY_FRACTION:
+        return math.nan
+    return float(fused[sky].mean() / visible[sky].mean())
+
+
+def _blur(luma: np.ndarray) -> np.ndarray:
+    """Return blurred 8-bit luma in [0, 1]; the sigma is a hundredth of the shorter side."""
+    sigma = BLUR_SIGMA_FRACTION * min(luma.shape)
+    luma = luma.astype(np.float64)
+    return cv2.GaussianBlur(luma, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) / PEAK
 
 
 def _luma(visible: np.ndarray, fused: np.ndarray, region: str) -> float:

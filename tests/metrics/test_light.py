@@ -111,13 +111,26 @@ def test_crushed_and_saturated_pixels_are_percentages_of_their_regions():
     assert light.glare_saturated(STREET, fused) == pytest.approx(20)
 
 
+def test_the_sky_is_what_is_bright_in_the_upper_half_of_a_day():
+    day = np.full((100, 100), 140, np.uint8)
+    day[:30] = 220
+    day[60:80] = 220  # a white car is no sky
+    fused = np.full_like(day, 110)
+    assert light.sky_luma_ratio(day, day) == 1
+    assert light.sky_luma_ratio(day, fused) == pytest.approx(0.5, abs=0.01)  # of 220, blurred
+    for changed in (slice(7, 30), slice(30, 100)):  # too little sky; and a night below the sky
+        other = day.copy()
+        other[changed] = 50
+        assert math.isnan(light.sky_luma_ratio(other, fused))
+
+
 def test_color_is_converted_to_luma():
     color = np.dstack([STREET] * 3)
     assert light.glare_luma(color, color) == light.glare_luma(STREET, STREET)
 
 
 def test_images_of_different_sizes_are_rejected():
-    for metric in (*LUMAS, light.dark_crushed, light.glare_saturated):
+    for metric in (*LUMAS, light.dark_crushed, light.glare_saturated, light.sky_luma_ratio):
         with pytest.raises(UsageError, match="visible 60x150, fused 60x80"):
             metric(STREET, STREET[:, :80])
     with pytest.raises(UsageError, match="fused 60x80"):
