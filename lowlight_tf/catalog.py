@@ -142,6 +142,7 @@ LOSSES = Registry(
     max_gradient=Loss("lowlight_tf.losses.fusion:max_gradient", FUSION_INPUTS),
     max_contrast=Loss("lowlight_tf.losses.fusion:max_contrast", FUSION_INPUTS),
     edge_preservation=Loss("lowlight_tf.losses.fusion:edge_preservation", FUSION_INPUTS),
+    source_vif=Loss("lowlight_tf.losses.fusion:source_vif", FUSION_INPUTS),
     source_ssim=Loss("lowlight_tf.losses.fusion:source_ssim", FUSION_INPUTS),
     regional_intensity=Loss(
         "lowlight_tf.losses.illumination:regional_intensity", (*FUSION_INPUTS, "visible_glance")

@@ -220,9 +220,8 @@ def log_ms_ssim(target: KerasTensor, enhanced: KerasTensor, *, scales: int = 5) 
 
 
 def _multi_scale(target: KerasTensor, enhanced: KerasTensor, scales: int) -> KerasTensor:
-    shorter_side = min(target.shape[1:3])
-    _check_min_size(shorter_side)
-    scales = min(scales, 1 + int(math.log2(shorter_side / WINDOW_SIZE)))
+    check_min_side("ms_ssim", target, WINDOW_SIZE)
+    scales = min(scales, 1 + int(math.log2(min(target.shape[1:3]) / WINDOW_SIZE)))
     weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
     product = 1.0
     for scale, weight in enumerate(weights):
@@ -235,14 +234,10 @@ def _multi_scale(target: KerasTensor, enhanced: KerasTensor, scales: int) -> Ker
 
 def _similarities(target: KerasTensor, enhanced: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
     """Return SSIM and its contrast-structure part, each (B,)."""
-    _check_min_size(min(target.shape[1:3]))
-    down, across = (ops.convert_to_tensor(_gaussian_band_matrix(n)) for n in target.shape[1:3])
+    check_min_side("ssim", target, WINDOW_SIZE)
 
     def blur(image: KerasTensor) -> KerasTensor:
-        # Two products with a band matrix: on a CPU, several times faster than a convolution of one
-        # channel, as is the gradient.
-        rows = ops.einsum("bhwc,hi->biwc", image, down)
-        return ops.einsum("biwc,wj->bijc", rows, across)
+        return blur_inside(image, WINDOW_SIZE, SIGMA)
 
     mean_t, mean_e = blur(target), blur(enhanced)
     product, squares = mean_t * mean_e, ops.square(mean_t) + ops.square(mean_e)
@@ -254,19 +249,44 @@ def _similarities(target: KerasTensor, enhanced: KerasTensor) -> tuple[KerasTens
     return ops.mean(similarity, axis=(1, 2, 3)), ops.mean(contrast, axis=(1, 2, 3))
 
 
-def _gaussian_band_matrix(side: int) -> np.ndarray:
-    """Return the (side, side - 10) matrix whose columns are the Gaussian at every position."""
-    offsets = np.arange(WINDOW_SIZE) - WINDOW_SIZE // 2
-    gaussian = np.exp(-(offsets**2) / (2 * SIGMA**2))
-    windows = np.zeros((side, side - WINDOW_SIZE + 1), "float32")
+def blur_inside(image: KerasTensor, size: int, sigma: float) -> KerasTensor:
+    """Return the Gaussian-weighted means of all windows inside images.
+
+    Two products with a band matrix: on a CPU, several times faster than a convolution of one
+    channel, as is the gradient.
+
+    Args:
+        image: (B, H, W, C), at least `size` pixels a side.
+        size: Side of a window, odd (pixels).
+        sigma: Of the Gaussian (pixels).
+
+    Returns:
+        (B, H - size + 1, W - size + 1, C).
+    """
+    down, across = (_gaussian_band_matrix(side, size, sigma) for side in image.shape[1:3])
+    rows = ops.einsum("bhwc,hi->biwc", image, ops.convert_to_tensor(down))
+    return ops.einsum("biwc,wj->bijc", rows, ops.convert_to_tensor(across))
+
+
+def _gaussian_band_matrix(side: int, size: int, sigma: float) -> np.ndarray:
+    """Return the matrix whose side - size + 1 columns are the Gaussian at every position."""
+    offsets = np.arange(size) - size // 2
+    gaussian = np.exp(-(offsets**2) / (2 * sigma**2))
+    windows = np.zeros((side, side - size + 1), "float32")
     for start in range(windows.shape[1]):
-        windows[start : start + WINDOW_SIZE, start] = gaussian / gaussian.sum()
+        windows[start : start + size, start] = gaussian / gaussian.sum()
     return windows
 
 
-def _check_min_size(side: int) -> None:
-    if side < WINDOW_SIZE:
+def check_min_side(name: str, image: KerasTensor, least: int) -> None:
+    """Refuse images that are smaller than the windows or regions of a loss.
+
+    Raises:
+        UsageError: If a side of `image`, (B, H, W, C), is below `least` (pixels).
+    """
+    side = min(image.shape[1:3])
+    if side < least:
         raise UsageError(
-            f"SSIM needs images of at least {WINDOW_SIZE} pixels a side. Received: {side}. "
-            "Use a larger crop, or a loss without SSIM."
+            f"The loss {name} needs images of at least {least} pixels a side. Received: {side}. "
+            "Use a larger crop, or another loss."
         )

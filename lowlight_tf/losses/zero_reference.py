@@ -2,7 +2,7 @@
 
 from keras import KerasTensor, ops
 
-from lowlight_tf.checks import UsageError
+from lowlight_tf.losses import fidelity
 
 WELL_EXPOSED_LEVEL = 0.6
 """Brightness of a well exposed region, in [0, 1]."""
@@ -40,7 +40,7 @@ def spatial_consistency(low: KerasTensor, enhanced: KerasTensor) -> KerasTensor:
         compares regions at the border with zero padding, which penalizes brightening itself; here
         there is no padding.
     """
-    _check_min_size("spatial_consistency", low, 2 * CONSISTENCY_REGION_SIZE)
+    fidelity.check_min_side("spatial_consistency", low, 2 * CONSISTENCY_REGION_SIZE)
     before, after = (_region_means(image, CONSISTENCY_REGION_SIZE) for image in (low, enhanced))
     change = after - before
     squares = (
@@ -69,7 +69,7 @@ def exposure(enhanced: KerasTensor) -> KerasTensor:
     Differences from the paper:
         Squared, not absolute, as in the authors' code.
     """
-    _check_min_size("exposure", enhanced, EXPOSURE_REGION_SIZE)
+    fidelity.check_min_side("exposure", enhanced, EXPOSURE_REGION_SIZE)
     return ops.mean(
         ops.square(_region_means(enhanced, EXPOSURE_REGION_SIZE) - WELL_EXPOSED_LEVEL),
         axis=(1, 2, 3),
@@ -123,12 +123,3 @@ def curve_smoothness(curves: KerasTensor) -> KerasTensor:
 def _region_means(image: KerasTensor, side: int) -> KerasTensor:
     """Return the means of regions over all colors: (B, h, w, 1)."""
     return ops.average_pool(ops.mean(image, axis=-1, keepdims=True), side, side)
-
-
-def _check_min_size(name: str, image: KerasTensor, min_side: int) -> None:
-    shorter_side = min(image.shape[1:3])
-    if shorter_side < min_side:
-        raise UsageError(
-            f"The loss {name} needs images of at least {min_side} pixels a side. "
-            f"Received: {shorter_side}. Use a larger crop."
-        )

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from lowlight_tf.checks import UsageError
 from lowlight_tf.losses import fusion
-from lowlight_tf.metrics.fusion_structure import qabf
+from lowlight_tf.metrics.fusion_structure import qabf, vif
 
 
 def value(loss):
@@ -18,9 +19,9 @@ def flat(level, side=16):
     return np.full((1, side, side, 1), level, np.float32)
 
 
-def ramp(step):
+def ramp(step, side=8):
     """Return an image that increases by `step` per pixel to the right."""
-    return np.float32(step * np.arange(8)).reshape(1, 1, 8, 1).repeat(8, axis=1)
+    return np.float32(step * np.arange(side)).reshape(1, 1, side, 1).repeat(side, axis=1)
 
 
 def test_the_target_intensity_is_the_maximum_of_both():
@@ -115,3 +116,28 @@ def test_lost_edges_are_those_that_qabf_measures(rng):
     tensors = (np.float32(image[None, ..., None] / 255) for image in (visible, infrared, fused))
     expected = 1 - qabf(visible, infrared, fused)
     assert value(fusion.edge_preservation(*tensors)) == pytest.approx(expected, abs=2e-3)
+
+
+def test_lost_information_is_that_which_vif_measures(rng):
+    visible, infrared = (
+        cv2.GaussianBlur(rng.integers(0, 256, (96, 80), np.uint8), (0, 0), 2) for _ in range(2)
+    )
+    fused = np.uint8((np.float32(visible) + infrared) / 2)
+    tensors = [np.float32(image[None, ..., None] / 255) for image in (visible, infrared, fused)]
+    expected = 1 - vif(visible, infrared, fused) / 2
+    assert value(fusion.source_vif(*tensors)) == pytest.approx(expected, abs=1e-3)
+
+
+def test_raised_contrast_is_no_information(rng):
+    dim = np.float32(cv2.GaussianBlur(rng.random((1, 64, 64))[0], (0, 0), 2)[None, ..., None])
+    raised = dim.mean() + 2 * (dim - dim.mean())
+    assert vif(dim[0], dim[0], raised[0].clip(0, 1)) > 2.1
+    for fused in (dim, raised):  # what is added to the variances counts 0.0016
+        assert value(fusion.source_vif(dim, dim, fused)) == pytest.approx(0, abs=2e-3)
+    assert value(fusion.source_vif(dim, dim, flat(0.5, 64))) == pytest.approx(1, abs=1e-3)
+
+
+def test_images_without_a_window_at_each_scale_of_vif_are_rejected():
+    assert np.isfinite(value(fusion.source_vif(*3 * [ramp(0.01, 41)])))
+    with pytest.raises(UsageError, match=r"at least 41 pixels a side\. Received: 40"):
+        fusion.source_vif(*3 * [ramp(0.01, 40)])
