@@ -3,7 +3,8 @@
 With the file, its card is copied under the new name, and a golden pair of a small photograph is
 written, which `lowlight-tf selftest` reproduces on any machine. Of a large output only the center
 is stored, and inputs that the pair of a model before it in the alphabet contains are not stored
-again. The pair of a model that is shipped already is replaced.
+again; other inputs of a full frame have fewer levels, which are smaller when compressed. The pair
+of a model that is shipped already is replaced.
 """
 
 import dataclasses
@@ -27,6 +28,9 @@ GOLDEN_SIZE = 96, 144
 OUTPUT_SIZE = 64, 96
 """Height and width (pixels) of the stored center of each output."""
 
+LEVEL_STEP = 4
+"""Step of the levels of inputs of a fixed size."""
+
 
 def find_pair_with_inputs(images: Images, name: str) -> Path | None:
     """Return the golden pair, of a model that precedes `name`, that holds most of the inputs."""
@@ -43,13 +47,16 @@ try:
     card = dataclasses.replace(engine.card, name=target.stem)
     size = engine.size or GOLDEN_SIZE
     (images,) = parity_samples(calibration_images(card.contract, max_images=1), card.contract, size)
-    pair = target.with_suffix(".npz")
+    inputs_of = find_pair_with_inputs(images, target.stem)
+    if engine.size and not inputs_of:
+        images = {port: image // LEVEL_STEP * LEVEL_STEP for port, image in images.items()}
+        inputs_of = find_pair_with_inputs(images, target.stem)
     save_golden(
         engine,
         images,
-        pair,
+        target.with_suffix(".npz"),
         output_size=OUTPUT_SIZE,
-        inputs_of=find_pair_with_inputs(images, target.stem),
+        inputs_of=inputs_of,
     )
     card.save(target.with_suffix(".json"))
     if source.resolve() != target.resolve():

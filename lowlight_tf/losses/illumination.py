@@ -25,6 +25,10 @@ DAY_MARGIN = 0.1
 SURROUNDINGS_SIZE = 41
 """Side of the window that warm objects are compared with (pixels)."""
 
+MIN_GLARE_LUMA, MAX_WARM_LUMA = 0.4, 0.95
+"""Luma of what is black in the infrared image, in glare, and up to which warm objects are
+brightened."""
+
 GLARE_STRUCTURE_SIZE, GLARE_STRUCTURE_GAIN, MAX_GLARE_STRUCTURE = 33, 3.0, 0.5
 """Of `structure_in_glare`: side of the window whose maximum is compared with (pixels), gain of the
 infrared structure, and by how much it makes glare darker at most."""
@@ -36,9 +40,10 @@ def regional_intensity(
     """Mean absolute difference from a target intensity that depends on the light.
 
     By night, dark regions: the maximum of the infrared and the brightened visible image
-    (`LIFT_GAMMA`). Glare: the infrared image, which lamps do not saturate. Elsewhere: the maximum
-    of both. By day: the visible image, brighter by as much as the infrared one is brighter than its
-    surroundings. `day_weight` mixes both targets.
+    (`LIFT_GAMMA`). Glare: the infrared image, which lamps do not saturate, in which black is
+    `MIN_GLARE_LUMA`, as a cold sky at dusk is no hole. By day: the visible image, brighter by as
+    much as the infrared one is brighter than its surroundings. Elsewhere: the maximum of that and
+    of the infrared image. `day_weight` mixes both targets.
 
     Args:
         visible: (B, H, W, 1) in [0, 1].
@@ -53,10 +58,12 @@ def regional_intensity(
         Our own, for AMFusion (see `models.am_fusion`), whose equations were not available.
     """
     day = day_weight(frame)
-    dark, glare = soft_light_regions(_blur_luma(visible), day)
+    dark, glare = _find_regions(visible, day)
     lifted = ops.maximum(infrared, ops.power(ops.maximum(visible, 1e-3), LIFT_GAMMA))
-    target = (1 - dark - glare) * ops.maximum(visible, infrared) + dark * lifted + glare * infrared
-    by_day = ops.minimum(visible + _warmer_than_surroundings(infrared), 1.0)
+    warmer = visible + _warmer_than_surroundings(infrared)
+    by_day = ops.maximum(visible, ops.minimum(warmer, MAX_WARM_LUMA))
+    target = (1 - dark - glare) * ops.maximum(by_day, infrared) + dark * lifted
+    target += glare * (MIN_GLARE_LUMA + (1 - MIN_GLARE_LUMA) * infrared)
     return fidelity.l1(target + day * (by_day - target), fused)
 
 
@@ -76,7 +83,7 @@ def regional_gradient(
         Our own, as `regional_intensity`.
     """
     day = day_weight(frame)
-    _, glare = soft_light_regions(_blur_luma(visible), day)
+    _, glare = _find_regions(visible, day)
     gradient_v, gradient_i = gradient_magnitude(visible), gradient_magnitude(infrared)
     warm = gradient_magnitude(_warmer_than_surroundings(infrared))
     gradient_i += day * (warm - gradient_i)
@@ -162,6 +169,14 @@ def structure_in_glare(
 def _twilight_or_day_weight(frame: KerasTensor) -> KerasTensor:
     """Return how much it is no night in full frames, as `day_weight` from `NIGHT_BELOW` on."""
     return day_weight(frame + DAY_ABOVE - NIGHT_BELOW)
+
+
+def _find_regions(visible: KerasTensor, day: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
+    """Return the soft masks of dark regions and of glare with its edges; see `SoftLightRegions`."""
+    luma = _blur_luma(visible)
+    dark, _ = soft_light_regions(luma, day)
+    _, glare = soft_light_regions(ops.max_pool(luma, BLUR_SIZE, 1, "same"), day)
+    return (1 - glare) * dark, glare
 
 
 def _warmer_than_surroundings(infrared: KerasTensor) -> KerasTensor:

@@ -14,13 +14,29 @@ NIGHT, DAY = flat(0.2), flat(1.0)  # full frames, of weights 0.001 and 0.9999
 def test_the_target_intensity_of_a_night_depends_on_the_region():
     dark, normal, glare = flat(0.01), flat(0.5), flat(0.99)
     infrared = flat(0.3)
-    targets = {0.01: 0.3, 0.5: 0.5, 0.99: 0.3}  # 0.01 ** 0.6 = 0.063 is below the infrared level
+    # 0.01 ** 0.6 = 0.063 is below the infrared level; in glare black is 0.4.
+    targets = {0.01: 0.3, 0.5: 0.5, 0.99: 0.4 + 0.6 * 0.3}
     for visible in (dark, normal, glare):
         level = targets[round(float(visible.max()), 2)]
         loss = illumination.regional_intensity(visible, infrared, flat(level), NIGHT)
         assert value(loss) == pytest.approx(0, abs=0.01)  # each mask is at least 1 %
         loss = illumination.regional_intensity(visible, infrared, flat(level + 0.2), NIGHT)
         assert value(loss) > 0.19
+
+
+def test_the_edge_of_a_lamp_is_glare_too():
+    visible, infrared, target = flat(0.0, 64), flat(0.5, 64), flat(0.5, 64)
+    visible[:, 20:44, 20:44] = 1
+    target[:, 20:44, 20:44] = 0.4 + 0.6 * 0.5
+    rim = target.copy()
+    rim[:, 20:44, 20:44] = 1
+    rim[:, 22:42, 22:42] = 0.4 + 0.6 * 0.5
+    smooth, rimmed = (
+        value(illumination.regional_intensity(visible, infrared, fused, NIGHT))
+        for fused in (target, rim)
+    )
+    added = 0.3 * (24**2 - 20**2) / 64**2
+    assert rimmed - smooth > 0.8 * added
 
 
 def test_regions_that_are_dark_in_both_are_brightened():
