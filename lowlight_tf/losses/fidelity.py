@@ -1,5 +1,6 @@
 """Full-reference losses: an enhanced image against its target. All are lowest for equal images."""
 
+import functools
 import math
 
 import numpy as np
@@ -268,6 +269,7 @@ def blur_inside(image: KerasTensor, size: int, sigma: float) -> KerasTensor:
     return ops.einsum("biwc,wj->bijc", rows, ops.convert_to_tensor(across))
 
 
+@functools.cache
 def _gaussian_band_matrix(side: int, size: int, sigma: float) -> np.ndarray:
     """Return the matrix whose side - size + 1 columns are the Gaussian at every position."""
     offsets = np.arange(size) - size // 2

@@ -39,11 +39,11 @@ def regional_intensity(
 ) -> KerasTensor:
     """Mean absolute difference from a target intensity that depends on the light.
 
-    By night, dark regions: the maximum of the infrared and the brightened visible image
-    (`LIFT_GAMMA`). Glare: the infrared image, which lamps do not saturate, in which black is
-    `MIN_GLARE_LUMA`, as a cold sky at dusk is no hole. By day: the visible image, brighter by as
-    much as the infrared one is brighter than its surroundings. Elsewhere: the maximum of that and
-    of the infrared image. `day_weight` mixes both targets.
+    By day: the visible image, brighter by as much as the infrared one is brighter than its
+    surroundings. By night, in dark regions: the maximum of the infrared and the brightened visible
+    image (`LIFT_GAMMA`); in glare: the infrared image, which lamps do not saturate, with
+    `MIN_GLARE_LUMA` as its black, as a cold sky at dusk is no hole; elsewhere: the maximum of the
+    infrared image and the target by day. `day_weight` mixes day and night.
 
     Args:
         visible: (B, H, W, 1) in [0, 1].
